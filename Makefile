@@ -1,0 +1,59 @@
+# The two commands of a newcomer: `make demo`, `make test`.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PROTOS := $(wildcard protos/*.proto)
+
+.PHONY: demo test check protos up bench lock clean
+
+demo: .venv/run.stamp
+	@$(BIN)/python -m examples.dragonfall.demo
+
+test: .venv/dev.stamp
+	@$(BIN)/python -m pytest
+
+check: .venv/dev.stamp
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.stubs_are_fresh
+
+up: .venv/run.stamp
+	@$(BIN)/python -m examples.dragonfall.build
+	@$(BIN)/mesh up examples/dragonfall/mesh.yaml --port 7000 --metrics-port 9100
+
+bench: .venv/dev.stamp
+	@$(BIN)/python -m loadtest bench
+
+protos: .venv/dev.stamp
+	@$(BIN)/python -m grpc_tools.protoc -Imesh/wire=protos --python_out=. --pyi_out=. --grpc_python_out=. \
+	    $(PROTOS:protos/%=mesh/wire/%)
+
+lock: .venv/dev.stamp
+	@for kind in run dev; do \
+	  $(BIN)/uv pip compile -q pyproject.toml --extra example --group build $$( [ $$kind = dev ] && echo --group dev ) \
+	    --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	    $$( [ $$kind = dev ] && echo -c requirements/run.txt ) -o requirements/$$kind.txt; done
+
+clean:
+	rm -rf .venv build examples/*/build
+
+.venv/pip.stamp:
+	@echo "setting up .venv"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+# $(1): the lock file to install. Hashes are checked; the project itself is linked in, not copied.
+define install
+	@echo "installing $(1) (about a minute the first time)"
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r $(1)
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+endef
+
+.venv/run.stamp: .venv/pip.stamp requirements/run.txt pyproject.toml
+	$(call install,requirements/run.txt)
+
+.venv/dev.stamp: .venv/pip.stamp requirements/dev.txt pyproject.toml
+	$(call install,requirements/dev.txt)

@@ -1,0 +1,141 @@
+"""How both services stand on the network: gRPC settings, health, reflection, start and drain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import gc
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any, Literal
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+LoopKind = Literal["uvloop", "asyncio"]
+ChannelOptions = list[tuple[str, Any]]
+
+MESSAGE_LIMIT_BYTES = 16 * 2**20
+REQUEST_LIMIT_BYTES = 256 * 2**10
+
+
+def server_options(message_limit_bytes: int) -> ChannelOptions:
+    """The settings of a server that must not be surprised; sources in docs/decisions/0003-grpc-settings.md."""
+    return [
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_concurrent_streams", 1024),
+        ("grpc.max_receive_message_length", message_limit_bytes),
+        ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
+        ("grpc.max_metadata_size", 8192),
+        ("grpc.server_handshake_timeout_ms", 5000),
+        ("grpc.max_allowed_incoming_connections", 4096),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 250),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.server_max_unrequested_time_in_server", 2),
+    ]
+
+
+def lane_options() -> ChannelOptions:
+    """The settings of a channel to one replica: quick to notice a loss, quick to come back."""
+    return [
+        ("grpc.lb_policy_name", "pick_first"),
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.enable_retries", 0),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 500),
+        ("grpc.max_reconnect_backoff_ms", 500),
+        ("grpc.keepalive_time_ms", 1000),
+        ("grpc.keepalive_timeout_ms", 1000),
+        # Internal to gRPC, and the one that counts: without it a frozen peer is kept for 60 s.
+        ("grpc.http2.ping_timeout_ms", 1000),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
+        ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
+    ]
+
+
+def bind(server: grpc.aio.Server, host: str, port: int) -> int:
+    """Binds `server`; port 0 lets the system pick. Returns the port; raises OSError when it is taken."""
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        bound = server.add_insecure_port(address)
+    except RuntimeError:
+        bound = 0
+    if bound == 0:
+        raise OSError(f"cannot listen on {address}: it is taken, or not an address of this machine")
+    return bound
+
+
+class Health:
+    """`grpc.health.v1` for the whole server and for each service named; NOT_SERVING until told otherwise."""
+
+    def __init__(self, services: Sequence[str]) -> None:
+        self._services = ("", *services)
+        self._servicer = health.aio.HealthServicer()
+
+    async def attach(self, server: grpc.aio.Server) -> None:
+        """Adds the health service and server reflection to `server`."""
+        await self.set_serving(False)
+        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
+        _attach_reflection(server, (*self._services[1:], health.SERVICE_NAME))
+
+    async def set_serving(self, serving: bool) -> None:
+        """Tells every watcher."""
+        states = health_pb2.HealthCheckResponse
+        status = states.SERVING if serving else states.NOT_SERVING
+        for service in self._services:
+            await self._servicer.set(service, status)
+
+
+def _attach_reflection(server: grpc.aio.Server, services: Sequence[str]) -> None:
+    from grpc_reflection.v1alpha import reflection
+
+    reflection.enable_server_reflection((*services, reflection.SERVICE_NAME), server)
+
+
+def run(main: Coroutine[Any, Any, int], loop: LoopKind) -> int:
+    """Runs a service to its end on one event loop and returns its exit code."""
+    if loop == "asyncio":
+        return asyncio.run(main)
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+@contextlib.asynccontextmanager
+async def stop_signal() -> AsyncIterator[asyncio.Event]:
+    """An event that SIGTERM and SIGINT set, for as long as the block lasts."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def settle_heap() -> None:
+    """After start-up: what lives now lives for ever, so the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+def follow_parent() -> None:
+    """Asks the kernel to send SIGTERM when the parent dies, so that it leaves no orphan (Linux only)."""
+    if not sys.platform.startswith("linux"):
+        return
+    parent = os.getppid()
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    if os.getppid() != parent:  # it died before the kernel was asked
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,45 @@
+"""What a service tells of itself: Prometheus metrics on an HTTP port, logs on stderr, event-loop lag."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Histogram, start_http_server
+
+LATENCY_BUCKETS_S = (
+    0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05,
+    0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0,
+)  # fmt: skip
+LAG_PROBE_S = 0.25
+
+
+def log_to_stderr(level: str) -> None:
+    """Lines of `time level logger message` on stderr; stdout stays free for what programs read."""
+    logging.basicConfig(
+        stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+
+
+@contextlib.contextmanager
+def metrics_endpoint(registry: CollectorRegistry, host: str, port: int) -> Iterator[int]:
+    """Serves `registry` over HTTP for as long as the block lasts; yields the port (0 lets the system pick)."""
+    server, thread = start_http_server(port, host, registry)
+    try:
+        yield int(server.server_port)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(timeout=5)
+
+
+async def watch_loop_lag(lag: Histogram) -> None:
+    """Records for ever by how many seconds the event loop comes late to a timer."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due_s = loop.time() + LAG_PROBE_S
+        await asyncio.sleep(LAG_PROBE_S)
+        lag.observe(max(0.0, loop.time() - due_s))
