@@ -23,7 +23,7 @@ REQUEST_LIMIT_BYTES = 256 * 2**10
 
 
 def server_options(message_limit_bytes: int) -> ChannelOptions:
-    """The settings of a server that must not be surprised; sources in docs/decisions/0003-grpc-settings.md."""
+    """The settings of a server that must not be surprised (docs/decisions/0003-grpc-settings.md)."""
     return [
         ("grpc.so_reuseport", 0),
         ("grpc.max_concurrent_streams", 1024),

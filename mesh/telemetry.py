@@ -26,7 +26,7 @@ def log_to_stderr(level: str) -> None:
 
 @contextlib.contextmanager
 def metrics_endpoint(registry: CollectorRegistry, host: str, port: int) -> Iterator[int]:
-    """Serves `registry` over HTTP for as long as the block lasts; yields the port (0 lets the system pick)."""
+    """Serves `registry` over HTTP while the block lasts; yields the port (0 lets the system pick)."""
     server, thread = start_http_server(port, host, registry)
     try:
         yield int(server.server_port)

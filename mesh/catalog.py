@@ -1,0 +1,223 @@
+"""The catalog: one YAML file per game that says what is served, from what, and how the answer is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+
+from mesh import catalog_faults
+from mesh.catalog_faults import Fault, Tree
+from mesh.errors import Misconfigured
+
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+HAS_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://")
+
+Name = Annotated[str, Field(pattern=DNS_LABEL)]
+ContextKind = Literal["number", "text", "boolean"]
+CombineKind = Literal["mean", "weighted_mean", "median", "trimmed_mean", "rank_mean", "vote"]
+
+
+def _absolute(uri: str, info: ValidationInfo) -> str:
+    folder = (info.context or {}).get("folder")
+    if folder is None or HAS_SCHEME.match(uri):
+        return uri
+    return str(Path(folder, uri))
+
+
+Uri = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Features(_Block):
+    """Where a player's features are kept, and how long an answer may wait for them."""
+
+    store: Literal["sqlite"] = Field("sqlite", description="the kind of store")
+    path: Uri = Field(description="the SQLite file, filled by `mesh features load`")
+    timeout_ms: float = Field(50, gt=0, description="the longest wait for one batched read")
+    cache_ttl_s: float = Field(
+        5, ge=0, description="how long a read player is not read again; 0: always read"
+    )
+    cache_players: int = Field(20_000, ge=0, description="how many players are kept")
+    unknown_player: Literal["ensemble", "fallback"] = Field(
+        "ensemble",
+        description="for a player whom the store does not know: scores on missing values, or the fallback",
+    )
+
+
+class Offers(_Block):
+    """The offers to rank: a CSV file with the columns offer_id, price (optional) and offer features."""
+
+    path: Uri = Field(description="the CSV file")
+    fallback: str = Field(min_length=1, description="the offer that is shown when there is no other answer")
+    rank_by: Literal["score", "expected_revenue"] = "score"
+
+
+class Combine(_Block):
+    """How the votes become one score."""
+
+    kind: CombineKind = "mean"
+    quorum: int | None = Field(None, ge=1, description="votes an answer needs; default: more than half")
+    trim: float = Field(
+        0.1, ge=0, lt=0.5, description="trimmed_mean: the share of votes dropped at each end, rounded down"
+    )
+    threshold: float = Field(
+        0.5, description="vote: a model votes for an offer that it scores at least so high"
+    )
+
+
+class Model(_Block):
+    """One LightGBM model of an ensemble."""
+
+    name: Name
+    uri: Uri = Field(description="a LightGBM text model")
+    sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="of the file; checked before it is loaded"
+    )
+    weight: float = Field(1.0, gt=0, description="weighted_mean: how much this model's vote counts")
+    class_: int | None = Field(
+        None,
+        alias="class",
+        ge=0,
+        description="of a multiclass model: the class whose probability is the score",
+    )
+
+
+class Version(_Block):
+    """An ensemble: models that are asked together and combined."""
+
+    traffic: float = Field(100, ge=0, le=100, description="percent of players, sticky by player id")
+    combine: Combine = Combine()
+    models: Annotated[tuple[Model, ...], Field(strict=False, min_length=1)]
+
+    @property
+    def quorum(self) -> int:
+        """The number of votes that an answer needs."""
+        return self.combine.quorum or len(self.models) // 2 + 1
+
+
+class Catalog(_Block):
+    """Everything about one game. Paths are absolute once loaded."""
+
+    game: Name
+    budget_ms: float = Field(
+        300, gt=0, le=10_000, description="answer time when the caller sends no deadline; also the cap"
+    )
+    reserve_ms: float = Field(
+        5, ge=0, description="kept back of a deadline for the answer's way home (at most half of it)"
+    )
+    features: Features
+    context: Mapping[str, ContextKind] = Field(
+        default_factory=dict, description="features known only at the request, and their kinds"
+    )
+    offers: Offers | None = None
+    versions: Annotated[Mapping[Name, Version], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A catalog file as far as it makes sense, for the checks that must not stop at its first fault."""
+
+    tree: Tree
+    catalog: Catalog | None
+    features: Features | None
+    context: Mapping[str, ContextKind]
+    offers: Offers | None
+    versions: Mapping[str, VersionDraft]
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionDraft:
+    """One version of a draft; `models` holds None where a model cannot be read."""
+
+    traffic: float | None
+    combine: Combine
+    models: tuple[Model | None, ...]
+
+
+def load(path: Path) -> Catalog:
+    """Reads `path`; raises Misconfigured with every fault of the text (files: `catalog_files.faults`)."""
+    draft = read(path)
+    if draft.catalog is None or draft.faults:
+        raise Misconfigured([str(fault) for fault in draft.faults])
+    return draft.catalog
+
+
+def read(path: Path) -> Draft:
+    """Reads `path` with all the faults of its text; raises Misconfigured only when it is no YAML mapping."""
+    tree = catalog_faults.read_tree(path)
+    if not isinstance(tree.values, dict):
+        raise Misconfigured([f"{path}: is not a catalog; start with `game: NAME`"])
+    place = {"folder": path.parent.absolute()}
+    catalog, faults = catalog_faults.validate(Catalog, tree, place)
+    draft = _draft(tree, catalog, place)
+    return replace(draft, faults=(*faults, *_contradictions(draft)))
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a catalog file."""
+    return Catalog.model_json_schema()
+
+
+def _draft(tree: Tree, catalog: Catalog | None, place: Mapping[str, Any]) -> Draft:
+    values = tree.values
+    context = values.get("context")
+    versions = values.get("versions")
+    return Draft(
+        tree,
+        catalog,
+        catalog_faults.salvage(Features, values.get("features"), place),
+        context if isinstance(context, dict) else {},
+        catalog_faults.salvage(Offers, values.get("offers"), place) if "offers" in values else None,
+        {str(name): _version_draft(raw, place) for name, raw in versions.items()}
+        if isinstance(versions, dict)
+        else {},
+        (),
+    )
+
+
+def _version_draft(raw: Any, place: Mapping[str, Any]) -> VersionDraft:
+    raw = raw if isinstance(raw, dict) else {}
+    traffic, models = raw.get("traffic", 100), raw.get("models")
+    return VersionDraft(
+        traffic if isinstance(traffic, int | float) else None,
+        catalog_faults.salvage(Combine, raw.get("combine"), place) or Combine(),
+        tuple(catalog_faults.salvage(Model, one, place) for one in models)
+        if isinstance(models, list)
+        else (),
+    )
+
+
+def _contradictions(draft: Draft) -> Iterator[Fault]:
+    shares = [version.traffic for version in draft.versions.values()]
+    known = [share for share in shares if share is not None]
+    if known and len(known) == len(shares) and abs(sum(known) - 100) > 1e-6:
+        problem = f"the versions' traffic adds up to {sum(known):g}"
+        yield draft.tree.fault(("versions",), problem, "change it so that it adds up to 100")
+    for name, version in draft.versions.items():
+        yield from _version_contradictions(draft, version, ("versions", name))
+
+
+def _version_contradictions(draft: Draft, version: VersionDraft, at: tuple[str, ...]) -> Iterator[Fault]:
+    quorum = version.combine.quorum
+    if quorum is not None and version.models and quorum > len(version.models):
+        problem = f"{quorum} votes are needed and there are {len(version.models)} models"
+        yield draft.tree.fault((*at, "combine", "quorum"), problem, "lower it or add models")
+    if version.combine.kind == "rank_mean" and "offers" not in draft.tree.values:
+        problem = "rank_mean ranks offers, and the game has none"
+        yield draft.tree.fault(
+            (*at, "combine", "kind"), problem, "add an `offers` block or take another kind"
+        )
+    first: dict[str, int] = {}
+    for position, model in enumerate(version.models):
+        if model is not None and first.setdefault(model.name, position) != position:
+            problem = f"{model.name!r} is already the name of models[{first[model.name]}]"
+            yield draft.tree.fault((*at, "models", position, "name"), problem, "give each model its own name")

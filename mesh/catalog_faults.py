@@ -1,0 +1,167 @@
+"""Faults of a catalog file: every one at once, each with its line, its path in the file, and the mend."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from mesh.errors import Misconfigured
+
+Step = str | int
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong in a file, where, and what to do about it."""
+
+    file: Path
+    line: int
+    at: tuple[Step, ...]
+    problem: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {show_path(self.at)}: {self.problem}; {self.mend}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A parsed YAML file: its values, and the line of every path in it."""
+
+    file: Path
+    values: Any
+    lines: Mapping[tuple[Step, ...], int]
+
+    def fault(self, at: tuple[Step, ...], problem: str, mend: str) -> Fault:
+        """A fault at `at`, or for a missing key at the nearest thing above it."""
+        known = next(at[:depth] for depth in range(len(at), -1, -1) if at[:depth] in self.lines)
+        return Fault(self.file, self.lines[known], at, problem, mend)
+
+
+def show_path(at: tuple[Step, ...]) -> str:
+    """The path as a person writes it: `versions.2026-10.models[3].name`."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in at)
+    return text.lstrip(".") or "the file"
+
+
+def read_tree(path: Path) -> Tree:
+    """Reads a YAML file; raises Misconfigured when it cannot be read, is not YAML, or names a key twice."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(
+            [f"{path}: cannot be read: {error}; check the path and its permissions"]
+        ) from error
+    except yaml.YAMLError as error:
+        raise Misconfigured([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from error
+    lines: dict[tuple[Step, ...], int] = {(): 1}
+    twice = list(_walk(path, node, (), lines))
+    if twice:
+        raise Misconfigured([str(fault) for fault in twice])
+    return Tree(path, values, lines)
+
+
+def _walk(
+    path: Path, node: yaml.Node | None, at: tuple[Step, ...], lines: dict[tuple[Step, ...], int]
+) -> Iterable[Fault]:
+    """Fills `lines`; yields a fault for every key that its mapping already has (YAML would keep the last)."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here, line = (*at, str(key.value)), key.start_mark.line + 1
+            if here in lines:
+                yield Fault(path, line, here, f"is here twice, first on line {lines[here]}", "remove one")
+            lines[here] = line
+            yield from _walk(path, value, here, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for position, value in enumerate(node.value):
+            lines[(*at, position)] = value.start_mark.line + 1
+            yield from _walk(path, value, (*at, position), lines)
+
+
+def validate(kind: type[Model], tree: Tree, context: Mapping[str, Any]) -> tuple[Model | None, list[Fault]]:
+    """The whole of `tree` as `kind`, or None and all its faults."""
+    try:
+        return kind.model_validate(tree.values, context=dict(context)), []
+    except ValidationError as error:
+        return None, [_explain(kind, tree, detail) for detail in error.errors(include_url=False)]
+
+
+def salvage(kind: type[Model], values: Any, context: Mapping[str, Any]) -> Model | None:
+    """One block without its wrong keys, so that the rest can be checked too; None if too little is left."""
+    kept = dict(values) if isinstance(values, dict) else {}
+    while True:
+        try:
+            return kind.model_validate(kept, context=dict(context))
+        except ValidationError as error:
+            wrong = {detail["loc"][0] for detail in error.errors() if detail["loc"]} & kept.keys()
+        if not wrong:
+            return None
+        kept = {key: value for key, value in kept.items() if key not in wrong}
+
+
+def _place(detail: ErrorDetails) -> tuple[Step, ...]:
+    # pydantic marks a fault of a mapping's key by a last step that is no place in the file
+    return tuple(step for step in detail["loc"] if step != "[key]")
+
+
+def _explain(kind: type[BaseModel], tree: Tree, detail: ErrorDetails) -> Fault:
+    at = _place(detail)
+    match detail["type"]:
+        case "missing":
+            return tree.fault(at, "is missing", "add it")
+        case "extra_forbidden":
+            return tree.fault(at, "unknown key", _nearest(str(at[-1]), _keys_at(kind, at[:-1])))
+        case "string_pattern_mismatch" if at[-1] == "sha256":
+            return tree.fault(
+                at, f"{detail['input']!r} is no sha256", "give 64 hexadecimal digits, small letters"
+            )
+        case "string_pattern_mismatch":
+            mend = "use small letters, digits and dashes, at most 63 (it becomes a Kubernetes name)"
+            return tree.fault(at, f"{detail['input']!r} is not a DNS label", mend)
+        case "string_type":
+            return tree.fault(at, f"{detail['input']!r} is not text", "put it in quotes")
+    message = detail["msg"][0].lower() + detail["msg"][1:]
+    return tree.fault(at, f"{_brief(detail['input'])} is wrong", message.replace("input ", "it "))
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+
+
+def _keys_at(kind: type[BaseModel], at: tuple[Step, ...]) -> list[str]:
+    here: Any = kind
+    for step in at:
+        here = _block_in(here.model_fields[_field_name(here, step)].annotation) if _is_block(here) else here
+    return [field.alias or name for name, field in here.model_fields.items()] if _is_block(here) else []
+
+
+def _field_name(kind: type[BaseModel], step: Step) -> str:
+    return next(name for name, field in kind.model_fields.items() if step in (name, field.alias))
+
+
+def _is_block(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _block_in(annotation: Any) -> Any:
+    """The block type inside an annotation such as `Offers | None` or `tuple[Model, ...]`."""
+    if _is_block(annotation):
+        return annotation
+    return next((block for part in typing.get_args(annotation) if _is_block(block := _block_in(part))), None)

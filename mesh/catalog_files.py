@@ -1,0 +1,135 @@
+"""What a catalog says of files, held against the files: models, offers, the player store, their fit."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from mesh.catalog import HAS_SCHEME, Draft, Model
+from mesh.catalog_faults import Fault, Step
+from mesh.errors import MeshError, Misconfigured
+from mesh.model_file import ModelHeader, read_header
+from mesh.offers_table import OffersTable, read_offers
+from mesh.player_features import Columns
+from mesh.player_store import open_store, read_columns
+from mesh.sources import Sources, misfits
+
+
+def faults(draft: Draft) -> list[Fault]:
+    """Everything in the files that the catalog names which would keep the game from being served."""
+    found: list[Fault] = []
+    columns = _columns(draft, found)
+    offers = _offers(draft, found)
+    # Without the store or the offers a missing source would only echo that fault.
+    whole = columns is not None and (offers is not None or "offers" not in draft.tree.values)
+    sources = Sources(columns, draft.context, offers) if whole else None
+    for name, version in draft.versions.items():
+        for position, model in enumerate(version.models):
+            if model is not None:
+                found += _model_faults(draft, model, ("versions", name, "models", position), sources)
+    return found
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of the file at `path`, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _columns(draft: Draft, found: list[Fault]) -> Columns | None:
+    if draft.features is None:
+        return None
+    path = Path(draft.features.path)
+    if not path.exists():
+        mend = "fill it with `mesh features load FILE --catalog CATALOG`"
+        found.append(draft.tree.fault(("features", "path"), f"{path} is missing", mend))
+        return None
+    try:
+        with contextlib.closing(open_store(path)) as connection:
+            return read_columns(connection)
+    except Misconfigured as error:
+        found.append(draft.tree.fault(("features", "path"), *_halves(error)))
+        return None
+
+
+def _offers(draft: Draft, found: list[Fault]) -> OffersTable | None:
+    if draft.offers is None:
+        return None
+    path = Path(draft.offers.path)
+    if not path.exists():
+        found.append(
+            draft.tree.fault(("offers", "path"), f"{path} is missing", "write it, or correct the path")
+        )
+        return None
+    try:
+        table = read_offers(path)
+    except Misconfigured as error:
+        found += [draft.tree.fault(("offers", "path"), *_split(fault)) for fault in error.faults]
+        return None
+    found += offer_faults(draft, table)
+    return table
+
+
+def offer_faults(draft: Draft, table: OffersTable) -> Iterator[Fault]:
+    """Where the catalog's `offers` block and its CSV file contradict each other."""
+    offers = draft.offers
+    if offers is not None and offers.fallback not in table.positions:
+        problem = f"{offers.fallback!r} is no offer of {offers.path}"
+        yield draft.tree.fault(("offers", "fallback"), problem, "name one of its offer_ids")
+    if offers is not None and offers.rank_by == "expected_revenue" and table.prices is None:
+        problem = f"expected revenue is score x price, and {offers.path} has no column price"
+        yield draft.tree.fault(("offers", "rank_by"), problem, "add the column or rank by score")
+
+
+def _model_faults(
+    draft: Draft, model: Model, at: tuple[Step, ...], sources: Sources | None
+) -> Iterator[Fault]:
+    if HAS_SCHEME.match(model.uri):
+        return
+    path = Path(model.uri)
+    if not path.is_file():
+        yield draft.tree.fault((*at, "uri"), f"{path} is missing", "train it, or correct the path")
+        return
+    if model.sha256 is not None and (actual := sha256_of(path)) != model.sha256:
+        problem = f"differs from the file's, which is {actual}"
+        yield draft.tree.fault(
+            (*at, "sha256"), problem, "restore the file, or publish the new sum if it is meant"
+        )
+        return
+    try:
+        header = read_header(path)
+    except MeshError as error:
+        yield draft.tree.fault((*at, "uri"), *_halves(error))
+        return
+    yield from _header_faults(draft, model, header, at)
+    for problem, mend in misfits(header, sources) if sources else ():
+        yield draft.tree.fault((*at, "uri"), problem, mend)
+
+
+def _header_faults(draft: Draft, model: Model, header: ModelHeader, at: tuple[Step, ...]) -> Iterator[Fault]:
+    problem = class_fault(model, header)
+    if problem is not None:
+        yield draft.tree.fault((*at, "class"), *problem)
+
+
+def class_fault(model: Model, header: ModelHeader) -> tuple[str, str] | None:
+    """Problem and mend when the catalog's `class` does not fit the model's outputs."""
+    if header.classes == 1 and model.class_ is not None:
+        return "is given, and the model has one output", "remove it"
+    if header.classes > 1 and (model.class_ is None or model.class_ >= header.classes):
+        return (
+            f"is {model.class_}, and the model has {header.classes} classes",
+            f"give 0 to {header.classes - 1}",
+        )
+    return None
+
+
+def _halves(error: MeshError) -> tuple[str, str]:
+    return _split(error.reason)
+
+
+def _split(sentence: str) -> tuple[str, str]:
+    problem, _, mend = sentence.partition("; ")
+    return problem, mend or "replace the file"

@@ -1,0 +1,96 @@
+"""The offers of a game: a CSV file of ids, prices and the columns that models see."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mesh.errors import Misconfigured
+
+MAX_OFFERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class OffersTable:
+    """Offers in file order; every column but `offer_id` is a feature, `price` among them.
+
+    A missing number is NaN, a missing text None.
+    """
+
+    ids: tuple[str, ...]
+    positions: Mapping[str, int]
+    prices: tuple[float, ...] | None
+    numbers: Mapping[str, tuple[float, ...]]
+    texts: Mapping[str, tuple[str | None, ...]]
+
+
+def read_offers(path: Path) -> OffersTable:
+    """Reads the CSV file at `path`; raises Misconfigured with everything that is wrong in it."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *lines = list(csv.reader(file)) or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Misconfigured([f"{path}: cannot be read: {error}; check the path"]) from error
+    faults = _faults(path, header, lines)
+    if faults:
+        raise Misconfigured(faults)
+    columns = {name: [line[position] for line in lines] for position, name in enumerate(header)}
+    ids = tuple(columns.pop("offer_id"))
+    numbers = {name: _numbers(cells) for name, cells in columns.items() if _is_numeric(cells)}
+    texts = {
+        name: tuple(cell or None for cell in cells) for name, cells in columns.items() if name not in numbers
+    }
+    return OffersTable(
+        ids, {offer: position for position, offer in enumerate(ids)}, numbers.get("price"), numbers, texts
+    )
+
+
+def _faults(path: Path, header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    if "offer_id" not in header:
+        return [f"{path}:1: has no column offer_id; add one, with a header line above"]
+    faults = [
+        f"{path}:1: column {name!r} is here twice; remove one"
+        for name in set(header)
+        if header.count(name) > 1
+    ]
+    if not lines or len(lines) > MAX_OFFERS:
+        faults.append(f"{path}: has {len(lines)} offers; give 1 to {MAX_OFFERS}")
+    if any(len(line) != len(header) for line in lines):
+        number = next(n for n, line in enumerate(lines, 2) if len(line) != len(header))
+        return [*faults, f"{path}:{number}: does not have {len(header)} cells like the header; mend the line"]
+    return faults + _cell_faults(path, header, lines)
+
+
+def _cell_faults(path: Path, header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    faults, first = [], dict[str, int]()
+    ids = header.index("offer_id")
+    price = header.index("price") if "price" in header else None
+    for number, line in enumerate(lines, 2):
+        if not line[ids] or first.setdefault(line[ids], number) != number:
+            faults.append(f"{path}:{number}: offer_id {line[ids]!r} is empty or here twice; give it its own")
+        if price is not None and not _is_price(line[price]):
+            faults.append(f"{path}:{number}: price {line[price]!r} is wrong; give a number of at least 0")
+    return faults
+
+
+def _is_price(cell: str) -> bool:
+    value = _number(cell)
+    return value is not None and math.isfinite(value) and value >= 0
+
+
+def _is_numeric(cells: Sequence[str]) -> bool:
+    return all(_number(cell) is not None for cell in cells)
+
+
+def _numbers(cells: Sequence[str]) -> tuple[float, ...]:
+    return tuple(math.nan if cell == "" else float(cell) for cell in cells)
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell) if cell else math.nan
+    except ValueError:
+        return None
