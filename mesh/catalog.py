@@ -42,9 +42,7 @@ class Features(_Block):
     store: Literal["sqlite"] = Field("sqlite", description="the kind of store")
     path: Uri = Field(description="the SQLite file, filled by `mesh features load`")
     timeout_ms: float = Field(50, gt=0, description="the longest wait for one batched read")
-    cache_ttl_s: float = Field(
-        5, ge=0, description="how long a read player is not read again; 0: always read"
-    )
+    cache_ttl_s: float = Field(5, ge=0, description="how long a read player is not read again; 0: always read")
     cache_players: int = Field(20_000, ge=0, description="how many players are kept")
     unknown_player: Literal["ensemble", "fallback"] = Field(
         "ensemble",
@@ -68,9 +66,7 @@ class Combine(_Block):
     trim: float = Field(
         0.1, ge=0, lt=0.5, description="trimmed_mean: the share of votes dropped at each end, rounded down"
     )
-    threshold: float = Field(
-        0.5, description="vote: a model votes for an offer that it scores at least so high"
-    )
+    threshold: float = Field(0.5, description="vote: a model votes for an offer that it scores at least so high")
 
 
 class Model(_Block):
@@ -78,9 +74,7 @@ class Model(_Block):
 
     name: Name
     uri: Uri = Field(description="a LightGBM text model")
-    sha256: str | None = Field(
-        None, pattern=r"^[0-9a-f]{64}$", description="of the file; checked before it is loaded"
-    )
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="of the file; checked before it is loaded")
     weight: float = Field(1.0, gt=0, description="weighted_mean: how much this model's vote counts")
     class_: int | None = Field(
         None,
@@ -177,9 +171,7 @@ def _draft(tree: Tree, catalog: Catalog | None, place: Mapping[str, Any]) -> Dra
         catalog_faults.salvage(Features, values.get("features"), place),
         context if isinstance(context, dict) else {},
         catalog_faults.salvage(Offers, values.get("offers"), place) if "offers" in values else None,
-        {str(name): _version_draft(raw, place) for name, raw in versions.items()}
-        if isinstance(versions, dict)
-        else {},
+        {str(name): _version_draft(raw, place) for name, raw in versions.items()} if isinstance(versions, dict) else {},
         (),
     )
 
@@ -190,9 +182,7 @@ def _version_draft(raw: Any, place: Mapping[str, Any]) -> VersionDraft:
     return VersionDraft(
         traffic if isinstance(traffic, int | float) else None,
         catalog_faults.salvage(Combine, raw.get("combine"), place) or Combine(),
-        tuple(catalog_faults.salvage(Model, one, place) for one in models)
-        if isinstance(models, list)
-        else (),
+        tuple(catalog_faults.salvage(Model, one, place) for one in models) if isinstance(models, list) else (),
     )
 
 
@@ -213,9 +203,7 @@ def _version_contradictions(draft: Draft, version: VersionDraft, at: tuple[str, 
         yield draft.tree.fault((*at, "combine", "quorum"), problem, "lower it or add models")
     if version.combine.kind == "rank_mean" and "offers" not in draft.tree.values:
         problem = "rank_mean ranks offers, and the game has none"
-        yield draft.tree.fault(
-            (*at, "combine", "kind"), problem, "add an `offers` block or take another kind"
-        )
+        yield draft.tree.fault((*at, "combine", "kind"), problem, "add an `offers` block or take another kind")
     first: dict[str, int] = {}
     for position, model in enumerate(version.models):
         if model is not None and first.setdefault(model.name, position) != position:

@@ -60,9 +60,7 @@ def read_tree(path: Path) -> Tree:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(
-            [f"{path}: cannot be read: {error}; check the path and its permissions"]
-        ) from error
+        raise Misconfigured([f"{path}: cannot be read: {error}; check the path and its permissions"]) from error
     except yaml.YAMLError as error:
         raise Misconfigured([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from error
     lines: dict[tuple[Step, ...], int] = {(): 1}
@@ -123,9 +121,7 @@ def _explain(kind: type[BaseModel], tree: Tree, detail: ErrorDetails) -> Fault:
         case "extra_forbidden":
             return tree.fault(at, "unknown key", _nearest(str(at[-1]), _keys_at(kind, at[:-1])))
         case "string_pattern_mismatch" if at[-1] == "sha256":
-            return tree.fault(
-                at, f"{detail['input']!r} is no sha256", "give 64 hexadecimal digits, small letters"
-            )
+            return tree.fault(at, f"{detail['input']!r} is no sha256", "give 64 hexadecimal digits, small letters")
         case "string_pattern_mismatch":
             mend = "use small letters, digits and dashes, at most 63 (it becomes a Kubernetes name)"
             return tree.fault(at, f"{detail['input']!r} is not a DNS label", mend)

@@ -9,16 +9,19 @@ from pathlib import Path
 
 from mesh.catalog import HAS_SCHEME, Draft, Model
 from mesh.catalog_faults import Fault, Step
-from mesh.errors import MeshError, Misconfigured
-from mesh.model_file import ModelHeader, read_header
+from mesh.errors import Misconfigured
+from mesh.model_file import BadModel, ModelHeader, read_header
 from mesh.offers_table import OffersTable, read_offers
 from mesh.player_features import Columns
 from mesh.player_store import open_store, read_columns
 from mesh.sources import Sources, misfits
 
 
-def faults(draft: Draft) -> list[Fault]:
-    """Everything in the files that the catalog names which would keep the game from being served."""
+def faults(draft: Draft, *, models_elsewhere: bool = False) -> list[Fault]:
+    """Everything in the files that the catalog names which would keep the game from being served.
+
+    With `models_elsewhere` a model file that is not on this machine is no fault.
+    """
     found: list[Fault] = []
     columns = _columns(draft, found)
     offers = _offers(draft, found)
@@ -27,7 +30,7 @@ def faults(draft: Draft) -> list[Fault]:
     sources = Sources(columns, draft.context, offers) if whole else None
     for name, version in draft.versions.items():
         for position, model in enumerate(version.models):
-            if model is not None:
+            if model is not None and not (models_elsewhere and not Path(model.uri).is_file()):
                 found += _model_faults(draft, model, ("versions", name, "models", position), sources)
     return found
 
@@ -50,7 +53,7 @@ def _columns(draft: Draft, found: list[Fault]) -> Columns | None:
         with contextlib.closing(open_store(path)) as connection:
             return read_columns(connection)
     except Misconfigured as error:
-        found.append(draft.tree.fault(("features", "path"), *_halves(error)))
+        found.append(draft.tree.fault(("features", "path"), *_split(error.reason)))
         return None
 
 
@@ -59,9 +62,7 @@ def _offers(draft: Draft, found: list[Fault]) -> OffersTable | None:
         return None
     path = Path(draft.offers.path)
     if not path.exists():
-        found.append(
-            draft.tree.fault(("offers", "path"), f"{path} is missing", "write it, or correct the path")
-        )
+        found.append(draft.tree.fault(("offers", "path"), f"{path} is missing", "write it, or correct the path"))
         return None
     try:
         table = read_offers(path)
@@ -83,9 +84,7 @@ def offer_faults(draft: Draft, table: OffersTable) -> Iterator[Fault]:
         yield draft.tree.fault(("offers", "rank_by"), problem, "add the column or rank by score")
 
 
-def _model_faults(
-    draft: Draft, model: Model, at: tuple[Step, ...], sources: Sources | None
-) -> Iterator[Fault]:
+def _model_faults(draft: Draft, model: Model, at: tuple[Step, ...], sources: Sources | None) -> Iterator[Fault]:
     if HAS_SCHEME.match(model.uri):
         return
     path = Path(model.uri)
@@ -94,14 +93,12 @@ def _model_faults(
         return
     if model.sha256 is not None and (actual := sha256_of(path)) != model.sha256:
         problem = f"differs from the file's, which is {actual}"
-        yield draft.tree.fault(
-            (*at, "sha256"), problem, "restore the file, or publish the new sum if it is meant"
-        )
+        yield draft.tree.fault((*at, "sha256"), problem, "restore the file, or publish the new sum if it is meant")
         return
     try:
         header = read_header(path)
-    except MeshError as error:
-        yield draft.tree.fault((*at, "uri"), *_halves(error))
+    except BadModel as error:
+        yield draft.tree.fault((*at, "uri"), *_split(error.reason))
         return
     yield from _header_faults(draft, model, header, at)
     for problem, mend in misfits(header, sources) if sources else ():
@@ -124,10 +121,6 @@ def class_fault(model: Model, header: ModelHeader) -> tuple[str, str] | None:
             f"give 0 to {header.classes - 1}",
         )
     return None
-
-
-def _halves(error: MeshError) -> tuple[str, str]:
-    return _split(error.reason)
 
 
 def _split(sentence: str) -> tuple[str, str]:

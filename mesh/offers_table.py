@@ -40,9 +40,7 @@ def read_offers(path: Path) -> OffersTable:
     columns = {name: [line[position] for line in lines] for position, name in enumerate(header)}
     ids = tuple(columns.pop("offer_id"))
     numbers = {name: _numbers(cells) for name, cells in columns.items() if _is_numeric(cells)}
-    texts = {
-        name: tuple(cell or None for cell in cells) for name, cells in columns.items() if name not in numbers
-    }
+    texts = {name: tuple(cell or None for cell in cells) for name, cells in columns.items() if name not in numbers}
     return OffersTable(
         ids, {offer: position for position, offer in enumerate(ids)}, numbers.get("price"), numbers, texts
     )
@@ -51,11 +49,7 @@ def read_offers(path: Path) -> OffersTable:
 def _faults(path: Path, header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
     if "offer_id" not in header:
         return [f"{path}:1: has no column offer_id; add one, with a header line above"]
-    faults = [
-        f"{path}:1: column {name!r} is here twice; remove one"
-        for name in set(header)
-        if header.count(name) > 1
-    ]
+    faults = [f"{path}:1: column {name!r} is here twice; remove one" for name in set(header) if header.count(name) > 1]
     if not lines or len(lines) > MAX_OFFERS:
         faults.append(f"{path}: has {len(lines)} offers; give 1 to {MAX_OFFERS}")
     if any(len(line) != len(header) for line in lines):

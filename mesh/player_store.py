@@ -16,10 +16,7 @@ CREATE TABLE players (
     player_id TEXT PRIMARY KEY, numbers BLOB NOT NULL, texts TEXT NOT NULL, written_at REAL NOT NULL
 ) WITHOUT ROWID;
 """
-_READ = (
-    "SELECT player_id, numbers, texts, written_at FROM players "
-    "WHERE player_id IN (SELECT value FROM json_each(?))"
-)
+_READ = "SELECT player_id, numbers, texts, written_at FROM players WHERE player_id IN (SELECT value FROM json_each(?))"
 
 
 def open_store(path: Path) -> sqlite3.Connection:
@@ -31,9 +28,7 @@ def open_store(path: Path) -> sqlite3.Connection:
         connection.execute("SELECT 1 FROM players, columns LIMIT 1")
     except sqlite3.Error as error:
         problem = f"{path}: is no player store: {error}"
-        raise Misconfigured(
-            [f"{problem}; fill one with `mesh features load FILE --catalog CATALOG`"]
-        ) from error
+        raise Misconfigured([f"{problem}; fill one with `mesh features load FILE --catalog CATALOG`"]) from error
     return connection
 
 

@@ -12,6 +12,8 @@ from mesh.offers_table import OffersTable
 from mesh.player_features import Columns
 
 Kind = Literal["number", "text"]
+NUMBER: Kind = "number"
+TEXT: Kind = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,10 @@ class Sources:
         kinds: dict[str, Kind] = {}
         for table in (self.columns, self.offers):
             if table is not None:
-                kinds |= {name: "number" for name in table.numbers} | {name: "text" for name in table.texts}
-        return kinds | {name: "text" if kind == "text" else "number" for name, kind in self.context.items()}
+                kinds.update(dict.fromkeys(table.numbers, NUMBER))
+                kinds.update(dict.fromkeys(table.texts, TEXT))
+        kinds.update({name: TEXT if kind == "text" else NUMBER for name, kind in self.context.items()})
+        return kinds
 
 
 def misfits(header: ModelHeader, sources: Sources) -> list[tuple[str, str]]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Histogram, start_http_server
 
+from mesh.errors import Misconfigured
+
 LATENCY_BUCKETS_S = (
     0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05,
     0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0,
@@ -19,15 +21,19 @@ LAG_PROBE_S = 0.25
 
 def log_to_stderr(level: str) -> None:
     """Lines of `time level logger message` on stderr; stdout stays free for what programs read."""
-    logging.basicConfig(
-        stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    logging.basicConfig(stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
 
 @contextlib.contextmanager
 def metrics_endpoint(registry: CollectorRegistry, host: str, port: int) -> Iterator[int]:
-    """Serves `registry` over HTTP while the block lasts; yields the port (0 lets the system pick)."""
-    server, thread = start_http_server(port, host, registry)
+    """Serves `registry` over HTTP while the block lasts; yields the port (0 lets the system pick).
+
+    Raises Misconfigured when it cannot listen there.
+    """
+    try:
+        server, thread = start_http_server(port, host, registry)
+    except OSError as error:
+        raise Misconfigured([f"--metrics-port: cannot listen on {host}:{port}: {error}; choose another"]) from error
     try:
         yield int(server.server_port)
     finally:

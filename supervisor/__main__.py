@@ -1,0 +1,201 @@
+"""`python -m supervisor`: the composition root, from the command line to the last answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from mesh import catalog_files, serving, telemetry
+from mesh.catalog import Catalog, read
+from mesh.errors import Misconfigured
+from mesh.offers_table import read_offers
+from mesh.sources import Sources
+from mesh.wire import offers_pb2_grpc
+from supervisor import settings as command_line
+from supervisor.cohort import Cohorts
+from supervisor.discovery.file import EndpointsFile
+from supervisor.discovery.port import Discovery
+from supervisor.ensemble import Ensemble
+from supervisor.features.cache import FeatureCache
+from supervisor.features.port import FeatureStore
+from supervisor.features.sqlite import SqliteStore
+from supervisor.game import Game
+from supervisor.metrics import Metrics
+from supervisor.panel import ModelPool, Panel
+from supervisor.pressure import Pressure
+from supervisor.rows import RowPlanner
+from supervisor.service import SERVICE_NAME, OffersService
+from supervisor.settings import Settings
+
+MISCONFIGURED = 2
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        settings = command_line.parse(arguments)
+        telemetry.log_to_stderr(settings.log_level)
+        if settings.follow_parent:
+            serving.follow_parent()
+        return serving.run(serve(settings), settings.loop)
+    except Misconfigured as error:
+        print(*error.faults, sep="\n", file=sys.stderr)
+        return MISCONFIGURED
+
+
+async def serve(settings: Settings) -> int:
+    """Serves until told to stop; raises Misconfigured before it has begun."""
+    pressure, metrics = Pressure(), Metrics()
+    catalogs = load_catalogs(settings.catalogs)
+    # Left in reverse: first the last answers, then the journeys, the lanes and the stores that they need.
+    async with (
+        serving.stop_signal() as stop,
+        open_games(catalogs, pressure, metrics) as games,
+        watching(*watchers(settings, games, metrics)),
+        asyncio.TaskGroup() as journeys,
+    ):
+        cohorts = Cohorts(journeys, pressure, settings.max_waiting)
+        metrics.watch(games, lambda: cohorts.under_way, cohorts.waiting, pressure.share)
+        with telemetry.metrics_endpoint(metrics.registry, settings.metrics_host, settings.metrics_port) as metrics_port:
+            async with listening(settings, OffersService(games, cohorts)) as port:
+                serving.settle_heap()
+                announce(settings, port, metrics_port)
+                await stop.wait()
+    return 0
+
+
+def load_catalogs(paths: Sequence[Path]) -> list[Catalog]:
+    """Every catalog; raises Misconfigured with the faults of them all."""
+    catalogs: dict[str, Catalog] = {}
+    faults: list[str] = []
+    for path in paths:
+        draft = read(path)
+        # The models may be on other machines: those that are here are checked now, the others by their replicas.
+        faults += map(str, (*draft.faults, *catalog_files.faults(draft, models_elsewhere=True)))
+        catalog = draft.catalog
+        if catalog is None:
+            continue
+        if catalog.game in catalogs:
+            faults.append(f"{path}: game {catalog.game!r} is in another catalog too; give each game one catalog")
+        catalogs[catalog.game] = catalog
+    if faults:
+        raise Misconfigured(faults)
+    return list(catalogs.values())
+
+
+@contextlib.asynccontextmanager
+async def open_games(
+    catalogs: Sequence[Catalog], pressure: Pressure, metrics: Metrics
+) -> AsyncIterator[Mapping[str, Game]]:
+    """The games of `catalogs`, their stores open; at the end of the block lanes and stores are closed."""
+    async with contextlib.AsyncExitStack() as stack:
+        games = {}
+        for catalog in catalogs:
+            store = open_feature_store(catalog)
+            stack.push_async_callback(store.close)
+            game = games[catalog.game] = build_game(catalog, store, pressure, metrics)
+            for ensemble in game.ensembles.values():
+                for pool in ensemble.panel.pools:
+                    stack.push_async_callback(pool.close)
+        yield games
+
+
+def open_feature_store(catalog: Catalog) -> FeatureStore:
+    """The store that the catalog names; raises Misconfigured when it cannot be read."""
+    return SqliteStore(Path(catalog.features.path))
+
+
+def build_game(catalog: Catalog, store: FeatureStore, pressure: Pressure, metrics: Metrics) -> Game:
+    """A game and its ensembles, not connected to any replica yet."""
+    offers = read_offers(Path(catalog.offers.path)) if catalog.offers else None
+    features = FeatureCache(
+        store,
+        ttl_s=catalog.features.cache_ttl_s,
+        max_players=catalog.features.cache_players,
+        timeout_s=catalog.features.timeout_ms / 1000,
+        clock=time.monotonic,
+    )
+    planner = RowPlanner(Sources(store.columns, catalog.context, offers))
+    ensembles = {
+        name: Ensemble(
+            catalog=catalog,
+            name=name,
+            version=version,
+            panel=Panel(tuple(ModelPool(model, planner, store.columns, pressure.report) for model in version.models)),
+            features=features,
+            offers=offers,
+            log=metrics.of(catalog.game, name),
+        )
+        for name, version in catalog.versions.items()
+    }
+    return Game(catalog, offers, ensembles)
+
+
+def watchers(settings: Settings, games: Mapping[str, Game], metrics: Metrics) -> Iterator[Coroutine[Any, Any, None]]:
+    """What runs beside the answering."""
+    yield telemetry.watch_loop_lag(metrics.loop_lag)
+    if settings.endpoints is not None:
+        yield follow(EndpointsFile(settings.endpoints), games)
+
+
+async def follow(discovery: Discovery, games: Mapping[str, Game]) -> None:
+    """Tells every model's pool of its replicas, for ever."""
+    async for endpoints in discovery.watch():
+        for name, game in games.items():
+            for version, ensemble in game.ensembles.items():
+                for pool in ensemble.panel.pools:
+                    pool.assign(endpoints.of(name, version, pool.model.name))
+
+
+@contextlib.asynccontextmanager
+async def watching(*watchers: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Runs `watchers`, which never end by themselves, for as long as the block lasts; one that fails ends the block."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(watcher) for watcher in watchers]
+        yield
+        for task in tasks:
+            task.cancel()
+
+
+@contextlib.asynccontextmanager
+async def listening(settings: Settings, service: OffersService) -> AsyncIterator[int]:
+    """Serves gRPC for as long as the block lasts, then lets what was admitted be answered; yields the port."""
+    server = grpc.aio.server(options=serving.server_options(serving.REQUEST_LIMIT_BYTES))
+    health = serving.Health([SERVICE_NAME])
+    offers_pb2_grpc.add_OffersServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+    await health.attach(server)
+    try:
+        port = serving.bind(server, settings.host, settings.port)
+    except OSError as error:
+        raise Misconfigured([f"--port: {error}"]) from error
+    await server.start()
+    await health.set_serving(True)
+    try:
+        yield port
+    finally:
+        await health.set_serving(False)
+        service.drain()
+        await server.stop(settings.drain_s)
+
+
+def announce(settings: Settings, port: int, metrics_port: int) -> None:
+    """The one line on stdout, for whoever started this process."""
+    ready = {
+        "event": "ready",
+        "address": f"{settings.host}:{port}",
+        "metrics": f"{settings.metrics_host}:{metrics_port}",
+        "pid": os.getpid(),
+    }
+    print(json.dumps(ready), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

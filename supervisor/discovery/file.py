@@ -1,0 +1,59 @@
+"""Discovery on one machine: a JSON file that whoever starts the workers keeps up to date."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from supervisor.discovery.port import Endpoints
+
+POLL_S = 0.1
+_log = logging.getLogger("supervisor.discovery")
+
+
+class EndpointsFile:
+    """Watches `{"GAME": {"VERSION": {"MODEL": ["HOST:PORT", ...]}}}`; replace the file by a rename."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def watch(self) -> AsyncIterator[Endpoints]:
+        """Looks at the file ten times a second; a file that is missing or wrong changes nothing."""
+        seen: tuple[int, int] | None = None
+        while True:
+            identity = self._identity()
+            if identity is not None and identity != seen:
+                endpoints = self._read()
+                if endpoints is not None:
+                    yield endpoints
+                seen = identity
+            await asyncio.sleep(POLL_S)
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            state = self._path.stat()
+        except OSError:
+            return None
+        return state.st_ino, state.st_mtime_ns
+
+    def _read(self) -> Endpoints | None:
+        try:
+            return parse(json.loads(self._path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            _log.error("%s: is no endpoints file: %s; the replicas stay as they were", self._path, error)
+            return None
+
+
+def parse(tree: dict[str, dict[str, dict[str, list[str]]]]) -> Endpoints:
+    """The endpoints in a parsed file; raises AttributeError or TypeError when its shape is another."""
+    return Endpoints(
+        {
+            (game, version, model): tuple(addresses)
+            for game, versions in tree.items()
+            for version, models in versions.items()
+            for model, addresses in models.items()
+        }
+    )

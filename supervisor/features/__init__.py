@@ -1,0 +1,1 @@
+"""Where a player's features come from: the port, the cache in front of it, and one adapter per store."""

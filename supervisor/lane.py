@@ -1,0 +1,201 @@
+"""A lane: one channel and one stream to one replica of a model, kept up for as long as the replica is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+import time
+from collections import deque
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Literal, Protocol
+
+import grpc
+
+from mesh import serving
+from mesh.errors import MeshError, Overloaded, Unavailable
+from mesh.model_file import BadModel, ModelHeader, from_properties
+from mesh.wire import inference_pb2 as oip
+
+LaneState = Literal["connecting", "up", "down"]
+CONNECT_S = 2.0
+BACKOFF_S = (0.1, 0.2, 0.4, 0.5)
+_SERVICE = "/inference.GRPCInferenceService/"
+_log = logging.getLogger("supervisor.lane")
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A replica's reply to one message: `values` is row-major [rows, outputs]."""
+
+    values: tuple[float, ...]
+    predict_s: float | None
+    starved: float
+
+
+class Shipment(Protocol):
+    """What travels on a lane: some rows of one model, and what to do when they come back."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows it carries."""
+        ...
+
+    def tensor(self) -> bytes:
+        """The encoded part of the request that carries the rows."""
+        ...
+
+    def budget_s(self) -> float:
+        """The time that is left for an answer."""
+        ...
+
+
+class LaneOwner(Protocol):
+    """Who sends on a lane, and hears of it."""
+
+    def accept(self, lane: Lane, header: ModelHeader, properties: dict[str, str]) -> None:
+        """Says yes to what the replica serves, or raises MeshError with the reason why not."""
+        ...
+
+    def on_up(self) -> None:
+        """A lane can carry shipments."""
+        ...
+
+    def on_down(self, lost: list[Any]) -> None:
+        """A lane is down; the shipments that were on it will not come back."""
+        ...
+
+    def on_reply(self, shipment: Any, reply: Scores | MeshError) -> None:
+        """A shipment came back."""
+        ...
+
+
+class Lane:
+    """One replica. `run` keeps it connected; `send` puts a shipment on it while it is up.
+
+    No call is ever cancelled while the lane is wanted: late replies arrive and are dropped by their owner.
+    """
+
+    def __init__(self, address: str, model: str, owner: LaneOwner) -> None:
+        self.address = address
+        self.state: LaneState = "connecting"
+        self.why_down = "connecting"
+        self.outstanding_rows = 0
+        self._model = model
+        self._owner = owner
+        self._numbers = count(1)
+        self._outstanding: dict[str, Shipment] = {}
+        self._outbox: deque[bytes] = deque()
+        self._wake = asyncio.Event()
+
+    def send(self, shipment: Shipment) -> None:
+        """Puts `shipment` on the lane; its owner hears of it exactly once, by `on_reply` or `on_down`."""
+        number = str(next(self._numbers))
+        self._outstanding[number] = shipment
+        self.outstanding_rows += shipment.rows
+        head = oip.ModelInferRequest(model_name=self._model, id=number)
+        head.parameters["timeout"].int64_param = max(1, int(shipment.budget_s() * 1e6))
+        # Two encoded messages, one after the other, are the encoding of their merge: the rows are encoded once for all.
+        self._outbox.append(head.SerializeToString() + shipment.tensor())
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Connects, and connects again after a loss, until cancelled."""
+        options = serving.lane_options()
+        async with grpc.aio.insecure_channel(self.address, options=options) as channel:
+            tries = 0
+            while True:
+                began_s = time.monotonic()
+                try:
+                    await self._session(channel)
+                    reason = "the replica ended the stream"
+                except grpc.aio.AioRpcError as error:
+                    reason = error.details() or error.code().name
+                except (MeshError, BadModel) as error:
+                    reason = error.reason
+                finally:
+                    self._go_down()
+                tries = 0 if time.monotonic() - began_s > BACKOFF_S[-1] else tries + 1
+                self._say_down(reason)
+                await asyncio.sleep(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
+
+    async def _session(self, channel: grpc.aio.Channel) -> None:
+        ask = channel.unary_unary(
+            _SERVICE + "ModelMetadata",
+            request_serializer=oip.ModelMetadataRequest.SerializeToString,
+            response_deserializer=oip.ModelMetadataResponse.FromString,
+        )
+        metadata = await ask(oip.ModelMetadataRequest(name=self._model), timeout=CONNECT_S)
+        properties = dict(metadata.properties)
+        self._owner.accept(self, from_properties(properties), properties)
+        call: Any = channel.stream_stream(
+            _SERVICE + "ModelStreamInfer", response_deserializer=oip.ModelStreamInferResponse.FromString
+        )()
+        writing = asyncio.create_task(self._write(call))
+        self._go_up()
+        try:
+            await self._read(call)
+        finally:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+
+    async def _read(self, call: Any) -> None:
+        while True:
+            reply = await call.read()
+            if reply is grpc.aio.EOF:
+                status = await call.code()
+                if status is not grpc.StatusCode.OK:
+                    raise Unavailable(await call.details() or status.name)
+                return
+            self._take(reply)
+
+    async def _write(self, call: Any) -> None:
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._outbox:
+                    await call.write(self._outbox.popleft())
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            return  # the stream is over; the reader hears why
+
+    def _take(self, reply: oip.ModelStreamInferResponse) -> None:
+        shipment = self._outstanding.pop(reply.infer_response.id, None)
+        if shipment is None:
+            _log.warning("%s at %s answered an unknown id: %s", self._model, self.address, reply.error_message)
+            return
+        self.outstanding_rows -= shipment.rows
+        self._owner.on_reply(shipment, read_reply(reply, shipment.rows))
+
+    def _go_up(self) -> None:
+        self.state, self.why_down = "up", ""
+        _log.info("%s at %s is up", self._model, self.address)
+        self._owner.on_up()
+
+    def _go_down(self) -> None:
+        self.state = "down"
+        lost = list(self._outstanding.values())
+        self._outstanding.clear()
+        self._outbox.clear()
+        self.outstanding_rows = 0
+        self._owner.on_down(lost)
+
+    def _say_down(self, reason: str) -> None:
+        if reason != self.why_down:
+            _log.warning("%s at %s is down: %s", self._model, self.address, reason)
+        self.why_down = reason
+
+
+def read_reply(reply: oip.ModelStreamInferResponse, rows: int) -> Scores | MeshError:
+    """The scores in a reply, or the error that it carries or is."""
+    answer = reply.infer_response
+    if reply.error_message:
+        code = answer.parameters["code"].string_param
+        return (Overloaded if code == "RESOURCE_EXHAUSTED" else Unavailable)(reply.error_message)
+    raw = answer.raw_output_contents[0] if answer.raw_output_contents else b""
+    if not raw or len(raw) % (8 * rows):
+        return Unavailable(f"the replica sent {len(raw)} bytes of scores for {rows} rows")
+    parameters = answer.parameters
+    predict_s = parameters["predict_ns"].int64_param / 1e9 if "predict_ns" in parameters else None
+    return Scores(struct.unpack(f"<{len(raw) // 8}d", raw), predict_s, parameters["starved"].double_param)

@@ -1,0 +1,182 @@
+"""The gRPC face of the supervisor: requests in, answers out, and errors only for requests that are wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import grpc
+
+from mesh.errors import MeshError, NotFound
+from mesh.wire import offers_pb2 as wire
+from mesh.wire import offers_pb2_grpc
+from supervisor.answer import Answer, RankedOffer, Source
+from supervisor.cohort import Cohorts
+from supervisor.game import Game, check_id
+
+SERVICE_NAME = "mesh.v1.Offers"
+MAX_STREAM_REQUESTS = 1024
+_log = logging.getLogger("supervisor.service")
+_SOURCES = {Source.ENSEMBLE: wire.ENSEMBLE, Source.PARTIAL: wire.PARTIAL, Source.FALLBACK: wire.FALLBACK}
+_Response = TypeVar("_Response", wire.GetOfferResponse, wire.ScoreResponse)
+
+
+class OffersService(offers_pb2_grpc.OffersServicer):
+    """`mesh.v1.Offers` over the games of this supervisor."""
+
+    def __init__(self, games: Mapping[str, Game], cohorts: Cohorts) -> None:
+        self._games = games
+        self._cohorts = cohorts
+        self._streams: set[OfferStream] = set()
+
+    def drain(self) -> None:
+        """Ends every stream once what was read from it is answered."""
+        for stream in self._streams:
+            stream.end()
+
+    async def GetOffer(self, request: wire.GetOfferRequest, context: Any) -> wire.GetOfferResponse:
+        """The best offers for a player."""
+        return await _translate(self._get_offer(request, context.time_remaining()), context)
+
+    async def Score(self, request: wire.ScoreRequest, context: Any) -> wire.ScoreResponse:
+        """The ensemble's combined score for a player."""
+        return await _translate(self._score(request, context.time_remaining()), context)
+
+    async def StreamOffers(
+        self, requests: AsyncIterator[wire.GetOfferRequest], context: Any
+    ) -> AsyncIterator[wire.GetOfferResponse]:
+        """GetOffer for each request of the stream, answered as they become ready."""
+        stream = OfferStream(self._answer_on_stream)
+        self._streams.add(stream)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                stream.start(requests, tasks, context)
+                async for response in stream.responses():
+                    yield response
+        finally:
+            self._streams.discard(stream)
+
+    async def _get_offer(self, request: wire.GetOfferRequest, remaining_s: float | None) -> wire.GetOfferResponse:
+        game = self._game(request)
+        ensemble = game.ensemble(request.player_id, request.version)
+        ticket = game.ticket_to_rank(request, remaining_s)
+        answer = await ensemble.answer(ticket, self._cohorts)
+        response = wire.GetOfferResponse(offers=[_offer(offer) for offer in answer.offers])
+        return _describe(response, answer, ensemble.name, request.request_id)
+
+    async def _score(self, request: wire.ScoreRequest, remaining_s: float | None) -> wire.ScoreResponse:
+        game = self._game(request)
+        ensemble = game.ensemble(request.player_id, request.version)
+        ticket, offer_id = game.ticket_to_score(request, ensemble, remaining_s)
+        answer = await ensemble.answer(ticket, self._cohorts)
+        response = wire.ScoreResponse(score=answer.score, offer_id=offer_id)
+        return _describe(response, answer, ensemble.name, request.request_id)
+
+    async def _answer_on_stream(
+        self, request: wire.GetOfferRequest, remaining_s: float | None
+    ) -> wire.GetOfferResponse:
+        try:
+            check_id("request_id", request.request_id, required=True)
+            return await self._get_offer(request, remaining_s)
+        except MeshError as error:
+            code, text = error.code.value[0], error.reason
+        except Exception:  # the stream carries many callers: a bug in one answer must not end the others'
+            _log.exception("GetOffer failed on a stream")
+            code, text = grpc.StatusCode.INTERNAL.value[0], "the supervisor failed; its log says how"
+        return wire.GetOfferResponse(request_id=request.request_id, error=wire.Error(code=code, message=text))
+
+    def _game(self, request: wire.GetOfferRequest | wire.ScoreRequest) -> Game:
+        check_id("player_id", request.player_id, required=True)
+        check_id("request_id", request.request_id, required=False)
+        game = self._games.get(request.game)
+        if game is None:
+            raise NotFound(f"game: {request.game!r} is not served here; served: {', '.join(self._games)}")
+        return game
+
+
+class OfferStream:
+    """One StreamOffers call: requests become tasks, at most `MAX_STREAM_REQUESTS` at a time; answers queue up."""
+
+    def __init__(
+        self, answer: Callable[[wire.GetOfferRequest, float | None], Awaitable[wire.GetOfferResponse]]
+    ) -> None:
+        self._answer = answer
+        self._room = asyncio.Semaphore(MAX_STREAM_REQUESTS)
+        self._ready: asyncio.Queue[wire.GetOfferResponse | None] = asyncio.Queue()
+        self._open = 1  # the reader itself
+        self._reader: asyncio.Task[None] | None = None
+
+    def start(self, requests: AsyncIterator[wire.GetOfferRequest], tasks: asyncio.TaskGroup, context: Any) -> None:
+        """Begins to read, in `tasks`."""
+        self._reader = tasks.create_task(self._read(requests, tasks, context))
+
+    def end(self) -> None:
+        """Reads no further."""
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def responses(self) -> AsyncIterator[wire.GetOfferResponse]:
+        """The answers as they become ready, until the last request has its own."""
+        while (response := await self._ready.get()) is not None:
+            yield response
+            self._room.release()
+
+    async def _read(
+        self, requests: AsyncIterator[wire.GetOfferRequest], tasks: asyncio.TaskGroup, context: Any
+    ) -> None:
+        try:
+            async for request in requests:
+                await self._room.acquire()  # without room the client waits, by gRPC's flow control
+                self._open += 1
+                tasks.create_task(self._serve(request, context.time_remaining()))
+        finally:
+            self._leave()
+
+    async def _serve(self, request: wire.GetOfferRequest, remaining_s: float | None) -> None:
+        self._ready.put_nowait(await self._answer(request, remaining_s))
+        self._leave()
+
+    def _leave(self) -> None:
+        self._open -= 1
+        if not self._open:
+            self._ready.put_nowait(None)
+
+
+async def _translate(answer: Awaitable[_Response], context: Any) -> _Response:
+    """The answer, or the gRPC status that an error stands for."""
+    try:
+        return await answer
+    except MeshError as error:
+        code, text = error.code, error.reason
+    except Exception:  # the border: what is not foreseen crosses it without its text
+        _log.exception("a request failed")
+        code, text = grpc.StatusCode.INTERNAL, "the supervisor failed; its log says how"
+    await context.abort(code, text)
+    raise AssertionError("abort raises")
+
+
+def _describe(response: _Response, answer: Answer, version: str, request_id: str) -> _Response:
+    response.source = _SOURCES[answer.source]
+    response.version = version
+    response.request_id = request_id
+    response.unknown_player = answer.unknown_player
+    if answer.reason is not None:
+        response.reason = str(answer.reason)
+    if answer.features_age_s is not None:
+        response.features_age_ms = int(answer.features_age_s * 1000)
+    for model, reason in answer.missing:
+        response.missing_models.add(model=model, reason=reason)
+    times = answer.timings
+    response.timings.queue_ms = times.queue_s * 1000
+    response.timings.features_ms = times.features_s * 1000
+    response.timings.fan_out_ms = times.fan_out_s * 1000
+    response.timings.combine_ms = times.combine_s * 1000
+    response.timings.total_ms = times.total_s * 1000
+    response.timings.last_model = times.last_model
+    return response
+
+
+def _offer(offer: RankedOffer) -> wire.RankedOffer:
+    return wire.RankedOffer(offer_id=offer.offer_id, score=offer.score, expected_revenue=offer.expected_revenue)
