@@ -32,7 +32,9 @@ def server_options(message_limit_bytes: int) -> ChannelOptions:
         ("grpc.max_metadata_size", 8192),
         ("grpc.server_handshake_timeout_ms", 5000),
         ("grpc.max_allowed_incoming_connections", 4096),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 250),
+        # A lane's keepalive must never count as an attack: a strike would cost it the connection.
+        ("grpc.http2.max_ping_strikes", 0),
+        ("grpc.http2.bdp_probe", 0),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.server_max_unrequested_time_in_server", 2),
     ]
@@ -52,6 +54,7 @@ def lane_options() -> ChannelOptions:
         # Internal to gRPC, and the one that counts: without it a frozen peer is kept for 60 s.
         ("grpc.http2.ping_timeout_ms", 1000),
         ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.http2.bdp_probe", 0),  # pings that measure bandwidth: our messages are small
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.enable_http_proxy", 0),
         ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),

@@ -42,7 +42,7 @@ def _mean(votes: Votes) -> Scores:
 
 def _sum(votes: Votes) -> Scores:
     # One vote after the other: numpy's own sum adds in an order that depends on the number of rows.
-    total = votes[0].copy()
+    total: Scores = votes[0].copy()
     for vote in votes[1:]:
         total += vote
     return total
