@@ -1,0 +1,103 @@
+"""End to end, a score is what plain LightGBM gives offline, to the last bit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import grpc
+import pytest
+
+from mesh.wire import offers_pb2 as wire
+from mesh.wire import offers_pb2_grpc
+from tests.end_to_end import offline
+from tests.end_to_end.meshes import FEW, Mesh, Player, World
+from tests.forests import KINDS, TrainedForest
+
+CALLERS = 64
+GAME = "testgame"
+PRICES = {offer: float(row["price"]) for offer, row in offline.OFFER_ROWS.items()}
+
+
+@pytest.mark.parametrize("version", list(offline.ROW_COMBINERS))
+async def test_a_score_is_what_lightgbm_gives_offline(world: World, mesh: Mesh, version: str) -> None:
+    answers = await ask_all(mesh, "Score", [score_request(player, version) for player in world.players])
+
+    models = forests(world, version)
+    table = offline.table(models, world.players, "gem-chest")
+    combine = offline.ROW_COMBINERS[version]
+    weights = [1.0 + position / 7 for position in range(len(models))]
+    assert {answer.source for answer in answers} == {wire.ENSEMBLE}
+    assert [answer.score for answer in answers] == [combine(votes, weights) for votes in table.T.tolist()]
+
+
+@pytest.mark.parametrize("version", ["every-kind", "rank-mean"])
+async def test_ranked_offers_carry_the_scores_that_lightgbm_gives_offline(
+    world: World, mesh: Mesh, version: str
+) -> None:
+    answers = await ask_all(mesh, "GetOffer", [offer_request(player, version) for player in world.players])
+
+    expected = ranked_offline(world, version)
+    assert {answer.source for answer in answers} == {wire.ENSEMBLE}
+    assert [[(o.offer_id, o.score, o.expected_revenue) for o in answer.offers] for answer in answers] == expected
+
+
+async def test_score_and_getoffer_agree_where_the_score_is_a_rank(world: World, mesh: Mesh) -> None:
+    player = world.players[1]
+    (ranked,) = await ask_all(mesh, "GetOffer", [offer_request(player, "rank-mean")])
+    (scored,) = await ask_all(mesh, "Score", [score_request(player, "rank-mean")])
+
+    assert scored.score == next(offer.score for offer in ranked.offers if offer.offer_id == "gem-chest")
+
+
+def ranked_offline(world: World, version: str) -> list[list[tuple[str, float, float]]]:
+    """For each player the offers with score and expected revenue, best revenue first."""
+    models = forests(world, version)
+    tables = [offline.table(models, world.players, offer).T.tolist() for offer in PRICES]  # [offers][players][models]
+    ranked = []
+    for votes in zip(*tables, strict=True):  # [offers][models], of one player
+        scores = offline.rank_mean(votes) if version == "rank-mean" else [offline.mean(row, ()) for row in votes]
+        priced = [(offer, score, score * PRICES[offer]) for offer, score in zip(PRICES, scores, strict=True)]
+        ranked.append(sorted(priced, key=lambda offer: -offer[2]))
+    return ranked
+
+
+def forests(world: World, version: str) -> list[TrainedForest]:
+    return [world.forests[kind] for kind in (KINDS if version == "every-kind" else FEW)]
+
+
+def score_request(player: Player, version: str) -> wire.ScoreRequest:
+    return wire.ScoreRequest(
+        game=GAME, player_id=player.id, context=wire_context(player), offer_id="gem-chest", version=version
+    )
+
+
+def offer_request(player: Player, version: str) -> wire.GetOfferRequest:
+    return wire.GetOfferRequest(
+        game=GAME, player_id=player.id, context=wire_context(player), limit=len(PRICES), version=version
+    )
+
+
+def wire_context(player: Player) -> dict[str, wire.ContextValue]:
+    return {
+        name: wire.ContextValue(text=value) if isinstance(value, str) else wire.ContextValue(number=value)
+        for name, value in offline.context_of(player).items()
+    }
+
+
+async def ask_all(mesh: Mesh, method: str, requests: Sequence[Any]) -> list[Any]:
+    """The answers to `requests`, asked by `CALLERS` at a time, so that they share cohorts of every size."""
+    answers: list[Any] = [None] * len(requests)
+    queue: Iterator[int] = iter(range(len(requests)))
+
+    async def caller(ask: Any) -> None:
+        for position in queue:
+            answers[position] = await ask(requests[position], timeout=10)
+
+    async with grpc.aio.insecure_channel(mesh.address) as channel:
+        stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
+        async with asyncio.TaskGroup() as callers:
+            for _ in range(CALLERS):
+                callers.create_task(caller(getattr(stub, method)))
+    return answers
