@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ import yaml
 from tests.forests import KINDS, Matrix, TrainedForest, train
 
 PLAYERS = 1_000
-NUMBERS = tuple(f"Column_{column}" for column in range(6)) + ("f0", "f2", "f3", "f5", "tier")
+NUMBERS = (*(f"Column_{column}" for column in range(6)), "f0", "f2", "f3", "f5", "tier")
 TEXTS = ("platform",)
 OFFERS = """offer_id,price,Column_3,tier
 starter-pack,0.99,0.5,10
@@ -75,7 +77,7 @@ def _catalog() -> dict[str, Any]:
         "game": "testgame",
         "budget_ms": 2000,
         "features": {"store": "sqlite", "path": "players.sqlite", "timeout_ms": 500},
-        "context": {"Column_0": "number", "platform": "text"},
+        "context": {"Column_0": "number", "platform": "text", "session_minutes": "number"},
         "offers": {"path": "offers.csv", "fallback": "starter-pack", "rank_by": "expected_revenue"},
         "versions": {
             "every-kind": _version({"kind": "mean", "quorum": 10}, KINDS, 100),
@@ -124,6 +126,7 @@ class Mesh:
 
     ready: dict[str, Any]
     process: subprocess.Popen[str]
+    log: Path
 
     @property
     def address(self) -> str:
@@ -133,6 +136,13 @@ class Mesh:
     def pid(self, model: str) -> int:
         """The process of one model's (first) worker, as of the start."""
         return next(int(worker["pid"]) for worker in self.ready["workers"] if worker["model"] == model)
+
+    async def said(self, words: str, patience_s: float) -> float:
+        """When `mesh up` was seen to have said `words` on stderr."""
+        async with asyncio.timeout(patience_s):
+            while words not in self.log.read_text():  # noqa: ASYNC110 (a file has no event to wait for)
+                await asyncio.sleep(0.02)
+        return time.monotonic()
 
     def stop(self) -> int:
         """Drains the mesh; the exit code."""
@@ -146,14 +156,16 @@ class Mesh:
 
 @contextmanager
 def running(catalog: Path, *options: str) -> Iterator[Mesh]:
-    """A mesh on ports of the system's choice for as long as the block lasts."""
+    """A mesh on ports of the system's choice for as long as the block lasts; its stderr is kept beside the catalog."""
     command = [*MESH, "up", str(catalog), "--port", "0", "--metrics-port", "0", "--json", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    log = catalog.with_suffix(".log")
+    with log.open("w") as stderr:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
-        assert line, f"mesh up ended with {process.wait(STOP_S)} before it was ready"
-        yield Mesh(json.loads(line), process)
+        assert line, f"mesh up ended with {process.wait(STOP_S)} before it was ready:\n{log.read_text()}"
+        yield Mesh(json.loads(line), process, log)
     finally:
         if process.poll() is None:
             process.terminate()

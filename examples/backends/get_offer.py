@@ -1,0 +1,34 @@
+"""A game backend in Python: asks the mesh for a player's best offers, with a deadline of its own."""
+
+from __future__ import annotations
+
+import sys
+
+import grpc
+
+from mesh.wire import offers_pb2, offers_pb2_grpc
+
+DEADLINE_S = 0.2
+DEFAULT_OFFER = "starter-pack"  # for when the mesh cannot be reached at all
+
+
+def main(address: str, game: str, player_id: str) -> None:
+    """Prints the offer to show, and where it comes from."""
+    with grpc.insecure_channel(address) as channel:  # in a real backend: one channel for the life of the process
+        offers = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
+        request = offers_pb2.GetOfferRequest(
+            game=game,
+            player_id=player_id,
+            context={"session_minutes": offers_pb2.ContextValue(number=12.5)},
+            limit=3,
+        )
+        try:
+            answer = offers.GetOffer(request, timeout=DEADLINE_S)
+        except grpc.RpcError as error:
+            print(f"{DEFAULT_OFFER} (the mesh is out of reach or the request is wrong: {error})")
+            return
+    print(f"{answer.offers[0].offer_id} ({offers_pb2.Source.Name(answer.source)}) {answer.reason}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,101 @@
+"""The game's backend: asks the mesh for an offer whenever a player logs in."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from examples.dragonfall.failure import ExampleFailed
+from examples.dragonfall.simulation import Encounters, Players
+from mesh.wire import offers_pb2, offers_pb2_grpc
+
+GAME = "dragonfall"
+# Far above the catalog's budget: the mesh answers by itself long before.
+DEADLINE_S = 2.0
+
+Request = offers_pb2.GetOfferRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The offer to show; `expected_revenue_usd` is None in a fallback."""
+
+    player_id: str
+    offer_id: str
+    expected_revenue_usd: float | None
+    source: str
+    reason: str
+    latency_ms: float
+
+
+def logins(players: Players, encounters: Encounters) -> list[Request]:
+    """One request an encounter: who logged in, and what is known only now."""
+    return [
+        Request(
+            game=GAME,
+            player_id=players.ids[player],
+            context={
+                "session_minutes": offers_pb2.ContextValue(number=minutes),
+                "platform": offers_pb2.ContextValue(text=platform),
+                "is_weekend": offers_pb2.ContextValue(flag=bool(weekend)),
+            },
+        )
+        for player, minutes, platform, weekend in zip(
+            encounters.player.tolist(),
+            encounters.session_minutes.tolist(),
+            encounters.platform.tolist(),
+            encounters.is_weekend.tolist(),
+            strict=True,
+        )
+    ]
+
+
+async def ask(address: str, requests: Sequence[Request], callers: int) -> list[Answer]:
+    """Asks with `callers` requests under way at a time; the answers come in the order of `requests`.
+
+    Raises ExampleFailed at the first gRPC error: a mesh that is short of models still answers.
+    """
+    answers: list[Answer | None] = [None] * len(requests)
+    turns = iter(enumerate(requests))
+    # No proxy: the address is one of this machine.
+    async with grpc.aio.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]  # generated
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(callers):
+                    tasks.create_task(_call(stub, turns, answers))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+    return [answer for answer in answers if answer is not None]
+
+
+async def _call(
+    stub: offers_pb2_grpc.OffersStub,
+    turns: Iterator[tuple[int, Request]],
+    answers: list[Answer | None],
+) -> None:
+    for number, request in turns:
+        started_s = time.perf_counter()
+        try:
+            response = await stub.GetOffer(request, timeout=DEADLINE_S)
+        except grpc.aio.AioRpcError as error:
+            raise ExampleFailed(f"GetOffer for {request.player_id}: {error.code().name}: {error.details()}") from None
+        answers[number] = _read(request, response, 1000 * (time.perf_counter() - started_s))
+
+
+def _read(request: Request, response: offers_pb2.GetOfferResponse, latency_ms: float) -> Answer:
+    if not response.offers:
+        raise ExampleFailed(f"GetOffer for {request.player_id} brought no offer: {response.reason}")
+    best = response.offers[0]
+    return Answer(
+        player_id=request.player_id,
+        offer_id=best.offer_id,
+        expected_revenue_usd=best.expected_revenue if best.HasField("expected_revenue") else None,
+        source=offers_pb2.Source.Name(response.source),
+        reason=response.reason,
+        latency_ms=latency_ms,
+    )

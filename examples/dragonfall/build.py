@@ -1,0 +1,134 @@
+"""Makes what the example needs and git does not keep: players, models, and the feature store."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from examples.dragonfall.failure import ExampleFailed
+from examples.dragonfall.offers import OFFERS_CSV, read_offers
+from examples.dragonfall.segments import SEGMENTS
+from examples.dragonfall.simulation import simulate_players, write_players
+from examples.dragonfall.training import Effort, train_all
+
+HERE = Path(__file__).parent
+CATALOG = HERE / "mesh.yaml"
+BUILD = HERE / "build"
+PLAYERS_CSV = BUILD / "players.csv"
+MODELS = BUILD / "models"
+STORE = BUILD / "players.sqlite"
+LOAD_LIMIT_S = 120.0
+
+# A change in one of these makes other players, or other models.
+PLAYERS_SOURCES = (HERE / "simulation.py",)
+MODEL_SOURCES = (
+    *PLAYERS_SOURCES,
+    OFFERS_CSV,
+    *(HERE / name for name in ("offers.py", "truth.py", "segments.py", "training.py")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to make; its stamp remembers what it was made from."""
+
+    name: str
+    sources: tuple[Path, ...]
+    outputs: tuple[Path, ...]
+    make: Callable[[Console], None]
+
+
+def main() -> int:
+    """Builds; returns the exit code."""
+    console = Console(stderr=True)
+    try:
+        build(console)
+    except ExampleFailed as failure:
+        console.print(f"[red]error:[/red] {failure}", highlight=False)
+        return 1
+    return 0
+
+
+def build(console: Console) -> None:
+    """Makes what is missing or older than its sources; raises ExampleFailed when a step fails."""
+    BUILD.mkdir(exist_ok=True)
+    for step in _steps():
+        started_s = time.monotonic()
+        if refresh(step, BUILD, console):
+            console.print(f"{step.name}: made in {time.monotonic() - started_s:.1f} s", highlight=False)
+        else:
+            console.print(f"{step.name}: up to date", highlight=False)
+
+
+def refresh(step: Step, stamps: Path, console: Console) -> bool:
+    """Runs `step` unless its outputs are there and made from these sources; says whether it ran.
+
+    The stamp goes first and comes back last: a step that was interrupted is run again.
+    """
+    stamp = stamps / f"{step.name}.stamp"
+    fingerprint = _fingerprint(step.sources)
+    made_from = stamp.read_text() if stamp.exists() else None
+    if made_from == fingerprint and all(output.exists() for output in step.outputs):
+        return False
+    stamp.unlink(missing_ok=True)
+    step.make(console)
+    stamp.write_text(fingerprint)
+    return True
+
+
+def _steps() -> tuple[Step, ...]:
+    models = tuple(MODELS / f"{name}.txt" for name in SEGMENTS)
+    return (
+        Step("players", PLAYERS_SOURCES, (PLAYERS_CSV,), _make_players),
+        Step("models", MODEL_SOURCES, models, _make_models),
+        Step("store", (CATALOG, PLAYERS_CSV), (STORE,), _fill_store),
+    )
+
+
+def _make_players(console: Console) -> None:
+    players = simulate_players()
+    write_players(players, PLAYERS_CSV)
+    console.print(f"simulated {len(players.ids):,} players", highlight=False)
+
+
+def _make_models(console: Console) -> None:
+    MODELS.mkdir(exist_ok=True)
+    columns = (TextColumn("training {task.fields[model]:<16}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        task = progress.add_task("", total=len(SEGMENTS), model="")
+        for name in train_all(simulate_players(), read_offers(), MODELS, Effort()):
+            progress.update(task, advance=1, model=name)
+
+
+def _fill_store(_: Console) -> None:
+    """Runs the command that an operator would; its progress and its errors go to our stderr."""
+    load = ["features", "load", str(PLAYERS_CSV), "--catalog", str(CATALOG)]
+    command = [sys.executable, "-m", "mesh.cli.main", *load]
+    try:
+        done = subprocess.run(command, stdout=sys.stderr, timeout=LOAD_LIMIT_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise ExampleFailed(f"`mesh {' '.join(load)}` was not done after {LOAD_LIMIT_S:.0f} s") from None
+    if done.returncode != 0:
+        raise ExampleFailed(f"`mesh {' '.join(load)}` ended with exit code {done.returncode}, see above")
+
+
+def _fingerprint(sources: tuple[Path, ...]) -> str:
+    digest = hashlib.sha256()
+    for package in ("ensemble-mesh", "lightgbm", "numpy"):
+        digest.update(f"{package} {metadata.version(package)}\n".encode())
+    for source in sources:
+        digest.update(hashlib.sha256(source.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

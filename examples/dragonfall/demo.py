@@ -1,0 +1,103 @@
+"""The example from end to end: build, start the mesh, ask it as a game would, judge it, drain it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+import numpy as np
+from rich.console import Console
+
+from examples.dragonfall.backend import ask, logins
+from examples.dragonfall.build import CATALOG, build
+from examples.dragonfall.failure import ExampleFailed
+from examples.dragonfall.mesh_process import mesh_up, running_mesh
+from examples.dragonfall.offers import read_offers
+from examples.dragonfall.report import show
+from examples.dragonfall.results import Results, check, count_sources, earned, latency
+from examples.dragonfall.simulation import draw_encounters, simulate_players
+
+SEED = 7
+WARM_UP = 20
+ALONE = 500
+TOGETHER = 1000
+CALLERS = 16
+IN_TABLE = 12
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the demo; returns the exit code."""
+    options = _parse(arguments)
+    progress = Console(stderr=True)
+    try:
+        build(progress)
+        results = asyncio.run(_play(mesh_up(CATALOG)))
+        _print(results, as_json=options.json)
+        check(results)
+    except ExampleFailed as failure:
+        progress.print(f"[red]error:[/red] {failure}", highlight=False)
+        return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        progress.print("stopped", highlight=False)
+        return 130
+    return 0
+
+
+async def _play(command: Sequence[str]) -> Results:
+    with _sigterm_cancels():
+        async with running_mesh(command) as address:
+            return await play(address)
+
+
+async def play(address: str) -> Results:
+    """Lets players log in, one at a time and then many at once, and judges the answers."""
+    players, offers = simulate_players(), read_offers()
+    rng = np.random.default_rng(SEED)
+    who = rng.choice(len(players.ids), WARM_UP + ALONE + TOGETHER, replace=False)
+    # No offer is shown yet: which one is the question.
+    encounters = draw_encounters(who, np.zeros_like(who), rng)
+    requests = logins(players, encounters)
+    await ask(address, requests[-WARM_UP:], callers=1)
+    alone = await ask(address, requests[:ALONE], callers=1)
+    together = await ask(address, requests[ALONE:-WARM_UP], callers=CALLERS)
+    return Results(
+        sample=tuple(alone[:IN_TABLE]),
+        sources=count_sources([*alone, *together]),
+        revenue=earned(alone, players, offers, encounters.first(ALONE)),
+        latencies=(latency(alone, 1), latency(together, CALLERS)),
+    )
+
+
+def _print(results: Results, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(asdict(results)))
+    else:
+        show(results, Console())
+
+
+@contextlib.contextmanager
+def _sigterm_cancels() -> Iterator[None]:
+    """SIGTERM ends the running task as Ctrl-C does, so that the mesh is drained then, too."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m examples.dragonfall.demo", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print the results as one JSON object")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""What the demo found: what offers truly earn, and how long answers take."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from examples.dragonfall.backend import Answer
+from examples.dragonfall.failure import ExampleFailed
+from examples.dragonfall.offers import FALLBACK, Offers
+from examples.dragonfall.simulation import Encounters, Players
+from examples.dragonfall.truth import revenue_of_every_offer, true_revenue
+
+
+@dataclass(frozen=True, slots=True)
+class Revenue:
+    """True average revenue of a log-in, in dollars, by who chooses the offer."""
+
+    personalised: float
+    fallback: float
+    best_for_all: float
+    best_for_all_id: str
+    all_knowing: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Measured by the caller, with `callers` requests under way at a time."""
+
+    callers: int
+    requests: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Everything that the demo reports; `sample` is a few of the answers, for the eye."""
+
+    sample: tuple[Answer, ...]
+    sources: dict[str, int]
+    revenue: Revenue
+    latencies: tuple[Latency, ...]
+
+
+def earned(answers: Sequence[Answer], players: Players, offers: Offers, encounters: Encounters) -> Revenue:
+    """Judges the answers to `encounters` (same order) by the truth of the simulation."""
+    chosen = np.array([offers.index(answer.offer_id) for answer in answers])
+    of_each = revenue_of_every_offer(players, offers, encounters)
+    on_average = of_each.mean(axis=0)
+    return Revenue(
+        personalised=float(true_revenue(players, offers, replace(encounters, offer=chosen)).mean()),
+        fallback=float(on_average[offers.index(FALLBACK)]),
+        best_for_all=float(on_average.max()),
+        best_for_all_id=offers.ids[int(on_average.argmax())],
+        all_knowing=float(of_each.max(axis=1).mean()),
+    )
+
+
+def latency(answers: Sequence[Answer], callers: int) -> Latency:
+    """The percentiles of the answers' latencies."""
+    p50, p95, p99 = np.percentile([answer.latency_ms for answer in answers], [50, 95, 99]).tolist()
+    return Latency(callers, len(answers), p50, p95, p99)
+
+
+def count_sources(answers: Sequence[Answer]) -> dict[str, int]:
+    """How many answers came from where."""
+    return dict(Counter(answer.source for answer in answers))
+
+
+def check(results: Results) -> None:
+    """Raises ExampleFailed when the mesh did not do what the example is there to show."""
+    if not results.sources.get("ENSEMBLE"):
+        reasons = {answer.reason for answer in results.sample}
+        raise ExampleFailed(f"no answer came from the whole ensemble: {'; '.join(sorted(reasons))}")
+    if results.revenue.personalised <= results.revenue.fallback:
+        raise ExampleFailed("personalised offers earned no more than the fallback")

@@ -1,0 +1,34 @@
+"""A game backend in Node, with the public gRPC package and the .proto file alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.meshes import Mesh, World
+
+ROOT = Path(__file__).parent.parent.parent
+MODULES = ROOT / "build" / "node" / "node_modules"
+
+
+def test_a_node_game_backend_gets_an_offer(world: World, mesh: Mesh) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed: the Node game backend is not tested here")
+    if not (MODULES / "@grpc" / "grpc-js").is_dir():
+        pytest.skip("@grpc/grpc-js is not installed (npm install --prefix build/node @grpc/grpc-js @grpc/proto-loader)")
+
+    said = subprocess.run(
+        [node, str(ROOT / "examples" / "backends" / "get_offer.js"), mesh.address, "testgame", world.players[1].id],
+        env={**os.environ, "NODE_PATH": str(MODULES)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    ).stdout
+
+    assert "(ENSEMBLE)" in said, said
