@@ -1,0 +1,86 @@
+"""A generator process: `closed` or `open`. Says `measuring` when it is warm, and `done` with what it saw."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import uvloop
+
+from loadtest import arrivals, precise_loop
+from loadtest.faults import CannotMeasure
+from loadtest.generators.callers import http_callers, score_callers
+from loadtest.generators.closed_loop import ask_by_turns
+from loadtest.generators.open_loop import ask_on_schedule
+from loadtest.generators.tally import Tally, Window
+from mesh import serving
+
+# Time for the callers to be made and connected before the first request is due.
+HEAD_START_S = 0.3
+
+
+def main() -> int:
+    serving.follow_parent()
+    options = _parser().parse_args()
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = (
+        uvloop.new_event_loop if options.loop == "closed" else precise_loop.new_event_loop
+    )
+    try:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            tally = runner.run(_generate(options))
+    except (CannotMeasure, KeyboardInterrupt) as error:
+        print(error, file=sys.stderr)
+        return 1
+    _say({"event": "done", "seconds": options.seconds, **_told(tally)})
+    return 0
+
+
+async def _generate(options: argparse.Namespace) -> Tally:
+    window = _window(options)
+    if options.kind == "http":
+        async with http_callers(options.address, options.players, options.callers) as http:
+            return await ask_by_turns(http, options.players, window, options.seed)
+    async with score_callers(options.address, options.game, options.players, options.callers) as score:
+        if options.loop == "closed":
+            return await ask_by_turns(score, options.players, window, options.seed)
+        offsets_s = arrivals.poisson(options.rate_rps, options.warm_up_s + options.seconds, options.seed)
+        due_s = window.start_s - options.warm_up_s + offsets_s
+        return await ask_on_schedule(score[0], options.players, due_s, window, options.seed)
+
+
+def _window(options: argparse.Namespace) -> Window:
+    delay_s = HEAD_START_S + options.warm_up_s
+    asyncio.get_running_loop().call_later(delay_s, _say, {"event": "measuring"})
+    start_s = time.monotonic() + delay_s
+    return Window(start_s, start_s + options.seconds)
+
+
+def _told(tally: Tally) -> dict[str, object]:
+    return {"latencies_ms": tally.latencies_ms, "slips_ms": tally.slips_ms, "sources": tally.sources}
+
+
+def _say(event: Mapping[str, object]) -> None:
+    print(json.dumps(event), flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m loadtest.generators", description=__doc__)
+    parser.add_argument("loop", choices=["closed", "open"])
+    parser.add_argument("--kind", choices=["score", "http"], default="score")
+    parser.add_argument("--address", required=True)
+    parser.add_argument("--game", default="")
+    parser.add_argument("--players", type=int, required=True, help="how many players are asked for")
+    parser.add_argument("--callers", type=int, default=1)
+    parser.add_argument("--rate-rps", type=float, default=1.0, help="open loop: mean arrivals a second")
+    parser.add_argument("--warm-up-s", type=float, default=1.0)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

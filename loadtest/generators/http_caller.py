@@ -1,0 +1,106 @@
+"""A caller of an HTTP service: as little work a request as asyncio allows, for the peer's sake."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+from typing import cast
+
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+CLOSES = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
+
+
+class HttpCaller:
+    """Sends one of `requests` at a time, on a connection of its own.
+
+    The connection is kept for as long as the server keeps it; gunicorn's sync workers close it after each
+    answer.
+    """
+
+    def __init__(self, address: str, requests: Sequence[bytes]) -> None:
+        self._host, _, port = address.rpartition(":")
+        self._port = int(port)
+        self._requests = requests
+        self._connection: _Connection | None = None
+
+    async def ask(self, player: int) -> str:
+        """ENSEMBLE when the service answered 200, else the status or how the connection was lost."""
+        try:
+            connection = await self._connected()
+            status = await connection.exchange(self._requests[player])
+        except OSError as error:
+            self.close()
+            return f"HTTP {type(error).__name__}"
+        if connection.is_last:
+            self.close()
+        return "ENSEMBLE" if status == 200 else f"HTTP {status}"
+
+    def close(self) -> None:
+        """Ends the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    async def _connected(self) -> _Connection:
+        if self._connection is None:
+            loop = asyncio.get_running_loop()
+            _, self._connection = await loop.create_connection(_Connection, self._host, self._port)
+        return self._connection
+
+
+def score_posts(address: str, players: Sequence[str]) -> list[bytes]:
+    """One request for each player: POST /score {"player_id": ...}."""
+    return [_post(address, json.dumps({"player_id": player})) for player in players]
+
+
+def _post(address: str, body: str) -> bytes:
+    lines = [
+        "POST /score HTTP/1.1",
+        f"Host: {address}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    ]
+    return "\r\n".join([*lines, "", body]).encode()
+
+
+class _Connection(asyncio.Protocol):
+    """One HTTP/1.1 connection that answers one request at a time, each with a Content-Length."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._received = b""
+        self._status: asyncio.Future[int] | None = None
+        self.is_last = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by behaviour only
+
+    async def exchange(self, request: bytes) -> int:
+        """The status of the answer to `request`; raises ConnectionError when it is lost before its end."""
+        assert self._transport is not None
+        if self._transport.is_closing():
+            raise ConnectionResetError("closed between two requests")
+        self._received = b""
+        self._status = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await self._status
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, separator, body = self._received.partition(b"\r\n\r\n")
+        length = CONTENT_LENGTH.search(head)
+        if not separator or length is None or len(body) < int(length[1]):
+            return
+        self.is_last = CLOSES.search(head) is not None
+        if self._status is not None and not self._status.done():
+            self._status.set_result(int(head[9:12]))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._status is not None and not self._status.done():
+            self._status.set_exception(ConnectionResetError(str(error or "closed before the answer's end")))

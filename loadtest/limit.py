@@ -1,0 +1,37 @@
+"""The limit: the answer times of an ideal mesh, which costs nothing and only ever waits for its models."""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+
+from loadtest.service_times import Seconds, ServiceTimes
+
+
+def ideal_latencies_s(
+    arrivals_s: Seconds, service: ServiceTimes, models: int, replicas: int, rng: np.random.Generator
+) -> Seconds:
+    """Seconds from each arrival to the answer of the last model [arrivals], by simulation.
+
+    Every model has one queue, first come first served, before all its replicas: no work waits while a
+    replica is free. Nothing else takes time. `arrivals_s` ascend.
+    """
+    slowest_s = np.zeros(len(arrivals_s))
+    for _ in range(models):
+        needed_s = service.draw(rng, len(arrivals_s))
+        np.maximum(slowest_s, queue_latencies_s(arrivals_s, needed_s, replicas), out=slowest_s)
+    return slowest_s
+
+
+def queue_latencies_s(arrivals_s: Seconds, needed_s: Seconds, servers: int) -> Seconds:
+    """Seconds from arrival to the end of service in one queue before `servers` servers [arrivals].
+
+    First come, first served: Kiefer & Wolfowitz 1955, with a heap of the times at which servers are free.
+    """
+    free_s = [0.0] * servers
+    ends_s = np.empty(len(arrivals_s))
+    for index, (arrival_s, need_s) in enumerate(zip(arrivals_s.tolist(), needed_s.tolist(), strict=True)):
+        ends_s[index] = end_s = max(arrival_s, free_s[0]) + need_s
+        heapq.heapreplace(free_s, end_s)
+    return ends_s - arrivals_s

@@ -1,0 +1,79 @@
+"""What a process has cost so far: CPU time and memory as the kernel counts them, cohorts as the mesh does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import urllib.request
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from loadtest.faults import CannotMeasure
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+SCRAPE_BUDGET_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cohorts:
+    """How many cohorts have departed, and how many requests were aboard."""
+
+    departed: float
+    requests: float
+
+
+def cpu_s(pids: Iterable[int]) -> float:
+    """User and system time of processes since they started, summed (proc(5), /proc/pid/stat 14 and 15)."""
+    return sum(_cpu_ticks(pid) for pid in pids) / TICKS_PER_S
+
+
+def pss_mb(pid: int) -> float:
+    """A process's proportional share of memory, in MiB (proc(5), smaps_rollup)."""
+    for line in _read(pid, "smaps_rollup").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / 1024
+    raise CannotMeasure(f"process {pid} tells no Pss in smaps_rollup")
+
+
+async def cohorts(metrics_address: str) -> Cohorts:
+    """Reads the supervisor's histogram `mesh_cohort_requests`, over all games and versions."""
+    text = await asyncio.to_thread(_scrape, f"http://{metrics_address}/metrics")
+    return cohorts_in(text)
+
+
+def cohorts_in(exposition: str) -> Cohorts:
+    """The same from the text of a scrape."""
+    samples = [
+        sample
+        for family in text_string_to_metric_families(exposition)
+        if family.name == "mesh_cohort_requests"
+        for sample in family.samples
+    ]
+    return Cohorts(
+        departed=sum(sample.value for sample in samples if sample.name.endswith("_count")),
+        requests=sum(sample.value for sample in samples if sample.name.endswith("_sum")),
+    )
+
+
+def _scrape(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=SCRAPE_BUDGET_S) as response:
+            return str(response.read().decode())
+    except OSError as error:
+        raise CannotMeasure(f"{url} does not answer: {error}") from error
+
+
+def _cpu_ticks(pid: int) -> int:
+    # The command's name comes second, in brackets, and may hold spaces and brackets itself.
+    fields = _read(pid, "stat").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def _read(pid: int, name: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text()
+    except OSError as error:
+        raise CannotMeasure(f"process {pid} is gone: {error}") from error

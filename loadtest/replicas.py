@@ -1,0 +1,138 @@
+"""Many simulated replicas in one process, behind the part of the Open Inference Protocol that lanes use.
+
+Listens on one port a replica. Every stream is a replica of its own: it answers its messages in order, one
+row at a time. A row's score is its first feature.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import grpc
+import numpy as np
+
+from loadtest import precise_loop
+from loadtest.service_times import Lognormal, ServiceTimes
+from loadtest.simulated_model import Service, SimulatedReplica
+from mesh import serving
+from mesh.model_file import ModelHeader, to_properties
+from mesh.wire import inference_pb2, inference_pb2_grpc
+
+MAX_WAITING_MESSAGES = 1024
+DRAIN_S = 1.0
+
+Request = inference_pb2.ModelInferRequest
+Reply = inference_pb2.ModelStreamInferResponse
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    request: Request
+    service: Service
+
+
+class Replicas(inference_pb2_grpc.GRPCInferenceServiceServicer):
+    """Answers for any model name; `seed` and the order in which streams are opened fix all service times."""
+
+    def __init__(self, service: ServiceTimes, features: tuple[str, ...], seed: int) -> None:
+        self._service = service
+        self._features = features
+        self._seed = seed
+        self._streams = 0
+
+    async def ModelMetadata(  # noqa: N802  # the contract's name
+        self, request: inference_pb2.ModelMetadataRequest, _: object
+    ) -> inference_pb2.ModelMetadataResponse:
+        """The metadata of a binary model of one tree with this server's features."""
+        tensor = inference_pb2.ModelMetadataResponse.TensorMetadata
+        return inference_pb2.ModelMetadataResponse(
+            name=request.name,
+            platform="simulated",
+            inputs=[tensor(name="features", datatype="FP64", shape=[-1, len(self._features)])],
+            outputs=[tensor(name="scores", datatype="FP64", shape=[-1])],
+            properties=to_properties(ModelHeader(self._features, {}, "binary", classes=1, trees=1)),
+        )
+
+    async def ModelStreamInfer(  # noqa: N802  # the contract's name
+        self, requests: AsyncIterator[Request], context: grpc.aio.ServicerContext[Request, Reply]
+    ) -> None:
+        """Answers the messages of one stream as one replica would."""
+        self._streams += 1
+        replica = SimulatedReplica(self._service, np.random.default_rng((self._seed, self._streams)))
+        waiting: asyncio.Queue[_Waiting | None] = asyncio.Queue(MAX_WAITING_MESSAGES)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_answer_in_order(waiting, context))
+            clock = asyncio.get_running_loop().time
+            async for request in requests:
+                await waiting.put(_Waiting(request, replica.serve(clock(), _rows(request))))
+            await waiting.put(None)
+
+
+async def _answer_in_order(
+    waiting: asyncio.Queue[_Waiting | None], context: grpc.aio.ServicerContext[Request, Reply]
+) -> None:
+    loop = asyncio.get_running_loop()
+    while (message := await waiting.get()) is not None:
+        await asyncio.sleep(message.service.end_s - loop.time())
+        await context.write(_reply(message))
+
+
+def _rows(request: Request) -> int:
+    return request.inputs[0].shape[0]
+
+
+def _reply(message: _Waiting) -> Reply:
+    request, service = message.request, message.service
+    matrix = np.frombuffer(request.raw_input_contents[0], dtype="<f8").reshape(request.inputs[0].shape)
+    scores = np.ascontiguousarray(matrix[:, 0])
+    infer = inference_pb2.ModelInferResponse(
+        model_name=request.model_name, id=request.id, raw_output_contents=[scores.tobytes()]
+    )
+    infer.outputs.add(name="scores", datatype="FP64", shape=[len(scores)])
+    infer.parameters["predict_ns"].int64_param = round((service.end_s - service.start_s) * 1e9)
+    infer.parameters["queue_ns"].int64_param = round((service.start_s - service.arrived_s) * 1e9)
+    infer.parameters["starved"].double_param = 0.0
+    return Reply(infer_response=infer)
+
+
+async def serve(replicas: Replicas, ports: int) -> int:
+    """Serves on `ports` ports of the system's choice, says `ready` with their addresses, ends on SIGTERM."""
+    server = grpc.aio.server(options=serving.server_options(serving.MESSAGE_LIMIT_BYTES))
+    inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(replicas, server)  # type: ignore[no-untyped-call]
+    addresses = [f"127.0.0.1:{serving.bind(server, '127.0.0.1', 0)}" for _ in range(ports)]
+    async with serving.stop_signal() as stop:
+        await server.start()
+        serving.settle_heap()
+        print(json.dumps({"event": "ready", "addresses": addresses}), flush=True)
+        await stop.wait()
+        await server.stop(DRAIN_S)
+    return 0
+
+
+def main() -> int:
+    """The process: what its options say, until SIGTERM."""
+    serving.follow_parent()
+    options = _parser().parse_args()
+    service = Lognormal(options.median_ms / 1000, options.sigma)
+    replicas = Replicas(service, tuple(options.feature), options.seed)
+    with asyncio.Runner(loop_factory=precise_loop.new_event_loop) as runner:
+        return runner.run(serve(replicas, options.ports))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m loadtest.replicas", description=__doc__)
+    parser.add_argument("--ports", type=int, required=True, help="how many replicas")
+    parser.add_argument("--feature", action="append", required=True, help="a feature's name; repeat in order")
+    parser.add_argument("--median-ms", type=float, default=33.0, help="of a row's service time")
+    parser.add_argument("--sigma", type=float, default=0.15, help="of the lognormal service time")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

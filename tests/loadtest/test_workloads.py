@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from loadtest.training import write_catalog
+from loadtest.workloads import S15, W15, Workload, endpoints_of, model_names
+from mesh import catalog
+
+
+@pytest.mark.parametrize("workload", [W15, S15], ids=["w15", "s15"])
+def test_the_mesh_takes_a_workloads_catalog(workload: Workload, tmp_path: Path) -> None:
+    write_catalog(workload, tmp_path)
+    loaded = catalog.load(tmp_path / "mesh.yaml")
+    assert [model.name for model in loaded.versions["1"].models] == model_names(workload)
+    assert (loaded.game, loaded.versions["1"].quorum) == (workload.game, 10)
+
+
+def test_every_model_gets_its_own_replicas() -> None:
+    addresses = [f"127.0.0.1:{port}" for port in range(1000, 1060)]
+    models = endpoints_of(S15, addresses)["s15"]["1"]
+    assert list(models) == model_names(S15)
+    assert list(chain(*models.values())) == addresses
+    assert {len(replicas) for replicas in models.values()} == {4}
+
+
+def test_the_capacity_is_that_of_the_mean_not_of_the_median() -> None:
+    assert S15.capacity_rps == pytest.approx(4 / 0.03337, rel=1e-3)
