@@ -180,7 +180,7 @@ def _version_draft(raw: Any, place: Mapping[str, Any]) -> VersionDraft:
     raw = raw if isinstance(raw, dict) else {}
     traffic, models = raw.get("traffic", 100), raw.get("models")
     return VersionDraft(
-        traffic if isinstance(traffic, int | float) else None,
+        traffic if isinstance(traffic, int | float) and 0 <= traffic <= 100 else None,
         catalog_faults.salvage(Combine, raw.get("combine"), place) or Combine(),
         tuple(catalog_faults.salvage(Model, one, place) for one in models) if isinstance(models, list) else (),
     )

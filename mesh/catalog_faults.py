@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from mesh.errors import Misconfigured
@@ -61,10 +62,13 @@ def read_tree(path: Path) -> Tree:
         values = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured([f"{path}: cannot be read: {error}; check the path and its permissions"]) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # PyYAML lets a bad date or number through as it is
         raise Misconfigured([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from error
     lines: dict[tuple[Step, ...], int] = {(): 1}
-    twice = list(_walk(path, node, (), lines))
+    try:
+        twice = list(_walk(path, node, (), lines))
+    except RecursionError:
+        raise Misconfigured([f"{path}: holds an alias to something around it; write it out"]) from None
     if twice:
         raise Misconfigured([str(fault) for fault in twice])
     return Tree(path, values, lines)
@@ -92,7 +96,8 @@ def validate(kind: type[Model], tree: Tree, context: Mapping[str, Any]) -> tuple
     try:
         return kind.model_validate(tree.values, context=dict(context)), []
     except ValidationError as error:
-        return None, [_explain(kind, tree, detail) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        return None, [_explain(kind, tree, detail) for detail in details if not _is_echo(detail)]
 
 
 def salvage(kind: type[Model], values: Any, context: Mapping[str, Any]) -> Model | None:
@@ -106,6 +111,11 @@ def salvage(kind: type[Model], values: Any, context: Mapping[str, Any]) -> Model
         if not wrong:
             return None
         kept = {key: value for key, value in kept.items() if key not in wrong}
+
+
+def _is_echo(detail: ErrorDetails) -> bool:
+    """Whether this only says that no item of a list is left, where each has a fault of its own."""
+    return detail["type"] == "too_short" and bool(detail["input"])
 
 
 def _place(detail: ErrorDetails) -> tuple[Step, ...]:
@@ -144,12 +154,15 @@ def _nearest(key: str, known: list[str]) -> str:
 def _keys_at(kind: type[BaseModel], at: tuple[Step, ...]) -> list[str]:
     here: Any = kind
     for step in at:
-        here = _block_in(here.model_fields[_field_name(here, step)].annotation) if _is_block(here) else here
+        field = _field(here, step)
+        here = here if field is None else _block_in(field.annotation)
     return [field.alias or name for name, field in here.model_fields.items()] if _is_block(here) else []
 
 
-def _field_name(kind: type[BaseModel], step: Step) -> str:
-    return next(name for name, field in kind.model_fields.items() if step in (name, field.alias))
+def _field(kind: Any, step: Step) -> FieldInfo | None:
+    """The field that `step` names; None for a step to an item: the key of a mapping, a place in a list."""
+    fields = kind.model_fields.items() if _is_block(kind) else ()
+    return next((field for name, field in fields if step in (name, field.alias)), None)
 
 
 def _is_block(kind: Any) -> bool:

@@ -30,7 +30,7 @@ def faults(draft: Draft, *, models_elsewhere: bool = False) -> list[Fault]:
     sources = Sources(columns, draft.context, offers) if whole else None
     for name, version in draft.versions.items():
         for position, model in enumerate(version.models):
-            if model is not None and not (models_elsewhere and not Path(model.uri).is_file()):
+            if model is not None and not (models_elsewhere and not _is_file(Path(model.uri))):
                 found += _model_faults(draft, model, ("versions", name, "models", position), sources)
     return found
 
@@ -45,7 +45,7 @@ def _columns(draft: Draft, found: list[Fault]) -> Columns | None:
     if draft.features is None:
         return None
     path = Path(draft.features.path)
-    if not path.exists():
+    if not _is_file(path):
         mend = "fill it with `mesh features load FILE --catalog CATALOG`"
         found.append(draft.tree.fault(("features", "path"), f"{path} is missing", mend))
         return None
@@ -61,7 +61,7 @@ def _offers(draft: Draft, found: list[Fault]) -> OffersTable | None:
     if draft.offers is None:
         return None
     path = Path(draft.offers.path)
-    if not path.exists():
+    if not _is_file(path):
         found.append(draft.tree.fault(("offers", "path"), f"{path} is missing", "write it, or correct the path"))
         return None
     try:
@@ -88,7 +88,7 @@ def _model_faults(draft: Draft, model: Model, at: tuple[Step, ...], sources: Sou
     if HAS_SCHEME.match(model.uri):
         return
     path = Path(model.uri)
-    if not path.is_file():
+    if not _is_file(path):
         yield draft.tree.fault((*at, "uri"), f"{path} is missing", "train it, or correct the path")
         return
     if model.sha256 is not None and (actual := sha256_of(path)) != model.sha256:
@@ -121,6 +121,13 @@ def class_fault(model: Model, header: ModelHeader) -> tuple[str, str] | None:
             f"give 0 to {header.classes - 1}",
         )
     return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _split(sentence: str) -> tuple[str, str]:

@@ -30,7 +30,7 @@ class OffersTable:
 def read_offers(path: Path) -> OffersTable:
     """Reads the CSV file at `path`; raises Misconfigured with everything that is wrong in it."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             header, *lines = list(csv.reader(file)) or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise Misconfigured([f"{path}: cannot be read: {error}; check the path"]) from error
@@ -66,13 +66,13 @@ def _cell_faults(path: Path, header: Sequence[str], lines: Sequence[Sequence[str
         if not line[ids] or first.setdefault(line[ids], number) != number:
             faults.append(f"{path}:{number}: offer_id {line[ids]!r} is empty or here twice; give it its own")
         if price is not None and not _is_price(line[price]):
-            faults.append(f"{path}:{number}: price {line[price]!r} is wrong; give a number of at least 0")
+            faults.append(f"{path}:{number}: price {line[price]!r} is wrong; give a number of at least 0, or none")
     return faults
 
 
 def _is_price(cell: str) -> bool:
     value = _number(cell)
-    return value is not None and math.isfinite(value) and value >= 0
+    return value is not None and (math.isnan(value) if cell == "" else math.isfinite(value) and value >= 0)
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:

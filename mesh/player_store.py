@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -52,7 +53,7 @@ def read_players(connection: sqlite3.Connection, ids_json: str) -> dict[str, Pla
 @contextlib.contextmanager
 def replacing_store(path: Path, columns: Columns) -> Iterator[sqlite3.Connection]:
     """A new store that takes the place of `path` when the block ends well; readers see all of it or none."""
-    fresh = path.with_name(path.name + ".loading")
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.loading")
     fresh.unlink(missing_ok=True)
     connection = sqlite3.connect(fresh, isolation_level=None)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,42 +18,48 @@ TEXT: Kind = "text"
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The kind of every feature that a game can provide; `columns` is None while the store cannot be read."""
+    """Everything that can fill a feature; `columns` is None while the store cannot be read."""
 
     columns: Columns | None
     context: Mapping[str, ContextKind]
     offers: OffersTable | None
 
-    def kinds(self) -> dict[str, Kind]:
-        """The kind of every feature by name; a boolean is a number."""
-        kinds: dict[str, Kind] = {}
+    def kinds(self) -> dict[str, set[Kind]]:
+        """By name, the kinds in which the sources give a feature: one, unless they contradict each other."""
+        kinds: dict[str, set[Kind]] = {}
+        for name, kind in self._given():
+            kinds.setdefault(name, set()).add(kind)
+        return kinds
+
+    def _given(self) -> Iterator[tuple[str, Kind]]:
         for table in (self.columns, self.offers):
             if table is not None:
-                kinds.update(dict.fromkeys(table.numbers, NUMBER))
-                kinds.update(dict.fromkeys(table.texts, TEXT))
-        kinds.update({name: TEXT if kind == "text" else NUMBER for name, kind in self.context.items()})
-        return kinds
+                yield from ((name, NUMBER) for name in table.numbers)
+                yield from ((name, TEXT) for name in table.texts)
+        yield from ((name, TEXT if kind == "text" else NUMBER) for name, kind in self.context.items())
 
 
 def misfits(header: ModelHeader, sources: Sources) -> list[tuple[str, str]]:
     """Every feature of the model that the sources cannot fill, as pairs of problem and mend."""
     kinds = sources.kinds()
-    found = []
-    for name in header.feature_names:
-        if name not in kinds:
-            problem, mend = (
-                f"feature {name!r} comes from no source",
-                "add it to the store, `context` or the offers",
+    found = ((name, _misfit(kinds.get(name, set()), header.categories.get(name, ()))) for name in header.feature_names)
+    return [(f"feature {name!r} {misfit[0]}", misfit[1]) for name, misfit in found if misfit is not None]
+
+
+def _misfit(kinds: set[Kind], categories: Sequence[object]) -> tuple[str, str] | None:
+    texts = any(isinstance(category, str) for category in categories)
+    match sorted(kinds):
+        case []:
+            return "comes from no source", "add it to the store, `context` or the offers"
+        case ["number", "text"]:
+            return "is a number in one source and text in another", "give it one kind everywhere"
+        case ["text"] if not categories:
+            return (
+                "is text, and the model knows no categories for it",
+                "train it as a pandas category, or store its codes",
             )
-            found.append((problem, mend))
-        elif kinds[name] == "text" and name not in header.categories:
-            problem = f"feature {name!r} is text, and the model knows no categories for it"
-            found.append((problem, "train it as a pandas category, or store its codes"))
-        elif kinds[name] == "number" and _are_texts(header.categories.get(name, ())):
-            problem = f"feature {name!r} is a number, and the model's categories are texts"
-            found.append((problem, "store its texts, not its codes"))
-    return found
-
-
-def _are_texts(categories: Iterable[object]) -> bool:
-    return any(isinstance(category, str) for category in categories)
+        case ["text"] if not texts:
+            return "is text, and the model's categories are no texts", "store its values as numbers"
+        case ["number"] if texts:
+            return "is a number, and the model's categories are texts", "store its texts, not its codes"
+    return None

@@ -30,7 +30,8 @@ from supervisor.features.port import FeatureStore
 from supervisor.features.sqlite import SqliteStore
 from supervisor.game import Game
 from supervisor.metrics import Metrics
-from supervisor.panel import ModelPool, Panel
+from supervisor.panel import Panel
+from supervisor.pool import ModelPool
 from supervisor.pressure import Pressure
 from supervisor.rows import RowPlanner
 from supervisor.service import SERVICE_NAME, OffersService
@@ -46,9 +47,15 @@ def main(arguments: Sequence[str]) -> int:
         if settings.follow_parent:
             serving.follow_parent()
         return serving.run(serve(settings), settings.loop)
-    except Misconfigured as error:
-        print(*error.faults, sep="\n", file=sys.stderr)
-        return MISCONFIGURED
+    except* Misconfigured as errors:  # a group, where it was found inside a task group
+        print(*faults_in(errors), sep="\n", file=sys.stderr)
+    return MISCONFIGURED
+
+
+def faults_in(errors: ExceptionGroup[Misconfigured]) -> Iterator[str]:
+    """Every fault of a group of errors and of the groups in it."""
+    for error in errors.exceptions:
+        yield from faults_in(error) if isinstance(error, ExceptionGroup) else error.faults
 
 
 async def serve(settings: Settings) -> int:

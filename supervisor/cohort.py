@@ -146,6 +146,8 @@ class Cohorts:
     def admit(self, route: Route, ticket: Ticket) -> None:
         """Puts `ticket` into the next cohort of `route`; raises Overloaded when too many wait."""
         if self._waiting_count >= self._max_waiting:
+            self._drop_answered()
+        if self._waiting_count >= self._max_waiting:
             raise Overloaded(f"{self._waiting_count} requests are waiting")
         queue = self._waiting.get(route)
         if queue is None:
@@ -153,6 +155,11 @@ class Cohorts:
         queue.append(ticket)
         self._waiting_count += 1
         self._consider()
+
+    def _drop_answered(self) -> None:
+        for route, queue in self._waiting.items():
+            self._waiting[route] = deque(ticket for ticket in queue if not ticket.answer.done())
+        self._waiting_count = sum(map(len, self._waiting.values()))
 
     def _consider(self) -> None:
         while self._waiting_count:
@@ -194,8 +201,8 @@ class Cohorts:
     def _depart(self, route: Route) -> None:
         tickets = self._board(self._waiting[route])
         now_s = time.monotonic()
-        self._purse.pay(route.messages * MESSAGE_CPU_S, now_s)
         if tickets:
+            self._purse.pay(route.messages * MESSAGE_CPU_S, now_s)
             self._under_way += 1
             self._last_size = len(tickets)
             self._tasks.create_task(self._travel(_Cohort(route, tickets, now_s)))
@@ -204,18 +211,19 @@ class Cohorts:
         tickets: list[Ticket] = []
         rows = 0
         while queue and len(tickets) < MAX_COHORT_REQUESTS:
-            rows += queue[0].passenger.rows
+            is_wanted = not queue[0].answer.done()
+            rows += queue[0].passenger.rows if is_wanted else 0
             if tickets and rows > MAX_COHORT_ROWS:
                 break
             ticket = queue.popleft()
             self._waiting_count -= 1
-            if not ticket.answer.done():
+            if is_wanted:
                 tickets.append(ticket)
         return tickets
 
     async def _travel(self, cohort: _Cohort) -> None:
-        journey = cohort.route.depart(cohort.tickets)
         try:
+            journey = cohort.route.depart(cohort.tickets)
             await journey.travel(lambda: self._allow_stragglers(cohort))
         except Exception:  # many callers share this journey: a bug on it must not leave them without an answer
             _log.exception("a journey broke off")

@@ -37,6 +37,7 @@ class Game:
 
     def ensemble(self, player_id: str, pinned: str) -> Ensemble:
         """The ensemble that answers: the pinned version's, else the player's own. Raises NotFound."""
+        check_id("version", pinned, required=False)
         name = pinned or assign(self.catalog.game, player_id, self.shares)
         ensemble = self.ensembles.get(name)
         if ensemble is None:
@@ -59,7 +60,7 @@ class Game:
                 raise NotFound(f"offer_id: {self.catalog.game} has no offers in its catalog; leave it empty")
             return self._ticket(request, (), 0, 0, remaining_s), ""
         offer_id = request.offer_id or self.catalog.offers.fallback
-        (offer,) = self._candidates([offer_id])
+        (offer,) = self._candidates([offer_id], "offer_id")
         if ensemble.version.combine.kind == "rank_mean":  # a rank has a meaning only among the others
             return self._ticket(request, tuple(range(len(self.offers.ids))), 0, offer, remaining_s), offer_id
         return self._ticket(request, (offer,), 0, 0, remaining_s), offer_id
@@ -84,15 +85,17 @@ class Game:
         # Half of a very short deadline is kept for the way home; of the others the same few milliseconds.
         return min(budget_s, remaining_s - min(self.catalog.reserve_ms / 1000, max(0.0, remaining_s) / 2))
 
-    def _candidates(self, offer_ids: Sequence[str]) -> tuple[int, ...]:
+    def _candidates(self, offer_ids: Sequence[str], field: str = "offer_ids") -> tuple[int, ...]:
         table = self.offers
         if table is None:
             return ()
         if not offer_ids:
             return tuple(range(len(table.ids)))
+        for offer in offer_ids:
+            check_id(field, offer, required=True)
         unknown = [offer for offer in offer_ids if offer not in table.positions]
         if unknown:
-            raise NotFound(f"offer_ids: {self.catalog.game} has no offer {unknown[0]!r}")
+            raise NotFound(f"{field}: {self.catalog.game} has no offer {unknown[0]!r}")
         if len(set(offer_ids)) < len(offer_ids):
             raise WrongRequest("offer_ids: an offer is named twice; name each once")
         return tuple(table.positions[offer] for offer in offer_ids)
@@ -101,6 +104,7 @@ class Game:
         return {name: self._context_value(name, value) for name, value in given.items()}
 
     def _context_value(self, name: str, value: Any) -> Value:
+        check_id("context", name, required=True)
         kind = self.catalog.context.get(name)
         if kind is None:
             known = ", ".join(self.catalog.context) or "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 from mesh.player_features import PlayerFeatures
 from supervisor import tally
 from supervisor.answer import Answer, RankedOffer, Reason, Source, Timings, rank
+from supervisor.ballot import Ballot
 from supervisor.cohort import Ticket
 from supervisor.features.cache import FeatureRead
-from supervisor.panel import Ballot, ask_panel
+from supervisor.panel import ask_panel
 from supervisor.rows import CohortRows
 from supervisor.tally import Tally
 
@@ -25,11 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A ticket's place in the cohort: its rows, and its player as the store knows them."""
+    """A ticket's place in the cohort: its rows, and its player as the store knows, or last knew, them."""
 
     ticket: Ticket
     rows: slice
     player: PlayerFeatures | None
+    is_stale: bool
 
 
 class CohortJourney:
@@ -39,8 +42,7 @@ class CohortJourney:
         self._ensemble = ensemble
         self._tickets = tickets
         self._departed_s = time.monotonic()
-        self._read_s = self._departed_s
-        self._stale: str | None = None
+        self._read_s: float | None = None
         self._seats: dict[Ticket, Seat] = {}
         self._ballot: Ballot | None = None
         for ticket in tickets:
@@ -52,14 +54,18 @@ class CohortJourney:
         ids = [ticket.player_id for ticket in self._tickets]
         read = await self._ensemble.features.read(ids, deadline_s - time.monotonic())
         self._read_s = time.monotonic()
-        self._stale = read.failure.reason if read.failure else None
         self._seats = {seat.ticket: seat for seat in self._seat(read)}
         if not self._seats:
             return
         seats = self._seats.values()
         rows = CohortRows(read.columns, [seat.player for seat in seats], [seat.ticket.passenger for seat in seats])
         self._ballot = self._open_ballot(on_quorum)
-        await ask_panel(self._ensemble.panel, rows, read.columns, self._ballot, deadline_s)
+        # Tickets whose callers left keep no timer: the journey ends by itself.
+        timer = asyncio.get_running_loop().call_later(deadline_s - time.monotonic(), self._ballot.close)
+        try:
+            await ask_panel(self._ensemble.panel, rows, read.columns, self._ballot, deadline_s)
+        finally:
+            timer.cancel()
         self._settle([seat for seat in seats if not seat.ticket.answer.done()], self._ballot)
 
     def settle_now(self, ticket: Ticket) -> None:
@@ -81,7 +87,7 @@ class CohortJourney:
                 ticket.settle(self._ensemble.fallback(refusal, timings=self._timings(ticket)))
             elif not ticket.answer.done():
                 stop = start + ticket.passenger.rows
-                yield Seat(ticket, slice(start, stop), player)
+                yield Seat(ticket, slice(start, stop), player, position in read.stale)
                 start = stop
 
     def _refusal(self, position: int, player: PlayerFeatures | None, read: FeatureRead) -> Reason | None:
@@ -136,14 +142,15 @@ class CohortJourney:
             return Reason("missing-models", ", ".join(model for model, _ in result.missing))
         if seat.player is None:
             return Reason("unknown-player", "the store does not know this player; scored on missing values")
-        if self._stale is not None:
-            return Reason("stale-features", self._stale)
+        if seat.is_stale:
+            return Reason("stale-features", "the store could not be read; these are from before")
         return None
 
     def _timings(self, ticket: Ticket, voted_s: float | None = None, last_model: str = "") -> Timings:
+        read_s = self._read_s or time.monotonic()
         return Timings(
             queue_s=self._departed_s - ticket.admitted_s,
-            features_s=self._read_s - self._departed_s,
-            fan_out_s=voted_s - self._read_s if voted_s is not None else 0.0,
+            features_s=read_s - self._departed_s,
+            fan_out_s=voted_s - read_s if voted_s is not None else 0.0,
             last_model=last_model,
         )

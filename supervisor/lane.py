@@ -66,7 +66,7 @@ class LaneOwner(Protocol):
         """A lane is down; the shipments that were on it will not come back."""
         ...
 
-    def on_reply(self, shipment: Any, reply: Scores | MeshError) -> None:
+    def on_reply(self, lane: Lane, shipment: Any, reply: Scores | MeshError) -> None:
         """A shipment came back."""
         ...
 
@@ -114,6 +114,9 @@ class Lane:
                     reason = error.details() or error.code().name
                 except (MeshError, BadModel) as error:
                     reason = error.reason
+                except Exception:  # what one replica sends must not end its lane for ever
+                    _log.exception("the lane to %s at %s broke", self._model, self.address)
+                    reason = "the replica sent what makes no sense"
                 finally:
                     self._go_down()
                 tries = 0 if time.monotonic() - began_s > BACKOFF_S[-1] else tries + 1
@@ -166,7 +169,7 @@ class Lane:
             _log.warning("%s at %s answered an unknown id: %s", self._model, self.address, reply.error_message)
             return
         self.outstanding_rows -= shipment.rows
-        self._owner.on_reply(shipment, read_reply(reply, shipment.rows))
+        self._owner.on_reply(self, shipment, read_reply(reply, shipment.rows))
 
     def _go_up(self) -> None:
         self.state, self.why_down = "up", ""

@@ -24,7 +24,7 @@ class Pressure:
 
     def report(self, share: float) -> None:
         """Takes in the share that one worker's reply carries."""
-        self._workers += REPORT_WEIGHT * (share - self._workers)
+        self._workers += REPORT_WEIGHT * (min(max(0.0, share), 1.0) - self._workers)
         self._reported_s = time.monotonic()
 
     def share(self) -> float:

@@ -88,8 +88,11 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         return wire.GetOfferResponse(request_id=request.request_id, error=wire.Error(code=code, message=text))
 
     def _game(self, request: wire.GetOfferRequest | wire.ScoreRequest) -> Game:
+        check_id("game", request.game, required=True)
         check_id("player_id", request.player_id, required=True)
         check_id("request_id", request.request_id, required=False)
+        check_id("game", request.game, required=True)
+        check_id("version", request.version, required=False)
         game = self._games.get(request.game)
         if game is None:
             raise NotFound(f"game: {request.game!r} is not served here; served: {', '.join(self._games)}")

@@ -38,8 +38,8 @@ def parse(arguments: Sequence[str]) -> Settings:
     ]
     if options.max_waiting < 1:
         faults.append(f"--max-waiting: is {options.max_waiting}; give at least 1")
-    if options.drain_s < 0:
-        faults.append(f"--drain-s: is {options.drain_s}; give at least 0")
+    if not 0 <= options.drain_s <= 600:
+        faults.append(f"--drain-s: is {options.drain_s}; give seconds from 0 to 600")
     if faults:
         raise Misconfigured(faults)
     return Settings(tuple(options.catalog), **{k: v for k, v in vars(options).items() if k != "catalog"})

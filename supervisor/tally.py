@@ -33,7 +33,8 @@ def count(
     """
     present = ~np.isnan(votes)
     whole: NDArray[np.bool_] = np.all(present, axis=1)
-    if len(requests) > 1 and not np.array_equal(whole, np.any(present, axis=1)):
+    alone = len(requests) == 1 and requests[0] == slice(0, votes.shape[1])
+    if not alone and not np.array_equal(whole, np.any(present, axis=1)):
         return [count(version, votes[:, rows], reasons, [slice(0, rows.stop - rows.start)])[0] for rows in requests]
     voters = np.flatnonzero(whole)
     missing = tuple(

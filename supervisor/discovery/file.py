@@ -42,7 +42,7 @@ class EndpointsFile:
     def _read(self) -> Endpoints | None:
         try:
             return parse(json.loads(self._path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
             _log.error("%s: is no endpoints file: %s; the replicas stay as they were", self._path, error)
             return None
 
@@ -51,9 +51,15 @@ def parse(tree: dict[str, dict[str, dict[str, list[str]]]]) -> Endpoints:
     """The endpoints in a parsed file; raises AttributeError or TypeError when its shape is another."""
     return Endpoints(
         {
-            (game, version, model): tuple(addresses)
+            (game, version, model): _addresses(addresses)
             for game, versions in tree.items()
             for version, models in versions.items()
             for model, addresses in models.items()
         }
     )
+
+
+def _addresses(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(address, str) for address in value):
+        raise TypeError(f"{value!r} is no list of addresses")
+    return tuple(value)

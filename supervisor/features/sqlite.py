@@ -27,6 +27,7 @@ class SqliteStore:
         self._connection = open_store(path)
         self._columns = read_columns(self._connection)
         self._identity = _identity(path)
+        self._running: str | None = None
         self._thread = ThreadPoolExecutor(1, "sqlite")
 
     @property
@@ -36,12 +37,14 @@ class SqliteStore:
 
     async def read(self, player_ids: Sequence[str], timeout_s: float) -> FeatureBatch:
         """Reads `player_ids` in one query; raises Expired or Unavailable."""
-        work = asyncio.get_running_loop().run_in_executor(self._thread, self._read, json.dumps(player_ids))
+        ids = json.dumps(player_ids)
+        work = asyncio.get_running_loop().run_in_executor(self._thread, self._read, ids)
         try:
             async with asyncio.timeout(timeout_s):
                 return await work
         except TimeoutError:
-            self._connection.interrupt()
+            if self._running is ids:
+                self._connection.interrupt()
             raise Expired(f"the store did not answer within {timeout_s * 1000:.0f} ms") from None
         except (sqlite3.Error, OSError, Misconfigured) as error:
             raise Unavailable(f"the store cannot be read: {error}") from error
@@ -52,6 +55,7 @@ class SqliteStore:
         self._connection.close()
 
     def _read(self, ids_json: str) -> FeatureBatch:
+        self._running = ids_json
         if _identity(self._path) != self._identity:
             self._reopen()
         return FeatureBatch(self._columns, read_players(self._connection, ids_json))

@@ -1,0 +1,109 @@
+"""The votes of a cohort as they come in, and the rows that travel for them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesh.errors import Expired, MeshError, Unavailable
+from supervisor.lane import Scores
+from supervisor.rows import RowMatrix
+
+
+class Ballot:
+    """The votes of a cohort as they come in: `votes` [models, rows], NaN where there is none (yet)."""
+
+    def __init__(self, models: Sequence[str], rows: int, quorum: int, on_quorum: Callable[[], None]) -> None:
+        self.votes: NDArray[np.float64] = np.full((len(models), rows), np.nan)
+        self.reasons: list[str | None] = [None] * len(models)
+        self.last_model = ""
+        self._quorum = quorum
+        self._on_quorum = on_quorum
+        self._arrived = 0
+        self._legs: list[Leg] = []
+
+    def enter(self, leg: Leg) -> None:
+        """Takes note of a leg, so that `close` ends it."""
+        self._legs.append(leg)
+
+    def count(self, model: str) -> None:
+        """A model's votes are complete."""
+        self.last_model = model
+        self._arrived += 1
+        if self._arrived == self._quorum:
+            self._on_quorum()
+
+    def close(self) -> None:
+        """Ends every leg that is still out: nobody waits for its votes any more."""
+        for leg in self._legs:
+            leg.settle(Expired("no vote in time"))
+
+
+class Leg:
+    """One model's part in one cohort's journey; done when every row has its vote, or with the reason why not."""
+
+    def __init__(
+        self, matrix: RowMatrix, votes: NDArray[np.float64], outputs: int, column: int, deadline_s: float
+    ) -> None:
+        self.matrix = matrix
+        self.deadline_s = deadline_s
+        self.done: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
+        self._votes = votes
+        self._outputs = outputs
+        self._column = column
+        self._left = len(votes)
+
+    def cast(self, start: int, stop: int, scores: Scores) -> None:
+        """Writes the votes of some rows down; late ones are dropped."""
+        if self.done.done():
+            return
+        if len(scores.values) != (stop - start) * self._outputs:
+            self.settle(Unavailable(f"the replica sent {len(scores.values)} scores for {stop - start} rows"))
+            return
+        self._votes[start:stop] = scores.values[self._column :: self._outputs]
+        self._left -= stop - start
+        if not self._left:
+            self.settle(Unavailable("a score is NaN") if np.isnan(self._votes).any() else None)
+
+    def settle(self, failure: MeshError | None) -> None:
+        """Ends the leg; a second time is a no-op."""
+        if not self.done.done():
+            self.done.set_result(failure)
+
+
+@dataclass(slots=True)
+class Shipment:
+    """Some rows of a leg, on their way to a replica or waiting for one."""
+
+    leg: Leg
+    start: int
+    stop: int
+    tries: int = 1
+
+    @property
+    def rows(self) -> int:
+        """How many rows it carries."""
+        return self.stop - self.start
+
+    def tensor(self) -> bytes:
+        """The encoded rows."""
+        return self.leg.matrix.tensor(self.start, self.stop)
+
+    def budget_s(self) -> float:
+        """The time that is left for an answer."""
+        return self.leg.deadline_s - time.monotonic()
+
+    def is_wanted(self) -> bool:
+        """Whether anybody still waits for its votes."""
+        return not self.leg.done.done()
+
+    def split(self, rows: int) -> Shipment:
+        """Cuts off the first `rows` and keeps the rest."""
+        first = Shipment(self.leg, self.start, self.start + rows, self.tries)
+        self.start += rows
+        return first

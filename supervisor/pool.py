@@ -1,0 +1,181 @@
+"""A model's replicas, and the rows that wait for them: bound to a replica as late as possible."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mesh.catalog import Model
+from mesh.catalog_files import class_fault
+from mesh.errors import MeshError, Unavailable
+from mesh.model_file import ModelHeader
+from mesh.player_features import Columns
+from supervisor.ballot import Ballot, Leg, Shipment
+from supervisor.lane import Lane, Scores
+from supervisor.rows import CohortRows, RowPlan, RowPlanner
+from supervisor.waiting import WaitingRows
+
+# A replica gets rows only while less than this is outstanding with it (late binding): enough to keep it busy over
+# a message's way, too little to queue behind a slow row while another replica is free.
+DEPTH_S = 0.004
+# The most work in one message where other replicas or later cohorts could use the time.
+GRAIN_S = 0.008
+FIRST_GUESS_ROW_S = 0.0005
+MIN_ROW_S = 1e-6
+LEARNING_WEIGHT = 0.2
+MAX_TRIES = 2
+# A replica that answers an error gets nothing for so long while its sisters can: errors come fast and would attract
+# the traffic.
+REST_S = 0.1
+
+
+class ModelPool:
+    """The replicas of one model. Rows are bound to one when its outstanding work is nearly done."""
+
+    def __init__(
+        self, model: Model, planner: RowPlanner, columns: Columns, on_starved: Callable[[float], None]
+    ) -> None:
+        self.model = model
+        self.lanes: dict[str, Lane] = {}
+        self._waiting = WaitingRows()
+        self._resting: set[Lane] = set()
+        self._planner = planner
+        self._columns = columns
+        self._on_starved = on_starved
+        self._row_s = FIRST_GUESS_ROW_S
+        self._header: ModelHeader | None = None
+        self._file: tuple[ModelHeader, str | None] | None = None
+        self._plan: tuple[Columns, RowPlan] | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def waiting_rows(self) -> int:
+        """Rows that wait for a replica."""
+        return self._waiting.rows
+
+    @property
+    def outstanding_rows(self) -> int:
+        """Rows that replicas are working on."""
+        return sum(lane.outstanding_rows for lane in list(self.lanes.values()))
+
+    async def score(self, rows: CohortRows, columns: Columns, ballot: Ballot, index: int, deadline_s: float) -> None:
+        """Has every row scored into `ballot.votes[index]`; raises MeshError when that cannot be, or not in time."""
+        if self._header is None or not self._up():
+            raise Unavailable(self._why_none_is_up())
+        matrix = rows.matrix(self._planned(self._header, columns))
+        leg = Leg(matrix, ballot.votes[index], self._header.classes, self.model.class_ or 0, deadline_s)
+        ballot.enter(leg)
+        self._waiting.add(Shipment(leg, 0, len(ballot.votes[index])))
+        self._dispatch()
+        failure = await leg.done
+        if failure is not None:
+            raise failure
+
+    def assign(self, addresses: Sequence[str]) -> None:
+        """Makes these the model's replicas: opens lanes to new ones, closes the lanes to those that are gone."""
+        for address in self.lanes.keys() - set(addresses):
+            self._tasks.pop(address).cancel()
+            del self.lanes[address]
+        for address in addresses:
+            if address not in self.lanes:
+                lane = self.lanes[address] = Lane(address, self.model.name, self)
+                self._tasks[address] = asyncio.create_task(lane.run(), name=f"lane {self.model.name} {address}")
+
+    async def close(self) -> None:
+        """Closes every lane."""
+        tasks = list(self._tasks.values())
+        self.assign(())
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def accept(self, lane: Lane, header: ModelHeader, properties: dict[str, str]) -> None:
+        """Refuses a replica that serves another model than its sisters, than published, or than can be fed."""
+        sisters = any(other.state == "up" for other in self.lanes.values() if other is not lane)
+        file = (header, properties.get("sha256"))
+        if sisters and file != self._file:
+            raise Unavailable("it serves another model file than its sisters")
+        if self.model.sha256 is not None and properties.get("sha256", self.model.sha256) != self.model.sha256:
+            raise Unavailable("the sha256 of its model is not the catalog's")
+        fault = class_fault(self.model, header)
+        if fault is not None:
+            raise Unavailable("class " + fault[0])
+        self._plan = (self._columns, self._planner.plan(header, self._columns))
+        self._header = header
+        self._file = file
+
+    def on_up(self) -> None:
+        """Gives the lane what waits."""
+        self._dispatch()
+
+    def on_down(self, lost: list[Any]) -> None:
+        """Sends what was lost with the lane to another replica, once; if none is up, those votes are absent."""
+        failure = Unavailable("its replica was lost")
+        for shipment in reversed(lost):
+            self._retry(shipment, failure)
+        if not self._up():
+            self._waiting.fail(failure)
+        self._dispatch()
+
+    def on_reply(self, lane: Lane, shipment: Any, reply: Scores | MeshError) -> None:
+        """Writes votes down and gives the lane more to do; what it refused is tried once elsewhere."""
+        if isinstance(reply, Scores):
+            self._learn(shipment, reply)
+            shipment.leg.cast(shipment.start, shipment.stop, reply)
+        elif self._up() == [lane]:
+            shipment.leg.settle(reply)
+        else:
+            self._rest(lane)
+            self._retry(shipment, reply)
+        self._dispatch()
+
+    def _learn(self, shipment: Shipment, reply: Scores) -> None:
+        self._on_starved(reply.starved)
+        if reply.predict_s is not None:
+            self._row_s += LEARNING_WEIGHT * (max(reply.predict_s / shipment.rows, MIN_ROW_S) - self._row_s)
+
+    def _planned(self, header: ModelHeader, columns: Columns) -> RowPlan:
+        if self._plan is None or self._plan[0] is not columns:
+            self._columns = columns
+            self._plan = (columns, self._planner.plan(header, columns))
+        return self._plan[1]
+
+    def _dispatch(self) -> None:
+        while self._waiting:
+            free = [lane for lane in self._up() if self._is_free(lane)]
+            if not free:
+                return
+            self._deal(sorted(free, key=lambda lane: lane.outstanding_rows))
+
+    def _deal(self, free: Sequence[Lane]) -> None:
+        """One even share of what waits to each of `free`, the least busy first."""
+        grain = max(1, int(GRAIN_S / self._row_s))
+        for position, lane in enumerate(free):
+            if self._waiting:
+                share = math.ceil(self._waiting.rows / (len(free) - position))
+                lane.send(self._waiting.take(min(share, grain)))
+
+    def _up(self) -> list[Lane]:
+        return [lane for lane in self.lanes.values() if lane.state == "up"]
+
+    def _is_free(self, lane: Lane) -> bool:
+        return lane not in self._resting and lane.outstanding_rows * self._row_s < DEPTH_S
+
+    def _rest(self, lane: Lane) -> None:
+        self._resting.add(lane)
+        asyncio.get_running_loop().call_later(REST_S, self._rested, lane)
+
+    def _rested(self, lane: Lane) -> None:
+        self._resting.discard(lane)
+        self._dispatch()
+
+    def _retry(self, shipment: Shipment, failure: MeshError) -> None:
+        if shipment.tries < MAX_TRIES and shipment.is_wanted():
+            shipment.tries += 1
+            self._waiting.put_back(shipment)
+        else:
+            shipment.leg.settle(failure)
+
+    def _why_none_is_up(self) -> str:
+        reasons = {lane.why_down for lane in self.lanes.values()}
+        return f"no replica is up: {'; '.join(sorted(reasons))}" if reasons else "no replica is known"

@@ -1,0 +1,122 @@
+"""A supervisor in this process, as its composition root builds it: real store, real lanes, a real port."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from mesh.model_file import ModelHeader
+from mesh.player_features import Columns, PlayerFeatures
+from mesh.player_store import replacing_store, write_players
+from mesh.wire import offers_pb2 as wire
+from mesh.wire import offers_pb2_grpc
+from supervisor import settings
+from supervisor.__main__ import listening, load_catalogs, open_games
+from supervisor.cohort import Cohorts
+from supervisor.game import Game
+from supervisor.metrics import Metrics
+from supervisor.pressure import Pressure
+from supervisor.service import OffersService
+from tests.supervisor.replica import Replica, replica, sums, until
+
+HEADER = ModelHeader(("level", "minutes", "price"), {}, "binary", 1, 10)
+COLUMNS = Columns(("level",), ())
+LEVELS = {"p1": 1.0, "p2": 2.0, "p3": 3.0}
+MODELS = ("m0", "m1", "m2")
+BIASES = (0.0, 0.25, 0.5)
+OFFERS_CSV = "offer_id,price\nstarter,1\ngold,4\nsilver,2\n"
+CATALOG = """
+game: g
+budget_ms: {budget_ms}
+reserve_ms: 300
+features: {{path: players.sqlite, timeout_ms: {timeout_ms}, unknown_player: {unknown_player}}}
+context: {{minutes: number, platform: text, weekend: boolean}}
+offers: {{path: offers.csv, fallback: starter, rank_by: score}}
+versions:
+  v1:
+    combine: {{kind: mean, quorum: 2}}
+    models: [{{name: m0, uri: m0.txt}}, {{name: m1, uri: m1.txt}}, {{name: m2, uri: m2.txt}}]
+"""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The running parts, and a client."""
+
+    game: Game
+    replicas: Sequence[Replica]
+    cohorts: Cohorts
+    service: OffersService
+    metrics: Metrics
+    stub: Any
+    channel: grpc.aio.Channel
+    store: Path
+
+    async def all_up(self) -> None:
+        """Waits until every model has a replica."""
+        lanes = [lane for _, lane in self.game.ensembles["v1"].panel.lanes()]
+        await until(lambda: all(lane.state == "up" for lane in lanes))
+
+    async def offer(self, timeout_s: float = 20.0, **fields: Any) -> wire.GetOfferResponse:
+        """One GetOffer."""
+        answer: wire.GetOfferResponse = await self.stub.GetOffer(ask(**fields), timeout=timeout_s)
+        return answer
+
+
+def ask(**fields: Any) -> wire.GetOfferRequest:
+    """A request for player p1 of game g, but for `fields`."""
+    return wire.GetOfferRequest(**{"game": "g", "player_id": "p1", **fields})
+
+
+def score_of(player: str, price: float, minutes: float = 0.0) -> float:
+    """The mean of the played models for a row, in the order in which the panel adds them up."""
+    row = LEVELS.get(player, 0.0) + minutes + price
+    total = row + BIASES[0]
+    for bias in BIASES[1:]:
+        total += row + bias
+    return total / len(BIASES)
+
+
+def write_game(folder: Path, **options: object) -> Path:
+    """The files of the game; returns the catalog's path."""
+    values: Mapping[str, object] = {"budget_ms": 10000, "timeout_ms": 5000, "unknown_player": "ensemble", **options}
+    with replacing_store(folder / "players.sqlite", COLUMNS) as connection:
+        players = {
+            name: PlayerFeatures(struct.pack("<d", level), (), time.time() - 60) for name, level in LEVELS.items()
+        }
+        write_players(connection, players.items())
+    (folder / "offers.csv").write_text(OFFERS_CSV)
+    (folder / "mesh.yaml").write_text(CATALOG.format(**values))
+    return folder / "mesh.yaml"
+
+
+@asynccontextmanager
+async def backend(folder: Path, *, models: int = 3, **options: object) -> AsyncIterator[Backend]:
+    """A supervisor of the game in `folder`, with replicas for the first `models` of its models."""
+    catalogs = load_catalogs([write_game(folder, **options)])
+    listens = settings.parse(["--catalog", "unused", "--drain-s", "5"])
+    metrics, pressure = Metrics(), Pressure()
+    async with AsyncExitStack() as stack:
+        replicas = [await stack.enter_async_context(replica(HEADER, sums(bias))) for bias in BIASES[:models]]
+        games = await stack.enter_async_context(open_games(catalogs, pressure, metrics))
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        cohorts = Cohorts(tasks, pressure, 1000)
+        metrics.watch(games, lambda: cohorts.under_way, cohorts.waiting, pressure.share)
+        service = OffersService(games, cohorts)
+        port = await stack.enter_async_context(listening(listens, service))
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
+        for pool, played in zip(games["g"].ensembles["v1"].panel.pools, replicas, strict=False):
+            pool.assign([played.address])
+        stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
+        running = Backend(games["g"], replicas, cohorts, service, metrics, stub, channel, folder / "players.sqlite")
+        if models == len(MODELS):
+            await running.all_up()
+        yield running

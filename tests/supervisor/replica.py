@@ -1,0 +1,148 @@
+"""A model worker played by the test: a real OIP server on port 0 that answers as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import numpy as np
+
+from mesh import serving
+from mesh.model_file import ModelHeader, to_properties
+from mesh.wire import inference_pb2 as oip
+
+Reply = oip.ModelStreamInferResponse | bytes | None  # bytes go out as they are; None ends the stream
+Respond = Callable[[oip.ModelInferRequest], Iterable[Reply]]
+SERVICE = "inference.GRPCInferenceService"
+
+
+def scores_reply(request: oip.ModelInferRequest, scores: Iterable[float]) -> oip.ModelStreamInferResponse:
+    """A good reply to `request`."""
+    values = list(scores)
+    raw = struct.pack(f"<{len(values)}d", *values)
+    return oip.ModelStreamInferResponse(infer_response=oip.ModelInferResponse(id=request.id, raw_output_contents=[raw]))
+
+
+def error_reply(request: oip.ModelInferRequest, text: str) -> oip.ModelStreamInferResponse:
+    """A refusal of `request`."""
+    return oip.ModelStreamInferResponse(error_message=text, infer_response=oip.ModelInferResponse(id=request.id))
+
+
+def rows_of(request: oip.ModelInferRequest) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The rows in `request` [rows, features]."""
+    return np.frombuffer(request.raw_input_contents[0], "<f8").reshape(tuple(request.inputs[0].shape))
+
+
+def sums(bias: float = 0.0) -> Respond:
+    """Scores each row with the sum of what is known of it, plus `bias`."""
+    return lambda request: [scores_reply(request, np.nansum(rows_of(request), axis=1) + bias)]
+
+
+def silent(request: oip.ModelInferRequest) -> Iterable[Reply]:
+    """Never answers."""
+    del request
+    return ()
+
+
+class Replica:
+    """What is served, and what came in. Set `respond` at any time; `say` sends at any time."""
+
+    def __init__(self, header: ModelHeader, respond: Respond, extra: Mapping[str, str]) -> None:
+        self.metadata: oip.ModelMetadataResponse | bytes = oip.ModelMetadataResponse(
+            name="m", properties={**to_properties(header), **extra}
+        )
+        self.respond = respond
+        self.received: asyncio.Queue[oip.ModelInferRequest] = asyncio.Queue()
+        self.held: list[oip.ModelInferRequest] = []  # not answered
+        self.streams = 0
+        self.address = ""
+        self._outgoing: asyncio.Queue[Reply] = asyncio.Queue()
+        self._server = grpc.aio.server(options=serving.server_options(serving.MESSAGE_LIMIT_BYTES))
+        self._server.add_generic_rpc_handlers((self._handlers(),))
+
+    async def start(self, port: int) -> None:
+        """Listens on `port` (0: any) of 127.0.0.1."""
+        self.address = f"127.0.0.1:{serving.bind(self._server, '127.0.0.1', port)}"
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Is gone at once, as after a kill; a second time is a no-op."""
+        await self._server.stop(0)
+
+    def say(self, reply: Reply) -> None:
+        """Sends `reply` on the stream that is open."""
+        self._outgoing.put_nowait(reply)
+
+    def release(self, respond: Respond) -> None:
+        """From now on answers as `respond` says, what was held back first."""
+        self.respond = respond
+        for request in self.held:
+            for reply in respond(request):
+                self.say(reply)
+        self.held.clear()
+
+    def _handlers(self) -> grpc.GenericRpcHandler:
+        """Its RPCs, by bytes: a test may send what no stub would."""
+        return grpc.method_handlers_generic_handler(
+            SERVICE,
+            {
+                "ModelMetadata": grpc.unary_unary_rpc_method_handler(self._metadata, response_serializer=_encode),
+                "ModelStreamInfer": grpc.stream_stream_rpc_method_handler(
+                    self._stream, request_deserializer=oip.ModelInferRequest.FromString, response_serializer=_encode
+                ),
+            },
+        )
+
+    async def _metadata(self, request: bytes, context: Any) -> Any:
+        del request, context
+        return self.metadata
+
+    async def _stream(self, requests: AsyncIterator[oip.ModelInferRequest], context: Any) -> AsyncIterator[Any]:
+        del context
+        self.streams += 1
+        outgoing = self._outgoing = asyncio.Queue()
+        taking = asyncio.create_task(self._take(requests, outgoing))
+        try:
+            while (reply := await outgoing.get()) is not None:
+                yield reply
+        finally:
+            taking.cancel()
+            await asyncio.gather(taking, return_exceptions=True)
+
+    async def _take(self, requests: AsyncIterator[oip.ModelInferRequest], outgoing: asyncio.Queue[Reply]) -> None:
+        async for request in requests:
+            self.received.put_nowait(request)
+            replies = list(self.respond(request))
+            if not replies:
+                self.held.append(request)
+            for reply in replies:
+                outgoing.put_nowait(reply)
+        outgoing.put_nowait(None)
+
+
+@asynccontextmanager
+async def replica(
+    header: ModelHeader, respond: Respond | None = None, *, port: int = 0, **extra: str
+) -> AsyncIterator[Replica]:
+    """A replica of the model of `header` on 127.0.0.1, with `extra` properties in its metadata."""
+    played = Replica(header, respond or sums(), extra)
+    await played.start(port)
+    try:
+        yield played
+    finally:
+        await played.stop()
+
+
+async def until(fact: Callable[[], bool], within_s: float = 20.0) -> None:
+    """Waits for `fact`; raises TimeoutError when it does not come true."""
+    async with asyncio.timeout(within_s):
+        while not fact():  # noqa: ASYNC110 (the facts of the code under test make no events)
+            await asyncio.sleep(0.005)
+
+
+def _encode(message: Any) -> bytes:
+    return message if isinstance(message, bytes) else message.SerializeToString()

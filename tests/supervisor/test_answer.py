@@ -1,0 +1,73 @@
+"""Ranking the offers of one request."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh.offers_table import OffersTable
+from supervisor.answer import rank
+
+NAN = math.nan
+
+
+def table(count: int, prices: Sequence[float] | None = None) -> OffersTable:
+    ids = tuple(f"offer-{number}" for number in range(count))
+    priced = None if prices is None else tuple(prices)
+    return OffersTable(ids, {offer: place for place, offer in enumerate(ids)}, priced, {}, {})
+
+
+def ids(offers: OffersTable, scores: Sequence[float], *, by_revenue: bool = False, limit: int = 99) -> list[str]:
+    ranked = rank(offers, range(len(scores)), np.array(scores), by_revenue, limit)
+    return [offer.offer_id for offer in ranked]
+
+
+def test_the_best_score_comes_first() -> None:
+    assert ids(table(3), [0.1, 0.9, 0.5]) == ["offer-1", "offer-2", "offer-0"]
+
+
+def test_equals_stay_in_candidate_order() -> None:
+    offers = rank(table(4), [3, 1, 2, 0], np.array([0.5, 0.7, 0.5, 0.5]), False, 9)
+    assert [offer.offer_id for offer in offers] == ["offer-1", "offer-3", "offer-2", "offer-0"]
+
+
+def test_no_more_than_the_limit_are_returned() -> None:
+    assert ids(table(3), [0.1, 0.9, 0.5], limit=2) == ["offer-1", "offer-2"]
+
+
+def test_expected_revenue_is_score_times_price() -> None:
+    (best, second) = rank(table(2, [10.0, 2.0]), [0, 1], np.array([0.25, 0.5]), True, 2)
+    assert (best.offer_id, best.score, best.expected_revenue) == ("offer-0", 0.25, 2.5)
+    assert (second.offer_id, second.score, second.expected_revenue) == ("offer-1", 0.5, 1.0)
+
+
+def test_ranking_by_score_still_tells_the_expected_revenue() -> None:
+    (best, _) = rank(table(2, [10.0, 2.0]), [0, 1], np.array([0.25, 0.5]), False, 2)
+    assert (best.offer_id, best.expected_revenue) == ("offer-1", 1.0)
+
+
+def test_without_prices_there_is_no_expected_revenue() -> None:
+    (best,) = rank(table(1), [0], np.array([0.25]), False, 1)
+    assert best.expected_revenue is None
+
+
+def test_an_offer_without_a_price_ranks_last_by_expected_revenue() -> None:
+    offers = table(3, [NAN, 1.0, 2.0])
+    assert ids(offers, [0.9, -0.5, 0.2], by_revenue=True) == ["offer-2", "offer-1", "offer-0"]
+
+
+def test_an_offer_without_a_price_keeps_its_place_by_score() -> None:
+    (best, _) = rank(table(2, [NAN, 1.0]), [0, 1], np.array([0.9, 0.5]), False, 2)
+    assert (best.offer_id, best.score, best.expected_revenue) == ("offer-0", 0.9, None)
+
+
+@given(scores=st.lists(st.floats(-1, 1), min_size=1, max_size=12), limit=st.integers(1, 15), data=st.data())
+def test_ranking_is_a_stable_sort_cut_at_the_limit(scores: list[float], limit: int, data: st.DataObject) -> None:
+    candidates = data.draw(st.permutations(range(len(scores))))
+    ranked = rank(table(len(scores)), candidates, np.array(scores), False, limit)
+    expected = sorted(zip(candidates, scores, strict=True), key=lambda pair: -pair[1])[:limit]
+    assert [(offer.offer_id, offer.score) for offer in ranked] == [(f"offer-{c}", s) for c, s in expected]

@@ -1,0 +1,356 @@
+"""Player features: the cache, and the port's contract, kept by the real SQLite store and by the fake alike."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import struct
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from mesh.errors import Expired, MeshError, Misconfigured, Unavailable
+from mesh.player_features import Columns, PlayerFeatures
+from mesh.player_store import replacing_store, write_players
+from supervisor.features.cache import FeatureCache
+from supervisor.features.port import FeatureBatch, FeatureStore
+from supervisor.features.sqlite import SqliteStore
+
+COLUMNS = Columns(("level", "spend"), ("country",))
+LONG_S = 20.0
+
+
+def player(level: float, country: str | None = "DE") -> PlayerFeatures:
+    return PlayerFeatures(struct.pack("<2d", level, 0.5), (country,), 1_700_000_000.25)
+
+
+PLAYERS = {"p1": player(1), "p2": player(2, None), "wéird 'id\"": player(3)}
+
+
+class FakeStore:
+    """A store in memory that fails and waits when it is told to."""
+
+    def __init__(self, players: Mapping[str, PlayerFeatures], columns: Columns = COLUMNS) -> None:
+        self.columns = columns
+        self.players = dict(players)
+        self.reads: list[list[str]] = []
+        self.failure: MeshError | None = None
+        self.gate: asyncio.Event | None = None
+        self._closed = False
+
+    async def read(self, player_ids: Sequence[str], timeout_s: float) -> FeatureBatch:
+        self.reads.append(sorted(player_ids))
+        batch = FeatureBatch(self.columns, {one: self.players[one] for one in player_ids if one in self.players})
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.sleep(0)
+                if self.gate is not None:
+                    await self.gate.wait()
+        except TimeoutError:
+            raise Expired("too slow") from None
+        if self.failure is not None:
+            raise self.failure
+        return batch
+
+    async def close(self) -> None:
+        self._closed = True
+
+
+def fill(path: Path, players: Mapping[str, PlayerFeatures], columns: Columns = COLUMNS) -> None:
+    with replacing_store(path, columns) as connection:
+        write_players(connection, players.items())
+
+
+@pytest.fixture(params=["fake", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FeatureStore]:
+    opened: FeatureStore
+    if request.param == "fake":
+        opened = FakeStore(PLAYERS)
+    else:
+        fill(tmp_path / "players.sqlite", PLAYERS)
+        opened = SqliteStore(tmp_path / "players.sqlite")
+    yield opened
+    await opened.close()
+
+
+async def test_the_port_reads_many_players_at_once(store: FeatureStore) -> None:
+    batch = await store.read(list(PLAYERS), LONG_S)
+    assert (batch.players, batch.columns, store.columns) == (PLAYERS, COLUMNS, COLUMNS)
+
+
+async def test_the_port_leaves_out_whom_it_does_not_know(store: FeatureStore) -> None:
+    assert (await store.read(["nobody", "p1"], LONG_S)).players == {"p1": PLAYERS["p1"]}
+
+
+async def test_the_port_reads_nobody(store: FeatureStore) -> None:
+    assert (await store.read([], LONG_S)).players == {}
+
+
+async def test_the_port_survives_a_reader_that_leaves(store: FeatureStore) -> None:
+    reading = asyncio.create_task(store.read(["p1"], LONG_S))
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert (await store.read(["p1"], LONG_S)).players == {"p1": PLAYERS["p1"]}
+
+
+async def test_the_port_serves_readers_side_by_side(store: FeatureStore) -> None:
+    batches = await asyncio.gather(*(store.read([one], LONG_S) for one in PLAYERS))
+    assert [batch.players for batch in batches] == [{one: PLAYERS[one]} for one in PLAYERS]
+
+
+@pytest.fixture
+async def sqlite_file(tmp_path: Path) -> AsyncIterator[tuple[Path, SqliteStore]]:
+    path = tmp_path / "players.sqlite"
+    fill(path, PLAYERS)
+    opened = SqliteStore(path)
+    yield path, opened
+    await opened.close()
+
+
+async def test_a_file_that_takes_the_stores_place_is_picked_up(sqlite_file: tuple[Path, SqliteStore]) -> None:
+    path, store = sqlite_file
+    await store.read(["p1"], LONG_S)
+    turned = Columns(("age",), ())
+    fresh = PlayerFeatures(struct.pack("<d", 44), (), 2.0)
+    fill(path, {"p1": fresh}, turned)
+    batch = await store.read(["p1", "p2"], LONG_S)
+    assert (batch.columns, batch.players, store.columns) == (turned, {"p1": fresh}, turned)
+
+
+async def test_a_file_that_is_no_store_makes_it_unavailable_until_a_good_one_comes(
+    sqlite_file: tuple[Path, SqliteStore],
+) -> None:
+    path, store = sqlite_file
+    (path.parent / "garbage").write_bytes(b"garbage" * 100)
+    (path.parent / "garbage").replace(path)
+    with pytest.raises(Unavailable):
+        await store.read(["p1"], LONG_S)
+    fill(path, PLAYERS)
+    assert (await store.read(["p1"], LONG_S)).players == {"p1": PLAYERS["p1"]}
+
+
+async def test_a_file_that_is_gone_makes_it_unavailable(sqlite_file: tuple[Path, SqliteStore]) -> None:
+    path, store = sqlite_file
+    path.unlink()
+    with pytest.raises(Unavailable):
+        await store.read(["p1"], LONG_S)
+
+
+async def test_a_locked_file_expires_and_serves_again_after(sqlite_file: tuple[Path, SqliteStore]) -> None:
+    path, store = sqlite_file
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(Expired, match="20 ms"):
+        await store.read(["p1"], 0.02)
+    writer.execute("ROLLBACK")
+    writer.close()
+    assert (await store.read(["p1"], LONG_S)).players == {"p1": PLAYERS["p1"]}
+
+
+async def test_a_query_that_takes_too_long_is_interrupted(tmp_path: Path) -> None:
+    path = tmp_path / "players.sqlite"
+    fill(path, PLAYERS)
+    store = SqliteStore(path)
+    _make_endless(store)
+    with pytest.raises(Expired):
+        await store.read(["p1"], 0.05)
+    await asyncio.wait_for(store.close(), LONG_S)  # would hang if the query still ran
+
+
+def _make_endless(store: SqliteStore) -> None:
+    # A temporary view shadows the table for this connection alone, and never ends.
+    store._connection.executescript(
+        "CREATE TEMP VIEW players AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+        "SELECT CAST(i AS TEXT) || 'x' AS player_id, x'' AS numbers, '' AS texts, 0.0 AS written_at FROM n;"
+    )
+
+
+async def test_a_reader_whose_time_is_up_does_not_interrupt_another(tmp_path: Path) -> None:
+    path = tmp_path / "players.sqlite"
+    fill(path, PLAYERS)
+    store = SqliteStore(path)
+    _make_endless(store)
+    try:
+        patient = asyncio.create_task(store.read(["p1"], 1.0))
+        await asyncio.sleep(0)
+        with pytest.raises(Expired):
+            await store.read(["p1"], 0.05)
+        with pytest.raises(Expired):
+            await patient
+    finally:
+        await asyncio.wait_for(store.close(), LONG_S)
+
+
+def test_a_file_that_is_no_store_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "garbage").write_bytes(b"garbage" * 100)
+    for name in ("garbage", "missing"):
+        with pytest.raises(Misconfigured, match="mesh features load"):
+            SqliteStore(tmp_path / name)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def cache_of(store: FakeStore, clock: Callable[[], float], ttl_s: float = 5.0, max_players: int = 100) -> FeatureCache:
+    return FeatureCache(store, ttl_s=ttl_s, max_players=max_players, timeout_s=LONG_S, clock=clock)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def fake() -> FakeStore:
+    return FakeStore(PLAYERS)
+
+
+async def test_players_come_in_the_order_asked_unknown_ones_as_none(fake: FakeStore, clock: Clock) -> None:
+    read = await cache_of(fake, clock).read(["p2", "nobody", "p1", "p2"], LONG_S)
+    assert read.players == (PLAYERS["p2"], None, PLAYERS["p1"], PLAYERS["p2"])
+    assert (read.failure, read.unread) == (None, frozenset())
+
+
+async def test_one_read_asks_for_each_player_once(fake: FakeStore, clock: Clock) -> None:
+    await cache_of(fake, clock).read(["p2", "p1", "p2"], LONG_S)
+    assert fake.reads == [["p1", "p2"]]
+
+
+async def test_a_player_just_read_is_not_read_again(fake: FakeStore, clock: Clock) -> None:
+    cache = cache_of(fake, clock)
+    await cache.read(["p1"], LONG_S)
+    clock.now_s += 4.9
+    assert (await cache.read(["p1"], LONG_S)).players == (PLAYERS["p1"],)
+    await cache.read(["p1", "p2"], LONG_S)
+    assert fake.reads == [["p1"], ["p2"]]
+
+
+async def test_an_unknown_player_is_not_asked_for_again_either(fake: FakeStore, clock: Clock) -> None:
+    cache = cache_of(fake, clock)
+    for _ in range(2):
+        assert (await cache.read(["nobody"], LONG_S)).players == (None,)
+    assert len(fake.reads) == 1
+
+
+async def test_a_player_is_read_again_after_the_time_to_live(fake: FakeStore, clock: Clock) -> None:
+    cache = cache_of(fake, clock)
+    await cache.read(["p1"], LONG_S)
+    fake.players["p1"] = player(9)
+    clock.now_s += 5.0
+    assert (await cache.read(["p1"], LONG_S)).players == (player(9),)
+
+
+async def test_without_time_to_live_every_read_goes_to_the_store(fake: FakeStore, clock: Clock) -> None:
+    cache = cache_of(fake, clock, ttl_s=0)
+    for _ in range(3):
+        await cache.read(["p1"], LONG_S)
+    assert len(fake.reads) == 3
+
+
+async def test_no_more_players_are_kept_than_the_bound(fake: FakeStore, clock: Clock) -> None:
+    cache = cache_of(fake, clock, max_players=2)
+    for one in ("p1", "p2", "nobody"):
+        await cache.read([one], LONG_S)
+    fake.reads.clear()
+    await cache.read(["p2", "nobody"], LONG_S)
+    assert fake.reads == []
+    await cache.read(["p1"], LONG_S)
+    assert fake.reads == [["p1"]]
+
+
+async def test_the_least_recently_used_player_goes_first(fake: FakeStore, clock: Clock) -> None:
+    cache = cache_of(fake, clock, max_players=2)
+    for one in ("p1", "p2", "p1", "nobody"):
+        await cache.read([one], LONG_S)
+    fake.reads.clear()
+    await cache.read(["p1"], LONG_S)
+    assert fake.reads == []
+
+
+@pytest.mark.parametrize("max_players", [0, 1])
+async def test_a_cohort_bigger_than_the_cache_is_whole(fake: FakeStore, clock: Clock, max_players: int) -> None:
+    read = await cache_of(fake, clock, max_players=max_players).read(["p1", "p2"], LONG_S)
+    assert read.players == (PLAYERS["p1"], PLAYERS["p2"])
+
+
+async def test_when_the_store_fails_old_features_serve_and_the_others_are_unread(fake: FakeStore, clock: Clock) -> None:
+    cache = cache_of(fake, clock)
+    await cache.read(["p1"], LONG_S)
+    clock.now_s += 3600
+    fake.failure = Unavailable("gone")
+    read = await cache.read(["p2", "p1", "nobody"], LONG_S)
+    assert read.players == (None, PLAYERS["p1"], None)
+    assert (read.failure, read.unread) == (fake.failure, frozenset({0, 2}))
+
+
+async def test_a_player_known_to_be_unknown_stays_so_when_the_store_fails(fake: FakeStore, clock: Clock) -> None:
+    cache = cache_of(fake, clock)
+    await cache.read(["nobody"], LONG_S)
+    clock.now_s += 3600
+    fake.failure = Unavailable("gone")
+    assert (await cache.read(["nobody"], LONG_S)).unread == frozenset()
+
+
+async def test_a_failure_keeps_nobody_as_unknown(fake: FakeStore, clock: Clock) -> None:
+    cache = cache_of(fake, clock)
+    fake.failure = Unavailable("gone")
+    await cache.read(["p1"], LONG_S)
+    fake.failure = None
+    assert (await cache.read(["p1"], LONG_S)).players == (PLAYERS["p1"],)
+
+
+async def test_the_store_has_no_longer_than_the_budget(fake: FakeStore, clock: Clock) -> None:
+    fake.gate = asyncio.Event()
+    read = await asyncio.wait_for(cache_of(fake, clock).read(["p1"], 0.01), LONG_S)
+    assert isinstance(read.failure, Expired)
+
+
+TURNED = Columns(("spend", "level"), ("country",))
+
+
+def turned(level: float) -> PlayerFeatures:
+    return PlayerFeatures(struct.pack("<2d", 0.5, level), ("DE",), 5.0)
+
+
+async def test_when_the_columns_change_nobody_is_served_in_the_old_order(fake: FakeStore, clock: Clock) -> None:
+    cache = cache_of(fake, clock)
+    await cache.read(["p1"], LONG_S)
+    fake.columns, fake.players = TURNED, {"p1": turned(1), "p2": turned(2)}
+    read = await cache.read(["p1", "p2"], LONG_S)
+    assert (read.columns, read.players) == (TURNED, (turned(1), turned(2)))
+
+
+async def test_when_the_columns_change_between_two_reads_under_way_the_orders_do_not_mix(
+    fake: FakeStore, clock: Clock
+) -> None:
+    cache = cache_of(fake, clock)
+    await cache.read(["p1"], LONG_S)
+    fake.columns, fake.players = TURNED, {"p1": turned(1), "p2": turned(2), "p3": turned(3)}
+    fake.gate = asyncio.Event()
+    first = asyncio.create_task(cache.read(["p2"], LONG_S))
+    second = asyncio.create_task(cache.read(["p1", "p3"], LONG_S))  # p1 is fresh, in the old order
+    for _ in range(5):
+        await asyncio.sleep(0)
+    fake.gate.set()
+    await first
+    read = await second
+    assert (read.columns, read.players) == (TURNED, (turned(1), turned(3)))
+
+
+async def test_a_cancelled_read_leaves_the_cache_working(fake: FakeStore, clock: Clock) -> None:
+    cache, fake.gate = cache_of(fake, clock), asyncio.Event()
+    reading = asyncio.create_task(cache.read(["p1"], LONG_S))
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    fake.gate = None
+    assert (await cache.read(["p1"], LONG_S)).players == (PLAYERS["p1"],)

@@ -1,0 +1,485 @@
+"""Late binding: how a model's rows are dealt out to its lanes. The lanes are fakes that a test answers for."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from collections import deque
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh.catalog import Model
+from mesh.errors import MeshError, Overloaded, Unavailable
+from mesh.model_file import ModelHeader
+from mesh.player_features import Columns, PlayerFeatures
+from mesh.sources import Sources
+from supervisor import pool as pools
+from supervisor import waiting as waiting_rows
+from supervisor.ballot import Ballot, Leg, Shipment
+from supervisor.lane import Lane, LaneState, Scores
+from supervisor.pool import ModelPool
+from supervisor.rows import CohortRows, Passenger, RowPlanner
+from tests.supervisor.virtual_time import run, settle
+
+COLUMNS = Columns(("level",), ())
+HEADER = ModelHeader(("level",), {}, "binary", 1, 1)
+GRAIN_ROWS = int(pools.GRAIN_S / pools.FIRST_GUESS_ROW_S)
+DEPTH_ROWS = pools.DEPTH_S / pools.FIRST_GUESS_ROW_S
+
+
+class FakeLane:
+    """A lane whose replies a test gives."""
+
+    def __init__(self, pool: ModelPool, name: str) -> None:
+        self.state: LaneState = "up"
+        self.why_down = ""
+        self.outstanding_rows = 0
+        self.sent: deque[Shipment] = deque()
+        self.sizes: list[int] = []
+        self._pool = pool
+        pool.lanes[name] = cast(Lane, self)
+        pool.accept(cast(Lane, self), HEADER, {})
+
+    def send(self, shipment: Shipment) -> None:
+        self.sent.append(shipment)
+        self.sizes.append(shipment.rows)
+        self.outstanding_rows += shipment.rows
+
+    def answer(self, failure: MeshError | None = None) -> None:
+        """The oldest shipment comes back: each row's score is its level."""
+        shipment = self.sent.popleft()
+        self.outstanding_rows -= shipment.rows
+        levels = shipment.leg.matrix.rows[shipment.start : shipment.stop, 0]
+        row_s = pools.FIRST_GUESS_ROW_S * shipment.rows
+        self._pool.on_reply(cast(Lane, self), shipment, failure or Scores(tuple(levels.tolist()), row_s, 0.0))
+
+    def break_down(self) -> None:
+        lost = list(self.sent)
+        self.sent.clear()
+        self.outstanding_rows, self.state, self.why_down = 0, "down", "gone"
+        self._pool.on_down(lost)
+
+
+def new_pool() -> ModelPool:
+    planner = RowPlanner(Sources(COLUMNS, {}, None))
+    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, lambda _: None)
+
+
+class Ask:
+    """A question of `count` rows (levels `first`, `first` + 1, ...) that is on its way."""
+
+    def __init__(self, pool: ModelPool, count: int, first: int = 0) -> None:
+        players = [PlayerFeatures(struct.pack("<d", first + row), (), 0.0) for row in range(count)]
+        rows = CohortRows(COLUMNS, players, [Passenger({}, ())] * count)
+        self.expected = [float(first + row) for row in range(count)]
+        self.ballot = Ballot(["m"], count, 1, lambda: None)
+        self.task = asyncio.create_task(pool.score(rows, COLUMNS, self.ballot, 0, time.monotonic() + 60))
+
+    async def votes(self) -> list[float]:
+        await asyncio.wait_for(self.task, 1)
+        votes: list[float] = self.ballot.votes[0].tolist()
+        return votes
+
+    async def failure(self) -> MeshError:
+        with pytest.raises(MeshError) as caught:
+            await asyncio.wait_for(self.task, 1)
+        return caught.value
+
+
+def test_a_lone_lane_gets_a_small_question_in_one_message() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        lane = FakeLane(pool, "a")
+        ask = Ask(pool, GRAIN_ROWS)
+        await settle()
+        assert lane.sizes == [GRAIN_ROWS]
+        lane.answer()
+        assert await ask.votes() == ask.expected
+
+    run(story())
+
+
+def test_no_message_holds_more_than_a_grain_of_work() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        lane = FakeLane(pool, "a")
+        ask = Ask(pool, 3 * GRAIN_ROWS + 1)
+        while not ask.task.done():
+            await settle()
+            if lane.sent:
+                lane.answer()
+        assert lane.sizes == [GRAIN_ROWS] * 3 + [1]
+        assert await ask.votes() == ask.expected
+
+    run(story())
+
+
+def test_a_busy_lane_gets_nothing_and_the_rows_wait() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        lane = FakeLane(pool, "a")
+        first, second = Ask(pool, GRAIN_ROWS), Ask(pool, 2)
+        await settle()
+        assert (lane.sizes, pool.waiting_rows) == ([GRAIN_ROWS], 2)
+        lane.answer()
+        assert (lane.sizes, pool.waiting_rows) == ([GRAIN_ROWS, 2], 0)
+        lane.answer()
+        assert (await first.votes(), await second.votes()) == (first.expected, second.expected)
+
+    run(story())
+
+
+def test_a_lane_with_little_to_do_gets_more() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        lane = FakeLane(pool, "a")
+        asks = [Ask(pool, 1) for _ in range(20)]
+        await settle()
+        assert lane.sizes == [1] * int(DEPTH_ROWS)
+        while lane.sent:
+            lane.answer()
+        for ask in asks:
+            await ask.votes()
+
+    run(story())
+
+
+def test_rows_leave_in_the_order_they_came() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        lane = FakeLane(pool, "a")
+        asks = [Ask(pool, GRAIN_ROWS, first=100 * number) for number in range(4)]
+        order = []
+        for _ in asks:
+            await settle()
+            order.append(lane.sent[0].leg.matrix.rows[0, 0])
+            lane.answer()
+        assert order == [0.0, 100.0, 200.0, 300.0]
+        for ask in asks:
+            assert await ask.votes() == ask.expected
+
+    run(story())
+
+
+def test_free_lanes_share_what_waits_evenly() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        lanes = [FakeLane(pool, name) for name in "abc"]
+        ask = Ask(pool, 3 * GRAIN_ROWS)
+        await settle()
+        assert [sum(lane.sizes) for lane in lanes] == [GRAIN_ROWS] * 3
+        for lane in lanes:
+            lane.answer()
+        assert await ask.votes() == ask.expected
+
+    run(story())
+
+
+def test_a_lanes_even_share_is_one_message() -> None:
+    async def story() -> list[list[int]]:
+        pool = new_pool()
+        lanes = [FakeLane(pool, name) for name in "ab"]
+        ask = Ask(pool, 12)
+        await settle()
+        sizes = [list(lane.sizes) for lane in lanes]
+        for lane in lanes:
+            while lane.sent:
+                lane.answer()
+        await ask.votes()
+        return sizes
+
+    assert run(story()) == [[6], [6]]
+
+
+def test_a_lane_that_is_down_gets_nothing() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        down, up = FakeLane(pool, "a"), FakeLane(pool, "b")
+        down.state = "down"
+        ask = Ask(pool, 8)
+        await settle()
+        assert (down.sizes, sum(up.sizes)) == ([], 8)
+        while up.sent:
+            up.answer()
+        await ask.votes()
+
+    run(story())
+
+
+def test_with_every_lane_down_the_absence_is_immediate() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        lane = FakeLane(pool, "a")
+        lane.break_down()
+        assert "gone" in (await Ask(pool, 1).failure()).reason
+
+    run(story())
+
+
+def test_when_the_last_lane_breaks_nobody_waits() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        lane = FakeLane(pool, "a")
+        asks = [Ask(pool, GRAIN_ROWS) for _ in range(3)]  # one on the lane, two waiting
+        await settle()
+        lane.break_down()
+        assert [type(await ask.failure()) for ask in asks] == [Unavailable] * 3
+        assert pool.waiting_rows == 0
+
+    run(story())
+
+
+def test_what_is_lost_with_a_lane_goes_to_a_sister_in_its_order() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        one, other = FakeLane(pool, "a"), FakeLane(pool, "b")
+        asks = [Ask(pool, 1, first) for first in range(0, 800, 100)]
+        await settle()
+        lost = [shipment.leg for shipment in one.sent]
+        before = len(other.sent)
+        one.break_down()
+        order = []
+        while other.sent:
+            order.append(other.sent[0].leg)
+            other.answer()
+            await settle()
+        again = [leg for leg in order[before:] if leg in lost]
+        assert again == sorted(again, key=lost.index)
+        for ask in asks:
+            assert await ask.votes() == ask.expected
+
+    run(story())
+
+
+def test_what_is_lost_twice_is_lost() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        one, other = FakeLane(pool, "a"), FakeLane(pool, "b")
+        ask = Ask(pool, 1)
+        await settle()
+        one.break_down()
+        assert (one.sizes, other.sizes) == ([1], [1])
+        one.state = "up"
+        other.break_down()
+        assert isinstance(await ask.failure(), Unavailable)
+        assert one.sizes == [1]
+
+    run(story())
+
+
+def test_an_error_of_the_only_replica_is_final() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        lane = FakeLane(pool, "a")
+        ask = Ask(pool, 1)
+        await settle()
+        lane.answer(Overloaded("full"))
+        assert (await ask.failure()).reason == "full"
+        assert lane.sizes == [1]
+
+    run(story())
+
+
+def test_what_one_replica_refuses_its_sister_is_asked() -> None:
+    async def story() -> list[list[int]]:
+        pool = new_pool()
+        refusing, willing = FakeLane(pool, "a"), FakeLane(pool, "b")
+        ask = Ask(pool, 1)
+        await settle()
+        refusing.answer(Overloaded("full"))
+        sizes = [list(refusing.sizes), list(willing.sizes)]
+        for lane in (refusing, willing):
+            if lane.sent:
+                lane.answer()
+        await ask.votes()
+        return sizes
+
+    assert run(story()) == [[1], [1]]
+
+
+def test_a_replica_that_fails_at_once_attracts_no_traffic() -> None:
+    async def story() -> tuple[int, int]:
+        pool = new_pool()
+        failing, willing = FakeLane(pool, "a"), FakeLane(pool, "b")
+        for _ in range(50):
+            ask = Ask(pool, 1)
+            await settle()
+            while failing.sent:
+                failing.answer(Unavailable("broken"))
+            while willing.sent:
+                willing.answer()
+            await asyncio.wait([ask.task])
+            ask.task.exception()
+        return len(failing.sizes), len(willing.sizes)
+
+    failing, willing = run(story())
+    assert failing <= willing
+
+
+def test_expired_rows_are_dropped_before_they_cost_a_replica() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        lane = FakeLane(pool, "a")
+        first, expired, last = Ask(pool, GRAIN_ROWS), Ask(pool, 5, 100), Ask(pool, 1, 200)
+        await settle()
+        expired.ballot.close()
+        assert isinstance(await expired.failure(), MeshError)
+        lane.answer()
+        lane.answer()
+        assert (lane.sizes, pool.waiting_rows) == ([GRAIN_ROWS, 1], 0)
+        assert (await first.votes(), await last.votes()) == (first.expected, last.expected)
+
+    run(story())
+
+
+def test_a_model_with_too_many_rows_waiting_refuses_at_once() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        lane = FakeLane(pool, "a")
+        lane.outstanding_rows = 10**6
+        waiting = [Ask(pool, 4000) for _ in range(waiting_rows.MAX_ROWS // 4000)]
+        await settle()
+        assert isinstance(await Ask(pool, 1).failure(), Overloaded)
+        assert pool.waiting_rows == waiting_rows.MAX_ROWS
+        for ask in waiting:
+            ask.ballot.close()
+            await ask.failure()
+
+    run(story())
+
+
+def test_rows_that_nobody_wants_any_more_make_room() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        lane = FakeLane(pool, "a")
+        lane.outstanding_rows = 10**6
+        waiting = [Ask(pool, 4000) for _ in range(waiting_rows.MAX_ROWS // 4000)]
+        await settle()
+        waiting[2].ballot.close()
+        live = Ask(pool, 4000)
+        await settle()
+        assert not live.task.done()
+        assert pool.waiting_rows == waiting_rows.MAX_ROWS
+        for ask in (*waiting, live):
+            ask.ballot.close()
+            await ask.failure()
+
+    run(story())
+
+
+def test_a_replica_whose_rows_are_slow_gets_fewer_at_a_time() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        lane = FakeLane(pool, "a")
+        for _ in range(40):
+            ask = Ask(pool, 1)
+            await settle()
+            shipment = lane.sent.popleft()
+            lane.outstanding_rows -= 1
+            pool.on_reply(cast(Lane, lane), shipment, Scores((0.0,), 0.033, 0.0))
+            await ask.votes()
+        lane.sizes.clear()
+        ask = Ask(pool, 3)
+        while not ask.task.done():
+            await settle()
+            if lane.sent:
+                lane.answer()
+        assert lane.sizes[0] == 1
+
+    run(story())
+
+
+def test_a_replica_that_says_it_took_no_time_does_no_harm() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        lane = FakeLane(pool, "a")
+        for _ in range(4000):
+            pool.on_reply(cast(Lane, lane), _unwanted(), Scores((0.0,), 0.0, 0.0))
+        ask = Ask(pool, 2)
+        await settle()
+        if ask.task.done():
+            await ask.task
+        ask.task.cancel()
+
+    run(story())
+
+
+def _unwanted() -> Shipment:
+    ballot = Ballot(["m"], 1, 1, lambda: None)
+    rows = CohortRows(COLUMNS, [None], [Passenger({}, ())])
+    plan = RowPlanner(Sources(COLUMNS, {}, None)).plan(HEADER, COLUMNS)
+    leg = Leg(rows.matrix(plan), ballot.votes[0], 1, 0, 0.0)
+    leg.settle(None)
+    return Shipment(leg, 0, 1)
+
+
+def test_a_cancelled_question_leaves_the_pool_working() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        lane = FakeLane(pool, "a")
+        ask = Ask(pool, 1)
+        await settle()
+        ask.task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await ask.task
+        lane.answer()
+        again = Ask(pool, 1, 7)
+        await settle()
+        lane.answer()
+        assert await again.votes() == [7.0]
+
+    run(story())
+
+
+def test_a_ballot_says_once_when_the_quorum_is_in() -> None:
+    said: list[int] = []
+    ballot = Ballot(["a", "b", "c"], 1, 2, lambda: said.append(1))
+    for model in "abc":
+        ballot.count(model)
+    assert (said, ballot.last_model) == ([1], "c")
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["ask", "answer", "fail", "break", "mend", "close"]), st.integers(0, 40)), max_size=40
+)
+
+
+@given(STEPS)
+def test_whatever_the_lanes_do_every_question_is_settled_and_no_vote_is_wrong(steps: list[tuple[str, int]]) -> None:
+    async def story() -> None:
+        pool = new_pool()
+        lanes = [FakeLane(pool, name) for name in "ab"]
+        asks: list[Any] = []
+        for step, choice in steps:
+            lane = lanes[choice % 2]
+            if step == "ask":
+                asks.append(Ask(pool, choice + 1, 1000 * len(asks)))
+            elif step in ("answer", "fail") and lane.sent:
+                lane.answer(Unavailable("broken") if step == "fail" else None)
+            elif step == "break" and lane.state == "up":
+                lane.break_down()
+            elif step == "mend" and lane.state == "down":
+                lane.state = "up"
+                pool.on_up()
+            elif step == "close" and asks:
+                asks[choice % len(asks)].ballot.close()
+            await settle()
+            assert pool.waiting_rows == sum(one.rows for one in pool._waiting._shipments)
+        for _ in range(2 * len(asks) + 1):  # each answer may free rows, and a lane that failed rests first
+            for lane in lanes:
+                while lane.sent:
+                    lane.answer()
+            await asyncio.sleep(pools.REST_S)
+            await settle()
+        assert all(ask.task.done() for ask in asks)
+        for ask in asks:
+            if ask.task.exception() is None:
+                assert ask.ballot.votes[0].tolist() == ask.expected
+            else:
+                assert isinstance(ask.task.exception(), MeshError)
+
+    run(story())

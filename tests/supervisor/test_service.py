@@ -1,0 +1,400 @@
+"""`mesh.v1.Offers` over a real port, with real lanes to replicas that answer as the test tells them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from prometheus_client import generate_latest
+
+from mesh.wire import offers_pb2 as wire
+from tests.supervisor.backend import Backend, ask, backend, score_of
+from tests.supervisor.replica import error_reply, silent, sums, until
+
+WITHIN_S = 20.0
+SHORT_S = 0.15
+
+
+@pytest.fixture
+async def whole(tmp_path: Path) -> AsyncIterator[Backend]:
+    async with backend(tmp_path) as running:
+        yield running
+
+
+def score_request(**fields: Any) -> wire.ScoreRequest:
+    return wire.ScoreRequest(**{"game": "g", "player_id": "p1", **fields})
+
+
+def ids(answer: wire.GetOfferResponse) -> list[str]:
+    return [offer.offer_id for offer in answer.offers]
+
+
+async def test_the_best_offer_is_ranked_by_the_whole_ensemble(whole: Backend) -> None:
+    answer = await whole.offer(request_id="r1")
+    assert (answer.source, answer.reason, answer.version, answer.request_id) == (wire.ENSEMBLE, "", "v1", "r1")
+    assert [(offer.offer_id, offer.score, offer.expected_revenue) for offer in answer.offers] == [
+        ("gold", score_of("p1", 4), score_of("p1", 4) * 4)
+    ]
+    assert not answer.missing_models
+    assert not answer.unknown_player
+    assert 60_000 <= answer.features_age_ms < 600_000
+
+
+async def test_as_many_offers_as_asked_for_are_returned_best_first(whole: Backend) -> None:
+    assert ids(await whole.offer(limit=2)) == ["gold", "silver"]
+    assert ids(await whole.offer(limit=99)) == ["gold", "silver", "starter"]
+
+
+async def test_only_the_candidates_are_ranked(whole: Backend) -> None:
+    assert ids(await whole.offer(offer_ids=["starter", "silver"], limit=9)) == ["silver", "starter"]
+
+
+async def test_context_reaches_the_models(whole: Backend) -> None:
+    answer = await whole.offer(context={"minutes": wire.ContextValue(number=10.0)})
+    assert answer.offers[0].score == score_of("p1", 4, 10.0)
+
+
+async def test_score_is_the_ensembles_for_one_offer(whole: Backend) -> None:
+    answer = await whole.stub.Score(score_request(offer_id="silver", request_id="r2"), timeout=WITHIN_S)
+    assert (answer.source, answer.offer_id, answer.request_id) == (wire.ENSEMBLE, "silver", "r2")
+    assert answer.score == score_of("p1", 2)
+
+
+async def test_score_without_an_offer_takes_the_fallback_offer(whole: Backend) -> None:
+    answer = await whole.stub.Score(score_request(), timeout=WITHIN_S)
+    assert (answer.offer_id, answer.score) == ("starter", score_of("p1", 1))
+
+
+async def test_the_time_is_accounted_for(whole: Backend) -> None:
+    times = (await whole.offer()).timings
+    stages = times.queue_ms + times.features_ms + times.fan_out_ms + times.combine_ms
+    assert 0 < stages <= times.total_ms
+    assert times.last_model in ("m0", "m1", "m2")
+
+
+async def test_a_crowd_gets_what_each_would_get_alone(whole: Backend) -> None:
+    players = ["p1", "p2", "p3"] * 20
+    answers = await asyncio.gather(*(whole.offer(player_id=player, limit=3) for player in players))
+    for player, answer in zip(players, answers, strict=True):
+        assert [offer.score for offer in answer.offers] == [score_of(player, price) for price in (4, 2, 1)]
+
+
+async def test_a_model_that_fails_is_missing_and_named(whole: Backend) -> None:
+    whole.replicas[1].respond = lambda request: [error_reply(request, "out of order")]
+    answer = await whole.offer()
+    assert (answer.source, answer.reason) == (wire.PARTIAL, "missing-models: m1")
+    assert [(one.model, one.reason) for one in answer.missing_models] == [("m1", "out of order")]
+
+
+async def test_without_a_quorum_the_fallback_comes_without_scores(whole: Backend) -> None:
+    for played in whole.replicas[:2]:
+        played.respond = lambda request: [error_reply(request, "out of order")]
+    answer = await whole.offer()
+    assert (answer.source, answer.reason) == (wire.FALLBACK, "quorum: 1 of the 2 votes needed")
+    assert ids(answer) == ["starter"]
+    assert not answer.offers[0].HasField("score")
+    assert {one.model for one in answer.missing_models} == {"m0", "m1"}
+
+
+async def test_score_without_a_quorum_has_no_score(whole: Backend) -> None:
+    for played in whole.replicas:
+        played.respond = lambda request: [error_reply(request, "out of order")]
+    answer = await whole.stub.Score(score_request(), timeout=WITHIN_S)
+    assert (answer.source, answer.HasField("score")) == (wire.FALLBACK, False)
+
+
+async def test_without_any_worker_there_is_a_fallback(tmp_path: Path) -> None:
+    async with backend(tmp_path, models=0) as running:
+        answer = await running.offer()
+        assert (answer.source, ids(answer)) == (wire.FALLBACK, ["starter"])
+        assert {one.reason for one in answer.missing_models} == {"no replica is known"}
+
+
+async def test_workers_that_come_later_make_the_answers_whole(tmp_path: Path) -> None:
+    async with backend(tmp_path, models=2) as running:
+        pools = running.game.ensembles["v1"].panel.pools
+        await until(lambda: all(lane.state == "up" for pool in pools[:2] for lane in pool.lanes.values()))
+        assert (await running.offer()).source == wire.PARTIAL
+        pools[2].assign([running.replicas[0].address])
+        await running.all_up()
+        assert (await running.offer()).source == wire.ENSEMBLE
+
+
+async def test_an_unknown_player_gets_the_ensemble_on_missing_values(whole: Backend) -> None:
+    answer = await whole.offer(player_id="nobody")
+    assert (answer.source, answer.unknown_player) == (wire.ENSEMBLE, True)
+    assert answer.reason.startswith("unknown-player: ")
+    assert answer.offers[0].score == score_of("nobody", 4)
+    assert not answer.HasField("features_age_ms")
+
+
+async def test_an_unknown_player_gets_the_fallback_where_the_catalog_says_so(tmp_path: Path) -> None:
+    async with backend(tmp_path, unknown_player="fallback") as running:
+        unknown, known = await asyncio.gather(running.offer(player_id="nobody"), running.offer())
+        assert (unknown.source, ids(unknown)) == (wire.FALLBACK, ["starter"])
+        assert unknown.reason.startswith("unknown-player: ")
+        assert known.source == wire.ENSEMBLE
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+async def test_without_a_store_there_is_a_fallback_with_the_reason(whole: Backend) -> None:
+    remove(whole.store)
+    answer = await whole.offer()
+    assert (answer.source, ids(answer)) == (wire.FALLBACK, ["starter"])
+    assert answer.reason.startswith("features: the store cannot be read")
+
+
+async def test_without_a_store_a_player_read_before_is_scored_on_old_features(tmp_path: Path) -> None:
+    async with backend(tmp_path) as running:
+        running.game.ensembles["v1"].features._ttl_s = 0.0  # every read goes to the store
+        await running.offer()
+        remove(running.store)
+        known, other = await asyncio.gather(running.offer(), running.offer(player_id="p2"))
+        assert (known.source, known.reason.partition(":")[0]) == (wire.ENSEMBLE, "stale-features")
+        assert known.offers[0].score == score_of("p1", 4)
+        assert other.source == wire.FALLBACK
+
+
+async def test_a_short_deadline_gets_the_votes_that_are_in_while_its_neighbours_get_the_whole(whole: Backend) -> None:
+    slow = whole.replicas[2]
+    slow.respond = silent
+    first = asyncio.create_task(whole.offer())  # under way: the next two share a cohort or follow it
+    await asyncio.wait_for(slow.received.get(), WITHIN_S)
+    ensemble = whole.game.ensembles["v1"]
+    hurried, patient = (whole.game.ticket_to_rank(ask(), seconds) for seconds in (SHORT_S, None))
+    cohort = ensemble.depart([hurried, patient])
+    travelling = asyncio.create_task(cohort.travel(lambda: None))
+    asyncio.get_running_loop().call_at(asyncio.get_running_loop().time() + SHORT_S, ensemble._expire, hurried)
+    await asyncio.wait_for(slow.received.get(), WITHIN_S)
+    partial = await asyncio.wait_for(hurried.answer, WITHIN_S)
+    assert [model for model, _ in partial.missing] == ["m2"]
+    assert not patient.answer.done()
+    slow.release(sums(0.5))
+    await asyncio.wait_for(travelling, WITHIN_S)
+    assert patient.answer.result().missing == ()
+    assert (await first).source == wire.ENSEMBLE
+
+
+async def test_a_deadline_shorter_than_a_model_is_kept_with_a_partial_answer(whole: Backend) -> None:
+    whole.replicas[2].respond = silent
+    answer = await whole.stub.GetOffer(ask(), timeout=1.0)
+    assert (answer.source, answer.reason) == (wire.PARTIAL, "missing-models: m2")
+
+
+async def test_a_deadline_shorter_than_every_model_is_kept_with_the_fallback(tmp_path: Path) -> None:
+    async with backend(tmp_path, budget_ms=150) as running:
+        for played in running.replicas:
+            played.respond = silent
+        answer = await running.offer()
+        assert (answer.source, answer.reason) == (wire.FALLBACK, "quorum: 0 of the 2 votes needed")
+        assert [one.reason for one in answer.missing_models] == ["no vote in time"] * 3
+        await until(lambda: running.cohorts.under_way == 0)
+
+
+async def test_a_caller_that_leaves_hurts_nobody(whole: Backend) -> None:
+    slow = whole.replicas[2]
+    slow.respond = silent
+    leaving, staying = asyncio.create_task(whole.offer()), asyncio.create_task(whole.offer(player_id="p2"))
+    await asyncio.wait_for(slow.received.get(), WITHIN_S)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    slow.release(sums(0.5))
+    assert (await staying).source == wire.ENSEMBLE
+
+
+async def test_a_cohort_that_everybody_left_ends_by_its_deadline(tmp_path: Path) -> None:
+    async with backend(tmp_path, budget_ms=200) as running:
+        for played in running.replicas:
+            played.respond = silent
+        leaving = asyncio.create_task(running.offer())
+        for played in running.replicas:
+            await asyncio.wait_for(played.received.get(), WITHIN_S)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        try:
+            await until(lambda: running.cohorts.under_way == 0, within_s=1.5)
+            has_ended = True
+        except TimeoutError:
+            has_ended = False
+        for played in running.replicas:  # or this test could not end: no supervisor could stop
+            played.release(sums())
+    assert has_ended
+
+
+WRONG: list[tuple[dict[str, Any], grpc.StatusCode, str]] = [
+    ({"game": "other"}, grpc.StatusCode.NOT_FOUND, "game: "),
+    ({"version": "v9"}, grpc.StatusCode.NOT_FOUND, "version: "),
+    ({"offer_ids": ["gold", "ghost"]}, grpc.StatusCode.NOT_FOUND, "offer_ids: "),
+    ({"offer_ids": ["gold", "gold"]}, grpc.StatusCode.INVALID_ARGUMENT, "offer_ids: "),
+    ({"player_id": ""}, grpc.StatusCode.INVALID_ARGUMENT, "player_id: "),
+    ({"player_id": "x" * 129}, grpc.StatusCode.INVALID_ARGUMENT, "player_id: "),
+    ({"player_id": "a\nb"}, grpc.StatusCode.INVALID_ARGUMENT, "player_id: "),
+    ({"request_id": "x" * 129}, grpc.StatusCode.INVALID_ARGUMENT, "request_id: "),
+    ({"context": {"mood": wire.ContextValue(number=1)}}, grpc.StatusCode.INVALID_ARGUMENT, "context: "),
+    ({"context": {"minutes": wire.ContextValue(text="1")}}, grpc.StatusCode.INVALID_ARGUMENT, "context.minutes: "),
+]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "text"), WRONG, ids=[next(iter(w[0])) + str(n) for n, w in enumerate(WRONG)]
+)
+async def test_a_wrong_request_is_an_error_that_names_its_field(
+    whole: Backend, fields: dict[str, Any], code: grpc.StatusCode, text: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await whole.offer(**fields)
+    assert caught.value.code() is code
+    assert (caught.value.details() or "").startswith(text)
+
+
+async def test_score_names_its_own_field_for_an_unknown_offer(whole: Backend) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await whole.stub.Score(score_request(offer_id="ghost"), timeout=WITHIN_S)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    assert (caught.value.details() or "").startswith("offer_id: ")
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"game": LONG}, {"version": LONG}, {"offer_ids": [LONG]}, {"context": {LONG: wire.ContextValue(number=1)}}],
+    ids=["game", "version", "offer_ids", "context"],
+)
+async def test_an_oversized_name_is_a_wrong_request_like_any_other(whole: Backend, fields: dict[str, Any]) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await whole.offer(**fields)
+    assert caught.value.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND)
+    assert (caught.value.details() or "").startswith(next(iter(fields)))
+
+
+async def stream_all(running: Backend, requests: Iterable[wire.GetOfferRequest]) -> dict[str, wire.GetOfferResponse]:
+    """Sends `requests`, closes, and returns what came back by request id."""
+    async with asyncio.timeout(WITHIN_S):
+        return {answer.request_id: answer async for answer in running.stub.StreamOffers(iter(requests))}
+
+
+async def test_a_stream_gets_all_its_answers_after_it_closed_its_half(whole: Backend) -> None:
+    answers = await stream_all(whole, [ask(player_id=f"p{n % 3 + 1}", request_id=str(n)) for n in range(100)])
+    assert {key: answer.offers[0].score for key, answer in answers.items()} == {
+        str(n): score_of(f"p{n % 3 + 1}", 4) for n in range(100)
+    }
+
+
+async def test_a_wrong_request_on_a_stream_costs_its_neighbours_nothing(whole: Backend) -> None:
+    requests = [
+        ask(request_id="a"),
+        ask(request_id="b", game="other"),
+        ask(request_id="c", player_id=""),
+        ask(request_id="d"),
+    ]
+    answers = await stream_all(whole, requests)
+    assert {key for key, answer in answers.items() if answer.source == wire.ENSEMBLE} == {"a", "d"}
+    assert answers["b"].error.code == grpc.StatusCode.NOT_FOUND.value[0]
+    assert answers["c"].error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+    assert answers["c"].error.message.startswith("player_id: ")
+
+
+async def test_a_request_without_an_id_on_a_stream_is_told_so(whole: Backend) -> None:
+    answers = await stream_all(whole, [ask(), ask(request_id="a")])
+    assert answers[""].error.message.startswith("request_id: ")
+    assert answers["a"].source == wire.ENSEMBLE
+
+
+async def test_answers_on_a_stream_come_as_they_become_ready(whole: Backend) -> None:
+    for played in whole.replicas:
+        played.respond = silent
+    call = whole.stub.StreamOffers(timeout=WITHIN_S)
+    await call.write(ask(request_id="slow"))
+    await asyncio.wait_for(whole.replicas[0].received.get(), WITHIN_S)
+    await call.write(ask(request_id="wrong", game="other"))
+    assert (await call.read()).request_id == "wrong"
+    for played in whole.replicas:
+        played.release(sums())
+    assert (await call.read()).request_id == "slow"
+    await call.done_writing()
+    assert await call.read() is grpc.aio.EOF
+
+
+async def test_an_empty_stream_ends(whole: Backend) -> None:
+    assert await stream_all(whole, []) == {}
+
+
+async def test_a_client_that_vanishes_in_mid_stream_hurts_nobody(whole: Backend) -> None:
+    call = whole.stub.StreamOffers(timeout=WITHIN_S)
+    for number in range(300):
+        await call.write(ask(request_id=str(number)))
+    await call.read()
+    call.cancel()
+    await until(lambda: not whole.service._streams)
+    assert (await whole.offer()).source == wire.ENSEMBLE
+    await until(lambda: whole.cohorts.under_way == 0)
+
+
+async def test_a_drain_answers_what_it_read_and_ends_the_stream(whole: Backend) -> None:
+    call = whole.stub.StreamOffers(timeout=WITHIN_S)
+    await call.write(ask(request_id="a"))
+    assert (await call.read()).request_id == "a"
+    slow = whole.replicas[0]
+    slow.respond = silent
+    await call.write(ask(request_id="b"))
+    await until(lambda: bool(slow.held))
+    whole.service.drain()
+    slow.release(sums())
+    assert (await call.read()).request_id == "b"
+    assert await call.read() is grpc.aio.EOF
+    assert await call.code() is grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("service", ["", "mesh.v1.Offers"])
+async def test_health_says_serving(whole: Backend, service: str) -> None:
+    stub = health_pb2_grpc.HealthStub(whole.channel)
+    answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=WITHIN_S)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_reflection_names_the_services(whole: Backend) -> None:
+    stub = reflection_pb2_grpc.ServerReflectionStub(whole.channel)
+    listed = [
+        service.name
+        async for answer in stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+        for service in answer.list_services_response.service
+    ]
+    assert {"mesh.v1.Offers", "grpc.health.v1.Health"} <= set(listed)
+
+
+async def test_the_metrics_tell_what_was_answered(whole: Backend) -> None:
+    await whole.offer()
+    await whole.offer(player_id="nobody")
+    whole.replicas[1].respond = lambda request: [error_reply(request, "out of order")]
+    await whole.offer()
+    await until(lambda: whole.cohorts.under_way == 0)
+    page = generate_latest(whole.metrics.registry).decode()
+    for line in (
+        'mesh_requests_total{game="g",reason="none",source="ENSEMBLE",version="v1"} 1.0',
+        'mesh_requests_total{game="g",reason="unknown-player",source="ENSEMBLE",version="v1"} 1.0',
+        'mesh_requests_total{game="g",reason="missing-models",source="PARTIAL",version="v1"} 1.0',
+        'mesh_model_misses_total{game="g",model="m1",version="v1"} 1.0',
+        'mesh_request_seconds_count{game="g",version="v1"} 3.0',
+        'mesh_stage_seconds_count{game="g",stage="fan_out",version="v1"} 3.0',
+        'mesh_cohort_requests_count{game="g",version="v1"} 3.0',
+        'mesh_cohort_rows_sum{game="g",version="v1"} 9.0',
+        'mesh_lanes{game="g",model="m0",state="up",version="v1"} 1.0',
+        'mesh_rows_waiting{game="g",model="m0",version="v1"} 0.0',
+        'mesh_rows_outstanding{game="g",model="m0",version="v1"} 0.0',
+        'mesh_requests_waiting{game="g",version="v1"} 0.0',
+        "mesh_cohorts_under_way 0.0",
+    ):
+        assert line in page
