@@ -1,0 +1,130 @@
+"""Whether a column of players holds numbers, true/false or text: judged on all of it, not on a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Kind = Literal["number", "boolean", "text"]
+Floats = npt.NDArray[np.float64]
+Place = Callable[[int], str]
+
+_NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)$"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a column: its row in the file, and what is written there."""
+
+    row: int
+    text: str
+
+
+@dataclass(slots=True)
+class _Seen:
+    first: dict[Kind, Cell] = field(default_factory=dict)
+    infinite: Cell | None = None
+
+
+class KindSurvey:
+    """Takes in batch after batch, and knows at the end the kind of every column or why it has none.
+
+    Columns with a declared kind are not judged; all others must be columns of strings.
+    """
+
+    def __init__(self, names: Sequence[str], declared: Mapping[str, Kind]) -> None:
+        self._declared = declared
+        self._seen = {name: _Seen() for name in names}
+
+    def add(self, batch: pa.RecordBatch, first_row: int) -> None:
+        """Takes in `batch`, whose first row is row `first_row` of the file."""
+        for name, seen in self._seen.items():
+            cells, declared = batch.column(name), self._declared.get(name)
+            numbers = as_numbers(cells) if declared in (None, "number") else None
+            if declared is None:
+                for kind, row in kinds_in(cells, numbers).items():
+                    seen.first.setdefault(kind, Cell(first_row + row, cells[row].as_py()))
+            if numbers is not None and seen.infinite is None:
+                seen.infinite = _infinite(cells, numbers, first_row)
+
+    def kinds(self) -> dict[str, Kind]:
+        """The kind of every column; only where `faults` has none. A column without any cell is a number."""
+        return {name: self._declared.get(name) or _kind(seen) for name, seen in self._seen.items()}
+
+    def faults(self, place: Place) -> Iterator[str]:
+        """A fault for every column that mixes numbers with others, and for every infinite number."""
+        for name, seen in self._seen.items():
+            if "number" in seen.first and len(seen.first) > 1:
+                yield _mixture(name, seen, place)
+            elif seen.infinite is not None:
+                problem = f"column {name!r} is {seen.infinite.text}"
+                yield f"{place(seen.infinite.row)}: {problem}; give a finite number, or leave it empty"
+
+
+def kinds_in(cells: pa.Array, numbers: Floats | None) -> dict[Kind, int]:
+    """The kinds of the strings that are not null, each with the position of its first one.
+
+    `numbers` is what `as_numbers` makes of the same cells.
+    """
+    if cells.null_count == len(cells):
+        return {}
+    valid = pc.is_valid(cells)
+    if numbers is not None:
+        return {"number": pc.index(valid, True).as_py()}
+    plain = _plain(cells)
+    words = pc.or_(pc.equal(plain, "true"), pc.equal(plain, "false"))
+    numeric = pc.match_substring_regex(plain, _NUMBER)
+    texts = pc.and_not(pc.and_not(valid, words), numeric)
+    masks: dict[Kind, pa.Array] = {"number": numeric, "boolean": words, "text": texts}
+    first = {kind: pc.index(mask, True).as_py() for kind, mask in masks.items()}
+    return {kind: row for kind, row in first.items() if row >= 0}
+
+
+def as_numbers(cells: pa.Array) -> Floats | None:
+    """Strings or numbers as float64, NaN where null; None if a string is no number."""
+    try:
+        return _floats(cells)
+    except pa.ArrowInvalid:
+        pass
+    try:
+        return _floats(_plain(cells))
+    except pa.ArrowInvalid:
+        return None
+
+
+def as_truths(cells: pa.Array) -> Floats:
+    """Booleans, or the strings true and false in any case, as 1 and 0; NaN where null."""
+    return _floats(cells if pa.types.is_boolean(cells.type) else pc.equal(_plain(cells), "true"))
+
+
+def _floats(cells: pa.Array) -> Floats:
+    if pa.types.is_boolean(cells.type):
+        cells = cells.cast(pa.uint8())
+    floats: Floats = cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return floats
+
+
+def _plain(cells: pa.Array) -> pa.Array:
+    return pc.utf8_lower(pc.utf8_trim_whitespace(cells))
+
+
+def _kind(seen: _Seen) -> Kind:
+    return "text" if "text" in seen.first else "boolean" if "boolean" in seen.first else "number"
+
+
+def _infinite(cells: pa.Array, numbers: Floats, first_row: int) -> Cell | None:
+    infinite = np.isinf(numbers)
+    row = int(infinite.argmax()) if infinite.any() else None
+    return None if row is None else Cell(first_row + row, str(cells[row]))
+
+
+def _mixture(name: str, seen: _Seen, place: Place) -> str:
+    earlier, later = sorted(seen.first.values(), key=lambda cell: cell.row)[:2]
+    problem = f"column {name!r} is {later.text!r}, and {earlier.text!r} at {place(earlier.row)}"
+    return f"{place(later.row)}: {problem}; correct the cell, or load the column as text: --text {name}"

@@ -1,0 +1,53 @@
+"""The `mesh` command: what its exit codes mean, and that no traceback reaches a person."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mesh.cli import parser
+
+DONE, FAILED, MISCONFIGURED, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
+    arguments = parser.build().parse_args(argv)
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader left early, as `head` does; what is still buffered must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _run(arguments: Any) -> int:
+    # Imports gRPC, which takes longer than all that `mesh --help` does.
+    from mesh.errors import MeshError, Misconfigured
+
+    try:
+        code = _command(arguments.command)(arguments)
+        sys.stdout.flush()
+        return code
+    except Misconfigured as error:
+        print("\n".join(error.faults), file=sys.stderr)
+        return MISCONFIGURED
+    except MeshError as error:
+        print(error.reason, file=sys.stderr)
+        return FAILED
+
+
+def _command(place: str) -> Callable[[Any], int]:
+    """The function at `module:function`; only the command that runs is imported."""
+    module, _, function = place.partition(":")
+    command: Callable[[Any], int] = getattr(importlib.import_module(module), function)
+    return command
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""A Prometheus metrics page, fetched and parsed."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from mesh.errors import Unavailable
+
+TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The samples of a metrics page, by name: `mesh_requests_total`, `mesh_request_seconds_bucket`."""
+
+    samples: Mapping[str, Sequence[Sample]]
+
+    def find(self, name: str, **labels: str) -> Iterator[Sample]:
+        """The samples called `name` that have all of `labels`."""
+        for sample in self.samples.get(name, ()):
+            if labels.items() <= sample.labels.items():
+                yield sample
+
+    def total(self, name: str, **labels: str) -> float:
+        """The sum of the samples called `name` that have all of `labels`; 0 without any."""
+        return sum(sample.value for sample in self.find(name, **labels))
+
+
+def fetch(address: str) -> Page:
+    """The page at `address` (host:port); raises Unavailable when there is none within `TIMEOUT_S`."""
+    host, _, port = address.rpartition(":")
+    try:
+        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=TIMEOUT_S)
+        try:
+            connection.request("GET", "/metrics")
+            return parse(connection.getresponse().read().decode())
+        finally:
+            connection.close()
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        problem = f"no metrics at {address}: {error or type(error).__name__}"
+        raise Unavailable(f"{problem}; start the mesh with `mesh up`, or correct --metrics") from error
+
+
+def parse(text: str) -> Page:
+    """The samples of a page in Prometheus' text format; raises ValueError if it is none."""
+    samples: dict[str, list[Sample]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            samples.setdefault(sample.name, []).append(sample)
+    return Page(samples)

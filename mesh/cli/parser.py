@@ -1,0 +1,138 @@
+"""What can be written after `mesh`: commands, flags, defaults."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mesh import __version__
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+ADDRESS = "127.0.0.1:7000"
+METRICS = "127.0.0.1:9100"
+
+
+def build() -> argparse.ArgumentParser:
+    """The parser; `command` of its result is the `module:function` that does the work."""
+    parser = argparse.ArgumentParser(
+        prog="mesh", description="Serves ensembles of LightGBM models: one catalog file says what."
+    )
+    parser.add_argument("--version", action="version", version=f"ensemble-mesh {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_up(commands)
+    _add_offer(commands)
+    _add_score(commands)
+    _add_status(commands)
+    _add_features(commands)
+    _add_catalog(commands)
+    return parser
+
+
+def _add_up(commands: Commands) -> None:
+    up = _command(commands, "up", "mesh.cli.up:run", "run games on this machine until Ctrl-C")
+    up.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a game's catalog")
+    up.add_argument("--replicas", type=_positive, default=1, metavar="N", help="workers per model (default: 1)")
+    up.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    up.add_argument("--port", type=_port, default=7000, help="of the supervisor; 0: any (default: %(default)s)")
+    up.add_argument("--metrics-port", type=_port, default=9100, metavar="PORT", help="(default: %(default)s)")
+    up.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="(default: %(default)s)")
+    _add_json(up, "one line when everything is ready")
+
+
+def _add_offer(commands: Commands) -> None:
+    offer = _command(commands, "offer", "mesh.cli.ask:offer", "ask for a player's best offers")
+    _add_request(offer)
+    offer.add_argument("--offer", action="append", default=[], metavar="ID", help="a candidate (default: all)")
+    offer.add_argument("--limit", type=_positive, default=1, metavar="N", help="offers to return (default: 1)")
+
+
+def _add_score(commands: Commands) -> None:
+    score = _command(commands, "score", "mesh.cli.ask:score", "ask for the ensemble's score of a player")
+    _add_request(score)
+    score.add_argument("--offer", default="", metavar="ID", help="the offer to score (default: the fallback)")
+
+
+def _add_request(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--game", required=True)
+    command.add_argument("--player", required=True, metavar="ID")
+    command.add_argument(
+        "--context",
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="a feature known only now: true, false, a number or a text (in quotes: always a text)",
+    )
+    command.add_argument("--version", default="", metavar="V", help="pins a version of the game")
+    command.add_argument("--address", default=ADDRESS, help="of the supervisor (default: %(default)s)")
+    command.add_argument("--deadline-ms", type=_milliseconds, metavar="N", help="(default: the game's budget)")
+    _add_json(command, "the answer as one line of JSON")
+
+
+def _add_status(commands: Commands) -> None:
+    status = _command(commands, "status", "mesh.cli.status:run", "watch the panel, lanes, cohorts and rates")
+    status.add_argument("--metrics", default=METRICS, metavar="ADDRESS", help="(default: %(default)s)")
+    status.add_argument("--once", action="store_true", help="one look, then end")
+    _add_json(status, "one line of JSON for each look")
+
+
+def _add_features(commands: Commands) -> None:
+    features = _group(commands, "features", "the store of player features")
+    load = _command(features, "load", "mesh.cli.features:load", "fill the SQLite store of a game")
+    load.add_argument("file", type=Path, metavar="FILE", help="a .csv or .parquet file with a column player_id")
+    load.add_argument("--catalog", type=Path, required=True, metavar="FILE", help="names the store")
+    load.add_argument(
+        "--text", action="append", default=[], metavar="COLUMN", help="a column that is text even where it has digits"
+    )
+    _add_json(load, "one line when it is done")
+
+
+def _add_catalog(commands: Commands) -> None:
+    catalog = _group(commands, "catalog", "the files that say what is served")
+    check = _command(catalog, "check", "mesh.cli.catalogs:check", "report everything that is wrong in a catalog")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    _add_json(check, "one line of JSON")
+    _command(catalog, "schema", "mesh.cli.catalogs:schema", "print the JSON Schema of a catalog")
+
+
+def _group(commands: Commands, name: str, about: str) -> Commands:
+    group = commands.add_parser(name, help=about, description=_sentence(about))
+    return group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+
+def _command(commands: Commands, name: str, place: str, about: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=about, description=_sentence(about))
+    command.set_defaults(command=place)
+    return command
+
+
+def _add_json(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument("--json", action="store_true", help=f"for programs: {what}")
+
+
+def _sentence(about: str) -> str:
+    return about[0].upper() + about[1:] + "."
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to 65535")
+    return int(text)
+
+
+def _milliseconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 3_600_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of milliseconds above 0")
+    return value

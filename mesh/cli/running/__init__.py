@@ -1,0 +1,1 @@
+"""The processes of `mesh up`: how they are started, kept running, and ended."""

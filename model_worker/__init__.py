@@ -1,0 +1,1 @@
+"""The model worker: serves one LightGBM model over the Open Inference Protocol."""

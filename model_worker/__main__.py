@@ -1,0 +1,102 @@
+"""Serves one LightGBM model: settings, proof, load, warm up, serve, drain."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from mesh.model_file import BadModel, parse_header
+from model_worker.artifact import LocalFiles, fetch
+from model_worker.forest import Forest
+from model_worker.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from model_worker.identity import Identity
+
+EXIT_USAGE, EXIT_BAD_MODEL = 2, 3
+_GRPC_ENVIRONMENT = {
+    # The older poller: a message on a stream costs a server a fifth less CPU, and wakes three threads less.
+    "GRPC_EXPERIMENTS": "-event_engine_client,-event_engine_listener",
+    "GRPC_VERBOSITY": "NONE",  # what it would print comes back as an error, and is told once
+}
+
+
+def main() -> int:
+    """The exit code: 0 after a drain, 2 for usage or a port that is taken, 3 for a model that is refused."""
+    settings = read_settings(sys.argv[1:])
+    _leave_quietly_until_serving()
+    os.nice(settings.nice)
+    os.environ.update({**_GRPC_ENVIRONMENT, **os.environ})
+    try:
+        identity, forest = _prepare(settings)
+    except BadModel as error:
+        return _tell(EXIT_BAD_MODEL, f"{settings.name}: refused {settings.uri}: {error}")
+    except ModuleNotFoundError as error:
+        return _tell(EXIT_USAGE, str(error))
+    return _serve(settings, identity, forest)
+
+
+def _prepare(settings: Settings) -> tuple[Identity, Forest]:
+    """The model, checked, proved, loaded and warm; raises `BadModel`."""
+    artifact = fetch(LocalFiles(), settings.uri, settings.sha256)
+    header = parse_header(artifact.model)
+    # From here on imports come as late as they can: what is refused, is refused quickly.
+    from model_worker.lightgbm_c import find_library
+    from model_worker.proof import Proof, trial_command
+
+    library = find_library()
+    command = trial_command(library, settings.proof_memory_mb, settings.proof_s)
+    with artifact.file:
+        proof = Proof(artifact.file, command, settings.proof_s)
+    # While the child tries the model: gRPC and the rest, which take as long to import.
+    import model_worker.server  # noqa: F401
+    from mesh import serving
+    from model_worker.identity import Identity
+
+    if settings.follow_parent:
+        serving.follow_parent()
+    proof.wait()
+    forest = _load(library, artifact.model, settings.num_threads)
+    return Identity(settings.name, header, artifact.sha256), forest
+
+
+def _serve(settings: Settings, identity: Identity, forest: Forest) -> int:
+    from mesh import serving, telemetry
+    from mesh.errors import Misconfigured
+    from model_worker.server import serve
+
+    telemetry.log_to_stderr(settings.log_level)
+    try:
+        return serving.run(serve(settings, identity, forest), settings.loop)
+    except (OSError, Misconfigured) as error:
+        return _tell(EXIT_USAGE, f"{settings.name}: {error}")
+
+
+def _load(library: str, model: bytes, num_threads: int) -> Forest:
+    """The forest, warm: code and trees are in memory, by both ways of predicting."""
+    from model_worker.lightgbm_c import LightGbmError, LightGbmForest
+
+    try:
+        forest = LightGbmForest(library, model, num_threads)
+        for count in (1, 16):
+            forest.predict(bytes(8 * forest.features * count), count)
+    except LightGbmError as error:
+        raise BadModel(f"LightGBM does not take it: {error}") from error
+    return forest
+
+
+def _leave_quietly_until_serving() -> None:
+    """Without this, a Ctrl-C during the start would print a traceback."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
+
+
+def _tell(code: int, sentence: str) -> int:
+    print(f"model_worker: {sentence}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

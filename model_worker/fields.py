@@ -1,0 +1,88 @@
+"""Reads the fields of a LightGBM text model, strictly: what LightGBM would misread is a fault here."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from math import isfinite
+
+_DECIMAL = b"0123456789-+.e "  # Python's own parser takes more than LightGBM's
+
+
+class FaultError(Exception):
+    """What is wrong with a model's text, as a sentence."""
+
+
+def demand(holds: bool, otherwise: str, *arguments: object) -> None:
+    """Raises `FaultError` with the sentence `otherwise`, formatted, unless `holds`."""
+    if not holds:
+        raise FaultError(otherwise.format(*map(_readable, arguments)))
+
+
+def parse_integer(text: bytes) -> int:
+    """A whole number as LightGBM writes it; Python alone would take more."""
+    demand(len(text) < 20 and text.removeprefix(b"-").isdigit(), "'{}' is no whole number", text)
+    return int(text)
+
+
+class Fields:
+    """The lines `name=value` of one section, each name once; every method raises `FaultError`."""
+
+    def __init__(self, text: bytes) -> None:
+        lines = text.split(b"\n")
+        try:
+            self._values = dict([line.split(b"=", 1) for line in lines])
+        except ValueError:
+            raise FaultError("a line is no field") from None
+        demand(len(self._values) == len(lines), "a field is there twice")
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self._values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def value(self, name: bytes) -> bytes:
+        """The text after the `=`."""
+        demand(name in self._values, "{} is missing", name)
+        return self._values[name]
+
+    def check_count(self, name: bytes, count: int) -> None:
+        """Demands `count` values, with one blank between them."""
+        demand(self.value(name).count(b" ") + 1 == count, "{} does not have {} values", name, count)
+
+    def values(self, name: bytes, count: int) -> list[bytes]:
+        """The values of a field that must have `count`."""
+        self.check_count(name, count)
+        return self._values[name].split(b" ")
+
+    def values_among(self, name: bytes, count: int, allowed: Set[bytes]) -> list[bytes]:
+        """The values of a field, which must be `count` of those in `allowed`."""
+        values = self.values(name, count)
+        if others := set(values) - allowed:
+            raise FaultError(f"{name.decode()} has '{_readable(others.pop())}', out of range")
+        return values
+
+    def integer(self, name: bytes) -> int:
+        """The one whole number of a field."""
+        return parse_integer(self.value(name))
+
+    def integers(self, name: bytes) -> list[int]:
+        """The whole numbers of a field, one at least."""
+        return list(map(parse_integer, self.value(name).split(b" ")))
+
+    def check_finite(self, name: bytes, count: int) -> None:
+        """Demands `count` numbers, all finite."""
+        self.check_count(name, count)
+        text = self._values[name]
+        demand(not text.translate(None, _DECIMAL), "{} holds what is no number", name)
+        if text.count(b"e") == text.count(b"e-") and len(text) < 30 * count:
+            return  # without a positive exponent nothing is large; parsing each would double the whole check
+        try:
+            finite = isfinite(sum(map(float, text.split(b" "))))
+        except ValueError:
+            finite = False
+        demand(finite, "{} is not made of finite numbers", name)
+
+
+def _readable(argument: object) -> object:
+    return argument[:20].decode(errors="replace") if isinstance(argument, bytes) else argument

@@ -1,0 +1,67 @@
+"""What a worker says of itself and its model, as the Open Inference Protocol puts it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mesh import __version__
+from mesh.errors import NotFound
+from mesh.model_file import ModelHeader, to_properties
+from mesh.wire import inference_pb2 as oip
+from model_worker.tensors import INPUT, OUTPUT
+
+MODEL_VERSION = "1"
+PLATFORM, BACKEND = "lightgbm_text", "lightgbm"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The model of a worker: its name on the wire, its header and the SHA-256 of its file."""
+
+    name: str
+    header: ModelHeader
+    sha256: str
+
+    def check(self, name: str, version: str) -> None:
+        """Raises `NotFound` when a request is for another model, or another version of this one."""
+        if name != self.name:
+            raise NotFound(f"model_name: this worker serves '{self.name}', not '{name}'")
+        if version not in ("", MODEL_VERSION):
+            raise NotFound(f"model_version: the only one is '{MODEL_VERSION}', not '{version}'")
+
+
+def server_metadata() -> oip.ServerMetadataResponse:
+    """The answer to ServerMetadata."""
+    return oip.ServerMetadataResponse(name="ensemble-mesh model worker", version=__version__)
+
+
+def model_metadata(identity: Identity) -> oip.ModelMetadataResponse:
+    """The answer to ModelMetadata; `properties` are those of `mesh.model_file`, and the file's SHA-256."""
+    header = identity.header
+    response = oip.ModelMetadataResponse(name=identity.name, versions=[MODEL_VERSION], platform=PLATFORM)
+    response.inputs.add(name=INPUT, datatype="FP64", shape=_input_shape(header))
+    response.outputs.add(name=OUTPUT, datatype="FP64", shape=_output_shape(header))
+    response.properties.update(_properties(identity))
+    return response
+
+
+def model_config(identity: Identity) -> oip.ModelConfigResponse:
+    """The answer to ModelConfig, Triton's: `max_batch_size` 0 says that the shapes include the rows."""
+    header = identity.header
+    config = oip.ModelConfig(name=identity.name, platform=PLATFORM, backend=BACKEND, max_batch_size=0)
+    config.input.add(name=INPUT, data_type=oip.TYPE_FP64, dims=_input_shape(header))
+    config.output.add(name=OUTPUT, data_type=oip.TYPE_FP64, dims=_output_shape(header))
+    return oip.ModelConfigResponse(config=config)
+
+
+def _properties(identity: Identity) -> Mapping[str, str]:
+    return {**to_properties(identity.header), "sha256": identity.sha256}
+
+
+def _input_shape(header: ModelHeader) -> list[int]:
+    return [-1, len(header.feature_names)]
+
+
+def _output_shape(header: ModelHeader) -> list[int]:
+    return [-1] if header.classes == 1 else [-1, header.classes]

@@ -1,0 +1,49 @@
+"""The Prometheus port: just enough HTTP for a scrape, because an HTTP server costs more to import than to write."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+from mesh.errors import Misconfigured
+
+_HEAD_LIMIT_BYTES = 16 * 2**10
+_PATIENCE_S = 5.0
+
+
+@contextlib.asynccontextmanager
+async def scrape_endpoint(exposition: Callable[[], bytes], host: str, port: int) -> AsyncIterator[int]:
+    """Answers `GET /metrics` with `exposition` while the block lasts; yields the port (0 lets the system pick).
+
+    `exposition` is called on a thread. Raises `Misconfigured` when the port cannot be had.
+    """
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            async with asyncio.timeout(_PATIENCE_S):
+                head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(await _response(head, exposition))
+                await writer.drain()
+        writer.close()
+
+    try:
+        server = await asyncio.start_server(answer, host, port, limit=_HEAD_LIMIT_BYTES)
+    except OSError as error:
+        raise Misconfigured([f"--metrics-port: cannot listen on {host}:{port}: {error.strerror}"]) from error
+    async with server:
+        yield int(server.sockets[0].getsockname()[1])
+
+
+async def _response(head: bytes, exposition: Callable[[], bytes]) -> bytes:
+    method, path, *_ = [*head.split(b"\r\n")[0].split(b" "), b"", b""]
+    if method != b"GET":
+        return _http(b"405 Method Not Allowed", b"")
+    if path.partition(b"?")[0] not in (b"/", b"/metrics"):
+        return _http(b"404 Not Found", b"")
+    return _http(b"200 OK", await asyncio.to_thread(exposition))
+
+
+def _http(status: bytes, body: bytes) -> bytes:
+    head = b"HTTP/1.1 %b\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: %d\r\n"
+    return head % (status, len(body)) + b"Connection: close\r\n\r\n" + body

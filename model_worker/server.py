@@ -1,0 +1,76 @@
+"""Where the worker's parts are put together, and taken apart again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from contextlib import AsyncExitStack
+
+import grpc
+
+from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, server_options, settle_heap, stop_signal
+from mesh.wire.inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
+from model_worker.forest import Forest
+from model_worker.identity import Identity
+from model_worker.queue import PredictQueue, QueueLimits, running_queue
+from model_worker.scrape import scrape_endpoint
+from model_worker.service import SERVICE, InferenceService
+from model_worker.settings import Settings
+from model_worker.tally import Tally
+
+log = logging.getLogger(__name__)
+
+EXIT_DRAINED, EXIT_FAILED = 0, 1
+
+
+async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
+    """Serves until SIGTERM or SIGINT, then answers what was admitted; returns the exit code.
+
+    Raises OSError or `Misconfigured` when a port is taken.
+    """
+    tally = Tally()
+    limits = QueueLimits(settings.max_batch_rows, settings.max_queue_rows)
+    async with AsyncExitStack() as parts:
+        stop = await parts.enter_async_context(stop_signal())
+        queue = await parts.enter_async_context(running_queue(forest, limits, tally.record, settings.drain_s))
+        service = InferenceService(identity, queue, settings.max_batch_rows, tally.refuse)
+        health = Health([SERVICE])
+        server = grpc.aio.server(options=server_options(MESSAGE_LIMIT_BYTES))
+        add_GRPCInferenceServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+        await health.attach(server)
+        port = bind(server, settings.host, settings.port)
+        metrics = scrape_endpoint(lambda: _exposition(identity, tally, queue), settings.host, settings.metrics_port)
+        metrics_port = await parts.enter_async_context(metrics)
+        await server.start()
+        await health.set_serving(True)
+        settle_heap()
+        _tell_ready(identity.name, port, metrics_port)
+
+        code = await _reason_to_end(stop, queue)
+        await health.set_serving(False)
+        service.drain()
+        await queue.drain(settings.drain_s)
+        await server.stop(settings.drain_s)
+    log.info("%s: drained", identity.name)
+    return code
+
+
+def _exposition(identity: Identity, tally: Tally, queue: PredictQueue) -> bytes:
+    from model_worker.metrics import exposition
+
+    return exposition(identity, tally, queue.in_flight)
+
+
+def _tell_ready(name: str, port: int, metrics_port: int) -> None:
+    """The one line on stdout, for the program that started this one."""
+    print(json.dumps({"event": "ready", "name": name, "port": port, "metrics_port": metrics_port}), flush=True)
+
+
+async def _reason_to_end(stop: asyncio.Event, queue: PredictQueue) -> int:
+    """The exit code, once a signal came; or once the predict thread died, which only a new process mends."""
+    asked, died = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(queue.ended())
+    await asyncio.wait((asked, died), return_when=asyncio.FIRST_COMPLETED)
+    for task in (asked, died):
+        task.cancel()
+    return EXIT_DRAINED if stop.is_set() else EXIT_FAILED

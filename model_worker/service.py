@@ -1,0 +1,198 @@
+"""The Open Inference Protocol as a gRPC servicer: one model, whose requests all meet in one queue."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn, Protocol, TypeVar
+
+import grpc
+
+from mesh.errors import MeshError, Unavailable
+from mesh.wire import inference_pb2 as oip
+from mesh.wire import inference_pb2_grpc
+from model_worker.batch import Waiter, Work
+from model_worker.identity import Identity, model_config, model_metadata, server_metadata
+from model_worker.queue import CallWaiter
+from model_worker.replies import Replies
+from model_worker.stream import Answer, Outbox, Refusal, StreamWaiter
+from model_worker.tensors import Question, decode, expiry_ns
+
+log = logging.getLogger(__name__)
+
+SERVICE = oip.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
+_INTERNAL = MeshError("internal error")
+
+Context = grpc.aio.ServicerContext[Any, Any]
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+_Method = Callable[["InferenceService", _Request, Context], Awaitable[_Response]]
+
+
+def _translated(method: _Method[_Request, _Response]) -> _Method[_Request, _Response]:
+    """Errors of the mesh become gRPC statuses; an unexpected one is logged, and crosses without its text."""
+
+    @functools.wraps(method)
+    async def call(self: InferenceService, request: _Request, context: Context) -> _Response:
+        try:
+            return await method(self, request, context)
+        except MeshError as error:
+            return await _abort(context, error)
+        except Exception as error:  # the border: whatever it is, the caller is told and the server lives on
+            if not isinstance(error, grpc.aio.AbortError):
+                log.exception("%s failed", method.__name__)
+            return await _abort(context, _INTERNAL)
+
+    return call
+
+
+async def _abort(context: Context, error: MeshError) -> NoReturn:
+    await context.abort(error.code, error.reason)
+
+
+class Admission(Protocol):
+    """Where requests wait to be scored."""
+
+    def submit(self, work: Work) -> None:
+        """Admits `work`, or raises a `MeshError` at once."""
+
+    def close(self) -> None:
+        """Refuses from now on."""
+
+
+class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
+    """Answers for the model of `identity` out of `queue`, in requests of up to `max_rows` rows.
+
+    `refused` is told the code of each request that was not admitted.
+    """
+
+    def __init__(self, identity: Identity, queue: Admission, max_rows: int, refused: Callable[[str], None]) -> None:
+        self._identity = identity
+        self._features = len(identity.header.feature_names)
+        self._queue = queue
+        self._max_rows = max_rows
+        self._refused = refused
+        self._replies = Replies(identity.name, identity.header.classes)
+        self._draining = False
+        self._readers: set[asyncio.Task[None]] = set()
+
+    def drain(self) -> None:
+        """Refuses what comes from now on; streams stop reading, write what they owe, and end well."""
+        self._draining = True
+        self._queue.close()
+        for reader in self._readers:
+            reader.cancel()
+
+    @_translated
+    async def ServerLive(self, _request: oip.ServerLiveRequest, _context: Context) -> oip.ServerLiveResponse:
+        """The process lives."""
+        return oip.ServerLiveResponse(live=True)
+
+    @_translated
+    async def ServerReady(self, _request: oip.ServerReadyRequest, _context: Context) -> oip.ServerReadyResponse:
+        """Whether new work is taken."""
+        return oip.ServerReadyResponse(ready=not self._draining)
+
+    @_translated
+    async def ModelReady(self, request: oip.ModelReadyRequest, _context: Context) -> oip.ModelReadyResponse:
+        """Whether new work for the model is taken."""
+        self._identity.check(request.name, request.version)
+        return oip.ModelReadyResponse(ready=not self._draining)
+
+    @_translated
+    async def ServerMetadata(
+        self, _request: oip.ServerMetadataRequest, _context: Context
+    ) -> oip.ServerMetadataResponse:
+        """Name and version of the server."""
+        return server_metadata()
+
+    @_translated
+    async def ModelMetadata(self, request: oip.ModelMetadataRequest, _context: Context) -> oip.ModelMetadataResponse:
+        """The model's tensors, and its header as properties."""
+        self._identity.check(request.name, request.version)
+        return model_metadata(self._identity)
+
+    @_translated
+    async def ModelConfig(self, request: oip.ModelConfigRequest, _context: Context) -> oip.ModelConfigResponse:
+        """The model as Triton's clients want it described."""
+        self._identity.check(request.name, request.version)
+        return model_config(self._identity)
+
+    @_translated
+    async def ModelInfer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
+        """Scores the rows of one request; a call that ends before its turn costs nothing."""
+        waiter = CallWaiter()
+        question = self._enter(request, lambda _question: waiter, _remaining_s(context))
+        response = oip.ModelInferResponse()
+        self._replies.fill(response, request.id, question, await waiter.scored())
+        return response
+
+    async def ModelStreamInfer(self, _requests: object, context: Context) -> None:
+        """Reads, predicts and writes at the same time; ends well when the client has, or at a drain."""
+        if self._draining:
+            await _abort(context, Unavailable("draining: no new work is taken"))
+        outbox = Outbox()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._keep(tasks.create_task(self._read(context, outbox)))
+                while (answer := await outbox.next()) is not None:
+                    await context.write(self._message(answer))
+        finally:
+            outbox.gone = True
+
+    def _keep(self, reader: asyncio.Task[None]) -> None:
+        self._readers.add(reader)
+        reader.add_done_callback(self._readers.discard)
+
+    async def _read(self, context: Context, outbox: Outbox) -> None:
+        try:
+            while (request := await context.read()) is not grpc.aio.EOF:
+                self._admit(request, outbox)
+                await outbox.room()
+        finally:
+            outbox.finish()
+
+    def _admit(self, request: oip.ModelInferRequest, outbox: Outbox) -> None:
+        outbox.expect()
+        try:
+            self._enter(request, functools.partial(StreamWaiter, outbox, request.id))
+        except MeshError as error:
+            outbox.deliver(Refusal(request.id, error))
+        except Exception:  # one message must not end a stream that many share
+            log.exception("a message of a stream failed")
+            outbox.deliver(Refusal(request.id, _INTERNAL))
+
+    def _enter(
+        self,
+        request: oip.ModelInferRequest,
+        waiter_for: Callable[[Question], Waiter],
+        remaining_s: float = math.inf,
+    ) -> Question:
+        """The door: whatever is wrong with a request is found here, before it waits with others."""
+        now_ns = time.monotonic_ns()
+        try:
+            self._identity.check(request.model_name, request.model_version)
+            question = decode(request, self._features, self._max_rows)
+            expires_ns = min(expiry_ns(request, now_ns), now_ns + remaining_s * 1e9)
+            waiter = waiter_for(question)
+            self._queue.submit(Work(question.rows, question.count, waiter, now_ns, expires_ns))
+        except MeshError as error:
+            self._refused(error.code.name)
+            raise
+        return question
+
+    def _message(self, answer: Answer | Refusal) -> oip.ModelStreamInferResponse:
+        if isinstance(answer, Refusal):
+            return self._replies.refusal(answer.request_id, answer.error)
+        message = oip.ModelStreamInferResponse()
+        self._replies.fill(message.infer_response, answer.request_id, answer.question, answer.scored)
+        return message
+
+
+def _remaining_s(context: Context) -> float:
+    remaining_s: float | None = context.time_remaining()
+    return math.inf if remaining_s is None else remaining_s

@@ -1,0 +1,146 @@
+"""Finds what is broken in a LightGBM text model before LightGBM, which trusts its files, gets to see it.
+
+Field meanings: LightGBM, src/io/tree.cpp (`Tree::Tree(const char*)`) and src/boosting/gbdt_model_text.cpp.
+Imports next to nothing and lets C do the counting: a fresh interpreter runs it at each start of a worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from operator import gt
+
+from model_worker.fields import FaultError, Fields, demand, parse_integer
+
+# Bit 0: categorical; bit 1: the default is left; bits 2 and 3: the missing type (none, zero, NaN).
+_DECISION_TYPES = frozenset(b"%d" % kind for kind in range(12))
+_CATEGORICAL = frozenset(b"%d" % kind for kind in range(1, 12, 2))
+_TREE_LINES = 22  # LightGBM reads no more
+_FLAG = b"\naverage_output"  # the one line that is no field, in the header of a random forest
+# Read by LightGBM and not used by predictions: they must only be as many as it expects.
+_PER_LEAF = (b"leaf_weight", b"leaf_count")
+_PER_NODE = (b"split_gain", b"internal_value", b"internal_weight", b"internal_count")
+
+
+def find_fault(model: bytes) -> str | None:
+    """The first fault of a model's text as a sentence, or None when every tree can be walked safely."""
+    try:
+        _check_model(model)
+    except FaultError as fault:
+        return str(fault)
+    return None
+
+
+def _check_model(model: bytes) -> None:
+    end = model.find(b"\n\n")
+    demand(model.startswith(b"tree\n") and end > 0, "it does not start with the header of a model")
+    demand(b"\0" not in model and b"\r" not in model, "it holds bytes that no model's text has")
+    header = Fields(model[5:end].replace(_FLAG, b""))
+    columns = header.integer(b"max_feature_idx") + 1
+    classes = header.integer(b"num_tree_per_iteration")
+    demand(1 <= classes == header.integer(b"num_class"), "num_class is not num_tree_per_iteration")
+    header.check_count(b"feature_names", columns)
+    header.check_count(b"feature_infos", columns)
+    sizes = header.integers(b"tree_sizes")
+    demand(len(sizes) % classes == 0, "it does not have as many trees for every class")
+    _check_trees(model, end + 2, sizes, {b"%d" % column for column in range(columns)})
+    demand(b"\nend of parameters\n" in model and model.endswith(b"\n"), "it is cut off after the trees")
+
+
+def _check_trees(model: bytes, start: int, sizes: list[int], columns: Set[bytes]) -> None:
+    for number, size in enumerate(sizes):
+        name, end = b"Tree=%d\n" % number, start + size
+        demand(size > 0 and model.startswith(name, start), "tree {} is not where tree_sizes says", number)
+        try:
+            _check_tree(model[start + len(name) : end].rstrip(b"\n"), columns)
+        except FaultError as fault:
+            raise FaultError(f"tree {number}: {fault}") from None
+        start = end
+    demand(model.startswith(b"end of trees\n", start), "the trees do not end where tree_sizes says")
+
+
+def _check_tree(text: bytes, columns: Set[bytes]) -> None:
+    tree = Fields(text)
+    demand(len(tree) <= _TREE_LINES, "it has more than {} fields", _TREE_LINES)
+    leaves = tree.integer(b"num_leaves")
+    demand(leaves >= 1, "num_leaves is less than 1")
+    tree.check_finite(b"leaf_value", leaves)
+    tree.check_finite(b"shrinkage", 1)
+    if leaves > 1:
+        _check_sizes(tree, leaves)
+        _check_splits(tree, leaves - 1, columns)
+    if b"is_linear" in tree and tree.integer(b"is_linear"):
+        _check_linear_leaves(tree, leaves, columns)
+
+
+def _check_sizes(tree: Fields, leaves: int) -> None:
+    for names, count in ((_PER_LEAF, leaves), (_PER_NODE, leaves - 1)):
+        for name in names:
+            if name in tree:
+                tree.check_count(name, count)
+
+
+def _check_splits(tree: Fields, nodes: int, columns: Set[bytes]) -> None:
+    tree.check_finite(b"threshold", nodes)
+    tree.values_among(b"split_feature", nodes, columns)
+    kinds = tree.values_among(b"decision_type", nodes, _DECISION_TYPES)
+    _check_shape(tree.values(b"left_child", nodes), tree.values(b"right_child", nodes), nodes)
+    if not _CATEGORICAL.isdisjoint(kinds) or tree.value(b"num_cat") != b"0":
+        _check_categories(tree, kinds)
+
+
+def _check_shape(left: list[bytes], right: list[bytes], nodes: int) -> None:
+    """Demands that the children make one tree: every leaf `~i` and node, but for the root, reached once."""
+    node_of = _nodes_by_text(nodes)
+    children = set(left + right)
+    # As many different children as there are places for them: each allowed one is there exactly once.
+    each_once = len(children) == 2 * nodes and children <= node_of.keys()
+    demand(each_once, "the child indices do not form a tree")
+    lefts, rights = list(map(node_of.__getitem__, left)), list(map(node_of.__getitem__, right))
+    if not (all(map(gt, lefts, range(nodes))) and all(map(gt, rights, range(nodes)))):
+        # LightGBM numbers parents before children, so that this is hardly ever walked.
+        demand(_reached(lefts, rights) == nodes, "the child indices form a cycle")
+
+
+def _reached(lefts: list[int], rights: list[int]) -> int:
+    """The number of nodes that can be reached from the root; each is the child of one node at most."""
+    reached, to_visit = 0, [0]
+    while to_visit:
+        node = to_visit.pop()
+        reached += 1
+        to_visit += [child for child in (lefts[node], rights[node]) if child < len(lefts)]
+    return reached
+
+
+def _nodes_by_text(nodes: int, _known: dict[int, dict[bytes, int]] = {}) -> dict[bytes, int]:  # noqa: B006 (a cache)
+    """The allowed children of a tree, to be looked up, not parsed: its nodes, and its leaves as `nodes`."""
+    if nodes not in _known:
+        _known[nodes] = {b"%d" % leaf: nodes for leaf in range(-nodes - 1, 0)}
+        _known[nodes].update((b"%d" % node, node) for node in range(1, nodes))
+    return _known[nodes]
+
+
+def _check_categories(tree: Fields, kinds: list[bytes]) -> None:
+    """Demands that each categorical node's threshold is the index of a bit set that exists."""
+    sets = tree.integer(b"num_cat")
+    demand(sets > 0, "num_cat does not fit the categorical splits")
+    bounds, words = tree.integers(b"cat_boundaries"), tree.integers(b"cat_threshold")
+    demand(len(bounds) == sets + 1 and bounds == sorted(bounds), "cat_boundaries does not fit num_cat")
+    demand(bounds[0] == 0 and bounds[-1] == len(words), "cat_boundaries does not fit cat_threshold")
+    demand(min(words) >= 0 and max(words) < 2**32, "cat_threshold is not made of 32-bit words")
+    thresholds = zip(tree.values(b"threshold", len(kinds)), kinds, strict=True)
+    fits = all(0 <= parse_integer(threshold) < sets for threshold, kind in thresholds if kind in _CATEGORICAL)
+    demand(fits, "a categorical threshold is not the index of a bit set")
+
+
+def _check_linear_leaves(tree: Fields, leaves: int, columns: Set[bytes]) -> None:
+    tree.check_finite(b"leaf_const", leaves)
+    terms = tree.integers(b"num_features")
+    demand(len(terms) == leaves and min(terms) >= 0, "num_features does not fit the leaves")
+    # One list for all leaves, with a blank more after each leaf.
+    lists = (b"leaf_features", b"leaf_coeff")
+    packed = Fields(b"\n".join(name + b"=" + b" ".join(tree.value(name).split()) for name in lists))
+    if sum(terms) == 0:
+        demand(not any(packed.value(name) for name in lists), "leaf_features does not fit num_features")
+        return
+    packed.values_among(b"leaf_features", sum(terms), columns)
+    packed.check_finite(b"leaf_coeff", sum(terms))

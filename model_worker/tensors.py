@@ -1,0 +1,97 @@
+"""Tensors of the Open Inference Protocol to rows, and scores to tensors; a wrong one gets no further."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mesh.errors import WrongRequest
+from mesh.wire.inference_pb2 import ModelInferRequest, ModelInferResponse
+
+INPUT, OUTPUT = "features", "scores"
+_FLOAT64_BYTES = 8
+_TYPECODES = {"FP64": "d", "FP32": "f"}
+_FIELDS = {"FP64": "fp64_contents", "FP32": "fp32_contents"}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The rows of one request, float64 [count, features] in a row, and whether they came as raw bytes."""
+
+    rows: bytes
+    count: int
+    raw: bool
+
+
+def decode(request: ModelInferRequest, features: int, max_rows: int) -> Question:
+    """The rows of `request`, one at least; raises `WrongRequest` naming the field and the mend."""
+    inputs = request.inputs
+    if len(inputs) != 1 or inputs[0].name != INPUT:
+        names = [tensor.name for tensor in inputs]
+        raise WrongRequest(f"inputs: send exactly one tensor, named '{INPUT}', not {names}")
+    tensor = inputs[0]
+    if tensor.datatype not in _TYPECODES:
+        raise WrongRequest(f"inputs[0].datatype: must be FP64 or FP32, not '{tensor.datatype}'")
+    count = _row_count(tensor.shape, features, max_rows)
+    for output in request.outputs:
+        if output.name != OUTPUT:
+            raise WrongRequest(f"outputs: the only one is '{OUTPUT}', not '{output.name}'")
+    if request.raw_input_contents:
+        return Question(_raw_rows(request, count * features), count, raw=True)
+    return Question(_typed_rows(tensor, count * features), count, raw=False)
+
+
+def encode(scores: bytes, question: Question, classes: int, response: ModelInferResponse) -> None:
+    """Adds `scores`, float64 [count, classes], to `response`: raw to a raw question, else typed."""
+    shape = (question.count,) if classes == 1 else (question.count, classes)
+    output = response.outputs.add(name=OUTPUT, datatype="FP64", shape=shape)
+    if question.raw:
+        response.raw_output_contents.append(scores)
+    else:
+        output.contents.fp64_contents.extend(array("d", scores))
+
+
+def expiry_ns(request: ModelInferRequest, arrived_ns: int) -> float:
+    """When the request's `timeout` parameter, Triton's microseconds, runs out; 0 or none is never."""
+    if "timeout" not in request.parameters:
+        return math.inf
+    parameter = request.parameters["timeout"]
+    given = getattr(parameter, parameter.WhichOneof("parameter_choice") or "", None)
+    try:
+        timeout_us = int(given) if isinstance(given, int | str) else -1
+    except ValueError:
+        timeout_us = -1
+    if timeout_us < 0:
+        raise WrongRequest(f"parameters['timeout']: must be microseconds, a whole number, not {given!r}")
+    return arrived_ns + timeout_us * 1000 if timeout_us else math.inf
+
+
+def _row_count(shape: Sequence[int], features: int, max_rows: int) -> int:
+    if len(shape) != 2 or shape[1] != features or shape[0] < 1:
+        raise WrongRequest(f"inputs[0].shape: must be [rows, {features}] with a row or more, not {list(shape)}")
+    if shape[0] > max_rows:
+        raise WrongRequest(f"inputs[0].shape: {shape[0]} rows are too many, send {max_rows} at most in each request")
+    return shape[0]
+
+
+def _raw_rows(request: ModelInferRequest, values: int) -> bytes:
+    tensor, raw = request.inputs[0], request.raw_input_contents
+    if tensor.HasField("contents") or len(raw) != 1:
+        raise WrongRequest("raw_input_contents: send one entry for the one input, and no contents beside it")
+    typecode, data = _TYPECODES[tensor.datatype], raw[0]
+    size = values * (_FLOAT64_BYTES if typecode == "d" else _FLOAT64_BYTES // 2)
+    if len(data) != size:
+        raise WrongRequest(f"raw_input_contents[0]: {size} bytes make the shape, not {len(data)}")
+    return data if typecode == "d" else array("d", array("f", data)).tobytes()
+
+
+def _typed_rows(tensor: ModelInferRequest.InferInputTensor, values: int) -> bytes:
+    field = _FIELDS[tensor.datatype]
+    if others := [kind.name for kind, _ in tensor.contents.ListFields() if kind.name != field]:
+        raise WrongRequest(f"inputs[0].contents: {tensor.datatype} belongs in {field}, not in {others[0]}")
+    given = getattr(tensor.contents, field)
+    if len(given) != values:
+        raise WrongRequest(f"inputs[0].contents.{field}: {values} numbers make the shape, not {len(given)}")
+    return array("d", given).tobytes()

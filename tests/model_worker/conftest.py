@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from model_worker.lightgbm_c import find_library
+from tests.forests import KINDS, TrainedForest, train
+
+
+@pytest.fixture(scope="session")
+def forests(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, TrainedForest]:
+    folder = tmp_path_factory.mktemp("forests")
+    return {kind: train(kind, folder) for kind in KINDS}
+
+
+@pytest.fixture(scope="session")
+def binary(forests: Mapping[str, TrainedForest]) -> TrainedForest:
+    return forests["binary"]
+
+
+@pytest.fixture(scope="session")
+def model_path(binary: TrainedForest) -> Path:
+    return binary.path
+
+
+@pytest.fixture(scope="session")
+def library() -> str:
+    return find_library()

@@ -1,0 +1,57 @@
+"""A forest that waits at a gate, and callers that keep what they got: for tests without a model."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+
+from model_worker.batch import Outcome, Work
+
+
+class GatedForest:
+    """Scores a row by its first number plus one; each batch waits until the gate is open.
+
+    `entered` is released once for each batch that has come to the gate.
+    """
+
+    features, classes = 2, 1
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Semaphore(0)
+        self.batches: list[int] = []
+        self.failure: BaseException | None = None
+
+    def predict(self, rows: bytes, count: int) -> bytes:
+        self.batches.append(count)
+        self.entered.release()
+        assert self.gate.wait(timeout=30)
+        if self.failure is not None:
+            raise self.failure
+        first = struct.unpack(f"{2 * count}d", rows)[::2]
+        return struct.pack(f"{count}d", *[value + 1 for value in first])
+
+
+class Caller:
+    """Waits for an outcome, and remembers all that it was given."""
+
+    def __init__(self) -> None:
+        self.gone = False
+        self.outcomes: list[Outcome] = []
+
+    def settle(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+
+
+def rows(*first: float) -> bytes:
+    return struct.pack(f"{2 * len(first)}d", *[value for number in first for value in (number, 0.0)])
+
+
+def scores(*values: float) -> bytes:
+    return struct.pack(f"{len(values)}d", *values)
+
+
+def work(caller: Caller, *first: float, expires_ns: float = float("inf")) -> Work:
+    return Work(rows(*first), len(first), caller, time.monotonic_ns(), expires_ns)

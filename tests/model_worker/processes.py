@@ -1,0 +1,80 @@
+"""Real worker processes, started and ended by the tests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+START_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class RunningWorker:
+    """A worker process that has told that it is ready."""
+
+    process: asyncio.subprocess.Process
+    port: int
+    metrics_port: int
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    async def stop(self) -> tuple[int, str]:
+        """Asks it to stop; its exit code and what it said on stderr."""
+        self.process.send_signal(signal.SIGTERM)
+        _, stderr = await asyncio.wait_for(self.process.communicate(), START_S)
+        assert self.process.returncode is not None
+        return self.process.returncode, stderr.decode()
+
+
+@dataclass(frozen=True, slots=True)
+class EndedWorker:
+    """What a worker that never served left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@asynccontextmanager
+async def worker_process(model: Path, *arguments: str, name: str = "forest") -> AsyncIterator[RunningWorker]:
+    """A worker that serves `model`; asserts that it stops well, if the block has not stopped it."""
+    outcome = await start(model, *arguments, name=name)
+    assert isinstance(outcome, RunningWorker), outcome
+    try:
+        yield outcome
+    finally:
+        if outcome.process.returncode is None:
+            code, stderr = await outcome.stop()
+            assert code == 0, stderr
+
+
+async def start(model: Path, *arguments: str, name: str = "forest") -> RunningWorker | EndedWorker:
+    """Starts a worker and waits until it serves, or has ended."""
+    process = await run("--name", name, "--uri", str(model), *arguments)
+    assert process.stdout is not None
+    line = await asyncio.wait_for(process.stdout.readline(), START_S)
+    if not line:
+        return await ended(process)
+    told = json.loads(line)
+    assert (told["event"], told["name"]) == ("ready", name)
+    return RunningWorker(process, told["port"], told["metrics_port"])
+
+
+async def run(*arguments: str) -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    command = (sys.executable, "-m", "model_worker", *arguments)
+    return await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+
+
+async def ended(process: asyncio.subprocess.Process) -> EndedWorker:
+    stdout, stderr = await asyncio.wait_for(process.communicate(), START_S)
+    assert process.returncode is not None
+    return EndedWorker(process.returncode, stdout.decode(), stderr.decode())

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from mesh.model_file import BadModel
+from model_worker.artifact import LocalFiles, fetch
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_local_file_is_read_whole(scheme: str, tmp_path: Path) -> None:
+    (path := tmp_path / "model.txt").write_bytes(b"tree\n")
+    digest = hashlib.sha256(b"tree\n").hexdigest()
+    artifact = fetch(LocalFiles(), f"{scheme}{path}", digest)
+    with artifact.file:
+        assert (artifact.model, artifact.sha256) == (b"tree\n", digest)
+
+
+def test_another_digest_is_refused(tmp_path: Path) -> None:
+    (path := tmp_path / "model.txt").write_bytes(b"tree\n")
+    with pytest.raises(BadModel, match=f"its SHA-256 is .*, not {'0' * 64}"):
+        fetch(LocalFiles(), str(path), "0" * 64)
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadModel, match="Is a directory"):
+        fetch(LocalFiles(), str(tmp_path), None)
+
+
+def test_a_store_that_is_not_built_in_is_refused() -> None:
+    with pytest.raises(BadModel, match="s3:// is not supported: give the path of a file"):
+        fetch(LocalFiles(), "s3://bucket/model.txt", None)

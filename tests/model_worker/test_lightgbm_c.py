@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from model_worker.lightgbm_c import LightGbmError, LightGbmForest
+from tests.forests import KINDS, Matrix, TrainedForest
+
+
+def scores(forest: LightGbmForest, rows: Matrix) -> bytes:
+    return forest.predict(rows.tobytes(), len(rows))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scores_equal_those_of_lightgbm_to_the_last_bit(
+    kind: str, forests: Mapping[str, TrainedForest], library: str
+) -> None:
+    trained = forests[kind]
+    forest = LightGbmForest(library, trained.path.read_bytes())
+    expected = trained.scores(trained.rows).tobytes()
+    size = len(expected) // len(trained.rows)
+
+    assert scores(forest, trained.rows) == expected
+    assert scores(forest, trained.rows[:3]) == expected[: 3 * size]
+    one_by_one = [scores(forest, trained.rows[row : row + 1]) for row in range(len(trained.rows))]
+    assert b"".join(one_by_one) == expected
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+def test_more_threads_give_the_same_scores(kind: str, forests: Mapping[str, TrainedForest], library: str) -> None:
+    trained = forests[kind]
+    rows = np.tile(trained.rows, (40, 1))
+    forest = LightGbmForest(library, trained.path.read_bytes(), num_threads=2)
+    assert scores(forest, rows) == trained.scores(rows).tobytes()
+
+
+def test_a_forest_knows_its_columns_and_classes(forests: Mapping[str, TrainedForest], library: str) -> None:
+    forest = LightGbmForest(library, forests["multiclass"].path.read_bytes())
+    assert (forest.features, forest.classes) == (6, 3)
+
+
+def test_what_lightgbm_refuses_is_an_error_in_its_own_words(library: str) -> None:
+    with pytest.raises(LightGbmError, match="number of classes"):
+        LightGbmForest(library, b"no model")
+
+
+def test_a_missing_library_is_an_error() -> None:
+    with pytest.raises(LightGbmError, match="cannot load LightGBM"):
+        LightGbmForest("/nowhere/lib_lightgbm.so", b"")
+
+
+def test_a_worker_imports_none_of_the_heavy_packages() -> None:
+    script = (
+        "import sys; import model_worker.__main__, model_worker.server\n"
+        "print([name for name in ('lightgbm', 'numpy', 'scipy', 'pydantic', 'rich', 'yaml') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

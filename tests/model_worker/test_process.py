@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import signal
+import socket
+import sys
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from mesh.model_file import from_properties, read_header
+from mesh.serving import lane_options
+from mesh.wire import inference_pb2 as oip
+from mesh.wire import inference_pb2_grpc
+from tests.forests import TrainedForest
+from tests.model_worker.processes import EndedWorker, RunningWorker, ended, run, start, worker_process
+from tests.model_worker.requests import raw_request
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+
+
+def channel_to(worker: RunningWorker) -> grpc.aio.Channel:
+    return grpc.aio.insecure_channel(worker.address, options=lane_options())
+
+
+def inference(channel: grpc.aio.Channel) -> Any:
+    return inference_pb2_grpc.GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]
+
+
+def question(trained: TrainedForest, count: int, request_id: str = "") -> oip.ModelInferRequest:
+    rows = trained.rows[:count]
+    return raw_request(rows.tobytes(), rows.shape, request_id=request_id)
+
+
+async def test_a_worker_serves_health_metadata_metrics_reflection_and_scores(
+    forests: Mapping[str, TrainedForest],
+) -> None:
+    trained = forests["pandas"]
+    digest = hashlib.sha256(trained.path.read_bytes()).hexdigest()
+    async with worker_process(trained.path, "--sha256", digest) as worker, channel_to(worker) as channel:
+        await check_health(channel)
+        await check_metadata(channel, trained.path, digest)
+        await check_reflection(channel)
+        response = await inference(channel).ModelInfer(question(trained, 64))
+        assert response.raw_output_contents[0] == trained.scores(trained.rows).tobytes()
+        await check_metrics(worker.metrics_port, digest)
+
+
+async def check_health(channel: grpc.aio.Channel) -> None:
+    for service in ("", "inference.GRPCInferenceService"):
+        request = health_pb2.HealthCheckRequest(service=service)
+        assert (await health_pb2_grpc.HealthStub(channel).Check(request)).status == SERVING
+
+
+async def check_metadata(channel: grpc.aio.Channel, path: Path, digest: str) -> None:
+    described = await inference(channel).ModelMetadata(oip.ModelMetadataRequest(name="forest"))
+    assert from_properties(described.properties) == read_header(path)
+    assert described.properties["sha256"] == digest
+
+
+async def check_reflection(channel: grpc.aio.Channel) -> None:
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+    reply = await call.read()
+    services = {service.name for service in reply.list_services_response.service}
+    assert {"inference.GRPCInferenceService", "grpc.health.v1.Health"} <= services
+
+
+async def check_metrics(port: int, digest: str) -> None:
+    text = await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/metrics")
+    for line in (
+        "mesh_worker_in_flight 0.0",
+        "mesh_worker_queue_seconds_count 1.0",
+        "mesh_worker_predict_seconds_count 1.0",
+        'mesh_worker_batch_rows_bucket{le="64.0"} 1.0',
+        "mesh_worker_expired_total 0.0",
+        f'sha256="{digest}"',
+    ):
+        assert line in text
+    assert "mesh_worker_busy_seconds_total" in text
+
+
+def fetch(url: str) -> str:
+    with urllib.request.urlopen(url) as response:
+        return bytes(response.read()).decode()
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+async def test_a_stop_answers_what_was_admitted_and_exits_with_0(loop: str, binary: TrainedForest) -> None:
+    async with worker_process(binary.path, "--loop", loop) as worker, channel_to(worker) as channel:
+        stream = inference(channel).ModelStreamInfer()
+        for number in range(200):
+            await stream.write(question(binary, 64, str(number)))
+        await stream.read()
+        stopping = asyncio.ensure_future(worker.stop())
+        answered = 1
+        while (reply := await stream.read()) is not grpc.aio.EOF:
+            assert reply.error_message == "" or reply.error_message.startswith("UNAVAILABLE")
+            answered += 1
+        assert await stream.code() is grpc.StatusCode.OK
+        code, stderr = await stopping
+        assert (code, stderr.count("\n")) == (0, 1), stderr
+        assert answered >= 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_either_signal_stops_an_idle_worker_with_0(number: signal.Signals, model_path: Path) -> None:
+    async with worker_process(model_path) as worker:
+        worker.process.send_signal(number)
+        left = await ended(worker.process)
+        assert (left.code, left.stdout) == (0, "")
+
+
+async def test_a_stop_during_the_start_is_quiet(model_path: Path) -> None:
+    process = await run("--name", "forest", "--uri", str(model_path))
+    process.send_signal(signal.SIGINT)
+    left = await ended(process)
+    assert left.code in (0, -signal.SIGINT)  # before or after Python took over the signal
+    assert "model_worker" not in left.stderr
+
+
+@pytest.mark.parametrize("flag", ["--port", "--metrics-port"])
+async def test_a_port_that_is_taken_is_one_clear_line(flag: str, model_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        left = await start(model_path, flag, port)
+    assert isinstance(left, EndedWorker)
+    assert left.code == 2
+    assert left.stderr.count("\n") == 1
+    assert port in left.stderr
+
+
+async def test_a_model_of_another_digest_is_refused_with_3(model_path: Path) -> None:
+    left = await start(model_path, "--sha256", "0" * 64)
+    assert isinstance(left, EndedWorker)
+    assert (left.code, left.stdout, left.stderr.count("\n")) == (3, "", 1)
+    assert "its SHA-256 is" in left.stderr
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"), [("nowhere.txt", "No such file"), ("s3://bucket/model.txt", "s3:// is not supported")]
+)
+async def test_a_model_that_is_not_there_is_refused_with_3(uri: str, reason: str) -> None:
+    left = await ended(await run("--name", "forest", "--uri", uri))
+    assert (left.code, left.stderr.count("\n")) == (3, 1)
+    assert reason in left.stderr
+
+
+async def test_all_faults_of_a_command_line_are_told_at_once() -> None:
+    left = await ended(await run("--name", "No Label", "--port", "x", "--sha256", "12", "--loop", "trio", "--bogus"))
+    assert left.code == 2
+    for flag in ("--bogus: unknown", "--name:", "--uri:", "--port:", "--sha256:", "--loop:"):
+        assert f"model_worker: {flag}" in left.stderr
+
+
+async def test_a_worker_that_follows_its_parent_stops_when_the_parent_dies(model_path: Path) -> None:
+    arguments = ["-m", "model_worker", "--name", "forest", "--uri", str(model_path), "--follow-parent"]
+    parent = await asyncio.create_subprocess_exec(
+        "sh", "-c", '"$0" "$@" & echo $!; wait', sys.executable, *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    worker = int(await parent.stdout.readline())
+    try:
+        assert b"ready" in await parent.stdout.readline()
+        parent.kill()
+        # The worker holds the other end of this pipe: it ends when the worker does.
+        assert await asyncio.wait_for(parent.stdout.read(), 30) == b""
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
+        await parent.wait()

@@ -1,0 +1,349 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+
+from mesh.model_file import ModelHeader
+from mesh.serving import MESSAGE_LIMIT_BYTES, bind, lane_options, server_options
+from mesh.wire import inference_pb2 as oip
+from mesh.wire import inference_pb2_grpc
+from model_worker.batch import Work
+from model_worker.identity import Identity
+from model_worker.queue import PredictQueue, QueueLimits, running_queue
+from model_worker.service import InferenceService
+from tests.model_worker.fakes import GatedForest, rows, scores
+from tests.model_worker.requests import raw_request, typed_request
+
+HEADER = ModelHeader(("level", "platform"), {"platform": ("ios", "wéb")}, "binary", 1, 12)
+
+
+class WatchedQueue:
+    """Tells of each request that is admitted."""
+
+    def __init__(self, queue: PredictQueue) -> None:
+        self._queue = queue
+        self.admitted = asyncio.Semaphore(0)
+
+    def submit(self, work: Work) -> None:
+        self._queue.submit(work)
+        self.admitted.release()
+
+    def close(self) -> None:
+        self._queue.close()
+
+
+@dataclass
+class Worker:
+    """The service on a real port, in front of a forest with a gate."""
+
+    forest: GatedForest
+    queue: WatchedQueue
+    service: InferenceService
+    stub: Any
+    refused: list[str]
+
+    async def admitted(self) -> None:
+        """Returns when one more request waits in the queue, or was taken from it."""
+        await self.queue.admitted.acquire()
+
+    async def at_the_gate(self) -> None:
+        assert await asyncio.to_thread(self.forest.entered.acquire, timeout=30)
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[Worker]:
+    forest, refused = GatedForest(), list[str]()
+    server = grpc.aio.server(options=server_options(MESSAGE_LIMIT_BYTES))
+    async with running_queue(forest, QueueLimits(4, 8), lambda _batch: None, drain_s=30) as running:
+        queue = WatchedQueue(running)
+        service = InferenceService(Identity("forest", HEADER, "c0ffee"), queue, 4, refused.append)
+        inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+        port = bind(server, "127.0.0.1", 0)
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=lane_options()) as channel:
+            stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]
+            yield Worker(forest, queue, service, stub, refused)
+        forest.gate.set()
+        await server.stop(5)
+
+
+def ask(*first: float, request_id: str = "", timeout_us: int = 0) -> oip.ModelInferRequest:
+    request = raw_request(rows(*first), [len(first), 2], request_id=request_id)
+    if timeout_us:
+        request.parameters["timeout"].int64_param = timeout_us
+    return request
+
+
+async def refusal(call: Any) -> tuple[str, str]:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return caught.value.code().name, caught.value.details() or ""
+
+
+async def test_raw_rows_get_raw_scores_and_what_they_cost(worker: Worker) -> None:
+    response = await worker.stub.ModelInfer(ask(1, 2, request_id="a7"))
+    assert (response.model_name, response.model_version, response.id) == ("forest", "1", "a7")
+    assert list(response.raw_output_contents) == [scores(2, 3)]
+    assert [(output.name, list(output.shape)) for output in response.outputs] == [("scores", [2])]
+    assert response.parameters["predict_ns"].int64_param > 0
+    assert response.parameters["queue_ns"].int64_param > 0
+    assert 0 <= response.parameters["starved"].double_param <= 1
+
+
+async def test_typed_rows_get_typed_scores(worker: Worker) -> None:
+    response = await worker.stub.ModelInfer(typed_request([1, 0, 2, 0], [2, 2], datatype="FP32"))
+    assert list(response.outputs[0].contents.fp64_contents) == [2, 3]
+
+
+async def test_the_model_is_described(worker: Worker) -> None:
+    described = await worker.stub.ModelMetadata(oip.ModelMetadataRequest(name="forest"))
+    assert (described.name, list(described.versions), described.platform) == ("forest", ["1"], "lightgbm_text")
+    tensors = [(tensor.name, tensor.datatype, list(tensor.shape)) for tensor in (*described.inputs, *described.outputs)]
+    assert tensors == [("features", "FP64", [-1, 2]), ("scores", "FP64", [-1])]
+    assert described.properties["feature_names"] == '["level", "platform"]'
+    assert described.properties["sha256"] == "c0ffee"
+
+
+async def test_the_configuration_leaves_batching_to_the_shape(worker: Worker) -> None:
+    config = (await worker.stub.ModelConfig(oip.ModelConfigRequest(name="forest"))).config
+    assert (config.name, config.backend, config.max_batch_size) == ("forest", "lightgbm", 0)
+    assert (config.input[0].name, list(config.input[0].dims)) == ("features", [-1, 2])
+    assert (config.output[0].data_type, list(config.output[0].dims)) == (oip.TYPE_FP64, [-1])
+
+
+async def test_the_server_is_live_and_ready_until_it_drains(worker: Worker) -> None:
+    assert (await worker.stub.ServerLive(oip.ServerLiveRequest())).live
+    assert (await worker.stub.ServerReady(oip.ServerReadyRequest())).ready
+    assert (await worker.stub.ModelReady(oip.ModelReadyRequest(name="forest"))).ready
+    worker.service.drain()
+    assert not (await worker.stub.ServerReady(oip.ServerReadyRequest())).ready
+    assert not (await worker.stub.ModelReady(oip.ModelReadyRequest(name="forest"))).ready
+
+
+@pytest.mark.parametrize(("name", "version"), [("other", ""), ("forest", "2"), ("", "")])
+async def test_another_model_is_not_found(name: str, version: str, worker: Worker) -> None:
+    request = ask(1)
+    request.model_name, request.model_version = name, version
+    for call in (
+        worker.stub.ModelInfer(request),
+        worker.stub.ModelReady(oip.ModelReadyRequest(name=name, version=version)),
+        worker.stub.ModelMetadata(oip.ModelMetadataRequest(name=name, version=version)),
+        worker.stub.ModelConfig(oip.ModelConfigRequest(name=name, version=version)),
+    ):
+        code, details = await refusal(call)
+        assert code == "NOT_FOUND"
+        assert "model_" in details
+
+
+async def test_malformed_rows_are_an_invalid_argument_that_names_the_field(worker: Worker) -> None:
+    code, details = await refusal(worker.stub.ModelInfer(raw_request(bytes(9), [1, 2])))
+    assert (code, details) == ("INVALID_ARGUMENT", "raw_input_contents[0]: 16 bytes make the shape, not 9")
+    assert worker.refused == ["INVALID_ARGUMENT"]
+
+
+async def test_a_call_that_finds_the_queue_full_is_refused_at_once(worker: Worker) -> None:
+    worker.forest.gate.clear()
+    admitted = [asyncio.ensure_future(worker.stub.ModelInfer(ask(1, 2, 3, 4))) for _ in range(2)]
+    await worker.at_the_gate()
+    for _ in admitted:
+        await worker.admitted()
+    code, details = await refusal(worker.stub.ModelInfer(ask(5)))
+    assert (code, details) == ("RESOURCE_EXHAUSTED", "the queue is full: 8 of 8 rows")
+    worker.forest.gate.set()
+    assert [(await call).raw_output_contents[0] for call in admitted] == [scores(2, 3, 4, 5)] * 2
+
+
+async def test_a_call_whose_timeout_passes_in_the_queue_is_not_predicted(worker: Worker) -> None:
+    worker.forest.gate.clear()
+    first = asyncio.ensure_future(worker.stub.ModelInfer(ask(1)))
+    await worker.at_the_gate()
+    late = asyncio.ensure_future(worker.stub.ModelInfer(ask(2, timeout_us=1)))
+    for _ in (first, late):
+        await worker.admitted()
+    worker.forest.gate.set()
+    assert await refusal(late) == ("DEADLINE_EXCEEDED", "its time ran out in the queue")
+    await first
+    assert worker.forest.batches == [1]
+
+
+async def test_a_call_whose_own_deadline_passes_in_the_queue_is_not_predicted(worker: Worker) -> None:
+    worker.forest.gate.clear()
+    first = asyncio.ensure_future(worker.stub.ModelInfer(ask(1)))
+    await worker.at_the_gate()
+    code, _ = await refusal(worker.stub.ModelInfer(ask(2), timeout=0.05))
+    assert code == "DEADLINE_EXCEEDED"
+    worker.forest.gate.set()
+    await first
+    await worker.stub.ModelInfer(ask(3))
+    assert worker.forest.batches == [1, 1]
+
+
+async def test_a_model_that_fails_is_internal_without_its_text(
+    worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker.forest.failure = ValueError("secret")
+    with caplog.at_level(logging.ERROR):
+        assert await refusal(worker.stub.ModelInfer(ask(1))) == ("INTERNAL", "internal error")
+    assert "secret" in caplog.text
+
+
+async def test_a_stream_answers_by_id_as_answers_are_ready(worker: Worker) -> None:
+    stream = worker.stub.ModelStreamInfer()
+    worker.forest.gate.clear()
+    await stream.write(ask(1, request_id="slow"))
+    await worker.at_the_gate()
+    await stream.write(raw_request(b"", [1, 2], request_id="malformed"))
+    early = await stream.read()
+    assert early.infer_response.id == "malformed"
+    worker.forest.gate.set()
+    late = await stream.read()
+    assert (late.infer_response.id, late.infer_response.raw_output_contents[0]) == ("slow", scores(2))
+    await stream.done_writing()
+    assert await stream.read() is grpc.aio.EOF
+    assert await stream.code() is grpc.StatusCode.OK
+
+
+async def test_messages_of_a_stream_share_a_batch(worker: Worker) -> None:
+    stream = worker.stub.ModelStreamInfer()
+    worker.forest.gate.clear()
+    await stream.write(ask(0, request_id="0"))
+    await worker.at_the_gate()
+    for number in range(1, 4):
+        await stream.write(ask(number, request_id=str(number)))
+    for _ in range(4):
+        await worker.admitted()
+    worker.forest.gate.set()
+    answers = {reply.infer_response.id: reply.infer_response for reply in [await stream.read() for _ in range(4)]}
+    assert {key: answer.raw_output_contents[0] for key, answer in answers.items()} == {
+        str(number): scores(number + 1) for number in range(4)
+    }
+    assert worker.forest.batches == [1, 3]
+    await stream.done_writing()
+
+
+async def test_an_error_in_a_stream_is_a_message_and_the_stream_goes_on(worker: Worker) -> None:
+    stream = worker.stub.ModelStreamInfer()
+    await stream.write(raw_request(rows(1), [1, 2], request_id="wrong", model="other"))
+    reply = await stream.read()
+    sentence = "model_name: this worker serves 'forest', not 'other'"
+    assert reply.error_message == f"NOT_FOUND: {sentence}"
+    assert (reply.infer_response.id, reply.infer_response.model_name) == ("wrong", "forest")
+    assert reply.infer_response.parameters["code"].string_param == "NOT_FOUND"
+    await stream.write(ask(1, request_id="right"))
+    reply = await stream.read()
+    assert (reply.error_message, reply.infer_response.id) == ("", "right")
+    await stream.done_writing()
+
+
+async def test_a_full_queue_and_a_passed_timeout_are_told_in_the_stream(worker: Worker) -> None:
+    stream = worker.stub.ModelStreamInfer()
+    worker.forest.gate.clear()
+    await stream.write(ask(1, request_id="first"))
+    await worker.at_the_gate()
+    await stream.write(ask(1, 2, 3, 4, request_id="late", timeout_us=1))
+    await stream.write(ask(1, 2, 3, 4, request_id="too much"))
+    reply = await stream.read()
+    assert (reply.infer_response.id, reply.infer_response.parameters["code"].string_param) == (
+        "too much",
+        "RESOURCE_EXHAUSTED",
+    )
+    worker.forest.gate.set()
+    codes = {
+        reply.infer_response.id: reply.infer_response.parameters["code"].string_param
+        for reply in [await stream.read() for _ in range(2)]
+    }
+    assert codes == {"first": "", "late": "DEADLINE_EXCEEDED"}
+    await stream.done_writing()
+
+
+async def test_a_stream_that_breaks_off_hurts_no_other(worker: Worker) -> None:
+    stays, leaves = worker.stub.ModelStreamInfer(), worker.stub.ModelStreamInfer()
+    worker.forest.gate.clear()
+    await stays.write(ask(1, request_id="stays"))
+    await worker.at_the_gate()
+    await leaves.write(ask(2, request_id="leaves"))
+    for _ in range(2):
+        await worker.admitted()
+    leaves.cancel()
+    worker.forest.gate.set()
+    assert (await stays.read()).infer_response.raw_output_contents[0] == scores(2)
+    await stays.write(ask(3, request_id="more"))
+    assert (await stays.read()).infer_response.raw_output_contents[0] == scores(4)
+    await stays.done_writing()
+
+
+class SilentClient:
+    """The context of a stream whose client sent one message, and now says nothing."""
+
+    def __init__(self, request: oip.ModelInferRequest) -> None:
+        self._requests = [request]
+
+    async def read(self) -> oip.ModelInferRequest:
+        if not self._requests:
+            await asyncio.Event().wait()
+        return self._requests.pop()
+
+
+class Shelf:
+    """Admits work and leaves it lying."""
+
+    def __init__(self) -> None:
+        self.works: asyncio.Queue[Work] = asyncio.Queue()
+
+    def submit(self, work: Work) -> None:
+        self.works.put_nowait(work)
+
+    def close(self) -> None: ...
+
+
+async def test_what_a_stream_that_broke_off_still_had_in_the_queue_is_abandoned() -> None:
+    shelf = Shelf()
+    service = InferenceService(Identity("forest", HEADER, ""), shelf, 4, list[str]().append)
+    client: Any = SilentClient(ask(1))
+    stream = asyncio.ensure_future(service.ModelStreamInfer(None, client))
+    work = await shelf.works.get()
+    assert not work.waiter.gone
+    stream.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stream
+    assert work.waiter.gone
+
+
+async def test_a_drain_ends_a_stream_well_after_its_last_answer(worker: Worker) -> None:
+    stream = worker.stub.ModelStreamInfer()
+    worker.forest.gate.clear()
+    await stream.write(ask(1, request_id="admitted"))
+    await worker.at_the_gate()
+    worker.service.drain()
+    worker.forest.gate.set()
+    assert (await stream.read()).infer_response.raw_output_contents[0] == scores(2)
+    assert await stream.read() is grpc.aio.EOF
+    assert await stream.code() is grpc.StatusCode.OK
+
+
+async def test_a_drain_ends_an_idle_stream_well(worker: Worker) -> None:
+    stream = worker.stub.ModelStreamInfer()
+    await stream.write(ask(1))
+    await stream.read()
+    worker.service.drain()
+    assert await stream.read() is grpc.aio.EOF
+    assert await stream.code() is grpc.StatusCode.OK
+
+
+async def test_while_it_drains_new_work_is_refused_as_unavailable(worker: Worker) -> None:
+    worker.service.drain()
+    code, details = await refusal(worker.stub.ModelInfer(ask(1)))
+    assert (code, details.partition(":")[0]) == ("UNAVAILABLE", "draining")
+    stream = worker.stub.ModelStreamInfer()
+    assert await stream.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_the_bytes_on_the_wire_are_little_endian() -> None:
+    assert rows(1.0)[:8] == struct.pack("<d", 1.0)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from model_worker.settings import Settings, read_settings
+
+NEEDED = ["--name", "whales", "--uri", "models/whales.txt"]
+
+
+def faults(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as caught:
+        read_settings(arguments)
+    assert caught.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_what_is_not_given_has_a_default() -> None:
+    assert read_settings(NEEDED) == Settings(
+        name="whales",
+        uri="models/whales.txt",
+        sha256=None,
+        host="127.0.0.1",
+        port=0,
+        metrics_port=0,
+        max_batch_rows=4096,
+        max_queue_rows=16384,
+        num_threads=1,
+        loop="uvloop",
+        nice=0,
+        follow_parent=False,
+        log_level="info",
+        drain_s=5.0,
+        proof_memory_mb=2048,
+        proof_s=20.0,
+    )
+
+
+def test_a_digest_may_be_written_in_capitals() -> None:
+    assert read_settings([*NEEDED, "--sha256", "AB" * 32]).sha256 == "ab" * 32
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["--port", "65536"], "--port: must be a whole number from 0 to 65535, not '65536'"),
+        (["--port", "1.5"], "--port: must be a whole number"),
+        (["--max-batch-rows", "0"], "--max-batch-rows: must be a whole number from 1"),
+        (["--drain-s", "nan"], "--drain-s: must be a number of seconds"),
+        (["--drain-s", "0"], "--drain-s: must be a number of seconds, more than 0"),
+        (["--max-queue-rows", "10"], "--max-queue-rows: must be at least --max-batch-rows"),
+        (["--log-level", "loud"], "--log-level: must be one of debug, info, warning, error"),
+        (["--name", "Whales"], "--name: must be a DNS label"),
+        (["--sha256", "0" * 63], "--sha256: must be 64 hex digits"),
+        (["--port"], "argument --port: expected one argument"),
+        (["--prot", "1"], "--prot: unknown"),
+    ],
+)
+def test_a_fault_names_its_flag_and_the_mend(
+    arguments: list[str], fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fault in faults(capsys, *NEEDED, *arguments)
+
+
+def test_all_faults_are_told_together(capsys: pytest.CaptureFixture[str]) -> None:
+    told = faults(capsys, "--name", "-", "--port", "x", "--nice", "99")
+    assert [line.split(":")[1].strip() for line in told.splitlines()] == ["--name", "--uri", "--port", "--nice"]
