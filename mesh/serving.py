@@ -145,6 +145,7 @@ def settle_heap() -> None:
     gc.collect(1)  # the young ones: to look at all would be 15 ms of a start
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()
 
 
 def follow_parent() -> None:

@@ -42,23 +42,23 @@ class Sources:
 def misfits(header: ModelHeader, sources: Sources) -> list[tuple[str, str]]:
     """Every feature of the model that the sources cannot fill, as pairs of problem and mend."""
     kinds = sources.kinds()
-    found = ((name, _misfit(kinds.get(name, set()), header.categories.get(name, ()))) for name in header.feature_names)
+    found = ((name, _misfit(kinds.get(name, set()), header.categories.get(name))) for name in header.feature_names)
     return [(f"feature {name!r} {misfit[0]}", misfit[1]) for name, misfit in found if misfit is not None]
 
 
-def _misfit(kinds: set[Kind], categories: Sequence[object]) -> tuple[str, str] | None:
-    texts = any(isinstance(category, str) for category in categories)
+def _misfit(kinds: set[Kind], categories: Sequence[object] | None) -> tuple[str, str] | None:
+    texts = any(isinstance(category, str) for category in categories or ())
     match sorted(kinds):
         case []:
             return "comes from no source", "add it to the store, `context` or the offers"
         case ["number", "text"]:
             return "is a number in one source and text in another", "give it one kind everywhere"
-        case ["text"] if not categories:
+        case ["text"] if categories is None:
             return (
                 "is text, and the model knows no categories for it",
                 "train it as a pandas category, or store its codes",
             )
-        case ["text"] if not texts:
+        case ["text"] if categories and not texts:
             return "is text, and the model's categories are no texts", "store its values as numbers"
         case ["number"] if texts:
             return "is a number, and the model's categories are texts", "store its texts, not its codes"

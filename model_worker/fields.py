@@ -73,15 +73,24 @@ class Fields:
     def check_finite(self, name: bytes, count: int) -> None:
         """Demands `count` numbers, all finite."""
         self.check_count(name, count)
-        text = self._values[name]
-        demand(not text.translate(None, _DECIMAL), "{} holds what is no number", name)
-        if text.count(b"e") == text.count(b"e-") and len(text) < 30 * count:
-            return  # without a positive exponent nothing is large; parsing each would double the whole check
-        try:
-            finite = isfinite(sum(map(float, text.split(b" "))))
-        except ValueError:
-            finite = False
-        demand(finite, "{} is not made of finite numbers", name)
+        _check_finite(name, self._values[name], count)
+
+    def check_thresholds(self, name: bytes, count: int) -> None:
+        """Demands `count` numbers; infinite ones split what is missing from what is not."""
+        self.check_count(name, count)
+        text = b" " + self._values[name]
+        _check_finite(name, text.replace(b" inf", b" 0").replace(b" -inf", b" 0")[1:], count)
+
+
+def _check_finite(name: bytes, text: bytes, count: int) -> None:
+    demand(not text.translate(None, _DECIMAL), "{} holds what is no number", name)
+    if text.count(b"e") == text.count(b"e-") and len(text) < 30 * count:
+        return  # without a positive exponent nothing is large; parsing each would double the whole check
+    try:
+        finite = isfinite(sum(map(float, text.split(b" "))))
+    except ValueError:
+        finite = False
+    demand(finite, "{} is not made of finite numbers", name)
 
 
 def _readable(argument: object) -> object:

@@ -80,7 +80,7 @@ def _check_sizes(tree: Fields, leaves: int) -> None:
 
 
 def _check_splits(tree: Fields, nodes: int, columns: Set[bytes]) -> None:
-    tree.check_finite(b"threshold", nodes)
+    tree.check_thresholds(b"threshold", nodes)
     tree.values_among(b"split_feature", nodes, columns)
     kinds = tree.values_among(b"decision_type", nodes, _DECISION_TYPES)
     _check_shape(tree.values(b"left_child", nodes), tree.values(b"right_child", nodes), nodes)

@@ -22,6 +22,7 @@ from supervisor.waiting import WaitingRows
 DEPTH_S = 0.004
 # The most work in one message where other replicas or later cohorts could use the time.
 GRAIN_S = 0.008
+MAX_MESSAGE_ROWS = 1024  # below what a worker takes at once
 FIRST_GUESS_ROW_S = 0.0005
 MIN_ROW_S = 1e-6
 LEARNING_WEIGHT = 0.2
@@ -149,7 +150,7 @@ class ModelPool:
 
     def _deal(self, free: Sequence[Lane]) -> None:
         """One even share of what waits to each of `free`, the least busy first."""
-        grain = max(1, int(GRAIN_S / self._row_s))
+        grain = min(MAX_MESSAGE_ROWS, max(1, int(GRAIN_S / self._row_s)))
         for position, lane in enumerate(free):
             if self._waiting:
                 share = math.ceil(self._waiting.rows / (len(free) - position))

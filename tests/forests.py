@@ -106,6 +106,13 @@ def _categorical(rng: np.random.Generator) -> lightgbm.Booster:
     return fit(rows, labels, {"objective": "regression", **cats}, categorical_feature=list(CATEGORICAL))
 
 
+def _missing_or_not(rng: np.random.Generator) -> lightgbm.Booster:
+    """A column that is either missing or a constant: a split on it has the threshold `inf`."""
+    rows = _features(rng, _TRAIN_ROWS)
+    rows[:, 3] = np.where(rng.random(_TRAIN_ROWS) < 0.5, np.nan, 1.0)
+    return fit(rows, _signal(rows) + 3 * np.isnan(rows[:, 3]), {"objective": "regression"})
+
+
 def _pandas(rng: np.random.Generator) -> lightgbm.Booster:
     frame = pandas_frame(rng, _TRAIN_ROWS)
     liking = frame["platform"].isin(["ios", "wéb"]).to_numpy() + (frame["tier"].astype(float) > 25).to_numpy()
@@ -153,6 +160,7 @@ _RECIPES: dict[str, Callable[[np.random.Generator], lightgbm.Booster]] = {
     "linear_tree": _linear,
     "categorical": _categorical,
     "pandas": _pandas,
+    "missing_or_not": _missing_or_not,
     "missing_none": _numeric_recipe(objective="regression", use_missing=False),
     "missing_zero": _numeric_recipe(objective="regression", zero_as_missing=True),
     "missing_nan": _numeric_recipe(objective="regression", use_missing=True, zero_as_missing=False),
