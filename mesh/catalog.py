@@ -105,7 +105,7 @@ class Catalog(_Block):
         300, gt=0, le=10_000, description="answer time when the caller sends no deadline; also the cap"
     )
     reserve_ms: float = Field(
-        5, ge=0, description="kept back of a deadline for the answer's way home (at most half of it)"
+        10, ge=0, description="kept back of a deadline for the answer's way home (at most half of it)"
     )
     features: Features
     context: Mapping[str, ContextKind] = Field(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import struct
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from itertools import count
 from typing import Any, Literal, Protocol
 
 import grpc
+import numpy as np
+from numpy.typing import NDArray
 
 from mesh import serving
 from mesh.errors import MeshError, Overloaded, Unavailable
@@ -27,9 +28,9 @@ _log = logging.getLogger("supervisor.lane")
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """A replica's reply to one message: `values` is row-major [rows, outputs]."""
+    """A replica's reply to one message: `values` is row-major [rows x outputs]."""
 
-    values: tuple[float, ...]
+    values: NDArray[np.float64]
     predict_s: float | None
     starved: float
 
@@ -87,7 +88,7 @@ class Lane:
         self._numbers = count(1)
         self._outstanding: dict[str, Shipment] = {}
         self._outbox: deque[bytes] = deque()
-        self._wake = asyncio.Event()
+        self._wake: asyncio.Future[None] | None = None
 
     def send(self, shipment: Shipment) -> None:
         """Puts `shipment` on the lane; its owner hears of it exactly once, by `on_reply` or `on_down`."""
@@ -98,7 +99,8 @@ class Lane:
         head.parameters["timeout"].int64_param = max(1, int(shipment.budget_s() * 1e6))
         # Two encoded messages, one after the other, are the encoding of their merge: the rows are encoded once for all.
         self._outbox.append(head.SerializeToString() + shipment.tensor())
-        self._wake.set()
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
 
     async def run(self) -> None:
         """Connects, and connects again after a loss, until cancelled."""
@@ -154,12 +156,13 @@ class Lane:
             self._take(reply)
 
     async def _write(self, call: Any) -> None:
+        loop = asyncio.get_running_loop()
         try:
             while True:
-                await self._wake.wait()
-                self._wake.clear()
                 while self._outbox:
                     await call.write(self._outbox.popleft())
+                self._wake = loop.create_future()
+                await self._wake
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             return  # the stream is over; the reader hears why
 
@@ -201,4 +204,4 @@ def read_reply(reply: oip.ModelStreamInferResponse, rows: int) -> Scores | MeshE
         return Unavailable(f"the replica sent {len(raw)} bytes of scores for {rows} rows")
     parameters = answer.parameters
     predict_s = parameters["predict_ns"].int64_param / 1e9 if "predict_ns" in parameters else None
-    return Scores(struct.unpack(f"<{len(raw) // 8}d", raw), predict_s, parameters["starved"].double_param)
+    return Scores(np.frombuffer(raw, "<f8"), predict_s, parameters["starved"].double_param)

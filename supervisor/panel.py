@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mesh.errors import MeshError
 from mesh.player_features import Columns
 from supervisor.ballot import Ballot
 from supervisor.lane import Lane
@@ -56,18 +55,9 @@ async def ask_panel(panel: Panel, rows: CohortRows, columns: Columns, ballot: Ba
     One reply per model, in panel order: a slow or failing model loses its own vote and costs no neighbour theirs.
     Raises nothing but bugs.
     """
-    return await asyncio.gather(
-        *(_ask(pool, rows, columns, ballot, index, deadline_s) for index, pool in enumerate(panel.pools))
-    )
-
-
-async def _ask(
-    pool: ModelPool, rows: CohortRows, columns: Columns, ballot: Ballot, index: int, deadline_s: float
-) -> Reply:
-    try:
-        await pool.score(rows, columns, ballot, index, deadline_s)
-    except MeshError as error:
-        ballot.reasons[index] = error.reason
-        return Absence(pool.model.name, error.reason)
-    ballot.count(pool.model.name)
-    return Vote(pool.model.name)
+    legs = [pool.score(rows, columns, ballot, index, deadline_s) for index, pool in enumerate(panel.pools)]
+    failures = await asyncio.gather(*legs)
+    return [
+        Vote(model) if failure is None else Absence(model, failure.reason)
+        for model, failure in zip(panel.models, failures, strict=True)
+    ]

@@ -12,7 +12,7 @@ from mesh.catalog_files import class_fault
 from mesh.errors import MeshError, Unavailable
 from mesh.model_file import ModelHeader
 from mesh.player_features import Columns
-from supervisor.ballot import Ballot, Leg, Shipment
+from supervisor.ballot import Ballot, Shipment
 from supervisor.lane import Lane, Scores
 from supervisor.rows import CohortRows, RowPlan, RowPlanner
 from supervisor.waiting import WaitingRows
@@ -61,18 +61,26 @@ class ModelPool:
         """Rows that replicas are working on."""
         return sum(lane.outstanding_rows for lane in list(self.lanes.values()))
 
-    async def score(self, rows: CohortRows, columns: Columns, ballot: Ballot, index: int, deadline_s: float) -> None:
-        """Has every row scored into `ballot.votes[index]`; raises MeshError when that cannot be, or not in time."""
-        if self._header is None or not self._up():
-            raise Unavailable(self._why_none_is_up())
-        matrix = rows.matrix(self._planned(self._header, columns))
-        leg = Leg(matrix, ballot.votes[index], self._header.classes, self.model.class_ or 0, deadline_s)
-        ballot.enter(leg)
-        self._waiting.add(Shipment(leg, 0, len(ballot.votes[index])))
+    def score(
+        self, rows: CohortRows, columns: Columns, ballot: Ballot, index: int, deadline_s: float
+    ) -> asyncio.Future[MeshError | None]:
+        """Has every row scored into `ballot.votes[index]`.
+
+        The future's result is None, or the reason why that could not be, or not in time; it has no exception.
+        """
+        try:
+            if self._header is None or not self._up():
+                raise Unavailable(self._why_none_is_up())
+            matrix = rows.matrix(self._planned(self._header, columns))
+            leg = ballot.leg(index, matrix, self._header.classes, self.model.class_ or 0, deadline_s)
+            self._waiting.add(Shipment(leg, 0, len(matrix.rows)))
+        except MeshError as failure:
+            ballot.settled(index, failure)
+            refused: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
+            refused.set_result(failure)
+            return refused
         self._dispatch()
-        failure = await leg.done
-        if failure is not None:
-            raise failure
+        return leg.done
 
     def assign(self, addresses: Sequence[str]) -> None:
         """Makes these the model's replicas: opens lanes to new ones, closes the lanes to those that are gone."""
@@ -122,7 +130,7 @@ class ModelPool:
         """Writes votes down and gives the lane more to do; what it refused is tried once elsewhere."""
         if isinstance(reply, Scores):
             self._learn(shipment, reply)
-            shipment.leg.cast(shipment.start, shipment.stop, reply)
+            shipment.leg.cast(shipment.start, shipment.stop, reply.values)
         elif self._up() == [lane]:
             shipment.leg.settle(reply)
         else:
@@ -142,11 +150,11 @@ class ModelPool:
         return self._plan[1]
 
     def _dispatch(self) -> None:
-        while self._waiting:
+        while self._waiting.rows and self._waiting:
             free = [lane for lane in self._up() if self._is_free(lane)]
             if not free:
                 return
-            self._deal(sorted(free, key=lambda lane: lane.outstanding_rows))
+            self._deal(sorted(free, key=_outstanding) if len(free) > 1 else free)
 
     def _deal(self, free: Sequence[Lane]) -> None:
         """One even share of what waits to each of `free`, the least busy first."""
@@ -180,3 +188,7 @@ class ModelPool:
     def _why_none_is_up(self) -> str:
         reasons = {lane.why_down for lane in self.lanes.values()}
         return f"no replica is up: {'; '.join(sorted(reasons))}" if reasons else "no replica is known"
+
+
+def _outstanding(lane: Lane) -> int:
+    return lane.outstanding_rows

@@ -26,6 +26,7 @@ class Recorder:
     def __init__(self) -> None:
         self.ends: list[tuple[str, int]] = []
         self.kills: list[str] = []
+        self.returns: list[str] = []
         self.news = asyncio.Event()
         self.on_kill: Callable[[], object] = list
 
@@ -34,6 +35,9 @@ class Recorder:
 
     def ended(self, child: Child, ended: Ended, _: float) -> None:
         self.ends.append((child.name, ended.code))
+
+    def back(self, child: Child) -> None:
+        self.returns.append(child.name)
 
     def killed(self, child: Child, _: float) -> None:
         self.kills.append(child.name)
@@ -108,6 +112,7 @@ async def test_a_worker_that_dies_leaves_the_file_and_comes_back_to_it(tmp_path:
         await run.report.until(lambda: run.worker(0).ready is not None)
         assert run.endpoints() == {"m0": [address(run.worker(0))]}
         assert run.report.ends == [("g/1/m0", -signal.SIGKILL)]
+        assert run.report.returns == ["g/1/m0"]
         assert address(run.worker(0)) != before
 
 

@@ -30,6 +30,10 @@ class Report(Protocol):
         """A process ended by itself; it is started again after `pause_s`."""
         ...
 
+    def back(self, child: Child, /) -> None:
+        """A process that had ended is ready again."""
+        ...
+
     def killed(self, child: Child, budget_s: float, /) -> None:
         """A process did not drain within `budget_s` and was killed."""
         ...
@@ -49,6 +53,7 @@ class Fleet:
         self._changed = asyncio.Event()
         self._endpoints = EndpointsFile(folder / "endpoints.json", seats)
         self._tasks: dict[Child, asyncio.Task[None]] = {}
+        self._were_ready: set[Child] = set()
         self._never_served = True
         command = supervisor_command(files, self._endpoints.path, options)
         self.supervisor = Child("supervisor", command, folder / "supervisor.log", self)
@@ -77,7 +82,10 @@ class Fleet:
         await self._end(self.workers.values(), WORKER_DRAIN_S, hurry)
 
     def child_is_ready(self, child: Child) -> None:
-        """Tells the supervisor of a worker that serves."""
+        """Tells the supervisor of a worker that serves, and the user of a process that is back."""
+        if child in self._were_ready:
+            self._report.back(child)
+        self._were_ready.add(child)
         if child is self.supervisor:
             self._never_served = False
         elif child.ready is not None:

@@ -47,6 +47,10 @@ class TerminalReport:
         for line in ended.last_lines if ended.code >= 0 else ():
             self.say(f"    {line}")
 
+    def back(self, child: Child) -> None:
+        """One line."""
+        self.say(f"{child.name} is back")
+
     def killed(self, child: Child, budget_s: float) -> None:
         """One line."""
         self.say(f"{child.name} did not drain within {budget_s:g} s and was killed (log: {child.log})")
