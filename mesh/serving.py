@@ -74,6 +74,16 @@ def bind(server: grpc.aio.Server, host: str, port: int) -> int:
     return bound
 
 
+def bind_socket(server: grpc.aio.Server, path: str) -> None:
+    """Binds `server` to the Unix socket at `path`; raises OSError when that cannot be."""
+    try:
+        server.add_insecure_port(f"unix:{path}")
+    except RuntimeError as error:
+        raise OSError(
+            f"cannot listen on the Unix socket {path}: its folder is missing, or the path too long"
+        ) from error
+
+
 class Health:
     """`grpc.health.v1` for the whole server and for each service named; NOT_SERVING until told otherwise."""
 

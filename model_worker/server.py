@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 
 import grpc
 
-from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, server_options, settle_heap, stop_signal
+from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
 from mesh.wire.inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from model_worker.forest import Forest
 from model_worker.identity import Identity
@@ -40,12 +40,14 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         add_GRPCInferenceServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
         await health.attach(server)
         port = bind(server, settings.host, settings.port)
+        if settings.socket is not None:
+            bind_socket(server, settings.socket)
         metrics = scrape_endpoint(lambda: _exposition(identity, tally, queue), settings.host, settings.metrics_port)
         metrics_port = await parts.enter_async_context(metrics)
         await server.start()
         await health.set_serving(True)
         settle_heap()
-        _tell_ready(identity.name, port, metrics_port)
+        _tell_ready(identity.name, port, metrics_port, settings.socket)
 
         code = await _reason_to_end(stop, queue)
         await health.set_serving(False)
@@ -62,9 +64,10 @@ def _exposition(identity: Identity, tally: Tally, queue: PredictQueue) -> bytes:
     return exposition(identity, tally, queue.in_flight)
 
 
-def _tell_ready(name: str, port: int, metrics_port: int) -> None:
+def _tell_ready(name: str, port: int, metrics_port: int, socket: str | None) -> None:
     """The one line on stdout, for the program that started this one."""
-    print(json.dumps({"event": "ready", "name": name, "port": port, "metrics_port": metrics_port}), flush=True)
+    ready = {"event": "ready", "name": name, "port": port, "metrics_port": metrics_port}
+    print(json.dumps(ready if socket is None else {**ready, "socket": socket}), flush=True)
 
 
 async def _reason_to_end(stop: asyncio.Event, queue: PredictQueue) -> int:

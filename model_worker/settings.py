@@ -24,6 +24,7 @@ class Settings:
     sha256: str | None
     host: str
     port: int
+    socket: str | None
     metrics_port: int
     max_batch_rows: int
     max_queue_rows: int
@@ -74,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--sha256", help="what the file's SHA-256 must be (64 hex digits); not checked when not given")
     add("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
     add("--port", default="0", help="the gRPC port; 0 lets the system pick (%(default)s)")
+    add("--socket", help="a Unix socket to listen on beside the port: a fifth cheaper on one machine")
     add("--metrics-port", default="0", help="the Prometheus port; 0 lets the system pick (%(default)s)")
     add("--max-batch-rows", default="4096", help="rows of one request, and of one predict call (%(default)s)")
     add("--max-queue-rows", default="16384", help="rows admitted and not yet answered (%(default)s)")

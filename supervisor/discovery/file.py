@@ -10,7 +10,7 @@ from pathlib import Path
 
 from supervisor.discovery.port import Endpoints
 
-POLL_S = 0.1
+POLL_S = 0.05
 _log = logging.getLogger("supervisor.discovery")
 
 
@@ -21,7 +21,7 @@ class EndpointsFile:
         self._path = path
 
     async def watch(self) -> AsyncIterator[Endpoints]:
-        """Looks at the file ten times a second; a file that is missing or wrong changes nothing."""
+        """Looks at the file twenty times a second; a file that is missing or wrong changes nothing."""
         seen: tuple[int, int] | None = None
         while True:
             identity = self._identity()

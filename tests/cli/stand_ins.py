@@ -8,7 +8,7 @@ _WORKER = """
 import argparse, ctypes, json, signal, socket, sys, threading
 
 parser = argparse.ArgumentParser()
-for name in ("name", "uri", "sha256", "port", "metrics-port", "nice", "loop"):
+for name in ("name", "uri", "sha256", "port", "metrics-port", "socket", "nice", "loop"):
     parser.add_argument(f"--{name}")
 parser.add_argument("--follow-parent", action="store_true", required=True)
 asked = parser.parse_args()

@@ -11,7 +11,7 @@ import pytest
 from mesh.catalog import Catalog, Model
 from mesh.cli.running import fleet as fleet_module
 from mesh.cli.running.child import Child
-from mesh.cli.running.fleet import Fleet, address_of
+from mesh.cli.running.fleet import Fleet, address_of, lane_address_of
 from mesh.cli.running.lanes import lanes_are_up
 from mesh.cli.running.plan import Options, Seat, seats
 from mesh.cli.running.restarts import Ended
@@ -202,3 +202,9 @@ def test_there_is_a_worker_for_every_replica_of_every_model() -> None:
     catalog = Catalog.model_validate({"game": "g", "features": {"path": "p"}, "versions": versions})
 
     assert [seat.name for seat in seats([catalog], replicas=2)] == ["g/1/a", "g/2/a", "g/1/a#2", "g/2/a#2"]
+
+
+def test_lanes_go_by_the_unix_socket_of_a_worker_that_has_one() -> None:
+    tcp = {"event": "ready", "name": "m", "port": 7, "metrics_port": 8}
+    assert lane_address_of(tcp) == "127.0.0.1:7"
+    assert lane_address_of({**tcp, "socket": "/run/m.sock"}) == "unix:/run/m.sock"

@@ -55,6 +55,29 @@ async def test_a_worker_serves_health_metadata_metrics_reflection_and_scores(
         await check_metrics(worker.metrics_port, digest)
 
 
+async def test_a_worker_serves_on_a_unix_socket_too_even_where_a_killed_one_left_its_own(
+    forests: Mapping[str, TrainedForest], tmp_path: Path
+) -> None:
+    trained, path = forests["binary"], tmp_path / "lane.sock"
+    killed = await start(trained.path, "--socket", str(path))
+    assert isinstance(killed, RunningWorker)
+    killed.process.kill()
+    await killed.process.communicate()
+    async with (
+        worker_process(trained.path, "--socket", str(path)),
+        grpc.aio.insecure_channel(f"unix:{path}", options=lane_options()) as channel,
+    ):
+        response = await inference(channel).ModelInfer(question(trained, 8))
+        assert response.raw_output_contents[0] == trained.scores(trained.rows[:8]).tobytes()
+
+
+async def test_a_unix_socket_that_cannot_be_is_one_line(forests: Mapping[str, TrainedForest], tmp_path: Path) -> None:
+    outcome = await start(forests["binary"].path, "--socket", str(tmp_path / "missing" / "lane.sock"))
+    assert isinstance(outcome, EndedWorker)
+    assert (outcome.code, outcome.stderr.count("\n")) == (2, 1)
+    assert "Unix socket" in outcome.stderr
+
+
 async def check_health(channel: grpc.aio.Channel) -> None:
     for service in ("", "inference.GRPCInferenceService"):
         request = health_pb2.HealthCheckRequest(service=service)

@@ -21,6 +21,7 @@ def test_what_is_not_given_has_a_default() -> None:
         sha256=None,
         host="127.0.0.1",
         port=0,
+        socket=None,
         metrics_port=0,
         max_batch_rows=4096,
         max_queue_rows=16384,

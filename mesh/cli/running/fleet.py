@@ -57,7 +57,7 @@ class Fleet:
         self._never_served = True
         command = supervisor_command(files, self._endpoints.path, options)
         self.supervisor = Child("supervisor", command, folder / "supervisor.log", self)
-        self.workers = {seat: self._worker(seat, options.loop, folder) for seat in seats}
+        self.workers = {seat: self._worker(seat, options.loop, folder, number) for number, seat in enumerate(seats)}
         self._seats = {child: seat for seat, child in self.workers.items()}
         self.failure: tuple[str, ...] | None = None
         self.troubled = False
@@ -89,7 +89,7 @@ class Fleet:
         if child is self.supervisor:
             self._never_served = False
         elif child.ready is not None:
-            self._endpoints.put(self._seats[child], address_of(child.ready))
+            self._endpoints.put(self._seats[child], lane_address_of(child.ready))
         self._tell()
 
     def child_has_ended(self, child: Child, ended: Ended, pause_s: float) -> None:
@@ -107,9 +107,10 @@ class Fleet:
         self._changed.set()
         self._report.changed(self)
 
-    def _worker(self, seat: Seat, loop: str, folder: Path) -> Child:
+    def _worker(self, seat: Seat, loop: str, folder: Path, number: int) -> Child:
         log = folder / f"{seat.name.replace('/', '.')}.log"
-        return Child(seat.name, lambda _: worker_command(seat, loop), log, self)
+        socket = folder / f"{number}.sock"  # by number: the path of a Unix socket has room for a hundred letters
+        return Child(seat.name, lambda _: worker_command(seat, loop, socket), log, self)
 
     async def _end(self, children: Iterable[Child], budget_s: float, hurry: asyncio.Event) -> None:
         tasks = {self._tasks[child]: child for child in children}
@@ -126,6 +127,11 @@ class Fleet:
 def address_of(ready: Ready) -> str:
     """Where a worker serves."""
     return f"127.0.0.1:{ready['port']}"
+
+
+def lane_address_of(ready: Ready) -> str:
+    """Where the supervisor's lane goes: a Unix socket where the worker has one."""
+    return f"unix:{ready['socket']}" if "socket" in ready else address_of(ready)
 
 
 def _is_settled(child: Child) -> bool:

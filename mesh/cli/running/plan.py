@@ -51,10 +51,10 @@ def seats(catalogs: Sequence[Catalog], replicas: int) -> Iterator[Seat]:
                     yield Seat(catalog.game, version, model, replica)
 
 
-def worker_command(seat: Seat, loop: str) -> list[str]:
-    """The words that start the worker of `seat`, on ports that the system picks."""
+def worker_command(seat: Seat, loop: str, socket: Path) -> list[str]:
+    """The words that start the worker of `seat`, on ports that the system picks and for its lanes on `socket`."""
     sha256 = ["--sha256", seat.model.sha256] if seat.model.sha256 else []
-    ports = ["--port", "0", "--metrics-port", "0"]
+    ports = ["--port", "0", "--socket", str(socket), "--metrics-port", "0"]
     manners = ["--nice", str(_WORKER_NICENESS), "--follow-parent", "--loop", loop]
     return [*_PYTHON, "model_worker", "--name", seat.model.name, "--uri", seat.model.uri, *sha256, *ports, *manners]
 
