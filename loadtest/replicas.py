@@ -1,6 +1,6 @@
 """Many simulated replicas in one process, behind the part of the Open Inference Protocol that lanes use.
 
-Listens on one port a replica. Every stream is a replica of its own: it answers its messages in order, one
+Listens on one Unix socket a replica. Every stream is a replica of its own: it answers its messages in order, one
 row at a time. A row's score is its first feature.
 """
 
@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -100,17 +101,20 @@ def _reply(message: _Waiting) -> Reply:
     return Reply(infer_response=infer)
 
 
-async def serve(replicas: Replicas, ports: int) -> int:
-    """Serves on `ports` ports of the system's choice, says `ready` with their addresses, ends on SIGTERM."""
+async def serve(replicas: Replicas, count: int) -> int:
+    """Serves on `count` Unix sockets, as workers do under `mesh up`; says `ready` with them, ends on SIGTERM."""
     server = grpc.aio.server(options=serving.server_options(serving.MESSAGE_LIMIT_BYTES))
     inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(replicas, server)  # type: ignore[no-untyped-call]
-    addresses = [f"127.0.0.1:{serving.bind(server, '127.0.0.1', 0)}" for _ in range(ports)]
-    async with serving.stop_signal() as stop:
-        await server.start()
-        serving.settle_heap()
-        print(json.dumps({"event": "ready", "addresses": addresses}), flush=True)
-        await stop.wait()
-        await server.stop(DRAIN_S)
+    with tempfile.TemporaryDirectory(prefix="replicas-") as folder:
+        sockets = [f"{folder}/{number}.sock" for number in range(count)]
+        for socket in sockets:
+            serving.bind_socket(server, socket)
+        async with serving.stop_signal() as stop:
+            await server.start()
+            serving.settle_heap()
+            print(json.dumps({"event": "ready", "addresses": [f"unix:{socket}" for socket in sockets]}), flush=True)
+            await stop.wait()
+            await server.stop(DRAIN_S)
     return 0
 
 
@@ -121,12 +125,12 @@ def main() -> int:
     service = Lognormal(options.median_ms / 1000, options.sigma)
     replicas = Replicas(service, tuple(options.feature), options.seed)
     with asyncio.Runner(loop_factory=precise_loop.new_event_loop) as runner:
-        return runner.run(serve(replicas, options.ports))
+        return runner.run(serve(replicas, options.replicas))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m loadtest.replicas", description=__doc__)
-    parser.add_argument("--ports", type=int, required=True, help="how many replicas")
+    parser.add_argument("--replicas", type=int, required=True, help="how many replicas")
     parser.add_argument("--feature", action="append", required=True, help="a feature's name; repeat in order")
     parser.add_argument("--median-ms", type=float, default=33.0, help="of a row's service time")
     parser.add_argument("--sigma", type=float, default=0.15, help="of the lognormal service time")

@@ -108,7 +108,7 @@ def _supervisor(folder: Path, logs: Path) -> Launch:
 
 def _replicas(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed: int) -> Launch:
     command = [sys.executable, "-m", "loadtest.replicas"]
-    command += ["--ports", str(ensemble.models * ensemble.replicas), "--seed", str(seed)]
+    command += ["--replicas", str(ensemble.models * ensemble.replicas), "--seed", str(seed)]
     command += ["--median-ms", str(ensemble.service.median_s * 1000), "--sigma", str(ensemble.service.sigma)]
     for feature in feature_names(ensemble):
         command += ["--feature", feature]
