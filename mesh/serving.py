@@ -36,7 +36,10 @@ def server_options(message_limit_bytes: int) -> ChannelOptions:
         ("grpc.http2.max_ping_strikes", 0),
         ("grpc.http2.bdp_probe", 0),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.server_max_unrequested_time_in_server", 2),
+        # What gRPC holds back while the loop is busy is answered late: better refused, so that the caller can act.
+        ("grpc.server_max_unrequested_time_in_server", 1),
+        ("grpc.server.max_pending_requests", 512),
+        ("grpc.server.max_pending_requests_hard_limit", 1024),
     ]
 
 

@@ -50,6 +50,7 @@ class Ballot:
         """Ends every leg that is still out: nobody waits for its votes any more."""
         for leg in self._legs:
             leg.settle(Expired("no vote in time"))
+        self._legs.clear()
 
 
 class Leg:

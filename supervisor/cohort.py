@@ -231,6 +231,8 @@ class Cohorts:
         finally:
             if cohort.straggler_timer is not None:
                 cohort.straggler_timer.cancel()
+            for ticket in cohort.tickets:  # a cycle would keep the cohort's rows until the collector comes by
+                ticket.journey = None
             self._return(cohort)
 
     def _allow_stragglers(self, cohort: _Cohort) -> None:

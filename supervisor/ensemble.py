@@ -49,6 +49,8 @@ class Ensemble:
     async def answer(self, ticket: Ticket, cohorts: Cohorts) -> Answer:
         """The answer for `ticket`, at its deadline at the latest; cancelling it costs its neighbours nothing."""
         left_s = ticket.deadline_s - time.monotonic()
+        if left_s <= 0:  # work for it would only be in the way of those who can still be answered
+            return self._say(ticket, self.fallback(Reason("deadline", "no time was left when it came in")))
         timer = asyncio.get_running_loop().call_later(left_s, self._expire, ticket)
         try:
             cohorts.admit(self, ticket)
@@ -57,9 +59,7 @@ class Ensemble:
             answer = self.fallback(Reason("overloaded", error.reason))
         finally:
             timer.cancel()
-        answer.timings.total_s = time.monotonic() - ticket.admitted_s
-        self.log.answered(answer)
-        return answer
+        return self._say(ticket, answer)
 
     def depart(self, tickets: list[Ticket]) -> CohortJourney:
         """Sends `tickets` on their way together."""
@@ -77,6 +77,11 @@ class Ensemble:
         rules = self.catalog.offers
         offers = (RankedOffer(rules.fallback, None, None),) if rules else ()
         return Answer(Source.FALLBACK, reason, offers=offers, missing=missing, timings=timings or Timings())
+
+    def _say(self, ticket: Ticket, answer: Answer) -> Answer:
+        answer.timings.total_s = time.monotonic() - ticket.admitted_s
+        self.log.answered(answer)
+        return answer
 
     def _expire(self, ticket: Ticket) -> None:
         if ticket.journey is not None:

@@ -66,6 +66,7 @@ class CohortJourney:
             await ask_panel(self._ensemble.panel, rows, read.columns, self._ballot, deadline_s)
         finally:
             timer.cancel()
+            self._ballot.close()
         self._settle([seat for seat in seats if not seat.ticket.answer.done()], self._ballot)
 
     def settle_now(self, ticket: Ticket) -> None:
@@ -73,7 +74,9 @@ class CohortJourney:
         if self._ballot is None:
             reason = Reason("deadline", "the features were not read in time")
             return ticket.settle(self._ensemble.fallback(reason, timings=self._timings(ticket)))
-        self._settle([self._seats[ticket]], self._ballot)
+        seat = self._seats.get(ticket)  # None: it was settled when the cohort took its seats
+        if seat is not None:
+            self._settle([seat], self._ballot)
         if all(ticket.answer.done() for ticket in self._seats):
             self._ballot.close()
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import grpc
@@ -17,7 +17,7 @@ from supervisor.cohort import Cohorts
 from supervisor.game import Game, check_id
 
 SERVICE_NAME = "mesh.v1.Offers"
-MAX_STREAM_REQUESTS = 1024
+MAX_STREAM_REQUESTS = 256
 _log = logging.getLogger("supervisor.service")
 _SOURCES = {Source.ENSEMBLE: wire.ENSEMBLE, Source.PARTIAL: wire.PARTIAL, Source.FALLBACK: wire.FALLBACK}
 _Response = TypeVar("_Response", wire.GetOfferResponse, wire.ScoreResponse)
@@ -44,17 +44,15 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         """The ensemble's combined score for a player."""
         return await _translate(self._score(request, context.time_remaining()), context)
 
-    async def StreamOffers(
-        self, requests: AsyncIterator[wire.GetOfferRequest], context: Any
-    ) -> AsyncIterator[wire.GetOfferResponse]:
+    async def StreamOffers(self, _requests: object, context: Any) -> None:
         """GetOffer for each request of the stream, answered as they become ready."""
         stream = OfferStream(self._answer_on_stream)
         self._streams.add(stream)
         try:
             async with asyncio.TaskGroup() as tasks:
-                stream.start(requests, tasks, context)
-                async for response in stream.responses():
-                    yield response
+                stream.start(context, tasks)
+                while (response := await stream.next()) is not None:
+                    await context.write(response)
         finally:
             self._streams.discard(stream)
 
@@ -91,7 +89,6 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         check_id("game", request.game, required=True)
         check_id("player_id", request.player_id, required=True)
         check_id("request_id", request.request_id, required=False)
-        check_id("game", request.game, required=True)
         check_id("version", request.version, required=False)
         game = self._games.get(request.game)
         if game is None:
@@ -111,31 +108,31 @@ class OfferStream:
         self._open = 1  # the reader itself
         self._reader: asyncio.Task[None] | None = None
 
-    def start(self, requests: AsyncIterator[wire.GetOfferRequest], tasks: asyncio.TaskGroup, context: Any) -> None:
+    def start(self, context: Any, tasks: asyncio.TaskGroup) -> None:
         """Begins to read, in `tasks`."""
-        self._reader = tasks.create_task(self._read(requests, tasks, context))
+        self._reader = tasks.create_task(self._read(context, tasks))
+        self._reader.add_done_callback(lambda _: self._leave())
 
     def end(self) -> None:
-        """Reads no further."""
+        """Reads no further; what was read is answered."""
         if self._reader is not None:
             self._reader.cancel()
 
-    async def responses(self) -> AsyncIterator[wire.GetOfferResponse]:
-        """The answers as they become ready, until the last request has its own."""
-        while (response := await self._ready.get()) is not None:
-            yield response
+    async def next(self) -> wire.GetOfferResponse | None:
+        """The next answer that is ready; None when the last request has its own."""
+        response = await self._ready.get()
+        if response is not None:
             self._room.release()
+        return response
 
-    async def _read(
-        self, requests: AsyncIterator[wire.GetOfferRequest], tasks: asyncio.TaskGroup, context: Any
-    ) -> None:
-        try:
-            async for request in requests:
-                await self._room.acquire()  # without room the client waits, by gRPC's flow control
-                self._open += 1
-                tasks.create_task(self._serve(request, context.time_remaining()))
-        finally:
-            self._leave()
+    async def _read(self, context: Any, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            await self._room.acquire()  # without room the client waits, by gRPC's flow control
+            request = await context.read()
+            if request is grpc.aio.EOF:
+                return
+            self._open += 1
+            tasks.create_task(self._serve(request, context.time_remaining()))
 
     async def _serve(self, request: wire.GetOfferRequest, remaining_s: float | None) -> None:
         self._ready.put_nowait(await self._answer(request, remaining_s))

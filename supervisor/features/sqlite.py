@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sqlite3
@@ -44,7 +45,8 @@ class SqliteStore:
                 return await work
         except TimeoutError:
             if self._running is ids:
-                self._connection.interrupt()
+                with contextlib.suppress(sqlite3.Error):  # closed meanwhile, for another file
+                    self._connection.interrupt()
             raise Expired(f"the store did not answer within {timeout_s * 1000:.0f} ms") from None
         except (sqlite3.Error, OSError, Misconfigured) as error:
             raise Unavailable(f"the store cannot be read: {error}") from error
