@@ -128,6 +128,8 @@ def _explain(kind: type[BaseModel], tree: Tree, detail: ErrorDetails) -> Fault:
     match detail["type"]:
         case "missing":
             return tree.fault(at, "is missing", "add it")
+        case "too_short":
+            return tree.fault(at, "is empty", "add at least one")
         case "extra_forbidden":
             return tree.fault(at, "unknown key", _nearest(str(at[-1]), _keys_at(kind, at[:-1])))
         case "string_pattern_mismatch" if at[-1] == "sha256":

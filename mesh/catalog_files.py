@@ -35,6 +35,16 @@ def faults(draft: Draft, *, models_elsewhere: bool = False) -> list[Fault]:
     return found
 
 
+def column_faults(draft: Draft, columns: Columns) -> Iterator[Fault]:
+    """What the models that are on this machine would miss in a player store with `columns`."""
+    sources = Sources(columns, draft.context, _offers(draft, []))
+    for name, version in draft.versions.items():
+        for position, model in enumerate(version.models):
+            if model is not None and _is_file(Path(model.uri)):
+                at = ("versions", name, "models", position, "uri")
+                yield from _misfit_faults(draft, read_header(Path(model.uri)), at, sources)
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of the file at `path`, in hexadecimal."""
     with path.open("rb") as file:
@@ -101,8 +111,13 @@ def _model_faults(draft: Draft, model: Model, at: tuple[Step, ...], sources: Sou
         yield draft.tree.fault((*at, "uri"), *_split(error.reason))
         return
     yield from _header_faults(draft, model, header, at)
-    for problem, mend in misfits(header, sources) if sources else ():
-        yield draft.tree.fault((*at, "uri"), problem, mend)
+    if sources is not None:
+        yield from _misfit_faults(draft, header, (*at, "uri"), sources)
+
+
+def _misfit_faults(draft: Draft, header: ModelHeader, at: tuple[Step, ...], sources: Sources) -> Iterator[Fault]:
+    for problem, mend in misfits(header, sources):
+        yield draft.tree.fault(at, problem, mend)
 
 
 def _header_faults(draft: Draft, model: Model, header: ModelHeader, at: tuple[Step, ...]) -> Iterator[Fault]:

@@ -31,4 +31,6 @@ def main(address: str, game: str, player_id: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit("usage: get_offer.py ADDRESS GAME PLAYER")
     main(*sys.argv[1:])

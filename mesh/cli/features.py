@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 
 from mesh import catalog as catalogs
+from mesh import catalog_files
 from mesh.cli.player_file import PlayerFile, open_file
 from mesh.cli.player_packing import pack
 from mesh.cli.player_survey import Layout, duplicates, survey
@@ -34,11 +35,20 @@ def load(arguments: argparse.Namespace) -> int:
     with _progress() as progress:
         reading = progress.add_task("reading", total=source.rows)
         layout = survey(source, frozenset(arguments.text), lambda rows: progress.advance(reading, rows))
+        if not arguments.force:
+            _refuse_what_models_miss(arguments.catalog, layout)
         progress.update(reading, total=layout.rows)
         writing = progress.add_task("writing", total=layout.rows)
         _write(source, layout, store, lambda rows: progress.advance(writing, rows))
     _report(arguments.json, store, layout, time.monotonic() - started_s)
     return 0
+
+
+def _refuse_what_models_miss(catalog: Path, layout: Layout) -> None:
+    """Raises Misconfigured when the game's models could not be served from a store with these columns."""
+    faults = [str(fault) for fault in catalog_files.column_faults(catalogs.read(catalog), layout.columns)]
+    if faults:
+        raise Misconfigured([*faults, "the store stays as it was; add the columns, or --force to load all the same"])
 
 
 def _write(source: PlayerFile, layout: Layout, store: Path, on_rows: OnRows) -> None:

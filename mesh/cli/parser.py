@@ -86,6 +86,7 @@ def _add_features(commands: Commands) -> None:
     load.add_argument(
         "--text", action="append", default=[], metavar="COLUMN", help="a column that is text even where it has digits"
     )
+    load.add_argument("--force", action="store_true", help="load even what the game's models cannot be served from")
     _add_json(load, "one line when it is done")
 
 

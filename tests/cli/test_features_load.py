@@ -10,6 +10,7 @@ import pytest
 from mesh.player_features import Columns
 from mesh.player_store import open_store, read_players
 from tests.cli.player_loader import ONE_PLAYER, Loader
+from tests.forests import train
 
 FIVE_MINUTES_S = 300.0
 
@@ -127,3 +128,19 @@ def test_readers_of_the_old_store_are_not_disturbed(loader: Loader) -> None:
         assert list(read_players(reader, '["old", "new"]')) == ["old"]
     with closing(sqlite3.connect(loader.store)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_players_without_a_column_that_a_model_needs_leave_the_store_as_it_was(
+    loader: Loader, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train("binary", loader.folder).path.rename(loader.folder / "m.txt")
+    whole = "player_id," + ",".join(f"Column_{column}" for column in range(6)) + "\nold,1,2,3,4,5,6\n"
+    assert loader.load_csv(whole) == 0
+
+    assert loader.load_csv("player_id,Column_0\nnew,1\n") == 2
+
+    assert set(loader.players()) == {"old"}
+    said = capsys.readouterr().err
+    assert "'Column_5' comes from no source" in said
+    assert loader.load_csv("player_id,Column_0\nnew,1\n", "--force") == 0
+    assert set(loader.players()) == {"new"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import generate_latest
 
 from mesh.wire import offers_pb2 as wire
+from supervisor.answer import Source
+from supervisor.cohort import Ticket
+from supervisor.rows import Passenger
 from tests.supervisor.backend import Backend, ask, backend, score_of
 from tests.supervisor.replica import error_reply, silent, sums, until
 
@@ -198,6 +202,14 @@ async def test_a_deadline_shorter_than_every_model_is_kept_with_the_fallback(tmp
         assert (answer.source, answer.reason) == (wire.FALLBACK, "quorum: 0 of the 2 votes needed")
         assert [one.reason for one in answer.missing_models] == ["no vote in time"] * 3
         await until(lambda: running.cohorts.under_way == 0)
+
+
+async def test_a_request_without_time_left_gets_the_fallback_and_joins_no_cohort(whole: Backend) -> None:
+    now_s = time.monotonic()
+    ticket = Ticket("p1", Passenger({}, (0,)), 1, None, now_s, now_s)
+    answer = await whole.game.ensembles["v1"].answer(ticket, whole.cohorts)
+    assert (answer.source, str(answer.reason)) == (Source.FALLBACK, "deadline: no time was left when it came in")
+    assert all(played.received.empty() for played in whole.replicas)
 
 
 async def test_a_caller_that_leaves_hurts_nobody(whole: Backend) -> None:
