@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mesh.player_features import Columns
 from supervisor.ballot import Ballot
-from supervisor.lane import Lane
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows
 
@@ -41,12 +39,6 @@ class Panel:
     def models(self) -> tuple[str, ...]:
         """Their names."""
         return tuple(pool.model.name for pool in self.pools)
-
-    def lanes(self) -> Iterator[tuple[str, Lane]]:
-        """Every lane, with its model's name."""
-        for pool in self.pools:
-            for lane in pool.lanes.values():
-                yield pool.model.name, lane
 
 
 async def ask_panel(panel: Panel, rows: CohortRows, columns: Columns, ballot: Ballot, deadline_s: float) -> list[Reply]:

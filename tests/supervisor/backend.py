@@ -62,7 +62,7 @@ class Backend:
 
     async def all_up(self) -> None:
         """Waits until every model has a replica."""
-        lanes = [lane for _, lane in self.game.ensembles["v1"].panel.lanes()]
+        lanes = [lane for pool in self.game.ensembles["v1"].panel.pools for lane in pool.lanes.values()]
         await until(lambda: all(lane.state == "up" for lane in lanes))
 
     async def offer(self, timeout_s: float = 20.0, **fields: Any) -> wire.GetOfferResponse:
