@@ -29,7 +29,7 @@ from supervisor.features.cache import FeatureCache
 from supervisor.features.port import FeatureStore
 from supervisor.features.sqlite import SqliteStore
 from supervisor.game import Game
-from supervisor.metrics import Metrics
+from supervisor.metrics import Metrics, StateOnDemand
 from supervisor.panel import Panel
 from supervisor.pool import ModelPool
 from supervisor.pressure import Pressure
@@ -70,7 +70,8 @@ async def serve(settings: Settings) -> int:
         asyncio.TaskGroup() as journeys,
     ):
         cohorts = Cohorts(journeys, pressure, settings.max_waiting)
-        metrics.watch(games, lambda: cohorts.under_way, cohorts.waiting, pressure.share)
+        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, pressure.share)
+        metrics.registry.register(state)
         with telemetry.metrics_endpoint(metrics.registry, settings.metrics_host, settings.metrics_port) as metrics_port:
             async with listening(settings, OffersService(games, cohorts)) as port:
                 serving.settle_heap()

@@ -58,16 +58,6 @@ class Metrics:
         """The metrics of one version, its labels bound."""
         return VersionMetrics(self, game, version)
 
-    def watch(
-        self,
-        games: Mapping[str, Game],
-        under_way: Callable[[], int],
-        waiting: Callable[[Ensemble], int],
-        starved: Callable[[], float],
-    ) -> None:
-        """Adds what is read when Prometheus asks: lanes, rows, cohorts under way."""
-        self.registry.register(_StateOnDemand(games, under_way, waiting, starved))
-
 
 class VersionMetrics:
     """Takes down one version's answers and cohorts."""
@@ -105,8 +95,8 @@ def _stage_seconds(times: Timings) -> tuple[float, ...]:
     return times.queue_s, times.features_s, times.fan_out_s, times.combine_s
 
 
-class _StateOnDemand(Collector):
-    """Gauges that would cost the hot path an update for each change."""
+class StateOnDemand(Collector):
+    """Lanes, rows and cohorts, read when Prometheus asks: to keep gauges would cost the hot path an update each."""
 
     def __init__(
         self,

@@ -47,7 +47,7 @@ class ModelPool:
         self._on_starved = on_starved
         self._row_s = FIRST_GUESS_ROW_S
         self._header: ModelHeader | None = None
-        self._file: tuple[ModelHeader, str | None] | None = None
+        self._sha256: str | None = None
         self._plan: tuple[Columns, RowPlan] | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -101,17 +101,17 @@ class ModelPool:
     def accept(self, lane: Lane, header: ModelHeader, properties: dict[str, str]) -> None:
         """Refuses a replica that serves another model than its sisters, than published, or than can be fed."""
         sisters = any(other.state == "up" for other in self.lanes.values() if other is not lane)
-        file = (header, properties.get("sha256"))
-        if sisters and file != self._file:
+        sha256 = properties.get("sha256")
+        if sisters and (header, sha256) != (self._header, self._sha256):
             raise Unavailable("it serves another model file than its sisters")
-        if self.model.sha256 is not None and properties.get("sha256", self.model.sha256) != self.model.sha256:
+        if self.model.sha256 is not None and sha256 not in (None, self.model.sha256):
             raise Unavailable("the sha256 of its model is not the catalog's")
         fault = class_fault(self.model, header)
         if fault is not None:
             raise Unavailable("class " + fault[0])
         self._plan = (self._columns, self._planner.plan(header, self._columns))
         self._header = header
-        self._file = file
+        self._sha256 = sha256
 
     def on_up(self) -> None:
         """Gives the lane what waits."""

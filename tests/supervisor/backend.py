@@ -22,7 +22,7 @@ from supervisor import settings
 from supervisor.__main__ import listening, load_catalogs, open_games
 from supervisor.cohort import Cohorts
 from supervisor.game import Game
-from supervisor.metrics import Metrics
+from supervisor.metrics import Metrics, StateOnDemand
 from supervisor.pressure import Pressure
 from supervisor.service import OffersService
 from tests.supervisor.replica import Replica, replica, sums, until
@@ -109,7 +109,8 @@ async def backend(folder: Path, *, models: int = 3, **options: object) -> AsyncI
         games = await stack.enter_async_context(open_games(catalogs, pressure, metrics))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         cohorts = Cohorts(tasks, pressure, 1000)
-        metrics.watch(games, lambda: cohorts.under_way, cohorts.waiting, pressure.share)
+        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, pressure.share)
+        metrics.registry.register(state)
         service = OffersService(games, cohorts)
         port = await stack.enter_async_context(listening(listens, service))
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
