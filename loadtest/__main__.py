@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from loadtest import bench
+from loadtest.bench import command as bench
 
 
 def main() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from loadtest.service_times import Seconds
+from loadtest.simulated.service_times import Seconds
 
 
 def poisson(rate_rps: float, seconds: float, seed: int) -> Seconds:

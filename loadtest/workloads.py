@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from loadtest.service_times import Lognormal
+from loadtest.simulated.service_times import Lognormal
 
 VERSION = "1"
 

@@ -10,7 +10,7 @@ import numpy as np
 from loadtest.faults import CannotMeasure
 from loadtest.generators.callers import Caller
 from loadtest.generators.tally import Tally, Window
-from loadtest.service_times import Seconds
+from loadtest.simulated.service_times import Seconds
 
 MAX_UNANSWERED = 10_000
 

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from loadtest.bench import add_options
+from loadtest.bench.command import add_options
 
 
 def _parsed(*words: str) -> argparse.Namespace:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from loadtest.arrivals import poisson
-from loadtest.limit import ideal_latencies_s, queue_latencies_s
-from loadtest.service_times import Lognormal, Seconds
+from loadtest.simulated.limit import ideal_latencies_s, queue_latencies_s
+from loadtest.simulated.service_times import Lognormal, Seconds
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from loadtest.monolith import create_app
+from loadtest.peers.monolith_app import create_app
 from loadtest.training import players_of, prepare
 from loadtest.workloads import TrainedEnsemble, feature_names
 from mesh.player_features import Columns, PlayerFeatures

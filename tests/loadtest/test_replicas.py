@@ -19,7 +19,7 @@ MEDIAN_MS = 20
 @pytest.fixture
 async def addresses(tmp_path: Path) -> AsyncIterator[Sequence[str]]:
     options = ["--replicas", "2", "--feature", "age", "--feature", "spend", "--median-ms", str(MEDIAN_MS)]
-    command = [sys.executable, "-m", "loadtest.replicas", *options]
+    command = [sys.executable, "-m", "loadtest.simulated.replicas", *options]
     async with running(Launch("replicas", command, tmp_path, tmp_path / "log")) as program:
         yield (await program.event("ready", 30.0))["addresses"]
 

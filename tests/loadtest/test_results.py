@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from loadtest.aims import Aim, simulated_aims, trained_aims
+from loadtest.bench.aims import Aim, simulated_aims, trained_aims
+from loadtest.bench.results import Footprint, LoadPoint, MeshCost, Trained, document, median_simulated, median_trained
+from loadtest.bench.trained import Reading, cost_of
 from loadtest.driving import Driven
 from loadtest.latency import Level
 from loadtest.metering import Cohorts
-from loadtest.results import Footprint, LoadPoint, MeshCost, Trained, document, median_simulated, median_trained
-from loadtest.trained_bench import Reading, cost_of
 
 CALLERS = (1, 8, 64, 256)
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from loadtest.service_times import Lognormal, Seconds
-from loadtest.simulated_model import Service, SimulatedReplica
+from loadtest.simulated.model import Service, SimulatedReplica
+from loadtest.simulated.service_times import Lognormal, Seconds
 
 
 class Steady:

@@ -18,8 +18,8 @@ import grpc
 import numpy as np
 
 from loadtest import precise_loop
-from loadtest.service_times import Lognormal, ServiceTimes
-from loadtest.simulated_model import Service, SimulatedReplica
+from loadtest.simulated.model import Service, SimulatedReplica
+from loadtest.simulated.service_times import Lognormal, ServiceTimes
 from mesh import serving
 from mesh.model_file import ModelHeader, to_properties
 from mesh.wire import inference_pb2, inference_pb2_grpc
@@ -129,7 +129,7 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m loadtest.replicas", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m loadtest.simulated.replicas", description=__doc__)
     parser.add_argument("--replicas", type=int, required=True, help="how many replicas")
     parser.add_argument("--feature", action="append", required=True, help="a feature's name; repeat in order")
     parser.add_argument("--median-ms", type=float, default=33.0, help="of a row's service time")

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from loadtest import arrivals, metering
-from loadtest.bench_plan import Plan
+from loadtest.bench.plan import Plan
+from loadtest.bench.results import LoadPoint, Simulated, median_simulated
 from loadtest.driving import Drive, Driven, Options, drive
 from loadtest.latency import percentiles
-from loadtest.limit import ideal_latencies_s
-from loadtest.results import LoadPoint, Simulated, median_simulated
-from loadtest.service_times import Seconds
-from loadtest.systems import Mesh, load_features, simulated_mesh
+from loadtest.peers.mesh import Mesh, load_features, simulated_mesh
+from loadtest.simulated.limit import ideal_latencies_s
+from loadtest.simulated.service_times import Seconds
 from loadtest.training import write_catalog, write_players
 from loadtest.workloads import SimulatedEnsemble
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loadtest.bench.results import LoadPoint, Simulated, Trained
 from loadtest.latency import ratio
-from loadtest.results import LoadPoint, Simulated, Trained
 
 # By load: how far p50 and p95 may be above the limit's.
 NEAR_THE_LIMIT = {0.1: (1.12, 1.12), 0.4: (1.12, 1.12), 0.7: (1.15, 1.30)}

@@ -6,7 +6,7 @@ import heapq
 
 import numpy as np
 
-from loadtest.service_times import Seconds, ServiceTimes
+from loadtest.simulated.service_times import Seconds, ServiceTimes
 
 
 def ideal_latencies_s(

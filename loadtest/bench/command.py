@@ -10,12 +10,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from loadtest import aims, machine, report
-from loadtest.bench_plan import Plan
+from loadtest import machine
+from loadtest.bench import aims, report
+from loadtest.bench.plan import Plan
+from loadtest.bench.results import Document, Simulated, Trained, document
+from loadtest.bench.simulated import measure_simulated
+from loadtest.bench.trained import measure_trained
 from loadtest.faults import CannotMeasure
-from loadtest.results import Document, Simulated, Trained, document
-from loadtest.simulated_bench import measure_simulated
-from loadtest.trained_bench import measure_trained
 from loadtest.training import prepare
 from loadtest.workloads import S15, W15
 

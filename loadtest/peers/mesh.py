@@ -1,27 +1,23 @@
-"""The systems that are measured: each started as its users would start it, and ended when its block ends."""
+"""The mesh: started by `mesh up` with trained models, or as a supervisor before simulated ones."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-import os
-import socket
 import sys
 import time
-import urllib.request
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.faults import CannotMeasure
 from loadtest.generators.callers import FULL_ANSWER, score_callers
-from loadtest.processes import Launch, Program, run_to_end, running
+from loadtest.processes import Launch, run_to_end, running
 from loadtest.workloads import SimulatedEnsemble, TrainedEnsemble, endpoints_of, feature_names
 
 READY_BUDGET_S = 60.0
 ASK_AGAIN_S = 0.005
-LOOK_S = 1.0  # the socket accepts before any process does, so one look must not take all the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +29,6 @@ class Mesh:
     supervisor: int
     workers: tuple[int, ...]
     first_answer_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Monolith:
-    """A monolith whose processes all answer."""
-
-    address: str
-    processes: tuple[int, ...]
 
 
 async def load_features(folder: Path, logs: Path) -> None:
@@ -82,20 +70,6 @@ async def simulated_mesh(ensemble: SimulatedEnsemble, folder: Path, logs: Path, 
             yield Mesh(ready["address"], ready["metrics"], ready["pid"], (replicas.process.pid,), first_answer_s)
 
 
-@contextlib.asynccontextmanager
-async def monolith(folder: Path, logs: Path) -> AsyncIterator[Monolith]:
-    """Flask under gunicorn, one sync worker a core.
-
-    Sync workers close the connection after each answer; gthread workers of one thread, which keep it open, were
-    no faster.
-    """
-    processes = os.cpu_count() or 1
-    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
-        async with running(_gunicorn(folder, logs, processes, listener.fileno())) as program:
-            yield Monolith(address, await _all_processes(program, address, processes))
-
-
 def _mesh_command(name: str, command: list[str], folder: Path, logs: Path) -> Launch:
     return Launch(name, [sys.executable, "-m", "mesh.cli.main", *command], folder, logs / f"{name}.log")
 
@@ -107,29 +81,12 @@ def _supervisor(folder: Path, logs: Path) -> Launch:
 
 
 def _replicas(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed: int) -> Launch:
-    command = [sys.executable, "-m", "loadtest.replicas"]
+    command = [sys.executable, "-m", "loadtest.simulated.replicas"]
     command += ["--replicas", str(ensemble.models * ensemble.replicas), "--seed", str(seed)]
     command += ["--median-ms", str(ensemble.service.median_s * 1000), "--sigma", str(ensemble.service.sigma)]
     for feature in feature_names(ensemble):
         command += ["--feature", feature]
     return Launch("replicas", command, folder, logs / "replicas.log")
-
-
-def _gunicorn(folder: Path, logs: Path, processes: int, listener: int) -> Launch:
-    options = ["--workers", str(processes), "--worker-class", "sync", "--bind", f"fd://{listener}"]
-    options += ["--no-control-socket", "--log-level", "warning"]
-    return Launch(
-        name="monolith",
-        command=[sys.executable, "-m", "gunicorn", *options, "loadtest.monolith:create_app()"],
-        folder=folder,
-        log=logs / "monolith.log",
-        environment={
-            "MONOLITH_MODELS": str(folder / "models"),
-            "MONOLITH_PLAYERS": str(folder / "players.sqlite"),
-            "OMP_NUM_THREADS": "1",
-        },
-        inherited_fds=(listener,),
-    )
 
 
 async def _first_full_answer(address: str, ensemble: TrainedEnsemble | SimulatedEnsemble) -> None:
@@ -140,23 +97,3 @@ async def _first_full_answer(address: str, ensemble: TrainedEnsemble | Simulated
                 await asyncio.sleep(ASK_AGAIN_S)
     except TimeoutError:
         raise CannotMeasure(f"no full answer within {READY_BUDGET_S:g} s of the start, but {source}") from None
-
-
-async def _all_processes(program: Program, address: str, processes: int) -> tuple[int, ...]:
-    """The ids of the monolith's processes once each has answered."""
-    seen: set[int] = set()
-    try:
-        async with asyncio.timeout(READY_BUDGET_S):
-            while len(seen) < processes:
-                program.must_run()
-                with contextlib.suppress(OSError):
-                    seen.add(await asyncio.to_thread(_answering_process, address))
-    except TimeoutError:
-        reason = f"only {len(seen)} of {processes} monolith processes answer after {READY_BUDGET_S:g} s"
-        raise CannotMeasure(f"{reason}, see {program.launch.log}") from None
-    return tuple(sorted(seen))
-
-
-def _answering_process(address: str) -> int:
-    with urllib.request.urlopen(f"http://{address}/process", timeout=LOOK_S) as response:
-        return int(json.load(response)["pid"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loadtest.service_times import ServiceTimes
+from loadtest.simulated.service_times import ServiceTimes
 
 DRAWN_AT_ONCE = 1024
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest import metering
-from loadtest.bench_plan import Plan
+from loadtest.bench.plan import Plan
+from loadtest.bench.results import Footprint, MeshCost, Trained, median_trained
 from loadtest.driving import Drive, Driven, Options, drive, no_meter
 from loadtest.latency import Level, ratio
 from loadtest.metering import Cohorts
-from loadtest.results import Footprint, MeshCost, Trained, median_trained
-from loadtest.systems import Mesh, Monolith, load_features, monolith, trained_mesh
+from loadtest.peers.mesh import Mesh, load_features, trained_mesh
+from loadtest.peers.monolith import Monolith, monolith
 from loadtest.workloads import TrainedEnsemble
 
 WARM_UP_S = 1.0

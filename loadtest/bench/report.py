@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.aims import Aim
+from loadtest.bench.aims import Aim
+from loadtest.bench.results import Simulated, Trained
 from loadtest.latency import Level, ratio
-from loadtest.results import Simulated, Trained
 
 
 def print_trained(console: Console, w15: Trained) -> None:
