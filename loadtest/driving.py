@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 from loadtest.faults import CannotMeasure
-from loadtest.generators.callers import FULL_ANSWER
+from loadtest.generators.callers import FULL_ANSWER, Target
 from loadtest.latency import Level, level_of, percentiles
 from loadtest.processes import Event, Launch, running
 
@@ -23,14 +23,15 @@ Options = dict[str, str | int | float]
 class Drive:
     """What a generator does: `options` go to `python -m loadtest.generators`, dashes for underscores."""
 
-    loop: Literal["closed", "open"]
+    loop: str  # closed or open
     warm_up_s: float
     seconds: float
+    target: Target
     options: Options
 
     def launch(self, logs: Path) -> Launch:
         """The generator process."""
-        options = {"warm_up_s": self.warm_up_s, "seconds": self.seconds, **self.options}
+        options = {"warm_up_s": self.warm_up_s, "seconds": self.seconds, **asdict(self.target), **self.options}
         pairs = [(f"--{name.replace('_', '-')}", str(value)) for name, value in options.items()]
         words = [word for pair in pairs for word in pair]
         command = [sys.executable, "-m", "loadtest.generators", self.loop, *words]
@@ -69,7 +70,7 @@ async def no_meter() -> None:
 def _driven(seen: Event, plan: Drive, before: Reading, after: Reading) -> Driven[Reading]:
     latencies_ms = seen["latencies_ms"]
     if not latencies_ms:
-        raise CannotMeasure(f"not one answer within {plan.seconds:g} s from {plan.options['address']}")
+        raise CannotMeasure(f"not one answer within {plan.seconds:g} s from {plan.target.address}")
     return Driven(
         level=level_of(latencies_ms, plan.seconds),
         answers=len(latencies_ms),

@@ -1,4 +1,4 @@
-"""The files of a trained ensemble: models, players and the catalog, made once and kept in a cache folder."""
+"""The files of a workload: trained models, players, offers and the catalog, made once and kept in a cache folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +15,17 @@ import numpy.typing as npt
 import yaml
 
 from loadtest.faults import CannotMeasure
-from loadtest.workloads import TrainedEnsemble, Workload, catalog_of, feature_names, model_names, player_ids
+from loadtest.workloads import (
+    Forests,
+    TrainedEnsemble,
+    Workload,
+    catalog_of,
+    feature_names,
+    offer_feature_names,
+    offer_ids,
+    player_feature_names,
+    player_ids,
+)
 
 RECIPE = 1  # to be raised when the training changes, so that models of before are not used any more
 ROWS_PER_LEAF = 64
@@ -25,44 +35,59 @@ Matrix = npt.NDArray[np.float64]
 Progress = Callable[[str], None]
 
 
-def prepare(ensemble: TrainedEnsemble, folder: Path, progress: Progress) -> None:
-    """Fills `folder` with models/*.txt, players.csv and mesh.yaml; what an earlier run made is kept.
+def prepare(ensemble: TrainedEnsemble, root: Path, progress: Progress) -> None:
+    """Fills the folders of the forests and of the game under `root`; models that an earlier run made are kept.
 
     Tells `progress` of every model that it trains.
     """
-    _drop_what_is_stale(ensemble, folder)
-    models = folder / "models"
-    models.mkdir(parents=True, exist_ok=True)
-    missing = [name for name in model_names(ensemble) if not (models / f"{name}.txt").exists()]
-    for count, name in enumerate(missing, 1):
-        progress(f"training model {name} ({count} of {len(missing)})")
-        _write(models / f"{name}.txt", _train(ensemble, model_names(ensemble).index(name)))
-    write_catalog(ensemble, folder)
-    write_players(ensemble, folder / "players.csv")
+    train(ensemble.forests, root / ensemble.forests.name, progress)
+    folder = root / ensemble.game
+    folder.mkdir(exist_ok=True)
+    write_inputs(ensemble, folder)
 
 
-def write_catalog(workload: Workload, folder: Path) -> None:
-    """Writes `folder`/mesh.yaml."""
+def train(forests: Forests, folder: Path, progress: Progress) -> None:
+    """Fills `folder` with 00.txt, 01.txt, ...; what is there already is kept if it was made of the same size."""
+    _drop_what_is_stale(forests, folder)
+    missing = [number for number in range(forests.count) if not (folder / f"{number:02d}.txt").exists()]
+    for count, number in enumerate(missing, 1):
+        progress(f"training model {number:02d} ({count} of {len(missing)})")
+        _write(folder / f"{number:02d}.txt", _train(forests, number))
+
+
+def write_inputs(workload: Workload, folder: Path) -> None:
+    """Writes what the catalog needs: mesh.yaml, players.csv and, for ranked offers, offers.csv."""
     _write(folder / "mesh.yaml", yaml.safe_dump(catalog_of(workload), sort_keys=False))
-
-
-def write_players(workload: Workload, path: Path) -> None:
-    """Writes a CSV file with one row a player: player_id and every feature."""
-    with path.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["player_id", *feature_names(workload)])
-        for player, features in players_of(workload).items():
-            rows.writerow([player, *features.tolist()])
+    _write_table(folder / "players.csv", ["player_id", *player_feature_names(workload)], players_of(workload))
+    if workload.offers:
+        _write_table(folder / "offers.csv", ["offer_id", *offer_feature_names(workload)], offers_of(workload))
 
 
 def players_of(workload: Workload) -> dict[str, Matrix]:
-    """Every player's features [features], the same for the same workload."""
-    matrix = np.random.default_rng(workload.players).normal(size=(workload.players, workload.features))
-    return dict(zip(player_ids(workload.players), matrix, strict=True))
+    """Every player's own features [features], the same for the same workload."""
+    return _drawn(player_ids(workload.players), len(player_feature_names(workload)))
 
 
-def _drop_what_is_stale(ensemble: TrainedEnsemble, folder: Path) -> None:
-    recipe = json.dumps({"recipe": RECIPE, **asdict(ensemble)})
+def offers_of(workload: Workload) -> dict[str, Matrix]:
+    """Every offer's features [features], the same for the same workload."""
+    return _drawn(offer_ids(workload), workload.offer_features)
+
+
+def _drawn(ids: Sequence[str], features: int) -> dict[str, Matrix]:
+    matrix = np.random.default_rng(len(ids)).normal(size=(len(ids), features))
+    return dict(zip(ids, matrix, strict=True))
+
+
+def _write_table(path: Path, header: Sequence[str], rows: Mapping[str, Matrix]) -> None:
+    with path.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(header)
+        for key, features in rows.items():
+            table.writerow([key, *features.tolist()])
+
+
+def _drop_what_is_stale(forests: Forests, folder: Path) -> None:
+    recipe = json.dumps({"recipe": RECIPE, **asdict(forests)})
     stamp = folder / "recipe.json"
     if not stamp.exists() or stamp.read_text() != recipe:
         shutil.rmtree(folder, ignore_errors=True)
@@ -70,23 +95,23 @@ def _drop_what_is_stale(ensemble: TrainedEnsemble, folder: Path) -> None:
         _write(stamp, recipe)
 
 
-def _train(ensemble: TrainedEnsemble, seed: int) -> str:
+def _train(forests: Forests, seed: int) -> str:
     import lightgbm
 
-    features, labels = _history(ensemble, seed)
-    data = lightgbm.Dataset(features, labels, feature_name=feature_names(ensemble))
-    text = str(lightgbm.train(_settings(ensemble, seed), data, ensemble.trees).model_to_string())
+    features, labels = _history(forests, seed)
+    data = lightgbm.Dataset(features, labels, feature_name=feature_names(forests))
+    text = str(lightgbm.train(_settings(forests, seed), data, forests.trees).model_to_string())
     leaves = [int(count) for count in LEAVES_OF_A_TREE.findall(text)]
-    if leaves != [ensemble.leaves] * ensemble.trees:
+    if leaves != [forests.leaves] * forests.trees:
         raise CannotMeasure(f"a model has {len(leaves)} trees of {min(leaves, default=0)} leaves or more")
     return text
 
 
-def _settings(ensemble: TrainedEnsemble, seed: int) -> dict[str, object]:
+def _settings(forests: Forests, seed: int) -> dict[str, object]:
     # A slow rate and no floor under a leaf's hessian: the last tree still finds as many leaves as the first.
     return {
         "objective": "binary",
-        "num_leaves": ensemble.leaves,
+        "num_leaves": forests.leaves,
         "learning_rate": 0.02,
         "feature_fraction": 0.5,
         "min_data_in_leaf": 5,
@@ -100,11 +125,11 @@ def _settings(ensemble: TrainedEnsemble, seed: int) -> dict[str, object]:
     }
 
 
-def _history(ensemble: TrainedEnsemble, seed: int) -> tuple[Matrix, Matrix]:
+def _history(forests: Forests, seed: int) -> tuple[Matrix, Matrix]:
     rng = np.random.default_rng(seed)
-    features = rng.normal(size=(ROWS_PER_LEAF * ensemble.leaves, ensemble.features))
-    taste = np.random.default_rng(0).normal(size=ensemble.features) + rng.normal(size=ensemble.features)
-    likely = 1.0 / (1.0 + np.exp(-features @ taste / np.sqrt(ensemble.features)))
+    features = rng.normal(size=(ROWS_PER_LEAF * forests.leaves, forests.features))
+    taste = np.random.default_rng(0).normal(size=forests.features) + rng.normal(size=forests.features)
+    likely = 1.0 / (1.0 + np.exp(-features @ taste / np.sqrt(forests.features)))
     return features, (rng.random(len(features)) < likely).astype(np.float64)
 
 

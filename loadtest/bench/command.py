@@ -12,11 +12,12 @@ from rich.console import Console
 
 from loadtest import machine
 from loadtest.bench import aims, report
-from loadtest.bench.plan import Plan
 from loadtest.bench.results import Document, Simulated, Trained, document
 from loadtest.bench.simulated import measure_simulated
 from loadtest.bench.trained import measure_trained
 from loadtest.faults import CannotMeasure
+from loadtest.options import positive_float, positive_int
+from loadtest.plan import Plan
 from loadtest.training import prepare
 from loadtest.workloads import S15, W15
 
@@ -31,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     plan = _plan(options, said, faults, doubts)
     try:
         if options.only != "s15":
-            prepare(W15, plan.folder / W15.game, plan.progress)
+            prepare(W15, plan.folder, plan.progress)
         w15, s15 = asyncio.run(_measure(plan, options.only))
     except CannotMeasure as error:
         said.print(str(error), style="red", markup=False)
@@ -52,8 +53,8 @@ def run(options: argparse.Namespace) -> int:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("--only", choices=["w15", "s15"], help="one workload instead of both")
-    parser.add_argument("--rounds", type=_positive_int, default=3, help="medians are over so many (default 3)")
-    parser.add_argument("--seconds", type=_positive_float, help="of one measurement (default: W15 4, S15 22)")
+    parser.add_argument("--rounds", type=positive_int, default=3, help="medians are over so many (default 3)")
+    parser.add_argument("--seconds", type=positive_float, help="of one measurement (default: W15 4, S15 22)")
     parser.add_argument("--json", action="store_true", help="the document on stdout instead of the tables")
     parser.add_argument("--out", type=Path, default=Path("build/bench.json"), help="where the document goes")
     parser.add_argument("--folder", type=Path, default=Path("build/bench"), help="trained models, logs")
@@ -96,17 +97,3 @@ def _print(console: Console, w15: Trained | None, s15: Simulated | None) -> None
         report.print_simulated(console, s15)
         reached += aims.simulated_aims(s15)
     report.print_aims(console, reached)
-
-
-def _positive_int(text: str) -> int:
-    number = int(text)
-    if number <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above zero")
-    return number
-
-
-def _positive_float(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not above zero")
-    return number

@@ -10,6 +10,7 @@ from rich.table import Table
 from loadtest.bench.aims import Aim
 from loadtest.bench.results import Simulated, Trained
 from loadtest.latency import Level, ratio
+from loadtest.workloads import S15, W15
 
 
 def print_trained(console: Console, w15: Trained) -> None:
@@ -25,7 +26,7 @@ def print_trained(console: Console, w15: Trained) -> None:
 
 def print_simulated(console: Console, s15: Simulated) -> None:
     """The mesh beside the ideal mesh at each load; CPU is the supervisor's and that of all replicas, in cores."""
-    table = Table(title="S15: 15 simulated models, 33 ms a row, 4 replicas each, open loop")
+    table = Table(title=f"S15: {S15.title}")
     for column in ("load", "p50 ms", "limit", "ratio", "p95 ms", "limit", "ratio", "CPU"):
         table.add_column(column, justify="right")
     for load, point in s15.items():
@@ -48,7 +49,7 @@ def print_aims(console: Console, aims: Sequence[Aim]) -> None:
 
 
 def _loads_table(w15: Trained) -> Table:
-    table = Table(title="W15: 15 trained models, 500 trees x 63 leaves, 80 features, one row")
+    table = Table(title=f"W15: {W15.title}")
     for column in ("callers", "system", "rps", "p50 ms", "p95 ms", "p99 ms", "rps ratio", "p50 ratio"):
         table.add_column(column, justify="left" if column == "system" else "right")
     for callers, mesh in w15.mesh.items():

@@ -13,7 +13,7 @@ import uvloop
 
 from loadtest import arrivals, precise_loop
 from loadtest.faults import CannotMeasure
-from loadtest.generators.callers import http_callers, score_callers
+from loadtest.generators.callers import Target, calling
 from loadtest.generators.closed_loop import ask_by_turns
 from loadtest.generators.open_loop import ask_on_schedule
 from loadtest.generators.tally import Tally, Window
@@ -41,15 +41,13 @@ def main() -> int:
 
 async def _generate(options: argparse.Namespace) -> Tally:
     window = _window(options)
-    if options.kind == "http":
-        async with http_callers(options.address, options.players, options.callers) as http:
-            return await ask_by_turns(http, options.players, window, options.seed)
-    async with score_callers(options.address, options.game, options.players, options.callers) as score:
+    target = Target(options.wire, options.address, options.method, options.game, options.players)
+    async with calling(target) as caller:
         if options.loop == "closed":
-            return await ask_by_turns(score, options.players, window, options.seed)
+            return await ask_by_turns(caller, options.callers, options.players, window, options.seed)
         offsets_s = arrivals.poisson(options.rate_rps, options.warm_up_s + options.seconds, options.seed)
         due_s = window.start_s - options.warm_up_s + offsets_s
-        return await ask_on_schedule(score[0], options.players, due_s, window, options.seed)
+        return await ask_on_schedule(caller, options.players, due_s, window, options.seed)
 
 
 def _window(options: argparse.Namespace) -> Window:
@@ -70,7 +68,8 @@ def _say(event: Mapping[str, object]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m loadtest.generators", description=__doc__)
     parser.add_argument("loop", choices=["closed", "open"])
-    parser.add_argument("--kind", choices=["score", "http"], default="score")
+    parser.add_argument("--wire", choices=["grpc", "http"], default="grpc")
+    parser.add_argument("--method", choices=["Score", "GetOffer"], default="Score")
     parser.add_argument("--address", required=True)
     parser.add_argument("--game", default="")
     parser.add_argument("--players", type=int, required=True, help="how many players are asked for")

@@ -15,15 +15,17 @@ from loadtest.generators.tally import Tally, Window
 LAST_ANSWER_BUDGET_S = 30.0
 
 
-async def ask_by_turns(callers: Sequence[Caller], players: int, window: Window, seed: int) -> Tally:
-    """Every caller asks for uniformly drawn players until `window` ends; an answer counts when it comes within.
+async def ask_by_turns(caller: Caller, callers: int, players: int, window: Window, seed: int) -> Tally:
+    """So many `callers`, all through `caller`, ask for uniformly drawn players until `window` ends.
+
+    An answer counts when it comes within.
 
     Raises CannotMeasure when a call has not ended 30 s after the window.
     """
     tally = Tally()
     try:
         async with asyncio.timeout_at(window.end_s + LAST_ANSWER_BUDGET_S), asyncio.TaskGroup() as group:
-            for number, caller in enumerate(callers):
+            for number in range(callers):
                 rng = np.random.default_rng((seed, number))
                 group.create_task(_ask_again_and_again(caller, _players(rng, players), window, tally))
     except TimeoutError:

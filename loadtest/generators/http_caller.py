@@ -13,9 +13,9 @@ CLOSES = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 
 class HttpCaller:
-    """Sends one of `requests` at a time, on a connection of its own.
+    """Posts one of `requests`; each on a connection of its own for as long as it is asked.
 
-    The connection is kept for as long as the server keeps it; gunicorn's sync workers close it after each
+    A connection is used again for as long as the server keeps it; gunicorn's sync workers close it after each
     answer.
     """
 
@@ -23,41 +23,45 @@ class HttpCaller:
         self._host, _, port = address.rpartition(":")
         self._port = int(port)
         self._requests = requests
-        self._connection: _Connection | None = None
+        self._idle: list[_Connection] = []
 
     async def ask(self, player: int) -> str:
         """ENSEMBLE when the service answered 200, else the status or how the connection was lost."""
+        connection = None
         try:
             connection = await self._connected()
             status = await connection.exchange(self._requests[player])
         except OSError as error:
-            self.close()
+            if connection is not None:
+                connection.close()
             return f"HTTP {type(error).__name__}"
         if connection.is_last:
-            self.close()
+            connection.close()
+        else:
+            self._idle.append(connection)
         return "ENSEMBLE" if status == 200 else f"HTTP {status}"
 
     def close(self) -> None:
-        """Ends the connection, if there is one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Ends the connections that nobody is using."""
+        while self._idle:
+            self._idle.pop().close()
 
     async def _connected(self) -> _Connection:
-        if self._connection is None:
-            loop = asyncio.get_running_loop()
-            _, self._connection = await loop.create_connection(_Connection, self._host, self._port)
-        return self._connection
+        if self._idle:
+            return self._idle.pop()
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(_Connection, self._host, self._port)
+        return connection
 
 
-def score_posts(address: str, players: Sequence[str]) -> list[bytes]:
-    """One request for each player: POST /score {"player_id": ...}."""
-    return [_post(address, json.dumps({"player_id": player})) for player in players]
+def posts(address: str, path: str, players: Sequence[str]) -> list[bytes]:
+    """One request for each player: POST `path` {"player_id": ...}."""
+    return [_post(address, path, json.dumps({"player_id": player})) for player in players]
 
 
-def _post(address: str, body: str) -> bytes:
+def _post(address: str, path: str, body: str) -> bytes:
     lines = [
-        "POST /score HTTP/1.1",
+        f"POST {path} HTTP/1.1",
         f"Host: {address}",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",

@@ -8,27 +8,18 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.faults import CannotMeasure
-from loadtest.generators.callers import FULL_ANSWER, score_callers
-from loadtest.processes import Launch, run_to_end, running
+from loadtest.generators.callers import FULL_ANSWER, Target, calling
+from loadtest.peers.system import System
+from loadtest.processes import Event, Launch, run_to_end, running
 from loadtest.workloads import SimulatedEnsemble, TrainedEnsemble, endpoints_of, feature_names
 
 READY_BUDGET_S = 60.0
 ASK_AGAIN_S = 0.005
 
-
-@dataclass(frozen=True, slots=True)
-class Mesh:
-    """A mesh that has given a full answer. `first_answer_s`: from its exec until then."""
-
-    address: str
-    metrics_address: str
-    supervisor: int
-    workers: tuple[int, ...]
-    first_answer_s: float
+name = "mesh"
 
 
 async def load_features(folder: Path, logs: Path) -> None:
@@ -38,36 +29,57 @@ async def load_features(folder: Path, logs: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def trained_mesh(ensemble: TrainedEnsemble, folder: Path, logs: Path) -> AsyncIterator[Mesh]:
+async def trained(ensemble: TrainedEnsemble, folder: Path, logs: Path) -> AsyncIterator[System]:
     """`mesh up` on the catalog in `folder`, one replica a model."""
-    command = ["up", "mesh.yaml", "--port", "0", "--metrics-port", "0", "--json"]
-    launch = _mesh_command("mesh", command, folder, logs)
     started_s = time.monotonic()
-    async with running(launch) as program:
-        ready = await program.event("ready", READY_BUDGET_S)
-        await _first_full_answer(ready["address"], ensemble)
-        first_answer_s = time.monotonic() - started_s
-        yield Mesh(
-            address=ready["address"],
-            metrics_address=ready["metrics"],
-            supervisor=ready["supervisor"]["pid"],
-            workers=tuple(worker["pid"] for worker in ready["workers"]),
-            first_answer_s=first_answer_s,
-        )
+    async with up(folder, logs) as ready:
+        await first_full_answer(ready["address"], ensemble)
+        parts = {
+            "supervisor": (ready["supervisor"]["pid"],),
+            "workers": tuple(worker["pid"] for worker in ready["workers"]),
+        }
+        yield System("grpc", ready["address"], parts, time.monotonic() - started_s, ready["metrics"])
 
 
 @contextlib.asynccontextmanager
-async def simulated_mesh(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed: int) -> AsyncIterator[Mesh]:
-    """A supervisor before simulated replicas; `seed` fixes their service times."""
-    async with running(_replicas(ensemble, folder, logs, seed)) as replicas:
-        addresses = (await replicas.event("ready", READY_BUDGET_S))["addresses"]
-        (folder / "endpoints.json").write_text(json.dumps(endpoints_of(ensemble, addresses)))
+async def simulated(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed: int) -> AsyncIterator[System]:
+    """A supervisor before simulated replicas."""
+    async with simulated_replicas(ensemble, folder, logs, seed) as pid:
         started_s = time.monotonic()
         async with running(_supervisor(folder, logs)) as supervisor:
             ready = await supervisor.event("ready", READY_BUDGET_S)
-            await _first_full_answer(ready["address"], ensemble)
-            first_answer_s = time.monotonic() - started_s
-            yield Mesh(ready["address"], ready["metrics"], ready["pid"], (replicas.process.pid,), first_answer_s)
+            await first_full_answer(ready["address"], ensemble)
+            parts = {"supervisor": (ready["pid"],), "workers": (pid,)}
+            yield System("grpc", ready["address"], parts, time.monotonic() - started_s, ready["metrics"])
+
+
+@contextlib.asynccontextmanager
+async def up(folder: Path, logs: Path) -> AsyncIterator[Event]:
+    """`mesh up` for as long as the block lasts; yields what it said when it was ready."""
+    command = ["up", "mesh.yaml", "--port", "0", "--metrics-port", "0", "--json"]
+    async with running(_mesh_command("mesh", command, folder, logs)) as program:
+        yield await program.event("ready", READY_BUDGET_S)
+
+
+@contextlib.asynccontextmanager
+async def simulated_replicas(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed: int) -> AsyncIterator[int]:
+    """All replicas in one process, whose id it yields; writes their addresses to `folder`/endpoints.json."""
+    async with running(_replicas(ensemble, folder, logs, seed)) as replicas:
+        addresses = (await replicas.event("ready", READY_BUDGET_S))["addresses"]
+        (folder / "endpoints.json").write_text(json.dumps(endpoints_of(ensemble, addresses)))
+        yield replicas.process.pid
+
+
+async def first_full_answer(address: str, ensemble: TrainedEnsemble | SimulatedEnsemble) -> None:
+    """Asks at `address` until an answer is whole; raises CannotMeasure when none is within a minute."""
+    target = Target("grpc", address, ensemble.method, ensemble.game, 1)
+    source = "nothing"
+    try:
+        async with asyncio.timeout(READY_BUDGET_S), calling(target) as caller:
+            while (source := await caller.ask(0)) != FULL_ANSWER:  # noqa: ASYNC110 (another process)
+                await asyncio.sleep(ASK_AGAIN_S)
+    except TimeoutError:
+        raise CannotMeasure(f"no full answer within {READY_BUDGET_S:g} s of the start, but {source}") from None
 
 
 def _mesh_command(name: str, command: list[str], folder: Path, logs: Path) -> Launch:
@@ -87,13 +99,3 @@ def _replicas(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed: int) 
     for feature in feature_names(ensemble):
         command += ["--feature", feature]
     return Launch("replicas", command, folder, logs / "replicas.log")
-
-
-async def _first_full_answer(address: str, ensemble: TrainedEnsemble | SimulatedEnsemble) -> None:
-    source = "nothing"
-    try:
-        async with asyncio.timeout(READY_BUDGET_S), score_callers(address, ensemble.game, 1, 1) as callers:
-            while (source := await callers[0].ask(0)) != FULL_ANSWER:  # noqa: ASYNC110 (another process)
-                await asyncio.sleep(ASK_AGAIN_S)
-    except TimeoutError:
-        raise CannotMeasure(f"no full answer within {READY_BUDGET_S:g} s of the start, but {source}") from None

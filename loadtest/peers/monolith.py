@@ -1,4 +1,4 @@
-"""The monolith of old: Flask under gunicorn, every process with all models, one process a core."""
+"""The monolith of old: Flask under gunicorn, every process with all models, one after the other."""
 
 from __future__ import annotations
 
@@ -8,53 +8,59 @@ import json
 import os
 import socket
 import sys
+import time
 import urllib.request
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from loadtest.faults import CannotMeasure
+from loadtest.peers.system import System
 from loadtest.processes import Launch, Program, running
+from loadtest.workloads import SimulatedEnsemble, TrainedEnsemble
 
 READY_BUDGET_S = 60.0
 LOOK_S = 1.0  # the socket accepts before any process does, so one look must not take all the time
 
-
-@dataclass(frozen=True, slots=True)
-class Monolith:
-    """A monolith whose processes all answer."""
-
-    address: str
-    processes: tuple[int, ...]
+name = "monolith"
 
 
 @contextlib.asynccontextmanager
-async def monolith(folder: Path, logs: Path) -> AsyncIterator[Monolith]:
-    """Flask under gunicorn, one sync worker a core.
+async def trained(ensemble: TrainedEnsemble, folder: Path, logs: Path) -> AsyncIterator[System]:  # noqa: ARG001
+    """One process a core."""
+    async with _serving(folder, logs, os.cpu_count() or 1, {}) as system:
+        yield system
 
-    Sync workers close the connection after each answer; gthread workers of one thread, which keep it open, were
-    no faster.
+
+@contextlib.asynccontextmanager
+async def simulated(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed: int) -> AsyncIterator[System]:  # noqa: ARG001
+    """As many processes as the mesh has replicas: the same number of rows can be under way. They draw by themselves."""
+    times = {"MONOLITH_MEDIAN_S": f"{ensemble.service.median_s}", "MONOLITH_SIGMA": f"{ensemble.service.sigma}"}
+    async with _serving(folder, logs, ensemble.models * ensemble.replicas, times) as system:
+        yield system
+
+
+@contextlib.asynccontextmanager
+async def _serving(folder: Path, logs: Path, processes: int, environment: Mapping[str, str]) -> AsyncIterator[System]:
+    """gunicorn's sync workers close the connection after each answer; gthread workers of one thread, which keep it
+    open, were no faster.
     """
-    processes = os.cpu_count() or 1
+    started_s = time.monotonic()
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-        async with running(_gunicorn(folder, logs, processes, listener.fileno())) as program:
-            yield Monolith(address, await _all_processes(program, address, processes))
+        async with running(_gunicorn(folder, logs, processes, listener.fileno(), environment)) as program:
+            pids = await _all_processes(program, address, processes)
+            yield System("http", address, {"processes": pids}, time.monotonic() - started_s)
 
 
-def _gunicorn(folder: Path, logs: Path, processes: int, listener: int) -> Launch:
+def _gunicorn(folder: Path, logs: Path, processes: int, listener: int, environment: Mapping[str, str]) -> Launch:
     options = ["--workers", str(processes), "--worker-class", "sync", "--bind", f"fd://{listener}"]
     options += ["--no-control-socket", "--log-level", "warning"]
     return Launch(
-        name="monolith",
+        name=name,
         command=[sys.executable, "-m", "gunicorn", *options, "loadtest.peers.monolith_app:create_app()"],
         folder=folder,
         log=logs / "monolith.log",
-        environment={
-            "MONOLITH_MODELS": str(folder / "models"),
-            "MONOLITH_PLAYERS": str(folder / "players.sqlite"),
-            "OMP_NUM_THREADS": "1",
-        },
+        environment={"MONOLITH_FOLDER": str(folder), "OMP_NUM_THREADS": "1", **environment},
         inherited_fds=(listener,),
     )
 

@@ -1,49 +1,73 @@
 """The monolith of old: Flask, every process with all models, which predict one after the other.
 
-Reads what it serves from the environment: MONOLITH_MODELS, a folder of LightGBM text models, and
-MONOLITH_PLAYERS, the mesh's own SQLite file of players.
+Reads from the environment what it serves: MONOLITH_FOLDER, a workload's folder, and, when its models are simulated,
+MONOLITH_MEDIAN_S and MONOLITH_SIGMA of a row's time.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-READ = "SELECT numbers FROM players WHERE player_id = ?"
+from loadtest.peers.inputs import Inputs, Matrix
+from loadtest.simulated.model import endless_s
+from loadtest.simulated.service_times import Lognormal
+
+Predict = Callable[[Matrix], Matrix]
 
 
 def create_app() -> Any:
     """The WSGI application. Loads every model before it answers anything."""
     import flask
 
-    score = _scorer(Path(os.environ["MONOLITH_MODELS"]), Path(os.environ["MONOLITH_PLAYERS"]))
+    inputs = Inputs(Path(os.environ["MONOLITH_FOLDER"]))
+    models = simulated_models(inputs) if "MONOLITH_MEDIAN_S" in os.environ else trained_models(inputs)
     app = flask.Flask("monolith")
 
     @app.post("/score")
     def _score() -> Mapping[str, float]:
-        return {"score": score(flask.request.get_json()["player_id"])}
+        return {"score": float(scores()[0])}
+
+    @app.post("/offer")
+    def _offer() -> Mapping[str, str | float]:
+        offer_id, score = inputs.best(scores())
+        return {"offer_id": offer_id, "score": score}
 
     @app.get("/process")
     def _process() -> Mapping[str, int]:
         return {"pid": os.getpid()}
 
+    def scores() -> Matrix:
+        rows = inputs.rows(flask.request.get_json()["player_id"])
+        mean: Matrix = np.mean([predict(rows) for predict in models], axis=0)
+        return mean
+
     return app
 
 
-def _scorer(models: Path, players: Path) -> Callable[[str], float]:
+def trained_models(inputs: Inputs) -> Sequence[Predict]:
+    """LightGBM's own Python package, one thread."""
     import lightgbm
 
-    boosters = [lightgbm.Booster(model_file=path) for path in sorted(models.glob("*.txt"))]
-    database = sqlite3.connect(f"{players.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    def predictor(path: Path) -> Predict:
+        booster = lightgbm.Booster(model_file=path)
+        return lambda rows: np.asarray(booster.predict(rows, num_threads=1))
 
-    def score(player_id: str) -> float:
-        (packed,) = database.execute(READ, (player_id,)).fetchone()
-        row = np.frombuffer(packed, dtype="<f8").reshape(1, -1)
-        return float(np.mean([booster.predict(row, num_threads=1)[0] for booster in boosters]))
+    return [predictor(path) for path in inputs.model_files]
 
-    return score
+
+def simulated_models(inputs: Inputs) -> Sequence[Predict]:
+    """Each sleeps for as long as a row would take; a row's score is its first feature."""
+    service = Lognormal(float(os.environ["MONOLITH_MEDIAN_S"]), float(os.environ["MONOLITH_SIGMA"]))
+    needed_s = endless_s(service, np.random.default_rng())
+
+    def predict(rows: Matrix) -> Matrix:
+        time.sleep(sum(next(needed_s) for _ in rows))
+        return rows[:, 0]
+
+    return [predict] * len(inputs.model_names)

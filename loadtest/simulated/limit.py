@@ -6,7 +6,23 @@ import heapq
 
 import numpy as np
 
+from loadtest import arrivals
+from loadtest.measuring import Span
 from loadtest.simulated.service_times import Seconds, ServiceTimes
+from loadtest.workloads import SimulatedEnsemble
+
+LIMIT_RUNS = 20  # of the same arrivals with other service times, for percentiles that stand still
+
+
+def limit_ms(ensemble: SimulatedEnsemble, rate_rps: float, span: Span, seed: int) -> Seconds:
+    """The ideal mesh's latencies, in ms, for the arrivals that an open-loop generator makes of the same arguments."""
+    due_s = arrivals.poisson(rate_rps, span.warm_up_s + span.seconds, seed)
+    rng = np.random.default_rng(seed)
+    runs = [
+        ideal_latencies_s(due_s, ensemble.service, ensemble.models, ensemble.replicas, rng)[due_s >= span.warm_up_s]
+        for _ in range(LIMIT_RUNS)
+    ]
+    return np.concatenate(runs) * 1000
 
 
 def ideal_latencies_s(

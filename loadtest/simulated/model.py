@@ -25,7 +25,7 @@ class SimulatedReplica:
     """First come, first served, one row at a time; knows no clock but the moments it is told."""
 
     def __init__(self, service: ServiceTimes, rng: np.random.Generator) -> None:
-        self._needed_s = _endless(service, rng)
+        self._needed_s = endless_s(service, rng)
         self._free_s = float("-inf")
 
     def serve(self, arrived_s: float, rows: int) -> Service:
@@ -35,6 +35,7 @@ class SimulatedReplica:
         return Service(arrived_s, start_s, self._free_s)
 
 
-def _endless(service: ServiceTimes, rng: np.random.Generator) -> Iterator[float]:
+def endless_s(service: ServiceTimes, rng: np.random.Generator) -> Iterator[float]:
+    """Independent service times, drawn many at once."""
     while True:
         yield from service.draw(rng, DRAWN_AT_ONCE).tolist()

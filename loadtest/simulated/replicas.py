@@ -1,6 +1,7 @@
 """Many simulated replicas in one process, behind the part of the Open Inference Protocol that lanes use.
 
-Listens on one Unix socket a replica. Every stream is a replica of its own: it answers its messages in order, one
+Listens on one Unix socket a replica. Every stream is a replica of its own, and so is every model version of single
+calls: it answers its messages in order, one
 row at a time. A row's score is its first feature.
 """
 
@@ -44,7 +45,8 @@ class Replicas(inference_pb2_grpc.GRPCInferenceServiceServicer):
         self._service = service
         self._features = features
         self._seed = seed
-        self._streams = 0
+        self._opened = 0
+        self._unary: dict[tuple[str, str], SimulatedReplica] = {}
 
     async def ModelMetadata(  # noqa: N802  # the contract's name
         self, request: inference_pb2.ModelMetadataRequest, _: object
@@ -63,8 +65,7 @@ class Replicas(inference_pb2_grpc.GRPCInferenceServiceServicer):
         self, requests: AsyncIterator[Request], context: grpc.aio.ServicerContext[Request, Reply]
     ) -> None:
         """Answers the messages of one stream as one replica would."""
-        self._streams += 1
-        replica = SimulatedReplica(self._service, np.random.default_rng((self._seed, self._streams)))
+        replica = self._replica()
         waiting: asyncio.Queue[_Waiting | None] = asyncio.Queue(MAX_WAITING_MESSAGES)
         async with asyncio.TaskGroup() as group:
             group.create_task(_answer_in_order(waiting, context))
@@ -73,6 +74,21 @@ class Replicas(inference_pb2_grpc.GRPCInferenceServiceServicer):
                 await waiting.put(_Waiting(request, replica.serve(clock(), _rows(request))))
             await waiting.put(None)
 
+    async def ModelInfer(  # noqa: N802  # the contract's name
+        self, request: Request, _: object
+    ) -> inference_pb2.ModelInferResponse:
+        """Answers a single call: `model_version` says which replica of the model is meant."""
+        key = (request.model_name, request.model_version)
+        replica = self._unary.get(key) or self._unary.setdefault(key, self._replica())
+        loop = asyncio.get_running_loop()
+        message = _Waiting(request, replica.serve(loop.time(), _rows(request)))
+        await asyncio.sleep(message.service.end_s - loop.time())
+        return _reply(message)
+
+    def _replica(self) -> SimulatedReplica:
+        self._opened += 1
+        return SimulatedReplica(self._service, np.random.default_rng((self._seed, self._opened)))
+
 
 async def _answer_in_order(
     waiting: asyncio.Queue[_Waiting | None], context: grpc.aio.ServicerContext[Request, Reply]
@@ -80,14 +96,14 @@ async def _answer_in_order(
     loop = asyncio.get_running_loop()
     while (message := await waiting.get()) is not None:
         await asyncio.sleep(message.service.end_s - loop.time())
-        await context.write(_reply(message))
+        await context.write(Reply(infer_response=_reply(message)))
 
 
 def _rows(request: Request) -> int:
     return request.inputs[0].shape[0]
 
 
-def _reply(message: _Waiting) -> Reply:
+def _reply(message: _Waiting) -> inference_pb2.ModelInferResponse:
     request, service = message.request, message.service
     matrix = np.frombuffer(request.raw_input_contents[0], dtype="<f8").reshape(request.inputs[0].shape)
     scores = np.ascontiguousarray(matrix[:, 0])
@@ -98,7 +114,7 @@ def _reply(message: _Waiting) -> Reply:
     infer.parameters["predict_ns"].int64_param = round((service.end_s - service.start_s) * 1e9)
     infer.parameters["queue_ns"].int64_param = round((service.start_s - service.arrived_s) * 1e9)
     infer.parameters["starved"].double_param = 0.0
-    return Reply(infer_response=infer)
+    return infer
 
 
 async def serve(replicas: Replicas, count: int) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from loadtest.driving import Drive, Options, drive, no_meter
+from loadtest.generators.callers import Target
 from loadtest.generators.closed_loop import ask_by_turns
 from loadtest.generators.open_loop import ask_on_schedule
 from loadtest.generators.tally import Window
@@ -36,17 +37,17 @@ class Gate:
         return "ENSEMBLE"
 
 
-class OneAtATime:
-    """Fails when it is asked again before it has answered."""
+class TwoAtATime:
+    """Fails when more than two wait for its answers."""
 
     def __init__(self) -> None:
-        self._is_asked = False
+        self._waiting = 0
 
     async def ask(self, player: int) -> str:
-        assert not self._is_asked
-        self._is_asked = True
+        self._waiting += 1
+        assert self._waiting <= 2
         await asyncio.sleep(0)
-        self._is_asked = False
+        self._waiting -= 1
         return "ENSEMBLE" if player else "PARTIAL"
 
 
@@ -91,7 +92,7 @@ async def test_a_request_due_before_the_window_only_warms_up() -> None:
 async def test_a_caller_of_the_closed_loop_waits_for_its_answer() -> None:
     now_s = time.monotonic()
     window = Window(now_s, now_s + 0.05)
-    tally = await ask_by_turns([OneAtATime(), OneAtATime()], 10, window, seed=1)
+    tally = await ask_by_turns(TwoAtATime(), 2, 10, window, seed=1)
     assert set(tally.sources) == {"ENSEMBLE", "PARTIAL"}
     assert len(tally.latencies_ms) == tally.sources.total()
 
@@ -100,8 +101,9 @@ async def test_a_caller_of_the_closed_loop_waits_for_its_answer() -> None:
 async def test_a_generator_process_tells_answers_that_were_not_full_ones(
     loop: Literal["closed", "open"], mesh: str, tmp_path: Path
 ) -> None:
-    options: Options = {"address": mesh, "game": "w15", "players": 20, "rate_rps": 200.0, "seed": 3}
-    driven = await drive(Drive(loop, 0.1, 0.5, options), no_meter, tmp_path)
+    options: Options = {"rate_rps": 200.0, "seed": 3}
+    target = Target("grpc", mesh, "Score", "w15", 20)
+    driven = await drive(Drive(loop, 0.1, 0.5, target, options), no_meter, tmp_path)
     assert set(driven.degraded) == {"FALLBACK"}
     assert 0 < driven.degraded["FALLBACK"] < driven.answers
     assert driven.level.rps == driven.answers / 0.5

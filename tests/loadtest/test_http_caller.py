@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from loadtest.generators.http_caller import HttpCaller, score_posts
+from loadtest.generators.http_caller import HttpCaller, posts
 
 KEPT = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 CLOSED = b"HTTP/1.1 200 OK\r\nConnection: close\r\ncontent-length: 5\r\n\r\nhello"
@@ -39,7 +39,7 @@ async def _caller_of(service: Service) -> AsyncIterator[HttpCaller]:
     async with await asyncio.start_server(service.serve, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         address = f"{host}:{port}"
-        caller = HttpCaller(address, score_posts(address, ["p0000", "p0001"]))
+        caller = HttpCaller(address, posts(address, "/score", ["p0000", "p0001"]))
         yield caller
         caller.close()
 

@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import lightgbm
 import numpy as np
 import pytest
 
 from loadtest.peers.monolith_app import create_app
-from loadtest.training import players_of, prepare
-from loadtest.workloads import TrainedEnsemble, feature_names
+from loadtest.training import Matrix, offers_of, players_of, prepare
+from loadtest.workloads import Forests, TrainedEnsemble, player_feature_names
 from mesh.player_features import Columns, PlayerFeatures
 from mesh.player_store import replacing_store, write_players
 
-TINY = TrainedEnsemble(game="tiny", models=2, trees=3, leaves=4, features=5, players=6)
+TINY = TrainedEnsemble("tiny", "two tiny models", Forests("forests", 2, 3, 4, 5), models=2, players=6)
+RANKING = replace(TINY, game="ranking", offers=3, offer_features=2)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_tree_has_all_its_leaves(folder: Path) -> None:
-    for path in folder.glob("models/*.txt"):
+    for path in (folder / "forests").glob("*.txt"):
         assert re.findall(r"^num_leaves=(\d+)", path.read_text(), re.MULTILINE) == ["4", "4", "4"]
 
 
@@ -37,20 +40,39 @@ def test_models_of_an_earlier_run_are_kept(folder: Path) -> None:
 def test_models_of_another_size_are_not_used(tmp_path: Path) -> None:
     prepare(TINY, tmp_path, lambda _: None)
     trained: list[str] = []
-    prepare(TrainedEnsemble(game="tiny", models=2, trees=2, leaves=4, features=5, players=6), tmp_path, trained.append)
+    prepare(replace(TINY, forests=replace(TINY.forests, trees=2)), tmp_path, trained.append)
     assert len(trained) == 2
 
 
 def test_the_monolith_reads_the_meshs_store_and_answers_the_mean_of_its_models(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with replacing_store(folder / "players.sqlite", Columns(tuple(feature_names(TINY)), ())) as store:
-        rows = {player: PlayerFeatures(row.tobytes(), (), 0.0) for player, row in players_of(TINY).items()}
-        write_players(store, rows.items())
-    monkeypatch.setenv("MONOLITH_MODELS", str(folder / "models"))
-    monkeypatch.setenv("MONOLITH_PLAYERS", str(folder / "players.sqlite"))
-    client = create_app().test_client()
-    models = [lightgbm.Booster(model_file=path) for path in sorted(folder.glob("models/*.txt"))]
+    client = monolith(TINY, folder, monkeypatch)
     for player, row in players_of(TINY).items():
-        expected = np.mean([model.predict(row.reshape(1, -1))[0] for model in models])
+        expected = np.mean(predictions(folder, row.reshape(1, -1)), axis=0)[0]
         assert client.post("/score", json={"player_id": player}).get_json() == {"score": expected}
+
+
+def test_the_monolith_ranks_every_offer_for_the_player(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = monolith(RANKING, folder, monkeypatch)
+    offers = offers_of(RANKING)
+    for player, row in players_of(RANKING).items():
+        rows = np.array([[*row, *offer] for offer in offers.values()])
+        scores = np.mean(predictions(folder, rows), axis=0)
+        best = {"offer_id": list(offers)[int(np.argmax(scores))], "score": scores.max()}
+        assert client.post("/offer", json={"player_id": player}).get_json() == best
+
+
+def predictions(folder: Path, rows: Matrix) -> list[Matrix]:
+    models = [lightgbm.Booster(model_file=path) for path in sorted((folder / "forests").glob("*.txt"))]
+    return [np.asarray(model.predict(rows)) for model in models]
+
+
+def monolith(ensemble: TrainedEnsemble, root: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    prepare(ensemble, root, lambda _: None)
+    folder = root / ensemble.game
+    with replacing_store(folder / "players.sqlite", Columns(tuple(player_feature_names(ensemble)), ())) as store:
+        rows = {player: PlayerFeatures(row.tobytes(), (), 0.0) for player, row in players_of(ensemble).items()}
+        write_players(store, rows.items())
+    monkeypatch.setenv("MONOLITH_FOLDER", str(folder))
+    return create_app().test_client()

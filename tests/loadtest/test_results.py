@@ -6,10 +6,9 @@ import pytest
 
 from loadtest.bench.aims import Aim, simulated_aims, trained_aims
 from loadtest.bench.results import Footprint, LoadPoint, MeshCost, Trained, document, median_simulated, median_trained
-from loadtest.bench.trained import Reading, cost_of
-from loadtest.driving import Driven
+from loadtest.bench.trained import cost_of
 from loadtest.latency import Level
-from loadtest.metering import Cohorts
+from loadtest.measuring import Point
 
 CALLERS = (1, 8, 64, 256)
 
@@ -83,7 +82,6 @@ def test_an_aim_may_ask_for_at_least_or_at_most() -> None:
     assert [Aim("", 2.5, 2.0, at_least=True).met, Aim("", 2.5, 2.0).met] == [True, False]
 
 
-def test_cost_is_what_was_spent_between_the_readings_for_each_answer() -> None:
-    before, after = Reading(10.0, 20.0, Cohorts(5, 50)), Reading(10.5, 22.0, Cohorts(15, 150))
-    driven = Driven(Level(500, 1, 2, 3), 1000, {}, 0.0, before, after)
-    assert cost_of(driven) == MeshCost(supervisor_cpu_us=500.0, worker_cpu_us=2000.0, mean_cohort=10.0)
+def test_cost_is_what_was_spent_for_each_answer() -> None:
+    point = Point(4.0, Level(500, 1, 2, 3), 1000, {}, 0.0, {"supervisor": 0.5, "workers": 2.0}, 10.0)
+    assert cost_of(point) == MeshCost(supervisor_cpu_us=500.0, worker_cpu_us=2000.0, mean_cohort=10.0)

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.training import write_catalog
-from loadtest.workloads import S15, W15, Workload, endpoints_of, model_names
+from loadtest.training import write_inputs
+from loadtest.workloads import S15, W15, W15X100, W30, Workload, endpoints_of, model_names
 from mesh import catalog
 
 
-@pytest.mark.parametrize("workload", [W15, S15], ids=["w15", "s15"])
+@pytest.mark.parametrize("workload", [W15, W15X100, W30, S15], ids=lambda workload: workload.game)
 def test_the_mesh_takes_a_workloads_catalog(workload: Workload, tmp_path: Path) -> None:
-    write_catalog(workload, tmp_path)
+    write_inputs(workload, tmp_path)
     loaded = catalog.load(tmp_path / "mesh.yaml")
     assert [model.name for model in loaded.versions["1"].models] == model_names(workload)
-    assert (loaded.game, loaded.versions["1"].quorum) == (workload.game, 10)
+    assert (loaded.game, loaded.versions["1"].quorum) == (workload.game, workload.quorum)
 
 
 def test_every_model_gets_its_own_replicas() -> None:

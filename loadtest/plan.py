@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from loadtest import machine
-from loadtest.driving import Driven
+from loadtest.measuring import Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +36,10 @@ class Plan:
         if busy > machine.QUIET_SHARE:
             self.doubt(f"{what}: other programs kept the machine {busy:.0%} busy when it began")
 
-    def tell(self, what: str, driven: Driven[Any]) -> None:
+    def tell(self, what: str, point: Point) -> None:
         """One line on a measurement, and one more when answers were not full ones."""
-        level = driven.level
+        level = point.level
         self.progress(f"  {what}: {level.rps:,.0f} rps, p50 {level.p50_ms:.1f} ms, p95 {level.p95_ms:.1f} ms")
-        if driven.degraded:
-            counts = ", ".join(f"{count} {source}" for source, count in driven.degraded.items())
-            self.fault(f"{what}: of {driven.answers} answers, not full: {counts}")
+        if point.degraded:
+            counts = ", ".join(f"{count} {source}" for source, count in point.degraded.items())
+            self.fault(f"{what}: of {point.answers} answers, not full: {counts}")

@@ -1,0 +1,123 @@
+"""`python -m loadtest compare`: this mesh, a naive one, the monolith and Ray Serve, one after another, in rounds."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import datetime
+import json
+import signal
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from loadtest import machine
+from loadtest.compare import page, report
+from loadtest.compare.results import Comparison, document
+from loadtest.compare.rounds import compare
+from loadtest.faults import CannotMeasure
+from loadtest.options import positive_float, positive_int
+from loadtest.peers import mesh, monolith, naive, ray_serve
+from loadtest.peers.system import Peer
+from loadtest.plan import Plan
+from loadtest.workloads import S15, W15, W15X100, W30, Workload
+
+MEASURED, FAULTY, NOT_MEASURED, INTERRUPTED = 0, 1, 2, 130
+PEERS: dict[str, Peer] = {peer.name: peer for peer in (mesh, naive, monolith, ray_serve)}
+WORKLOADS: dict[str, Workload] = {workload.game: workload for workload in (W15, W15X100, W30, S15)}
+PACKAGES = ("grpcio", "lightgbm", "numpy", "uvloop", "flask", "gunicorn")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    add = parser.add_argument
+    add("--systems", type=_names(PEERS), help=f"which, comma-separated, of {','.join(PEERS)} (default: all there are)")
+    add("--workloads", type=_names(WORKLOADS), default=list(WORKLOADS), help=f"of {','.join(WORKLOADS)} (default: all)")
+    add("--rounds", type=positive_int, default=3, help="medians are over so many (default 3)")
+    add("--seconds", type=positive_float, help="of one measurement (default: closed loop 4, open loop 12)")
+    add("--json", action="store_true", help="the document on stdout instead of the tables")
+    add("--out", type=Path, default=Path("build/compare.json"), help="the document; the page goes beside it as .html")
+    add("--folder", type=Path, default=Path("build/bench"), help="trained models, logs")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs it; the exit code is 0 measured, 1 not all answers were full, 2 not measured, 130 interrupted."""
+    said = Console(stderr=True, highlight=False)
+    faults: list[str] = []
+    doubts: list[str] = []
+    plan = Plan(
+        rounds=options.rounds,
+        seconds=options.seconds,
+        folder=options.folder.absolute(),
+        progress=lambda line: said.print(line, markup=False),
+        fault=faults.append,
+        doubt=doubts.append,
+    )
+    try:
+        measured = asyncio.run(_compare(options, plan))
+    except CannotMeasure as error:
+        said.print(str(error), style="red", markup=False)
+        return NOT_MEASURED
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return INTERRUPTED
+    if options.json:
+        print(json.dumps(_document(measured, options.rounds)))
+    else:
+        for comparison in measured:
+            report.print_comparison(Console(), comparison)
+    for kind, lines in (("doubtful", doubts), ("fault", faults)):
+        for line in lines:
+            said.print(f"{kind}: {line}", style="red", markup=False)
+    return FAULTY if faults else MEASURED
+
+
+async def _compare(options: argparse.Namespace, plan: Plan) -> list[Comparison]:
+    task = asyncio.current_task()
+    assert task is not None
+    # Every block on the way out ends the processes that it started.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    plan.progress(machine.described())
+    measured: list[Comparison] = []
+    for workload in options.workloads:
+        measured.append(await compare(WORKLOADS[workload], _chosen(options.systems, plan), plan))
+        _write(options.out, measured, options.rounds)  # after each: hours of rounds are not to be lost
+    return measured
+
+
+def _chosen(systems: list[str] | None, plan: Plan) -> list[Peer]:
+    if systems is not None:
+        return [PEERS[system] for system in systems]
+    if ray_serve.PYTHON.exists():
+        return list(PEERS.values())
+    plan.progress("Ray Serve is not installed and left out; `make compare-ray` does both")
+    return [peer for peer in PEERS.values() if peer.name != ray_serve.name]
+
+
+def _write(path: Path, measured: list[Comparison], rounds: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(_document(measured, rounds), indent=2) + "\n")
+    path.with_suffix(".html").write_text(page.render(measured, machine.described()))
+
+
+def _document(measured: list[Comparison], rounds: int) -> dict[str, Any]:
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "machine": machine.described(),
+        "versions": {package: metadata.version(package) for package in PACKAGES} | ray_serve.versions(),
+        "rounds": rounds,
+        "workloads": {comparison.workload.game: document(comparison) for comparison in measured},
+    }
+
+
+def _names(known: dict[str, Any]) -> Any:
+    def names(text: str) -> list[str]:
+        chosen = text.split(",")
+        for name in chosen:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+        return chosen
+
+    return names

@@ -1,0 +1,61 @@
+"""The page of a comparison: rates and latencies of all systems, by load, in one self-contained HTML file."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import plotly.graph_objects as plots
+from plotly.subplots import make_subplots
+
+from loadtest.compare.results import LIMIT, Comparison, Figures
+
+COLOURS = {"mesh": "#1a7f5a", "naive": "#c98a1b", "monolith": "#7a6f9b", "ray": "#b8432f", LIMIT: "#888888"}
+PANELS = ("answers a second", "p50, ms", "p95, ms", "CPU of an answer, us")
+
+
+def render(measured: Sequence[Comparison], machine: str) -> str:
+    """The page's text."""
+    figures = [_figure(comparison) for comparison in measured]
+    parts = [
+        figure.to_html(full_html=False, include_plotlyjs="inline" if not number else False)
+        for number, figure in enumerate(figures)
+    ]
+    style = "body{font-family:system-ui,sans-serif;max-width:1200px;margin:2em auto}"
+    head = f"<meta charset='utf-8'><title>ensemble-mesh and its peers</title><style>{style}</style>"
+    title = f"<h1>ensemble-mesh beside its peers</h1><p>{html.escape(machine)}. Medians of rounds.</p>"
+    return f"<!doctype html><html lang='en'><head>{head}</head><body>{title}{''.join(parts)}</body></html>\n"
+
+
+def _figure(comparison: Comparison) -> plots.Figure:
+    figure = make_subplots(rows=1, cols=len(PANELS), subplot_titles=PANELS)
+    for name, outcome in comparison.systems.items():
+        _draw(figure, name, [(load, at) for load, at in outcome.loads.items()])
+    if comparison.limit:
+        _draw(figure, LIMIT, list(comparison.limit.items()))
+    workload = comparison.workload
+    figure.update_layout(title=f"{workload.game.upper()}: {workload.title}", height=420, template="plotly_white")
+    figure.update_xaxes(type="category", title="load" if comparison.limit else "callers")
+    figure.update_yaxes(type="log")
+    return figure
+
+
+def _draw(figure: plots.Figure, name: str, loads: Sequence[tuple[float, Figures]]) -> None:
+    places = [f"{load:.0%}" if load < 1 else f"{load:g}" for load, _ in loads]
+    columns = (
+        [at.rps for _, at in loads],
+        [at.p50_ms for _, at in loads],
+        [at.p95_ms for _, at in loads],
+        [at.cpu_us or None for _, at in loads],
+    )
+    for number, values in enumerate(columns, 1):
+        line = plots.Scatter(
+            x=places,
+            y=values,
+            name=name,
+            legendgroup=name,
+            showlegend=number == 1,
+            mode="lines+markers",
+            line={"color": COLOURS[name], "dash": "dot" if name == LIMIT else "solid"},
+        )
+        figure.add_trace(line, row=1, col=number)
