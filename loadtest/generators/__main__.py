@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import uvloop
 
-from loadtest import arrivals, precise_loop
+from loadtest import arrivals, precise_loop, priority
 from loadtest.faults import CannotMeasure
 from loadtest.generators.callers import Target, calling
 from loadtest.generators.closed_loop import ask_by_turns
@@ -26,6 +26,8 @@ HEAD_START_S = 0.3
 def main() -> int:
     serving.follow_parent()
     options = _parser().parse_args()
+    if options.loop == "open":
+        priority.raised()
     new_loop: Callable[[], asyncio.AbstractEventLoop] = (
         uvloop.new_event_loop if options.loop == "closed" else precise_loop.new_event_loop
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from loadtest.offline import mean, median, trimmed_mean, vote, weighted_mean
 from tests.end_to_end.meshes import OFFERS, TEXTS, Player
 from tests.forests import PLATFORMS, TIERS, Matrix, TrainedForest
 
@@ -49,53 +50,10 @@ def _value(feature: str, player: Player, offer: str, context: Context) -> float:
     return np.nan if value is None else float(value)
 
 
-def mean(votes: Sequence[float], _: Sequence[float]) -> float:
-    return _add(votes) / len(votes)
-
-
-def weighted_mean(votes: Sequence[float], weights: Sequence[float]) -> float:
-    return _add([vote * weight for vote, weight in zip(votes, weights, strict=True)]) / _add(weights)
-
-
-def median(votes: Sequence[float], _: Sequence[float]) -> float:
-    ordered, half = sorted(votes), len(votes) // 2
-    return ordered[half] if len(votes) % 2 else (ordered[half - 1] + ordered[half]) / 2
-
-
-def trimmed_mean(votes: Sequence[float], _: Sequence[float]) -> float:
-    drop = int(len(votes) * 0.1)
-    kept = sorted(votes)[drop : len(votes) - drop]
-    return _add(kept) / len(kept)
-
-
-def vote(votes: Sequence[float], _: Sequence[float]) -> float:
-    return sum(score >= 0.5 for score in votes) / len(votes)
-
-
 ROW_COMBINERS: dict[str, Callable[[Sequence[float], Sequence[float]], float]] = {
-    "every-kind": mean,
+    "every-kind": lambda votes, _: mean(votes),
     "weighted-mean": weighted_mean,
-    "median": median,
-    "trimmed-mean": trimmed_mean,
-    "vote": vote,
+    "median": lambda votes, _: median(votes),
+    "trimmed-mean": lambda votes, _: trimmed_mean(votes, 0.1),
+    "vote": lambda votes, _: vote(votes, 0.5),
 }
-
-
-def rank_mean(votes: Sequence[Sequence[float]]) -> list[float]:
-    """The mean place of each offer among the offers, 0 to 1, from one player's votes [offers][models]."""
-    by_model = list(zip(*votes, strict=True))
-    places = [[_place(score, row) for score in row] for row in by_model]
-    return [_add(column) / len(by_model) for column in zip(*places, strict=True)]
-
-
-def _place(score: float, row: Sequence[float]) -> float:
-    below = sum(other < score for other in row)
-    equal = sum(other == score for other in row)
-    return (2 * below + equal - 1) / (2 * (len(row) - 1))
-
-
-def _add(numbers: Sequence[float]) -> float:
-    total = 0.0
-    for number in numbers:
-        total += number
-    return total

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from loadtest.offline import mean, rank_mean
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from tests.end_to_end import offline
@@ -57,7 +58,7 @@ def ranked_offline(world: World, version: str) -> list[list[tuple[str, float, fl
     tables = [offline.table(models, world.players, offer).T.tolist() for offer in PRICES]  # [offers][players][models]
     ranked = []
     for votes in zip(*tables, strict=True):  # [offers][models], of one player
-        scores = offline.rank_mean(votes) if version == "rank-mean" else [offline.mean(row, ()) for row in votes]
+        scores = rank_mean(votes) if version == "rank-mean" else [mean(row) for row in votes]
         priced = [(offer, score, score * PRICES[offer]) for offer, score in zip(PRICES, scores, strict=True)]
         ranked.append(sorted(priced, key=lambda offer: -offer[2]))
     return ranked

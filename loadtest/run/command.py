@@ -1,0 +1,216 @@
+"""`python -m loadtest run`: sends on a schedule, waits for nobody, says what became of every request."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from loadtest import arrivals
+from loadtest.faults import CannotMeasure
+from loadtest.offline import Oracle
+from loadtest.options import positive_float, positive_int
+from loadtest.run import page, report
+from loadtest.run.job import Question
+from loadtest.run.knee import Step, find_knee
+from loadtest.run.measure import Setting, measure, must_answer
+from loadtest.run.summary import Summary
+from loadtest.simulated.service_times import Seconds
+from mesh.errors import Misconfigured
+
+MEASURED, FAULTY, NOT_MEASURED, GENERATOR_LIMIT, INTERRUPTED = 0, 1, 2, 3, 130
+KNEE_SECONDS = 5.0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.epilog = "Exit codes: 0 measured; 1 errors or wrong scores; 2 not measured; 3 the generator was the limit."
+    add = parser.add_argument
+    add("--address", default="127.0.0.1:7000", help="of the supervisor (%(default)s)")
+    add("--game", default="dragonfall", help="(%(default)s)")
+    add("--method", choices=["GetOffer", "Score"], default="GetOffer", help="(%(default)s)")
+    add("--version", default="", help="pins a version")
+    add("--context", action="append", default=[], type=_pair, metavar="NAME=VALUE", help="known at the request; repeat")
+    add("--players", type=positive_int, default=10_000, help="player-00000 and so on, by Zipf's law (%(default)s)")
+    add("--player-ids", type=Path, help="a file of ids instead, one a line, the most popular first")
+    add("--rate", type=positive_float, default=100.0, help="requests a second (%(default)s); of a knee: to begin with")
+    add("--seconds", type=positive_float, help="how long (default 20; a step of --find-knee 5)")
+    add("--arrivals", choices=["poisson", "constant"], default="poisson", help="(%(default)s)")
+    add("--trace", type=Path, help="a file of timestamps in seconds, one a line, instead of --rate and --seconds")
+    add("--deadline-ms", type=positive_float, default=300.0, help="of each request (%(default)s)")
+    add("--processes", type=positive_int, default=1, help="that send (%(default)s)")
+    add(
+        "--max-unanswered",
+        type=positive_int,
+        default=10_000,
+        help="requests under way; more are not sent (%(default)s)",
+    )
+    add("--check", action="store_true", help="compare every score with LightGBM's own; needs --catalog")
+    add("--catalog", type=Path, help="the mesh's catalog file, for --check")
+    add("--find-knee", action="store_true", help="search the highest rate that keeps --slo-ms")
+    add("--slo-ms", type=positive_float, default=50.0, help="the p99 to keep (%(default)s)")
+    add("--full-share", type=positive_float, default=0.99, help="of answers that must be whole, too (%(default)s)")
+    add("--seed", type=int, default=0, help="of arrivals and players (%(default)s)")
+    add("--json", action="store_true", help="the document on stdout instead of the tables")
+    add("--out", type=Path, default=Path("build/run.json"), help="the document; the page goes beside it as .html")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs it; see the exit codes in `--help`."""
+    said = Console(stderr=True, highlight=False)
+
+    def progress(line: str) -> None:
+        said.print(line, markup=False)
+
+    try:
+        setting = _setting(options)
+        summary, steps = asyncio.run(_run(options, setting, progress))
+    except CannotMeasure as error:
+        said.print(str(error), style="red", markup=False, soft_wrap=True)
+        return NOT_MEASURED
+    except Misconfigured as error:
+        for fault in error.faults:
+            said.print(fault, style="red", markup=False, soft_wrap=True)
+        return NOT_MEASURED
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return INTERRUPTED
+    _write(options, summary, steps)
+    _tell(options, summary, steps)
+    for doubt in report.doubts(summary):
+        said.print(f"doubtful: {doubt}", style="red", markup=False, soft_wrap=True)
+    progress(f"the page: {options.out.with_suffix('.html')}")
+    return _exit_code(summary)
+
+
+async def _run(
+    options: argparse.Namespace, setting: Setting, progress: Callable[[str], None]
+) -> tuple[Summary, list[Step]]:
+    task = asyncio.current_task()
+    assert task is not None
+    # Every block on the way out ends the processes that it started.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    offsets_s, seconds = _schedule(options)
+    await must_answer(setting.question)
+    if options.find_knee:
+        return await _knee(options, setting, progress)
+    progress(f"{len(offsets_s):,} requests in {seconds:g} s to {options.address}")
+    return await measure(setting, offsets_s, seconds, progress), []
+
+
+async def _knee(
+    options: argparse.Namespace, setting: Setting, progress: Callable[[str], None]
+) -> tuple[Summary, list[Step]]:
+    summaries: dict[float, Summary] = {}
+    loop, seconds = asyncio.get_running_loop(), options.seconds or KNEE_SECONDS
+
+    def try_rate(rate_rps: float) -> Step:
+        offsets_s = _arrivals(options, rate_rps, seconds)
+        running = asyncio.run_coroutine_threadsafe(measure(setting, offsets_s, seconds, progress), loop)
+        summaries[rate_rps] = summary = running.result()
+        is_limit = bool(list(report.doubts(summary)))
+        full = summary.share("full")
+        is_held = report.is_held(summary) and summary.p99_ms <= options.slo_ms and full >= options.full_share
+        progress(f"{rate_rps:,.0f} a second: p99 {summary.p99_ms:.1f} ms, {full:.1%} full")
+        return Step(rate_rps, summary.p99_ms, full, is_held, is_limit and not is_held)
+
+    # The search itself is plain code on a thread, so that it can be tested without a mesh.
+    steps = await asyncio.to_thread(find_knee, options.rate, try_rate)
+    best = max((step for step in steps if step.is_held), key=lambda step: step.rate_rps, default=steps[-1])
+    return summaries[best.rate_rps], steps
+
+
+def _schedule(options: argparse.Namespace) -> tuple[Seconds, float]:
+    if options.trace is not None:
+        offsets_s = arrivals.read_trace(options.trace)
+        return offsets_s, max(1.0, float(offsets_s[-1]))
+    seconds = options.seconds or 20.0
+    offsets_s = _arrivals(options, options.rate, seconds)
+    if not len(offsets_s):
+        raise CannotMeasure(f"no request falls into {seconds:g} s at {options.rate:g} a second; give it longer")
+    return offsets_s, seconds
+
+
+def _arrivals(options: argparse.Namespace, rate_rps: float, seconds: float) -> Seconds:
+    if options.arrivals == "constant":
+        return arrivals.constant(rate_rps, seconds)
+    offsets_s = arrivals.poisson(rate_rps, seconds, options.seed)
+    return offsets_s if len(offsets_s) else np.zeros(1)
+
+
+def _setting(options: argparse.Namespace) -> Setting:
+    if options.check and options.catalog is None:
+        raise CannotMeasure("--check needs --catalog FILE: the catalog that the mesh serves")
+    context = dict(options.context)
+    question = Question(
+        address=options.address,
+        method=options.method,
+        game=options.game,
+        version=options.version,
+        deadline_ms=options.deadline_ms,
+        context=context,
+        player_ids=_player_ids(options),
+    )
+    oracle = Oracle(options.catalog, context) if options.check else None
+    return Setting(question, options.processes, options.max_unanswered, options.seed, oracle)
+
+
+def _player_ids(options: argparse.Namespace) -> list[str]:
+    if options.player_ids is None:
+        return [f"player-{number:05d}" for number in range(options.players)]
+    try:
+        ids = options.player_ids.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotMeasure(f"{options.player_ids}: cannot be read: {error}") from error
+    known = [player.strip() for player in ids if player.strip()]
+    if not known:
+        raise CannotMeasure(f"{options.player_ids}: has no ids; give one a line")
+    return known
+
+
+def _document(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> dict[str, Any]:
+    told = {"address": options.address, "game": options.game, "method": options.method, **report.document(summary)}
+    return told | ({"knee": report.knee_document(steps, options.slo_ms)} if steps else {})
+
+
+def _write(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> None:
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(_document(options, summary, steps), indent=2) + "\n")
+    title = f"{options.method} for {options.game}: {summary.offered_rps:,.0f} requests a second"
+    options.out.with_suffix(".html").write_text(page.render(title, summary, steps))
+
+
+def _tell(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> None:
+    if options.json:
+        print(json.dumps(_document(options, summary, steps)))
+        return
+    if steps:
+        report.print_knee(Console(), steps, options.slo_ms)
+    report.print_run(Console(), summary)
+
+
+def _exit_code(summary: Summary) -> int:
+    if summary.classes["wrong"]:
+        return FAULTY
+    if summary.classes["unsent"] or not report.is_held(summary):
+        return GENERATOR_LIMIT  # what the mesh made of a load that never came says nothing
+    return FAULTY if summary.classes["error"] else MEASURED
+
+
+def _pair(text: str) -> tuple[str, float | bool | str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    if value in ("true", "false"):
+        return name, value == "true"
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value

@@ -1,0 +1,136 @@
+"""One run: sender processes beside the mesh, their answers gathered, checked and summed up."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+
+from loadtest.faults import CannotMeasure
+from loadtest.generators.callers import ANSWERS
+from loadtest.offline import Oracle
+from loadtest.processes import Event, Launch, running
+from loadtest.run.answers import Answer, class_of, read_answers
+from loadtest.run.check import wrong_ones
+from loadtest.run.job import Job, Question
+from loadtest.run.sender import request_of
+from loadtest.run.summary import Generator, Summary, summarise
+from loadtest.simulated.service_times import Seconds
+from mesh import serving
+
+HEAD_START_S = 2.0  # for the senders to start and to connect
+CONNECT_BUDGET_S = 3.0
+FIRST_ANSWER_BUDGET_S = 10.0
+SLACK_S = 30.0  # for the last answers to be written down
+WRONG_REQUEST = ("NOT_FOUND", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "UNIMPLEMENTED", "UNAUTHENTICATED")
+ZIPF_EXPONENT = 1.0
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What stays the same from run to run."""
+
+    question: Question
+    processes: int
+    max_unanswered: int
+    seed: int
+    oracle: Oracle | None
+
+
+async def must_answer(question: Question) -> None:
+    """Raises CannotMeasure, with the reason, when nobody is there or the question itself is refused."""
+    async with grpc.aio.insecure_channel(question.address, options=serving.lane_options()) as channel:
+        try:
+            async with asyncio.timeout(CONNECT_BUDGET_S):
+                await channel.channel_ready()
+        except TimeoutError:
+            reason = f"nobody answers at {question.address} within {CONNECT_BUDGET_S:g} s"
+            raise CannotMeasure(f"{reason}; start a mesh (`make up`) or name another --address") from None
+        call: Any = channel.unary_unary(
+            f"/mesh.v1.Offers/{question.method}", response_deserializer=ANSWERS[question.method].FromString
+        )
+        try:
+            await call(request_of(question, question.player_ids[0]), timeout=FIRST_ANSWER_BUDGET_S)
+        except grpc.aio.AioRpcError as error:
+            if error.code().name in WRONG_REQUEST:
+                told = f"the mesh refuses the request: {error.code().name}: {error.details()}"
+                raise CannotMeasure(f"{told}; see --game, --version, --context and --method") from None
+
+
+async def measure(setting: Setting, offsets_s: Seconds, seconds: float, progress: Progress) -> Summary:
+    """Sends one request at each of `offsets_s` (ascending, from 0) and sums up what became of them."""
+    answers, told = await _gather(setting, offsets_s, seconds)
+    wrong: set[int] = set()
+    if setting.oracle is not None:
+        wrong = await asyncio.to_thread(wrong_ones, answers, setting.oracle, _every_second(progress, len(answers)))
+    deadline_ms = setting.question.deadline_ms
+    classes = [class_of(answer, deadline_ms, position in wrong) for position, answer in enumerate(answers)]
+    cpu = max(float(one["cpu_s"]) for one in told) / max(seconds, 1e-3)
+    generator = Generator(len(told), cpu, str(told[0]["priority"]))
+    return summarise(answers, classes, seconds, generator)
+
+
+async def _gather(setting: Setting, offsets_s: Seconds, seconds: float) -> tuple[list[Answer], list[Event]]:
+    with tempfile.TemporaryDirectory(prefix="loadtest-run-") as folder:
+        jobs = jobs_of(setting, offsets_s, time.monotonic() + HEAD_START_S, Path(folder))
+        budget_s = HEAD_START_S + seconds + setting.question.deadline_ms / 1000 + SLACK_S
+        async with asyncio.TaskGroup() as group:
+            senders = [
+                group.create_task(_sender(job, number, Path(folder), budget_s)) for number, job in enumerate(jobs)
+            ]
+        answers = [answer for job in jobs for answer in read_answers(Path(job.answers))]
+    return sorted(answers, key=lambda answer: answer.due_s), [sender.result() for sender in senders]
+
+
+def jobs_of(setting: Setting, offsets_s: Seconds, start_s: float, folder: Path) -> list[Job]:
+    """The schedule dealt out to the processes, one request each in turn; players are drawn by Zipf's law."""
+    rng = np.random.default_rng(setting.seed)
+    count = len(setting.question.player_ids)
+    popularity = 1.0 / np.arange(1, count + 1) ** ZIPF_EXPONENT
+    players = rng.choice(count, size=len(offsets_s), p=popularity / popularity.sum())
+    return [
+        Job(
+            question=setting.question,
+            start_s=start_s,
+            offsets_s=offsets_s[number :: setting.processes].tolist(),
+            players=players[number :: setting.processes].tolist(),
+            max_unanswered=max(1, setting.max_unanswered // setting.processes),
+            answers=str(folder / f"answers-{number}.jsonl"),
+        )
+        for number in range(min(setting.processes, len(offsets_s)))
+    ]
+
+
+async def _sender(job: Job, number: int, folder: Path, budget_s: float) -> Event:
+    # In a file: a schedule of a million requests is too long for a command line.
+    path = folder / f"job-{number}.json"
+    await asyncio.to_thread(job.write, path)
+    async with running(_launch(number, path, folder)) as program:
+        return await program.event("done", budget_s)
+
+
+def _launch(number: int, job: Path, folder: Path) -> Launch:
+    command = [sys.executable, "-m", "loadtest.run.sender", str(job)]
+    return Launch(f"sender {number}", command, Path.cwd(), folder / f"sender-{number}.log")
+
+
+def _every_second(progress: Progress, total: int) -> Callable[[int], None]:
+    said_s = time.monotonic()
+
+    def say(done: int) -> None:
+        nonlocal said_s
+        if time.monotonic() - said_s >= 1.0 or done == total:
+            said_s = time.monotonic()
+            progress(f"checked {done:,} of {total:,} answers against LightGBM")
+
+    return say

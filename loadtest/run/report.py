@@ -1,0 +1,131 @@
+"""The tables and the document of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from loadtest.run.knee import Step, knee_of
+from loadtest.run.summary import PERCENTS, Summary
+
+LATE_SEND_MS = 1.0
+BUSY_SENDER = 0.8
+HELD = 0.95
+
+NAMES = tuple("max" if percent == 100 else f"p{percent:g}" for percent in PERCENTS)
+
+
+def print_run(console: Console, summary: Summary) -> None:
+    """Classes, latencies, stages and the models of the tail."""
+    console.print(_classes_table(summary), _latencies_table(summary))
+    if summary.stages_ms:
+        console.print(_stages_table(summary))
+    for model, share in list(summary.tail.items())[:3]:
+        console.print(
+            f"Model {model} was last in {share:.0%} of the slowest 1 % (in {summary.last[model]:.0%} of all)."
+        )
+
+
+def print_knee(console: Console, steps: Sequence[Step], slo_ms: float) -> None:
+    """Every rate that was tried, and the knee."""
+    table = Table(title="Looking for the knee")
+    for column in ("rate", "p99 ms", "full", ""):
+        table.add_column(column, justify="right")
+    for step in sorted(steps, key=lambda step: step.rate_rps):
+        verdict = "generator was the limit" if step.is_limit else "held" if step.is_held else "broken"
+        table.add_row(f"{step.rate_rps:,.0f}", f"{step.p99_ms:.1f}", f"{step.full:.1%}", verdict)
+    console.print(table)
+    knee = knee_of(list(steps))
+    told = f"{knee:,.0f} requests a second" if knee else "below every rate that was tried"
+    console.print(f"Knee for a p99 of {slo_ms:g} ms: {told}.")
+
+
+def doubts(summary: Summary) -> Iterator[str]:
+    """What says that the generator was the limit, not the mesh."""
+    if summary.slip_p99_ms > LATE_SEND_MS:
+        yield f"the generator sent {summary.slip_p99_ms:.1f} ms late (p99); give it --processes or a lower --rate"
+    if summary.generator.cpu > BUSY_SENDER:
+        yield f"a generator process used {summary.generator.cpu:.0%} of a core; give it more --processes"
+    if summary.classes["unsent"]:
+        yield f"{summary.classes['unsent']:,} requests were not sent: too many waited for answers (--max-unanswered)"
+    if not is_held(summary):
+        yield f"{summary.sent_rps:,.0f} requests a second left instead of {summary.offered_rps:,.0f}"
+
+
+def is_held(summary: Summary) -> bool:
+    """Whether the generator kept the rate that was asked of it."""
+    return summary.sent_rps >= HELD * summary.offered_rps
+
+
+def document(summary: Summary) -> dict[str, Any]:
+    """The run as JSON: what `--json` prints."""
+    return {
+        "seconds": summary.seconds,
+        "requests": summary.requests,
+        "offered_rps": round(summary.offered_rps, 2),
+        "sent_rps": round(summary.sent_rps, 2),
+        "answered_rps": round(summary.answered_rps, 2),
+        "classes": dict(summary.classes),
+        "codes": dict(summary.codes),
+        "latency_ms": _named(summary.latencies.from_schedule),
+        "latency_from_send_ms": _named(summary.latencies.from_send),
+        "slip_ms": _named(summary.latencies.slip),
+        "stages_ms": {
+            stage: dict(zip(("p50", "p95", "p99"), (round(value, 3) for value in values), strict=True))
+            for stage, values in summary.stages_ms.items()
+        },
+        "last_model": {model: round(share, 4) for model, share in summary.last.items()},
+        "last_model_of_slowest_1_percent": {model: round(share, 4) for model, share in summary.tail.items()},
+        "generator": {
+            "processes": summary.generator.processes,
+            "cpu_cores": round(summary.generator.cpu, 3),
+            "priority": summary.generator.priority,
+        },
+        "doubts": list(doubts(summary)),
+    }
+
+
+def knee_document(steps: Sequence[Step], slo_ms: float) -> dict[str, Any]:
+    """A search for the knee as JSON."""
+    tried = [
+        {"rate_rps": round(step.rate_rps, 1), "p99_ms": round(step.p99_ms, 2), "full": step.full, "held": step.is_held}
+        for step in steps
+    ]
+    return {"slo_ms": slo_ms, "knee_rps": knee_of(list(steps)), "steps": tried}
+
+
+def _named(values: Sequence[float]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in zip(NAMES, values, strict=True)}
+
+
+def _classes_table(summary: Summary) -> Table:
+    title = f"{summary.requests:,} requests in {summary.seconds:g} s: {summary.offered_rps:,.0f} a second offered"
+    table = Table(title=f"{title}, {summary.answered_rps:,.0f} answered")
+    for column in ("class", "requests", "share"):
+        table.add_column(column, justify="left" if column == "class" else "right")
+    for name, count in summary.classes.items():
+        table.add_row(name, f"{count:,}", f"{count / summary.requests:.2%}")
+    return table
+
+
+def _latencies_table(summary: Summary) -> Table:
+    table = Table(title="Latency, ms")
+    for column in ("counted from", *NAMES):
+        table.add_column(column, justify="left" if column == "counted from" else "right")
+    latencies = summary.latencies
+    table.add_row("the schedule", *(f"{value:,.1f}" for value in latencies.from_schedule))
+    table.add_row("the send", *(f"{value:,.1f}" for value in latencies.from_send), style="dim")
+    table.add_row("late sending", *(f"{value:,.2f}" for value in latencies.slip), style="dim")
+    return table
+
+
+def _stages_table(summary: Summary) -> Table:
+    table = Table(title="In the supervisor, ms")
+    for column in ("stage", "p50", "p95", "p99"):
+        table.add_column(column, justify="left" if column == "stage" else "right")
+    for stage, values in summary.stages_ms.items():
+        table.add_row(stage, *(f"{value:,.2f}" for value in values))
+    return table

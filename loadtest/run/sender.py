@@ -1,0 +1,136 @@
+"""A sender process: sends each request when it is due, whatever became of those before, and keeps what came back.
+
+`python -m loadtest.run.sender JOB_FILE` says `done` on stdout, with the CPU it used, when the last answer is in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from loadtest import precise_loop, priority
+from loadtest.generators.callers import ANSWERS, REQUESTS
+from loadtest.run.job import Job, Question, read_job
+from mesh import serving
+from mesh.wire import offers_pb2
+
+UNSENT = "UNSENT"
+
+Sent = tuple[int, float, float, str, bytes]  # which request, sent, answered (monotonic), code, answer
+
+
+def main(arguments: list[str]) -> int:
+    """The process; the exit code is 0."""
+    serving.follow_parent()
+    granted = priority.raised()
+    job = read_job(Path(arguments[0]))
+    with asyncio.Runner(loop_factory=precise_loop.new_event_loop) as runner:
+        sent = runner.run(send(job))
+    cpu_s = time.process_time()
+    with Path(job.answers).open("w") as file:
+        file.writelines(json.dumps(line) + "\n" for line in told(job, sent))
+    print(json.dumps({"event": "done", "cpu_s": cpu_s, "priority": granted}), flush=True)
+    return 0
+
+
+async def send(job: Job) -> list[Sent]:
+    """Sends on schedule; every request is in the result, also those that too many unanswered ones kept from leaving."""
+    sent: list[Sent] = []
+    waiting: set[asyncio.Task[None]] = set()
+    question = job.question
+    requests = [request_of(question, player_id) for player_id in question.player_ids]
+    async with (
+        grpc.aio.insecure_channel(question.address, options=serving.lane_options()) as channel,
+        asyncio.TaskGroup() as group,
+    ):
+        # Answers stay bytes until the run is over: parsing them would make the next request late.
+        call: Any = channel.unary_unary(f"/mesh.v1.Offers/{question.method}")
+        await channel.channel_ready()
+        gc.collect()
+        gc.disable()
+        for number, (offset_s, player) in enumerate(zip(job.offsets_s, job.players, strict=True)):
+            delay_s = job.start_s + offset_s - time.monotonic()
+            if delay_s > 0:
+                await asyncio.sleep(delay_s)
+            if len(waiting) >= job.max_unanswered:
+                now_s = time.monotonic()
+                sent.append((number, now_s, now_s, UNSENT, b""))
+                continue
+            task = group.create_task(_ask(call, number, requests[player], question.deadline_ms / 1000, sent))
+            waiting.add(task)
+            task.add_done_callback(waiting.discard)
+            if delay_s <= 0:
+                await asyncio.sleep(0)  # a sender that lags behind must still hear the answers
+    return sent
+
+
+async def _ask(call: Any, number: int, request: bytes, deadline_s: float, sent: list[Sent]) -> None:
+    sent_s = time.monotonic()
+    try:
+        answer, code = await call(request, timeout=deadline_s), "OK"
+    except grpc.aio.AioRpcError as error:
+        answer, code = b"", error.code().name
+    sent.append((number, sent_s, time.monotonic(), code, answer))
+
+
+def request_of(question: Question, player_id: str) -> bytes:
+    """The encoded request for one player."""
+    context = {name: context_value(value) for name, value in question.context.items()}
+    request = REQUESTS[question.method](
+        game=question.game, player_id=player_id, context=context, version=question.version
+    )
+    return bytes(request.SerializeToString())
+
+
+def context_value(value: float | bool | str) -> offers_pb2.ContextValue:
+    """A value as the wire has it."""
+    if isinstance(value, str):
+        return offers_pb2.ContextValue(text=value)
+    if isinstance(value, bool):
+        return offers_pb2.ContextValue(flag=value)
+    return offers_pb2.ContextValue(number=value)
+
+
+def told(job: Job, sent: list[Sent]) -> Iterator[dict[str, Any]]:
+    """Each request as a line of the answers' file; times count from the start of the run."""
+    parse = ANSWERS[job.question.method].FromString
+    for number, sent_s, answered_s, code, answer in sent:
+        line = {
+            "player_id": job.question.player_ids[job.players[number]],
+            "due_s": job.offsets_s[number],
+            "sent_s": sent_s - job.start_s,
+            "answered_s": answered_s - job.start_s,
+            "code": code,
+        }
+        yield line | (_contents(parse(answer)) if code == "OK" else {})
+
+
+def _contents(answer: Any) -> dict[str, Any]:
+    times = answer.timings
+    return {
+        "source": offers_pb2.Source.Name(answer.source),
+        "reason": answer.reason.partition(":")[0],
+        "version": answer.version,
+        "missing": [missing.model for missing in answer.missing_models],
+        "stages_ms": [times.queue_ms, times.features_ms, times.fan_out_ms, times.combine_ms, times.total_ms],
+        "last_model": times.last_model,
+        "scores": _scores(answer),
+    }
+
+
+def _scores(answer: offers_pb2.ScoreResponse | offers_pb2.GetOfferResponse) -> list[list[Any]]:
+    if isinstance(answer, offers_pb2.ScoreResponse):
+        return [[answer.offer_id, answer.score if answer.HasField("score") else None]]
+    return [[offer.offer_id, offer.score if offer.HasField("score") else None] for offer in answer.offers]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
