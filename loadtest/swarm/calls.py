@@ -1,0 +1,51 @@
+"""The calls that a simulated player makes, by grpc's ordinary client; its channels are shared by all of a process."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import grpc
+
+from loadtest.generators.callers import REQUESTS
+from loadtest.workloads import Method
+from mesh import serving
+from mesh.wire import offers_pb2_grpc
+
+CONNECT_BUDGET_S = 3.0
+FIRST_ANSWER_BUDGET_S = 10.0
+
+
+@lru_cache
+def channel(address: str) -> grpc.Channel:
+    """The channel to `address`."""
+    return grpc.insecure_channel(address, options=serving.lane_options())
+
+
+@lru_cache
+def stub(address: str) -> Any:
+    """The Offers service at `address`."""
+    return offers_pb2_grpc.OffersStub(channel(address))
+
+
+def ask(address: str, method: Method, game: str, player: int, deadline_s: float) -> Any:
+    """The answer; raises grpc.RpcError."""
+    request = REQUESTS[method](game=game, player_id=f"player-{player:05d}")
+    return getattr(stub(address), method)(request, timeout=deadline_s)
+
+
+def complaint(address: str, games: list[str]) -> str:
+    """Why a load on `address` would make no sense, in a line; empty when it does."""
+    try:
+        grpc.channel_ready_future(channel(address)).result(CONNECT_BUDGET_S)
+    except grpc.FutureTimeoutError:
+        reason = f"nobody answers at {address} within {CONNECT_BUDGET_S:g} s"
+        return f"{reason}; start a mesh (`make up`) or name another --host"
+    for game in games:
+        try:
+            ask(address, "Score", game, 0, FIRST_ANSWER_BUDGET_S)
+        except grpc.RpcError as error:
+            code = error.code().name
+            if code in ("NOT_FOUND", "INVALID_ARGUMENT", "UNIMPLEMENTED"):
+                return f"the mesh refuses {game!r}: {code}: {error.details()}; see --games"
+    return ""

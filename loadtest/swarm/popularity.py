@@ -1,0 +1,45 @@
+"""Who logs in: some players far more often than others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+
+DRAWN_AT_ONCE = 1024
+
+
+@lru_cache
+def zipf(players: int, exponent: float) -> np.ndarray:
+    """The probability of each player by rank: proportional to 1 / rank ** `exponent` (Zipf) [players]."""
+    weights = 1.0 / np.arange(1, players + 1) ** exponent
+    probabilities: np.ndarray = weights / weights.sum()
+    return probabilities
+
+
+def drawn(players: int, exponent: float, seed: int) -> Callable[[], int]:
+    """A function that draws one player, by number, at each call."""
+    rng = np.random.default_rng(seed)
+    waiting: list[int] = []
+
+    def draw() -> int:
+        if not waiting:
+            waiting.extend(rng.choice(players, DRAWN_AT_ONCE, p=zipf(players, exponent)).tolist())
+        return waiting.pop()
+
+    return draw
+
+
+def games_of(text: str) -> dict[str, float]:
+    """Games and their weights from `name:weight,name,...`; raises ValueError naming what is wrong."""
+    games: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, weight = part.strip().partition(":")
+        try:
+            games[name] = float(weight or 1)
+        except ValueError:
+            raise ValueError(f"--games: {weight!r}, the weight of {name}, is no number") from None
+        if not name or not 0 < games[name] < float("inf"):
+            raise ValueError(f"--games: {part.strip()!r} is not NAME or NAME:WEIGHT with a weight above 0")
+    return games

@@ -1,0 +1,85 @@
+"""What is added to locust around the users: a check before the load, stage times of all processes, a tab for them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from locust.runners import MasterRunner, WorkerRunner
+
+from loadtest.swarm.calls import complaint
+from loadtest.swarm.popularity import games_of
+from loadtest.swarm.stages import Stages
+
+TAB = "stages"
+COLUMNS: dict[str, Any] = {
+    "what": "Stage or model",
+    "p50": "p50 ms",
+    "p95": "p95 ms",
+    "p99": "p99 ms",
+    "last": "Was last in",
+    "tail": "in the slowest 5 %",
+}
+CANNOT_LOAD = 2
+
+
+def attach(environment: Any, **_: object) -> None:
+    """Prepares one locust process, whichever part it plays."""
+    environment.stages = stages = Stages()
+    events = environment.events
+    events.test_start.add_listener(lambda **_: stages.clear())
+    if isinstance(environment.runner, WorkerRunner):
+        events.report_to_master.add_listener(lambda data, **_: data.update(stages=stages.take()))
+        return
+    events.test_start.add_listener(lambda **_: _check(environment))
+    if isinstance(environment.runner, MasterRunner):
+        events.worker_report.add_listener(lambda data, **_: stages.merge(data["stages"]))
+    events.quitting.add_listener(lambda **_: _print(stages))
+    if environment.web_ui:
+        _add_tab(environment.web_ui, stages)
+
+
+def _check(environment: Any) -> None:
+    """Ends a run that would only produce errors, before it has begun."""
+    options = environment.parsed_options
+    try:
+        said = complaint(environment.host or "", list(games_of(options.games)))
+    except ValueError as error:
+        said = str(error)
+    if not said:
+        return
+    print(f"locust: {said}", file=sys.stderr)
+    environment.process_exit_code = CANNOT_LOAD
+    if environment.web_ui:
+        environment.runner.stop()
+    else:
+        environment.runner.quit()
+
+
+def _print(stages: Stages) -> None:
+    rows: list[dict[str, Any]] = [COLUMNS, *stages.rows()]
+    if len(rows) > 1:
+        print("\nWhere the time went, and which model was last", file=sys.stderr)
+        for row in rows:
+            what, *cells = (str(row[key]) for key in COLUMNS)
+            print(f"{what:<28}{''.join(f'{cell:>20}' for cell in cells)}", file=sys.stderr)
+
+
+def _add_tab(web_ui: Any, stages: Stages) -> None:
+    structure = [{"key": key, "title": title} for key, title in COLUMNS.items()]
+    web_ui.template_args["extended_tabs"] = [{"title": "Stages", "key": TAB}]
+    web_ui.template_args["extended_tables"] = [{"key": TAB, "structure": structure}]
+
+    @web_ui.app.after_request
+    def add_stages(response: Any) -> Any:
+        from flask import request
+
+        if request.path == "/stats/requests" and response.is_json:
+            extended = [{"key": TAB, "data": list(stages.rows())}]
+            response.set_data(json.dumps({**response.get_json(), "extended_stats": extended}))
+        return response
+
+    @web_ui.app.route("/stages")
+    def stages_as_json() -> Any:
+        return json.dumps(list(stages.rows())), 200, {"Content-Type": "application/json"}

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from loadtest.swarm.popularity import drawn, games_of, zipf
+from loadtest.swarm.shapes import SHAPES, users_at
+from loadtest.swarm.stages import MAX_MODELS, Stages, bucket_of, value_of
+
+
+def users_through(scenario: str) -> list[int]:
+    return [users_at(scenario, hour, 24.0, 100) for hour in range(24)]
+
+
+def test_steady_and_mixed_keep_their_users() -> None:
+    assert set(users_through("steady")) == set(users_through("mixed")) == {100}
+
+
+def test_steps_go_up_by_a_tenth_each() -> None:
+    assert [users_at("step", second, 10.0, 50) for second in range(10)] == [5, 10, 15, 20, 25, 30, 35, 40, 45, 50]
+
+
+def test_a_spike_is_five_times_what_was_before_and_ends() -> None:
+    assert [users_at("spike", second, 10.0, 50) for second in range(10)] == [10] * 4 + [50] * 2 + [10] * 4
+
+
+def test_a_day_has_its_peak_in_the_evening_and_a_quarter_of_it_in_the_morning() -> None:
+    users = users_through("day")
+    assert (users.index(100), users.index(25)) == (20, 8)
+
+
+@pytest.mark.parametrize("scenario", list(SHAPES))
+def test_there_is_always_a_user_and_never_more_than_the_peak(scenario: str) -> None:
+    assert all(1 <= users_at(scenario, second / 10, 10.0, 3) <= 3 for second in range(100))
+
+
+def test_popularity_falls_with_the_rank() -> None:
+    assert zipf(4, 1.0) == pytest.approx([12 / 25, 6 / 25, 4 / 25, 3 / 25])
+    assert zipf(4, 0.0) == pytest.approx([0.25] * 4)
+
+
+def test_the_most_popular_player_is_drawn_most_and_everybody_can_be() -> None:
+    draw = drawn(5, 1.0, seed=1)
+    players = [draw() for _ in range(3000)]
+    assert sorted(set(players), key=players.count, reverse=True) == [0, 1, 2, 3, 4]
+
+
+def test_games_have_weights() -> None:
+    assert games_of("dragonfall:3,other") == {"dragonfall": 3.0, "other": 1.0}
+
+
+@pytest.mark.parametrize("text", ["a:x", "a:0", "a:-1", "", "a,,b", "a:inf"])
+def test_games_that_make_no_sense_name_the_option(text: str) -> None:
+    with pytest.raises(ValueError, match="--games"):
+        games_of(text)
+
+
+def test_a_bucket_is_within_five_percent() -> None:
+    for value_ms in (0.02, 0.5, 3.0, 47.0, 5000.0):
+        assert value_of(bucket_of(value_ms)) == pytest.approx(value_ms, rel=0.05)
+    assert bucket_of(0.0) == 0
+    assert value_of(bucket_of(1e12)) > 100_000
+
+
+def timings(queue_ms: float, last_model: str) -> SimpleNamespace:
+    return SimpleNamespace(
+        queue_ms=queue_ms, features_ms=1.0, fan_out_ms=9.0, combine_ms=0.2, total_ms=11.0, last_model=last_model
+    )
+
+
+def test_what_several_processes_took_adds_up() -> None:
+    alone, master, one, other = Stages(), Stages(), Stages(), Stages()
+    for number in range(200):
+        latency_ms, model = (500.0, "whales") if number % 20 == 0 else (10.0, "minnows")
+        alone.add(latency_ms, timings(number, model))
+        (one if number % 3 else other).add(latency_ms, timings(number, model))
+    for worker in (one, other):
+        master.merge(worker.take())
+    assert list(master.rows()) == list(alone.rows())
+    assert list(one.rows()) == []
+
+
+def test_the_models_of_the_tail_are_those_of_the_slowest_answers() -> None:
+    stages = Stages()
+    for number in range(200):
+        slow = number % 20 == 0
+        stages.add(500.0 if slow else 10.0, timings(1.0, "whales" if slow else "minnows"))
+    rows = {str(row["what"]): row for row in stages.rows()}
+    assert (rows["model minnows"]["last"], rows["model whales"]["last"]) == ("95.0%", "5.0%")
+    assert (rows["model minnows"]["tail"], rows["model whales"]["tail"]) == ("0.0%", "100.0%")
+
+
+def test_models_without_end_do_not_fill_the_memory() -> None:
+    stages = Stages()
+    for number in range(2 * MAX_MODELS):
+        stages.add(1.0, timings(1.0, f"model-{number}"))
+    assert len(stages.take()["last"]) == MAX_MODELS
