@@ -30,6 +30,11 @@ def cpu_s(pids: Iterable[int]) -> float:
     return sum(_cpu_ticks(pid) for pid in pids) / TICKS_PER_S
 
 
+def ended_children_cpu_s(pid: int) -> float:
+    """The same of a process's children that have ended (proc(5), /proc/pid/stat 16 and 17)."""
+    return sum(_stat(pid)[13:15]) / TICKS_PER_S
+
+
 def pss_mb(pid: int) -> float:
     """A process's proportional share of memory, in MiB (proc(5), smaps_rollup)."""
     for line in _read(pid, "smaps_rollup").splitlines():
@@ -67,9 +72,13 @@ def _scrape(url: str) -> str:
 
 
 def _cpu_ticks(pid: int) -> int:
-    # The command's name comes second, in brackets, and may hold spaces and brackets itself.
+    return sum(_stat(pid)[11:13])
+
+
+def _stat(pid: int) -> list[int]:
+    # The command's name comes second, in brackets, and may hold spaces and brackets itself; a letter follows.
     fields = _read(pid, "stat").rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+    return [0, *(int(field) for field in fields[1:])]
 
 
 def _read(pid: int, name: str) -> str:

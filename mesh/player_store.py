@@ -50,6 +50,15 @@ def read_players(connection: sqlite3.Connection, ids_json: str) -> dict[str, Pla
     }
 
 
+def read_some_players(connection: sqlite3.Connection, limit: int) -> list[PlayerFeatures]:
+    """At most `limit` players, whoever they are."""
+    query = "SELECT numbers, texts, written_at FROM players LIMIT ?"
+    return [
+        PlayerFeatures(numbers, unpack_texts(texts), written_at)
+        for numbers, texts, written_at in connection.execute(query, (limit,))
+    ]
+
+
 @contextlib.contextmanager
 def replacing_store(path: Path, columns: Columns) -> Iterator[sqlite3.Connection]:
     """A new store that takes the place of `path` when the block ends well; readers see all of it or none."""

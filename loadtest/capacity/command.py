@@ -1,0 +1,159 @@
+"""`python -m loadtest profile`: rows a second that one replica bears, by batch size; what a start and a row cost."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import datetime
+import difflib
+import json
+import platform
+import signal
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from loadtest import machine
+from loadtest.capacity.measure import Extent, drawn_rows, measure
+from loadtest.capacity.profile import ModelProfile, Profile
+from loadtest.faults import CannotMeasure
+from loadtest.options import positive_float, positive_int
+from mesh import catalog as catalogs
+from mesh.catalog import Catalog, Model
+from mesh.errors import Misconfigured
+from mesh.model_file import BadModel, read_header
+from mesh.player_store import open_store, read_columns, read_some_players
+
+MEASURED, NOT_MEASURED, INTERRUPTED = 0, 2, 130
+PLAYERS = 2048
+PACKAGES = ("grpcio", "lightgbm", "numpy", "uvloop")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    add = parser.add_argument
+    add("--catalog", type=Path, default=Path("examples/dragonfall/mesh.yaml"), help="(%(default)s)")
+    add("--version", help="of the ensemble (default: the first)")
+    add("--model", action="append", default=[], help="its name; repeat for several")
+    add("--all", action="store_true", help="every model of the version")
+    add(
+        "--batches",
+        type=_sizes,
+        default=(1, 4, 16, 64, 256, 1024),
+        help="rows of a message (default 1,4,16,64,256,1024)",
+    )
+    add("--starts", type=positive_int, default=5, help="how often the worker is started (%(default)s)")
+    add("--seconds", type=positive_float, default=1.5, help="for each of a batch's two measurements (%(default)s)")
+    add("--json", action="store_true", help="the document on stdout instead of the tables")
+    add("--out", type=Path, default=Path("build/profile.json"), help="where the document goes (%(default)s)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs it; the exit code is 0 measured, 2 not measured, 130 interrupted."""
+    said = Console(stderr=True, highlight=False)
+    try:
+        profile = asyncio.run(_profile(options, lambda line: said.print(line, markup=False)))
+    except (CannotMeasure, BadModel) as error:
+        said.print(str(error), style="red", markup=False, soft_wrap=True)
+        return NOT_MEASURED
+    except Misconfigured as error:
+        for fault in error.faults:
+            said.print(fault, style="red", markup=False, soft_wrap=True)
+        return NOT_MEASURED
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return INTERRUPTED
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(profile.as_json() + "\n")
+    if options.json:
+        print(json.dumps(json.loads(profile.as_json())))
+    else:
+        for model in profile.models.values():
+            Console().print(_table(model), _told(model), soft_wrap=True)
+    return MEASURED
+
+
+async def _profile(options: argparse.Namespace, progress: Callable[[str], None]) -> Profile:
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    catalog = catalogs.load(options.catalog)
+    version = _version(catalog, options.version)
+    extent = Extent(options.batches, options.starts, options.seconds)
+    players, columns = _players(catalog)
+    models: dict[str, ModelProfile] = {}
+    for model in _models(catalog, version, options):
+        rows = drawn_rows(read_header(Path(model.uri)), players, columns, np.random.default_rng(0))
+        models[model.name] = await measure(catalog.game, version, model, rows, extent, progress)
+    packages = {package: metadata.version(package) for package in PACKAGES}
+    return Profile(
+        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        machine=machine.described(),
+        versions={"python": platform.python_version(), **packages},
+        models=models,
+    )
+
+
+def _version(catalog: Catalog, wanted: str | None) -> str:
+    known = list(catalog.versions)
+    if wanted is not None and wanted not in known:
+        raise CannotMeasure(f"{catalog.game} has no version {wanted!r}; it has {', '.join(known)}")
+    return wanted or known[0]
+
+
+def _models(catalog: Catalog, version: str, options: argparse.Namespace) -> list[Model]:
+    by_name = {model.name: model for model in catalog.versions[version].models}
+    if options.all:
+        return list(by_name.values())
+    if not options.model:
+        raise CannotMeasure(f"name a --model, or say --all; there are {', '.join(by_name)}")
+    for name in options.model:
+        if name not in by_name:
+            likely = difflib.get_close_matches(name, by_name, n=1)
+            hint = f"; {likely[0]}?" if likely else ""
+            raise CannotMeasure(f"{catalog.game} {version} has no model {name!r}{hint} It has {', '.join(by_name)}")
+    return [by_name[name] for name in options.model]
+
+
+def _players(catalog: Catalog) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Some players' numbers [players, columns], and the names of the columns."""
+    store = open_store(Path(catalog.features.path))
+    columns = read_columns(store).numbers
+    packed = [player.numbers for player in read_some_players(store, PLAYERS)]
+    if not packed:
+        raise CannotMeasure(f"{catalog.features.path}: has no players; fill it with `mesh features load`")
+    return np.array([np.frombuffer(numbers, "<f8") for numbers in packed]), columns
+
+
+def _table(model: ModelProfile) -> Table:
+    table = Table(title=f"{model.name}: {model.trees} trees, {model.features} features")
+    columns = ("rows", "predict p50 ms", "p95", "round trip p50 ms", "p95", "rows a second", "CPU us a row")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for batch in model.batches:
+        times = (batch.predict_p50_ms, batch.predict_p95_ms, batch.round_trip_p50_ms, batch.round_trip_p95_ms)
+        cells = [f"{value:.2f}" for value in times]
+        table.add_row(str(batch.rows), *cells, f"{batch.rows_per_s:,.0f}", f"{batch.cpu_us_per_row:.1f}")
+    return table
+
+
+def _told(model: ModelProfile) -> str:
+    start, curve, capacity = model.start_s, model.curve, model.capacity
+    return (
+        f"Start to SERVING {start.median:.2f} s ({start.min:.2f} to {start.max:.2f}), {model.start_cpu_s:.2f} s CPU; "
+        f"memory {model.pss_mb:.0f} MB (PSS).\n"
+        f"A message takes {curve.base_ms:.2f} ms + {curve.row_ms * 1000:.1f} us a row (within {curve.residual:.0%}).\n"
+        f"One replica bears {capacity.rows_per_s:,.0f} rows a second, in messages of {capacity.at_batch_rows}, "
+        f"with {capacity.cores:.2f} cores.\n"
+    )
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    sizes = tuple(sorted({positive_int(part) for part in text.split(",")}))
+    if len(sizes) < 2 or sizes[-1] > 4096:
+        raise argparse.ArgumentTypeError(f"{text!r}: give two sizes or more, none above 4096")
+    return sizes

@@ -1,0 +1,148 @@
+"""Measuring one model: several starts, then messages of every size, one at a time and always waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+
+from loadtest import metering
+from loadtest.capacity.profile import Batch, ModelProfile, Spread, capacity_of, fit
+from loadtest.capacity.worker import Matrix, Stream, Worker, started
+from loadtest.latency import percentiles
+from mesh.catalog import Model
+from mesh.model_file import ModelHeader, read_header
+
+LEAST_MESSAGES = 20
+WAITING_MESSAGES = 3  # enough that the worker never runs dry
+DIFFERENT_MESSAGES = 16  # rows that differ, as players do: one row again and again would find every tree in the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much is measured: rows of a message, starts, and seconds for each figure of each batch."""
+
+    batches: tuple[int, ...]
+    starts: int
+    seconds: float
+
+
+async def measure(
+    game: str, version: str, model: Model, rows: Matrix, extent: Extent, progress: Callable[[str], None]
+) -> ModelProfile:
+    """The profile of one model; `rows` [rows, features] are what it is asked, in turn."""
+    header, sha256 = read_header(Path(model.uri)), await asyncio.to_thread(_sha256, Path(model.uri))
+    starts: list[Worker] = []
+    with tempfile.TemporaryDirectory(prefix="loadtest-profile-") as folder:
+        for number in range(extent.starts - 1):
+            async with started(model, Path(folder)) as worker:
+                starts.append(worker)
+            progress(f"{model.name}: start {number + 1} of {extent.starts}: {worker.start_s:.2f} s")
+        async with started(model, Path(folder)) as worker:
+            starts.append(worker)
+            batches = [await _batch(worker, model.name, rows, count, extent, progress) for count in extent.batches]
+            pss_mb = metering.pss_mb(worker.pid)
+    return ModelProfile(
+        game=game,
+        version=version,
+        name=model.name,
+        sha256=sha256,
+        trees=header.trees,
+        features=len(header.feature_names),
+        start_s=_spread([worker.start_s for worker in starts]),
+        start_cpu_s=statistics.median(worker.start_cpu_s for worker in starts),
+        pss_mb=pss_mb,
+        batches=tuple(batches),
+        curve=fit(batches),
+        capacity=capacity_of(batches),
+    )
+
+
+def drawn_rows(header: ModelHeader, players: Matrix, columns: Sequence[str], rng: np.random.Generator) -> Matrix:
+    """Rows like those that the model will see: stored values where the store has the column, else drawn ones.
+
+    A category is a code of the model's list; what is known only at the request is normal.
+    """
+    rows = rng.normal(size=(len(players), len(header.feature_names)))
+    for place, name in enumerate(header.feature_names):
+        if name in header.categories:
+            rows[:, place] = rng.integers(len(header.categories[name]), size=len(players))
+        elif name in columns:
+            rows[:, place] = players[:, columns.index(name)]
+    return rows
+
+
+async def _batch(
+    worker: Worker, name: str, rows: Matrix, count: int, extent: Extent, progress: Callable[[str], None]
+) -> Batch:
+    stream = Stream(worker, name)
+    picked = np.resize(np.arange(len(rows)), (DIFFERENT_MESSAGES, count))
+    messages = [stream.message(np.ascontiguousarray(rows[places])) for places in picked]
+    predict_ms, round_trip_ms = await _one_at_a_time(stream, messages, extent.seconds)
+    rows_per_s, cpu_us = await _always_waiting(stream, worker, messages, count, extent.seconds)
+    await stream.close()
+    batch = Batch(
+        rows=count,
+        predict_p50_ms=percentiles(predict_ms, 50)[0],
+        predict_p95_ms=percentiles(predict_ms, 95)[0],
+        predict_mean_ms=statistics.fmean(predict_ms),
+        round_trip_p50_ms=percentiles(round_trip_ms, 50)[0],
+        round_trip_p95_ms=percentiles(round_trip_ms, 95)[0],
+        rows_per_s=rows_per_s,
+        cpu_us_per_row=cpu_us,
+    )
+    progress(f"{name}: {count} rows: {batch.predict_p50_ms:.2f} ms, {rows_per_s:,.0f} rows a second")
+    return batch
+
+
+async def _one_at_a_time(stream: Stream, messages: Sequence[bytes], seconds: float) -> tuple[list[float], list[float]]:
+    predict_ms: list[float] = []
+    round_trip_ms: list[float] = []
+    for message in messages[:2]:  # warm
+        await stream.send(message)
+        await stream.predict_ms()
+    end_s = time.monotonic() + seconds
+    for message in cycle(messages):
+        if time.monotonic() >= end_s and len(predict_ms) >= LEAST_MESSAGES:
+            break
+        sent_s = time.monotonic()
+        await stream.send(message)
+        predict_ms.append(await stream.predict_ms())
+        round_trip_ms.append((time.monotonic() - sent_s) * 1000)
+    return predict_ms, round_trip_ms
+
+
+async def _always_waiting(
+    stream: Stream, worker: Worker, messages: Sequence[bytes], count: int, seconds: float
+) -> tuple[float, float]:
+    """Rows a second, and microseconds of CPU a row."""
+    turn = cycle(messages)
+    under_way = 0
+    answered, began_s, began_cpu_s = 0, time.monotonic(), metering.cpu_s([worker.pid])
+    while time.monotonic() < began_s + seconds or answered < LEAST_MESSAGES:
+        while under_way < WAITING_MESSAGES:
+            await stream.send(next(turn))
+            under_way += 1
+        await stream.predict_ms()
+        under_way -= 1
+        answered += 1
+    elapsed_s, cpu_s = time.monotonic() - began_s, metering.cpu_s([worker.pid]) - began_cpu_s
+    for _ in range(under_way):
+        await stream.predict_ms()
+    return answered * count / elapsed_s, cpu_s / (answered * count) * 1e6
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _spread(seconds: Sequence[float]) -> Spread:
+    return Spread(min=min(seconds), median=statistics.median(seconds), max=max(seconds))

@@ -1,0 +1,101 @@
+"""One worker, started as in production, and its stream, used as a supervisor's lane uses it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from loadtest import metering
+from loadtest.processes import Launch, running
+from mesh import serving
+from mesh.catalog import Model
+from mesh.wire import inference_pb2
+
+START_BUDGET_S = 60.0
+REPLY_BUDGET_S = 30.0
+LOOK_AGAIN_S = 0.002
+
+Matrix = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker that says SERVING. `start_cpu_s` is the CPU of the process and of the child that proved its model."""
+
+    pid: int
+    channel: grpc.aio.Channel
+    start_s: float
+    start_cpu_s: float
+
+
+@contextlib.asynccontextmanager
+async def started(model: Model, folder: Path) -> AsyncIterator[Worker]:
+    """A worker for as long as the block lasts; its log and its socket are in `folder`."""
+    socket = folder / "worker.sock"
+    command = [sys.executable, "-m", "model_worker", "--name", model.name, "--uri", model.uri]
+    command += ["--socket", str(socket), "--log-level", "warning"]
+    launch = Launch(f"the worker of {model.name}", command, Path.cwd(), folder / "worker.log")
+    began_s = time.monotonic()
+    async with running(launch) as program:
+        await program.event("ready", START_BUDGET_S)
+        async with grpc.aio.insecure_channel(f"unix:{socket}", options=serving.lane_options()) as channel:
+            await _until_serving(channel)
+            start_s = time.monotonic() - began_s
+            pid = program.process.pid
+            yield Worker(pid, channel, start_s, metering.cpu_s([pid]) + metering.ended_children_cpu_s(pid))
+
+
+async def _until_serving(channel: grpc.aio.Channel) -> None:
+    stub = health_pb2_grpc.HealthStub(channel)
+    async with asyncio.timeout(START_BUDGET_S):
+        while True:
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=REPLY_BUDGET_S)
+            if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                return
+            await asyncio.sleep(LOOK_AGAIN_S)
+
+
+class Stream:
+    """Sends messages of rows and reads their replies, which come in order."""
+
+    def __init__(self, worker: Worker, model: str) -> None:
+        self._model = model
+        self._call: Any = worker.channel.stream_stream(
+            "/inference.GRPCInferenceService/ModelStreamInfer",
+            response_deserializer=inference_pb2.ModelStreamInferResponse.FromString,
+        )()
+
+    def message(self, rows: Matrix) -> bytes:
+        """The encoded request for `rows` [rows, features]."""
+        request = inference_pb2.ModelInferRequest(model_name=self._model, id="1")
+        request.inputs.add(name="features", datatype="FP64", shape=rows.shape)
+        request.raw_input_contents.append(rows.tobytes())
+        return bytes(request.SerializeToString())
+
+    async def send(self, message: bytes) -> None:
+        """Puts a message on the stream."""
+        await self._call.write(message)
+
+    async def predict_ms(self) -> float:
+        """Reads the next reply: the time that its rows were predicted for. Raises RuntimeError when it is an error."""
+        async with asyncio.timeout(REPLY_BUDGET_S):
+            reply = await self._call.read()
+        if reply is grpc.aio.EOF or reply.error_message:
+            raise RuntimeError(f"the worker answered {reply}")
+        return float(reply.infer_response.parameters["predict_ns"].int64_param / 1e6)
+
+    async def close(self) -> None:
+        """Ends the stream."""
+        await self._call.done_writing()
+        async with asyncio.timeout(REPLY_BUDGET_S):
+            await self._call.read()

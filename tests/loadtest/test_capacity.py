@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loadtest.capacity.measure import drawn_rows
+from loadtest.capacity.profile import Batch, capacity_of, fit, load
+from loadtest.faults import CannotMeasure
+from mesh.model_file import ModelHeader
+from tests.end_to_end.meshes import World, build_world
+
+
+def batch(rows: int, predict_ms: float, rows_per_s: float = 1000.0) -> Batch:
+    return Batch(
+        rows=rows,
+        predict_p50_ms=predict_ms,
+        predict_p95_ms=predict_ms,
+        predict_mean_ms=predict_ms,
+        round_trip_p50_ms=predict_ms,
+        round_trip_p95_ms=predict_ms,
+        rows_per_s=rows_per_s,
+        cpu_us_per_row=50.0,
+    )
+
+
+def test_a_line_is_found_again() -> None:
+    curve = fit([batch(rows, 0.2 + 0.05 * rows) for rows in (1, 16, 256)])
+    assert (curve.base_ms, curve.row_ms, curve.residual) == pytest.approx((0.2, 0.05, 0.0), abs=1e-9)
+
+
+def test_the_capacity_is_that_of_the_best_batch() -> None:
+    capacity = capacity_of([batch(1, 1.0, 1000.0), batch(64, 1.0, 20_000.0), batch(256, 1.0, 15_000.0)])
+    assert (capacity.rows_per_s, capacity.at_batch_rows, capacity.cores) == (20_000.0, 64, 1.0)
+
+
+def test_rows_have_stored_values_codes_of_categories_and_drawn_ones_for_the_rest() -> None:
+    header = ModelHeader(("gold", "tier", "session"), {"tier": (10, 20)}, "binary", 1, 1)
+    rows = drawn_rows(header, np.array([[7.0, 1.0], [8.0, 2.0]]), ("gold", "level"), np.random.default_rng(0))
+    assert rows[:, 0].tolist() == [7.0, 8.0]
+    assert set(rows[:, 1].tolist()) <= {0.0, 1.0}
+    assert np.isfinite(rows[:, 2]).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"), [("{}", "date: Field required"), ("nothing", "Invalid JSON"), (None, "cannot be read")]
+)
+def test_a_file_that_is_no_profile_is_a_clear_line(text: str | None, complaint: str, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "profile.json").write_text(text)
+    with pytest.raises(CannotMeasure, match=complaint):
+        load(tmp_path / "profile.json")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return build_world(tmp_path_factory.mktemp("world"))
+
+
+def profile(world: World, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "loadtest", "profile", "--catalog", str(world.catalog), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_a_profile_is_whole_and_is_read_again(world: World, tmp_path: Path) -> None:
+    out = tmp_path / "profile.json"
+    options = ["--model", "pandas", "--batches", "1,8", "--starts", "2", "--seconds", "0.1", "--json"]
+    ended = profile(world, *options, "--out", str(out))
+    assert ended.returncode == 0, ended.stderr
+    (model,) = load(out).models.values()
+    assert json.loads(ended.stdout) == json.loads(out.read_text())
+    assert (model.name, [one.rows for one in model.batches]) == ("pandas", [1, 8])
+    assert 0 < model.start_s.min <= model.start_s.median <= model.start_s.max
+    assert min(model.pss_mb, model.start_cpu_s, model.capacity.rows_per_s, model.capacity.cores) > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--model", "pandsa"], "has no model 'pandsa'; pandas?"),
+        (["--model", "pandas", "--version", "9"], "has no version '9'"),
+        ([], "name a --model"),
+    ],
+)
+def test_bad_input_is_a_clear_line_and_exit_code_2(world: World, options: list[str], complaint: str) -> None:
+    ended = profile(world, *options)
+    assert ended.returncode == 2
+    assert complaint in ended.stderr.replace("\n", " ")
+    assert "Traceback" not in ended.stderr
