@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PROTOS := $(wildcard protos/*.proto)
 
-.PHONY: demo test check protos up bench lock clean
+.PHONY: demo test check protos up load bench compare-ray lock clean
 
 demo: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.demo
@@ -25,6 +25,13 @@ up: .venv/run.stamp
 bench: .venv/dev.stamp
 	@$(BIN)/python -m loadtest bench
 
+load: .venv/dev.stamp
+	@$(BIN)/locust -f loadtest/locustfile.py --host 127.0.0.1:7000
+
+# Ray Serve lives in an environment of its own: it pins other versions of what the mesh uses, and weighs 500 MB.
+compare-ray: .venv/dev.stamp build/ray/stamp
+	@$(BIN)/python -m loadtest compare
+
 protos: .venv/dev.stamp
 	@$(BIN)/python -m grpc_tools.protoc -Imesh/wire=protos --python_out=. --pyi_out=. --grpc_python_out=. \
 	    $(PROTOS:protos/%=mesh/wire/%)
@@ -34,6 +41,8 @@ lock: .venv/dev.stamp
 	  $(BIN)/uv pip compile -q pyproject.toml --extra example --group build $$( [ $$kind = dev ] && echo --extra loadtest --group dev ) \
 	    --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	    $$( [ $$kind = dev ] && echo -c requirements/run.txt ) -o requirements/$$kind.txt; done
+	@$(BIN)/uv pip compile -q --group pyproject.toml:ray --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-annotate --no-emit-index-url -o requirements/ray.txt
 
 clean:
 	rm -rf .venv build examples/*/build
@@ -54,6 +63,12 @@ endef
 
 .venv/run.stamp: .venv/pip.stamp requirements/run.txt pyproject.toml
 	$(call install,requirements/run.txt)
+
+build/ray/stamp: requirements/ray.txt
+	@echo "installing $< into build/ray"
+	@$(PYTHON) -m venv build/ray
+	@build/ray/bin/pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 .venv/dev.stamp: .venv/pip.stamp requirements/dev.txt pyproject.toml
 	$(call install,requirements/dev.txt)

@@ -6,20 +6,27 @@ import argparse
 import sys
 
 from loadtest.bench import command as bench
+from loadtest.capacity import command as profile
 from loadtest.compare import command as compare
+from loadtest.run import command as run
+
+COMMANDS = {
+    "run": (run, "requests on a schedule to a running mesh: what it bears, where the tail comes from"),
+    "profile": (profile, "what one replica of a model bears, as profile.json"),
+    "bench": (bench, "the reference workloads beside a monolith and beside the limit"),
+    "compare": (compare, "this mesh beside a monolith, a naive mesh and Ray Serve"),
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("bench", help="W15 beside a monolith, S15 beside its limit")
-    bench.add_options(command)
-    command.set_defaults(run=bench.run)
-    command = commands.add_parser("compare", help="this mesh beside a monolith, a naive mesh and Ray Serve")
-    compare.add_options(command)
-    command.set_defaults(run=compare.run)
-    options = parser.parse_args()
-    return int(options.run(options))
+    for name, (command, summary) in COMMANDS.items():
+        options = commands.add_parser(name, help=summary, description=command.__doc__)
+        command.add_options(options)
+        options.set_defaults(run=command.run)
+    chosen = parser.parse_args()
+    return int(chosen.run(chosen))
 
 
 if __name__ == "__main__":
