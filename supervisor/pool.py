@@ -20,8 +20,9 @@ from supervisor.waiting import WaitingRows
 # A replica gets rows only while less than this is outstanding with it (late binding): enough to keep it busy over
 # a message's way, too little to queue behind a slow row while another replica is free.
 DEPTH_S = 0.004
-# The most work in one message where other replicas or later cohorts could use the time.
+# The most work in one message where other replicas could share it, and where there is only one.
 GRAIN_S = 0.008
+GRAIN_ALONE_S = 0.05
 MAX_MESSAGE_ROWS = 1024  # below what a worker takes at once
 FIRST_GUESS_ROW_S = 0.0005
 MIN_ROW_S = 1e-6
@@ -158,7 +159,8 @@ class ModelPool:
 
     def _deal(self, free: Sequence[Lane]) -> None:
         """One even share of what waits to each of `free`, the least busy first."""
-        grain = min(MAX_MESSAGE_ROWS, max(1, int(GRAIN_S / self._row_s)))
+        grain_s = GRAIN_S if len(self.lanes) > 1 else GRAIN_ALONE_S
+        grain = min(MAX_MESSAGE_ROWS, max(1, int(grain_s / self._row_s)))
         for position, lane in enumerate(free):
             if self._waiting:
                 share = math.ceil(self._waiting.rows / (len(free) - position))

@@ -104,16 +104,20 @@ def test_a_lone_lane_gets_a_small_question_in_one_message() -> None:
     run(story())
 
 
-def test_no_message_holds_more_than_a_grain_of_work() -> None:
+@pytest.mark.parametrize(("lanes", "grain_s"), [("a", pools.GRAIN_ALONE_S), ("ab", pools.GRAIN_S)])
+def test_no_message_holds_more_than_a_grain_of_work(lanes: str, grain_s: float) -> None:
     async def story() -> None:
         pool = new_pool()
-        lane = FakeLane(pool, "a")
-        ask = Ask(pool, 3 * GRAIN_ROWS + 1)
+        lane, *sisters = [FakeLane(pool, name) for name in lanes]
+        for sister in sisters:
+            sister.state = "down"
+        grain = int(grain_s / pools.FIRST_GUESS_ROW_S)
+        ask = Ask(pool, 3 * grain + 1)
         while not ask.task.done():
             await settle()
             if lane.sent:
                 lane.answer()
-        assert lane.sizes == [GRAIN_ROWS] * 3 + [1]
+        assert lane.sizes == [grain] * 3 + [1]
         assert await ask.votes() == ask.expected
 
     run(story())
