@@ -12,7 +12,7 @@ from mesh.cli.running.process import Ready
 
 # -P: a folder of the user's that happens to be called `supervisor` is not run instead.
 _PYTHON = (sys.executable, "-P", "-m")
-_WORKER_NICENESS = 10  # below the supervisor, which must not queue for a CPU behind its own workers
+_WORKER_NICENESS = 19  # below the supervisor, which must not queue for a CPU behind its own workers
 
 
 @dataclass(frozen=True, slots=True)
