@@ -15,15 +15,16 @@ from typing import Protocol
 
 from mesh.errors import Overloaded
 from supervisor.answer import Answer
+from supervisor.forecast import Forecast
+from supervisor.purse import Purse
 from supervisor.rows import Passenger
 
-EARNED_CPU_SHARE = 0.5
 MESSAGE_CPU_S = 0.0002
-PURSE_JOURNEYS = 2
 MAX_COHORT_ROWS = 4096
 MAX_COHORT_REQUESTS = 512
 LINGER_SHARE = 0.25
 STRAGGLER_FLOOR_S = 0.005
+BROKEN_OFF = 2.0
 _log = logging.getLogger("supervisor.cohort")
 
 
@@ -83,51 +84,39 @@ class Pressure(Protocol):
         ...
 
 
-class Purse:
-    """A token bucket of CPU seconds: earns a share of the time, pays for journeys, holds the price of two."""
+@dataclass(slots=True, eq=False)
+class _Queue:
+    """What waits for a cohort on one route, and what is known of its journeys."""
 
-    def __init__(self, now_s: float) -> None:
-        self._saved_s = 0.0
-        self._counted_s = now_s
-
-    def short_s(self, price_s: float, now_s: float) -> float:
-        """How long from `now_s` until a journey of `price_s` can be paid; 0 when it can be now."""
-        self._earn(price_s, now_s)
-        return max(0.0, price_s - self._saved_s) / EARNED_CPU_SHARE
-
-    def pay(self, price_s: float, now_s: float) -> None:
-        """Takes out the price, or what there is: a journey that departs for want of others is never in debt."""
-        self._earn(price_s, now_s)
-        self._saved_s = max(0.0, self._saved_s - price_s)
-
-    def _earn(self, price_s: float, now_s: float) -> None:
-        earned_s = (now_s - self._counted_s) * EARNED_CPU_SHARE
-        self._saved_s = min(self._saved_s + earned_s, PURSE_JOURNEYS * price_s)
-        self._counted_s = now_s
+    tickets: deque[Ticket] = field(default_factory=deque)
+    rows: int = 0
+    forecast: Forecast = field(default_factory=Forecast)
 
 
 @dataclass(slots=True, eq=False)
 class _Cohort:
     route: Route
     tickets: list[Ticket]
+    rows: int
     departed_s: float
-    is_under_way: bool = True
+    due_s: float  # when it should return
     straggler_timer: asyncio.TimerHandle | None = None
 
 
 class Cohorts:
     """Gathers tickets by route and lets them depart: at once when none is under way, else when the policy allows.
 
-    Bounded: at most `max_waiting` tickets wait. Every journey runs in `tasks`, whose block outlives it.
+    Bounded: at most `max_waiting` tickets wait, and none that would not be answered in time. Every journey runs in
+    `tasks`, whose block outlives it.
     """
 
     def __init__(self, tasks: asyncio.TaskGroup, pressure: Pressure, max_waiting: int) -> None:
         self._tasks = tasks
         self._pressure = pressure
         self._max_waiting = max_waiting
-        self._waiting: dict[Route, deque[Ticket]] = {}
+        self._queues: dict[Route, _Queue] = {}
         self._waiting_count = 0
-        self._under_way = 0
+        self._under_way: set[_Cohort] = set()
         self._purse = Purse(time.monotonic())
         self._timer: asyncio.TimerHandle | None = None
         self._last_size = 0
@@ -137,29 +126,48 @@ class Cohorts:
     @property
     def under_way(self) -> int:
         """Cohorts that have departed and whose next would have to be paid for."""
-        return self._under_way
+        return len(self._under_way)
 
     def waiting(self, route: Route) -> int:
         """Tickets that wait for a cohort on `route`."""
-        return len(self._waiting.get(route, ()))
+        return len(self._queues[route].tickets) if route in self._queues else 0
 
     def admit(self, route: Route, ticket: Ticket) -> None:
-        """Puts `ticket` into the next cohort of `route`; raises Overloaded when too many wait."""
+        """Puts `ticket` into the next cohort of `route`.
+
+        Raises Overloaded when too many wait, or when that cohort would return after the ticket's deadline.
+        """
         if self._waiting_count >= self._max_waiting:
             self._drop_answered()
         if self._waiting_count >= self._max_waiting:
             raise Overloaded(f"{self._waiting_count} requests are waiting")
-        queue = self._waiting.get(route)
+        queue = self._queues.get(route)
         if queue is None:
-            queue = self._waiting[route] = deque()
-        queue.append(ticket)
+            queue = self._queues[route] = _Queue()
+        rows = queue.rows + ticket.passenger.rows
+        if self._under_way and self._would_be_late(route, queue, rows, ticket):
+            raise Overloaded(f"{len(queue.tickets)} requests are waiting, this one would be answered too late")
+        queue.tickets.append(ticket)
+        queue.rows = rows
         self._waiting_count += 1
         self._consider()
 
+    def _would_be_late(self, route: Route, queue: _Queue, rows: int, ticket: Ticket) -> bool:
+        """Whether the next cohort, of `rows`, will likely be back too late for `ticket`, because too many ask.
+
+        Where only the deadline is short, it may try: some votes will be in.
+        """
+        now_s = time.monotonic()
+        wait_s = self._wait_s(route, now_s)
+        departs_s = min(cohort.due_s for cohort in self._under_way) if wait_s is None else now_s + wait_s
+        back_s = max(departs_s, now_s) + queue.forecast.at_most_s(rows)
+        return back_s > ticket.deadline_s and queue.forecast.is_congested(back_s - now_s)
+
     def _drop_answered(self) -> None:
-        for route, queue in self._waiting.items():
-            self._waiting[route] = deque(ticket for ticket in queue if not ticket.answer.done())
-        self._waiting_count = sum(map(len, self._waiting.values()))
+        for queue in self._queues.values():
+            queue.tickets = deque(ticket for ticket in queue.tickets if not ticket.answer.done())
+            queue.rows = sum(ticket.passenger.rows for ticket in queue.tickets)
+        self._waiting_count = sum(len(queue.tickets) for queue in self._queues.values())
 
     def _consider(self) -> None:
         while self._waiting_count:
@@ -173,12 +181,15 @@ class Cohorts:
             self._depart(route)
 
     def _next_route(self) -> Route:
-        return min((queue[0].admitted_s, id(route), route) for route, queue in self._waiting.items() if queue)[2]
+        waiting = (
+            (queue.tickets[0].admitted_s, id(route), route) for route, queue in self._queues.items() if queue.tickets
+        )
+        return min(waiting)[2]
 
     def _wait_s(self, route: Route, now_s: float) -> float | None:
         """How long the next cohort still has to wait: 0 not at all, None until another returns."""
         starved = self._pressure.is_starved()
-        if self._under_way == 0:
+        if not self._under_way:
             return self._linger_s(now_s) if starved else 0.0
         if starved:
             return None
@@ -199,26 +210,31 @@ class Cohorts:
         self._consider()
 
     def _depart(self, route: Route) -> None:
-        tickets = self._board(self._waiting[route])
+        queue = self._queues[route]
+        tickets = self._board(queue)
         now_s = time.monotonic()
         if tickets:
             self._purse.pay(route.messages * MESSAGE_CPU_S, now_s)
-            self._under_way += 1
+            rows = sum(ticket.passenger.rows for ticket in tickets)
+            cohort = _Cohort(route, tickets, rows, now_s, now_s + queue.forecast.journey_s(rows))
+            self._under_way.add(cohort)
             self._last_size = len(tickets)
-            self._tasks.create_task(self._travel(_Cohort(route, tickets, now_s)))
+            self._tasks.create_task(self._travel(cohort))
 
-    def _board(self, queue: deque[Ticket]) -> list[Ticket]:
+    def _board(self, queue: _Queue) -> list[Ticket]:
         tickets: list[Ticket] = []
         rows = 0
-        while queue and len(tickets) < MAX_COHORT_REQUESTS:
-            is_wanted = not queue[0].answer.done()
-            rows += queue[0].passenger.rows if is_wanted else 0
+        while queue.tickets and len(tickets) < MAX_COHORT_REQUESTS:
+            head = queue.tickets[0]
+            is_wanted = not head.answer.done()
+            rows += head.passenger.rows if is_wanted else 0
             if tickets and rows > MAX_COHORT_ROWS:
                 break
-            ticket = queue.popleft()
+            queue.tickets.popleft()
+            queue.rows -= head.passenger.rows
             self._waiting_count -= 1
             if is_wanted:
-                tickets.append(ticket)
+                tickets.append(head)
         return tickets
 
     async def _travel(self, cohort: _Cohort) -> None:
@@ -241,9 +257,17 @@ class Cohorts:
         cohort.straggler_timer = asyncio.get_running_loop().call_later(as_long_s, self._return, cohort)
 
     def _return(self, cohort: _Cohort) -> None:
-        if cohort.is_under_way:
-            cohort.is_under_way = False
-            self._under_way -= 1
+        if cohort in self._under_way:
+            self._under_way.remove(cohort)
             self._last_return_s = time.monotonic()
             self._last_journey_s = self._last_return_s - cohort.departed_s
+            self._learn(cohort)
             self._consider()
+
+    def _learn(self, cohort: _Cohort) -> None:
+        forecast = self._queues[cohort.route].forecast
+        if self._last_return_s >= max(ticket.deadline_s for ticket in cohort.tickets):
+            # Broken off when its last passenger's time was up: it would have taken longer, nobody knows how much.
+            forecast.learn(cohort.rows, BROKEN_OFF * self._last_journey_s)
+        elif cohort.straggler_timer is not None:  # without a quorum it says nothing of the models' pace
+            forecast.learn(cohort.rows, self._last_journey_s)

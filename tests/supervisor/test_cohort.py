@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from mesh.errors import Overloaded
 from supervisor import cohort
 from supervisor.answer import Answer, Reason, Source
-from supervisor.cohort import Cohorts, Purse, Ticket
+from supervisor.cohort import Cohorts, Ticket
+from supervisor.purse import Purse
 from supervisor.rows import Passenger
 from tests.supervisor.virtual_time import START_S, Clock, run, settle
 
@@ -88,9 +89,9 @@ class Gauge:
         return self.starved
 
 
-def ticket(rows: int = 1) -> Ticket:
+def ticket(rows: int = 1, budget_s: float = 1.0) -> Ticket:
     now_s = Clock.monotonic()
-    return Ticket("p", Passenger({}, tuple(range(rows))), 1, None, now_s, now_s + 1)
+    return Ticket("p", Passenger({}, tuple(range(rows))), 1, None, now_s, now_s + budget_s)
 
 
 @asynccontextmanager
@@ -289,6 +290,87 @@ def test_a_full_queue_refuses_at_once() -> None:
                 line.open_gates()
                 await settle()
             assert line.sizes == [1, 2]
+
+    run(story())
+
+
+@dataclass(eq=False)
+class TimedLine(Line):
+    """A route whose journeys take their time, and get their quorum after half of it."""
+
+    journey_s: float = 0.1
+
+    def depart(self, tickets: list[Ticket]) -> GatedJourney:
+        journey = super().depart(tickets)
+        loop = asyncio.get_running_loop()
+        loop.call_later(self.journey_s / 2, lambda: journey.on_quorum())
+        loop.call_later(self.journey_s, journey.gate.set)
+        return journey
+
+
+async def know(cohorts: Cohorts, line: TimedLine, journey_s: float) -> None:
+    """Lets a lone request travel, so that the pace of the line is known."""
+    line.journey_s, known = journey_s, ticket(budget_s=60)
+    cohorts.admit(line, known)
+    await known.answer
+    await settle()
+
+
+def test_who_would_be_answered_too_late_is_told_at_once() -> None:
+    async def story() -> None:
+        line = TimedLine()
+        async with gathering(Gauge(starved=True)) as cohorts:
+            await know(cohorts, line, 0.02)
+            await know(cohorts, line, 0.1)
+            cohorts.admit(line, ticket(budget_s=60))  # back in 0.1 s; the next after another 0.1 s
+            with pytest.raises(Overloaded, match="too late"):
+                cohorts.admit(line, ticket(budget_s=0.1))
+            patient = ticket(budget_s=0.5)
+            cohorts.admit(line, patient)
+            assert await patient.answer is WHOLE
+
+    run(story())
+
+
+def test_while_none_is_under_way_the_shortest_deadline_may_try() -> None:
+    async def story() -> None:
+        line = TimedLine()
+        async with gathering(Gauge(starved=True)) as cohorts:
+            await know(cohorts, line, 0.02)
+            await know(cohorts, line, 0.1)
+            cohorts.admit(line, ticket(budget_s=0.001))
+            await settle()
+            assert line.sizes == [1, 1, 1]
+
+    run(story())
+
+
+def test_a_deadline_that_is_too_short_at_any_load_may_try_beside_others() -> None:
+    async def story() -> None:
+        line = TimedLine()
+        async with gathering(Gauge()) as cohorts:
+            await know(cohorts, line, 0.1)
+            for _ in range(2):
+                cohorts.admit(line, ticket(budget_s=0.05))
+            await asyncio.sleep(0.01)
+            assert line.sizes == [1, 1, 1]
+
+    run(story())
+
+
+def test_a_journey_that_was_broken_off_at_the_deadlines_is_known_to_be_longer() -> None:
+    async def story() -> None:
+        line = TimedLine()
+        async with gathering(Gauge(starved=True)) as cohorts:
+            await know(cohorts, line, 0.02)
+            for _ in range(20):
+                line.journey_s, late = 0.2, ticket(budget_s=0.2)  # ends when its passenger's time is up
+                cohorts.admit(line, late)
+                await late.answer
+                await settle()
+            cohorts.admit(line, ticket(budget_s=60))
+            with pytest.raises(Overloaded):
+                cohorts.admit(line, ticket(budget_s=0.6))  # two of them if they took no longer
 
     run(story())
 
