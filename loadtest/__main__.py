@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
+
+from rich.console import Console
 
 from loadtest.bench import command as bench
 from loadtest.capacity import command as profile
 from loadtest.compare import command as compare
+from loadtest.faults import CannotMeasure
 from loadtest.run import command as run
+from mesh.errors import Misconfigured
+from mesh.model_file import BadModel
 
+NOT_MEASURED, INTERRUPTED = 2, 130
 COMMANDS = {
     "run": (run, "requests on a schedule to a running mesh: what it bears, where the tail comes from"),
     "profile": (profile, "what one replica of a model bears, as profile.json"),
@@ -26,7 +33,18 @@ def main() -> int:
         command.add_options(options)
         options.set_defaults(run=command.run)
     chosen = parser.parse_args()
-    return int(chosen.run(chosen))
+    try:
+        return int(chosen.run(chosen))
+    except (CannotMeasure, BadModel) as error:
+        faults = [str(error)]
+    except Misconfigured as error:
+        faults = error.faults
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return INTERRUPTED
+    said = Console(stderr=True, highlight=False)
+    for fault in faults:
+        said.print(fault, style="red", markup=False, soft_wrap=True)
+    return NOT_MEASURED
 
 
 if __name__ == "__main__":

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from rich.console import Console
 
 from loadtest import machine
 from loadtest.measuring import Point
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a benchmark has to say beside its figures: `faults` of the answers, `doubts` about the figures."""
+
+    faults: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+
+    def tell(self, said: Console) -> None:
+        """A line for each."""
+        for kind, lines in (("doubtful", self.doubts), ("fault", self.faults)):
+            for line in lines:
+                said.print(f"{kind}: {line}", style="red", markup=False, soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +60,15 @@ class Plan:
         if point.degraded:
             counts = ", ".join(f"{count} {source}" for source, count in point.degraded.items())
             self.fault(f"{what}: of {point.answers} answers, not full: {counts}")
+
+
+def plan_of(options: argparse.Namespace, said: Console, findings: Findings) -> Plan:
+    """The plan that a command line asks for, by its --rounds, --seconds and --folder."""
+    return Plan(
+        rounds=options.rounds,
+        seconds=options.seconds,
+        folder=options.folder.absolute(),
+        progress=lambda line: said.print(line, markup=False),
+        fault=findings.faults.append,
+        doubt=findings.doubts.append,
+    )

@@ -3,51 +3,40 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import signal
 from pathlib import Path
 
 from rich.console import Console
 
-from loadtest import machine
+from loadtest import interruption, machine
 from loadtest.bench import aims, report
 from loadtest.bench.results import Document, Simulated, Trained, document
 from loadtest.bench.simulated import measure_simulated
 from loadtest.bench.trained import measure_trained
-from loadtest.faults import CannotMeasure
 from loadtest.options import positive_float, positive_int
-from loadtest.plan import Plan
+from loadtest.plan import Findings, Plan, plan_of
 from loadtest.training import prepare
 from loadtest.workloads import S15, W15
+from mesh.cli.console import stdout
 
-MEASURED, FAULTY, NOT_MEASURED, INTERRUPTED = 0, 1, 2, 130
+MEASURED, FAULTY = 0, 1
 
 
 def run(options: argparse.Namespace) -> int:
     """Runs it; the exit code is 0 measured, 1 not all answers were full, 2 not measured, 130 interrupted."""
     said = Console(stderr=True, highlight=False)
-    faults: list[str] = []
-    doubts: list[str] = []
-    plan = _plan(options, said, faults, doubts)
-    try:
-        if options.only != "s15":
-            prepare(W15, plan.folder, plan.progress)
-        w15, s15 = asyncio.run(_measure(plan, options.only))
-    except CannotMeasure as error:
-        said.print(str(error), style="red", markup=False)
-        return NOT_MEASURED
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        return INTERRUPTED
+    findings = Findings()
+    plan = plan_of(options, said, findings)
+    if options.only != "s15":
+        prepare(W15, plan.folder, plan.progress)
+    w15, s15 = interruption.run(_measure(plan, options.only))
     _write(options.out, document(w15, s15))
     if options.json:
         print(json.dumps(document(w15, s15)))
     else:
-        _print(Console(), w15, s15)
-    for kind, lines in (("doubtful", doubts), ("fault", faults)):
-        for line in lines:
-            said.print(f"{kind}: {line}", style="red", markup=False)
-    return FAULTY if faults else MEASURED
+        _print(stdout(), w15, s15)
+    findings.tell(said)
+    return FAULTY if findings.faults else MEASURED
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -61,26 +50,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 async def _measure(plan: Plan, only: str | None) -> tuple[Trained | None, Simulated | None]:
-    task = asyncio.current_task()
-    assert task is not None
-    # Every block on the way out ends the processes that it started.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     plan.progress(machine.described())
     w15 = await measure_trained(W15, plan) if only != "s15" else None
     s15 = await measure_simulated(S15, plan) if only != "w15" else None
     return w15, s15
-
-
-def _plan(options: argparse.Namespace, said: Console, faults: list[str], doubts: list[str]) -> Plan:
-    return Plan(
-        rounds=options.rounds,
-        seconds=options.seconds,
-        folder=options.folder.absolute(),
-        progress=lambda line: said.print(line, markup=False),
-        fault=faults.append,
-        doubt=doubts.append,
-    )
 
 
 def _write(path: Path, measured: Document) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import datetime
 import difflib
 import json
 import platform
-import signal
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -17,18 +15,18 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from loadtest import machine
+from loadtest import interruption, machine
 from loadtest.capacity.measure import Extent, drawn_rows, measure
 from loadtest.capacity.profile import ModelProfile, Profile
 from loadtest.faults import CannotMeasure
 from loadtest.options import positive_float, positive_int
 from mesh import catalog as catalogs
 from mesh.catalog import Catalog, Model
-from mesh.errors import Misconfigured
-from mesh.model_file import BadModel, read_header
+from mesh.cli.console import stdout
+from mesh.model_file import read_header
 from mesh.player_store import open_store, read_columns, read_some_players
 
-MEASURED, NOT_MEASURED, INTERRUPTED = 0, 2, 130
+MEASURED = 0
 PLAYERS = 2048
 PACKAGES = ("grpcio", "lightgbm", "numpy", "uvloop")
 
@@ -55,32 +53,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Runs it; the exit code is 0 measured, 2 not measured, 130 interrupted."""
     said = Console(stderr=True, highlight=False)
-    try:
-        profile = asyncio.run(_profile(options, lambda line: said.print(line, markup=False)))
-    except (CannotMeasure, BadModel) as error:
-        said.print(str(error), style="red", markup=False, soft_wrap=True)
-        return NOT_MEASURED
-    except Misconfigured as error:
-        for fault in error.faults:
-            said.print(fault, style="red", markup=False, soft_wrap=True)
-        return NOT_MEASURED
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        return INTERRUPTED
+    profile = interruption.run(_profile(options, lambda line: said.print(line, markup=False)))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(profile.as_json() + "\n")
     if options.json:
         print(json.dumps(json.loads(profile.as_json())))
     else:
         for model in profile.models.values():
-            Console().print(_table(model), _told(model), soft_wrap=True)
+            stdout().print(_table(model), _told(model), soft_wrap=True)
     return MEASURED
 
 
 async def _profile(options: argparse.Namespace, progress: Callable[[str], None]) -> Profile:
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     catalog = catalogs.load(options.catalog)
     version = _version(catalog, options.version)
     extent = Extent(options.batches, options.starts, options.seconds)

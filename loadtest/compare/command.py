@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import datetime
 import json
-import signal
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from loadtest import machine
+from loadtest import interruption, machine
 from loadtest.compare import page, report
 from loadtest.compare.results import Comparison, document
 from loadtest.compare.rounds import compare
-from loadtest.faults import CannotMeasure
 from loadtest.options import positive_float, positive_int
 from loadtest.peers import mesh, monolith, naive, ray_serve
 from loadtest.peers.system import Peer
-from loadtest.plan import Plan
+from loadtest.plan import Findings, Plan, plan_of
 from loadtest.workloads import S15, W15, W15X100, W30, Workload
+from mesh.cli.console import stdout
 
-MEASURED, FAULTY, NOT_MEASURED, INTERRUPTED = 0, 1, 2, 130
+MEASURED, FAULTY = 0, 1
 PEERS: dict[str, Peer] = {peer.name: peer for peer in (mesh, naive, monolith, ray_serve)}
 WORKLOADS: dict[str, Workload] = {workload.game: workload for workload in (W15, W15X100, W30, S15)}
 PACKAGES = ("grpcio", "lightgbm", "numpy", "uvloop", "flask", "gunicorn")
@@ -45,40 +43,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Runs it; the exit code is 0 measured, 1 not all answers were full, 2 not measured, 130 interrupted."""
     said = Console(stderr=True, highlight=False)
-    faults: list[str] = []
-    doubts: list[str] = []
-    plan = Plan(
-        rounds=options.rounds,
-        seconds=options.seconds,
-        folder=options.folder.absolute(),
-        progress=lambda line: said.print(line, markup=False),
-        fault=faults.append,
-        doubt=doubts.append,
-    )
-    try:
-        measured = asyncio.run(_compare(options, plan))
-    except CannotMeasure as error:
-        said.print(str(error), style="red", markup=False)
-        return NOT_MEASURED
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        return INTERRUPTED
+    findings = Findings()
+    plan = plan_of(options, said, findings)
+    measured = interruption.run(_compare(options, plan))
     if options.json:
         print(json.dumps(_document(measured, options.rounds)))
     else:
         for comparison in measured:
-            report.print_comparison(Console(), comparison)
-    for kind, lines in (("doubtful", doubts), ("fault", faults)):
-        for line in lines:
-            said.print(f"{kind}: {line}", style="red", markup=False)
-    return FAULTY if faults else MEASURED
+            report.print_comparison(stdout(), comparison)
+    findings.tell(said)
+    return FAULTY if findings.faults else MEASURED
 
 
 async def _compare(options: argparse.Namespace, plan: Plan) -> list[Comparison]:
-    task = asyncio.current_task()
-    assert task is not None
-    # Every block on the way out ends the processes that it started.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     plan.progress(machine.described())
     measured: list[Comparison] = []
     for workload in options.workloads:

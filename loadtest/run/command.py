@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from loadtest import arrivals
+from loadtest import arrivals, interruption
 from loadtest.faults import CannotMeasure
 from loadtest.offline import Oracle
 from loadtest.options import positive_float, positive_int
@@ -23,9 +22,9 @@ from loadtest.run.knee import Step, find_knee
 from loadtest.run.measure import Setting, measure, must_answer
 from loadtest.run.summary import Summary
 from loadtest.simulated.service_times import Seconds
-from mesh.errors import Misconfigured
+from mesh.cli.console import stdout
 
-MEASURED, FAULTY, NOT_MEASURED, GENERATOR_LIMIT, INTERRUPTED = 0, 1, 2, 3, 130
+MEASURED, FAULTY, GENERATOR_LIMIT = 0, 1, 3
 KNEE_SECONDS = 5.0
 
 
@@ -69,18 +68,8 @@ def run(options: argparse.Namespace) -> int:
     def progress(line: str) -> None:
         said.print(line, markup=False)
 
-    try:
-        setting = _setting(options)
-        summary, steps = asyncio.run(_run(options, setting, progress))
-    except CannotMeasure as error:
-        said.print(str(error), style="red", markup=False, soft_wrap=True)
-        return NOT_MEASURED
-    except Misconfigured as error:
-        for fault in error.faults:
-            said.print(fault, style="red", markup=False, soft_wrap=True)
-        return NOT_MEASURED
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        return INTERRUPTED
+    setting = _setting(options)
+    summary, steps = interruption.run(_run(options, setting, progress))
     _write(options, summary, steps)
     _tell(options, summary, steps)
     for doubt in report.doubts(summary):
@@ -92,11 +81,6 @@ def run(options: argparse.Namespace) -> int:
 async def _run(
     options: argparse.Namespace, setting: Setting, progress: Callable[[str], None]
 ) -> tuple[Summary, list[Step]]:
-    task = asyncio.current_task()
-    assert task is not None
-    # Every block on the way out ends the processes that it started.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     offsets_s, seconds = _schedule(options)
     await must_answer(setting.question)
     if options.find_knee:
@@ -192,8 +176,8 @@ def _tell(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> N
         print(json.dumps(_document(options, summary, steps)))
         return
     if steps:
-        report.print_knee(Console(), steps, options.slo_ms)
-    report.print_run(Console(), summary)
+        report.print_knee(stdout(), steps, options.slo_ms)
+    report.print_run(stdout(), summary)
 
 
 def _exit_code(summary: Summary) -> int:

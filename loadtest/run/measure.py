@@ -17,6 +17,7 @@ import numpy as np
 from loadtest.faults import CannotMeasure
 from loadtest.generators.callers import ANSWERS
 from loadtest.offline import Oracle
+from loadtest.popularity import zipf
 from loadtest.processes import Event, Launch, running
 from loadtest.run.answers import Answer, class_of, read_answers
 from loadtest.run.check import wrong_ones
@@ -96,8 +97,7 @@ def jobs_of(setting: Setting, offsets_s: Seconds, start_s: float, folder: Path) 
     """The schedule dealt out to the processes, one request each in turn; players are drawn by Zipf's law."""
     rng = np.random.default_rng(setting.seed)
     count = len(setting.question.player_ids)
-    popularity = 1.0 / np.arange(1, count + 1) ** ZIPF_EXPONENT
-    players = rng.choice(count, size=len(offsets_s), p=popularity / popularity.sum())
+    players = rng.choice(count, size=len(offsets_s), p=zipf(count, ZIPF_EXPONENT))
     return [
         Job(
             question=setting.question,

@@ -1,21 +1,14 @@
-"""Who logs in: some players far more often than others."""
+"""Which player logs in, and to which game."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 
+from loadtest.popularity import zipf
+
 DRAWN_AT_ONCE = 1024
-
-
-@lru_cache
-def zipf(players: int, exponent: float) -> np.ndarray:
-    """The probability of each player by rank: proportional to 1 / rank ** `exponent` (Zipf) [players]."""
-    weights = 1.0 / np.arange(1, players + 1) ** exponent
-    probabilities: np.ndarray = weights / weights.sum()
-    return probabilities
 
 
 def drawn(players: int, exponent: float, seed: int) -> Callable[[], int]:

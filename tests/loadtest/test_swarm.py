@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from loadtest.swarm.popularity import drawn, games_of, zipf
+from loadtest.popularity import zipf
+from loadtest.swarm.popularity import drawn, games_of
 from loadtest.swarm.shapes import SHAPES, users_at
 from loadtest.swarm.stages import MAX_MODELS, Stages, bucket_of, value_of
 

@@ -1,0 +1,16 @@
+"""How often each player logs in: some far more often than others."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+
+@lru_cache
+def zipf(players: int, exponent: float) -> npt.NDArray[np.float64]:
+    """The probability of each player by rank: proportional to 1 / rank ** `exponent` (Zipf) [players]."""
+    weights = 1.0 / np.arange(1, players + 1) ** exponent
+    probabilities: npt.NDArray[np.float64] = weights / weights.sum()
+    return probabilities
