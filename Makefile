@@ -26,7 +26,7 @@ bench: .venv/dev.stamp
 	@$(BIN)/python -m loadtest bench
 
 load: .venv/dev.stamp
-	@$(BIN)/locust -f loadtest/locustfile.py --host 127.0.0.1:7000
+	@$(BIN)/locust -f loadtest/locustfile.py --host 127.0.0.1:7000 --web-host 127.0.0.1
 
 # Ray Serve lives in an environment of its own: it pins other versions of what the mesh uses, and weighs 500 MB.
 compare-ray: .venv/dev.stamp build/ray/stamp

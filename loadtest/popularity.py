@@ -7,6 +7,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+MAX_PLAYERS = 1_000_000  # each has a probability of its own in memory
+
 
 @lru_cache
 def zipf(players: int, exponent: float) -> npt.NDArray[np.float64]:

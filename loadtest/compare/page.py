@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
 import plotly.graph_objects as plots
 from plotly.subplots import make_subplots
 
 from loadtest.compare.results import LIMIT, Comparison, Figures
+from loadtest.pages import page
 
 COLOURS = {"mesh": "#1a7f5a", "naive": "#c98a1b", "monolith": "#7a6f9b", "ray": "#b8432f", LIMIT: "#888888"}
 PANELS = ("answers a second", "p50, ms", "p95, ms", "CPU of an answer, us")
@@ -17,14 +17,7 @@ PANELS = ("answers a second", "p50, ms", "p95, ms", "CPU of an answer, us")
 def render(measured: Sequence[Comparison], machine: str) -> str:
     """The page's text."""
     figures = [_figure(comparison) for comparison in measured]
-    parts = [
-        figure.to_html(full_html=False, include_plotlyjs="inline" if not number else False)
-        for number, figure in enumerate(figures)
-    ]
-    style = "body{font-family:system-ui,sans-serif;max-width:1200px;margin:2em auto}"
-    head = f"<meta charset='utf-8'><title>ensemble-mesh and its peers</title><style>{style}</style>"
-    title = f"<h1>ensemble-mesh beside its peers</h1><p>{html.escape(machine)}. Medians of rounds.</p>"
-    return f"<!doctype html><html lang='en'><head>{head}</head><body>{title}{''.join(parts)}</body></html>\n"
+    return page("ensemble-mesh beside its peers", figures, f"{machine}. Medians of rounds.")
 
 
 def _figure(comparison: Comparison) -> plots.Figure:

@@ -16,6 +16,7 @@ from loadtest import arrivals, interruption
 from loadtest.faults import CannotMeasure
 from loadtest.offline import Oracle
 from loadtest.options import positive_float, positive_int
+from loadtest.popularity import MAX_PLAYERS
 from loadtest.run import page, report
 from loadtest.run.job import Question
 from loadtest.run.knee import Step, find_knee
@@ -26,6 +27,7 @@ from mesh.cli.console import stdout
 
 MEASURED, FAULTY, GENERATOR_LIMIT = 0, 1, 3
 KNEE_SECONDS = 5.0
+MAX_REQUESTS = 1_000_000
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -123,6 +125,9 @@ def _schedule(options: argparse.Namespace) -> tuple[Seconds, float]:
 
 
 def _arrivals(options: argparse.Namespace, rate_rps: float, seconds: float) -> Seconds:
+    if rate_rps * seconds > MAX_REQUESTS:
+        told = f"{rate_rps:g} a second for {seconds:g} s are more requests than a run can keep, {MAX_REQUESTS:,}"
+        raise CannotMeasure(f"{told}; lower --rate or --seconds")
     if options.arrivals == "constant":
         return arrivals.constant(rate_rps, seconds)
     offsets_s = arrivals.poisson(rate_rps, seconds, options.seed)
@@ -148,6 +153,10 @@ def _setting(options: argparse.Namespace) -> Setting:
 
 def _player_ids(options: argparse.Namespace) -> list[str]:
     if options.player_ids is None:
+        if options.players > MAX_PLAYERS:
+            raise CannotMeasure(
+                f"--players: {options.players:,} is above {MAX_PLAYERS:,}; the rest would hardly be drawn"
+            )
         return [f"player-{number:05d}" for number in range(options.players)]
     try:
         ids = options.player_ids.read_text(encoding="utf-8").split("\n")

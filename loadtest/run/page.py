@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
 import plotly.graph_objects as plots
 from plotly.subplots import make_subplots
 
+from loadtest.pages import page
 from loadtest.run.knee import Step
 from loadtest.run.report import NAMES
 from loadtest.run.summary import Summary
@@ -28,7 +28,6 @@ PANELS = (
     "Who was last: all answers and the slowest 1 %",
     "Latency by percentile, ms",
 )
-STYLE = "body{font-family:system-ui,sans-serif;max-width:1280px;margin:2em auto;color:#222}"
 
 
 def render(title: str, summary: Summary, steps: Sequence[Step] = ()) -> str:
@@ -36,13 +35,7 @@ def render(title: str, summary: Summary, steps: Sequence[Step] = ()) -> str:
     figures = [_run(summary)]
     if steps:
         figures.insert(0, _knee(steps))
-    parts = [
-        figure.to_html(full_html=False, include_plotlyjs="inline" if not number else False)
-        for number, figure in enumerate(figures)
-    ]
-    told = html.escape(title)
-    head = f"<meta charset='utf-8'><title>{told}</title><style>{STYLE}</style>"
-    return f"<!doctype html><html lang='en'><head>{head}</head><body><h1>{told}</h1>{''.join(parts)}</body></html>\n"
+    return page(title, figures)
 
 
 def _run(summary: Summary) -> plots.Figure:

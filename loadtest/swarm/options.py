@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from loadtest.popularity import MAX_PLAYERS
 from loadtest.swarm.shapes import SHAPES
 
 
@@ -23,3 +25,17 @@ def add_options(parser: Any) -> None:
     add("--deadline-ms", type=float, default=300.0, help="of each request")
     add("--players", type=int, default=10_000, help="how many players there are: player-00000 and so on")
     add("--zipf", type=float, default=1.0, help="exponent of the players' popularity; 0: all alike")
+
+
+def faults(options: Any) -> Iterator[str]:
+    """What makes no sense in their values, a line each."""
+    if not 1 <= options.players <= MAX_PLAYERS:
+        yield f"--players: {options.players} is not between 1 and {MAX_PLAYERS:,}"
+    if options.zipf < 0:
+        yield f"--zipf: {options.zipf:g} is below 0"
+    for name in ("player_rate", "deadline_ms"):
+        if getattr(options, name) <= 0:
+            yield f"--{name.replace('_', '-')}: {getattr(options, name):g} is not above 0"
+    weights = (options.get_offer_weight, options.score_weight)
+    if min(weights) < 0 or not any(weights):
+        yield "--get-offer-weight and --score-weight: give 0 or more, and not 0 to both"

@@ -9,6 +9,7 @@ from typing import Any
 from locust.runners import MasterRunner, WorkerRunner
 
 from loadtest.swarm.calls import complaint
+from loadtest.swarm.options import faults
 from loadtest.swarm.popularity import games_of
 from loadtest.swarm.stages import Stages
 
@@ -44,7 +45,8 @@ def _check(environment: Any) -> None:
     """Ends a run that would only produce errors, before it has begun."""
     options = environment.parsed_options
     try:
-        said = complaint(environment.host or "", list(games_of(options.games)))
+        games = list(games_of(options.games))
+        said = next(faults(options), "") or complaint(environment.host or "", games)
     except ValueError as error:
         said = str(error)
     if not said:

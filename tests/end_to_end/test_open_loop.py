@@ -135,6 +135,7 @@ class stalled:  # noqa: N801 (reads as a word in `with`)
         (["--context", "nosuch=1"], "'nosuch' is no context feature"),
         (["--check"], "--check needs --catalog"),
         (["--trace", "/nonexistent"], "/nonexistent: the trace cannot be read"),
+        (["--rate", "1e9"], "more requests than a run can keep"),
     ],
 )
 def test_bad_input_is_a_clear_line_and_exit_code_2(mesh: Mesh, ids: Path, options: list[str], complaint: str) -> None:

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from loadtest.popularity import zipf
+from loadtest.popularity import MAX_PLAYERS, zipf
+from loadtest.swarm.options import faults
 from loadtest.swarm.popularity import drawn, games_of
 from loadtest.swarm.shapes import SHAPES, users_at
 from loadtest.swarm.stages import MAX_MODELS, Stages, bucket_of, value_of
@@ -55,6 +56,37 @@ def test_games_have_weights() -> None:
 def test_games_that_make_no_sense_name_the_option(text: str) -> None:
     with pytest.raises(ValueError, match="--games"):
         games_of(text)
+
+
+SENSIBLE = {
+    "players": 10,
+    "zipf": 1.0,
+    "player_rate": 1.0,
+    "deadline_ms": 300.0,
+    "get_offer_weight": 9,
+    "score_weight": 0,
+}
+
+
+def test_sensible_options_have_no_faults() -> None:
+    assert list(faults(SimpleNamespace(**SENSIBLE))) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("players", 0),
+        ("players", MAX_PLAYERS + 1),
+        ("zipf", -0.1),
+        ("player_rate", 0.0),
+        ("deadline_ms", -1.0),
+        ("get_offer_weight", 0),
+        ("score_weight", -1),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_named(option: str, value: float) -> None:
+    (fault,) = faults(SimpleNamespace(**{**SENSIBLE, option: value}))
+    assert f"--{option.replace('_', '-')}" in fault
 
 
 def test_a_bucket_is_within_five_percent() -> None:
