@@ -111,8 +111,10 @@ async def run_to_end(launch: Launch, budget_s: float) -> None:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
+    if process.returncode is None:
+        # Not its own `terminate`: that looks whether it has ended, which takes the exit code away from asyncio.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGTERM)
     try:
         async with asyncio.timeout(STOP_BUDGET_S):
             await _drained(process)
