@@ -6,6 +6,7 @@ Shares no code with the supervisor, so that the two can be compared.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -62,6 +63,16 @@ class Oracle:
         rows = [[row[place] for place in voted] for row in votes]
         combined = combine(ensemble.combine, rows, weights)
         return dict(zip(self._offers.ids if self._offers else ("",), combined, strict=True))
+
+    def ranking(self, scores: Mapping[str, float]) -> list[str]:
+        """The offers by the catalog's rule, best first: equals in the table's order, last those without a price."""
+        rules, table = self._catalog.offers, self._offers
+        if rules is None or table is None:
+            return list(scores)
+        if rules.rank_by == "score" or table.prices is None:
+            return sorted(scores, key=lambda offer: -scores[offer])
+        revenues = {offer: scores[offer] * table.prices[table.positions[offer]] for offer in scores}
+        return sorted(scores, key=lambda offer: math.inf if math.isnan(revenues[offer]) else -revenues[offer])
 
     def _fresh_votes(self, version: str, player_id: str) -> list[list[float]]:
         """Every model's score of every offer [offers][models]."""

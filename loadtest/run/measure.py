@@ -73,7 +73,8 @@ async def measure(setting: Setting, offsets_s: Seconds, seconds: float, progress
     answers, told = await _gather(setting, offsets_s, seconds)
     wrong: set[int] = set()
     if setting.oracle is not None:
-        wrong = await asyncio.to_thread(wrong_ones, answers, setting.oracle, _every_second(progress, len(answers)))
+        is_ranked, heard = setting.question.method == "GetOffer", _every_second(progress, len(answers))
+        wrong = await asyncio.to_thread(wrong_ones, answers, setting.oracle, is_ranked, heard)
     deadline_ms = setting.question.deadline_ms
     classes = [class_of(answer, deadline_ms, position in wrong) for position, answer in enumerate(answers)]
     cpu = max(float(one["cpu_s"]) for one in told) / max(seconds, 1e-3)

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
 from loadtest.arrivals import constant, read_trace
 from loadtest.faults import CannotMeasure
+from loadtest.offline import Oracle
 from loadtest.run import page, report
 from loadtest.run.answers import CLASSES, Answer, class_of
+from loadtest.run.check import wrong_ones
 from loadtest.run.job import Question
 from loadtest.run.knee import Step, find_knee, knee_of
 from loadtest.run.measure import Setting, jobs_of
@@ -60,6 +63,35 @@ def test_a_trace_that_is_not_there_is_named(tmp_path: Path) -> None:
 )
 def test_every_request_is_in_one_class(answer: Answer, is_wrong: bool, expected: str) -> None:
     assert class_of(answer, 300.0, is_wrong) == expected
+
+
+class Opinion:
+    """An oracle of fixed scores, best first as they stand."""
+
+    def scores(self, *_: object) -> dict[str, float]:
+        return {"egg": 0.9, "chest": 0.5, "pack": 0.1}
+
+    def ranking(self, scores: dict[str, float]) -> list[str]:
+        return list(scores)
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_ranked", "is_wrong"),
+    [
+        ([("egg", 0.9)], True, False),
+        ([("egg", 0.9), ("chest", 0.5)], True, False),
+        ([("chest", 0.5)], True, True),
+        ([("chest", 0.5)], False, False),
+        ([("egg", 0.90001)], True, True),
+        ([("dragon", 0.9)], False, True),
+    ],
+)
+def test_a_wrong_score_and_a_wrong_best_offer_are_wrong(
+    shown: list[tuple[str, float]], is_ranked: bool, is_wrong: bool
+) -> None:
+    answer = replace(ANSWER, scores=tuple(shown))
+    told = wrong_ones([answer], cast(Oracle, Opinion()), is_ranked, lambda _: None)
+    assert told == ({0} if is_wrong else set())
 
 
 def summary_of(answers: list[Answer]) -> Summary:
