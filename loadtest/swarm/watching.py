@@ -1,4 +1,4 @@
-"""What is added to locust around the users: a check before the load, stage times of all processes, a tab for them."""
+"""What is added to locust around the users: a check before the load, stage times of all processes, a tab and charts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from locust.runners import MasterRunner, WorkerRunner
 
+from loadtest.swarm import sources
 from loadtest.swarm.calls import complaint
 from loadtest.swarm.options import faults
 from loadtest.swarm.popularity import games_of
@@ -39,6 +40,7 @@ def attach(environment: Any, **_: object) -> None:
     events.quitting.add_listener(lambda **_: _print(stages))
     if environment.web_ui:
         _add_tab(environment.web_ui, stages)
+        _add_charts(environment)
 
 
 def _check(environment: Any) -> None:
@@ -83,5 +85,14 @@ def _add_tab(web_ui: Any, stages: Stages) -> None:
         return response
 
     @web_ui.app.route("/stages")
+    @web_ui.auth_required_if_enabled
     def stages_as_json() -> Any:
         return json.dumps(list(stages.rows())), 200, {"Content-Type": "application/json"}
+
+
+def _add_charts(environment: Any) -> None:
+    web_ui = environment.web_ui
+    add, protected = web_ui.app.add_url_rule, web_ui.auth_required_if_enabled
+    add(sources.PATH, "sources", protected(sources.page))
+    add(f"{sources.PATH}.json", "sources_as_json", protected(lambda: sources.series(environment.stats)))
+    print(f"locust: charts by source at {sources.PATH} of the web interface", file=sys.stderr)

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import contextlib
 import csv
+import json
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.end_to_end.meshes import Mesh
 
@@ -42,8 +47,7 @@ def test_a_headless_run_has_no_errors_and_tells_sources_and_stages(mesh: Mesh, t
 
 
 def test_a_master_hears_of_its_workers_stages(mesh: Mesh) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = str(listener.getsockname()[1])
+    port = str(free_port())
     waiting = ["--expect-workers", "1", "--expect-workers-max-wait", "30"]
     options = [*OPTIONS, "--host", mesh.address]
     master = locust([*options, "--master", *waiting, "--master-bind-host", "127.0.0.1", "--master-bind-port", port], 4)
@@ -56,6 +60,46 @@ def test_a_master_hears_of_its_workers_stages(mesh: Mesh) -> None:
     assert (master.returncode, worker.returncode) == (0, 0), said + worker_said
     assert "GetOffer ENSEMBLE" in said
     assert "fan-out" in said
+
+
+def test_the_web_interface_has_the_stages_and_the_sources(mesh: Mesh) -> None:
+    web = f"127.0.0.1:{free_port()}"
+    host, port = web.split(":")
+    options = [*OPTIONS[2:], "--host", mesh.address, "--autostart", "--web-host", host, "--web-port", port]
+    process = locust(options, 60)
+    try:
+        told = until(lambda: json.loads(fetched(f"http://{web}/sources.json")), lambda told: told["seconds"], process)
+        assert "ENSEMBLE" in told["sources"]
+        assert "Plotly.react" in fetched(f"http://{web}/sources")
+        rows = json.loads(fetched(f"http://{web}/stages"))
+        assert {"fan-out", "model binary"} <= {row["what"] for row in rows}
+        stats = json.loads(fetched(f"http://{web}/stats/requests"))
+        assert stats["extended_stats"][0]["key"] == "stages"
+    finally:
+        process.terminate()
+        ended(process, 20)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def fetched(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as response:
+        return str(response.read().decode())
+
+
+def until(look: Callable[[], Any], is_there: Callable[[Any], object], process: subprocess.Popen[str]) -> Any:
+    """What `look` finds once it is there; the web interface is not there at once, either."""
+    end_s = time.monotonic() + 50
+    while time.monotonic() < end_s:
+        assert process.poll() is None, ended(process, 5)
+        with contextlib.suppress(OSError):
+            if is_there(found := look()):
+                return found
+        time.sleep(0.2)
+    raise AssertionError("not there within 50 s")
 
 
 def test_a_host_that_is_down_is_one_clear_line() -> None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from loadtest.popularity import MAX_PLAYERS, zipf
+from loadtest.swarm import sources
 from loadtest.swarm.options import faults
 from loadtest.swarm.popularity import drawn, games_of
 from loadtest.swarm.shapes import SHAPES, users_at
@@ -100,6 +101,27 @@ def timings(queue_ms: float, last_model: str) -> SimpleNamespace:
     return SimpleNamespace(
         queue_ms=queue_ms, features_ms=1.0, fan_out_ms=9.0, combine_ms=0.2, total_ms=11.0, last_model=last_model
     )
+
+
+def test_sources_are_told_apart_second_by_second_without_the_last_that_is_not_over() -> None:
+    def entry(**counts: int) -> SimpleNamespace:
+        return SimpleNamespace(num_reqs_per_sec={int(second[1:]): count for second, count in counts.items()})
+
+    entries = {
+        ("GetOffer ENSEMBLE", "gRPC"): entry(_100=5, _102=7, _103=1),
+        ("Score ENSEMBLE", "gRPC"): entry(_100=1),
+        ("GetOffer error", "gRPC"): entry(_101=2),
+    }
+    told = sources.series(SimpleNamespace(entries=entries))
+    assert told["seconds"] == [100, 101, 102]
+    assert {source: one["rates"] for source, one in told["sources"].items()} == {
+        "ENSEMBLE": [6, 0, 7],
+        "error": [0, 2, 0],
+    }
+
+
+def test_before_the_first_answer_there_is_nothing_to_draw() -> None:
+    assert sources.series(SimpleNamespace(entries={})) == {"seconds": [], "sources": {}}
 
 
 def test_what_several_processes_took_adds_up() -> None:
