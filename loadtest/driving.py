@@ -58,8 +58,9 @@ async def drive(plan: Drive, meter: Callable[[], Awaitable[Reading]], logs: Path
     async with running(plan.launch(logs)) as generator:
         await generator.event("measuring", SLACK_S + plan.warm_up_s)
         before = await meter()
-        seen = await generator.event("done", SLACK_S + plan.seconds)
-        after = await meter()
+        await generator.event("measured", SLACK_S + plan.seconds)
+        after = await meter()  # now: the last calls' way home belongs to no answer that counts
+        seen = await generator.event("done", SLACK_S)
     return _driven(seen, plan, before, after)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from loadtest.faults import CannotMeasure
 from mesh import catalog as catalogs
 from mesh.catalog import Catalog, Combine, Model
 from mesh.model_file import ModelHeader, read_header
@@ -54,7 +55,15 @@ class Oracle:
         self._votes = lru_cache(KEPT)(self._fresh_votes)
 
     def scores(self, version: str, missing: Sequence[str], player_id: str) -> dict[str, float]:
-        """The combined score of every offer (of "" in a game without offers) from all models but the `missing`."""
+        """The combined score of every offer (of "" in a game without offers) from all models but the `missing`.
+
+        Raises CannotMeasure for a version that the catalog does not have.
+        """
+        if version not in self._catalog.versions:
+            known = ", ".join(self._catalog.versions)
+            raise CannotMeasure(
+                f"--catalog has no version {version!r}, only {known}; give the file that the mesh serves"
+            )
         ensemble = self._catalog.versions[version]
         forests = self._forests[version]
         voted = [place for place, forest in enumerate(forests) if forest.settings.name not in missing]

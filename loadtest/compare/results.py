@@ -88,8 +88,9 @@ def ratios(comparison: Comparison) -> dict[str, dict[str, Any]]:
 
 
 def _ratios(ours: Outcome, peer: Outcome) -> dict[str, Any]:
+    most_rps = best_rps(peer)
     return {
-        "best_rps": round(best_rps(ours) / best_rps(peer), 3),
+        "best_rps": round(best_rps(ours) / most_rps, 3) if most_rps else None,  # None: it never answered in full
         "pss_mb": round(ours.pss_mb / peer.pss_mb, 3),
         "p50_ms": {f"{load:g}": round(ours.loads[load].p50_ms / at.p50_ms, 3) for load, at in peer.loads.items()},
         "p95_ms": {f"{load:g}": round(ours.loads[load].p95_ms / at.p95_ms, 3) for load, at in peer.loads.items()},

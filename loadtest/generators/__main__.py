@@ -13,7 +13,7 @@ import uvloop
 
 from loadtest import arrivals, precise_loop, priority
 from loadtest.faults import CannotMeasure
-from loadtest.generators.callers import Target, calling
+from loadtest.generators.callers import Caller, Target, calling
 from loadtest.generators.closed_loop import ask_by_turns
 from loadtest.generators.open_loop import ask_on_schedule
 from loadtest.generators.tally import Tally, Window
@@ -42,21 +42,30 @@ def main() -> int:
 
 
 async def _generate(options: argparse.Namespace) -> Tally:
-    window = _window(options)
+    start_s = time.monotonic() + HEAD_START_S + options.warm_up_s
+    window = Window(start_s, start_s + options.seconds)
+    telling = asyncio.create_task(_tell(window))
     target = Target(options.wire, options.address, options.method, options.game, options.players)
     async with calling(target) as caller:
-        if options.loop == "closed":
-            return await ask_by_turns(caller, options.callers, options.players, window, options.seed)
-        offsets_s = arrivals.poisson(options.rate_rps, options.warm_up_s + options.seconds, options.seed)
-        due_s = window.start_s - options.warm_up_s + offsets_s
-        return await ask_on_schedule(caller, options.players, due_s, window, options.seed)
+        tally = await _ask(caller, options, window)
+    await telling
+    return tally
 
 
-def _window(options: argparse.Namespace) -> Window:
-    delay_s = HEAD_START_S + options.warm_up_s
-    asyncio.get_running_loop().call_later(delay_s, _say, {"event": "measuring"})
-    start_s = time.monotonic() + delay_s
-    return Window(start_s, start_s + options.seconds)
+async def _ask(caller: Caller, options: argparse.Namespace, window: Window) -> Tally:
+    if options.loop == "closed":
+        return await ask_by_turns(caller, options.callers, options.players, window, options.seed)
+    offsets_s = arrivals.poisson(options.rate_rps, options.warm_up_s + options.seconds, options.seed)
+    due_s = window.start_s - options.warm_up_s + offsets_s
+    return await ask_on_schedule(caller, options.players, due_s, window, options.seed)
+
+
+async def _tell(window: Window) -> None:
+    """Says when the measured time begins and when it is over, for whoever reads meters."""
+    await asyncio.sleep(window.start_s - time.monotonic())
+    _say({"event": "measuring"})
+    await asyncio.sleep(window.end_s - time.monotonic())
+    _say({"event": "measured"})
 
 
 def _told(tally: Tally) -> dict[str, object]:

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from loadtest.faults import CannotMeasure
+from loadtest.faults import CannotMeasure, ungrouped
 from loadtest.generators.callers import Caller
 from loadtest.generators.tally import Tally, Window
 from loadtest.simulated.service_times import Seconds
@@ -23,14 +23,15 @@ async def ask_on_schedule(caller: Caller, players: int, due_s: Seconds, window: 
     tally = Tally()
     asked = np.random.default_rng(seed).integers(players, size=len(due_s))
     unanswered: set[asyncio.Task[None]] = set()
-    async with asyncio.TaskGroup() as group:
-        for moment_s, player in zip(due_s.tolist(), asked.tolist(), strict=True):
-            await _until(moment_s)
-            if len(unanswered) >= MAX_UNANSWERED:
-                raise CannotMeasure(f"{MAX_UNANSWERED} requests wait for answers: the rate is too high")
-            call = group.create_task(_ask(caller, player, moment_s, window, tally))
-            unanswered.add(call)
-            call.add_done_callback(unanswered.discard)
+    with ungrouped():
+        async with asyncio.TaskGroup() as group:
+            for moment_s, player in zip(due_s.tolist(), asked.tolist(), strict=True):
+                await _until(moment_s)
+                if len(unanswered) >= MAX_UNANSWERED:
+                    raise CannotMeasure(f"{MAX_UNANSWERED} requests wait for answers: the rate is too high")
+                call = group.create_task(_ask(caller, player, moment_s, window, tally))
+                unanswered.add(call)
+                call.add_done_callback(unanswered.discard)
     return tally
 
 

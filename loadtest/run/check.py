@@ -26,4 +26,4 @@ def _is_right(answer: Answer, oracle: Oracle, is_ranked: bool) -> bool:
     if any(expected.get(offer) != score for offer, score in answer.scores):
         return False
     shown = [offer for offer, _ in answer.scores]
-    return not is_ranked or shown == oracle.ranking(expected)[: len(shown)]
+    return not is_ranked or (bool(shown) and shown == oracle.ranking(expected)[: len(shown)])

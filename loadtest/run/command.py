@@ -19,7 +19,7 @@ from loadtest.options import positive_float, positive_int
 from loadtest.popularity import MAX_PLAYERS
 from loadtest.run import page, report
 from loadtest.run.job import Question
-from loadtest.run.knee import Step, find_knee
+from loadtest.run.knee import Step, find_knee, is_generators
 from loadtest.run.measure import Setting, measure, must_answer
 from loadtest.run.summary import Summary
 from loadtest.simulated.service_times import Seconds
@@ -74,10 +74,12 @@ def run(options: argparse.Namespace) -> int:
     summary, steps = interruption.run(_run(options, setting, progress))
     _write(options, summary, steps)
     _tell(options, summary, steps)
+    if is_generators(steps):
+        said.print("doubtful: the knee is the generator's own; give it more --processes", style="red", markup=False)
     for doubt in report.doubts(summary):
         said.print(f"doubtful: {doubt}", style="red", markup=False, soft_wrap=True)
     progress(f"the page: {options.out.with_suffix('.html')}")
-    return _exit_code(summary)
+    return GENERATOR_LIMIT if is_generators(steps) else _exit_code(summary)
 
 
 async def _run(

@@ -44,6 +44,12 @@ def knee_of(steps: list[Step]) -> float | None:
     return max(held, default=None)
 
 
+def is_generators(steps: list[Step]) -> bool:
+    """Whether what bounds the knee is that the generator could not send more, not that the mesh broke."""
+    broken = [step for step in steps if not step.is_held]
+    return bool(broken) and min(broken, key=lambda step: step.rate_rps).is_limit
+
+
 def _gap(steps: list[Step]) -> tuple[float, float] | None:
     broken = min((step.rate_rps for step in steps if not step.is_held), default=None)
     held = max((s.rate_rps for s in steps if s.is_held and (broken is None or s.rate_rps < broken)), default=None)

@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 import numpy as np
 
-from loadtest.faults import CannotMeasure
+from loadtest.faults import CannotMeasure, ungrouped
 from loadtest.generators.callers import ANSWERS
 from loadtest.offline import Oracle
 from loadtest.popularity import zipf
@@ -86,10 +86,11 @@ async def _gather(setting: Setting, offsets_s: Seconds, seconds: float) -> tuple
     with tempfile.TemporaryDirectory(prefix="loadtest-run-") as folder:
         jobs = jobs_of(setting, offsets_s, time.monotonic() + HEAD_START_S, Path(folder))
         budget_s = HEAD_START_S + seconds + setting.question.deadline_ms / 1000 + SLACK_S
-        async with asyncio.TaskGroup() as group:
-            senders = [
-                group.create_task(_sender(job, number, Path(folder), budget_s)) for number, job in enumerate(jobs)
-            ]
+        with ungrouped():
+            async with asyncio.TaskGroup() as group:
+                senders = [
+                    group.create_task(_sender(job, number, Path(folder), budget_s)) for number, job in enumerate(jobs)
+                ]
         answers = [answer for job in jobs for answer in read_answers(Path(job.answers))]
     return sorted(answers, key=lambda answer: answer.due_s), [sender.result() for sender in senders]
 

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.run.knee import Step, knee_of
+from loadtest.run.knee import Step, is_generators, knee_of
 from loadtest.run.summary import PERCENTS, Summary
 
 LATE_SEND_MS = 1.0
@@ -92,9 +92,11 @@ def knee_document(steps: Sequence[Step], slo_ms: float) -> dict[str, Any]:
     """A search for the knee as JSON."""
     tried = [
         {"rate_rps": round(step.rate_rps, 1), "p99_ms": round(step.p99_ms, 2), "full": step.full, "held": step.is_held}
+        | {"generator_was_limit": step.is_limit}
         for step in steps
     ]
-    return {"slo_ms": slo_ms, "knee_rps": knee_of(list(steps)), "steps": tried}
+    knee = {"knee_rps": knee_of(list(steps)), "generator_was_limit": is_generators(list(steps))}
+    return {"slo_ms": slo_ms, **knee, "steps": tried}
 
 
 def _named(values: Sequence[float]) -> dict[str, float]:

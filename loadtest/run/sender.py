@@ -23,6 +23,7 @@ from mesh import serving
 from mesh.wire import offers_pb2
 
 UNSENT = "UNSENT"
+CONNECT_BUDGET_S = 5.0
 
 Sent = tuple[int, float, float, str, bytes]  # which request, sent, answered (monotonic), code, answer
 
@@ -53,7 +54,8 @@ async def send(job: Job) -> list[Sent]:
     ):
         # Answers stay bytes until the run is over: parsing them would make the next request late.
         call: Any = channel.unary_unary(f"/mesh.v1.Offers/{question.method}")
-        await channel.channel_ready()
+        async with asyncio.timeout(CONNECT_BUDGET_S):
+            await channel.channel_ready()
         gc.collect()
         gc.disable()
         for number, (offset_s, player) in enumerate(zip(job.offsets_s, job.players, strict=True)):

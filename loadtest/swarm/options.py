@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,10 +32,10 @@ def faults(options: Any) -> Iterator[str]:
     """What makes no sense in their values, a line each."""
     if not 1 <= options.players <= MAX_PLAYERS:
         yield f"--players: {options.players} is not between 1 and {MAX_PLAYERS:,}"
-    if options.zipf < 0:
-        yield f"--zipf: {options.zipf:g} is below 0"
+    if not 0 <= options.zipf < math.inf:
+        yield f"--zipf: {options.zipf:g} is not 0 or more"
     for name in ("player_rate", "deadline_ms"):
-        if getattr(options, name) <= 0:
+        if not 0 < getattr(options, name) < math.inf:
             yield f"--{name.replace('_', '-')}: {getattr(options, name):g} is not above 0"
     weights = (options.get_offer_weight, options.score_weight)
     if min(weights) < 0 or not any(weights):

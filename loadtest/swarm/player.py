@@ -16,6 +16,7 @@ from loadtest.swarm.stages import Stages
 from loadtest.workloads import Method
 from mesh.wire import offers_pb2
 
+PLAYERS_APART = 1_000_000
 _numbers = count()
 
 
@@ -24,7 +25,9 @@ class Player(User):
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
-        options, number = environment.parsed_options, next(_numbers)
+        options = environment.parsed_options
+        # Every worker process has players of its own, or all would draw the same ones in the same order.
+        number = next(_numbers) + PLAYERS_APART * max(0, getattr(environment.runner, "worker_index", 0))
         self._pause = constant_throughput(options.player_rate)
         self._draw = drawn(options.players, options.zipf, number)
         self._rng = random.Random(number)

@@ -64,6 +64,12 @@ def test_the_document_tells_the_mesh_over_each_peer() -> None:
     assert best_rps(COMPARISON.systems["mesh"]) == 200.0
 
 
+def test_a_peer_that_never_answered_has_no_ratio_of_rates() -> None:
+    silent = Outcome({load: replace(SLOW, rps=0.0) for load in (1, 8)}, 2000.0, 20.0)
+    told = document(replace(COMPARISON, systems={**COMPARISON.systems, "ray": silent}))
+    assert told["mesh_over_peer"]["ray"]["best_rps"] is None
+
+
 def test_without_the_mesh_there_are_no_ratios() -> None:
     assert document(replace(COMPARISON, systems={"ray": COMPARISON.systems["ray"]}))["mesh_over_peer"] == {}
 

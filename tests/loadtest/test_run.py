@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -8,13 +9,13 @@ import numpy as np
 import pytest
 
 from loadtest.arrivals import constant, read_trace
-from loadtest.faults import CannotMeasure
+from loadtest.faults import CannotMeasure, ungrouped
 from loadtest.offline import Oracle
 from loadtest.run import page, report
 from loadtest.run.answers import CLASSES, Answer, class_of
 from loadtest.run.check import wrong_ones
 from loadtest.run.job import Question
-from loadtest.run.knee import Step, find_knee, knee_of
+from loadtest.run.knee import Step, find_knee, is_generators, knee_of
 from loadtest.run.measure import Setting, jobs_of
 from loadtest.run.summary import Generator, Summary, last_shares, summarise, tail_of
 
@@ -65,6 +66,32 @@ def test_every_request_is_in_one_class(answer: Answer, is_wrong: bool, expected:
     assert class_of(answer, 300.0, is_wrong) == expected
 
 
+def test_a_knee_that_the_generator_bounds_is_told_from_the_meshs() -> None:
+    held, limited = Step(100.0, 20.0, 1.0, True), Step(200.0, 20.0, 1.0, False, is_limit=True)
+    broken = Step(150.0, 90.0, 1.0, False)
+    assert is_generators([held, limited])
+    assert not is_generators([held, limited, broken])
+    assert not is_generators([held])
+
+
+async def test_what_cannot_be_measured_comes_out_of_its_group() -> None:
+    async def fail() -> None:
+        raise CannotMeasure("a sender ended")
+
+    with pytest.raises(CannotMeasure, match="a sender ended"), ungrouped():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail())
+
+
+async def test_a_bug_stays_in_its_group() -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ExceptionGroup), ungrouped():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail())
+
+
 class Opinion:
     """An oracle of fixed scores, best first as they stand."""
 
@@ -84,6 +111,7 @@ class Opinion:
         ([("chest", 0.5)], False, False),
         ([("egg", 0.90001)], True, True),
         ([("dragon", 0.9)], False, True),
+        ([], True, True),
     ],
 )
 def test_a_wrong_score_and_a_wrong_best_offer_are_wrong(
