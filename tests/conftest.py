@@ -1,10 +1,14 @@
-"""What every test shares: how far a property is tried."""
+"""What every test shares: how far a property is tried, and the real servers."""
 
 from __future__ import annotations
 
 import os
 
 from hypothesis import settings
+
+from tests.servers.fixtures import dynamodb_server, moto_server
+
+__all__ = ["dynamodb_server", "moto_server"]
 
 # No deadline an example: the machine may be busy. No database: a run leaves nothing behind.
 # The same examples at every run of CI: what a new one finds is for whoever runs the tests at their desk.
