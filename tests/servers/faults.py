@@ -1,8 +1,8 @@
 """A DynamoDB that fails on demand: one table, GetItem and BatchGetItem, a control port to change the fault meanwhile.
 
-`python -m tests.servers.faults TABLE.json` reads {"table", "key", "items"} and prints {"port", "control_port"}. A line of
-JSON to the control port, {"kind", "share", "delay_ms"}, changes the fault; {} changes nothing. The answer is a line with
-what was counted since the start.
+`python -m tests.servers.faults TABLE.json` reads {"table", "key", "items"} and prints {"port", "control_port"}.
+A line of JSON to the control port, {"kind", "share", "delay_ms"}, changes the fault; {} changes nothing. The answer is
+a line with what was counted since the start.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import json
 import random
 import sys
 import zlib
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,7 +33,8 @@ class Fault:
     """What goes wrong.
 
     `unprocessed` leaves `share` of a batch's keys (all at 1, else at least one is answered), `slow` answers after
-    `delay_ms`, `trickle` waits `delay_ms` between two bytes; `stall` reads and never answers; `refuse` takes no connection.
+    `delay_ms`, `trickle` waits `delay_ms` between two bytes, `stall` reads and never
+    answers, `refuse` takes no connection.
     """
 
     kind: Kind = "none"
@@ -49,7 +49,7 @@ class Counts:
     requests: int = 0
     keys: int = 0
     unprocessed: int = 0
-    hits: Counter[str] = field(default_factory=Counter)
+    hits: dict[str, int] = field(default_factory=dict)
 
 
 class FaultServer:
@@ -111,7 +111,7 @@ class FaultServer:
     def _answer(self, operation: str, request: Mapping[str, Any], fault: Fault) -> tuple[int, bytes]:
         self._counts.requests += 1
         if fault.kind != "none":
-            self._counts.hits[fault.kind] += 1
+            self._counts.hits[fault.kind] = self._counts.hits.get(fault.kind, 0) + 1
         try:
             return 200, self._read(operation, request, fault)
         except Refused as refused:
@@ -173,9 +173,8 @@ def _header(head: bytes, name: bytes) -> bytes:
     return head[start : head.index(b"\r\n", start)].strip()
 
 
-async def _main(path: Path) -> None:
-    content = json.loads(path.read_text())
-    server = FaultServer(Table.of(content["table"], content["key"], content["items"]))
+async def _main(table: Table) -> None:
+    server = FaultServer(table)
     control = await asyncio.start_server(server.control, HOST, 0)
     ports = {"port": await server.listen(), "control_port": control.sockets[0].getsockname()[1]}
     print(json.dumps(ports), flush=True)
@@ -183,4 +182,5 @@ async def _main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(Path(sys.argv[1])))
+    content = json.loads(Path(sys.argv[1]).read_text())
+    asyncio.run(_main(Table.of(content["table"], content["key"], content["items"])))

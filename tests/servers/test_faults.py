@@ -84,14 +84,13 @@ async def test_a_refusal_has_its_name(client: Any, store: FaultyDynamoDB, kind: 
 @pytest.mark.parametrize(
     ("kind", "error"),
     [
-        ("bad_json", exceptions.ResponseParserError),
         ("cut", exceptions.HTTPClientError),
         ("stall", exceptions.ReadTimeoutError),
-        ("refuse", exceptions.EndpointConnectionError),
+        ("refuse", (exceptions.ConnectionClosedError, exceptions.EndpointConnectionError)),
     ],
 )
 async def test_a_broken_answer_is_an_error_and_the_next_one_is_whole(
-    client: Any, store: FaultyDynamoDB, kind: Kind, error: type[Exception]
+    client: Any, store: FaultyDynamoDB, kind: Kind, error: type[Exception] | tuple[type[Exception], ...]
 ) -> None:
     await batch(client, ["p1"])  # a kept connection must break as well
     store.set(Fault(kind))
@@ -100,6 +99,23 @@ async def test_a_broken_answer_is_an_error_and_the_next_one_is_whole(
 
     store.set(Fault())
     assert await batch(client, ["p1"]) == (["p1"], [])
+
+
+async def test_without_a_listener_a_new_connection_is_refused(client: Any, store: FaultyDynamoDB) -> None:
+    store.set(Fault("refuse"))
+
+    with pytest.raises(exceptions.EndpointConnectionError):
+        await batch(client, ["p1"])
+
+
+async def test_bad_json_looks_to_a_plain_client_like_an_answer_without_items(
+    client: Any, store: FaultyDynamoDB
+) -> None:
+    store.set(Fault("bad_json"))
+
+    answer = await client.batch_get_item(RequestItems={"players": {"Keys": [{"player_id": {"S": "p1"}}]}})
+
+    assert "Responses" not in answer  # botocore takes what it cannot parse for a message
 
 
 async def test_a_wrong_checksum_differs_from_the_body(client: Any, store: FaultyDynamoDB) -> None:
