@@ -2,8 +2,10 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PROTOS := $(wildcard protos/*.proto)
+# Together: what npm installs without saving, its next such call removes.
+NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4
 
-.PHONY: demo test check protos up load bench compare-ray lock clean
+.PHONY: demo test check protos up load bench compare-ray test-servers lock clean
 
 demo: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.demo
@@ -31,6 +33,15 @@ load: .venv/dev.stamp
 # Ray Serve lives in an environment of its own: it pins other versions of what the mesh uses, and weighs 500 MB.
 compare-ray: .venv/dev.stamp build/ray/stamp
 	@$(BIN)/python -m loadtest compare
+
+# What the tests use if it is there: DynamoDB Local (Maven, Java 17) and dynalite (npm). Each is skipped without its tools.
+test-servers:
+	@if command -v mvn >/dev/null && command -v java >/dev/null; then \
+	  mvn -q -B -f tests/servers/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/build/dynamodb-local; \
+	else echo "mvn or java is not installed: nothing will be tested against DynamoDB Local"; fi
+	@if command -v npm >/dev/null; then \
+	  npm install --prefix build/node --no-save --no-package-lock --loglevel=error $(NODE_TEST_PACKAGES); \
+	else echo "npm is not installed: nothing will be tested against dynalite or Node"; fi
 
 protos: .venv/dev.stamp
 	@$(BIN)/python -m grpc_tools.protoc -Imesh/wire=protos --python_out=. --pyi_out=. --grpc_python_out=. \
