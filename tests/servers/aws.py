@@ -42,7 +42,7 @@ def dynamodb_local(folder: Path) -> Iterator[Server]:
         f"-Djava.library.path={LOCAL}",
         "-cp",
         f"{LOCAL}/*",
-        "software.amazon.dynamodb.services.local.main.ServerRunner",
+        str(Path(__file__).with_name("LoopbackDynamoDB.java")),
         "-inMemory",
         "-disableTelemetry",
         "-port",
