@@ -37,10 +37,12 @@ compare-ray: .venv/dev.stamp build/ray/stamp
 # What the tests use if it is there: DynamoDB Local (Maven, Java 17) and dynalite (npm). Each is skipped without its tools.
 test-servers:
 	@if command -v mvn >/dev/null && command -v java >/dev/null; then \
-	  mvn -q -B -f tests/servers/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/build/dynamodb-local; \
+	  mvn -q -B -f tests/servers/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/build/dynamodb-local \
+	    || echo "DynamoDB Local could not be installed: its tests will be skipped"; \
 	else echo "mvn or java is not installed: nothing will be tested against DynamoDB Local"; fi
 	@if command -v npm >/dev/null; then \
-	  npm install --prefix build/node --no-save --no-package-lock --loglevel=error $(NODE_TEST_PACKAGES); \
+	  npm install --prefix build/node --no-save --no-package-lock --loglevel=error $(NODE_TEST_PACKAGES) \
+	    || echo "the Node packages could not be installed: the tests of dynalite and of Node will be skipped"; \
 	else echo "npm is not installed: nothing will be tested against dynalite or Node"; fi
 
 protos: .venv/dev.stamp

@@ -24,8 +24,6 @@ Kind: TypeAlias = Literal[
 ]
 HOST = "127.0.0.1"
 SEED = 5
-THROTTLED = Refused(400, "ProvisionedThroughputExceededException", "The level of configured throughput was exceeded")
-BROKEN = Refused(500, "InternalServerError", "The request could not be processed because of an internal server error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +117,9 @@ class FaultServer:
 
     def _read(self, operation: str, request: Mapping[str, Any], fault: Fault) -> bytes:
         if fault.kind == "throttle":
-            raise THROTTLED
+            raise Refused(400, "ProvisionedThroughputExceededException", "The configured throughput was exceeded")
         if fault.kind == "error":
-            raise BROKEN
+            raise Refused(500, "InternalServerError", "The request could not be processed because of an internal error")
         if operation == "GetItem":
             self._counts.keys += 1
             return self._table.get(request)
