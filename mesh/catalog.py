@@ -24,9 +24,10 @@ CombineKind = Literal["mean", "weighted_mean", "median", "trimmed_mean", "rank_m
 
 def _absolute(uri: str, info: ValidationInfo) -> str:
     folder = (info.context or {}).get("folder")
-    if folder is None or HAS_SCHEME.match(uri):
-        return uri
-    return str(Path(folder, uri))
+    path = uri.removeprefix("file:").removeprefix("//") if uri.startswith("file:") else uri
+    if folder is None or HAS_SCHEME.match(path):
+        return path
+    return str(Path(folder, path))
 
 
 Uri = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]
@@ -73,7 +74,7 @@ class Model(_Block):
     """One LightGBM model of an ensemble."""
 
     name: Name
-    uri: Uri = Field(description="a LightGBM text model")
+    uri: Uri = Field(description="a LightGBM text model: a path, or s3://BUCKET/KEY")
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="of the file; checked before it is loaded")
     weight: float = Field(1.0, gt=0, description="weighted_mean: how much this model's vote counts")
     class_: int | None = Field(

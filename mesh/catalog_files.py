@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from mesh import s3_address
 from mesh.catalog import HAS_SCHEME, Draft, Model
 from mesh.catalog_faults import Fault, Step
 from mesh.errors import Misconfigured
@@ -96,6 +97,7 @@ def offer_faults(draft: Draft, table: OffersTable) -> Iterator[Fault]:
 
 def _model_faults(draft: Draft, model: Model, at: tuple[Step, ...], sources: Sources | None) -> Iterator[Fault]:
     if HAS_SCHEME.match(model.uri):
+        yield from _address_faults(draft, model.uri, (*at, "uri"))
         return
     path = Path(model.uri)
     if not _is_file(path):
@@ -113,6 +115,17 @@ def _model_faults(draft: Draft, model: Model, at: tuple[Step, ...], sources: Sou
     yield from _header_faults(draft, model, header, at)
     if sources is not None:
         yield from _misfit_faults(draft, header, (*at, "uri"), sources)
+
+
+def _address_faults(draft: Draft, uri: str, at: tuple[Step, ...]) -> Iterator[Fault]:
+    """What can be seen of a model elsewhere without asking for it: the check needs no network."""
+    if not uri.startswith(s3_address.SCHEME):
+        yield draft.tree.fault(at, f"{uri} is of a store that is not known", "give a path, or s3://BUCKET/KEY")
+        return
+    try:
+        s3_address.parse(uri)
+    except ValueError as error:
+        yield draft.tree.fault(at, *_split(str(error)))
 
 
 def _misfit_faults(draft: Draft, header: ModelHeader, at: tuple[Step, ...], sources: Sources) -> Iterator[Fault]:

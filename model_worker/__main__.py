@@ -1,4 +1,4 @@
-"""Serves one LightGBM model: settings, proof, load, warm up, serve, drain."""
+"""Serves one LightGBM model: settings, artifact, proof, load, warm up, serve, drain."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from mesh.model_file import BadModel, parse_header
-from model_worker.artifact import LocalFiles, fetch
+from mesh.s3_address import SCHEME
+from model_worker.artifact import ArtifactSource, LocalFiles, fetch
 from model_worker.forest import Forest
 from model_worker.settings import Settings, read_settings
 
@@ -36,7 +37,7 @@ def main() -> int:
 
 def _prepare(settings: Settings) -> tuple[Identity, Forest]:
     """The model, checked, proved, loaded and warm; raises `BadModel`."""
-    artifact = fetch(LocalFiles(), settings.uri, settings.sha256)
+    artifact = fetch(_source(settings), settings.uri, settings.sha256)
     header = parse_header(artifact.model)
     # From here on imports come as late as they can: what is refused, is refused quickly.
     from model_worker.lightgbm_c import find_library
@@ -56,6 +57,14 @@ def _prepare(settings: Settings) -> tuple[Identity, Forest]:
     proof.wait()
     forest = _load(library, artifact.model, settings.num_threads)
     return Identity(settings.name, header, artifact.sha256), forest
+
+
+def _source(settings: Settings) -> ArtifactSource:
+    if not settings.uri.startswith(SCHEME):
+        return LocalFiles()
+    from model_worker.s3.files import S3Files
+
+    return S3Files(settings.sha256, settings.cache, settings.fetch_s, settings.max_model_mb * 2**20)
 
 
 def _serve(settings: Settings, identity: Identity, forest: Forest) -> int:

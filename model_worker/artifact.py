@@ -30,15 +30,16 @@ class Artifact:
 
 
 class LocalFiles:
-    """Artifacts that are files of this machine: a path, or a `file://` URI."""
+    """Artifacts that are files of this machine: a path, or a `file:` URI."""
 
     def open(self, uri: str) -> BinaryIO:
         """The file at `uri`."""
-        scheme, separator, path = uri.partition("://")
+        scheme, separator, _ = uri.partition("://")
         if separator and scheme != "file":
-            raise BadModel(f"{scheme}:// is not supported: give the path of a file")
+            raise BadModel(f"{scheme}:// is not supported: give the path of a file, or s3://BUCKET/KEY")
+        path = uri.removeprefix("file:").removeprefix("//") if uri.startswith("file:") else uri
         try:
-            return open(path if separator else uri, "rb")  # noqa: PTH123 (pathlib is 6 ms of a start)
+            return open(path, "rb")  # noqa: PTH123 (pathlib is 6 ms of a start)
         except OSError as error:
             raise BadModel(error.strerror or str(error)) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -36,6 +37,9 @@ class Settings:
     drain_s: float
     proof_memory_mb: int
     proof_s: float
+    cache: str
+    fetch_s: float
+    max_model_mb: int
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:
@@ -71,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="model_worker", description=__doc__, allow_abbrev=False)
     add = parser.add_argument
     add("--name", default="", help="what the model is called on the wire: a DNS label")
-    add("--uri", default="", help="the model's LightGBM text file")
+    add("--uri", default="", help="the model's LightGBM text file: a path, or s3://BUCKET/KEY")
     add("--sha256", help="what the file's SHA-256 must be (64 hex digits); not checked when not given")
     add("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
     add("--port", default="0", help="the gRPC port; 0 lets the system pick (%(default)s)")
@@ -87,7 +91,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--drain-s", default="5", help="seconds for what was admitted to be answered at the end (%(default)s)")
     add("--proof-memory-mb", default="2048", help="memory of the child that tries the model (%(default)s)")
     add("--proof-s", default="20", help="seconds for the child that tries the model (%(default)s)")
+    add("--cache", default=_default_cache(), help="the folder for models from S3 (%(default)s)")
+    add("--fetch-s", default="90", help="seconds for a model to come from S3, with all retries (%(default)s)")
+    add("--max-model-mb", default="1024", help="the largest model that is fetched, in MiB (%(default)s)")
     return parser
+
+
+def _default_cache() -> str:
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 (pathlib is 6 ms)
+    return f"{caches}/ensemble-mesh/models"
 
 
 def _refuse(faults: Sequence[str]) -> NoReturn:
@@ -157,4 +169,6 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "drain_s": _seconds,
     "proof_memory_mb": _whole(256, 1_000_000),
     "proof_s": _seconds,
+    "fetch_s": _seconds,
+    "max_model_mb": _whole(1, 1_000_000),
 }

@@ -7,8 +7,9 @@ import os
 from hypothesis import settings
 
 from tests.servers.fixtures import dynamodb_server, moto_server
+from tests.servers.s3 import s3_store
 
-__all__ = ["dynamodb_server", "moto_server"]
+__all__ = ["dynamodb_server", "moto_server", "s3_store"]
 
 # No deadline an example: the machine may be busy. No database: a run leaves nothing behind.
 # The same examples at every run of CI: what a new one finds is for whoever runs the tests at their desk.

@@ -28,6 +28,7 @@ def build() -> argparse.ArgumentParser:
     _add_status(commands)
     _add_features(commands)
     _add_catalog(commands)
+    _add_publish(commands)
     return parser
 
 
@@ -96,6 +97,14 @@ def _add_catalog(commands: Commands) -> None:
     check.add_argument("files", nargs="+", type=Path, metavar="FILE")
     _add_json(check, "one line of JSON")
     _command(catalog, "schema", "mesh.cli.catalogs:schema", "print the JSON Schema of a catalog")
+
+
+def _add_publish(commands: Commands) -> None:
+    publish = _command(commands, "publish", "mesh.cli.publish:run", "upload a version's models to S3")
+    publish.add_argument("folder", type=Path, metavar="VERSION_DIR", help="its .txt files are the models")
+    publish.add_argument("--to", required=True, metavar="s3://BUCKET/PREFIX", help="where they go, by file name")
+    publish.add_argument("--force", action="store_true", help="replace objects that have other content")
+    _add_json(publish, "the models as one line of JSON")
 
 
 def _group(commands: Commands, name: str, about: str) -> Commands:

@@ -89,6 +89,23 @@ def test_a_model_in_a_bucket_is_not_looked_at(game: Game) -> None:
     assert game.faults("s3://bucket/whales.txt") == []
 
 
+def test_an_address_that_names_no_object_is_a_fault(game: Game) -> None:
+    assert game.faults("s3://bucket") == [f"{MODEL}.uri: s3://bucket names no object; write s3://BUCKET/KEY"]
+
+
+def test_a_store_that_is_not_known_is_a_fault(game: Game) -> None:
+    (fault,) = game.faults("gs://bucket/whales.txt")
+    assert (
+        fault == f"{MODEL}.uri: gs://bucket/whales.txt is of a store that is not known; give a path, or s3://BUCKET/KEY"
+    )
+
+
+@pytest.mark.parametrize("scheme", ["file:", "file://"])
+def test_a_file_uri_is_a_path(scheme: str, game: Game, binary: TrainedForest) -> None:
+    assert game.faults(f"{scheme}{binary.path}") == []
+    assert game.faults(f"{scheme}ghost.txt") == game.faults("ghost.txt") != []
+
+
 def test_a_folder_is_no_model(game: Game) -> None:
     (fault,) = game.faults(game.folder)
     assert "is missing" in fault

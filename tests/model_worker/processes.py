@@ -44,7 +44,7 @@ class EndedWorker:
 
 
 @asynccontextmanager
-async def worker_process(model: Path, *arguments: str, name: str = "forest") -> AsyncIterator[RunningWorker]:
+async def worker_process(model: Path | str, *arguments: str, name: str = "forest") -> AsyncIterator[RunningWorker]:
     """A worker that serves `model`; asserts that it stops well, if the block has not stopped it."""
     outcome = await start(model, *arguments, name=name)
     assert isinstance(outcome, RunningWorker), outcome
@@ -56,7 +56,7 @@ async def worker_process(model: Path, *arguments: str, name: str = "forest") -> 
             assert code == 0, stderr
 
 
-async def start(model: Path, *arguments: str, name: str = "forest") -> RunningWorker | EndedWorker:
+async def start(model: Path | str, *arguments: str, name: str = "forest") -> RunningWorker | EndedWorker:
     """Starts a worker and waits until it serves, or has ended."""
     process = await run("--name", name, "--uri", str(model), *arguments)
     assert process.stdout is not None

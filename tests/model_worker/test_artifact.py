@@ -9,7 +9,7 @@ from mesh.model_file import BadModel
 from model_worker.artifact import LocalFiles, fetch
 
 
-@pytest.mark.parametrize("scheme", ["", "file://"])
+@pytest.mark.parametrize("scheme", ["", "file:", "file://"])
 def test_a_local_file_is_read_whole(scheme: str, tmp_path: Path) -> None:
     (path := tmp_path / "model.txt").write_bytes(b"tree\n")
     digest = hashlib.sha256(b"tree\n").hexdigest()
@@ -30,5 +30,5 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_store_that_is_not_built_in_is_refused() -> None:
-    with pytest.raises(BadModel, match="s3:// is not supported: give the path of a file"):
-        fetch(LocalFiles(), "s3://bucket/model.txt", None)
+    with pytest.raises(BadModel, match="gs:// is not supported: give the path of a file, or s3://BUCKET/KEY"):
+        fetch(LocalFiles(), "gs://bucket/model.txt", None)

@@ -172,7 +172,7 @@ async def test_a_model_of_another_digest_is_refused_with_3(model_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("uri", "reason"), [("nowhere.txt", "No such file"), ("s3://bucket/model.txt", "s3:// is not supported")]
+    ("uri", "reason"), [("nowhere.txt", "No such file"), ("gs://bucket/model.txt", "gs:// is not supported")]
 )
 async def test_a_model_that_is_not_there_is_refused_with_3(uri: str, reason: str) -> None:
     left = await ended(await run("--name", "forest", "--uri", uri))

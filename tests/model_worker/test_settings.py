@@ -14,7 +14,8 @@ def faults(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().err
 
 
-def test_what_is_not_given_has_a_default() -> None:
+def test_what_is_not_given_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
     assert read_settings(NEEDED) == Settings(
         name="whales",
         uri="models/whales.txt",
@@ -33,7 +34,16 @@ def test_what_is_not_given_has_a_default() -> None:
         drain_s=5.0,
         proof_memory_mb=2048,
         proof_s=20.0,
+        cache="/caches/ensemble-mesh/models",
+        fetch_s=90.0,
+        max_model_mb=1024,
     )
+
+
+def test_the_cache_is_at_home_when_the_environment_names_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/home/anna")
+    assert read_settings(NEEDED).cache == "/home/anna/.cache/ensemble-mesh/models"
 
 
 def test_a_digest_may_be_written_in_capitals() -> None:
