@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from loadtest.faults import CannotMeasure
+from loadtest.store import sqlite_path
 from mesh import catalog as catalogs
 from mesh.catalog import Catalog, Combine, Model
 from mesh.model_file import ModelHeader, read_header
@@ -50,7 +51,7 @@ class Oracle:
             ]
             for version, ensemble in self._catalog.versions.items()
         }
-        self._store = open_store(Path(self._catalog.features.path))
+        self._store = open_store(sqlite_path(self._catalog))
         self._columns = read_columns(self._store)
         self._votes = lru_cache(KEPT)(self._fresh_votes)
 

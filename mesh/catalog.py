@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import Field
 
 from mesh import catalog_faults
 from mesh.catalog_faults import Fault, Tree
+from mesh.catalog_features import Block, DynamoFeatures, Features, Uri, kind_of
 from mesh.errors import Misconfigured
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-HAS_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://")
 
 Name = Annotated[str, Field(pattern=DNS_LABEL)]
 ContextKind = Literal["number", "text", "boolean"]
 CombineKind = Literal["mean", "weighted_mean", "median", "trimmed_mean", "rank_mean", "vote"]
 
 
-def _absolute(uri: str, info: ValidationInfo) -> str:
-    folder = (info.context or {}).get("folder")
-    path = uri.removeprefix("file:").removeprefix("//") if uri.startswith("file:") else uri
-    if folder is None or HAS_SCHEME.match(path):
-        return path
-    return str(Path(folder, path))
-
-
-Uri = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]
-
-
-class _Block(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Features(_Block):
-    """Where a player's features are kept, and how long an answer may wait for them."""
-
-    store: Literal["sqlite"] = Field("sqlite", description="the kind of store")
-    path: Uri = Field(description="the SQLite file, filled by `mesh features load`")
-    timeout_ms: float = Field(50, gt=0, description="the longest wait for one batched read")
-    cache_ttl_s: float = Field(5, ge=0, description="how long a read player is not read again; 0: always read")
-    cache_players: int = Field(20_000, ge=0, description="how many players are kept")
-    unknown_player: Literal["ensemble", "fallback"] = Field(
-        "ensemble",
-        description="for a player whom the store does not know: scores on missing values, or the fallback",
-    )
-
-
-class Offers(_Block):
+class Offers(Block):
     """The offers to rank: a CSV file with the columns offer_id, price (optional) and offer features."""
 
     path: Uri = Field(description="the CSV file")
@@ -59,7 +29,7 @@ class Offers(_Block):
     rank_by: Literal["score", "expected_revenue"] = "score"
 
 
-class Combine(_Block):
+class Combine(Block):
     """How the votes become one score."""
 
     kind: CombineKind = "mean"
@@ -70,7 +40,7 @@ class Combine(_Block):
     threshold: float = Field(0.5, description="vote: a model votes for an offer that it scores at least so high")
 
 
-class Model(_Block):
+class Model(Block):
     """One LightGBM model of an ensemble."""
 
     name: Name
@@ -85,7 +55,7 @@ class Model(_Block):
     )
 
 
-class Version(_Block):
+class Version(Block):
     """An ensemble: models that are asked together and combined."""
 
     traffic: float = Field(100, ge=0, le=100, description="percent of players, sticky by player id")
@@ -98,7 +68,7 @@ class Version(_Block):
         return self.combine.quorum or len(self.models) // 2 + 1
 
 
-class Catalog(_Block):
+class Catalog(Block):
     """Everything about one game. Paths are absolute once loaded."""
 
     game: Name
@@ -169,7 +139,7 @@ def _draft(tree: Tree, catalog: Catalog | None, place: Mapping[str, Any]) -> Dra
     return Draft(
         tree,
         catalog,
-        catalog_faults.salvage(Features, values.get("features"), place),
+        catalog_faults.salvage(kind_of(values.get("features")), values.get("features"), place),
         context if isinstance(context, dict) else {},
         catalog_faults.salvage(Offers, values.get("offers"), place) if "offers" in values else None,
         {str(name): _version_draft(raw, place) for name, raw in versions.items()} if isinstance(versions, dict) else {},
@@ -193,8 +163,25 @@ def _contradictions(draft: Draft) -> Iterator[Fault]:
     if known and len(known) == len(shares) and abs(sum(known) - 100) > 1e-6:
         problem = f"the versions' traffic adds up to {sum(known):g}"
         yield draft.tree.fault(("versions",), problem, "change it so that it adds up to 100")
+    if isinstance(draft.features, DynamoFeatures):
+        for key, problem, mend in _table_contradictions(draft.features):
+            yield draft.tree.fault(("features", key), problem, mend)
     for name, version in draft.versions.items():
         yield from _version_contradictions(draft, version, ("versions", name))
+
+
+def _table_contradictions(table: DynamoFeatures) -> Iterator[tuple[str, str, str]]:
+    """Key, problem and mend of what one layout needs and another cannot have."""
+    if table.layout == "packed" and table.columns is not None:
+        yield "columns", "are named, and a packed table tells its own", "remove them"
+    if table.layout == "feast" and table.columns is None:
+        yield "columns", "are missing, and a table of Feast does not tell them", "name the features of the view"
+    if table.layout == "feast" and table.entity is None:
+        yield "entity", "is missing, and Feast makes the key from it", "give the name of the player's join key"
+    names = [] if table.columns is None else [*table.columns.numbers, *table.columns.texts]
+    twice = next((name for position, name in enumerate(names) if name in names[:position]), None)
+    if twice is not None:
+        yield "columns", f"{twice!r} is named twice", "remove one"
 
 
 def _version_contradictions(draft: Draft, version: VersionDraft, at: tuple[str, ...]) -> Iterator[Fault]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -119,8 +119,12 @@ def _is_echo(detail: ErrorDetails) -> bool:
 
 
 def _place(detail: ErrorDetails) -> tuple[Step, ...]:
-    # pydantic marks a fault of a mapping's key by a last step that is no place in the file
-    return tuple(step for step in detail["loc"] if step != "[key]")
+    # pydantic marks a fault of a mapping's key, and we mark a block of several kinds, by a step that is no place
+    return tuple(step for step in detail["loc"] if not _is_mark(step))
+
+
+def _is_mark(step: Step) -> bool:
+    return isinstance(step, str) and step.startswith("[") and step.endswith("]")
 
 
 def _explain(kind: type[BaseModel], tree: Tree, detail: ErrorDetails) -> Fault:
@@ -131,9 +135,16 @@ def _explain(kind: type[BaseModel], tree: Tree, detail: ErrorDetails) -> Fault:
         case "too_short":
             return tree.fault(at, "is empty", "add at least one")
         case "extra_forbidden":
-            return tree.fault(at, "unknown key", _nearest(str(at[-1]), _keys_at(kind, at[:-1])))
+            return tree.fault(at, "unknown key", _nearest(str(at[-1]), _keys_at(kind, detail["loc"][:-1])))
+        case "union_tag_invalid":
+            context = detail["ctx"]
+            mend = f"it should be {context['expected_tags'].replace('[', '').replace(']', '')}"
+            return tree.fault((*at, "store"), f"{context['tag'].strip('[]')!r} is wrong", mend)
         case "string_pattern_mismatch" if at[-1] == "sha256":
             return tree.fault(at, f"{detail['input']!r} is no sha256", "give 64 hexadecimal digits, small letters")
+        case "string_pattern_mismatch" if at[-1] == "table":
+            mend = "use letters, digits, dots, dashes and underscores, 3 to 255 of them"
+            return tree.fault(at, f"{detail['input']!r} is no name of a DynamoDB table", mend)
         case "string_pattern_mismatch":
             mend = "use small letters, digits and dashes, at most 63 (it becomes a Kubernetes name)"
             return tree.fault(at, f"{detail['input']!r} is not a DNS label", mend)
@@ -156,15 +167,22 @@ def _nearest(key: str, known: list[str]) -> str:
 def _keys_at(kind: type[BaseModel], at: tuple[Step, ...]) -> list[str]:
     here: Any = kind
     for step in at:
-        field = _field(here, step)
-        here = here if field is None else _block_in(field.annotation)
-    return [field.alias or name for name, field in here.model_fields.items()] if _is_block(here) else []
+        block = _block_in(here)
+        field = _field(block, step)
+        here = _marked(here, step) if _is_mark(step) else block if field is None else field.annotation
+    block = _block_in(here)
+    return [field.alias or name for name, field in block.model_fields.items()] if _is_block(block) else []
 
 
 def _field(kind: Any, step: Step) -> FieldInfo | None:
     """The field that `step` names; None for a step to an item: the key of a mapping, a place in a list."""
     fields = kind.model_fields.items() if _is_block(kind) else ()
     return next((field for name, field in fields if step in (name, field.alias)), None)
+
+
+def _marked(annotation: Any, mark: Step) -> Any:
+    """The part of a union that is tagged `mark`."""
+    return next((part for part in typing.get_args(annotation) if Tag(str(mark)) in typing.get_args(part)), annotation)
 
 
 def _is_block(kind: Any) -> bool:

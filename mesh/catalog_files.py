@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mesh import s3_address
-from mesh.catalog import HAS_SCHEME, Draft, Model
+from mesh.catalog import Draft, Model
 from mesh.catalog_faults import Fault, Step
+from mesh.catalog_features import HAS_SCHEME, DynamoFeatures
 from mesh.errors import Misconfigured
 from mesh.model_file import BadModel, ModelHeader, read_header
 from mesh.offers_table import OffersTable, read_offers
@@ -53,6 +54,8 @@ def sha256_of(path: Path) -> str:
 
 
 def _columns(draft: Draft, found: list[Fault]) -> Columns | None:
+    if isinstance(draft.features, DynamoFeatures):  # the table is not asked: files are checked without a network
+        return draft.features.named_columns
     if draft.features is None:
         return None
     path = Path(draft.features.path)

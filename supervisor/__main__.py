@@ -16,6 +16,7 @@ import grpc
 
 from mesh import catalog_files, serving, telemetry
 from mesh.catalog import Catalog, read
+from mesh.catalog_features import Features, SqliteFeatures
 from mesh.errors import Misconfigured
 from mesh.offers_table import read_offers
 from mesh.sources import Sources
@@ -26,7 +27,7 @@ from supervisor.discovery.file import EndpointsFile
 from supervisor.discovery.port import Discovery
 from supervisor.ensemble import Ensemble
 from supervisor.features.cache import FeatureCache
-from supervisor.features.port import FeatureStore
+from supervisor.features.port import FeatureLog, FeatureStore
 from supervisor.features.sqlite import SqliteStore
 from supervisor.game import Game
 from supervisor.metrics import Metrics, StateOnDemand
@@ -107,37 +108,54 @@ async def open_games(
     async with contextlib.AsyncExitStack() as stack:
         games = {}
         for catalog in catalogs:
-            store = open_feature_store(catalog)
-            stack.push_async_callback(store.close)
-            game = games[catalog.game] = build_game(catalog, store, pressure, metrics)
+            log = metrics.of_features(catalog.game)
+            store = await stack.enter_async_context(open_feature_store(catalog.features, log))
+            features = open_cache(catalog.features, store, log)
+            stack.push_async_callback(features.close)
+            game = games[catalog.game] = build_game(catalog, features, pressure, metrics)
             for ensemble in game.ensembles.values():
                 for pool in ensemble.panel.pools:
                     stack.push_async_callback(pool.close)
         yield games
 
 
-def open_feature_store(catalog: Catalog) -> FeatureStore:
+@contextlib.asynccontextmanager
+async def open_feature_store(features: Features, log: FeatureLog) -> AsyncIterator[FeatureStore]:
     """The store that the catalog names; raises Misconfigured when it cannot be read."""
-    return SqliteStore(Path(catalog.features.path))
+    if isinstance(features, SqliteFeatures):
+        yield SqliteStore(Path(features.path))  # closed with the cache before it
+        return
+    from supervisor.features.dynamodb import open_dynamo_store  # aiobotocore, which only this store needs
+
+    async with open_dynamo_store(features, log) as store:
+        yield store
 
 
-def build_game(catalog: Catalog, store: FeatureStore, pressure: Pressure, metrics: Metrics) -> Game:
+def open_cache(features: Features, store: FeatureStore, log: FeatureLog) -> FeatureCache:
+    """The cache before `store`."""
+    return FeatureCache(
+        store,
+        ttl_s=features.cache_ttl_s,
+        max_players=features.cache_players,
+        timeout_s=features.timeout_ms / 1000,
+        clock=time.monotonic,
+        log=log,
+        stale_ok_s=features.stale_ok_s,
+    )
+
+
+def build_game(catalog: Catalog, features: FeatureCache, pressure: Pressure, metrics: Metrics) -> Game:
     """A game and its ensembles, not connected to any replica yet."""
     offers = read_offers(Path(catalog.offers.path)) if catalog.offers else None
-    features = FeatureCache(
-        store,
-        ttl_s=catalog.features.cache_ttl_s,
-        max_players=catalog.features.cache_players,
-        timeout_s=catalog.features.timeout_ms / 1000,
-        clock=time.monotonic,
-    )
-    planner = RowPlanner(Sources(store.columns, catalog.context, offers))
+    planner = RowPlanner(Sources(features.columns, catalog.context, offers))
     ensembles = {
         name: Ensemble(
             catalog=catalog,
             name=name,
             version=version,
-            panel=Panel(tuple(ModelPool(model, planner, store.columns, pressure.report) for model in version.models)),
+            panel=Panel(
+                tuple(ModelPool(model, planner, features.columns, pressure.report) for model in version.models)
+            ),
             features=features,
             offers=offers,
             log=metrics.of(catalog.game, name),

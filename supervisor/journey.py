@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mesh.errors import MeshError
 from mesh.player_features import PlayerFeatures
 from supervisor import tally
 from supervisor.answer import Answer, RankedOffer, Reason, Source, Timings, rank
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A ticket's place in the cohort: its rows, and its player as the store knows, or last knew, them."""
+    """A ticket's place in the cohort: its rows, and its player as the store knows, or last knew, them.
+
+    `unread` says why nothing is known of the player.
+    """
 
     ticket: Ticket
     rows: slice
     player: PlayerFeatures | None
     is_stale: bool
+    unread: MeshError | None
 
 
 class CohortJourney:
@@ -90,13 +95,14 @@ class CohortJourney:
                 ticket.settle(self._ensemble.fallback(refusal, timings=self._timings(ticket)))
             elif not ticket.answer.done():
                 stop = start + ticket.passenger.rows
-                yield Seat(ticket, slice(start, stop), player, position in read.stale)
+                yield Seat(ticket, slice(start, stop), player, position in read.stale, read.unread.get(position))
                 start = stop
 
     def _refusal(self, position: int, player: PlayerFeatures | None, read: FeatureRead) -> Reason | None:
-        if position in read.unread and read.failure is not None:
-            return Reason("features", read.failure.reason)
-        if player is None and self._ensemble.catalog.features.unknown_player == "fallback":
+        rules, unread = self._ensemble.catalog.features, read.unread.get(position)
+        if unread is not None:
+            return Reason("features", unread.reason) if rules.unread_player == "fallback" else None
+        if player is None and rules.unknown_player == "fallback":
             return Reason("unknown-player", "the store does not know this player")
         return None
 
@@ -128,7 +134,7 @@ class CohortJourney:
             offers=() if alone else self._rank(passenger.offers, result.scores, seat.ticket.limit),
             missing=result.missing,
             features_age_s=time.time() - seat.player.written_at_s if seat.player else None,
-            unknown_player=seat.player is None,
+            unknown_player=seat.player is None and seat.unread is None,
             timings=timings,
         )
         timings.combine_s = time.monotonic() - self._departed_s - timings.features_s - timings.fan_out_s
@@ -143,6 +149,8 @@ class CohortJourney:
     def _amiss(self, seat: Seat, result: Tally) -> Reason | None:
         if result.missing:
             return Reason("missing-models", ", ".join(model for model, _ in result.missing))
+        if seat.unread is not None:
+            return Reason("features", f"{seat.unread.reason}; scored on missing values")
         if seat.player is None:
             return Reason("unknown-player", "the store does not know this player; scored on missing values")
         if seat.is_stale:

@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from mesh.errors import MeshError
 from mesh.telemetry import LATENCY_BUCKETS_S
 from supervisor.answer import Answer, Timings
 from supervisor.ensemble import Ensemble
@@ -47,6 +48,24 @@ class Metrics:
         self.misses = Counter(
             "mesh_model_misses", "Answers that a model's vote is missing from.", (*_VERSION, "model"), registry=registry
         )
+        self.feature_reads = Counter(
+            "mesh_feature_reads", "Reads of the feature store.", ("game", "outcome"), registry=registry
+        )
+        self.feature_keys = Histogram(
+            "mesh_feature_read_keys", "Players in a read.", ("game",), buckets=COHORT_BUCKETS, registry=registry
+        )
+        self.feature_seconds = Histogram(
+            "mesh_feature_read_seconds", "Time of a read.", ("game",), buckets=LATENCY_BUCKETS_S, registry=registry
+        )
+        self.feature_players = Counter(
+            "mesh_feature_players", "Players not read anew, by how they were had.", ("game", "how"), registry=registry
+        )
+        self.feature_unprocessed = Counter(
+            "mesh_feature_unprocessed", "Keys that a request did not get to.", ("game",), registry=registry
+        )
+        self.feature_throttled = Counter(
+            "mesh_feature_throttled", "Requests refused as too many.", ("game",), registry=registry
+        )
         self.loop_lag = Histogram(
             "mesh_loop_lag_seconds",
             "How late the event loop comes to a timer.",
@@ -57,6 +76,43 @@ class Metrics:
     def of(self, game: str, version: str) -> VersionMetrics:
         """The metrics of one version, its labels bound."""
         return VersionMetrics(self, game, version)
+
+    def of_features(self, game: str) -> FeatureMetrics:
+        """The metrics of one game's feature store."""
+        return FeatureMetrics(self, game)
+
+
+class FeatureMetrics:
+    """Takes down how one game's players were read."""
+
+    def __init__(self, metrics: Metrics, game: str) -> None:
+        self._read = metrics.feature_reads.labels(game, "read")
+        self._failed = metrics.feature_reads.labels(game, "failed")
+        self._keys = metrics.feature_keys.labels(game)
+        self._seconds = metrics.feature_seconds.labels(game)
+        self._how = [metrics.feature_players.labels(game, how) for how in ("cached", "stale", "unread")]
+        self._unprocessed = metrics.feature_unprocessed.labels(game)
+        self._throttled = metrics.feature_throttled.labels(game)
+
+    def served(self, hits: int, stale: int, unread: int) -> None:
+        """Players of a cohort came from the cache, were older than they should be, or could not be read."""
+        for counter, players in zip(self._how, (hits, stale, unread), strict=True):
+            if players:
+                counter.inc(players)
+
+    def read(self, keys: int, seconds: float, failure: MeshError | None) -> None:
+        """The store was asked for players."""
+        (self._read if failure is None else self._failed).inc()
+        self._keys.observe(keys)
+        self._seconds.observe(seconds)
+
+    def unprocessed(self, keys: int) -> None:
+        """A request did not get to some keys."""
+        self._unprocessed.inc(keys)
+
+    def throttled(self) -> None:
+        """A request was refused as one too many."""
+        self._throttled.inc()
 
 
 class VersionMetrics:

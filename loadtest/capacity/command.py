@@ -20,6 +20,7 @@ from loadtest.capacity.measure import Extent, drawn_rows, measure
 from loadtest.capacity.profile import ModelProfile, Profile
 from loadtest.faults import CannotMeasure
 from loadtest.options import positive_float, positive_int
+from loadtest.store import sqlite_path
 from mesh import catalog as catalogs
 from mesh.catalog import Catalog, Model
 from mesh.cli.console import stdout
@@ -105,11 +106,12 @@ def _models(catalog: Catalog, version: str, options: argparse.Namespace) -> list
 
 def _players(catalog: Catalog) -> tuple[np.ndarray, tuple[str, ...]]:
     """Some players' numbers [players, columns], and the names of the columns."""
-    store = open_store(Path(catalog.features.path))
+    path = sqlite_path(catalog)
+    store = open_store(path)
     columns = read_columns(store).numbers
     packed = [player.numbers for player in read_some_players(store, PLAYERS)]
     if not packed:
-        raise CannotMeasure(f"{catalog.features.path}: has no players; fill it with `mesh features load`")
+        raise CannotMeasure(f"{path}: has no players; fill it with `mesh features load`")
     return np.array([np.frombuffer(numbers, "<f8") for numbers in packed]), columns
 
 

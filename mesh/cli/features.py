@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 
 from mesh import catalog as catalogs
 from mesh import catalog_files
+from mesh.catalog_features import SqliteFeatures
 from mesh.cli.player_file import PlayerFile, open_file
 from mesh.cli.player_packing import pack
 from mesh.cli.player_survey import Layout, duplicates, survey
@@ -29,7 +30,11 @@ _CACHE_KIB = 64 * 1024
 
 def load(arguments: argparse.Namespace) -> int:
     """Loads the file; the old store stays as it is until the last player is written."""
-    store = Path(catalogs.load(arguments.catalog).features.path)
+    features = catalogs.load(arguments.catalog).features
+    if not isinstance(features, SqliteFeatures):
+        problem = f"{arguments.catalog}: features.store: players cannot be loaded into {features.store} yet"
+        raise Misconfigured([f"{problem}; write the table by other means"])
+    store = Path(features.path)
     source = open_file(arguments.file)
     started_s = time.monotonic()
     with _progress() as progress:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh import catalog, catalog_files
+from mesh.catalog_features import DynamoFeatures, SqliteFeatures
 from mesh.errors import Misconfigured
 
 GOOD = """\
@@ -63,6 +64,7 @@ def test_relative_paths_are_relative_to_the_file(file: Path) -> None:
     loaded = catalog.load(file)
     uris = [model.uri for version in loaded.versions.values() for model in version.models]
     assert uris == [str(file.parent / "models/whales.txt"), "s3://bucket/minnows.txt", "/abs/whales.txt"]
+    assert isinstance(loaded.features, SqliteFeatures)
     assert loaded.features.path == str(file.parent / "players.sqlite")
 
 
@@ -130,6 +132,46 @@ def test_a_fault_is_told_with_its_line_its_path_and_the_mend(file: Path, old: st
     found = faults(file, swap(old, new))
     assert len(found) >= 1
     assert found[0].startswith(expected)
+    assert "; " in found[0]
+
+
+DYNAMO = "{store: dynamodb, table: players, region: eu-west-1"
+
+
+def test_a_table_has_defaults_of_a_service_that_answers_in_milliseconds(file: Path) -> None:
+    file.write_text(swap("features: {path: players.sqlite}", f"features: {DYNAMO}}}"))
+    features = catalog.load(file).features
+    assert isinstance(features, DynamoFeatures)
+    assert (features.key, features.layout, features.timeout_ms, features.consistent) == (
+        "player_id",
+        "packed",
+        50,
+        False,
+    )
+    assert features.named_columns is None
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        ("{store: dynamodb, tabel: players, region: x}", "features.table: is missing; add it"),
+        (f"{DYNAMO}, lay_out: map}}", "features.lay_out: unknown key; did you mean 'layout'?"),
+        (f"{DYNAMO}, layout: maps}}", "features.layout: 'maps' is wrong; it should be 'packed', 'attributes', "),
+        (
+            f"{DYNAMO}, columns: {{numbers: [a], text: [b]}}}}",
+            "features.columns.text: unknown key; did you mean 'texts'?",
+        ),
+        (f"{DYNAMO}, columns: {{numbers: [a]}}}}", "features.columns: are named, and a packed table tells its own"),
+        (f"{DYNAMO}, layout: map, columns: {{numbers: [a], texts: [a]}}}}", "features.columns: 'a' is named twice"),
+        (f"{DYNAMO}, layout: feast, entity: player}}", "features.columns: are missing, and a table of Feast"),
+        (f"{DYNAMO}, layout: feast, columns: {{}}}}", "features.entity: is missing, and Feast makes the key from it"),
+        ("{store: dynamodb, table: p/1, region: x}", "features.table: 'p/1' is no name of a DynamoDB table"),
+        (f"{DYNAMO}, path: x}}", "features.path: unknown key"),
+    ],
+)
+def test_a_fault_of_a_table_is_told_as_clearly(file: Path, features: str, expected: str) -> None:
+    found = faults(file, swap("features: {path: players.sqlite}", f"features: {features}"))
+    assert found[0].startswith(f"2: {expected}")
     assert "; " in found[0]
 
 
@@ -221,12 +263,21 @@ def test_a_path_that_is_too_long_is_a_fault(file: Path) -> None:
     assert catalog_files.faults(catalog.read(file))
 
 
+STORE_KEYS = ("store", "timeout_ms", "cache_ttl_s", "cache_players", "unknown_player", "unread_player")
+
+
 def test_the_schema_describes_every_key() -> None:
     schema = catalog.schema()
     blocks = {"": schema, **schema["$defs"]}
     assert {name: set(block["properties"]) for name, block in blocks.items()} == {
         "": {"game", "budget_ms", "reserve_ms", "features", "context", "offers", "versions"},
-        "Features": {"store", "path", "timeout_ms", "cache_ttl_s", "cache_players", "unknown_player"},
+        "SqliteFeatures": {"path", *STORE_KEYS},
+        "DynamoFeatures": {
+            *("table", "region", "endpoint_url", "key", "layout", "attribute", "entity", "columns"),
+            *("consistent", "ttl", "stale_ok_s"),
+            *STORE_KEYS,
+        },
+        "TableColumns": {"numbers", "texts"},
         "Offers": {"path", "fallback", "rank_by"},
         "Version": {"traffic", "combine", "models"},
         "Combine": {"kind", "quorum", "trim", "threshold"},
@@ -249,6 +300,8 @@ def accepts(root: dict[str, Any], schema: dict[str, Any], value: Any) -> bool:
         return accepts(root, root["$defs"][schema["$ref"].rpartition("/")[2]], value)
     if "anyOf" in schema:
         return any(accepts(root, one, value) for one in schema["anyOf"])
+    if "oneOf" in schema:
+        return sum(accepts(root, one, value) for one in schema["oneOf"]) == 1
     if "enum" in schema or "const" in schema:
         return value in schema.get("enum", [schema.get("const")])
     match schema.get("type"):

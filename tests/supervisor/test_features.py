@@ -16,6 +16,7 @@ from mesh.player_store import replacing_store, write_players
 from supervisor.features.cache import FeatureCache
 from supervisor.features.port import FeatureBatch, FeatureStore
 from supervisor.features.sqlite import SqliteStore
+from tests.supervisor.feature_log import CountingLog
 
 COLUMNS = Columns(("level", "spend"), ("country",))
 LONG_S = 20.0
@@ -36,12 +37,15 @@ class FakeStore:
         self.players = dict(players)
         self.reads: list[list[str]] = []
         self.failure: MeshError | None = None
+        self.left: dict[str, MeshError] = {}
         self.gate: asyncio.Event | None = None
         self._closed = False
 
     async def read(self, player_ids: Sequence[str], timeout_s: float) -> FeatureBatch:
         self.reads.append(sorted(player_ids))
-        batch = FeatureBatch(self.columns, {one: self.players[one] for one in player_ids if one in self.players})
+        left = {one: self.left[one] for one in player_ids if one in self.left}
+        found = {one: self.players[one] for one in player_ids if one in self.players and one not in left}
+        batch = FeatureBatch(self.columns, found, left)
         try:
             async with asyncio.timeout(timeout_s):
                 await asyncio.sleep(0)
@@ -199,8 +203,23 @@ class Clock:
         return self.now_s
 
 
-def cache_of(store: FakeStore, clock: Callable[[], float], ttl_s: float = 5.0, max_players: int = 100) -> FeatureCache:
-    return FeatureCache(store, ttl_s=ttl_s, max_players=max_players, timeout_s=LONG_S, clock=clock)
+def cache_of(
+    store: FakeStore,
+    clock: Callable[[], float],
+    ttl_s: float = 5.0,
+    max_players: int = 100,
+    stale_ok_s: float | None = None,
+    log: CountingLog | None = None,
+) -> FeatureCache:
+    return FeatureCache(
+        store,
+        ttl_s=ttl_s,
+        max_players=max_players,
+        timeout_s=LONG_S,
+        clock=clock,
+        log=log or CountingLog(),
+        stale_ok_s=stale_ok_s,
+    )
 
 
 @pytest.fixture
@@ -216,7 +235,7 @@ def fake() -> FakeStore:
 async def test_players_come_in_the_order_asked_unknown_ones_as_none(fake: FakeStore, clock: Clock) -> None:
     read = await cache_of(fake, clock).read(["p2", "nobody", "p1", "p2"], LONG_S)
     assert read.players == (PLAYERS["p2"], None, PLAYERS["p1"], PLAYERS["p2"])
-    assert (read.failure, read.unread) == (None, frozenset())
+    assert (set(read.stale), dict(read.unread)) == (set(), {})
 
 
 async def test_one_read_asks_for_each_player_once(fake: FakeStore, clock: Clock) -> None:
@@ -288,7 +307,7 @@ async def test_when_the_store_fails_old_features_serve_and_the_others_are_unread
     fake.failure = Unavailable("gone")
     read = await cache.read(["p2", "p1", "nobody"], LONG_S)
     assert read.players == (None, PLAYERS["p1"], None)
-    assert (read.failure, read.unread) == (fake.failure, frozenset({0, 2}))
+    assert (set(read.stale), dict(read.unread)) == ({1}, {0: fake.failure, 2: fake.failure})
 
 
 async def test_a_player_known_to_be_unknown_stays_so_when_the_store_fails(fake: FakeStore, clock: Clock) -> None:
@@ -296,7 +315,7 @@ async def test_a_player_known_to_be_unknown_stays_so_when_the_store_fails(fake: 
     await cache.read(["nobody"], LONG_S)
     clock.now_s += 3600
     fake.failure = Unavailable("gone")
-    assert (await cache.read(["nobody"], LONG_S)).unread == frozenset()
+    assert not (await cache.read(["nobody"], LONG_S)).unread
 
 
 async def test_a_failure_keeps_nobody_as_unknown(fake: FakeStore, clock: Clock) -> None:
@@ -310,7 +329,93 @@ async def test_a_failure_keeps_nobody_as_unknown(fake: FakeStore, clock: Clock) 
 async def test_the_store_has_no_longer_than_the_budget(fake: FakeStore, clock: Clock) -> None:
     fake.gate = asyncio.Event()
     read = await asyncio.wait_for(cache_of(fake, clock).read(["p1"], 0.01), LONG_S)
-    assert isinstance(read.failure, Expired)
+    assert isinstance(read.unread[0], Expired)
+
+
+async def test_cohorts_that_want_the_same_player_share_the_read(fake: FakeStore, clock: Clock) -> None:
+    cache, fake.gate = cache_of(fake, clock), asyncio.Event()
+    first = asyncio.create_task(cache.read(["p1", "p2"], LONG_S))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(cache.read(["p2", "nobody"], LONG_S))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    fake.gate.set()
+
+    assert (await first).players == (PLAYERS["p1"], PLAYERS["p2"])
+    assert (await second).players == (PLAYERS["p2"], None)
+    assert fake.reads == [["p1", "p2"], ["nobody"]]
+
+
+async def test_a_reader_that_leaves_takes_nobody_with_it(fake: FakeStore, clock: Clock) -> None:
+    cache, fake.gate = cache_of(fake, clock), asyncio.Event()
+    first = asyncio.create_task(cache.read(["p1"], LONG_S))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(cache.read(["p1"], LONG_S))
+    await asyncio.sleep(0)
+    first.cancel()
+    fake.gate.set()
+
+    assert (await second).players == (PLAYERS["p1"],)
+    assert len(fake.reads) == 1
+
+
+async def test_what_comes_after_the_budget_is_kept_for_the_next(fake: FakeStore, clock: Clock) -> None:
+    cache, fake.gate = cache_of(fake, clock), asyncio.Event()
+    assert isinstance((await cache.read(["p1"], 0.01)).unread[0], Expired)
+    fake.gate.set()
+
+    assert (await cache.read(["p1"], LONG_S)).players == (PLAYERS["p1"],)
+    assert len(fake.reads) == 1
+
+
+async def test_a_closed_cache_leaves_no_read_behind(fake: FakeStore, clock: Clock) -> None:
+    cache, fake.gate = cache_of(fake, clock), asyncio.Event()
+    reading = asyncio.create_task(cache.read(["p1"], LONG_S))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await cache.close()
+
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "features"]
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+
+
+@pytest.mark.parametrize(("age_s", "stale", "unread"), [(59, {0}, set()), (60, set(), {0})])
+async def test_what_is_too_old_to_be_stale_is_unread(
+    fake: FakeStore, clock: Clock, age_s: float, stale: set[int], unread: set[int]
+) -> None:
+    cache = cache_of(fake, clock, stale_ok_s=60)
+    await cache.read(["p1"], LONG_S)
+    clock.now_s += age_s
+    fake.failure = Unavailable("gone")
+    read = await cache.read(["p1"], LONG_S)
+    assert (set(read.stale), set(read.unread)) == (stale, unread)
+
+
+async def test_a_player_left_out_of_a_batch_is_stale_or_unread_and_never_unknown(fake: FakeStore, clock: Clock) -> None:
+    cache = cache_of(fake, clock)
+    await cache.read(["p1"], LONG_S)
+    clock.now_s += 10
+    fake.players["p3"] = player(3)
+    fake.left = {"p1": Unavailable("left"), "p2": Unavailable("left")}
+    read = await cache.read(["p1", "p2", "p3"], LONG_S)
+    assert read.players == (PLAYERS["p1"], None, player(3))
+    assert (set(read.stale), dict(read.unread)) == ({0}, {1: fake.left["p2"]})
+
+    fake.left = {}
+    assert (await cache.read(["p2"], LONG_S)).players == (PLAYERS["p2"],)
+
+
+async def test_how_players_were_had_is_counted(fake: FakeStore, clock: Clock) -> None:
+    log = CountingLog()
+    cache = cache_of(fake, clock, log=log)
+    await cache.read(["p1", "p2"], LONG_S)
+    await cache.read(["p1", "p1"], LONG_S)
+    clock.now_s += 10
+    fake.failure = Unavailable("gone")
+    await cache.read(["p1", "nobody"], LONG_S)
+    assert (log.hits, log.stale, log.unread) == (2, 1, 1)
+    assert (log.reads, log.failures) == ([2, 2], [fake.failure])
 
 
 TURNED = Columns(("spend", "level"), ("country",))
@@ -352,5 +457,5 @@ async def test_a_cancelled_read_leaves_the_cache_working(fake: FakeStore, clock:
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
-    fake.gate = None
+    fake.gate.set()
     assert (await cache.read(["p1"], LONG_S)).players == (PLAYERS["p1"],)

@@ -1,0 +1,69 @@
+"""What goes wrong between us and a table, as one sentence with its mend."""
+
+from __future__ import annotations
+
+import aiohttp
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
+
+from mesh.catalog_features import DynamoFeatures
+
+# What a request may end with: an answer that is an error, none at all, or one that makes no sense.
+REQUEST_ERRORS = (BotoCoreError, ClientError, aiohttp.ClientError, OSError, ValueError)
+THROTTLED = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"})
+# What no waiting mends.
+FINAL = frozenset(
+    {
+        "AccessDeniedException",
+        "ExpiredTokenException",
+        "IncompleteSignatureException",
+        "InvalidSignatureException",
+        "MissingAuthenticationTokenException",
+        "ResourceNotFoundException",
+        "UnrecognizedClientException",
+        "ValidationException",
+    }
+)
+_MENDS = {
+    "AccessDeniedException": "allow dynamodb:BatchGetItem on it",
+    "ExpiredTokenException": "renew the credentials",
+    "ResourceNotFoundException": "create it, or correct `table` and `region`",
+    "UnrecognizedClientException": "correct the credentials: AWS does not know them",
+    "ValidationException": "correct `key`, the name and type of its hash key",
+}
+
+
+def code_of(error: Exception) -> str:
+    """DynamoDB's name of an error; empty for those that it did not send."""
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+
+
+def is_final(error: Exception) -> bool:
+    """Whether it will be the same however often it is tried."""
+    return isinstance(error, NoCredentialsError) or code_of(error) in FINAL
+
+
+def told_of(error: Exception, features: DynamoFeatures) -> str:
+    """The sentence for a person."""
+    table = f"table {features.table!r} in {features.endpoint_url or features.region}"
+    code = code_of(error)
+    match error:
+        case NoCredentialsError():
+            return (
+                f"{table}: no AWS credentials were found; set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the pod a role"
+            )
+        case ClientError():
+            said = error.response.get("Error", {}).get("Message", "")
+            mend = _MENDS.get(code, "look at the table in CloudWatch")
+            return f"{table}: {code}{f': {said}' if said else ''}; {mend}"
+        case ConnectTimeoutError() | EndpointConnectionError():
+            return f"{table}: cannot be connected to; check `region`, `endpoint_url` and the network"
+        case ReadTimeoutError() | TimeoutError():
+            return f"{table}: did not answer in time; check its load, or raise `timeout_ms`"
+    return f"{table}: {type(error).__name__}: {error}; check the network"

@@ -1,0 +1,37 @@
+"""The columns of a table, kept in it as an item beside the players: which features, of which kind, in which order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from mesh.dynamodb.attributes import Item
+from mesh.player_features import Columns
+
+SCHEMA_KEY = "mesh:columns"  # a player of this name is unknown
+COLUMNS_HASH, WRITTEN_AT = "mesh_columns", "mesh_written_at"
+
+
+def columns_hash(columns: Columns) -> str:
+    """16 hexadecimal digits that tell one set of columns, in one order, from another."""
+    return hashlib.sha256(_as_json(columns).encode()).hexdigest()[:16]
+
+
+def schema_item(columns: Columns) -> dict[str, Any]:
+    """The attributes of the item, without its key."""
+    return {"columns": {"S": _as_json(columns)}, COLUMNS_HASH: {"S": columns_hash(columns)}}
+
+
+def columns_in(item: Item) -> Columns:
+    """The columns of a schema item; raises ValueError when it is none."""
+    try:
+        told = json.loads(item["columns"]["S"])
+        return Columns(tuple(told["numbers"]), tuple(told["texts"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the item {SCHEMA_KEY!r} has no columns") from error
+
+
+def _as_json(columns: Columns) -> str:
+    told = {"numbers": columns.numbers, "texts": columns.texts}
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))

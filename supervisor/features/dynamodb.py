@@ -1,0 +1,154 @@
+"""The feature store of a cluster: a DynamoDB table, one batch of distinct keys for each read."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mesh.catalog_features import DynamoFeatures
+from mesh.dynamodb.attributes import MAX_KEY_BYTES, Item, WrongItem
+from mesh.dynamodb.client import open_client
+from mesh.dynamodb.faults import REQUEST_ERRORS, is_final, told_of
+from mesh.dynamodb.layouts import Layout, layout_of
+from mesh.dynamodb.schema import COLUMNS_HASH, SCHEMA_KEY, columns_hash, columns_in
+from mesh.dynamodb.table import MAX_KEYS, has_expired, read_table_columns
+from mesh.errors import MeshError, Misconfigured, Unavailable
+from mesh.player_features import Columns, PlayerFeatures
+from supervisor.features.breaker import Breaker
+from supervisor.features.dynamodb_leg import Leg, ask
+from supervisor.features.port import FeatureBatch, FeatureLog
+
+OPEN_LIMIT_S = 20.0
+OPEN_AGAIN_S = 0.5
+# How soon a change of the columns is noticed where the items do not tell it themselves.
+COLUMNS_EVERY_S = 10.0
+
+
+@contextlib.asynccontextmanager
+async def open_dynamo_store(features: DynamoFeatures, log: FeatureLog) -> AsyncIterator[DynamoStore]:
+    """The store of the table, its client connected and its columns known, for as long as the block lasts.
+
+    Raises Misconfigured when there is no such table, it may not be read, or does not answer for `OPEN_LIMIT_S`.
+    """
+    async with open_client(features, features.timeout_ms / 1000) as client:
+        yield DynamoStore(client, features, await _columns(client, features), log)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How items are read: both change together, when the table gets other columns."""
+
+    columns: Columns
+    layout: Layout
+
+
+class DynamoStore:
+    """Reads the table; who was left unanswered, or holds what the columns do not say, is unread, never unknown."""
+
+    def __init__(self, client: Any, features: DynamoFeatures, columns: Columns, log: FeatureLog) -> None:
+        self._client = client
+        self._features = features
+        self._reading = _Reading(columns, layout_of(features, columns))
+        self._log = log
+        self._breaker = Breaker(time.monotonic)
+        self._columns_due_s = time.monotonic() + COLUMNS_EVERY_S
+
+    @property
+    def columns(self) -> Columns:
+        """The columns as of the last read."""
+        return self._reading.columns
+
+    async def read(self, player_ids: Sequence[str], timeout_s: float) -> FeatureBatch:
+        """Reads `player_ids` in requests of 100 keys, side by side; raises Expired or Unavailable."""
+        keys = {self._reading.layout.key(player): player for player in player_ids if _can_be_known(player)}
+        if not keys:
+            return FeatureBatch(self.columns, {})
+        if not self._breaker.admits():
+            raise Unavailable(self._breaker.reason)
+        until_s = asyncio.get_running_loop().time() + timeout_s
+        leg = await self._ask([*keys, *self._due()], until_s)
+        if not leg.answered:
+            failure = next(iter(leg.left.values()))
+            self._breaker.failed(failure.reason)
+            raise failure
+        self._breaker.succeeded()
+        await self._follow_columns(leg.items, until_s)
+        return self._batch(keys, leg)
+
+    async def close(self) -> None:
+        """The client is closed by who opened it."""
+
+    def _due(self) -> list[str]:
+        """The key of the columns, when it is time to look at them again."""
+        if self._features.columns is not None or time.monotonic() < self._columns_due_s:
+            return []
+        self._columns_due_s = time.monotonic() + COLUMNS_EVERY_S
+        return [SCHEMA_KEY]
+
+    async def _ask(self, keys: Sequence[str], until_s: float) -> Leg:
+        parts = [keys[start : start + MAX_KEYS] for start in range(0, len(keys), MAX_KEYS)]
+        if len(parts) == 1:
+            return await ask(self._client, self._features, parts[0], until_s, self._log)
+        return Leg.joined(
+            await asyncio.gather(*(ask(self._client, self._features, part, until_s, self._log) for part in parts))
+        )
+
+    async def _follow_columns(self, items: Mapping[str, Item], until_s: float) -> None:
+        """Takes up other columns: from their item, if it was read, or as soon as a player was written with them."""
+        told = items.get(SCHEMA_KEY)
+        if told is None and self._features.layout == "packed":
+            known = columns_hash(self.columns)
+            if any(_hash(item) not in (known, None) for item in items.values()):
+                told = (await self._ask([SCHEMA_KEY], until_s)).items.get(SCHEMA_KEY)
+        if told is None:
+            return
+        with contextlib.suppress(ValueError):  # what is no schema item changes nothing
+            columns = columns_in(told)
+            if columns != self.columns:
+                self._reading = _Reading(columns, layout_of(self._features, columns))
+
+    def _batch(self, keys: Mapping[str, str], leg: Leg) -> FeatureBatch:
+        reading, now_s = self._reading, time.time()
+        players: dict[str, PlayerFeatures] = {}
+        unread: dict[str, MeshError] = {keys[key]: why for key, why in leg.left.items() if key in keys}
+        for key, player in keys.items():
+            item = leg.items.get(key)
+            if item is None or has_expired(item, self._features, now_s):
+                continue
+            try:
+                players[player] = reading.layout.read(item, now_s)
+            except WrongItem as wrong:
+                unread[player] = Unavailable(f"player {player!r}: {wrong}")
+        return FeatureBatch(reading.columns, players, unread)
+
+
+def _can_be_known(player_id: str) -> bool:
+    """DynamoDB refuses a whole batch for one key that no table can have."""
+    return 0 < len(player_id.encode()) <= MAX_KEY_BYTES and player_id != SCHEMA_KEY
+
+
+def _hash(item: Item) -> str | None:
+    return item.get(COLUMNS_HASH, {}).get("S")
+
+
+async def _columns(client: Any, features: DynamoFeatures) -> Columns:
+    """The table's columns, asked for until it answers: the first connection may take longer than a read may."""
+    give_up_s = time.monotonic() + OPEN_LIMIT_S
+    while True:
+        try:
+            async with asyncio.timeout(OPEN_AGAIN_S):
+                told = await read_table_columns(client, features)
+                break
+        except REQUEST_ERRORS as error:
+            if is_final(error) or time.monotonic() > give_up_s:
+                raise Misconfigured([told_of(error, features)]) from error
+        await asyncio.sleep(OPEN_AGAIN_S)
+    columns = features.named_columns or told
+    if columns is None:
+        problem = f"table {features.table!r} has no item {SCHEMA_KEY!r} with its columns"
+        raise Misconfigured([f"{problem}; write it beside the players, or name the `columns` in the catalog"])
+    return columns

@@ -1,0 +1,94 @@
+"""At most 100 keys on their way through DynamoDB: asked again while some are unprocessed and there is time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+
+from mesh.catalog_features import DynamoFeatures
+from mesh.dynamodb.attributes import Item
+from mesh.dynamodb.faults import REQUEST_ERRORS, THROTTLED, code_of, is_final, told_of
+from mesh.dynamodb.table import Page, read_page
+from mesh.errors import Expired, MeshError, Unavailable
+from supervisor.features.port import FeatureLog
+
+FIRST_PAUSE_S = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """What came of some keys: the items that are there, and the keys of which it cannot be said, each with why."""
+
+    items: Mapping[str, Item]
+    left: Mapping[str, MeshError]
+    answered: bool
+
+    @staticmethod
+    def joined(legs: Iterable[Leg]) -> Leg:
+        """Several legs as one; answered if any was."""
+        items: dict[str, Item] = {}
+        left: dict[str, MeshError] = {}
+        answered = False
+        for leg in legs:
+            items.update(leg.items)
+            left.update(leg.left)
+            answered = answered or leg.answered
+        return Leg(items, left, answered)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: MeshError
+    may_pass: bool
+
+
+async def ask(client: Any, features: DynamoFeatures, keys: Sequence[str], until_s: float, log: FeatureLog) -> Leg:
+    """Asks for `keys` until all are answered or the loop's clock says `until_s`. Raises nothing but bugs.
+
+    Pauses between tries grow, with full jitter (M. Brooker, "Exponential Backoff And Jitter"). A request that failed is
+    repeated once, unless it was throttled or must fail again: hammering makes neither better.
+    """
+    items: dict[str, Item] = {}
+    left: Sequence[str] = keys
+    answered, reached, failed, tries = False, False, False, 0
+    failure: MeshError = Unavailable(f"table {features.table!r} did not get to this player in time")
+    while left:
+        page = await _try(client, features, left, until_s, log)
+        if isinstance(page, Page):
+            reached, answered = True, answered or len(page.unprocessed) < len(left)
+            items.update(page.items)
+            left = page.unprocessed
+            if left:
+                log.unprocessed(len(left))
+        elif failed or not page.may_pass:
+            failure = failure if reached else page.error  # a last try cut short is not why the keys are left
+            break
+        else:
+            failed, failure = True, page.error
+        tries += 1
+        pause_s = random.random() * FIRST_PAUSE_S * 2**tries
+        if asyncio.get_running_loop().time() + pause_s >= until_s:
+            break
+        if left:
+            await asyncio.sleep(pause_s)
+    return Leg(items, dict.fromkeys(left, failure), answered)
+
+
+async def _try(
+    client: Any, features: DynamoFeatures, keys: Sequence[str], until_s: float, log: FeatureLog
+) -> Page | _Failure:
+    try:
+        async with asyncio.timeout_at(until_s):
+            return await read_page(client, features, keys)
+    except (TimeoutError, ConnectTimeoutError, ReadTimeoutError) as error:
+        return _Failure(Expired(told_of(error, features)), may_pass=False)
+    except REQUEST_ERRORS as error:
+        throttled = code_of(error) in THROTTLED
+        if throttled:
+            log.throttled()
+        return _Failure(Unavailable(told_of(error, features)), may_pass=not throttled and not is_final(error))

@@ -1,0 +1,203 @@
+"""The DynamoDB store against a server that fails on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mesh.catalog_features import DynamoFeatures
+from mesh.dynamodb.layouts import layout_of
+from mesh.dynamodb.schema import SCHEMA_KEY, schema_item
+from mesh.errors import Expired, MeshError, Misconfigured, Unavailable
+from mesh.player_features import Columns, PlayerFeatures
+from supervisor.features.breaker import FAILURES
+from supervisor.features.dynamodb import DynamoStore, open_dynamo_store
+from tests.ports.tables import set_credentials
+from tests.servers.fault_process import FaultyDynamoDB, faulty_dynamodb
+from tests.servers.faults import Fault, Kind
+from tests.supervisor.feature_log import CountingLog
+
+COLUMNS = Columns(("level",), ())
+IDS = [f"p{number}" for number in range(250)]
+BUDGET_S = 0.5
+RECOVERY_S = 2.0
+
+
+def player(number: int) -> PlayerFeatures:
+    return PlayerFeatures(struct.pack("<d", number), (), 5.0)
+
+
+def features(endpoint: str, **more: Any) -> DynamoFeatures:
+    settings: dict[str, Any] = {"layout": "attributes", "timeout_ms": BUDGET_S * 1000, **more}
+    return DynamoFeatures(store="dynamodb", table="players", region="eu-west-1", endpoint_url=endpoint, **settings)
+
+
+def items() -> list[dict[str, Any]]:
+    layout = layout_of(features("http://x"), COLUMNS)
+    written = {SCHEMA_KEY: schema_item(COLUMNS)} | {one: layout.write(player(at)) for at, one in enumerate(IDS)}
+    odd: dict[str, Any] = {
+        "texted": {"level": {"S": "high"}},
+        "flagged": {"level": {"BOOL": True}},
+        "past": {"level": {"N": "1"}, "ends": {"N": str(int(time.time()) - 5)}},
+        "lasting": {"level": {"N": "1"}, "ends": {"N": str(int(time.time()) + 500)}},
+    }
+    return [{"player_id": {"S": key}, **item} for key, item in {**written, **odd}.items()]
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyDynamoDB]:
+    set_credentials()
+    with faulty_dynamodb(tmp_path_factory.mktemp("faults"), items()) as server:
+        yield server
+
+
+@pytest.fixture
+def server(started: FaultyDynamoDB) -> Iterator[FaultyDynamoDB]:
+    yield started
+    started.set(Fault())
+
+
+@pytest.fixture
+def log() -> CountingLog:
+    return CountingLog()
+
+
+@pytest.fixture
+async def store(server: FaultyDynamoDB, log: CountingLog) -> AsyncIterator[DynamoStore]:
+    async with open_dynamo_store(features(server.endpoint, ttl="ends"), log) as opened:
+        yield opened
+
+
+async def failure(store: DynamoStore, ids: Sequence[str] = ("p1",)) -> MeshError:
+    with pytest.raises(MeshError) as caught:
+        await store.read(ids, BUDGET_S)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("kind", "kind_of_error"),
+    [
+        ("throttle", Unavailable),
+        ("unprocessed", Unavailable),
+        ("error", Unavailable),
+        ("bad_json", Unavailable),
+        ("bad_crc", Unavailable),
+        ("cut", Unavailable),
+        ("refuse", Unavailable),
+        ("stall", Expired),
+        ("trickle", Expired),
+        ("slow", Expired),
+    ],
+)
+async def test_each_fault_is_told_within_the_budget(
+    server: FaultyDynamoDB, store: DynamoStore, kind: Kind, kind_of_error: type[MeshError]
+) -> None:
+    server.set(Fault(kind, delay_ms=5000))
+    started_s = time.monotonic()
+    error = await failure(store)
+    assert time.monotonic() - started_s < BUDGET_S + 0.3
+    assert isinstance(error, kind_of_error)
+    assert "table 'players'" in error.reason
+
+
+async def test_unprocessed_keys_are_asked_for_until_all_are_there(
+    server: FaultyDynamoDB, store: DynamoStore, log: CountingLog
+) -> None:
+    server.set(Fault("unprocessed", share=0.3))
+    batch = await store.read(IDS, BUDGET_S)
+    assert batch.players == {one: player(number) for number, one in enumerate(IDS)}
+    assert (dict(batch.unread), log.left > 0) == ({}, True)
+
+
+async def test_a_key_unprocessed_to_the_end_is_unread_and_not_unknown(
+    server: FaultyDynamoDB, store: DynamoStore
+) -> None:
+    server.set(Fault("unprocessed", share=0.9))
+    batch = await store.read([*IDS, "nobody"], 0.1)
+    assert batch.players.keys() | batch.unread.keys() >= set(IDS)
+    assert batch.unread
+    assert not batch.players.keys() & batch.unread.keys()
+
+
+async def test_one_request_is_made_for_a_cohort_and_three_for_250_players(
+    server: FaultyDynamoDB, store: DynamoStore
+) -> None:
+    before = server.counts()["requests"]
+    await store.read([*IDS[:50], *IDS[:50]], BUDGET_S)
+    assert server.counts()["requests"] - before == 1
+    await store.read(IDS, BUDGET_S)
+    assert server.counts()["requests"] - before == 4
+
+
+async def test_while_the_table_throttles_it_is_left_alone_and_found_again(
+    server: FaultyDynamoDB, store: DynamoStore, log: CountingLog
+) -> None:
+    server.set(Fault("throttle"))
+    before = server.counts()["requests"]
+    for _ in range(50):
+        await failure(store)
+    assert server.counts()["requests"] - before <= FAILURES + 1
+    assert log.refused == server.counts()["requests"] - before
+
+    server.set(Fault())
+    async with asyncio.timeout(RECOVERY_S):
+        while True:
+            try:
+                batch = await store.read(["p1"], BUDGET_S)
+                break
+            except Unavailable:
+                await asyncio.sleep(0.01)
+    assert batch.players == {"p1": player(1)}
+
+
+async def test_a_passing_error_is_tried_once_more(server: FaultyDynamoDB, store: DynamoStore) -> None:
+    server.set(Fault("error"))
+    before = server.counts()["requests"]
+    await failure(store)
+    assert server.counts()["requests"] - before == 2
+
+
+async def test_a_wrong_type_costs_its_player_alone_and_names_the_feature(store: DynamoStore) -> None:
+    batch = await store.read(["texted", "flagged", "p1"], BUDGET_S)
+    assert set(batch.players) == {"flagged", "p1"}
+    assert str(batch.unread["texted"]) == "player 'texted': 'level' is of type S, and the columns say number"
+
+
+async def test_an_item_past_its_ttl_is_as_good_as_deleted(store: DynamoStore) -> None:
+    batch = await store.read(["past", "lasting"], BUDGET_S)
+    assert (set(batch.players), dict(batch.unread)) == ({"lasting"}, {})
+
+
+async def test_a_table_that_is_not_there_is_told_at_the_start(server: FaultyDynamoDB, log: CountingLog) -> None:
+    absent = features(server.endpoint).model_copy(update={"table": "absent"})
+    with pytest.raises(Misconfigured, match=r"table 'absent' .*ResourceNotFoundException.*create it, or correct"):
+        async with open_dynamo_store(absent, log):
+            pass
+
+
+async def test_a_table_without_its_columns_is_told_at_the_start(tmp_path: Path, log: CountingLog) -> None:
+    with (
+        faulty_dynamodb(tmp_path, [{"player_id": {"S": "p1"}}]) as empty,
+        pytest.raises(Misconfigured, match="name the `columns` in the catalog"),
+    ):
+        async with open_dynamo_store(features(empty.endpoint), log):
+            pass
+
+
+async def test_a_cancelled_read_leaves_the_store_working(server: FaultyDynamoDB, store: DynamoStore) -> None:
+    server.set(Fault("stall"))
+    before = server.counts()["requests"]
+    reading = asyncio.create_task(store.read(["p1"], BUDGET_S))
+    while server.counts()["requests"] == before:  # noqa: ASYNC110 (another process counts)
+        await asyncio.sleep(0.01)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    server.set(Fault())
+    assert (await store.read(["p1"], BUDGET_S)).players == {"p1": player(1)}
