@@ -13,6 +13,7 @@ from mesh.errors import MeshError
 from mesh.telemetry import LATENCY_BUCKETS_S
 from supervisor.answer import Answer, Timings
 from supervisor.ensemble import Ensemble
+from supervisor.features.breaker import Spared
 from supervisor.game import Game
 
 STAGES = ("queue", "features", "fan_out", "combine")
@@ -86,8 +87,7 @@ class FeatureMetrics:
     """Takes down how one game's players were read."""
 
     def __init__(self, metrics: Metrics, game: str) -> None:
-        self._read = metrics.feature_reads.labels(game, "read")
-        self._failed = metrics.feature_reads.labels(game, "failed")
+        self._reads = {word: metrics.feature_reads.labels(game, word) for word in ("read", "failed", "spared")}
         self._keys = metrics.feature_keys.labels(game)
         self._seconds = metrics.feature_seconds.labels(game)
         self._how = [metrics.feature_players.labels(game, how) for how in ("cached", "stale", "unread")]
@@ -102,7 +102,7 @@ class FeatureMetrics:
 
     def read(self, keys: int, seconds: float, failure: MeshError | None) -> None:
         """The store was asked for players."""
-        (self._read if failure is None else self._failed).inc()
+        self._reads[_outcome(failure)].inc()
         self._keys.observe(keys)
         self._seconds.observe(seconds)
 
@@ -113,6 +113,10 @@ class FeatureMetrics:
     def throttled(self) -> None:
         """A request was refused as one too many."""
         self._throttled.inc()
+
+
+def _outcome(failure: MeshError | None) -> str:
+    return "read" if failure is None else "spared" if isinstance(failure, Spared) else "failed"
 
 
 class VersionMetrics:

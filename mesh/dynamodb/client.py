@@ -1,79 +1,124 @@
-"""The aiobotocore client of a table: time limits of milliseconds, no retries of its own, batches left as they came.
+"""How a table is reached: aiobotocore's client for what is rare, and a path of our own for what is asked all the time.
 
-botocore's parser checks every value of an answer against the service model, which costs most of a read. A session may
-bring a parser of its own: this one hands the body of a BatchGetItem through, for those who know its shape to decode.
+Both share what aiobotocore knows of credentials, endpoints, proxies and TLS. But its client spends most of a read on
+describing, signing and checking request and answer once more: docs/decisions/0006-players-from-dynamodb.md.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiobotocore.config import AioConfig
-from aiobotocore.parsers import AioJSONParser, AioResponseParserFactory
+from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.utils import get_environ_proxies
 
 from mesh import __version__
 from mesh.catalog_features import DynamoFeatures
-from mesh.dynamodb.credentials import credentials_of
+from mesh.dynamodb.credentials import RenewedCredentials, credentials_of
 from mesh.dynamodb.faults import told_of
+from mesh.dynamodb.signing import signed_headers
 from mesh.errors import Misconfigured
 
 OPEN_LIMIT_S = 20.0
 CONNECTIONS = 64
 KEEPALIVE_S = 60.0
+ATTEMPTS = 4
+_BATCH_GET = "DynamoDB_20120810.BatchGetItem"
+_USER_AGENT = f"ensemble-mesh/{__version__}"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Sends BatchGetItem to one endpoint, each once: whether it is tried again is for who knows the deadline."""
+
+    http: AIOHTTPSession
+    url: str
+    region: str
+    credentials: RenewedCredentials
+
+    async def batch_get(self, request: Mapping[str, Any]) -> bytes:
+        """The body that answers `request`.
+
+        Raises what botocore's client does (ClientError, HTTPClientError), and ValueError for a wrong checksum.
+        """
+        body = json.dumps(request, separators=(",", ":")).encode()
+        place = urlsplit(self.url)
+        frozen = self.credentials.frozen
+        headers = signed_headers(place.netloc, place.path or "/", self.region, _BATCH_GET, body, frozen, time.time())
+        headers["user-agent"] = _USER_AGENT
+        response = await self.http.send(AWSPreparedRequest("POST", self.url, headers, body, False))
+        content: bytes = await response.content
+        if response.status_code != 200:
+            raise _refusal(response.status_code, content)
+        crc = response.headers.get("x-amz-crc32")
+        if crc is not None and int(crc) != zlib.crc32(content):
+            raise ValueError("the checksum of the answer is wrong")
+        return content
 
 
 @contextlib.asynccontextmanager
-async def open_client(features: DynamoFeatures, timeout_s: float) -> AsyncIterator[Any]:
-    """A client for the table's region whose connections wait `timeout_s`, for as long as the block lasts.
+async def open_reader(features: DynamoFeatures, timeout_s: float) -> AsyncIterator[Reader]:
+    """The way to read the table, whose connections wait `timeout_s` for each step, for as long as the block lasts.
 
-    Raises Misconfigured without credentials. A batch_get_item gives {"body": bytes}.
+    Raises Misconfigured without credentials.
     """
     session = AioSession()
-    session.register_component("response_parser_factory", _Parsers())
-    config = AioConfig(
-        connect_timeout=timeout_s,
-        read_timeout=timeout_s,
-        retries={"mode": "standard", "total_max_attempts": 1},  # ours are within the budget
+    credentials = await _credentials(session, features)
+    async with _client(session, features) as client:
+        url = str(client.meta.endpoint_url)
+    http = AIOHTTPSession(
+        verify=session.get_config_variable("ca_bundle") or True,
+        proxies=get_environ_proxies(url),
+        timeout=(timeout_s, timeout_s),
         max_pool_connections=CONNECTIONS,
-        parameter_validation=False,
-        user_agent=f"ensemble-mesh/{__version__}",  # botocore would compose its own anew for each request
         connector_args={"keepalive_timeout": KEEPALIVE_S},
     )
-    try:
-        async with asyncio.timeout(OPEN_LIMIT_S):
-            credentials = await credentials_of(session)
-    except (BotoCoreError, ClientError, TimeoutError) as error:
-        raise Misconfigured([told_of(error, features)]) from error
-    client = session.create_client(
+    async with http, credentials.renewed():
+        yield Reader(http, url, features.region, credentials)
+
+
+@contextlib.asynccontextmanager
+async def open_client(features: DynamoFeatures) -> AsyncIterator[Any]:
+    """aiobotocore's client for the table: patient, with retries. Raises Misconfigured without credentials."""
+    session = AioSession()
+    await _credentials(session, features)
+    async with _client(session, features) as client:
+        yield client
+
+
+def _client(session: AioSession, features: DynamoFeatures) -> contextlib.AbstractAsyncContextManager[Any]:
+    config = AioConfig(retries={"mode": "standard", "total_max_attempts": ATTEMPTS}, user_agent=_USER_AGENT)
+    client: contextlib.AbstractAsyncContextManager[Any] = session.create_client(
         "dynamodb", region_name=features.region, endpoint_url=features.endpoint_url, config=config
     )
-    async with client as opened:
-        renewing = asyncio.create_task(credentials.renew_for_ever(), name="credentials")
-        try:
-            yield opened
-        finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)  # it ends by being cancelled
+    return client
 
 
-class _Parsers(AioResponseParserFactory):
-    def create_parser(self, protocol_name: str) -> Any:
-        if protocol_name != "json":
-            return super().create_parser(protocol_name)
-        return _BatchesAsTheyCame(**self._defaults)
+async def _credentials(session: AioSession, features: DynamoFeatures) -> RenewedCredentials:
+    try:
+        async with asyncio.timeout(OPEN_LIMIT_S):
+            return await credentials_of(session)
+    except (BotoCoreError, ClientError, TimeoutError) as error:
+        raise Misconfigured([told_of(error, features)]) from error
 
 
-class _BatchesAsTheyCame(AioJSONParser):
-    async def parse(self, response: dict[str, Any], shape: Any) -> Any:
-        if response["status_code"] != 200 or shape.name != "BatchGetItemOutput":
-            return await super().parse(response, shape)
-        body, crc = response["body"], response["headers"].get("x-amz-crc32")
-        if crc is not None and int(crc) != zlib.crc32(body):
-            raise ValueError("the checksum of the answer is wrong")
-        return {"body": body}
+def _refusal(status: int, content: bytes) -> ClientError:
+    """DynamoDB's error as botocore tells it; of something else than DynamoDB, the status."""
+    try:
+        told = json.loads(content)
+        code, message = str(told["__type"]).rpartition("#")[2], str(told.get("message") or told.get("Message") or "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        code, message = f"HTTP {status}", ""
+    metadata = {"HTTPStatusCode": status}
+    return ClientError({"Error": {"Code": code, "Message": message}, "ResponseMetadata": metadata}, "BatchGetItem")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 from aiobotocore.credentials import AioCredentials
@@ -23,17 +25,27 @@ class RenewedCredentials(AioCredentials):
     def __init__(self, source: Any, frozen: Any) -> None:
         super().__init__(frozen.access_key, frozen.secret_key, frozen.token, method=source.method)
         self._source = source
-        self._frozen = frozen
+        self.frozen = frozen  # what is in use now
 
     async def get_frozen_credentials(self) -> Any:
-        """What is in use now."""
-        return self._frozen
+        """What is in use now, for botocore."""
+        return self.frozen
 
     async def renew(self) -> None:
         """Takes what the source has, which renews it when it is about to end. Raises what botocore does."""
-        self._frozen = await self._source.get_frozen_credentials()
+        self.frozen = await self._source.get_frozen_credentials()
 
-    async def renew_for_ever(self) -> None:
+    @contextlib.asynccontextmanager
+    async def renewed(self) -> AsyncIterator[None]:
+        """They stay in force for as long as the block lasts."""
+        renewing = asyncio.create_task(self._renew_for_ever(), name="credentials")
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.wait([renewing])
+
+    async def _renew_for_ever(self) -> None:
         """Renews from time to time; a failure leaves the last ones in use, which is logged."""
         while True:
             await asyncio.sleep(REFRESH_S)

@@ -9,6 +9,7 @@ from typing import Any
 
 from mesh.catalog_features import DynamoFeatures
 from mesh.dynamodb.attributes import Item
+from mesh.dynamodb.client import Reader
 from mesh.dynamodb.schema import SCHEMA_KEY, columns_in
 from mesh.player_features import Columns
 
@@ -23,7 +24,7 @@ class Page:
     unprocessed: tuple[str, ...]
 
 
-async def read_page(client: Any, features: DynamoFeatures, keys: Sequence[str]) -> Page:
+async def read_page(reader: Reader, features: DynamoFeatures, keys: Sequence[str]) -> Page:
     """Reads at most 100 distinct `keys`, none empty, in one request; a key without an item is absent.
 
     Raises botocore's errors, and ValueError for an answer that is none. An item past its TTL is still here.
@@ -32,7 +33,7 @@ async def read_page(client: Any, features: DynamoFeatures, keys: Sequence[str]) 
     asked: dict[str, Any] = {"Keys": [{name: {"S": key}} for key in keys]}
     if features.consistent:
         asked["ConsistentRead"] = True
-    answer = json.loads((await client.batch_get_item(RequestItems={features.table: asked}))["body"])
+    answer = json.loads(await reader.batch_get({"RequestItems": {features.table: asked}}))
     try:
         items = {item[name]["S"]: item for item in answer["Responses"].get(features.table, ())}
         left = answer.get("UnprocessedKeys", {}).get(features.table, {}).get("Keys", ())
@@ -41,9 +42,9 @@ async def read_page(client: Any, features: DynamoFeatures, keys: Sequence[str]) 
         raise ValueError(f"the answer is not one of DynamoDB: {error!r}") from error
 
 
-async def read_table_columns(client: Any, features: DynamoFeatures) -> Columns | None:
+async def read_table_columns(reader: Reader, features: DynamoFeatures) -> Columns | None:
     """The columns that the table tells by its schema item; None when it has none. Raises as `read_page` does."""
-    page = await read_page(client, features, [SCHEMA_KEY])
+    page = await read_page(reader, features, [SCHEMA_KEY])
     if page.unprocessed:
         raise ValueError("the table did not get to the item with its columns")
     item = page.items.get(SCHEMA_KEY)

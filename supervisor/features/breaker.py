@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+
+from mesh.errors import Unavailable
 
 FAILURES = 3
 # Fresh features come back at most this long, and one read, after the store does.
 PROBE_EVERY_S = 0.5
 
+_log = logging.getLogger(__name__)
+
+
+class Spared(Unavailable):
+    """The store was not asked: it has failed so often that it is left alone for a moment."""
+
 
 class Breaker:
-    """Shut after `FAILURES` reads in a row that brought nothing; the first that brings something opens it."""
+    """Trips after `FAILURES` reads in a row that brought nothing; the first that brings something closes it again."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -18,23 +27,19 @@ class Breaker:
         self._last = ""
         self._probe_s = 0.0
 
-    @property
-    def reason(self) -> str:
-        """Why the store is not asked."""
-        return f"the store is asked only every {PROBE_EVERY_S * 1000:.0f} ms, since it failed: {self._last}"
-
-    def admits(self) -> bool:
-        """Whether a read may go now. What it brings must be told by `succeeded` or `failed`."""
+    def admit(self) -> None:
+        """Raises Spared unless a read may go now. What it brings must be told by `succeeded` or `failed`."""
         if self._failures < FAILURES:
-            return True
+            return
         now_s = self._clock()
         if now_s < self._probe_s:
-            return False
+            raise Spared(f"the store is asked only every {PROBE_EVERY_S * 1000:.0f} ms, since it failed: {self._last}")
         self._probe_s = now_s + PROBE_EVERY_S
-        return True
 
     def succeeded(self) -> None:
         """A read brought something."""
+        if self._failures >= FAILURES:
+            _log.warning("the feature store is back")
         self._failures = 0
 
     def failed(self, reason: str) -> None:
@@ -43,3 +48,4 @@ class Breaker:
         self._last = reason
         if self._failures == FAILURES:
             self._probe_s = self._clock() + PROBE_EVERY_S
+            _log.warning("the feature store failed %d times in a row, and is spared: %s", FAILURES, reason)

@@ -7,11 +7,10 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mesh.catalog_features import DynamoFeatures
 from mesh.dynamodb.attributes import MAX_KEY_BYTES, Item, WrongItem
-from mesh.dynamodb.client import open_client
+from mesh.dynamodb.client import Reader, open_reader
 from mesh.dynamodb.faults import REQUEST_ERRORS, is_final, told_of
 from mesh.dynamodb.layouts import Layout, layout_of
 from mesh.dynamodb.schema import COLUMNS_HASH, SCHEMA_KEY, columns_hash, columns_in
@@ -30,12 +29,12 @@ COLUMNS_EVERY_S = 10.0
 
 @contextlib.asynccontextmanager
 async def open_dynamo_store(features: DynamoFeatures, log: FeatureLog) -> AsyncIterator[DynamoStore]:
-    """The store of the table, its client connected and its columns known, for as long as the block lasts.
+    """The store of the table, the way to it open and its columns known, for as long as the block lasts.
 
     Raises Misconfigured when there is no such table, it may not be read, or does not answer for `OPEN_LIMIT_S`.
     """
-    async with open_client(features, features.timeout_ms / 1000) as client:
-        yield DynamoStore(client, features, await _columns(client, features), log)
+    async with open_reader(features, features.timeout_ms / 1000) as reader:
+        yield DynamoStore(reader, features, await _columns(reader, features), log)
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,8 @@ class _Reading:
 class DynamoStore:
     """Reads the table; who was left unanswered, or holds what the columns do not say, is unread, never unknown."""
 
-    def __init__(self, client: Any, features: DynamoFeatures, columns: Columns, log: FeatureLog) -> None:
-        self._client = client
+    def __init__(self, reader: Reader, features: DynamoFeatures, columns: Columns, log: FeatureLog) -> None:
+        self._reader = reader
         self._features = features
         self._reading = _Reading(columns, layout_of(features, columns))
         self._log = log
@@ -67,8 +66,7 @@ class DynamoStore:
         keys = {self._reading.layout.key(player): player for player in player_ids if _can_be_known(player)}
         if not keys:
             return FeatureBatch(self.columns, {})
-        if not self._breaker.admits():
-            raise Unavailable(self._breaker.reason)
+        self._breaker.admit()
         until_s = asyncio.get_running_loop().time() + timeout_s
         leg = await self._ask([*keys, *self._due()], until_s)
         if not leg.answered:
@@ -80,7 +78,7 @@ class DynamoStore:
         return self._batch(keys, leg)
 
     async def close(self) -> None:
-        """The client is closed by who opened it."""
+        """The reader is closed by who opened it."""
 
     def _due(self) -> list[str]:
         """The key of the columns, when it is time to look at them again."""
@@ -92,9 +90,9 @@ class DynamoStore:
     async def _ask(self, keys: Sequence[str], until_s: float) -> Leg:
         parts = [keys[start : start + MAX_KEYS] for start in range(0, len(keys), MAX_KEYS)]
         if len(parts) == 1:
-            return await ask(self._client, self._features, parts[0], until_s, self._log)
+            return await ask(self._reader, self._features, parts[0], until_s, self._log)
         return Leg.joined(
-            await asyncio.gather(*(ask(self._client, self._features, part, until_s, self._log) for part in parts))
+            await asyncio.gather(*(ask(self._reader, self._features, part, until_s, self._log) for part in parts))
         )
 
     async def _follow_columns(self, items: Mapping[str, Item], until_s: float) -> None:
@@ -135,13 +133,13 @@ def _hash(item: Item) -> str | None:
     return item.get(COLUMNS_HASH, {}).get("S")
 
 
-async def _columns(client: Any, features: DynamoFeatures) -> Columns:
+async def _columns(reader: Reader, features: DynamoFeatures) -> Columns:
     """The table's columns, asked for until it answers: the first connection may take longer than a read may."""
     give_up_s = time.monotonic() + OPEN_LIMIT_S
     while True:
         try:
             async with asyncio.timeout(OPEN_AGAIN_S):
-                told = await read_table_columns(client, features)
+                told = await read_table_columns(reader, features)
                 break
         except REQUEST_ERRORS as error:
             if is_final(error) or time.monotonic() > give_up_s:

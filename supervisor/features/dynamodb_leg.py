@@ -6,12 +6,12 @@ import asyncio
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from mesh.catalog_features import DynamoFeatures
 from mesh.dynamodb.attributes import Item
+from mesh.dynamodb.client import Reader
 from mesh.dynamodb.faults import REQUEST_ERRORS, THROTTLED, code_of, is_final, told_of
 from mesh.dynamodb.table import Page, read_page
 from mesh.errors import Expired, MeshError, Unavailable
@@ -47,7 +47,7 @@ class _Failure:
     may_pass: bool
 
 
-async def ask(client: Any, features: DynamoFeatures, keys: Sequence[str], until_s: float, log: FeatureLog) -> Leg:
+async def ask(reader: Reader, features: DynamoFeatures, keys: Sequence[str], until_s: float, log: FeatureLog) -> Leg:
     """Asks for `keys` until all are answered or the loop's clock says `until_s`. Raises nothing but bugs.
 
     Pauses between tries grow, with full jitter (M. Brooker, "Exponential Backoff And Jitter"). A request that failed is
@@ -58,7 +58,7 @@ async def ask(client: Any, features: DynamoFeatures, keys: Sequence[str], until_
     answered, reached, failed, tries = False, False, False, 0
     failure: MeshError = Unavailable(f"table {features.table!r} did not get to this player in time")
     while left:
-        page = await _try(client, features, left, until_s, log)
+        page = await _try(reader, features, left, until_s, log)
         if isinstance(page, Page):
             reached, answered = True, answered or len(page.unprocessed) < len(left)
             items.update(page.items)
@@ -80,11 +80,11 @@ async def ask(client: Any, features: DynamoFeatures, keys: Sequence[str], until_
 
 
 async def _try(
-    client: Any, features: DynamoFeatures, keys: Sequence[str], until_s: float, log: FeatureLog
+    reader: Reader, features: DynamoFeatures, keys: Sequence[str], until_s: float, log: FeatureLog
 ) -> Page | _Failure:
     try:
         async with asyncio.timeout_at(until_s):
-            return await read_page(client, features, keys)
+            return await read_page(reader, features, keys)
     except (TimeoutError, ConnectTimeoutError, ReadTimeoutError) as error:
         return _Failure(Expired(told_of(error, features)), may_pass=False)
     except REQUEST_ERRORS as error:

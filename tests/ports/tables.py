@@ -69,4 +69,4 @@ class Table:
 
 
 def table_client(features: DynamoFeatures) -> AbstractAsyncContextManager[Any]:
-    return open_client(features, LONG_S)
+    return open_client(features)
