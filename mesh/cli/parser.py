@@ -81,14 +81,20 @@ def _add_status(commands: Commands) -> None:
 
 def _add_features(commands: Commands) -> None:
     features = _group(commands, "features", "the store of player features")
-    load = _command(features, "load", "mesh.cli.features:load", "fill the SQLite store of a game")
+    load = _command(features, "load", "mesh.cli.features:load", "fill a game's store from a file")
     load.add_argument("file", type=Path, metavar="FILE", help="a .csv or .parquet file with a column player_id")
     load.add_argument("--catalog", type=Path, required=True, metavar="FILE", help="names the store")
     load.add_argument(
         "--text", action="append", default=[], metavar="COLUMN", help="a column that is text even where it has digits"
     )
     load.add_argument("--force", action="store_true", help="load even what the game's models cannot be served from")
+    load.add_argument("--create", action="store_true", help="DynamoDB: make the table if it is not there")
+    load.add_argument("--from-start", action="store_true", help="DynamoDB: do not go on with a load that broke off")
     _add_json(load, "one line when it is done")
+    get = _command(features, "get", "mesh.cli.features_get:get", "show a player as the supervisor sees it")
+    get.add_argument("player", metavar="PLAYER", help="the player's id")
+    get.add_argument("--catalog", type=Path, required=True, metavar="FILE", help="names the store")
+    _add_json(get, "the player as one line of JSON")
 
 
 def _add_catalog(commands: Commands) -> None:

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 import pyarrow as pa
 import pyarrow.csv
@@ -17,6 +17,7 @@ from mesh.errors import Misconfigured
 
 PLAYER_ID, UPDATED_AT = "player_id", "updated_at"
 _BATCH_ROWS = 8192
+_LARGEST_CELL = 2**30
 
 
 class PlayerFile(Protocol):
@@ -87,7 +88,7 @@ class CsvFile:
     def place(self, row: int) -> str:
         """`FILE:LINE`. Reads the file up to there, since cells may have line breaks: for faults only."""
         with self.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            starts = (start for cells, start in _with_lines(csv.reader(file)) if cells)
+            starts = (start for cells, start in _with_lines(_cells_of(file)) if cells)
             line = next(start for at, start in enumerate(starts, -1) if at == row)
         return f"{self.path}:{line}"
 
@@ -95,7 +96,7 @@ class CsvFile:
         """The line at which the reader gave up, which it does not tell by itself."""
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as file:
-                for cells, start in _with_lines(csv.reader(file)):
+                for cells, start in _with_lines(_cells_of(file)):
                     if cells and len(cells) != len(self.names):
                         problem = f"has {len(cells)} cells, and the header has {len(self.names)}"
                         return Misconfigured([f"{self.path}:{start}: {problem}; mend the line"])
@@ -160,11 +161,16 @@ def _without_dictionary(column: pa.Array) -> pa.Array:
 
 def _header(path: Path) -> list[str]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return next((cells for cells in csv.reader(file) if cells), [])
+        return next((cells for cells in _cells_of(file) if cells), [])
+
+
+def _cells_of(file: TextIO) -> Any:
+    csv.field_size_limit(_LARGEST_CELL)  # its own 128 KiB would hide the place of a larger cell
+    return csv.reader(file)
 
 
 def _with_lines(lines: Any) -> Iterator[tuple[list[str], int]]:
-    """The rows of a csv.reader, each with the line it starts on."""
+    """The rows of a CSV reader, each with the line it starts on."""
     start = 1
     for cells in lines:
         yield cells, start

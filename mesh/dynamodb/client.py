@@ -33,7 +33,7 @@ from mesh.errors import Misconfigured
 OPEN_LIMIT_S = 20.0
 CONNECTIONS = 64
 KEEPALIVE_S = 60.0
-ATTEMPTS = 4
+ATTEMPTS, CALL_S = 4, 10.0
 _BATCH_GET = "DynamoDB_20120810.BatchGetItem"
 _USER_AGENT = f"ensemble-mesh/{__version__}"
 
@@ -98,7 +98,12 @@ async def open_client(features: DynamoFeatures) -> AsyncIterator[Any]:
 
 
 def _client(session: AioSession, features: DynamoFeatures) -> contextlib.AbstractAsyncContextManager[Any]:
-    config = AioConfig(retries={"mode": "standard", "total_max_attempts": ATTEMPTS}, user_agent=_USER_AGENT)
+    config = AioConfig(
+        connect_timeout=CALL_S,
+        read_timeout=CALL_S,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        user_agent=_USER_AGENT,
+    )
     client: contextlib.AbstractAsyncContextManager[Any] = session.create_client(
         "dynamodb", region_name=features.region, endpoint_url=features.endpoint_url, config=config
     )

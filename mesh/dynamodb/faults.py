@@ -31,7 +31,7 @@ FINAL = frozenset(
     }
 )
 _MENDS = {
-    "AccessDeniedException": "allow dynamodb:BatchGetItem on it",
+    "AccessDeniedException": "allow dynamodb:{operation} on it",
     "ExpiredTokenException": "renew the credentials",
     "ResourceNotFoundException": "create it, or correct `table` and `region`",
     "UnrecognizedClientException": "correct the credentials: AWS does not know them",
@@ -60,7 +60,7 @@ def told_of(error: Exception, features: DynamoFeatures) -> str:
             )
         case ClientError():
             said = error.response.get("Error", {}).get("Message", "")
-            mend = _MENDS.get(code, "look at the table in CloudWatch")
+            mend = _MENDS.get(code, "look at the table in CloudWatch").format(operation=error.operation_name)
             return f"{table}: {code}{f': {said}' if said else ''}; {mend}"
         case ConnectTimeoutError() | EndpointConnectionError():
             return f"{table}: cannot be connected to; check `region`, `endpoint_url` and the network"

@@ -1,4 +1,4 @@
-"""The columns of a table, kept in it as an item beside the players: which features, of which kind, in which order."""
+"""What a table holds beside the players: its columns (features, their kinds, their order), and a load under way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from mesh.dynamodb.attributes import Item
 from mesh.player_features import Columns
 
-SCHEMA_KEY = "mesh:columns"  # a player of this name is unknown
+SCHEMA_KEY, LOADING_KEY = "mesh:columns", "mesh:loading"
+RESERVED_KEYS = frozenset({SCHEMA_KEY, LOADING_KEY})  # players of these names are unknown
 COLUMNS_HASH, WRITTEN_AT = "mesh_columns", "mesh_written_at"
 
 

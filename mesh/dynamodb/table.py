@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mesh.catalog_features import DynamoFeatures
-from mesh.dynamodb.attributes import Item
+from mesh.dynamodb.attributes import MAX_KEY_BYTES, Item
 from mesh.dynamodb.client import Reader
-from mesh.dynamodb.schema import SCHEMA_KEY, columns_in
+from mesh.dynamodb.schema import RESERVED_KEYS, SCHEMA_KEY, columns_in
 from mesh.player_features import Columns
 
 MAX_KEYS = 100
@@ -49,6 +49,11 @@ async def read_table_columns(reader: Reader, features: DynamoFeatures) -> Column
         raise ValueError("the table did not get to the item with its columns")
     item = page.items.get(SCHEMA_KEY)
     return None if item is None else columns_in(item)
+
+
+def can_be_known(player_id: str) -> bool:
+    """Whether a table can have a player of this name; DynamoDB refuses a whole batch for one key that it cannot."""
+    return 0 < len(player_id.encode()) <= MAX_KEY_BYTES and player_id not in RESERVED_KEYS
 
 
 def has_expired(item: Item, features: DynamoFeatures, now_s: float) -> bool:

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mesh.catalog_features import DynamoFeatures
-from mesh.dynamodb.attributes import MAX_KEY_BYTES, Item, WrongItem
+from mesh.dynamodb.attributes import Item, WrongItem
 from mesh.dynamodb.client import Reader, open_reader
 from mesh.dynamodb.faults import REQUEST_ERRORS, is_final, told_of
 from mesh.dynamodb.layouts import Layout, layout_of
 from mesh.dynamodb.schema import COLUMNS_HASH, SCHEMA_KEY, columns_hash, columns_in
-from mesh.dynamodb.table import MAX_KEYS, has_expired, read_table_columns
+from mesh.dynamodb.table import MAX_KEYS, can_be_known, has_expired, read_table_columns
 from mesh.errors import MeshError, Misconfigured, Unavailable
 from mesh.player_features import Columns, PlayerFeatures
 from supervisor.features.breaker import Breaker
@@ -63,7 +63,7 @@ class DynamoStore:
 
     async def read(self, player_ids: Sequence[str], timeout_s: float) -> FeatureBatch:
         """Reads `player_ids` in requests of 100 keys, side by side; raises Expired or Unavailable."""
-        keys = {self._reading.layout.key(player): player for player in player_ids if _can_be_known(player)}
+        keys = {self._reading.layout.key(player): player for player in player_ids if can_be_known(player)}
         if not keys:
             return FeatureBatch(self.columns, {})
         self._breaker.admit()
@@ -122,11 +122,6 @@ class DynamoStore:
             except WrongItem as wrong:
                 unread[player] = Unavailable(f"player {player!r}: {wrong}")
         return FeatureBatch(reading.columns, players, unread)
-
-
-def _can_be_known(player_id: str) -> bool:
-    """DynamoDB refuses a whole batch for one key that no table can have."""
-    return 0 < len(player_id.encode()) <= MAX_KEY_BYTES and player_id != SCHEMA_KEY
 
 
 def _hash(item: Item) -> str | None:

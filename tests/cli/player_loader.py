@@ -44,6 +44,9 @@ class Loader:
         pyarrow.parquet.write_table(pa.table(columns), file)
         return self.load(file, *flags)
 
+    def get(self, player: str, *flags: str) -> int:
+        return main(["features", "get", player, "--catalog", str(self.folder / "mesh.yaml"), *flags])
+
     def columns(self) -> Columns:
         with closing(open_store(self.store)) as connection:
             return read_columns(connection)

@@ -117,7 +117,8 @@ def test_the_result_is_one_line_of_json_for_programs(loader: Loader, capsys: pyt
     told = json.loads(capsys.readouterr().out)
     assert told.pop("seconds") >= 0
     assert told == {
-        "event": "loaded", "store": str(loader.store), "players": 1, "numbers": 1, "texts": 1
+        "event": "loaded", "store": str(loader.store), "players": 1, "skipped": 0,
+        "numbers": 1, "texts": 1
     }  # fmt: skip
 
 
@@ -144,3 +145,16 @@ def test_players_without_a_column_that_a_model_needs_leave_the_store_as_it_was(
     assert "'Column_5' comes from no source" in said
     assert loader.load_csv("player_id,Column_0\nnew,1\n", "--force") == 0
     assert set(loader.players()) == {"new"}
+
+
+def test_a_player_is_shown_as_the_supervisor_sees_it(loader: Loader, capsys: pytest.CaptureFixture[str]) -> None:
+    assert loader.load_csv("player_id,age,mood,updated_at\np,0.1,[red]x,2026-10-01\nq,,,\n") == 0
+    capsys.readouterr()
+    assert loader.get("p") == 0
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.startswith("player p, written ")
+    assert [line.split() for line in lines] == [["feature", "value"], ["age", "0.1"], ["mood", "[red]x"]]
+    assert loader.get("q", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["features"] == {"age": None, "mood": None}
+    assert loader.get("nobody") == 1
+    assert "the store does not know player 'nobody'" in capsys.readouterr().err

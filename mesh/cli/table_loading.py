@@ -1,0 +1,136 @@
+"""Players into a DynamoDB table: in place, row by row; a load that broke off goes on where it was."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from mesh.catalog_features import DynamoFeatures
+from mesh.catalog_files import sha256_of
+from mesh.cli.player_file import PlayerFile
+from mesh.cli.player_packing import pack
+from mesh.cli.player_survey import Layout, duplicates
+from mesh.dynamodb.attributes import WrongItem
+from mesh.dynamodb.client import open_client
+from mesh.dynamodb.faults import REQUEST_ERRORS, told_of
+from mesh.dynamodb.layouts import layout_of
+from mesh.dynamodb.schema import RESERVED_KEYS
+from mesh.dynamodb.writing import TableWriter, check_size
+from mesh.errors import Misconfigured
+from mesh.player_features import Columns
+
+# What is written between two notes of how far the load has come, and written again after a break.
+_SLICE_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user allows: to make the table, to change its columns in place, and where the load begins."""
+
+    create: bool
+    force: bool
+    from_start: bool
+
+
+def load_table(
+    source: PlayerFile, layout: Layout, features: DynamoFeatures, wishes: Wishes, on_rows: Callable[[int], object]
+) -> int:
+    """Writes all players; the number of rows that an earlier load of the same file had written.
+
+    Raises Misconfigured, before the first write wherever the file or the table can tell.
+    """
+    if repeated := duplicates(source):
+        raise Misconfigured(repeated)
+    layout = _in_order(layout, features, source)
+    return asyncio.run(_load(source, layout, features, wishes, on_rows))
+
+
+async def _load(
+    source: PlayerFile, layout: Layout, features: DynamoFeatures, wishes: Wishes, on_rows: Callable[[int], object]
+) -> int:
+    fingerprint = _fingerprint(source, layout, features)
+    async with _writer(features) as writer:
+        await writer.check_table(create=wishes.create)
+        if features.columns is None:
+            await _tell_columns(writer, layout.columns, features, force=wishes.force)
+        skipped = 0 if wishes.from_start else await writer.rows_loaded(fingerprint)
+        on_rows(skipped)
+        done = 0
+        for rows in _slices(source):
+            if done >= skipped:
+                await writer.write(_items(source, rows, layout, features, done))
+                await writer.note_rows(fingerprint, done + rows.num_rows)
+                on_rows(rows.num_rows)
+            done += rows.num_rows
+        await writer.end_load()
+    return skipped
+
+
+@contextlib.asynccontextmanager
+async def _writer(features: DynamoFeatures) -> AsyncIterator[TableWriter]:
+    try:
+        async with open_client(features) as client:
+            yield TableWriter(client, features)
+    except REQUEST_ERRORS as error:
+        raise Misconfigured([told_of(error, features)]) from error
+
+
+async def _tell_columns(writer: TableWriter, columns: Columns, features: DynamoFeatures, *, force: bool) -> None:
+    """First of all, so that what is written can be read at once."""
+    there = await writer.columns()
+    if there not in (None, columns) and features.layout == "packed" and not force:
+        problem = f"table {features.table!r} has other columns, and its players are unread until they are written anew"
+        raise Misconfigured([f"{problem}; load into another table and change `table`, or --force to do it in place"])
+    if there != columns:
+        await writer.tell_columns(columns)
+
+
+def _in_order(layout: Layout, features: DynamoFeatures, source: PlayerFile) -> Layout:
+    """The columns as the catalog names them, if it does; raises Misconfigured when the file has others."""
+    named = features.named_columns
+    if named is None:
+        return layout
+    kinds = {**dict.fromkeys(named.numbers, "number"), **dict.fromkeys(named.texts, "text")}
+    told = {name: "text" if kind == "text" else "number" for name, kind in layout.kinds.items()}
+    if told != kinds:
+        wrong = sorted(name for name in told.keys() | kinds.keys() if told.get(name) != kinds.get(name))
+        raise Misconfigured([f"{source.path}: {', '.join(wrong)}: not as `features.columns` says; change one of them"])
+    return Layout({name: layout.kinds[name] for name in kinds}, layout.rows)
+
+
+def _slices(source: PlayerFile) -> Iterator[pa.RecordBatch]:
+    for batch in source.batches():
+        for start in range(0, batch.num_rows, _SLICE_ROWS):
+            yield batch.slice(start, _SLICE_ROWS)
+
+
+def _items(
+    source: PlayerFile, rows: pa.RecordBatch, layout: Layout, features: DynamoFeatures, first_row: int
+) -> Mapping[str, Mapping[str, Any]]:
+    """The items of some rows, by key; raises Misconfigured for a player whom no item can hold."""
+    writing = layout_of(features, layout.columns)
+    items = {}
+    for row, (player, known) in enumerate(pack(rows, layout, time.time()), first_row):
+        try:
+            if player in RESERVED_KEYS:
+                raise WrongItem("is a name that the table needs for itself; rename the player")
+            item = writing.write(known)
+            check_size(item)
+        except WrongItem as wrong:
+            done = f"the {first_row:,} rows before are written" if first_row else "nothing is written"
+            raise Misconfigured([f"{source.place(row)}: player {player!r} {wrong} ({done})"]) from None
+        items[writing.key(player)] = item
+    return items
+
+
+def _fingerprint(source: PlayerFile, layout: Layout, features: DynamoFeatures) -> str:
+    """Tells one load from another: the same file, written in the same way."""
+    way = f"{features.layout} {features.attribute} {sorted(layout.kinds.items())}"
+    return f"{sha256_of(source.path)} {hashlib.sha256(way.encode()).hexdigest()[:16]}"
