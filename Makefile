@@ -5,10 +5,14 @@ PROTOS := $(wildcard protos/*.proto)
 # Together: what npm installs without saving, its next such call removes.
 NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4
 
-.PHONY: demo test check protos up load bench compare-ray test-servers lock clean
+.PHONY: demo demo-dynamodb test check protos up load bench compare-ray test-servers lock clean
 
 demo: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.demo
+
+# The same game with its players in DynamoDB and its models in S3: emulators, which only developers have.
+demo-dynamodb: .venv/dev.stamp
+	@$(BIN)/python -m examples.dragonfall.demo_dynamodb
 
 test: .venv/dev.stamp
 	@$(BIN)/python -m pytest
@@ -37,7 +41,7 @@ compare-ray: .venv/dev.stamp build/ray/stamp
 # What the tests use if it is there: DynamoDB Local (Maven, Java 17) and dynalite (npm). Each is skipped without its tools.
 test-servers:
 	@if command -v mvn >/dev/null && command -v java >/dev/null; then \
-	  mvn -q -B -f tests/servers/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/build/dynamodb-local \
+	  mvn -q -B -f loadtest/servers/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/build/dynamodb-local \
 	    || echo "DynamoDB Local could not be installed: its tests will be skipped"; \
 	else echo "mvn or java is not installed: nothing will be tested against DynamoDB Local"; fi
 	@if command -v npm >/dev/null; then \

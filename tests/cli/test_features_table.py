@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiobotocore.client import AioBaseClient
 
+from loadtest.servers.processes import Server
 from mesh.catalog_features import Layout
 from mesh.cli import table_loading
 from mesh.cli.main import main
@@ -16,7 +17,6 @@ from mesh.dynamodb import writing
 from mesh.dynamodb.schema import LOADING_KEY, SCHEMA_KEY
 from tests.cli.table_loader import TableLoader
 from tests.ports.tables import set_credentials
-from tests.servers.processes import Server
 
 PLAYERS = "player_id,age,country,vip,spend,updated_at\n007,31,de,true,0.1,2026-10-01T12:00:00Z\nanna,,,,,\n"
 SEEN = {"age": 31.0, "vip": 1.0, "spend": 0.1, "country": "de"}

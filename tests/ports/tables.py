@@ -9,12 +9,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from loadtest.servers.aws import CREDENTIALS
 from mesh.catalog_features import DynamoFeatures, Layout, TableColumns
 from mesh.dynamodb.client import open_client
 from mesh.dynamodb.layouts import layout_of
 from mesh.dynamodb.schema import SCHEMA_KEY, schema_item
 from mesh.player_features import Columns, PlayerFeatures
-from tests.servers.aws import CREDENTIALS
 
 LONG_S = 20.0
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from loadtest.servers.processes import Server
 from mesh.catalog_features import Layout
 from mesh.player_features import Columns, PlayerFeatures
 from mesh.player_store import replacing_store, write_players
@@ -19,7 +20,6 @@ from supervisor.features.dynamodb import open_dynamo_store
 from supervisor.features.port import FeatureStore
 from supervisor.features.sqlite import SqliteStore
 from tests.ports.tables import LONG_S, Table, features_of, set_credentials, table_client
-from tests.servers.processes import Server
 from tests.supervisor.feature_log import CountingLog
 
 COLUMNS = Columns(("level", "spend"), ("country", "platform"))

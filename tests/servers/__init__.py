@@ -1,1 +1,1 @@
-"""Real servers for the tests, each a process of its own on loopback: DynamoDB, S3, and one that fails on demand."""
+"""The servers that tests run against, as fixtures; what they are taken for is tested here."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
 
-from tests.servers import aws
-from tests.servers.processes import Server
+from loadtest.servers import aws
+from loadtest.servers.processes import Server
 
 
 @pytest.fixture(scope="session")
@@ -20,5 +21,9 @@ def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session", params=aws.DYNAMODB)
 def dynamodb_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Every DynamoDB server that is there, one after the other; a missing one skips with a word."""
-    with aws.DYNAMODB[request.param](tmp_path_factory.mktemp(request.param)) as server:
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(aws.DYNAMODB[request.param](tmp_path_factory.mktemp(request.param)))
+        except aws.NotInstalled as missing:
+            pytest.skip(str(missing))
         yield server

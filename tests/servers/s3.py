@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from botocore.session import get_session
 
-from tests.servers.aws import CREDENTIALS
-from tests.servers.processes import Server
+from loadtest.servers.aws import CREDENTIALS
+from loadtest.servers.processes import Server
 
 _KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 _NOTHING_ELSE = {

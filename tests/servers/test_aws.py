@@ -8,8 +8,8 @@ import pytest
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
-from tests.servers.aws import CREDENTIALS
-from tests.servers.processes import Server
+from loadtest.servers.aws import CREDENTIALS
+from loadtest.servers.processes import Server
 
 ITEMS = [{"player_id": {"S": f"p{number}"}, "packed": {"B": bytes((number, 255))}} for number in range(20)]
 

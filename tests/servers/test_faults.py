@@ -12,9 +12,9 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore import exceptions
 
-from tests.servers.aws import CREDENTIALS
-from tests.servers.fault_process import FaultyDynamoDB, faulty_dynamodb
-from tests.servers.faults import Fault, Kind
+from loadtest.servers.aws import CREDENTIALS
+from loadtest.servers.fault_process import FaultyDynamoDB, faulty_dynamodb
+from loadtest.servers.faults import Fault, Kind
 
 READ_S = 0.5
 ITEMS = [{"player_id": {"S": f"p{number}"}, "level": {"N": str(number)}} for number in range(50)]

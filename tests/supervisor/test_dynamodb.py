@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from loadtest.servers.fault_process import FaultyDynamoDB, faulty_dynamodb
+from loadtest.servers.faults import Fault, Kind
 from mesh.catalog_features import DynamoFeatures
 from mesh.dynamodb.layouts import layout_of
 from mesh.dynamodb.schema import SCHEMA_KEY, schema_item
@@ -19,8 +21,6 @@ from mesh.player_features import Columns, PlayerFeatures
 from supervisor.features.breaker import FAILURES
 from supervisor.features.dynamodb import DynamoStore, open_dynamo_store
 from tests.ports.tables import set_credentials
-from tests.servers.fault_process import FaultyDynamoDB, faulty_dynamodb
-from tests.servers.faults import Fault, Kind
 from tests.supervisor.feature_log import CountingLog
 
 COLUMNS = Columns(("level",), ())

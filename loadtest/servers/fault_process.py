@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.servers.faults import HOST, Fault
+from loadtest.servers.faults import HOST, Fault
 
 PATIENCE_S = 10
 
@@ -57,7 +57,7 @@ def faulty_dynamodb(
     content.write_text(json.dumps({"table": table, "key": key, "items": items}))
     with log.open("w") as stderr:
         process = subprocess.Popen(
-            (sys.executable, "-m", "tests.servers.faults", str(content)),
+            (sys.executable, "-m", "loadtest.servers.faults", str(content)),
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,

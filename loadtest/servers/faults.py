@@ -1,6 +1,6 @@
 """A DynamoDB that fails on demand: one table, GetItem and BatchGetItem, a control port to change the fault meanwhile.
 
-`python -m tests.servers.faults TABLE.json` reads {"table", "key", "items"} and prints {"port", "control_port"}.
+`python -m loadtest.servers.faults TABLE.json` reads {"table", "key", "items"} and prints {"port", "control_port"}.
 A line of JSON to the control port, {"kind", "share", "delay_ms"}, changes the fault; {} changes nothing. The answer is
 a line with what was counted since the start.
 """
@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from tests.servers.fault_answers import Refused, Table
+from loadtest.servers.fault_answers import Refused, Table
 
 Kind: TypeAlias = Literal[
     "none", "throttle", "unprocessed", "error", "bad_json", "bad_crc", "cut", "stall", "trickle", "slow", "refuse"

@@ -9,9 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
-import pytest
-
-from tests.servers.processes import Server, serving
+from loadtest.servers.processes import Server, serving
 
 BUILD = Path(__file__).parent.parent.parent / "build"
 LOCAL = BUILD / "dynamodb-local"
@@ -21,6 +19,10 @@ DYNALITE = BUILD / "node" / "node_modules" / "dynalite" / "cli.js"
 CREDENTIALS: Mapping[str, str] = MappingProxyType(
     {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-west-1"}
 )
+
+
+class NotInstalled(Exception):
+    """A server that this machine does not have; the text says which, and how to get it."""
 
 
 @contextmanager
@@ -33,10 +35,10 @@ def moto(folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def dynamodb_local(folder: Path) -> Iterator[Server]:
-    """AWS's own emulator; skips the test where it is missing."""
+    """AWS's own emulator; raises NotInstalled where it is missing."""
     java = _program("java", "DynamoDB Local")
     if not any(LOCAL.glob("DynamoDBLocal-*.jar")):
-        pytest.skip("DynamoDB Local is not installed (make test-servers)")
+        raise NotInstalled("DynamoDB Local is not installed (make test-servers)")
     program = (
         java,
         f"-Djava.library.path={LOCAL}",
@@ -53,10 +55,10 @@ def dynamodb_local(folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def dynalite(folder: Path) -> Iterator[Server]:
-    """DynamoDB in Node, with the real one's refusals and shuffled batches; skips the test where it is missing."""
+    """DynamoDB in Node, with the real one's refusals and shuffled batches; raises NotInstalled where it is missing."""
     node = _program("node", "dynalite")
     if not DYNALITE.is_file():
-        pytest.skip("dynalite is not installed (make test-servers)")
+        raise NotInstalled("dynalite is not installed (make test-servers)")
     program = (node, str(DYNALITE), "--host", "127.0.0.1", "--createTableMs", "0", "--port")
     with serving("dynalite", lambda port: (*program, str(port)), folder / "dynalite.log") as server:
         yield server
@@ -70,5 +72,5 @@ DYNAMODB: Mapping[str, Callable[[Path], AbstractContextManager[Server]]] = Mappi
 def _program(name: str, needed_by: str) -> str:
     path = shutil.which(name)
     if path is None:
-        pytest.skip(f"{name} is not installed, which {needed_by} needs: nothing is tested against {needed_by} here")
+        raise NotInstalled(f"{name} is not installed, which {needed_by} needs: there is no {needed_by} here")
     return path
