@@ -38,7 +38,8 @@ load: .venv/dev.stamp
 compare-ray: .venv/dev.stamp build/ray/stamp
 	@$(BIN)/python -m loadtest compare
 
-# What the tests use if it is there: DynamoDB Local (Maven, Java 17) and dynalite (npm). Each is skipped without its tools.
+# What the tests use if it is there: DynamoDB Local (Maven, Java 17), dynalite (npm), and Feast, which pins other versions
+# of what the mesh uses. Each is skipped without its tools.
 test-servers:
 	@if command -v mvn >/dev/null && command -v java >/dev/null; then \
 	  mvn -q -B -f loadtest/servers/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/build/dynamodb-local \
@@ -48,6 +49,7 @@ test-servers:
 	  npm install --prefix build/node --no-save --no-package-lock --loglevel=error $(NODE_TEST_PACKAGES) \
 	    || echo "the Node packages could not be installed: the tests of dynalite and of Node will be skipped"; \
 	else echo "npm is not installed: nothing will be tested against dynalite or Node"; fi
+	@$(MAKE) -s build/feast/stamp || echo "Feast could not be installed: its test will be skipped"
 
 protos: .venv/dev.stamp
 	@$(BIN)/python -m grpc_tools.protoc -Imesh/wire=protos --python_out=. --pyi_out=. --grpc_python_out=. \
@@ -58,8 +60,9 @@ lock: .venv/dev.stamp
 	  $(BIN)/uv pip compile -q pyproject.toml --extra example --group build $$( [ $$kind = dev ] && echo --extra loadtest --group dev ) \
 	    --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	    $$( [ $$kind = dev ] && echo -c requirements/run.txt ) -o requirements/$$kind.txt; done
-	@$(BIN)/uv pip compile -q --group pyproject.toml:ray --universal --python-version 3.11 --generate-hashes \
-	    --no-header --no-annotate --no-emit-index-url -o requirements/ray.txt
+	@for group in ray feast; do \
+	  $(BIN)/uv pip compile -q --group pyproject.toml:$$group --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-annotate --no-emit-index-url -o requirements/$$group.txt; done
 
 clean:
 	rm -rf .venv build examples/*/build
@@ -85,6 +88,12 @@ build/ray/stamp: requirements/ray.txt
 	@echo "installing $< into build/ray"
 	@$(PYTHON) -m venv build/ray
 	@build/ray/bin/pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+build/feast/stamp: requirements/feast.txt
+	@echo "installing $< into build/feast"
+	@$(PYTHON) -m venv build/feast
+	@build/feast/bin/pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 .venv/dev.stamp: .venv/pip.stamp requirements/dev.txt pyproject.toml
