@@ -21,7 +21,9 @@ VALUES, EVENT_TS = "values", "event_ts"
 _STRING = 2  # feast.types.ValueType.STRING
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5  # wire types of protobuf
 _TEXT_FIELD, _DOUBLE_FIELD, _FLOAT_FIELD = 2, 5, 6
-_INTEGER_FIELDS = frozenset({3, 4, 7, 8})  # int32, int64, bool, unix_timestamp
+_TIME_FIELD = 8
+_INTEGER_FIELDS = frozenset({3, 4, 7, _TIME_FIELD})  # int32, int64, bool, unix_timestamp
+_NOT_A_TIME = -(1 << 63)  # a missing time is numpy's NaT (NULL_TIMESTAMP_INT_VALUE in feast/type_map.py)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class FeastLayout:
             **{name: _double(one) for name, one in zip(self.columns.numbers, numbers, strict=True)},
             **{name: _string(one) for name, one in zip(self.columns.texts, player.texts, strict=True)},
         }
-        event = datetime.fromtimestamp(player.written_at_s, UTC).replace(tzinfo=None)
+        event = datetime.fromtimestamp(player.written_at_s, UTC)
         return {EVENT_TS: {"S": str(event)}, VALUES: {"M": {name: {"B": value} for name, value in values.items()}}}
 
     def _number(self, name: str, value: Any) -> float:
@@ -96,7 +98,8 @@ def _decoded(field: int, wire: int, raw: bytes) -> float | str:
     if field == _FLOAT_FIELD and wire == _FIXED32:
         return float(struct.unpack_from("<f", raw, 1)[0])
     if field in _INTEGER_FIELDS and wire == _VARINT:
-        return float(_signed(_varint(raw, 1)[0]))
+        integer = _signed(_varint(raw, 1)[0])
+        return math.nan if field == _TIME_FIELD and integer == _NOT_A_TIME else float(integer)
     if field == _TEXT_FIELD and wire == _LENGTH:
         length, start = _varint(raw, 1)
         return raw[start : start + length].decode()
@@ -133,7 +136,7 @@ def _string(value: str | None) -> bytes:
 
 
 def _event_s(item: Item, read_at_s: float) -> float:
-    """Feast writes `str(datetime)`, in UTC and without saying so."""
+    """Feast writes `str(datetime)`, +00:00 at its end; what names no offset is in UTC."""
     try:
         event = datetime.fromisoformat(item[EVENT_TS]["S"])
     except (KeyError, ValueError):
