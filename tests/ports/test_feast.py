@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from loadtest.servers.aws import BUILD
+from loadtest.servers.processes import Server
 from mesh.catalog_features import DynamoFeatures
 from mesh.player_features import Columns, PlayerFeatures
 from supervisor.features.dynamodb import open_dynamo_store
 from tests.ports.tables import LONG_S, features_of, set_credentials
-from tests.servers.aws import BUILD
-from tests.servers.processes import Server
 from tests.supervisor.feature_log import CountingLog
 
 FEAST = BUILD / "feast"
