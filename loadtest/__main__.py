@@ -12,6 +12,7 @@ from loadtest.bench import command as bench
 from loadtest.capacity import command as profile
 from loadtest.compare import command as compare
 from loadtest.faults import CannotMeasure
+from loadtest.features import command as features
 from loadtest.run import command as run
 from mesh.errors import Misconfigured
 from mesh.model_file import BadModel
@@ -21,6 +22,7 @@ COMMANDS = {
     "run": (run, "requests on a schedule to a running mesh: what it bears, where the tail comes from"),
     "profile": (profile, "what one replica of a model bears, as profile.json"),
     "bench": (bench, "the reference workloads beside a monolith and beside the limit"),
+    "features": (features, "what players from DynamoDB cost, beside plain aiobotocore and beside SQLite"),
     "compare": (compare, "this mesh beside a monolith, a naive mesh and Ray Serve"),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,18 @@ from typing import Any, TypeAlias
 MAX_KEYS = 100
 MAX_KEY_BYTES = 2048
 Key: TypeAlias = Mapping[str, Any]  # {"player_id": {"S": "p1"}}
+
+
+def on_the_wire(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """What a client gives as attributes, as DynamoDB's JSON has it: binary in base64."""
+    return {name: _value_on_the_wire(value) for name, value in attributes.items()}
+
+
+def _value_on_the_wire(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    ((kind, content),) = value.items()
+    if kind == "B":
+        return {"B": base64.b64encode(content).decode()}
+    return {"M": on_the_wire(content)} if kind == "M" else value
 
 
 class Refused(Exception):

@@ -1,0 +1,53 @@
+"""A table of a workload's players, held by the fault server while it has no fault: as little work as a table can be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from loadtest.servers.aws import CREDENTIALS
+from loadtest.servers.fault_answers import on_the_wire
+from loadtest.servers.fault_process import FaultyDynamoDB, faulty_dynamodb
+from mesh.catalog_features import DynamoFeatures, Layout
+from mesh.dynamodb.layouts import layout_of
+from mesh.dynamodb.schema import SCHEMA_KEY, schema_item
+from mesh.player_features import Columns, PlayerFeatures
+
+TABLE = "players"
+
+
+def block(layout: Layout, columns: Columns, endpoint: str = "http://127.0.0.1", timeout_ms: float = 2000) -> Any:
+    """The catalog's `features` of a table in that layout, as YAML has it."""
+    named = {"numbers": list(columns.numbers), "texts": list(columns.texts)}
+    return {
+        "store": "dynamodb",
+        "table": TABLE,
+        "region": CREDENTIALS["region_name"],
+        "endpoint_url": endpoint,
+        "layout": layout,
+        "timeout_ms": timeout_ms,
+        **({"entity": "player", "columns": named} if layout == "feast" else {}),
+    }
+
+
+@contextmanager
+def serving_table(
+    folder: Path, layout: Layout, columns: Columns, players: Iterable[tuple[str, PlayerFeatures]]
+) -> Iterator[FaultyDynamoDB]:
+    """The table on loopback, found with credentials as every AWS program finds them, until the block is left."""
+    os.environ["AWS_ACCESS_KEY_ID"] = CREDENTIALS["aws_access_key_id"]
+    os.environ["AWS_SECRET_ACCESS_KEY"] = CREDENTIALS["aws_secret_access_key"]
+    features = DynamoFeatures.model_validate(block(layout, columns))
+    writing = layout_of(features, columns)
+    written: Iterator[tuple[str, Mapping[str, Any]]] = (
+        (writing.key(player), writing.write(known)) for player, known in players
+    )
+    items = [
+        {features.hash_key: {"S": key}, **on_the_wire(item)}
+        for key, item in [(SCHEMA_KEY, schema_item(columns)), *written]
+    ]
+    with faulty_dynamodb(folder, items, table=TABLE, key=features.hash_key) as server:
+        yield server
