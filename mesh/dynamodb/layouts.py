@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import math
 import struct
@@ -14,7 +13,7 @@ from mesh.catalog_features import DynamoFeatures
 from mesh.dynamodb import attributes
 from mesh.dynamodb.attributes import Item, WrongItem
 from mesh.dynamodb.feast import FeastLayout
-from mesh.dynamodb.schema import COLUMNS_HASH, WRITTEN_AT, columns_hash
+from mesh.dynamodb.schema import COLUMNS_HASH, WRITTEN_AT, columns_hash, hash_in
 from mesh.player_features import Columns, PlayerFeatures, pack_texts, unpack_texts
 
 NUMBERS, TEXTS = "numbers", "texts"
@@ -62,10 +61,10 @@ class Packed:
 
     def read(self, item: Item, read_at_s: float) -> PlayerFeatures:
         """Raises WrongItem when the item was written with other columns, or is none of ours."""
-        if (written_with := attributes.text(COLUMNS_HASH, item.get(COLUMNS_HASH))) != self.hash:
+        if (written_with := hash_in(item)) != self.hash:
             raise WrongItem(f"was written with columns {written_with}, and the table's are {self.hash}; load it again")
         try:
-            numbers = base64.b64decode(item[NUMBERS]["B"])
+            numbers = binascii.a2b_base64(item[NUMBERS]["B"])
             texts = unpack_texts(item[TEXTS]["S"]) if self.columns.texts else ()
         except (KeyError, binascii.Error, ValueError) as error:
             raise WrongItem(f"is no packed item: {error!r}; load it again") from None

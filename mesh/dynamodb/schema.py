@@ -19,6 +19,12 @@ def columns_hash(columns: Columns) -> str:
     return hashlib.sha256(_as_json(columns).encode()).hexdigest()[:16]
 
 
+def hash_in(item: Item) -> str | None:
+    """The hash of the columns that an item was written with; None where it does not tell."""
+    told = item.get(COLUMNS_HASH)
+    return None if told is None else told.get("S")
+
+
 def schema_item(columns: Columns) -> dict[str, Any]:
     """The attributes of the item, without its key."""
     return {"columns": {"S": _as_json(columns)}, COLUMNS_HASH: {"S": columns_hash(columns)}}

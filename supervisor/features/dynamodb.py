@@ -13,7 +13,7 @@ from mesh.dynamodb.attributes import Item, WrongItem
 from mesh.dynamodb.client import Reader, open_reader
 from mesh.dynamodb.faults import REQUEST_ERRORS, is_final, told_of
 from mesh.dynamodb.layouts import Layout, layout_of
-from mesh.dynamodb.schema import COLUMNS_HASH, SCHEMA_KEY, columns_hash, columns_in
+from mesh.dynamodb.schema import SCHEMA_KEY, columns_hash, columns_in, hash_in
 from mesh.dynamodb.table import MAX_KEYS, can_be_known, has_expired, read_table_columns
 from mesh.errors import MeshError, Misconfigured, Unavailable
 from mesh.player_features import Columns, PlayerFeatures
@@ -43,6 +43,7 @@ class _Reading:
 
     columns: Columns
     layout: Layout
+    hash: str
 
 
 class DynamoStore:
@@ -51,7 +52,7 @@ class DynamoStore:
     def __init__(self, reader: Reader, features: DynamoFeatures, columns: Columns, log: FeatureLog) -> None:
         self._reader = reader
         self._features = features
-        self._reading = _Reading(columns, layout_of(features, columns))
+        self._reading = _reading(features, columns)
         self._log = log
         self._breaker = Breaker(time.monotonic)
         self._columns_due_s = time.monotonic() + COLUMNS_EVERY_S
@@ -99,15 +100,15 @@ class DynamoStore:
         """Takes up other columns: from their item, if it was read, or as soon as a player was written with them."""
         told = items.get(SCHEMA_KEY)
         if told is None and self._features.layout == "packed":
-            known = columns_hash(self.columns)
-            if any(_hash(item) not in (known, None) for item in items.values()):
+            known = (self._reading.hash, None)
+            if any(hash_in(item) not in known for item in items.values()):
                 told = (await self._ask([SCHEMA_KEY], until_s)).items.get(SCHEMA_KEY)
         if told is None:
             return
         with contextlib.suppress(ValueError):  # what is no schema item changes nothing
             columns = columns_in(told)
             if columns != self.columns:
-                self._reading = _Reading(columns, layout_of(self._features, columns))
+                self._reading = _reading(self._features, columns)
 
     def _batch(self, keys: Mapping[str, str], leg: Leg) -> FeatureBatch:
         reading, now_s = self._reading, time.time()
@@ -124,8 +125,8 @@ class DynamoStore:
         return FeatureBatch(reading.columns, players, unread)
 
 
-def _hash(item: Item) -> str | None:
-    return item.get(COLUMNS_HASH, {}).get("S")
+def _reading(features: DynamoFeatures, columns: Columns) -> _Reading:
+    return _Reading(columns, layout_of(features, columns), columns_hash(columns))
 
 
 async def _columns(reader: Reader, features: DynamoFeatures) -> Columns:
