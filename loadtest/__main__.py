@@ -13,6 +13,7 @@ from loadtest.capacity import command as profile
 from loadtest.compare import command as compare
 from loadtest.faults import CannotMeasure
 from loadtest.features import command as features
+from loadtest.outages import command as outages
 from loadtest.run import command as run
 from mesh.errors import Misconfigured
 from mesh.model_file import BadModel
@@ -23,6 +24,7 @@ COMMANDS = {
     "profile": (profile, "what one replica of a model bears, as profile.json"),
     "bench": (bench, "the reference workloads beside a monolith and beside the limit"),
     "features": (features, "what players from DynamoDB cost, beside plain aiobotocore and beside SQLite"),
+    "outages": (outages, "the store of players fails in every way: what callers get, and whether it is true"),
     "compare": (compare, "this mesh beside a monolith, a naive mesh and Ray Serve"),
 }
 

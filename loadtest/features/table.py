@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,19 +35,30 @@ def block(layout: Layout, columns: Columns, endpoint: str = "http://127.0.0.1", 
 
 @contextmanager
 def serving_table(
-    folder: Path, layout: Layout, columns: Columns, players: Iterable[tuple[str, PlayerFeatures]]
+    folder: Path,
+    layout: Layout,
+    columns: Columns,
+    players: Iterable[tuple[str, PlayerFeatures]],
+    later: Iterable[tuple[str, PlayerFeatures]] = (),
 ) -> Iterator[FaultyDynamoDB]:
-    """The table on loopback, found with credentials as every AWS program finds them, until the block is left."""
+    """The table on loopback, found with credentials as every AWS program finds them, until the block is left.
+
+    `later` is what it holds instead while a fault says so.
+    """
     os.environ["AWS_ACCESS_KEY_ID"] = CREDENTIALS["aws_access_key_id"]
     os.environ["AWS_SECRET_ACCESS_KEY"] = CREDENTIALS["aws_secret_access_key"]
     features = DynamoFeatures.model_validate(block(layout, columns))
+    items, later_items = (_items(features, columns, state) for state in (players, later))
+    with faulty_dynamodb(folder, items, later=later_items, table=TABLE, key=features.hash_key) as server:
+        yield server
+
+
+def _items(
+    features: DynamoFeatures, columns: Columns, players: Iterable[tuple[str, PlayerFeatures]]
+) -> Sequence[Mapping[str, Any]]:
     writing = layout_of(features, columns)
-    written: Iterator[tuple[str, Mapping[str, Any]]] = (
-        (writing.key(player), writing.write(known)) for player, known in players
-    )
-    items = [
+    written = ((writing.key(player), writing.write(known)) for player, known in players)
+    return [
         {features.hash_key: {"S": key}, **on_the_wire(item)}
         for key, item in [(SCHEMA_KEY, schema_item(columns)), *written]
     ]
-    with faulty_dynamodb(folder, items, table=TABLE, key=features.hash_key) as server:
-        yield server

@@ -50,11 +50,19 @@ class FaultyDynamoDB:
 
 @contextmanager
 def faulty_dynamodb(
-    folder: Path, items: Sequence[Mapping[str, Any]], *, table: str = "players", key: str = "player_id"
+    folder: Path,
+    items: Sequence[Mapping[str, Any]],
+    *,
+    later: Sequence[Mapping[str, Any]] = (),
+    table: str = "players",
+    key: str = "player_id",
 ) -> Iterator[FaultyDynamoDB]:
-    """A fault server of `items` (maps of attributes in DynamoDB's JSON), without a fault at first."""
+    """A fault server of `items` (maps of attributes in DynamoDB's JSON), without a fault at first.
+
+    `later` are what it holds instead while a fault says so.
+    """
     content, log = folder / "table.json", folder / "faults.log"
-    content.write_text(json.dumps({"table": table, "key": key, "items": items}))
+    content.write_text(json.dumps({"table": table, "key": key, "items": items, "later": later}))
     with log.open("w") as stderr:
         process = subprocess.Popen(
             (sys.executable, "-m", "loadtest.servers.faults", str(content)),

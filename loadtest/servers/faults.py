@@ -1,8 +1,8 @@
 """A DynamoDB that fails on demand: one table, GetItem and BatchGetItem, a control port to change the fault meanwhile.
 
-`python -m loadtest.servers.faults TABLE.json` reads {"table", "key", "items"} and prints {"port", "control_port"}.
-A line of JSON to the control port, {"kind", "share", "delay_ms"}, changes the fault; {} changes nothing. The answer is
-a line with what was counted since the start.
+`python -m loadtest.servers.faults TABLE.json` reads {"table", "key", "items", "later"} and prints {"port",
+"control_port"}. A line of JSON to the control port, {"kind", "share", "delay_ms", "later"}, changes the fault; {} changes
+nothing. The answer is a line with what was counted since the start.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ class Fault:
 
     `unprocessed` leaves `share` of a batch's keys (all at 1, else at least one is answered), `slow` answers after
     `delay_ms`, `trickle` waits `delay_ms` between two bytes, `stall` reads and never
-    answers, `refuse` takes no connection.
+    answers, `refuse` takes no connection. With `later`, the table holds its later items.
     """
 
     kind: Kind = "none"
     share: float = 1.0
     delay_ms: float = 0.0
+    later: bool = False
 
 
 @dataclass(slots=True)
@@ -53,8 +54,8 @@ class Counts:
 class FaultServer:
     """The table's server; `change` sets the fault for what arrives from then on."""
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self, table: Table, later: Table) -> None:
+        self._tables = (table, later)
         self._fault = Fault()
         self._rng = random.Random(SEED)
         self._counts = Counts()
@@ -120,17 +121,18 @@ class FaultServer:
             raise Refused(400, "ProvisionedThroughputExceededException", "The configured throughput was exceeded")
         if fault.kind == "error":
             raise Refused(500, "InternalServerError", "The request could not be processed because of an internal error")
+        table = self._tables[fault.later]
         if operation == "GetItem":
             self._counts.keys += 1
-            return self._table.get(request)
+            return table.get(request)
         if operation != "BatchGetItem":
             raise Refused(400, "UnknownOperationException", f"{operation} is not served here")
-        keys = self._table.batch_keys(request)
+        keys = table.batch_keys(request)
         self._counts.keys += len(keys)
         left = self._left(len(keys), fault)
         self._counts.unprocessed += len(left)
         answered = [key for position, key in enumerate(keys) if position not in left]
-        return self._table.batch(answered, [keys[position] for position in sorted(left)], self._rng)
+        return table.batch(answered, [keys[position] for position in sorted(left)], self._rng)
 
     def _left(self, keys: int, fault: Fault) -> set[int]:
         if fault.kind != "unprocessed":
@@ -171,8 +173,8 @@ def _header(head: bytes, name: bytes) -> bytes:
     return head[start : head.index(b"\r\n", start)].strip()
 
 
-async def _main(table: Table) -> None:
-    server = FaultServer(table)
+async def _main(table: Table, later: Table) -> None:
+    server = FaultServer(table, later)
     control = await asyncio.start_server(server.control, HOST, 0)
     ports = {"port": await server.listen(), "control_port": control.sockets[0].getsockname()[1]}
     print(json.dumps(ports), flush=True)
@@ -181,4 +183,5 @@ async def _main(table: Table) -> None:
 
 if __name__ == "__main__":
     content = json.loads(Path(sys.argv[1]).read_text())
-    asyncio.run(_main(Table.of(content["table"], content["key"], content["items"])))
+    now, later = (Table.of(content["table"], content["key"], content[when]) for when in ("items", "later"))
+    asyncio.run(_main(now, later))
