@@ -19,6 +19,15 @@ from mesh.errors import Misconfigured
 Step = str | int
 Model = TypeVar("Model", bound=BaseModel)
 
+# What a text that does not fit its pattern is, and the mend: by key, and for every name.
+_SHAPES = {
+    "sha256": ("no sha256", "give 64 hexadecimal digits, small letters"),
+    "table": ("no name of a DynamoDB table", "use letters, digits, dots, dashes and underscores, 3 to 255 of them"),
+    "region": ("no AWS region", "give one such as eu-west-1"),
+    "endpoint_url": ("no address of a server", "give http:// or https:// and the host, such as http://localhost:8000"),
+}
+_NAME = ("not a DNS label", "use small letters, digits and dashes, at most 63 (it becomes a Kubernetes name)")
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -140,14 +149,9 @@ def _explain(kind: type[BaseModel], tree: Tree, detail: ErrorDetails) -> Fault:
             context = detail["ctx"]
             mend = f"it should be {context['expected_tags'].replace('[', '').replace(']', '')}"
             return tree.fault((*at, "store"), f"{context['tag'].strip('[]')!r} is wrong", mend)
-        case "string_pattern_mismatch" if at[-1] == "sha256":
-            return tree.fault(at, f"{detail['input']!r} is no sha256", "give 64 hexadecimal digits, small letters")
-        case "string_pattern_mismatch" if at[-1] == "table":
-            mend = "use letters, digits, dots, dashes and underscores, 3 to 255 of them"
-            return tree.fault(at, f"{detail['input']!r} is no name of a DynamoDB table", mend)
         case "string_pattern_mismatch":
-            mend = "use small letters, digits and dashes, at most 63 (it becomes a Kubernetes name)"
-            return tree.fault(at, f"{detail['input']!r} is not a DNS label", mend)
+            problem, mend = _SHAPES.get(str(at[-1]), _NAME)
+            return tree.fault(at, f"{detail['input']!r} is {problem}", mend)
         case "string_type":
             return tree.fault(at, f"{detail['input']!r} is not text", "put it in quotes")
     message = detail["msg"][0].lower() + detail["msg"][1:]

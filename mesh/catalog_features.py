@@ -69,8 +69,12 @@ class DynamoFeatures(_Store):
 
     store: Literal["dynamodb"] = Field(description="the kind of store")
     table: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{3,255}$")] = Field(description="the table's name")
-    region: Text = Field(description="the table's AWS region, such as eu-west-1")
-    endpoint_url: Text | None = Field(None, description="another server that speaks DynamoDB's protocol")
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$")] = Field(
+        description="the table's AWS region, such as eu-west-1"
+    )
+    endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+[^?#\s]*$")] | None = Field(
+        None, description="another server that speaks DynamoDB's protocol"
+    )
     key: Text = Field("player_id", description="the table's hash key, a text (feast: always entity_id)")
     layout: Layout = Field("packed", description="how an item holds the features")
     attribute: Text = Field("features", description="map: the attribute that holds them")

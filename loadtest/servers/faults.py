@@ -1,8 +1,8 @@
 """A DynamoDB that fails on demand: one table, GetItem and BatchGetItem, a control port to change the fault meanwhile.
 
 `python -m loadtest.servers.faults TABLE.json` reads {"table", "key", "items", "later"} and prints {"port",
-"control_port"}. A line of JSON to the control port, {"kind", "share", "delay_ms", "later"}, changes the fault; {} changes
-nothing. The answer is a line with what was counted since the start.
+"control_port"}. A line of JSON to the control port, {"kind", "share", "delay_ms", "later"}, changes the fault; {}
+changes nothing. The answer is a line with what was counted since the start.
 """
 
 from __future__ import annotations

@@ -75,8 +75,7 @@ async def open_reader(features: DynamoFeatures, timeout_s: float) -> AsyncIterat
     """
     session = AioSession()
     credentials = await _credentials(session, features)
-    async with _client(session, features) as client:
-        url = str(client.meta.endpoint_url)
+    url = await _endpoint(session, features)
     http = AIOHTTPSession(
         verify=session.get_config_variable("ca_bundle") or True,
         proxies=get_environ_proxies(url),
@@ -95,6 +94,14 @@ async def open_client(features: DynamoFeatures) -> AsyncIterator[Any]:
     await _credentials(session, features)
     async with _client(session, features) as client:
         yield client
+
+
+async def _endpoint(session: AioSession, features: DynamoFeatures) -> str:
+    try:
+        async with _client(session, features) as client:
+            return str(client.meta.endpoint_url)
+    except (BotoCoreError, ValueError) as error:
+        raise Misconfigured([told_of(error, features)]) from error
 
 
 def _client(session: AioSession, features: DynamoFeatures) -> contextlib.AbstractAsyncContextManager[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ OPEN_LIMIT_S = 20.0
 OPEN_AGAIN_S = 0.5
 # How soon a change of the columns is noticed where the items do not tell it themselves.
 COLUMNS_EVERY_S = 10.0
+# Players that an earlier load has left behind must not double the reads for ever.
+LOOK_AGAIN_S = 0.2
+
+_log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
@@ -56,6 +61,7 @@ class DynamoStore:
         self._log = log
         self._breaker = Breaker(time.monotonic)
         self._columns_due_s = time.monotonic() + COLUMNS_EVERY_S
+        self._look_again_s = 0.0
 
     @property
     def columns(self) -> Columns:
@@ -101,7 +107,9 @@ class DynamoStore:
         told = items.get(SCHEMA_KEY)
         if told is None and self._features.layout == "packed":
             known = (self._reading.hash, None)
-            if any(hash_in(item) not in known for item in items.values()):
+            now_s = time.monotonic()
+            if now_s >= self._look_again_s and any(hash_in(item) not in known for item in items.values()):
+                self._look_again_s = now_s + LOOK_AGAIN_S
                 told = (await self._ask([SCHEMA_KEY], until_s)).items.get(SCHEMA_KEY)
         if told is None:
             return
@@ -130,7 +138,10 @@ def _reading(features: DynamoFeatures, columns: Columns) -> _Reading:
 
 
 async def _columns(reader: Reader, features: DynamoFeatures) -> Columns:
-    """The table's columns, asked for until it answers: the first connection may take longer than a read may."""
+    """The table's columns, asked for until it answers: the first connection may take longer than a read may.
+
+    Where the catalog names them, nobody waits for a table that is away: its time may come.
+    """
     give_up_s = time.monotonic() + OPEN_LIMIT_S
     while True:
         try:
@@ -140,6 +151,9 @@ async def _columns(reader: Reader, features: DynamoFeatures) -> Columns:
         except REQUEST_ERRORS as error:
             if is_final(error) or time.monotonic() > give_up_s:
                 raise Misconfigured([told_of(error, features)]) from error
+            if features.named_columns is not None:
+                _log.warning("serving all the same: %s", told_of(error, features))
+                return features.named_columns
         await asyncio.sleep(OPEN_AGAIN_S)
     columns = features.named_columns or told
     if columns is None:

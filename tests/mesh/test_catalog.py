@@ -165,6 +165,14 @@ def test_a_table_has_defaults_of_a_service_that_answers_in_milliseconds(file: Pa
         (f"{DYNAMO}, layout: map, columns: {{numbers: [a], texts: [a]}}}}", "features.columns: 'a' is named twice"),
         (f"{DYNAMO}, layout: feast, entity: player}}", "features.columns: are missing, and a table of Feast"),
         (f"{DYNAMO}, layout: feast, columns: {{}}}}", "features.entity: is missing, and Feast makes the key from it"),
+        (
+            "{store: dynamodb, table: ppp, region: EU west}",
+            "features.region: 'EU west' is no AWS region; give one such",
+        ),
+        (
+            f"{DYNAMO}, endpoint_url: localhost:8000}}",
+            "features.endpoint_url: 'localhost:8000' is no address of a server",
+        ),
         ("{store: dynamodb, table: p/1, region: x}", "features.table: 'p/1' is no name of a DynamoDB table"),
         (f"{DYNAMO}, path: x}}", "features.path: unknown key"),
     ],

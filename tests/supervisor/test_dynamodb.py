@@ -190,6 +190,27 @@ async def test_a_table_without_its_columns_is_told_at_the_start(tmp_path: Path, 
             pass
 
 
+async def test_a_table_that_is_away_is_no_reason_not_to_start_where_the_columns_are_named(
+    server: FaultyDynamoDB, log: CountingLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.set(Fault("refuse"))
+    named = features(server.endpoint, columns={"numbers": ["level"]})
+    async with open_dynamo_store(named, log) as opened:
+        assert opened.columns == COLUMNS
+        assert "serving all the same: table 'players'" in caplog.text
+        server.set(Fault())
+        assert (await opened.read(["p1"], BUDGET_S)).players == {"p1": player(1)}
+
+
+async def test_a_profile_that_is_not_there_is_told_at_the_start(
+    server: FaultyDynamoDB, log: CountingLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(Misconfigured, match=r"table 'players' .*nobody"):
+        async with open_dynamo_store(features(server.endpoint), log):
+            pass
+
+
 async def test_a_cancelled_read_leaves_the_store_working(server: FaultyDynamoDB, store: DynamoStore) -> None:
     server.set(Fault("stall"))
     before = server.counts()["requests"]
