@@ -37,7 +37,8 @@ CATALOG = """
 game: g
 budget_ms: {budget_ms}
 reserve_ms: 300
-features: {{path: players.sqlite, timeout_ms: {timeout_ms}, unknown_player: {unknown_player}}}
+features:
+  {{path: players.sqlite, timeout_ms: {timeout_ms}, unknown_player: {unknown_player}, unread_player: {unread_player}}}
 context: {{minutes: number, platform: text, weekend: boolean}}
 offers: {{path: offers.csv, fallback: starter, rank_by: score}}
 versions:
@@ -87,7 +88,13 @@ def score_of(player: str, price: float, minutes: float = 0.0) -> float:
 
 def write_game(folder: Path, **options: object) -> Path:
     """The files of the game; returns the catalog's path."""
-    values: Mapping[str, object] = {"budget_ms": 10000, "timeout_ms": 5000, "unknown_player": "ensemble", **options}
+    values: Mapping[str, object] = {
+        "budget_ms": 10000,
+        "timeout_ms": 5000,
+        "unknown_player": "ensemble",
+        "unread_player": "fallback",
+        **options,
+    }
     with replacing_store(folder / "players.sqlite", COLUMNS) as connection:
         players = {
             name: PlayerFeatures(struct.pack("<d", level), (), time.time() - 60) for name, level in LEVELS.items()

@@ -168,6 +168,18 @@ async def test_without_a_store_a_player_read_before_is_scored_on_old_features(tm
         assert other.source == wire.FALLBACK
 
 
+async def test_without_a_store_the_catalog_may_have_players_scored_on_missing_values_and_said_so(
+    tmp_path: Path,
+) -> None:
+    async with backend(tmp_path, unread_player="ensemble", unknown_player="fallback") as running:
+        remove(running.store)
+        answer = await running.offer()
+    assert (answer.source, answer.unknown_player) == (wire.ENSEMBLE, False)
+    assert answer.reason.startswith("features: the store cannot be read")
+    assert answer.reason.endswith("; scored on missing values")
+    assert not answer.HasField("features_age_ms")
+
+
 async def test_a_short_deadline_gets_the_votes_that_are_in_while_its_neighbours_get_the_whole(whole: Backend) -> None:
     slow = whole.replicas[2]
     slow.respond = silent
