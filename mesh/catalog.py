@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mesh import catalog_faults
 from mesh.catalog_faults import Fault, Tree
-from mesh.catalog_features import Block, DynamoFeatures, Features, Uri, kind_of
+from mesh.catalog_features import Block, DynamoFeatures, Features, Uri, kind_of, reserved_names
 from mesh.errors import Misconfigured
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
@@ -178,10 +178,18 @@ def _table_contradictions(table: DynamoFeatures) -> Iterator[tuple[str, str, str
         yield "columns", "are missing, and a table of Feast does not tell them", "name the features of the view"
     if table.layout == "feast" and table.entity is None:
         yield "entity", "is missing, and Feast makes the key from it", "give the name of the player's join key"
+    taken = {
+        "packed": ("numbers", "texts", "mesh_columns", "mesh_written_at"),
+        "map": (table.attribute, "mesh_written_at"),
+    }.get(table.layout, ("mesh_written_at",))
+    if table.layout != "feast" and table.key in taken:
+        yield "key", f"{table.key!r} is the name of another attribute of the layout", "give the table's hash key"
     names = [] if table.columns is None else [*table.columns.numbers, *table.columns.texts]
     twice = next((name for position, name in enumerate(names) if name in names[:position]), None)
     if twice is not None:
         yield "columns", f"{twice!r} is named twice", "remove one"
+    for name in sorted(reserved_names(table).intersection(names)):
+        yield "columns", f"{name!r} is a name that the table needs for itself", "remove it"
 
 
 def _version_contradictions(draft: Draft, version: VersionDraft, at: tuple[str, ...]) -> Iterator[Fault]:

@@ -72,7 +72,7 @@ class DynamoFeatures(_Store):
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$")] = Field(
         description="the table's AWS region, such as eu-west-1"
     )
-    endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+[^?#\s]*$")] | None = Field(
+    endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+(/[^?#@\s]*)?$")] | None = Field(
         None, description="another server that speaks DynamoDB's protocol"
     )
     key: Text = Field("player_id", description="the table's hash key, a text (feast: always entity_id)")
@@ -97,6 +97,16 @@ class DynamoFeatures(_Store):
     def hash_key(self) -> str:
         """The attribute that an item is found by."""
         return "entity_id" if self.layout == "feast" else self.key
+
+
+def reserved_names(table: DynamoFeatures) -> frozenset[str]:
+    """The attributes that hold something else than a feature, beside features, in a table of that layout."""
+    match table.layout:
+        case "packed" | "feast":
+            return frozenset()
+        case "map":
+            return frozenset({"mesh_written_at"})
+    return frozenset({table.key, "mesh_written_at"})
 
 
 def _tag(block: Any) -> str:

@@ -21,6 +21,11 @@ class PlayerFeatures:
     numbers: bytes
     texts: tuple[str | None, ...]
     written_at_s: float
+    ends_at_s: float | None = None
+
+    def has_ended(self, now_s: float) -> bool:
+        """Whether the store has given the player up by `now_s` (Unix time, as all here)."""
+        return self.ends_at_s is not None and self.ends_at_s <= now_s
 
 
 def pack_texts(texts: tuple[str | None, ...]) -> str:

@@ -66,10 +66,12 @@ async def serve(settings: Settings) -> int:
     # Left in reverse: first the last answers, then the journeys, the lanes and the stores that they need.
     async with (
         serving.stop_signal() as stop,
-        open_games(catalogs, pressure, metrics) as games,
+        unless_stopped(open_games(catalogs, pressure, metrics), stop) as games,
         watching(*watchers(settings, games, metrics)),
         asyncio.TaskGroup() as journeys,
     ):
+        if stop.is_set():
+            return 0
         cohorts = Cohorts(journeys, pressure, settings.max_waiting)
         state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, pressure.share)
         metrics.registry.register(state)
@@ -79,6 +81,22 @@ async def serve(settings: Settings) -> int:
                 announce(settings, port, metrics_port)
                 await stop.wait()
     return 0
+
+
+@contextlib.asynccontextmanager
+async def unless_stopped(
+    opening: contextlib.AbstractAsyncContextManager[Mapping[str, Game]], stop: asyncio.Event
+) -> AsyncIterator[Mapping[str, Game]]:
+    """What `opening` opens; nothing when `stop` comes before a table has told its columns."""
+    async with contextlib.AsyncExitStack() as stack:
+        entering = asyncio.ensure_future(stack.enter_async_context(opening))
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait([entering, stopping], return_when=asyncio.FIRST_COMPLETED)
+        for task in (entering, stopping):
+            if not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+        yield {} if entering.cancelled() else entering.result()
 
 
 def load_catalogs(paths: Sequence[Path]) -> list[Catalog]:

@@ -23,7 +23,7 @@ from mesh.errors import Misconfigured, NotFound
 from mesh.player_features import Columns, PlayerFeatures
 from mesh.player_store import open_store, read_columns, read_players
 
-PATIENCE_S = 5.0
+PATIENCE_S, AGAIN_S = 5.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ async def _find_in_table(features: DynamoFeatures, player_id: str) -> Found:
     from mesh.dynamodb.client import open_reader
     from mesh.dynamodb.faults import REQUEST_ERRORS, told_of
     from mesh.dynamodb.layouts import layout_of
-    from mesh.dynamodb.table import can_be_known, has_expired, read_page, read_table_columns
+    from mesh.dynamodb.table import can_be_known, end_of, read_page, read_table_columns
 
     try:
-        async with asyncio.timeout(PATIENCE_S), open_reader(features, PATIENCE_S) as reader:
+        async with asyncio.timeout(PATIENCE_S), open_reader(features) as reader:
             columns = features.named_columns or await read_table_columns(reader, features)
             if columns is None:
                 problem = f"table {features.table!r} does not tell its columns"
@@ -73,11 +73,13 @@ async def _find_in_table(features: DynamoFeatures, player_id: str) -> Found:
                 return Found(columns, None)
             layout = layout_of(features, columns)
             key = layout.key(player_id)
-            item = (await read_page(reader, features, [key])).items.get(key)
+            while (page := await read_page(reader, features, [key])).unprocessed:  # noqa: ASYNC110 (no event)
+                await asyncio.sleep(AGAIN_S)
+            item = page.items.get(key)
     except REQUEST_ERRORS as error:
         raise Misconfigured([told_of(error, features)]) from error
     now_s = time.time()
-    if item is not None and has_expired(item, features, now_s):
+    if item is not None and (ends_at_s := end_of(item, features)) is not None and ends_at_s <= now_s:
         print(f"the item of {player_id!r} is past its TTL ({features.ttl}): as good as deleted", file=sys.stderr)
         item = None
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mesh.catalog_features import DynamoFeatures
+from mesh.catalog_features import DynamoFeatures, reserved_names
 from mesh.catalog_files import sha256_of
 from mesh.cli.player_file import PlayerFile
 from mesh.cli.player_packing import pack
@@ -49,6 +49,9 @@ def load_table(
     if repeated := duplicates(source):
         raise Misconfigured(repeated)
     layout = _in_order(layout, features, source)
+    if taken := [name for name in layout.kinds if name in reserved_names(features)]:
+        problem = f"{source.path}: {', '.join(map(repr, taken))}: a name that the table needs for itself"
+        raise Misconfigured([f"{problem}; rename the column"])
     return asyncio.run(_load(source, layout, features, wishes, on_rows))
 
 
@@ -59,16 +62,16 @@ async def _load(
     async with _writer(features) as writer:
         await writer.check_table(create=wishes.create)
         if features.columns is None:
-            await _tell_columns(writer, layout.columns, features, force=wishes.force)
+            await _tell_columns(writer, layout, features, force=wishes.force)
         skipped = 0 if wishes.from_start else await writer.rows_loaded(fingerprint)
+        await writer.note_rows(fingerprint, skipped)  # an older load of another file must not go on after this one
         on_rows(skipped)
-        done = 0
-        for rows in _slices(source):
-            if done >= skipped:
-                await writer.write(_items(source, rows, layout, features, done))
-                await writer.note_rows(fingerprint, done + rows.num_rows)
-                on_rows(rows.num_rows)
+        done = skipped
+        for rows in _slices(source, skipped):
+            await writer.write(_items(source, rows, layout, features, done))
             done += rows.num_rows
+            await writer.note_rows(fingerprint, done)
+            on_rows(rows.num_rows)
         await writer.end_load()
     return skipped
 
@@ -82,14 +85,31 @@ async def _writer(features: DynamoFeatures) -> AsyncIterator[TableWriter]:
         raise Misconfigured([told_of(error, features)]) from error
 
 
-async def _tell_columns(writer: TableWriter, columns: Columns, features: DynamoFeatures, *, force: bool) -> None:
-    """First of all, so that what is written can be read at once."""
-    there = await writer.columns()
-    if there not in (None, columns) and features.layout == "packed" and not force:
-        problem = f"table {features.table!r} has other columns, and its players are unread until they are written anew"
-        raise Misconfigured([f"{problem}; load into another table and change `table`, or --force to do it in place"])
+async def _tell_columns(writer: TableWriter, layout: Layout, features: DynamoFeatures, *, force: bool) -> None:
+    """First of all, so that what is written can be read at once. Raises Misconfigured for a change that would hurt."""
+    there, columns = await writer.columns(), layout.columns
+    if there is not None and not force:
+        if features.layout == "packed" and there != columns:
+            problem = f"table {features.table!r} has other columns; its players would be unread until written anew"
+            raise Misconfigured([f"{problem}; load into another table and change `table`, or --force"])
+        columns = _with_new_ones(there, columns, features)
     if there != columns:
         await writer.tell_columns(columns)
+
+
+def _with_new_ones(there: Columns, ours: Columns, features: DynamoFeatures) -> Columns:
+    """The table's columns and, after them, new ones of the file: players written before just lack those."""
+    lost = [name for name in (*there.numbers, *there.texts) if name not in (*ours.numbers, *ours.texts)]
+    turned = [*(set(there.texts) & set(ours.numbers)), *(set(there.numbers) & set(ours.texts))]
+    table = f"table {features.table!r}"
+    faults = [f"{table} has a column {name!r}, and the file has not; add it, or --force" for name in lost]
+    mend = "correct the file (--text NAME makes a column text), or --force"
+    faults += [f"{table} has {name!r} of the other kind, number or text; {mend}" for name in sorted(turned)]
+    if faults:
+        raise Misconfigured(faults)
+    return Columns(
+        tuple(dict.fromkeys((*there.numbers, *ours.numbers))), tuple(dict.fromkeys((*there.texts, *ours.texts)))
+    )
 
 
 def _in_order(layout: Layout, features: DynamoFeatures, source: PlayerFile) -> Layout:
@@ -105,9 +125,12 @@ def _in_order(layout: Layout, features: DynamoFeatures, source: PlayerFile) -> L
     return Layout({name: layout.kinds[name] for name in kinds}, layout.rows)
 
 
-def _slices(source: PlayerFile) -> Iterator[pa.RecordBatch]:
+def _slices(source: PlayerFile, skipped: int) -> Iterator[pa.RecordBatch]:
+    """All rows but the first `skipped`."""
     for batch in source.batches():
-        for start in range(0, batch.num_rows, _SLICE_ROWS):
+        begin = min(skipped, batch.num_rows)
+        skipped -= begin
+        for start in range(begin, batch.num_rows, _SLICE_ROWS):
             yield batch.slice(start, _SLICE_ROWS)
 
 
@@ -132,5 +155,5 @@ def _items(
 
 def _fingerprint(source: PlayerFile, layout: Layout, features: DynamoFeatures) -> str:
     """Tells one load from another: the same file, written in the same way."""
-    way = f"{features.layout} {features.attribute} {sorted(layout.kinds.items())}"
+    way = f"{features.layout} {features.key} {features.attribute} {features.entity} {list(layout.kinds.items())}"
     return f"{sha256_of(source.path)} {hashlib.sha256(way.encode()).hexdigest()[:16]}"

@@ -26,7 +26,7 @@ from botocore.utils import get_environ_proxies
 from mesh import __version__
 from mesh.catalog_features import DynamoFeatures
 from mesh.dynamodb.credentials import RenewedCredentials, credentials_of
-from mesh.dynamodb.faults import told_of
+from mesh.dynamodb.faults import REQUEST_ERRORS, no_credentials, told_of
 from mesh.dynamodb.signing import signed_headers
 from mesh.errors import Misconfigured
 
@@ -68,8 +68,8 @@ class Reader:
 
 
 @contextlib.asynccontextmanager
-async def open_reader(features: DynamoFeatures, timeout_s: float) -> AsyncIterator[Reader]:
-    """The way to read the table, whose connections wait `timeout_s` for each step, for as long as the block lasts.
+async def open_reader(features: DynamoFeatures) -> AsyncIterator[Reader]:
+    """The way to read the table, for as long as the block lasts; how long a read may take is for who reads.
 
     Raises Misconfigured without credentials.
     """
@@ -79,7 +79,7 @@ async def open_reader(features: DynamoFeatures, timeout_s: float) -> AsyncIterat
     http = AIOHTTPSession(
         verify=session.get_config_variable("ca_bundle") or True,
         proxies=get_environ_proxies(url),
-        timeout=(timeout_s, timeout_s),
+        timeout=(CALL_S, CALL_S),
         max_pool_connections=CONNECTIONS,
         connector_args={"keepalive_timeout": KEEPALIVE_S},
     )
@@ -91,8 +91,8 @@ async def open_reader(features: DynamoFeatures, timeout_s: float) -> AsyncIterat
 async def open_client(features: DynamoFeatures) -> AsyncIterator[Any]:
     """aiobotocore's client for the table: patient, with retries. Raises Misconfigured without credentials."""
     session = AioSession()
-    await _credentials(session, features)
-    async with _client(session, features) as client:
+    credentials = await _credentials(session, features)
+    async with credentials.renewed(), _client(session, features) as client:
         yield client
 
 
@@ -121,8 +121,8 @@ async def _credentials(session: AioSession, features: DynamoFeatures) -> Renewed
     try:
         async with asyncio.timeout(OPEN_LIMIT_S):
             return await credentials_of(session)
-    except (BotoCoreError, ClientError, TimeoutError) as error:
-        raise Misconfigured([told_of(error, features)]) from error
+    except (*REQUEST_ERRORS, KeyError) as error:  # what a token file or a program of the user's may bring
+        raise Misconfigured([no_credentials(error, features)]) from error
 
 
 def _refusal(status: int, content: bytes) -> ClientError:

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiobotocore.credentials import AioCredentials
 from aiobotocore.session import AioSession
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import NoCredentialsError
 
 # botocore renews from 15 minutes before they end, and lets requests wait for it from 10 minutes before.
 REFRESH_S = 30.0
@@ -52,7 +52,7 @@ class RenewedCredentials(AioCredentials):
             try:
                 async with asyncio.timeout(REFRESH_LIMIT_S):
                     await self.renew()
-            except (BotoCoreError, ClientError, OSError, RuntimeError) as error:
+            except Exception as error:  # whatever a provider brings, the next renewal must be tried
                 _log.warning("the AWS credentials could not be renewed, and are used until they end: %s", error)
 
 

@@ -22,6 +22,7 @@ _STRING = 2  # feast.types.ValueType.STRING
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5  # wire types of protobuf
 _TEXT_FIELD, _DOUBLE_FIELD, _FLOAT_FIELD = 2, 5, 6
 _TIME_FIELD = 8
+_VARINT_BITS = 70
 _INTEGER_FIELDS = frozenset({3, 4, 7, _TIME_FIELD})  # int32, int64, bool, unix_timestamp
 _NOT_A_TIME = -(1 << 63)  # a missing time is numpy's NaT (NULL_TIMESTAMP_INT_VALUE in feast/type_map.py)
 
@@ -109,12 +110,13 @@ def _decoded(field: int, wire: int, raw: bytes) -> float | str:
 def _varint(raw: bytes, at: int) -> tuple[int, int]:
     """A base-128 varint, and where it ends."""
     value = shift = 0
-    while True:
+    while shift < _VARINT_BITS:
         byte = raw[at]
         value |= (byte & 0x7F) << shift
         at, shift = at + 1, shift + 7
         if byte < 0x80:
             return value, at
+    raise ValueError("a varint has ten bytes at most")
 
 
 def _signed(value: int) -> int:

@@ -66,10 +66,12 @@ class Packed:
         try:
             numbers = binascii.a2b_base64(item[NUMBERS]["B"])
             texts = unpack_texts(item[TEXTS]["S"]) if self.columns.texts else ()
-        except (KeyError, binascii.Error, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise WrongItem(f"is no packed item: {error!r}; load it again") from None
         if len(numbers) != 8 * len(self.columns.numbers) or len(texts) != len(self.columns.texts):
             raise WrongItem("is cut or too long; load it again")
+        if not all(text is None or isinstance(text, str) for text in texts):
+            raise WrongItem("has texts that are none; load it again")
         return PlayerFeatures(numbers, texts, written_at(item, read_at_s))
 
     def write(self, player: PlayerFeatures) -> dict[str, Any]:

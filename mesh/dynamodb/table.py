@@ -56,7 +56,7 @@ def can_be_known(player_id: str) -> bool:
     return 0 < len(player_id.encode()) <= MAX_KEY_BYTES and player_id not in RESERVED_KEYS
 
 
-def has_expired(item: Item, features: DynamoFeatures, now_s: float) -> bool:
-    """Whether its TTL is over: DynamoDB deletes such items within days, and answers them until then."""
+def end_of(item: Item, features: DynamoFeatures) -> float | None:
+    """When its TTL is over (Unix time): DynamoDB deletes such items within days, and answers them until then."""
     ends = item.get(features.ttl, {}).get("N") if features.ttl else None
-    return ends is not None and float(ends) <= now_s
+    return None if ends is None else float(ends)

@@ -24,7 +24,7 @@ MAX_ITEM_BYTES = 400 * 1024
 REQUESTS = 8
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
 STUCK_S = 60.0
-CREATE_S = 120.0
+CREATE_S, LOOK_S = 120.0, 0.5
 
 
 class TableWriter:
@@ -33,15 +33,18 @@ class TableWriter:
     def __init__(self, client: Any, features: DynamoFeatures) -> None:
         self._client = client
         self._features = features
+        self._moved_s = time.monotonic()  # when the table last took something
 
     async def check_table(self, *, create: bool) -> None:
         """Finds the table, or makes it, billed by request. Raises Misconfigured when its key is another."""
-        try:
-            told = await self._describe()
-        except ClientError as error:
-            if not create or code_of(error) != "ResourceNotFoundException":
-                raise
-            told = await self._create()
+        told = await self._description()
+        if told is None and create:
+            await self._create()
+        if create:
+            told = await self._made()
+        if told is None:
+            problem = f"table {self._features.table!r} is not in {self._features.region}"
+            raise Misconfigured([f"{problem}; create it, or --create, or correct `table` and `region`"])
         keys = [(key["AttributeName"], key["KeyType"]) for key in told["KeySchema"]]
         kinds = {one["AttributeName"]: one["AttributeType"] for one in told["AttributeDefinitions"]}
         key = self._features.hash_key
@@ -70,11 +73,12 @@ class TableWriter:
 
     async def end_load(self) -> None:
         """Forgets the load: it is whole."""
-        await self._client.delete_item(TableName=self._features.table, Key=self._key(LOADING_KEY))
+        place = {"TableName": self._features.table, "Key": self._key(LOADING_KEY)}
+        await self._when_not_throttled("delete_item", **place)
 
     async def write(self, players: Mapping[str, Attributes]) -> None:
         """Writes the items of `players`, by key, until all are there. Raises Unavailable when none gets through."""
-        puts = [{"PutRequest": {"Item": {**self._key(key), **item}}} for key, item in players.items()]
+        puts = [{"PutRequest": {"Item": {**item, **self._key(key)}}} for key, item in players.items()]
         turns = asyncio.Semaphore(REQUESTS)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -84,35 +88,53 @@ class TableWriter:
             raise failed.exceptions[0] from None
 
     async def _write_part(self, puts: Sequence[Any], turns: asyncio.Semaphore) -> None:
-        moved_s, pause_s = time.monotonic(), FIRST_PAUSE_S
+        table, pause_s = self._features.table, FIRST_PAUSE_S
         async with turns:
-            while left := await self._try(puts):
+            while True:
+                answer = await self._when_not_throttled("batch_write_item", RequestItems={table: puts})
+                left = answer.get("UnprocessedItems", {}).get(table, ())
+                if not left:
+                    return
                 if len(left) < len(puts):
-                    moved_s, pause_s = time.monotonic(), FIRST_PAUSE_S
-                elif time.monotonic() - moved_s > STUCK_S:
-                    problem = f"table {self._features.table!r} took nothing for {STUCK_S:g} s"
-                    raise Unavailable(f"{problem}; raise its write capacity and run the same command: it goes on")
+                    pause_s = FIRST_PAUSE_S
+                pause_s = await self._pause(pause_s, moved=len(left) < len(puts))
                 puts = left
-                await asyncio.sleep(random.random() * pause_s)
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    async def _try(self, puts: Sequence[Any]) -> Sequence[Any]:
-        """Those of `puts` that the table did not get to."""
-        table = self._features.table
+    async def _when_not_throttled(self, operation: str, **parameters: Any) -> Any:
+        """The answer, however often the table has too much to do; raises Unavailable when it takes nothing at all."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                answer = await getattr(self._client, operation)(**parameters)
+            except ClientError as error:
+                if code_of(error) not in THROTTLED:
+                    raise
+                pause_s = await self._pause(pause_s, moved=False)
+            else:
+                if not answer.get("UnprocessedItems"):
+                    self._moved_s = time.monotonic()
+                return answer
+
+    async def _pause(self, pause_s: float, *, moved: bool) -> float:
+        """Waits a while, and says how long to wait next time."""
+        if moved:
+            self._moved_s = time.monotonic()
+        elif time.monotonic() - self._moved_s > STUCK_S:
+            problem = f"table {self._features.table!r} took nothing for {STUCK_S:g} s"
+            raise Unavailable(f"{problem}; raise its write capacity and run the same command: it goes on")
+        await asyncio.sleep(random.random() * pause_s)
+        return min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _description(self) -> Mapping[str, Any] | None:
         try:
-            answer = await self._client.batch_write_item(RequestItems={table: puts})
+            told: Mapping[str, Any] = (await self._client.describe_table(TableName=self._features.table))["Table"]
         except ClientError as error:
-            if code_of(error) not in THROTTLED:
+            if code_of(error) != "ResourceNotFoundException":
                 raise
-            return puts
-        left: Sequence[Any] = answer.get("UnprocessedItems", {}).get(table, ())
-        return left
-
-    async def _describe(self) -> Mapping[str, Any]:
-        told: Mapping[str, Any] = (await self._client.describe_table(TableName=self._features.table))["Table"]
+            return None
         return told
 
-    async def _create(self) -> Mapping[str, Any]:
+    async def _create(self) -> None:
         key = self._features.hash_key
         await self._client.create_table(
             TableName=self._features.table,
@@ -120,23 +142,31 @@ class TableWriter:
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
+
+    async def _made(self) -> Mapping[str, Any]:
+        """The table once it is ready; for a while after its making DynamoDB may not know it."""
         try:
             async with asyncio.timeout(CREATE_S):
-                while (told := await self._describe())["TableStatus"] != "ACTIVE":  # noqa: ASYNC110 (a table has no event)
-                    await asyncio.sleep(0.5)
+                while not _is_ready(told := await self._description()):  # noqa: ASYNC110 (a table has no event)
+                    await asyncio.sleep(LOOK_S)
         except TimeoutError:
-            raise Unavailable(f"table {self._features.table!r} was not there {CREATE_S:g} s after its making") from None
-        return told
+            raise Unavailable(f"table {self._features.table!r} was not ready after {CREATE_S:g} s") from None
+        return told or {}
 
     async def _get(self, key: str) -> Any:
         place = {"TableName": self._features.table, "Key": self._key(key)}
-        return (await self._client.get_item(**place, ConsistentRead=True)).get("Item")
+        return (await self._when_not_throttled("get_item", **place, ConsistentRead=True)).get("Item")
 
     async def _put(self, key: str, attributes: Attributes) -> None:
-        await self._client.put_item(TableName=self._features.table, Item={**self._key(key), **attributes})
+        item = {**attributes, **self._key(key)}
+        await self._when_not_throttled("put_item", TableName=self._features.table, Item=item)
 
     def _key(self, key: str) -> dict[str, Any]:
         return {self._features.hash_key: {"S": key}}
+
+
+def _is_ready(told: Mapping[str, Any] | None) -> bool:
+    return told is not None and told["TableStatus"] in ("ACTIVE", "UPDATING")
 
 
 def check_size(item: Attributes) -> None:

@@ -27,14 +27,18 @@ class Breaker:
         self._last = ""
         self._probe_s = 0.0
 
-    def admit(self) -> None:
-        """Raises Spared unless a read may go now. What it brings must be told by `succeeded` or `failed`."""
+    def admit(self) -> bool:
+        """Whether the read that may go now is a probe; raises Spared if none may.
+
+        What the read brings must be told by `succeeded` or `failed`.
+        """
         if self._failures < FAILURES:
-            return
+            return False
         now_s = self._clock()
         if now_s < self._probe_s:
             raise Spared(f"the store is asked only every {PROBE_EVERY_S * 1000:.0f} ms, since it failed: {self._last}")
         self._probe_s = now_s + PROBE_EVERY_S
+        return True
 
     def succeeded(self) -> None:
         """A read brought something."""
@@ -42,10 +46,10 @@ class Breaker:
             _log.warning("the feature store is back")
         self._failures = 0
 
-    def failed(self, reason: str) -> None:
-        """A read brought nothing."""
+    def failed(self, reason: str, detail: str) -> None:
+        """A read brought nothing; `reason` is for callers, `detail` for the log."""
         self._failures += 1
         self._last = reason
         if self._failures == FAILURES:
             self._probe_s = self._clock() + PROBE_EVERY_S
-            _log.warning("the feature store failed %d times in a row, and is spared: %s", FAILURES, reason)
+            _log.warning("the feature store failed %d times in a row, and is spared: %s", FAILURES, detail)

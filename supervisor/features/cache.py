@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,7 +58,7 @@ class FeatureCache:
     ) -> None:
         self._store = store
         self._ttl_s = ttl_s
-        self._stale_ok_s = stale_ok_s
+        self._stale_ok_s = math.inf if stale_ok_s is None else stale_ok_s
         self._max_players = max_players
         self._timeout_s = timeout_s
         self._clock = clock
@@ -79,9 +81,11 @@ class FeatureCache:
             kept = {player: entry for player in player_ids if (entry := self._touch(player)) is not None}
             fresh = self._younger(kept, self._ttl_s)
             wanted = [player for player in dict.fromkeys(player_ids) if player not in fresh]
-            batches, failures = await self._fetch(wanted, until_s - loop.time()) if wanted else ([], {})
-            old = {player: kept[player] for player in failures if player in kept}
-            stale = old if self._stale_ok_s is None else self._younger(old, self._stale_ok_s)
+            wait_s = min(self._timeout_s, until_s - loop.time())
+            batches, failures = await self._fetch(wanted, wait_s) if wanted else ([], {})
+            # Who was not known then may be by now: only what is known of a player can serve stale.
+            old = {player: kept[player] for player in failures if player in kept and kept[player].features}
+            stale = self._younger(old, self._stale_ok_s)
             orders = {batch.columns for batch in batches} | ({columns} if fresh or stale else set())
             if len(orders) > 1:  # the columns changed meanwhile, and two orders must not mix
                 continue
@@ -102,13 +106,24 @@ class FeatureCache:
         return entry
 
     def _younger(self, entries: Mapping[str, _Entry], age_s: float) -> dict[str, _Entry]:
-        since_s = self._clock() - age_s
-        return {player: entry for player, entry in entries.items() if entry.read_s > since_s}
+        since_s, now_s = self._clock() - age_s, time.time()
+        return {
+            player: entry
+            for player, entry in entries.items()
+            if entry.read_s > since_s and not (entry.features and entry.features.has_ended(now_s))
+        }
 
     async def _fetch(self, players: Sequence[str], budget_s: float) -> tuple[list[FeatureBatch], dict[str, MeshError]]:
         """What was read of `players`, in one or several batches, and who of them was not."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + budget_s
+        joined = {self._under_way[player] for player in players if player in self._under_way}
         flights = self._board(players)
         await asyncio.wait(set(flights.values()), timeout=max(0.0, budget_s))
+        late = [player for player, flight in flights.items() if flight in joined and _has_expired(flight)]
+        if late and loop.time() < until_s:  # the read that they joined had less time left than they have
+            flights |= self._board(late)
+            await asyncio.wait({flights[player] for player in late}, timeout=until_s - loop.time())
         batches: dict[_Flight, FeatureBatch] = {}
         failures: dict[str, MeshError] = {}
         for player, flight in flights.items():
@@ -178,6 +193,10 @@ class FeatureCache:
         )
         self._log.served(sum(player in fresh for player in player_ids), len(read.stale), len(read.unread))
         return read
+
+
+def _has_expired(flight: _Flight) -> bool:
+    return flight.done() and isinstance(flight.result(), Expired)
 
 
 def _known(entries: Mapping[str, _Entry]) -> Iterator[tuple[str, PlayerFeatures]]:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mesh.catalog_features import DynamoFeatures
 from mesh.dynamodb.attributes import Item, WrongItem
@@ -15,7 +15,7 @@ from mesh.dynamodb.client import Reader, open_reader
 from mesh.dynamodb.faults import REQUEST_ERRORS, is_final, told_of
 from mesh.dynamodb.layouts import Layout, layout_of
 from mesh.dynamodb.schema import SCHEMA_KEY, columns_hash, columns_in, hash_in
-from mesh.dynamodb.table import MAX_KEYS, can_be_known, has_expired, read_table_columns
+from mesh.dynamodb.table import MAX_KEYS, can_be_known, end_of, read_table_columns
 from mesh.errors import MeshError, Misconfigured, Unavailable
 from mesh.player_features import Columns, PlayerFeatures
 from supervisor.features.breaker import Breaker
@@ -24,6 +24,8 @@ from supervisor.features.port import FeatureBatch, FeatureLog
 
 OPEN_LIMIT_S = 20.0
 OPEN_AGAIN_S = 0.5
+FIRST_READ_S = 5.0
+PROBE_S = 1.0
 # How soon a change of the columns is noticed where the items do not tell it themselves.
 COLUMNS_EVERY_S = 10.0
 # Players that an earlier load has left behind must not double the reads for ever.
@@ -38,7 +40,7 @@ async def open_dynamo_store(features: DynamoFeatures, log: FeatureLog) -> AsyncI
 
     Raises Misconfigured when there is no such table, it may not be read, or does not answer for `OPEN_LIMIT_S`.
     """
-    async with open_reader(features, features.timeout_ms / 1000) as reader:
+    async with open_reader(features) as reader:
         yield DynamoStore(reader, features, await _columns(reader, features), log)
 
 
@@ -69,16 +71,19 @@ class DynamoStore:
         return self._reading.columns
 
     async def read(self, player_ids: Sequence[str], timeout_s: float) -> FeatureBatch:
-        """Reads `player_ids` in requests of 100 keys, side by side; raises Expired or Unavailable."""
+        """Reads `player_ids` in requests of 100 keys, side by side; raises Expired or Unavailable.
+
+        A read that probes whether a table is back may take `PROBE_S`: it may have to connect anew.
+        """
         keys = {self._reading.layout.key(player): player for player in player_ids if can_be_known(player)}
         if not keys:
             return FeatureBatch(self.columns, {})
-        self._breaker.admit()
-        until_s = asyncio.get_running_loop().time() + timeout_s
+        is_probe = self._breaker.admit()
+        until_s = asyncio.get_running_loop().time() + (max(timeout_s, PROBE_S) if is_probe else timeout_s)
         leg = await self._ask([*keys, *self._due()], until_s)
         if not leg.answered:
             failure = next(iter(leg.left.values()))
-            self._breaker.failed(failure.reason)
+            self._breaker.failed(failure.reason, leg.detail or failure.reason)
             raise failure
         self._breaker.succeeded()
         await self._follow_columns(leg.items, until_s)
@@ -124,10 +129,14 @@ class DynamoStore:
         unread: dict[str, MeshError] = {keys[key]: why for key, why in leg.left.items() if key in keys}
         for key, player in keys.items():
             item = leg.items.get(key)
-            if item is None or has_expired(item, self._features, now_s):
+            if item is None:
+                continue
+            ends_at_s = end_of(item, self._features)
+            if ends_at_s is not None and ends_at_s <= now_s:
                 continue
             try:
-                players[player] = reading.layout.read(item, now_s)
+                known = reading.layout.read(item, now_s)
+                players[player] = known if ends_at_s is None else replace(known, ends_at_s=ends_at_s)
             except WrongItem as wrong:
                 unread[player] = Unavailable(f"player {player!r}: {wrong}")
         return FeatureBatch(reading.columns, players, unread)
@@ -145,7 +154,7 @@ async def _columns(reader: Reader, features: DynamoFeatures) -> Columns:
     give_up_s = time.monotonic() + OPEN_LIMIT_S
     while True:
         try:
-            async with asyncio.timeout(OPEN_AGAIN_S):
+            async with asyncio.timeout(FIRST_READ_S):
                 told = await read_table_columns(reader, features)
                 break
         except REQUEST_ERRORS as error:

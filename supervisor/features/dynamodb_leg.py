@@ -12,7 +12,7 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from mesh.catalog_features import DynamoFeatures
 from mesh.dynamodb.attributes import Item
 from mesh.dynamodb.client import Reader
-from mesh.dynamodb.faults import REQUEST_ERRORS, THROTTLED, code_of, is_final, told_of
+from mesh.dynamodb.faults import REQUEST_ERRORS, THROTTLED, brief_of, code_of, is_final, told_of
 from mesh.dynamodb.table import Page, read_page
 from mesh.errors import Expired, MeshError, Unavailable
 from supervisor.features.port import FeatureLog
@@ -22,28 +22,33 @@ FIRST_PAUSE_S = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """What came of some keys: the items that are there, and the keys of which it cannot be said, each with why."""
+    """What came of some keys: the items that are there, and the keys of which it cannot be said, each with why.
+
+    `detail` says of a failure what is for operators only; empty without one.
+    """
 
     items: Mapping[str, Item]
     left: Mapping[str, MeshError]
     answered: bool
+    detail: str = ""
 
     @staticmethod
     def joined(legs: Iterable[Leg]) -> Leg:
         """Several legs as one; answered if any was."""
         items: dict[str, Item] = {}
         left: dict[str, MeshError] = {}
-        answered = False
+        answered, detail = False, ""
         for leg in legs:
             items.update(leg.items)
             left.update(leg.left)
-            answered = answered or leg.answered
-        return Leg(items, left, answered)
+            answered, detail = answered or leg.answered, leg.detail or detail
+        return Leg(items, left, answered, detail)
 
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
     error: MeshError
+    detail: str
     may_pass: bool
 
 
@@ -55,7 +60,7 @@ async def ask(reader: Reader, features: DynamoFeatures, keys: Sequence[str], unt
     """
     items: dict[str, Item] = {}
     left: Sequence[str] = keys
-    answered, reached, failed, tries = False, False, False, 0
+    answered, reached, failed, tries, detail = False, False, False, 0, ""
     failure: MeshError = Unavailable(f"table {features.table!r} did not get to this player in time")
     while left:
         page = await _try(reader, features, left, until_s, log)
@@ -67,16 +72,17 @@ async def ask(reader: Reader, features: DynamoFeatures, keys: Sequence[str], unt
                 log.unprocessed(len(left))
         elif failed or not page.may_pass:
             failure = failure if reached else page.error  # a last try cut short is not why the keys are left
+            detail = page.detail
             break
         else:
-            failed, failure = True, page.error
+            failed, failure, detail = True, page.error, page.detail
         tries += 1
         pause_s = random.random() * FIRST_PAUSE_S * 2**tries
         if asyncio.get_running_loop().time() + pause_s >= until_s:
             break
         if left:
             await asyncio.sleep(pause_s)
-    return Leg(items, dict.fromkeys(left, failure), answered)
+    return Leg(items, dict.fromkeys(left, failure), answered, detail)
 
 
 async def _try(
@@ -86,9 +92,10 @@ async def _try(
         async with asyncio.timeout_at(until_s):
             return await read_page(reader, features, keys)
     except (TimeoutError, ConnectTimeoutError, ReadTimeoutError) as error:
-        return _Failure(Expired(told_of(error, features)), may_pass=False)
+        return _Failure(Expired(brief_of(error, features)), told_of(error, features), may_pass=False)
     except REQUEST_ERRORS as error:
         throttled = code_of(error) in THROTTLED
         if throttled:
             log.throttled()
-        return _Failure(Unavailable(told_of(error, features)), may_pass=not throttled and not is_final(error))
+        may_pass = not throttled and not is_final(error)
+        return _Failure(Unavailable(brief_of(error, features)), told_of(error, features), may_pass)

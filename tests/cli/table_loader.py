@@ -54,7 +54,7 @@ class TableLoader:
 
     async def numbers(self, players: list[str]) -> dict[str, tuple[float, ...]]:
         """As a reader sees them that asks for many at once."""
-        async with open_reader(self.features, 10) as reader:
+        async with open_reader(self.features) as reader:
             columns = self.features.named_columns or await read_table_columns(reader, self.features)
             assert columns is not None
             layout = layout_of(self.features, columns)
@@ -68,5 +68,5 @@ class TableLoader:
 
     async def reserved(self) -> set[str]:
         """Which of the table's own items are there."""
-        async with open_reader(self.features, 10) as reader:
+        async with open_reader(self.features) as reader:
             return set((await read_page(reader, self.features, sorted(RESERVED_KEYS))).items)

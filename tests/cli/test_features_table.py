@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from aiobotocore.client import AioBaseClient
 
+from loadtest.features.table import serving_table
+from loadtest.servers.faults import Fault
 from loadtest.servers.processes import Server
 from mesh.catalog_features import Layout
-from mesh.cli import table_loading
+from mesh.cli import features_get, table_loading
 from mesh.cli.main import main
 from mesh.dynamodb import writing
 from mesh.dynamodb.schema import LOADING_KEY, SCHEMA_KEY
+from mesh.player_features import Columns, PlayerFeatures
 from tests.cli.table_loader import TableLoader
 from tests.ports.tables import set_credentials
 
@@ -106,6 +109,34 @@ async def test_a_load_that_broke_off_goes_on_where_it_was(
     assert await table.numbers(list(expected)) == expected
 
 
+async def test_a_load_goes_on_at_its_row_wherever_the_slices_fall(
+    table: TableLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_loading, "_SLICE_ROWS", 100)
+    between = Interruptions(monkeypatch)
+    between.break_after_puts = 250
+    assert await asyncio.to_thread(table.load, many(400), "--create") == 130
+    between.break_after_puts, between.puts = None, 0
+    monkeypatch.setattr(table_loading, "_SLICE_ROWS", 130)
+    assert await asyncio.to_thread(table.load, many(400)) == 0
+    expected = {f"p{row}": (float(row),) for row in range(400)}
+    assert (between.puts, await table.numbers(list(expected))) == (200, expected)
+
+
+async def test_a_load_does_not_go_on_after_another_has_written_between(
+    table: TableLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_loading, "_SLICE_ROWS", 100)
+    between = Interruptions(monkeypatch)
+    between.break_after_puts = 250
+    assert await asyncio.to_thread(table.load, many(400), "--create") == 130
+    between.break_after_puts, between.puts = 50, 0
+    assert await asyncio.to_thread(table.load, many(300).replace("p0,0", "p0,7")) == 130
+    between.break_after_puts = None
+    assert await asyncio.to_thread(table.load, many(400)) == 0
+    assert (await table.numbers(["p0"]))["p0"] == (0.0,)
+
+
 async def test_another_file_does_not_go_on_with_it(table: TableLoader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_loading, "_SLICE_ROWS", 100)
     between = Interruptions(monkeypatch)
@@ -118,8 +149,7 @@ async def test_another_file_does_not_go_on_with_it(table: TableLoader, monkeypat
 
 def test_a_table_that_is_not_there_is_told(table: TableLoader) -> None:
     assert table.load(PLAYERS) == 2
-    assert "ResourceNotFoundException" in (said := table.complaint())
-    assert "create it, or correct `table` and `region`" in said
+    assert "is not in eu-west-1; create it, or --create, or correct `table` and `region`" in table.complaint()
 
 
 def test_an_item_above_400_kb_is_refused_with_its_place(table: TableLoader) -> None:
@@ -153,6 +183,36 @@ def test_other_columns_need_another_table_or_force(table: TableLoader) -> None:
     assert table.get("p") == {"rank": 2.0}
 
 
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ("player_id,level\np2,2\n", "has a column 'country', and the file has not"),
+        ("player_id,level,country\np2,2,\n", "has 'country' of the other kind, number or text"),
+        ("player_id,level,country,mesh_written_at\np2,2,de,7\n", "'mesh_written_at': a name that the table needs"),
+        ("player_id,level,country,id\np2,2,de,x\n", "'id': a name that the table needs"),
+    ],
+)
+def test_a_load_that_would_hurt_those_who_are_there_is_refused(
+    other: str, told: str, tmp_path: Path, moto_server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_credentials()
+    table = TableLoader(tmp_path, moto_server.endpoint, capsys, layout="attributes", key="id")
+    assert table.load("player_id,level,country\np1,1,de\n", "--create") == 0
+    assert table.load(other) == 2
+    assert told in table.complaint()
+    assert table.get("p1") == {"level": 1.0, "country": "de"}
+
+
+def test_new_columns_of_attributes_come_after_the_old_ones(
+    tmp_path: Path, moto_server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_credentials()
+    table = TableLoader(tmp_path, moto_server.endpoint, capsys, layout="attributes")
+    assert table.load("player_id,level\np1,1\n", "--create") == 0
+    assert table.load("player_id,age,level\np2,30,2\n") == 0
+    assert (table.get("p1"), table.get("p2")) == ({"level": 1.0, "age": None}, {"level": 2.0, "age": 30.0})
+
+
 def test_columns_that_the_catalog_names_otherwise_are_refused(
     tmp_path: Path, moto_server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -161,6 +221,20 @@ def test_columns_that_the_catalog_names_otherwise_are_refused(
     table = TableLoader(tmp_path, moto_server.endpoint, capsys, layout="attributes", columns=columns)
     assert table.load("player_id,level,rank\np,1,2\n", "--create") == 2
     assert "rank: not as `features.columns` says" in table.complaint()
+
+
+def test_a_player_whom_the_table_does_not_get_to_is_not_told_as_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_credentials()
+    monkeypatch.setattr(features_get, "PATIENCE_S", 1.0)
+    columns = Columns(("level",), ())
+    with serving_table(tmp_path, "packed", columns, [("p", PlayerFeatures(bytes(8), (), 5.0))]) as server:
+        table = TableLoader(tmp_path, server.endpoint, capsys, table="players")
+        assert table.get("p") == {"level": 0.0}
+        server.set(Fault("unprocessed"))
+        assert main(["features", "get", "p", "--catalog", str(table.catalog)]) == 2
+    assert "did not" in table.complaint()
 
 
 @pytest.mark.parametrize("player", ["nobody", "x" * 2049, SCHEMA_KEY])

@@ -173,6 +173,12 @@ def test_a_table_has_defaults_of_a_service_that_answers_in_milliseconds(file: Pa
             f"{DYNAMO}, endpoint_url: localhost:8000}}",
             "features.endpoint_url: 'localhost:8000' is no address of a server",
         ),
+        (f"{DYNAMO}, key: numbers}}", "features.key: 'numbers' is the name of another attribute of the layout"),
+        (f"{DYNAMO}, layout: map, key: f, attribute: f}}", "features.key: 'f' is the name of another attribute"),
+        (
+            f"{DYNAMO}, layout: attributes, columns: {{texts: [player_id]}}}}",
+            "features.columns: 'player_id' is a name that the table needs",
+        ),
         ("{store: dynamodb, table: p/1, region: x}", "features.table: 'p/1' is no name of a DynamoDB table"),
         (f"{DYNAMO}, path: x}}", "features.path: unknown key"),
     ],

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiobotocore.session import AioSession
 from botocore.credentials import ReadOnlyCredentials
-from botocore.exceptions import CredentialRetrievalError, NoCredentialsError
+from botocore.exceptions import NoCredentialsError
 
+from mesh.catalog_features import DynamoFeatures
 from mesh.dynamodb import credentials
+from mesh.dynamodb.client import open_client, open_reader
 from mesh.dynamodb.credentials import credentials_of
+from mesh.errors import Misconfigured
 
 
 @dataclass
@@ -22,6 +28,7 @@ class Source:
     gate: asyncio.Event
     issued: int = 0
     fails: bool = False
+    failure: Exception = field(default_factory=lambda: json.JSONDecodeError("the role is gone", "", 0))
     method: str = "test"
 
     async def load_credentials(self) -> Any:
@@ -30,7 +37,7 @@ class Source:
     async def get_frozen_credentials(self) -> ReadOnlyCredentials:
         await self.gate.wait()
         if self.fails:
-            raise CredentialRetrievalError(provider="test", error_msg="the role is gone")
+            raise self.failure
         self.issued += 1
         return ReadOnlyCredentials(str(self.issued), "secret", None)
 
@@ -81,6 +88,29 @@ async def test_a_renewal_that_fails_is_logged_and_tried_again(source: Source, ca
         await until(lambda: "the role is gone" in caplog.text)
         source.fails = False
         await until(lambda: found.frozen.access_key == "2")
+
+
+async def test_the_patient_client_renews_its_credentials_too(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = session_of(source)
+    monkeypatch.setattr("mesh.dynamodb.client.AioSession", lambda: session)
+    async with open_client(DynamoFeatures(store="dynamodb", table="players", region="eu-west-1")):
+        await until(lambda: source.issued > 3)
+
+
+@pytest.mark.parametrize(
+    "setting", [("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere"), ("AWS_PROFILE", "nobody"), ("AWS_CONFIG_FILE", "garbage")]
+)
+async def test_settings_that_make_no_sense_are_one_sentence(
+    setting: tuple[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/mesh")
+    (tmp_path / "garbage").write_text("[default]\ncredential_process = /bin/echo garbage\n")
+    monkeypatch.setenv(setting[0], str(tmp_path / "garbage") if setting[1] == "garbage" else setting[1])
+    with pytest.raises(Misconfigured, match=r"the AWS credentials cannot be had: .*; check AWS_PROFILE"):
+        async with open_reader(DynamoFeatures(store="dynamodb", table="players", region="eu-west-1")):
+            pass
 
 
 async def test_no_credentials_are_an_error_at_once() -> None:

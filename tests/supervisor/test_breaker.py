@@ -20,7 +20,7 @@ def broken(clock: Clock) -> Breaker:
     breaker = Breaker(clock)
     for _ in range(FAILURES):
         assert admits(breaker)
-        breaker.failed("throttled")
+        breaker.failed("throttled", "in account 1")
     return breaker
 
 
@@ -49,6 +49,6 @@ def test_failures_between_successes_do_not_trip_it() -> None:
     breaker = Breaker(Clock())
     for _ in range(10 * FAILURES):
         for _ in range(FAILURES - 1):
-            breaker.failed("slow")
+            breaker.failed("slow", "")
         breaker.succeeded()
     assert admits(breaker)

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from loadtest.servers.fault_process import FaultyDynamoDB, faulty_dynamodb
 from loadtest.servers.faults import Fault, Kind
 from mesh.catalog_features import DynamoFeatures
+from mesh.dynamodb.client import Reader
+from mesh.dynamodb.faults import brief_of, told_of
 from mesh.dynamodb.layouts import layout_of
 from mesh.dynamodb.schema import SCHEMA_KEY, schema_item
 from mesh.errors import Expired, MeshError, Misconfigured, Unavailable
@@ -206,9 +209,71 @@ async def test_a_profile_that_is_not_there_is_told_at_the_start(
     server: FaultyDynamoDB, log: CountingLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
-    with pytest.raises(Misconfigured, match=r"table 'players' .*nobody"):
+    with pytest.raises(Misconfigured, match=r"table 'players': .*nobody.*check AWS_PROFILE"):
         async with open_dynamo_store(features(server.endpoint), log):
             pass
+
+
+async def test_a_table_whose_first_answer_takes_longer_than_a_read_may_is_opened(
+    server: FaultyDynamoDB, log: CountingLog
+) -> None:
+    server.set(Fault("slow", delay_ms=200))
+    async with open_dynamo_store(features(server.endpoint, timeout_ms=20.0), log) as opened:
+        assert opened.columns == COLUMNS
+
+
+async def test_reads_side_by_side_do_not_wait_for_each_other(server: FaultyDynamoDB, store: DynamoStore) -> None:
+    server.set(Fault("stall"))
+    before = server.counts()["requests"]
+    reading = [asyncio.create_task(store.read([one], BUDGET_S)) for one in ("p1", "p2", "p3")]
+    async with asyncio.timeout(BUDGET_S):
+        while server.counts()["requests"] < before + 3:  # noqa: ASYNC110 (another process counts)
+            await asyncio.sleep(0.01)
+    assert not any(task.done() for task in reading)
+    await asyncio.gather(*reading, return_exceptions=True)
+
+
+async def test_columns_are_looked_at_from_time_to_time(store: DynamoStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    batch_get = Reader.batch_get
+
+    async def listen(reader: Reader, request: Any) -> bytes:
+        asked.append(request["RequestItems"]["players"])
+        return await batch_get(reader, request)
+
+    monkeypatch.setattr(Reader, "batch_get", listen)
+    await store.read(["p1"], BUDGET_S)
+    store._columns_due_s = 0.0
+    await store.read(["p1"], BUDGET_S)
+    await store.read(["p1"], BUDGET_S)
+    assert [len(one["Keys"]) for one in asked] == [1, 2, 1]
+    assert [one.get("ConsistentRead", False) for one in asked] == [False] * 3
+
+
+async def test_consistent_reads_are_asked_for(
+    server: FaultyDynamoDB, log: CountingLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    async def answer(_: Reader, request: Any) -> bytes:
+        asked.append(request["RequestItems"]["players"]["ConsistentRead"])
+        return b'{"Responses": {"players": []}, "UnprocessedKeys": {}}'
+
+    monkeypatch.setattr(Reader, "batch_get", answer)
+    named = features(server.endpoint, consistent=True, columns={"numbers": ["level"]})
+    async with open_dynamo_store(named, log) as opened:
+        await opened.read(["p1"], BUDGET_S)
+    assert asked == [True, True]
+
+
+def test_callers_hear_nothing_of_accounts_and_signatures() -> None:
+    said = {"Message": "arn:aws:iam::123456789012:role/mesh is not\n authorized"}
+    denied = ClientError({"Error": {"Code": "AccessDeniedException", **said}}, "BatchGetItem")
+    quoted = ClientError({"Error": {"Code": "InvalidSignatureException", **said}}, "BatchGetItem")
+    block = features("http://x")
+    assert brief_of(denied, block) == "table 'players': AccessDeniedException"
+    assert "role/mesh is not authorized; allow dynamodb:BatchGetItem" in told_of(denied, block)
+    assert "role/mesh" not in told_of(quoted, block)
 
 
 async def test_a_cancelled_read_leaves_the_store_working(server: FaultyDynamoDB, store: DynamoStore) -> None:

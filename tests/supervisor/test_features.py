@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import struct
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -310,12 +312,45 @@ async def test_when_the_store_fails_old_features_serve_and_the_others_are_unread
     assert (set(read.stale), dict(read.unread)) == ({1}, {0: fake.failure, 2: fake.failure})
 
 
-async def test_a_player_known_to_be_unknown_stays_so_when_the_store_fails(fake: FakeStore, clock: Clock) -> None:
+async def test_who_was_unknown_once_is_unread_when_the_store_fails_later(fake: FakeStore, clock: Clock) -> None:
     cache = cache_of(fake, clock)
     await cache.read(["nobody"], LONG_S)
-    clock.now_s += 3600
     fake.failure = Unavailable("gone")
     assert not (await cache.read(["nobody"], LONG_S)).unread
+    clock.now_s += 3600  # the player may have signed up meanwhile
+    read = await cache.read(["nobody"], LONG_S)
+    assert (read.players, dict(read.unread)) == ((None,), {0: fake.failure})
+
+
+async def test_who_has_ended_is_served_neither_as_fresh_nor_as_stale(fake: FakeStore, clock: Clock) -> None:
+    ended = replace(PLAYERS["p1"], ends_at_s=time.time() + 0.05)
+    cache, fake.players = cache_of(fake, clock), {"p1": ended}
+    assert (await cache.read(["p1"], LONG_S)).players == (ended,)
+    fake.failure = Unavailable("gone")
+    while not ended.has_ended(time.time()):  # noqa: ASYNC110 (time itself has no event)
+        await asyncio.sleep(0.01)
+    assert dict((await cache.read(["p1"], LONG_S)).unread) == {0: fake.failure}
+
+
+class ExpiringOnce(FakeStore):
+    async def read(self, player_ids: Sequence[str], timeout_s: float) -> FeatureBatch:
+        batch = await super().read(player_ids, timeout_s)
+        if len(self.reads) == 1:
+            raise Expired("too slow")
+        return batch
+
+
+async def test_who_joined_a_read_that_had_no_time_left_reads_again(clock: Clock) -> None:
+    fake = ExpiringOnce(PLAYERS)
+    cache, fake.gate = cache_of(fake, clock), asyncio.Event()
+    first = asyncio.create_task(cache.read(["p1"], LONG_S))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(cache.read(["p1"], LONG_S))
+    await asyncio.sleep(0)
+    fake.gate.set()
+    assert isinstance((await first).unread[0], Expired)
+    assert (await second).players == (PLAYERS["p1"],)
+    assert len(fake.reads) == 2
 
 
 async def test_a_failure_keeps_nobody_as_unknown(fake: FakeStore, clock: Clock) -> None:

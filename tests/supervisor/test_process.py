@@ -19,6 +19,7 @@ from mesh.errors import Misconfigured
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from supervisor.settings import parse
+from tests.ports.tables import set_credentials
 from tests.supervisor.backend import HEADER, ask, write_game
 from tests.supervisor.replica import replica, sums, until
 
@@ -29,6 +30,27 @@ PIPE = asyncio.subprocess.PIPE
 async def start(*arguments: object) -> asyncio.subprocess.Process:
     command = [sys.executable, "-W", "error", "-m", "supervisor", *map(str, arguments)]
     return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
+
+
+async def test_it_can_be_stopped_while_a_table_does_not_answer(tmp_path: Path) -> None:
+    catalog = tmp_path / "mesh.yaml"
+    catalog.write_text(
+        "game: g\n"
+        "features: {store: dynamodb, table: players, region: eu-west-1, endpoint_url: http://127.0.0.1:9}\n"
+        'versions: {"1": {models: [{name: m, uri: m.txt}]}}\n'
+    )
+    set_credentials()
+    process = await start("--catalog", catalog)
+    try:
+        await asyncio.sleep(2)  # it is asking again and again, of which nothing tells
+        assert process.returncode is None
+        process.terminate()
+        _, err = await asyncio.wait_for(process.communicate(), 5)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert b"Traceback" not in err
+    assert await process.wait() == 0
 
 
 async def ended(*arguments: object) -> tuple[int | None, str, str]:
