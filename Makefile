@@ -5,7 +5,7 @@ PROTOS := $(wildcard protos/*.proto)
 # Together: what npm installs without saving, its next such call removes.
 NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4
 
-.PHONY: demo demo-dynamodb test check protos up load bench compare-ray test-servers lock clean
+.PHONY: demo demo-dynamodb test check protos up load bench compare-ray test-servers dynamodb-local node-packages lock clean
 
 demo: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.demo
@@ -40,16 +40,20 @@ compare-ray: .venv/dev.stamp build/ray/stamp
 
 # What the tests use if it is there: DynamoDB Local (Maven, Java 17), dynalite (npm), and Feast, which pins other versions
 # of what the mesh uses. Each is skipped without its tools.
+TEST_SERVERS := dynamodb-local node-packages build/feast/stamp
+
 test-servers:
+	@for one in $(TEST_SERVERS); do $(MAKE) -s $$one || echo "$$one could not be installed: its tests will be skipped"; done
+
+dynamodb-local:
 	@if command -v mvn >/dev/null && command -v java >/dev/null; then \
-	  mvn -q -B -f loadtest/servers/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/build/dynamodb-local \
-	    || echo "DynamoDB Local could not be installed: its tests will be skipped"; \
+	  mvn -q -B -f loadtest/servers/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/build/dynamodb-local; \
 	else echo "mvn or java is not installed: nothing will be tested against DynamoDB Local"; fi
+
+node-packages:
 	@if command -v npm >/dev/null; then \
-	  npm install --prefix build/node --no-save --no-package-lock --loglevel=error $(NODE_TEST_PACKAGES) \
-	    || echo "the Node packages could not be installed: the tests of dynalite and of Node will be skipped"; \
+	  npm install --prefix build/node --no-save --no-package-lock --loglevel=error $(NODE_TEST_PACKAGES); \
 	else echo "npm is not installed: nothing will be tested against dynalite or Node"; fi
-	@$(MAKE) -s build/feast/stamp || echo "Feast could not be installed: its test will be skipped"
 
 protos: .venv/dev.stamp
 	@$(BIN)/python -m grpc_tools.protoc -Imesh/wire=protos --python_out=. --pyi_out=. --grpc_python_out=. \
