@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mesh import catalog_faults
 from mesh.catalog_faults import Fault, Tree
-from mesh.catalog_features import Block, DynamoFeatures, Features, Uri, kind_of, reserved_names
+from mesh.catalog_features import Block, DynamoFeatures, Features, Uri, kind_of, own_attributes, reserved_names
 from mesh.errors import Misconfigured
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
@@ -178,11 +178,7 @@ def _table_contradictions(table: DynamoFeatures) -> Iterator[tuple[str, str, str
         yield "columns", "are missing, and a table of Feast does not tell them", "name the features of the view"
     if table.layout == "feast" and table.entity is None:
         yield "entity", "is missing, and Feast makes the key from it", "give the name of the player's join key"
-    taken = {
-        "packed": ("numbers", "texts", "mesh_columns", "mesh_written_at"),
-        "map": (table.attribute, "mesh_written_at"),
-    }.get(table.layout, ("mesh_written_at",))
-    if table.layout != "feast" and table.key in taken:
+    if table.key in own_attributes(table):
         yield "key", f"{table.key!r} is the name of another attribute of the layout", "give the table's hash key"
     names = [] if table.columns is None else [*table.columns.numbers, *table.columns.texts]
     twice = next((name for position, name in enumerate(names) if name in names[:position]), None)

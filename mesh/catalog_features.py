@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo
 
+from mesh.dynamodb.schema import COLUMNS_HASH, NUMBERS, TEXTS, WRITTEN_AT
 from mesh.player_features import Columns
 
 HAS_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://")
@@ -99,14 +100,26 @@ class DynamoFeatures(_Store):
         return "entity_id" if self.layout == "feast" else self.key
 
 
-def reserved_names(table: DynamoFeatures) -> frozenset[str]:
-    """The attributes that hold something else than a feature, beside features, in a table of that layout."""
+def own_attributes(table: DynamoFeatures) -> frozenset[str]:
+    """What an item of that layout holds beside its key and features of its own: no key can have such a name."""
     match table.layout:
-        case "packed" | "feast":
-            return frozenset()
+        case "packed":
+            return frozenset({NUMBERS, TEXTS, COLUMNS_HASH, WRITTEN_AT})
         case "map":
-            return frozenset({"mesh_written_at"})
-    return frozenset({table.key, "mesh_written_at"})
+            return frozenset({table.attribute, WRITTEN_AT})
+        case "attributes":
+            return frozenset({WRITTEN_AT})
+    return frozenset()  # feast: its key is not ours to name
+
+
+def reserved_names(table: DynamoFeatures) -> frozenset[str]:
+    """What no feature can be called in a table of that layout."""
+    match table.layout:
+        case "attributes":
+            return frozenset({table.key, WRITTEN_AT})
+        case "map":
+            return frozenset({WRITTEN_AT})
+    return frozenset()
 
 
 def _tag(block: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from examples.dragonfall.failure import ExampleFailed
+from examples.dragonfall.mesh_command import run_mesh
 from examples.dragonfall.offers import OFFERS_CSV, read_offers
 from examples.dragonfall.segments import SEGMENTS
 from examples.dragonfall.simulation import simulate_players, write_players
@@ -110,15 +110,8 @@ def _make_models(console: Console) -> None:
 
 
 def _fill_store(_: Console) -> None:
-    """Runs the command that an operator would; its progress and its errors go to our stderr."""
     load = ["features", "load", str(PLAYERS_CSV), "--catalog", str(CATALOG)]
-    command = [sys.executable, "-m", "mesh.cli.main", *load]
-    try:
-        done = subprocess.run(command, stdout=sys.stderr, timeout=LOAD_LIMIT_S, check=False)
-    except subprocess.TimeoutExpired:
-        raise ExampleFailed(f"`mesh {' '.join(load)}` was not done after {LOAD_LIMIT_S:.0f} s") from None
-    if done.returncode != 0:
-        raise ExampleFailed(f"`mesh {' '.join(load)}` ended with exit code {done.returncode}, see above")
+    print(run_mesh(load, LOAD_LIMIT_S), end="", file=sys.stderr)
 
 
 def _fingerprint(sources: tuple[Path, ...]) -> str:

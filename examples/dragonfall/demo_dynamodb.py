@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +26,7 @@ from rich.console import Console
 from examples.dragonfall.backend import Answer, Request, ask, logins
 from examples.dragonfall.build import BUILD, CATALOG, MODELS, PLAYERS_CSV, build
 from examples.dragonfall.failure import ExampleFailed
+from examples.dragonfall.mesh_command import run_mesh
 from examples.dragonfall.mesh_process import mesh_up, running_mesh
 from examples.dragonfall.offers import OFFERS_CSV
 from examples.dragonfall.simulation import draw_encounters, simulate_players
@@ -78,7 +78,7 @@ def _run(wanted: str | None, console: Console) -> Comparison:
         _use(store)
         console.print(f"players in DynamoDB ({server.name}), models in S3 (moto)", highlight=False)
         catalog = _write_catalog(server, _publish(store))
-        _mesh("features", "load", str(PLAYERS_CSV), "--catalog", str(catalog), "--create")
+        run_mesh(["features", "load", str(PLAYERS_CSV), "--catalog", str(catalog), "--create"], COMMAND_LIMIT_S)
         in_cloud = _answers("DynamoDB and S3", catalog, requests, console)
         from_files = _answers("files", CATALOG, requests, console)
     return _compare(server.name, from_files, in_cloud)
@@ -103,9 +103,8 @@ def _dynamodb(wanted: str | None, moto: Server) -> Iterator[Server]:
 
 def _use(store: Server) -> None:
     """From now on this program and what it starts find the store as any AWS program does."""
+    aws.use_credentials()
     os.environ.update(
-        AWS_ACCESS_KEY_ID=aws.CREDENTIALS["aws_access_key_id"],
-        AWS_SECRET_ACCESS_KEY=aws.CREDENTIALS["aws_secret_access_key"],
         AWS_REGION=aws.CREDENTIALS["region_name"],
         AWS_ENDPOINT_URL_S3=store.endpoint,
         XDG_CACHE_HOME=str(FOLDER / "cache"),
@@ -117,7 +116,7 @@ def _publish(store: Server) -> list[dict[str, str]]:
     client = get_session().create_client("s3", endpoint_url=store.endpoint, **aws.CREDENTIALS)
     client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": client.meta.region_name})
     client.close()
-    printed = _mesh("publish", str(MODELS), "--to", f"s3://{BUCKET}/{VERSION}")
+    printed = run_mesh(["publish", str(MODELS), "--to", f"s3://{BUCKET}/{VERSION}"], COMMAND_LIMIT_S)
     models: list[dict[str, str]] = yaml.safe_load(printed)["models"]
     return models
 
@@ -140,18 +139,6 @@ def _write_catalog(server: Server, models: list[dict[str, str]]) -> Path:
     path = FOLDER / "mesh.yaml"
     path.write_text(yaml.safe_dump(catalog, sort_keys=False))
     return path
-
-
-def _mesh(*words: str) -> str:
-    """Runs the command that an operator would; its stdout."""
-    command = [sys.executable, "-m", "mesh.cli.main", *words]
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=COMMAND_LIMIT_S, check=False)
-    except subprocess.TimeoutExpired:
-        raise ExampleFailed(f"`mesh {' '.join(words)}` was not done after {COMMAND_LIMIT_S:g} s") from None
-    if done.returncode:
-        raise ExampleFailed(f"`mesh {' '.join(words)}` ended with exit code {done.returncode}, see above")
-    return done.stdout
 
 
 def _requests() -> list[Request]:

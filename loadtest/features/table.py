@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from loadtest.servers.aws import CREDENTIALS
+from loadtest.servers.aws import CREDENTIALS, use_credentials
 from loadtest.servers.fault_answers import on_the_wire
 from loadtest.servers.fault_process import FaultyDynamoDB, faulty_dynamodb
 from mesh.catalog_features import DynamoFeatures, Layout
@@ -45,8 +44,7 @@ def serving_table(
 
     `later` is what it holds instead while a fault says so.
     """
-    os.environ["AWS_ACCESS_KEY_ID"] = CREDENTIALS["aws_access_key_id"]
-    os.environ["AWS_SECRET_ACCESS_KEY"] = CREDENTIALS["aws_secret_access_key"]
+    use_credentials()
     features = DynamoFeatures.model_validate(block(layout, columns))
     items, later_items = (_items(features, columns, state) for state in (players, later))
     with faulty_dynamodb(folder, items, later=later_items, table=TABLE, key=features.hash_key) as server:

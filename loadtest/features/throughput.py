@@ -93,7 +93,9 @@ def _folders(ensemble: TrainedEnsemble, root: Path, cache_ttl_s: float) -> Itera
         folder.mkdir(exist_ok=True)
         (root / "logs" / store).mkdir(parents=True, exist_ok=True)
     columns = Columns(tuple(player_feature_names(ensemble)), ())
-    players = ((player, PlayerFeatures(row.astype("<f8").tobytes(), (), 1.7e9)) for player, row in _drawn(ensemble))
+    players = (
+        (player, PlayerFeatures(row.astype("<f8").tobytes(), (), 1.7e9)) for player, row in players_of(ensemble).items()
+    )
     with serving_table(root / "logs", "packed", columns, players) as table:
         for store, folder in folders.items():
             features: Any = {"store": "sqlite", "path": "players.sqlite", "timeout_ms": TIMEOUT_MS}
@@ -104,7 +106,3 @@ def _folders(ensemble: TrainedEnsemble, root: Path, cache_ttl_s: float) -> Itera
         players_csv = root / ensemble.game / "players.csv"
         (folders["sqlite"] / "players.csv").write_bytes(players_csv.read_bytes())
         yield folders
-
-
-def _drawn(ensemble: TrainedEnsemble) -> Iterator[tuple[str, Any]]:
-    yield from players_of(ensemble).items()

@@ -33,7 +33,6 @@ def run(options: argparse.Namespace) -> int:
     """Runs it; the exit code is 0 as it should be, 1 not so, 2 not measured, 130 interrupted."""
     said = Console(stderr=True, highlight=False)
     findings = Findings()
-    options.rounds = 1
     plan = plan_of(options, said, findings)
     plan.logs.mkdir(parents=True, exist_ok=True)
     plan.progress(machine.described())
@@ -55,6 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     kinds = sorted({way.fault.kind for way in WAYS.values()})
     parser.add_argument("--only", choices=kinds, help="one kind of fault instead of all")
     parser.add_argument("--seconds", type=positive_float, default=30.0, help="of each outage (default 30)")
+    parser.set_defaults(rounds=1)
     parser.add_argument("--json", action="store_true", help="the verdicts on stdout instead of the table")
     parser.add_argument("--folder", type=Path, default=Path("build/bench"), help="trained models, logs")
 

@@ -16,7 +16,15 @@ from loadtest.peers import mesh
 from loadtest.plan import Plan
 from loadtest.servers.fault_process import FaultyDynamoDB
 from loadtest.training import prepare
-from loadtest.workloads import Forests, TrainedEnsemble, catalog_of, model_file, model_names, player_feature_names
+from loadtest.workloads import (
+    Forests,
+    TrainedEnsemble,
+    catalog_of,
+    model_file,
+    model_names,
+    player_feature_names,
+    player_ids,
+)
 from mesh.player_features import Columns, PlayerFeatures
 
 ENSEMBLE = TrainedEnsemble(
@@ -48,7 +56,7 @@ async def running_world(plan: Plan) -> AsyncIterator[World]:
     prepare(ENSEMBLE, plan.folder, plan.progress)
     folder = plan.folder / ENSEMBLE.game
     columns = Columns(tuple(player_feature_names(ENSEMBLE)), ())
-    ids = [f"p{number:04d}" for number in range(ENSEMBLE.players)]
+    ids = player_ids(ENSEMBLE.players)
     states = [np.random.default_rng(seed).normal(size=(len(ids), ENSEMBLE.features)) for seed in (1, 2)]
     first, later = (
         [

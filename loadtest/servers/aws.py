@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,12 @@ DYNALITE = BUILD / "node" / "node_modules" / "dynalite" / "cli.js"
 CREDENTIALS: Mapping[str, str] = MappingProxyType(
     {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-west-1"}
 )
+
+
+def use_credentials() -> None:
+    """From now on this program and what it starts find them as a pod does: in the environment."""
+    os.environ["AWS_ACCESS_KEY_ID"] = CREDENTIALS["aws_access_key_id"]
+    os.environ["AWS_SECRET_ACCESS_KEY"] = CREDENTIALS["aws_secret_access_key"]
 
 
 class NotInstalled(Exception):

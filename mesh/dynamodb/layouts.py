@@ -13,10 +13,8 @@ from mesh.catalog_features import DynamoFeatures
 from mesh.dynamodb import attributes
 from mesh.dynamodb.attributes import Item, WrongItem
 from mesh.dynamodb.feast import FeastLayout
-from mesh.dynamodb.schema import COLUMNS_HASH, WRITTEN_AT, columns_hash, hash_in
+from mesh.dynamodb.schema import COLUMNS_HASH, NUMBERS, TEXTS, WRITTEN_AT, columns_hash, hash_in
 from mesh.player_features import Columns, PlayerFeatures, pack_texts, unpack_texts
-
-NUMBERS, TEXTS = "numbers", "texts"
 
 
 class Layout(Protocol):

@@ -12,6 +12,7 @@ from mesh.player_features import Columns
 SCHEMA_KEY, LOADING_KEY = "mesh:columns", "mesh:loading"
 RESERVED_KEYS = frozenset({SCHEMA_KEY, LOADING_KEY})  # players of these names are unknown
 COLUMNS_HASH, WRITTEN_AT = "mesh_columns", "mesh_written_at"
+NUMBERS, TEXTS = "numbers", "texts"  # of a packed item
 
 
 def columns_hash(columns: Columns) -> str:

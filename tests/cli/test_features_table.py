@@ -10,6 +10,7 @@ import pytest
 from aiobotocore.client import AioBaseClient
 
 from loadtest.features.table import serving_table
+from loadtest.servers.aws import use_credentials
 from loadtest.servers.faults import Fault
 from loadtest.servers.processes import Server
 from mesh.catalog_features import Layout
@@ -19,7 +20,6 @@ from mesh.dynamodb import writing
 from mesh.dynamodb.schema import LOADING_KEY, SCHEMA_KEY
 from mesh.player_features import Columns, PlayerFeatures
 from tests.cli.table_loader import TableLoader
-from tests.ports.tables import set_credentials
 
 PLAYERS = "player_id,age,country,vip,spend,updated_at\n007,31,de,true,0.1,2026-10-01T12:00:00Z\nanna,,,,,\n"
 SEEN = {"age": 31.0, "vip": 1.0, "spend": 0.1, "country": "de"}
@@ -27,7 +27,7 @@ SEEN = {"age": 31.0, "vip": 1.0, "spend": 0.1, "country": "de"}
 
 @pytest.fixture
 def table(tmp_path: Path, moto_server: Server, capsys: pytest.CaptureFixture[str]) -> TableLoader:
-    set_credentials()
+    use_credentials()
     return TableLoader(tmp_path, moto_server.endpoint, capsys)
 
 
@@ -39,7 +39,7 @@ def many(rows: int) -> str:
 def test_players_come_back_as_they_were_in_the_file(
     layout: Layout, tmp_path: Path, dynamodb_server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    set_credentials()
+    use_credentials()
     feast = {"entity": "player", "columns": {"numbers": ["spend", "vip", "age"], "texts": ["country"]}}
     more = feast if layout == "feast" else {}
     table = TableLoader(tmp_path, dynamodb_server.endpoint, capsys, layout=layout, **more)
@@ -164,7 +164,7 @@ def test_an_item_above_400_kb_is_refused_with_its_place(table: TableLoader) -> N
 def test_a_number_that_no_attribute_can_hold_is_refused(
     layout: Layout, tmp_path: Path, moto_server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    set_credentials()
+    use_credentials()
     table = TableLoader(tmp_path, moto_server.endpoint, capsys, layout=layout)
     assert table.load("player_id,level\np,1e200\n", "--create") == 2
     assert "players.csv:2: player 'p' 'level' is 1e+200" in table.complaint()
@@ -195,7 +195,7 @@ def test_other_columns_need_another_table_or_force(table: TableLoader) -> None:
 def test_a_load_that_would_hurt_those_who_are_there_is_refused(
     other: str, told: str, tmp_path: Path, moto_server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    set_credentials()
+    use_credentials()
     table = TableLoader(tmp_path, moto_server.endpoint, capsys, layout="attributes", key="id")
     assert table.load("player_id,level,country\np1,1,de\n", "--create") == 0
     assert table.load(other) == 2
@@ -206,7 +206,7 @@ def test_a_load_that_would_hurt_those_who_are_there_is_refused(
 def test_new_columns_of_attributes_come_after_the_old_ones(
     tmp_path: Path, moto_server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    set_credentials()
+    use_credentials()
     table = TableLoader(tmp_path, moto_server.endpoint, capsys, layout="attributes")
     assert table.load("player_id,level\np1,1\n", "--create") == 0
     assert table.load("player_id,age,level\np2,30,2\n") == 0
@@ -216,7 +216,7 @@ def test_new_columns_of_attributes_come_after_the_old_ones(
 def test_columns_that_the_catalog_names_otherwise_are_refused(
     tmp_path: Path, moto_server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    set_credentials()
+    use_credentials()
     columns = {"numbers": ["level"], "texts": ["rank"]}
     table = TableLoader(tmp_path, moto_server.endpoint, capsys, layout="attributes", columns=columns)
     assert table.load("player_id,level,rank\np,1,2\n", "--create") == 2
@@ -226,7 +226,7 @@ def test_columns_that_the_catalog_names_otherwise_are_refused(
 def test_a_player_whom_the_table_does_not_get_to_is_not_told_as_unknown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_credentials()
+    use_credentials()
     monkeypatch.setattr(features_get, "PATIENCE_S", 1.0)
     columns = Columns(("level",), ())
     with serving_table(tmp_path, "packed", columns, [("p", PlayerFeatures(bytes(8), (), 5.0))]) as server:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from loadtest.servers.aws import CREDENTIALS
 from mesh.catalog_features import DynamoFeatures, Layout, TableColumns
 from mesh.dynamodb.client import open_client
 from mesh.dynamodb.layouts import layout_of
-from mesh.dynamodb.schema import SCHEMA_KEY, schema_item
+from mesh.dynamodb.writing import TableWriter
 from mesh.player_features import Columns, PlayerFeatures
 
 LONG_S = 20.0
-
-
-def set_credentials() -> None:
-    """As a pod has them: in the environment."""
-    os.environ["AWS_ACCESS_KEY_ID"] = CREDENTIALS["aws_access_key_id"]
-    os.environ["AWS_SECRET_ACCESS_KEY"] = CREDENTIALS["aws_secret_access_key"]
 
 
 def features_of(endpoint: str, layout: Layout, columns: Columns) -> DynamoFeatures:
@@ -48,24 +40,13 @@ class Table:
     features: DynamoFeatures
 
     async def create(self) -> None:
-        key = self.features.hash_key
-        await self.client.create_table(
-            TableName=self.features.table,
-            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        await TableWriter(self.client, self.features).check_table(create=True)
 
     async def write(self, columns: Columns, players: Mapping[str, PlayerFeatures]) -> None:
-        layout = layout_of(self.features, columns)
+        layout, writer = layout_of(self.features, columns), TableWriter(self.client, self.features)
         if self.features.columns is None:
-            await self._put(SCHEMA_KEY, schema_item(columns))
-        for player, features in players.items():
-            await self._put(layout.key(player), layout.write(features))
-
-    async def _put(self, key: str, attributes: Mapping[str, Any]) -> None:
-        item = {self.features.hash_key: {"S": key}, **attributes}
-        await self.client.put_item(TableName=self.features.table, Item=item)
+            await writer.tell_columns(columns)
+        await writer.write({layout.key(player): layout.write(known) for player, known in players.items()})
 
 
 def table_client(features: DynamoFeatures) -> AbstractAsyncContextManager[Any]:

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from loadtest.servers.aws import BUILD
+from loadtest.servers.aws import BUILD, use_credentials
 from loadtest.servers.processes import Server
 from mesh.catalog_features import DynamoFeatures
 from mesh.player_features import Columns, PlayerFeatures
 from supervisor.features.dynamodb import open_dynamo_store
-from tests.ports.tables import LONG_S, features_of, set_credentials
+from tests.ports.tables import LONG_S, features_of
 from tests.supervisor.feature_log import CountingLog
 
 FEAST = BUILD / "feast"
@@ -63,7 +63,7 @@ def features(moto_server: Server, tmp_path_factory: pytest.TempPathFactory) -> D
     """The block of a table that Feast has filled with `PLAYERS`."""
     if not (FEAST / "stamp").is_file():
         pytest.skip("Feast is not installed (make test-servers)")
-    set_credentials()
+    use_credentials()
     written = subprocess.run(
         [FEAST / "bin" / "python", "-I", WRITER, moto_server.endpoint, tmp_path_factory.mktemp("feast")],
         input=json.dumps([{"player": player, **row} for player, row in PLAYERS.items()]),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from loadtest.servers.aws import use_credentials
 from loadtest.servers.processes import Server
 from mesh.catalog_features import Layout
 from mesh.player_features import Columns, PlayerFeatures
@@ -19,7 +20,7 @@ from mesh.player_store import replacing_store, write_players
 from supervisor.features.dynamodb import open_dynamo_store
 from supervisor.features.port import FeatureStore
 from supervisor.features.sqlite import SqliteStore
-from tests.ports.tables import LONG_S, Table, features_of, set_credentials, table_client
+from tests.ports.tables import LONG_S, Table, features_of, table_client
 from tests.supervisor.feature_log import CountingLog
 
 COLUMNS = Columns(("level", "spend"), ("country", "platform"))
@@ -67,7 +68,7 @@ async def _sqlite(stack: AsyncExitStack, path: Path) -> Filled:
 
 
 async def _dynamo(stack: AsyncExitStack, layout: Layout, server: Server) -> Filled:
-    set_credentials()
+    use_credentials()
     features = features_of(server.endpoint, layout, COLUMNS)
     table = Table(await stack.enter_async_context(table_client(features)), features)
     await table.create()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from loadtest.servers.aws import use_credentials
 from loadtest.servers.fault_process import FaultyDynamoDB, faulty_dynamodb
 from loadtest.servers.faults import Fault, Kind
 from mesh.catalog_features import DynamoFeatures
@@ -23,7 +24,6 @@ from mesh.errors import Expired, MeshError, Misconfigured, Unavailable
 from mesh.player_features import Columns, PlayerFeatures
 from supervisor.features.breaker import FAILURES
 from supervisor.features.dynamodb import DynamoStore, open_dynamo_store
-from tests.ports.tables import set_credentials
 from tests.supervisor.feature_log import CountingLog
 
 COLUMNS = Columns(("level",), ())
@@ -55,7 +55,7 @@ def items() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyDynamoDB]:
-    set_credentials()
+    use_credentials()
     with faulty_dynamodb(tmp_path_factory.mktemp("faults"), items()) as server:
         yield server
 

@@ -15,11 +15,11 @@ from typing import Any
 import grpc
 import pytest
 
+from loadtest.servers.aws import use_credentials
 from mesh.errors import Misconfigured
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from supervisor.settings import parse
-from tests.ports.tables import set_credentials
 from tests.supervisor.backend import HEADER, ask, write_game
 from tests.supervisor.replica import replica, sums, until
 
@@ -39,7 +39,7 @@ async def test_it_can_be_stopped_while_a_table_does_not_answer(tmp_path: Path) -
         "features: {store: dynamodb, table: players, region: eu-west-1, endpoint_url: http://127.0.0.1:9}\n"
         'versions: {"1": {models: [{name: m, uri: m.txt}]}}\n'
     )
-    set_credentials()
+    use_credentials()
     process = await start("--catalog", catalog)
     try:
         await asyncio.sleep(2)  # it is asking again and again, of which nothing tells
