@@ -18,9 +18,10 @@ import numpy as np
 from loadtest.faults import CannotMeasure
 from loadtest.store import sqlite_path
 from mesh import catalog as catalogs
+from mesh import catalog_files
 from mesh.catalog import Catalog, Combine, Model
 from mesh.model_file import ModelHeader, read_header
-from mesh.offers_table import OffersTable, read_offers
+from mesh.offers_table import OffersTable
 from mesh.player_store import open_store, read_columns, read_players
 
 KEPT = 100_000  # answers remembered, since popular players come again and again
@@ -43,7 +44,7 @@ class Oracle:
 
         self._catalog: Catalog = catalogs.load(path)
         self._context = context
-        self._offers = read_offers(Path(self._catalog.offers.path)) if self._catalog.offers else None
+        self._offers = catalog_files.offers_of(self._catalog.offers) if self._catalog.offers else None
         self._forests = {
             version: [
                 _Forest(model, read_header(Path(model.uri)), lightgbm.Booster(model_file=model.uri))

@@ -10,13 +10,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from mesh import catalog_faults
+from mesh.catalog_block import Block, Uri
 from mesh.catalog_faults import Fault, Tree
-from mesh.catalog_features import Block, DynamoFeatures, Features, Uri, kind_of, own_attributes, reserved_names
+from mesh.catalog_features import DynamoFeatures, Features, kind_of, own_attributes, reserved_names
+from mesh.deployment import faults as deployment_faults
+from mesh.deployment.blocks import Kubernetes, Scaled, SupervisorDeployment
 from mesh.errors import Misconfigured
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 Name = Annotated[str, Field(pattern=DNS_LABEL)]
+Game = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]  # a Service's name begins with a letter
 ContextKind = Literal["number", "text", "boolean"]
 CombineKind = Literal["mean", "weighted_mean", "median", "trimmed_mean", "rank_mean", "vote"]
 
@@ -24,7 +28,10 @@ CombineKind = Literal["mean", "weighted_mean", "median", "trimmed_mean", "rank_m
 class Offers(Block):
     """The offers to rank: a CSV file with the columns offer_id, price (optional) and offer features."""
 
-    path: Uri = Field(description="the CSV file")
+    path: Uri | None = Field(None, description="the CSV file")
+    table: str | None = Field(
+        None, min_length=1, description="the CSV itself, read instead of the file: for Helm's --set-file offers.table="
+    )
     fallback: str = Field(min_length=1, description="the offer that is shown when there is no other answer")
     rank_by: Literal["score", "expected_revenue"] = "score"
 
@@ -40,7 +47,7 @@ class Combine(Block):
     threshold: float = Field(0.5, description="vote: a model votes for an offer that it scores at least so high")
 
 
-class Model(Block):
+class Model(Scaled):
     """One LightGBM model of an ensemble."""
 
     name: Name
@@ -55,7 +62,7 @@ class Model(Block):
     )
 
 
-class Version(Block):
+class Version(Scaled):
     """An ensemble: models that are asked together and combined."""
 
     traffic: float = Field(100, ge=0, le=100, description="percent of players, sticky by player id")
@@ -68,10 +75,10 @@ class Version(Block):
         return self.combine.quorum or len(self.models) // 2 + 1
 
 
-class Catalog(Block):
+class Catalog(Scaled):
     """Everything about one game. Paths are absolute once loaded."""
 
-    game: Name
+    game: Game
     budget_ms: float = Field(
         300, gt=0, le=10_000, description="answer time when the caller sends no deadline; also the cap"
     )
@@ -84,6 +91,8 @@ class Catalog(Block):
     )
     offers: Offers | None = None
     versions: Annotated[Mapping[Name, Version], Field(min_length=1)]
+    supervisor: SupervisorDeployment = SupervisorDeployment()
+    kubernetes: Kubernetes = Kubernetes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +138,10 @@ def read(path: Path) -> Draft:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a catalog file."""
-    return Catalog.model_json_schema()
+    as_json = Catalog.model_json_schema()
+    # A mapping's key that has no name's shape is a fault, as it is for the types.
+    as_json["properties"]["versions"]["additionalProperties"] = False
+    return as_json
 
 
 def _draft(tree: Tree, catalog: Catalog | None, place: Mapping[str, Any]) -> Draft:
@@ -166,8 +178,11 @@ def _contradictions(draft: Draft) -> Iterator[Fault]:
     if isinstance(draft.features, DynamoFeatures):
         for key, problem, mend in _table_contradictions(draft.features):
             yield draft.tree.fault(("features", key), problem, mend)
+    if draft.offers is not None and draft.offers.path is None and draft.offers.table is None:
+        yield draft.tree.fault(("offers", "path"), "is missing", "add it")
     for name, version in draft.versions.items():
         yield from _version_contradictions(draft, version, ("versions", name))
+    yield from deployment_faults.contradictions(draft.tree)
 
 
 def _table_contradictions(table: DynamoFeatures) -> Iterator[tuple[str, str, str]]:

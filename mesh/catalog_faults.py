@@ -25,7 +25,11 @@ _SHAPES = {
     "table": ("no name of a DynamoDB table", "use letters, digits, dots, dashes and underscores, 3 to 255 of them"),
     "region": ("no AWS region", "give one such as eu-west-1"),
     "endpoint_url": ("no address of a server", "give http:// or https:// and the host, such as http://localhost:8000"),
+    "image": ("no name of an image", "give REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:DIGEST"),
+    "tolerance": ("no share", "give a number of at least 0, such as 0.1"),
 }
+_QUANTITIES = frozenset({"cpu", "cpu_limit", "memory", "ephemeral_storage", "rows", "averageValue", "value"})
+_QUANTITY = ("no quantity above 0", "give a number, or one with Kubernetes' suffix, such as 500m, 20 or 256Mi")
 _NAME = ("not a DNS label", "use small letters, digits and dashes, at most 63 (it becomes a Kubernetes name)")
 
 
@@ -146,16 +150,22 @@ def _explain(kind: type[BaseModel], tree: Tree, detail: ErrorDetails) -> Fault:
         case "extra_forbidden":
             return tree.fault(at, "unknown key", _nearest(str(at[-1]), _keys_at(kind, detail["loc"][:-1])))
         case "union_tag_invalid":
-            context = detail["ctx"]
-            mend = f"it should be {context['expected_tags'].replace('[', '').replace(']', '')}"
-            return tree.fault((*at, "store"), f"{context['tag'].strip('[]')!r} is wrong", mend)
+            return _unknown_kind(tree, at, detail["ctx"])
         case "string_pattern_mismatch":
-            problem, mend = _SHAPES.get(str(at[-1]), _NAME)
+            key = str(at[-1])
+            problem, mend = _QUANTITY if key in _QUANTITIES else _SHAPES.get(key, _NAME)
             return tree.fault(at, f"{detail['input']!r} is {problem}", mend)
         case "string_type":
             return tree.fault(at, f"{detail['input']!r} is not text", "put it in quotes")
     message = detail["msg"][0].lower() + detail["msg"][1:]
     return tree.fault(at, f"{_brief(detail['input'])} is wrong", message.replace("input ", "it "))
+
+
+def _unknown_kind(tree: Tree, at: tuple[Step, ...], context: Mapping[str, str]) -> Fault:
+    """A block whose kind is not known: the key that tells it is called as the function that reads it."""
+    key, tag = context["discriminator"].rstrip("()"), context["tag"].strip("[]")
+    mend = f"it should be {context['expected_tags'].replace('[', '').replace(']', '')}"
+    return tree.fault((*at, key), "is missing" if tag == "None" else f"{tag!r} is wrong", mend)
 
 
 def _brief(value: Any) -> str:

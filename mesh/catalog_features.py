@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo
+from pydantic import Discriminator, Field, Tag
 
+from mesh.catalog_block import Block, Text, Uri
 from mesh.dynamodb.schema import COLUMNS_HASH, NUMBERS, TEXTS, WRITTEN_AT
 from mesh.player_features import Columns
 
-HAS_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://")
 Layout = Literal["packed", "attributes", "map", "feast"]
-
-
-def _absolute(uri: str, info: ValidationInfo) -> str:
-    folder = (info.context or {}).get("folder")
-    path = uri.removeprefix("file:").removeprefix("//") if uri.startswith("file:") else uri
-    if folder is None or HAS_SCHEME.match(path):
-        return path
-    return str(Path(folder, path))
-
-
-Uri = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]
-Text = Annotated[str, Field(min_length=1)]
-
-
-class Block(BaseModel):
-    """A block of the catalog: frozen, and strict about its keys and kinds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class _Store(Block):
@@ -122,17 +102,17 @@ def reserved_names(table: DynamoFeatures) -> frozenset[str]:
     return frozenset()
 
 
-def _tag(block: Any) -> str:
-    # A store that is not named is SQLite. The brackets mark a step that is no place in the file.
+def store(block: Any) -> str:
+    """Tells the blocks apart: a store that is not named is SQLite. The brackets mark a step that is no place."""
     kind = block.get("store", "sqlite") if isinstance(block, dict) else getattr(block, "store", "sqlite")
     return f"[{kind}]"
 
 
 Features = Annotated[
-    Annotated[SqliteFeatures, Tag("[sqlite]")] | Annotated[DynamoFeatures, Tag("[dynamodb]")], Discriminator(_tag)
+    Annotated[SqliteFeatures, Tag("[sqlite]")] | Annotated[DynamoFeatures, Tag("[dynamodb]")], Discriminator(store)
 ]
 
 
 def kind_of(block: Any) -> type[SqliteFeatures] | type[DynamoFeatures]:
     """The kind of block that a file's `features` is meant to be."""
-    return DynamoFeatures if _tag(block) == "[dynamodb]" else SqliteFeatures
+    return DynamoFeatures if store(block) == "[dynamodb]" else SqliteFeatures

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mesh import s3_address
-from mesh.catalog import Draft, Model
+from mesh.catalog import Draft, Model, Offers
+from mesh.catalog_block import HAS_SCHEME
 from mesh.catalog_faults import Fault, Step
-from mesh.catalog_features import HAS_SCHEME, DynamoFeatures
+from mesh.catalog_features import DynamoFeatures
 from mesh.errors import Misconfigured
 from mesh.model_file import BadModel, ModelHeader, read_header
-from mesh.offers_table import OffersTable, read_offers
+from mesh.offers_table import OffersTable, parse_offers, read_offers
 from mesh.player_features import Columns
 from mesh.player_store import open_store, read_columns
 from mesh.sources import Sources, misfits
@@ -47,6 +48,13 @@ def column_faults(draft: Draft, columns: Columns) -> Iterator[Fault]:
                 yield from _misfit_faults(draft, read_header(Path(model.uri)), at, sources)
 
 
+def offers_of(offers: Offers) -> OffersTable:
+    """The table that the catalog gives or names; raises Misconfigured with everything that is wrong in it."""
+    if offers.table is not None:
+        return parse_offers(offers.table, "the table")
+    return read_offers(Path(offers.path or ""))
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of the file at `path`, in hexadecimal."""
     with path.open("rb") as file:
@@ -74,14 +82,16 @@ def _columns(draft: Draft, found: list[Fault]) -> Columns | None:
 def _offers(draft: Draft, found: list[Fault]) -> OffersTable | None:
     if draft.offers is None:
         return None
-    path = Path(draft.offers.path)
-    if not _is_file(path):
-        found.append(draft.tree.fault(("offers", "path"), f"{path} is missing", "write it, or correct the path"))
+    key = "path" if draft.offers.table is None else "table"
+    if draft.offers.table is None and not (draft.offers.path and _is_file(Path(draft.offers.path))):
+        if draft.offers.path is not None:
+            problem = f"{draft.offers.path} is missing"
+            found.append(draft.tree.fault(("offers", key), problem, "write it, or correct the path"))
         return None
     try:
-        table = read_offers(path)
+        table = offers_of(draft.offers)
     except Misconfigured as error:
-        found += [draft.tree.fault(("offers", "path"), *_split(fault)) for fault in error.faults]
+        found += [draft.tree.fault(("offers", key), *_split(fault)) for fault in error.faults]
         return None
     found += offer_faults(draft, table)
     return table
@@ -91,10 +101,10 @@ def offer_faults(draft: Draft, table: OffersTable) -> Iterator[Fault]:
     """Where the catalog's `offers` block and its CSV file contradict each other."""
     offers = draft.offers
     if offers is not None and offers.fallback not in table.positions:
-        problem = f"{offers.fallback!r} is no offer of {offers.path}"
+        problem = f"{offers.fallback!r} is no offer of {offers.path or 'the table'}"
         yield draft.tree.fault(("offers", "fallback"), problem, "name one of its offer_ids")
     if offers is not None and offers.rank_by == "expected_revenue" and table.prices is None:
-        problem = f"expected revenue is score x price, and {offers.path} has no column price"
+        problem = f"expected revenue is score x price, and {offers.path or 'the table'} has no column price"
         yield draft.tree.fault(("offers", "rank_by"), problem, "add the column or rank by score")
 
 

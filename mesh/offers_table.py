@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,11 +31,19 @@ class OffersTable:
 def read_offers(path: Path) -> OffersTable:
     """Reads the CSV file at `path`; raises Misconfigured with everything that is wrong in it."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header, *lines = list(csv.reader(file)) or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured([f"{path}: cannot be read: {error}; check the path"]) from error
-    faults = _faults(path, header, lines)
+    return parse_offers(text, str(path))
+
+
+def parse_offers(text: str, origin: str) -> OffersTable:
+    """The offers in CSV `text`, which comes from `origin`; raises Misconfigured with everything that is wrong in it."""
+    try:
+        header, *lines = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+    except csv.Error as error:
+        raise Misconfigured([f"{origin}: cannot be read: {error}; mend the CSV"]) from error
+    faults = _faults(origin, header, lines)
     if faults:
         raise Misconfigured(faults)
     columns = {name: [line[position] for line in lines] for position, name in enumerate(header)}
@@ -46,27 +55,29 @@ def read_offers(path: Path) -> OffersTable:
     )
 
 
-def _faults(path: Path, header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+def _faults(origin: str, header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
     if "offer_id" not in header:
-        return [f"{path}:1: has no column offer_id; add one, with a header line above"]
-    faults = [f"{path}:1: column {name!r} is here twice; remove one" for name in set(header) if header.count(name) > 1]
+        return [f"{origin}:1: has no column offer_id; add one, with a header line above"]
+    faults = [
+        f"{origin}:1: column {name!r} is here twice; remove one" for name in set(header) if header.count(name) > 1
+    ]
     if not lines or len(lines) > MAX_OFFERS:
-        faults.append(f"{path}: has {len(lines)} offers; give 1 to {MAX_OFFERS}")
+        faults.append(f"{origin}: has {len(lines)} offers; give 1 to {MAX_OFFERS}")
     if any(len(line) != len(header) for line in lines):
         number = next(n for n, line in enumerate(lines, 2) if len(line) != len(header))
-        return [*faults, f"{path}:{number}: does not have {len(header)} cells like the header; mend the line"]
-    return faults + _cell_faults(path, header, lines)
+        return [*faults, f"{origin}:{number}: does not have {len(header)} cells like the header; mend the line"]
+    return faults + _cell_faults(origin, header, lines)
 
 
-def _cell_faults(path: Path, header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+def _cell_faults(origin: str, header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
     faults, first = [], dict[str, int]()
     ids = header.index("offer_id")
     price = header.index("price") if "price" in header else None
     for number, line in enumerate(lines, 2):
         if not line[ids] or first.setdefault(line[ids], number) != number:
-            faults.append(f"{path}:{number}: offer_id {line[ids]!r} is empty or here twice; give it its own")
+            faults.append(f"{origin}:{number}: offer_id {line[ids]!r} is empty or here twice; give it its own")
         if price is not None and not _is_price(line[price]):
-            faults.append(f"{path}:{number}: price {line[price]!r} is wrong; give a number of at least 0, or none")
+            faults.append(f"{origin}:{number}: price {line[price]!r} is wrong; give a number of at least 0, or none")
     return faults
 
 

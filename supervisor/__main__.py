@@ -18,7 +18,6 @@ from mesh import catalog_files, serving, telemetry
 from mesh.catalog import Catalog, read
 from mesh.catalog_features import Features, SqliteFeatures
 from mesh.errors import Misconfigured
-from mesh.offers_table import read_offers
 from mesh.sources import Sources
 from mesh.wire import offers_pb2_grpc
 from supervisor import settings as command_line
@@ -164,7 +163,7 @@ def open_cache(features: Features, store: FeatureStore, log: FeatureLog) -> Feat
 
 def build_game(catalog: Catalog, features: FeatureCache, pressure: Pressure, metrics: Metrics) -> Game:
     """A game and its ensembles, not connected to any replica yet."""
-    offers = read_offers(Path(catalog.offers.path)) if catalog.offers else None
+    offers = catalog_files.offers_of(catalog.offers) if catalog.offers else None
     planner = RowPlanner(Sources(features.columns, catalog.context, offers))
     ensembles = {
         name: Ensemble(
