@@ -38,7 +38,7 @@ class Replicas(Block):
     """How many pods the HPA may make."""
 
     min: int = Field(2, ge=1, description="two, so that a node can be drained")
-    max: int = Field(10, ge=1, description="each replica of a supervisor has a lane to every replica of every model")
+    max: int = Field(10, ge=1, description="never more, whatever the load")
 
 
 class Resources(Block):
@@ -90,6 +90,7 @@ class SupervisorResources(Resources):
     """One event loop saturates one core."""
 
     cpu: PositiveQuantity = Field("1", description="the request; the HPA's percentages are of it")
+    memory: PositiveQuantity = Field("512Mi", description="request and limit; the cache of players is in it")
     ephemeral_storage: PositiveQuantity = Field("100Mi", description="request and limit")
 
 
@@ -122,6 +123,7 @@ class Monitoring(Block):
     """Objects for the Prometheus operator and Grafana; their kinds must be known to the cluster."""
 
     enabled: bool = False
+    dashboards: bool = Field(True, description="a ConfigMap with Grafana's dashboards; one game's are enough for all")
     namespace: Text = Field("monitoring", description="where Prometheus runs: it may read the metrics")
     labels: Mapping[str, str] = Field(
         default_factory=dict, description="of PodMonitors and rules, such as `release: NAME`, by which they are chosen"
@@ -137,6 +139,7 @@ class Kubernetes(Block):
     files: Mapping[str, Any] | None = Field(
         None, description="a volume source that holds the files which the catalog names by relative paths"
     )
+    host: Text = Field("0.0.0.0", description="the address that pods listen on; `::` where there is only IPv6")
     load_s: int = Field(180, ge=1, le=3600, description="how long a model may take until it is served")
     image_pull_secrets: Names = ()
     service_account_annotations: Mapping[str, str] = Field(

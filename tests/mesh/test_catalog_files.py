@@ -41,6 +41,7 @@ class Game:
         self.offers("offer_id,price\nstarter,1\ngold,9\n")
         self.rank_by = "expected_revenue"
         self.fallback = "starter"
+        self.table = ""
 
     def store(self, columns: Columns) -> None:
         with replacing_store(self.folder / "players.sqlite", columns):
@@ -54,7 +55,7 @@ class Game:
         file = self.folder / "mesh.yaml"
         file.write_text(
             f"game: g\nfeatures: {{path: players.sqlite}}\n{self.more}\n"
-            f"offers: {{path: offers.csv, fallback: {self.fallback}, rank_by: {self.rank_by}}}\n"
+            f"offers: {{path: offers.csv, fallback: {self.fallback}, rank_by: {self.rank_by}{self.table}}}\n"
             f"versions: {{v: {{models: [{{name: m, uri: '{uri}'{self.model}}}]}}}}\n"
         )
         draft = catalog.read(file)
@@ -193,6 +194,15 @@ def test_offers_that_are_not_there_are_one_fault(game: Game, binary: TrainedFore
 def test_every_fault_of_the_offers_is_told(game: Game, binary: TrainedForest) -> None:
     game.offers("offer_id,price\nstarter,cheap\nstarter,1\n")
     assert [fault.split(": ")[0] for fault in game.faults(binary.path)] == ["offers.path"] * 2
+
+
+def test_offers_in_the_catalog_itself_are_read_instead_of_the_file(game: Game, binary: TrainedForest) -> None:
+    (game.folder / "offers.csv").unlink()
+    game.table = r', table: "offer_id,price\nstarter,1\n"'
+    assert game.faults(binary.path) == []
+    game.table = r', table: "offer_id,price\nstarter,cheap\n"'
+    (fault,) = game.faults(binary.path)
+    assert fault.startswith("offers.table: the table:2: price 'cheap' is wrong")
 
 
 def test_a_fallback_that_is_no_offer_is_a_fault(game: Game, binary: TrainedForest) -> None:

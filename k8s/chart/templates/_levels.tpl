@@ -1,0 +1,97 @@
+{{/*
+Lays the second mapping over the first, in place: mappings key by key, anything else replaced.
+Not mergeOverwrite, for which 0 and false are no values: a window of 0 seconds must go over one of 60.
+*/}}
+{{- define "mesh.lay" -}}
+{{- $under := index . 0 -}}
+{{- range $key, $value := index . 1 -}}
+{{- if kindIs "invalid" $value -}}
+{{- else if and (kindIs "map" $value) (kindIs "map" (index $under $key)) -}}
+{{- include "mesh.lay" (list (index $under $key) $value) -}}
+{{- else -}}
+{{- $_ := set $under $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Puts into the given dict as `models` every model with what the levels come to for it: the game's values, the version's
+over them, the model's over those. Called as: include "mesh.models" (list $ $into)
+*/}}
+{{- define "mesh.models" -}}
+{{- $root := index . 0 -}}
+{{- $models := list -}}
+{{- $names := dict -}}
+{{- range $version, $ensemble := $root.Values.versions -}}
+{{- range $position, $given := $ensemble.models -}}
+{{- $model := dict -}}
+{{- range $level := list $root.Values $ensemble $given -}}
+{{- include "mesh.lay" (list $model (deepCopy (pick $level "image" "replicas" "resources" "signal" "in_flight" "hpa"))) -}}
+{{- end -}}
+{{- $_ := set $model "at" (printf "versions.%s.models[%d]" $version $position) -}}
+{{- $_ := set $model "game" $root.Values.game -}}
+{{- $_ := set $model "version" $version -}}
+{{- $_ := set $model "model" $given.name -}}
+{{- $_ := set $model "name" (printf "%s-%s-%s" $root.Values.game $version $given.name) -}}
+{{- $_ := set $model "container" "worker" -}}
+{{- $_ := set $model "service" "inference.GRPCInferenceService" -}}
+{{- $_ := set $model "uri" (include "mesh.uri" (list $root $given.uri (printf "%s.uri" $model.at))) -}}
+{{- $_ := set $model "sha256" $given.sha256 -}}
+{{- $_ := set $model "kubernetes" $root.Values.kubernetes -}}
+{{- include "mesh.check" $model -}}
+{{- if hasKey $names $model.name -}}
+{{- fail (printf "%s.name: %q would be a Kubernetes name twice; rename the version or the model" $model.at $model.name) -}}
+{{- end -}}
+{{- $_ := set $names $model.name true -}}
+{{- $models = append $models $model -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set (index . 1) "models" $models -}}
+{{- end -}}
+
+{{/* The supervisor as such a dict. Called as: include "mesh.supervisor" (list $ $into) */}}
+{{- define "mesh.supervisor" -}}
+{{- $values := (index . 0).Values -}}
+{{- $into := index . 1 -}}
+{{- include "mesh.lay" (list $into (deepCopy $values.supervisor)) -}}
+{{- $_ := set $into "at" "supervisor" -}}
+{{- $_ := set $into "game" $values.game -}}
+{{- $_ := set $into "name" (printf "%s-supervisor" $values.game) -}}
+{{- $_ := set $into "container" "supervisor" -}}
+{{- $_ := set $into "service" "mesh.v1.Offers" -}}
+{{- $_ := set $into "signal" "cpu" -}}
+{{- $_ := set $into "kubernetes" $values.kubernetes -}}
+{{- include "mesh.check" $into -}}
+{{- end -}}
+
+{{/* Where a pod finds a model's file: an address or an absolute path as it is, else below the volume of files. */}}
+{{- define "mesh.uri" -}}
+{{- $root := index . 0 -}}
+{{- $uri := trimPrefix "file:" (index . 1) | trimPrefix "//" -}}
+{{- if or (contains "://" $uri) (hasPrefix "/" $uri) -}}
+{{- $uri -}}
+{{- else if $root.Values.kubernetes.files -}}
+{{- printf "/srv/ensemble-mesh/%s" $uri -}}
+{{- else -}}
+{{- fail (printf "%s: %s is a path in a folder, and no volume holds that folder; give s3://BUCKET/KEY, or name the volume in kubernetes.files" (index . 2) $uri) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What the schema cannot say, because it is about two values at once. */}}
+{{- define "mesh.check" -}}
+{{- if gt (int .replicas.min) (int .replicas.max) -}}
+{{- fail (printf "%s.replicas: min %v is above max %v; lower min or raise max (what is not given here comes from the version, the game or the default)" .at .replicas.min .replicas.max) -}}
+{{- end -}}
+{{- if gt (len .name) 63 -}}
+{{- fail (printf "%s.name: %q has %d characters, and a Kubernetes name at most 63; shorten the name of the game, the version or the model" .at .name (len .name)) -}}
+{{- end -}}
+{{- if and (eq .signal "in_flight") .hpa.metrics -}}
+{{- fail (printf "%s.hpa.metrics: metrics are given, and signal: in_flight makes them; remove one of the two, for a model or for the game" .at) -}}
+{{- end -}}
+{{- $check := . -}}
+{{- range $position, $metric := .hpa.metrics -}}
+{{- if and (eq $metric.type "ContainerResource") (ne $metric.containerResource.container $check.container) -}}
+{{- fail (printf "%s.hpa.metrics[%d].containerResource.container: the pods have no container %q; it is called %s" $check.at $position $metric.containerResource.container $check.container) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,105 @@
+{{/*
+What the pods of both services have in common. A pod's life: its startup probe waits for the model, its readiness for
+SERVING; when it must go, its endpoint is withdrawn at once, it sleeps until every supervisor knows, and then drains.
+*/}}
+{{- define "mesh.pod.security" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "mesh.container.security" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{- define "mesh.pod" -}}
+enableServiceLinks: false
+terminationGracePeriodSeconds: 30
+securityContext:
+  {{- include "mesh.pod.security" . | nindent 2 }}
+{{- with .kubernetes.image_pull_secrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . | quote }}
+  {{- end }}
+{{- end }}
+{{- with .kubernetes.node_selector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .kubernetes.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .kubernetes.priority_class }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+topologySpreadConstraints:
+  {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+  - topologyKey: {{ . }}
+    maxSkew: 1
+    whenUnsatisfiable: ScheduleAnyway
+    matchLabelKeys: [pod-template-hash]
+    labelSelector:
+      matchLabels:
+        {{- include "mesh.selector" $ | nindent 8 }}
+  {{- end }}
+{{- end -}}
+
+{{/* Environment, ports, life and limits of the one container. */}}
+{{- define "mesh.container" -}}
+image: {{ .image | quote }}
+imagePullPolicy: IfNotPresent
+env:
+  - name: POD_NAMESPACE
+    valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+  {{- range $name, $value := .kubernetes.env }}
+  - name: {{ $name }}
+    value: {{ $value | quote }}
+  {{- end }}
+{{- with .kubernetes.secrets }}
+envFrom:
+  {{- range . }}
+  - secretRef: {name: {{ . | quote }}}
+  {{- end }}
+{{- end }}
+ports:
+  - {name: grpc, containerPort: 9000}
+  - {name: metrics, containerPort: 9100}
+startupProbe:
+  grpc: {port: 9000, service: {{ .service }}}
+  periodSeconds: 1
+  timeoutSeconds: 1
+  failureThreshold: {{ .kubernetes.load_s }}
+readinessProbe:
+  grpc: {port: 9000, service: {{ .service }}}
+  periodSeconds: 5
+  timeoutSeconds: 3
+  failureThreshold: 3
+# Of the server as a whole, answered by the event loop: a loop that hangs for half a minute is started anew.
+livenessProbe:
+  grpc: {port: 9000}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 3
+lifecycle:
+  preStop:
+    sleep: {seconds: 5}
+resources:
+  requests:
+    cpu: {{ .resources.cpu | toString | quote }}
+    memory: {{ .resources.memory | toString | quote }}
+    ephemeral-storage: {{ .resources.ephemeral_storage | toString | quote }}
+  limits:
+    {{- with .resources.cpu_limit }}
+    cpu: {{ . | toString | quote }}
+    {{- end }}
+    memory: {{ .resources.memory | toString | quote }}
+    ephemeral-storage: {{ .resources.ephemeral_storage | toString | quote }}
+securityContext:
+  {{- include "mesh.container.security" . | nindent 2 }}
+{{- end -}}

@@ -1,0 +1,80 @@
+{{- define "mesh.supervisor.deployment" -}}
+{{- $root := index . 0 -}}
+{{- with index . 1 -}}
+{{- $slices := eq .kubernetes.discovery "endpoint_slices" -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ .name }}
+  labels:
+    {{- include "mesh.labels" . | nindent 4 }}
+spec:
+  # No replicas: the HPA owns them.
+  revisionHistoryLimit: 3
+  selector:
+    matchLabels:
+      {{- include "mesh.selector" . | nindent 6 }}
+  strategy:
+    type: RollingUpdate
+    rollingUpdate: {maxSurge: 25%, maxUnavailable: 0}
+  template:
+    metadata:
+      labels:
+        {{- include "mesh.labels" . | nindent 8 }}
+      annotations:
+        # Another catalog means other pods: a supervisor reads it once.
+        ensemble-mesh/catalog: {{ include "mesh.catalog" $root | sha256sum }}
+    spec:
+      serviceAccountName: {{ .name }}
+      automountServiceAccountToken: {{ $slices }}
+      {{- include "mesh.pod" . | nindent 6 }}
+      containers:
+        - name: supervisor
+          args:
+            - --catalog=/etc/ensemble-mesh/mesh.yaml
+            - --files=/srv/ensemble-mesh
+            {{- if $slices }}
+            - --endpoint-slices
+            {{- else }}
+            - --dns=$(POD_NAMESPACE)
+            {{- end }}
+            - --host={{ .kubernetes.host }}
+            - --port=9000
+            - --metrics-host={{ .kubernetes.host }}
+            - --metrics-port=9100
+            - --ready-within-s=10
+            - --max-connection-age-s=60
+            - --drain-s=15
+          {{- include "mesh.container" . | nindent 10 }}
+          volumeMounts:
+            - {name: tmp, mountPath: /tmp}
+            - {name: catalog, mountPath: /etc/ensemble-mesh, readOnly: true}
+            {{- if .kubernetes.files }}
+            - {name: files, mountPath: /srv/ensemble-mesh, readOnly: true}
+            {{- end }}
+      volumes:
+        - name: tmp
+          emptyDir: {sizeLimit: {{ .resources.ephemeral_storage | toString | quote }}}
+        - name: catalog
+          configMap: {name: {{ .game }}-catalog}
+        {{- with .kubernetes.files }}
+        - name: files
+          {{- toYaml . | nindent 10 }}
+        {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* What the supervisor needs of the catalog: without the words for the cluster, so that they start no supervisor anew. */}}
+{{- define "mesh.catalog" -}}
+{{- $catalog := omit (deepCopy .Values) "image" "replicas" "resources" "signal" "in_flight" "hpa" "supervisor" "kubernetes" -}}
+{{- range $name, $version := $catalog.versions -}}
+{{- $models := list -}}
+{{- range $version.models -}}
+{{- $models = append $models (omit . "image" "replicas" "resources" "signal" "in_flight" "hpa") -}}
+{{- end -}}
+{{- $version = omit $version "image" "replicas" "resources" "signal" "in_flight" "hpa" -}}
+{{- $_ := set $version "models" $models -}}
+{{- $_ := set $catalog.versions $name $version -}}
+{{- end -}}
+{{- toYaml $catalog -}}
+{{- end -}}

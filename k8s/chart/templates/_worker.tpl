@@ -1,0 +1,51 @@
+{{- define "mesh.model.deployment" -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ .name }}
+  labels:
+    {{- include "mesh.labels" . | nindent 4 }}
+spec:
+  # No replicas: the HPA owns them.
+  revisionHistoryLimit: 3
+  selector:
+    matchLabels:
+      {{- include "mesh.selector" . | nindent 6 }}
+  strategy:
+    type: RollingUpdate
+    rollingUpdate: {maxSurge: 25%, maxUnavailable: 0}
+  template:
+    metadata:
+      labels:
+        {{- include "mesh.labels" . | nindent 8 }}
+    spec:
+      serviceAccountName: {{ .game }}-worker
+      automountServiceAccountToken: false
+      {{- include "mesh.pod" . | nindent 6 }}
+      containers:
+        - name: worker
+          args:
+            - --name={{ .model }}
+            - --uri={{ .uri }}
+            {{- with .sha256 }}
+            - --sha256={{ . }}
+            {{- end }}
+            - --host={{ .kubernetes.host }}
+            - --port=9000
+            - --metrics-port=9100
+            - --cache=/tmp/models
+            - --drain-s=15
+          {{- include "mesh.container" . | nindent 10 }}
+          volumeMounts:
+            - {name: tmp, mountPath: /tmp}
+            {{- if .kubernetes.files }}
+            - {name: files, mountPath: /srv/ensemble-mesh, readOnly: true}
+            {{- end }}
+      volumes:
+        - name: tmp
+          emptyDir: {sizeLimit: {{ .resources.ephemeral_storage | toString | quote }}}
+        {{- with .kubernetes.files }}
+        - name: files
+          {{- toYaml . | nindent 10 }}
+        {{- end }}
+{{- end -}}
