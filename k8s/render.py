@@ -1,4 +1,4 @@
-"""`python -m k8s.render`: what the chart makes of the example, one file a model, for `kubectl apply -k` and for review."""
+"""`python -m k8s.render`: what the chart makes of the example, one file a model, to review and apply."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from mesh.errors import Misconfigured
 
 RENDERED = CHART.parent / "rendered"
 EXAMPLE = CHART.parent.parent / "examples/dragonfall/mesh.yaml"
+TOOLS = CHART.parent.parent / "build/go/bin"
 KUBERNETES = "1.36"
 _SHARED = "shared.yaml"
 
@@ -39,8 +40,13 @@ class Document:
 
 
 def helm() -> str | None:
-    """The Helm to render with: $HELM, or the one on the path."""
-    return shutil.which(os.environ.get("HELM", "helm"))
+    """The Helm to render with: $HELM, or the one on the path, or that of `make k8s-tools`."""
+    return shutil.which(os.environ.get("HELM", "helm"), path=search_path())
+
+
+def search_path() -> str:
+    """Where programs are looked for: the path, then what `make k8s-tools` has built."""
+    return os.pathsep.join((os.environ.get("PATH", os.defpath), str(TOOLS)))
 
 
 def render(catalog: Path, game: str, *more: str) -> list[Document]:

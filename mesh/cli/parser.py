@@ -29,6 +29,7 @@ def build() -> argparse.ArgumentParser:
     _add_features(commands)
     _add_catalog(commands)
     _add_publish(commands)
+    _add_k8s(commands)
     return parser
 
 
@@ -111,6 +112,24 @@ def _add_publish(commands: Commands) -> None:
     publish.add_argument("--to", required=True, metavar="s3://BUCKET/PREFIX", help="where they go, by file name")
     publish.add_argument("--force", action="store_true", help="replace objects that have other content")
     _add_json(publish, "the models as one line of JSON")
+
+
+def _add_k8s(commands: Commands) -> None:
+    k8s = _group(commands, "k8s", "a game in the cluster")
+    diff = _command(k8s, "diff", "mesh.cli.k8s_diff:run", "show which HPAs a catalog would change; 1 if any")
+    diff.add_argument("file", type=Path, metavar="FILE", help="the game's catalog")
+    diff.add_argument(
+        "--rendered",
+        type=Path,
+        default=Path("k8s/rendered"),
+        metavar="DIR",
+        help="compare with DIR/GAME (default: %(default)s)",
+    )
+    diff.add_argument("--live", action="store_true", help="compare with the cluster that kubectl reaches")
+    diff.add_argument("--namespace", "-n", metavar="NS", help="live: the game's (default: kubectl's)")
+    diff.add_argument("--context", metavar="NAME", help="live: of the kubeconfig (default: the current)")
+    diff.add_argument("--kubectl", default="kubectl", metavar="PROGRAM", help="live: (default: %(default)s)")
+    _add_json(diff, "the changes as one line of JSON")
 
 
 def _group(commands: Commands, name: str, about: str) -> Commands:

@@ -1,0 +1,76 @@
+"""The HPAs that are there: in a folder that the chart rendered, or in a live cluster by kubectl."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mesh.deployment.autoscalers import Autoscaler
+from mesh.errors import MeshError, Misconfigured, Unavailable
+
+KUBECTL_S = 30
+
+
+def rendered(folder: Path) -> list[Autoscaler]:
+    """The HPAs and ScaledObjects in the YAML files of `folder`; raises Misconfigured when there is no such folder."""
+    if not folder.is_dir():
+        raise Misconfigured([f"{folder}: is no folder; render the chart into it, or give --rendered or --live"])
+    return list(_autoscalers(one for file in sorted(folder.glob("*.yaml")) for one in _objects(file)))
+
+
+def live(game: str, kubectl: Sequence[str]) -> list[Autoscaler]:
+    """Those of `game` in the cluster that `kubectl`, a command with its options, reaches; raises MeshError."""
+    found = _get(kubectl, "horizontalpodautoscalers", game)
+    try:
+        found += _get(kubectl, "scaledobjects.keda.sh", game)
+    except MeshError as error:
+        if "doesn't have a resource type" not in error.reason:
+            raise
+    return list(_autoscalers(found))
+
+
+def _get(kubectl: Sequence[str], kind: str, game: str) -> list[Any]:
+    command = [*kubectl, "get", kind, "-l", f"ensemble-mesh/game={game}", "-o", "json"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=KUBECTL_S, check=False)
+    except FileNotFoundError:
+        raise Misconfigured([f"{kubectl[0]}: is not installed; --live asks the cluster by it"]) from None
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"the cluster did not answer within {KUBECTL_S} s") from None
+    if done.returncode:
+        raise Unavailable(done.stderr.strip())
+    items: list[Any] = json.loads(done.stdout)["items"]
+    return items
+
+
+def _objects(file: Path) -> list[Any]:
+    try:
+        return list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise Misconfigured([f"{file}: cannot be read: {' '.join(str(error).split())}; render it anew"]) from error
+
+
+def _autoscalers(objects: Iterable[Any]) -> Iterator[Autoscaler]:
+    for one in objects:
+        kind, name = (one or {}).get("kind"), (one or {}).get("metadata", {}).get("name", "")
+        if kind == "ScaledObject":
+            yield Autoscaler("ScaledObject", name, _of_scaled_object(one["spec"]))
+        elif kind == "HorizontalPodAutoscaler" and not name.startswith("keda-hpa-"):  # KEDA's own, of a ScaledObject
+            spec = {key: value for key, value in one["spec"].items() if key != "scaleTargetRef"}
+            yield Autoscaler("HorizontalPodAutoscaler", name, spec)
+
+
+def _of_scaled_object(spec: Any) -> dict[str, Any]:
+    behavior = spec.get("advanced", {}).get("horizontalPodAutoscalerConfig", {}).get("behavior", {})
+    thresholds = [trigger.get("metadata", {}).get("threshold") for trigger in spec.get("triggers", ())]
+    return {
+        "minReplicaCount": spec.get("minReplicaCount"),
+        "maxReplicaCount": spec.get("maxReplicaCount"),
+        "threshold": thresholds[0] if len(thresholds) == 1 else thresholds,
+        "behavior": behavior,
+    }

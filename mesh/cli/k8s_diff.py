@@ -1,0 +1,48 @@
+"""`mesh k8s diff`: which HPAs a catalog would change, before anyone applies it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+
+from mesh import catalog as catalogs
+from mesh.cli import console, hpa_objects
+from mesh.cli.main import DONE, FAILED
+from mesh.deployment.autoscalers import Autoscaler, autoscalers
+from mesh.deployment.comparing import Change, changes
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints what would change; exit code 1 when anything would, as diff(1) has it."""
+    catalog = catalogs.load(arguments.file)
+    then = list(autoscalers(catalog))
+    found = list(changes(_now(arguments, catalog.game), then))
+    if arguments.json:
+        print(json.dumps([dataclasses.asdict(change) for change in found]))
+    else:
+        _print(found, then)
+    return FAILED if found else DONE
+
+
+def _now(arguments: argparse.Namespace, game: str) -> list[Autoscaler]:
+    if not arguments.live:
+        return hpa_objects.rendered(arguments.rendered / game)
+    options = {"--namespace": arguments.namespace, "--context": arguments.context}
+    given = [f"{option}={value}" for option, value in options.items() if value is not None]
+    return hpa_objects.live(game, [arguments.kubectl, *given])
+
+
+def _print(found: Sequence[Change], then: Sequence[Autoscaler]) -> None:
+    out = console.stdout()
+    if not found:
+        console.print_line(out, f"no change: all {len(then)} HPAs are as the catalog says")
+        return
+    table = console.table(("HPA", "field"), ("now", "would be"))
+    for position, change in enumerate(found):
+        repeated = position and found[position - 1].name == change.name
+        table.add_row("" if repeated else change.name, change.field, change.now, change.then)
+    out.print(table)
+    touched = len({change.name for change in found})
+    console.print_line(out, f"{touched} of {len(then)} HPAs would change")

@@ -1,0 +1,94 @@
+"""Catalogs for the chart: the example's, a small one that says everything, and 180 models of four games."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from k8s.render import EXAMPLE
+
+__all__ = ["EXAMPLE", "everything", "many", "small"]
+
+_HEAD = """\
+game: {game}
+features: {{store: dynamodb, table: players, region: eu-west-1}}
+context: {{platform: text}}
+"""
+
+_EVERYTHING = """\
+image: registry.example.com/mesh/worker@sha256:{digest}
+replicas: {{min: 3, max: 30}}
+resources: {{cpu: 1, cpu_limit: "2", memory: 512Mi}}
+hpa: {{cpu_percent: 70, behavior: {{scaleUp: {{stabilizationWindowSeconds: 30, tolerance: 0.05}}}}}}
+supervisor: {{replicas: {{max: 5}}, hpa: {{behavior: {{scaleDown: {{selectPolicy: Min}}}}}}}}
+kubernetes:
+  discovery: dns
+  files: {{persistentVolumeClaim: {{claimName: files}}}}
+  image_pull_secrets: [registry]
+  service_account_annotations: {{eks.amazonaws.com/role-arn: "arn:aws:iam::1:role/mesh"}}
+  env: {{AWS_ENDPOINT_URL_S3: "http://s3:9000", ANSWER: "42"}}
+  secrets: [aws]
+  node_selector: {{pool: mesh}}
+  tolerations: [{{key: mesh, operator: Exists}}]
+  priority_class: high
+  network_policies: {{callers: [{{podSelector: {{matchLabels: {{app: backend}}}}}}], ports: [443]}}
+  monitoring: {{enabled: true, labels: {{release: prometheus}}}}
+versions:
+  "2026-10-01":
+    replicas: {{max: 40}}
+    models:
+      - {{name: whales, uri: s3://m/w.txt, sha256: "{digest}"}}
+      - {{name: "1e3", uri: models/m.txt, hpa: {{behavior: {{scaleUp: {{stabilizationWindowSeconds: 0}}}}}}}}
+      - {{name: "on", uri: /models/m.txt, replicas: {{min: 4}}, signal: in_flight, in_flight: {{rows: 24}}}}
+      - name: "0x1f"
+        uri: s3://m/f.txt
+        signal: in_flight
+        in_flight: {{keda: {{prometheus: "http://prometheus:9090", authentication: token}}}}
+      - name: pods
+        uri: s3://m/p.txt
+        hpa:
+          metrics:
+            - {{type: Resource, resource: {{name: memory, target: {{type: AverageValue, averageValue: 200Mi}}}}}}
+            - type: Pods
+              pods: {{metric: {{name: queue}}, target: {{type: AverageValue, averageValue: 3}}}}
+            - type: External
+              external:
+                metric: {{name: rows, selector: {{matchExpressions: [{{key: a, operator: In, values: [b]}}]}}}}
+                target: {{type: Value, value: 100}}
+            - type: Object
+              object:
+                describedObject: {{apiVersion: v1, kind: Service, name: dragonfall}}
+                metric: {{name: hits}}
+                target: {{type: Value, value: 1500m}}
+"""
+
+
+def everything(folder: Path) -> Path:
+    """A catalog that uses every key for the cluster."""
+    file = folder / "everything.yaml"
+    file.write_text(_HEAD.format(game="everything") + _EVERYTHING.format(digest="0" * 64), encoding="utf-8")
+    return file
+
+
+def small(folder: Path, more: str = "", model: str = "") -> Path:
+    """Two models; `more` goes to the game's keys, `model` to the first model's."""
+    file = folder / "small.yaml"
+    extra = f", {model}" if model else ""
+    models = f"[{{name: whales, uri: s3://m/w.txt{extra}}}, {{name: minnows, uri: s3://m/m.txt}}]"
+    text = f'{_HEAD.format(game="small")}versions: {{"1": {{models: {models}}}}}\n{more}\n'
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def many(folder: Path, games: int = 4, versions: int = 3, models: int = 15) -> list[Path]:
+    """The catalogs of `games` games."""
+    return [_one_of_many(folder, f"game-{number}", versions, models) for number in range(games)]
+
+
+def _one_of_many(folder: Path, game: str, versions: int, models: int) -> Path:
+    file = folder / f"{game}.yaml"
+    lines = [_HEAD.format(game=game), "versions:"]
+    for version in range(versions):
+        lines += [f'  "2026-{10 + version}":', f"    traffic: {100 if version == 0 else 0}", "    models:"]
+        lines += [f"      - {{name: model-{n}, uri: s3://models/{version}/{n}.txt}}" for n in range(models)]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file

@@ -1,0 +1,146 @@
+"""The chart by Helm itself: what it makes of catalogs, and what it says against wrong ones."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from k8s import render, values
+from mesh import catalog
+from mesh.cli import hpa_objects
+from mesh.deployment.autoscalers import autoscalers
+from mesh.deployment.comparing import changes
+from mesh.errors import Misconfigured
+from tests.k8s import catalogs, objects
+
+
+def test_the_defaults_and_their_schema_are_those_of_the_types() -> None:
+    for path, text in values.files().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name} is stale; run `make chart`"
+
+
+@pytest.mark.usefixtures("helm")
+def test_what_is_committed_is_what_the_chart_makes() -> None:
+    folder = render.RENDERED / "dragonfall"
+    found = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    assert found == render.example(), "k8s/rendered is stale; run `make rendered`"
+
+
+def test_the_chart_has_nothing_that_helm_lint_finds(helm: str, tmp_path: Path) -> None:
+    for file in (catalogs.EXAMPLE, catalogs.everything(tmp_path), *catalogs.many(tmp_path)):
+        command = [helm, "lint", "--strict", str(values.CHART), "--kube-version", render.KUBERNETES, "-f", str(file)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.usefixtures("helm")
+def test_there_are_hpas_services_budgets_and_deployments_for_180_models(tmp_path: Path) -> None:
+    rendered = [objects.of(render.render(file, file.stem)) for file in catalogs.many(tmp_path)]
+    for kind in ("Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget"):
+        names = [name for game in rendered for name in game.names(kind)]
+        assert len(names) == len(set(names)) == 184
+
+
+@pytest.mark.usefixtures("helm")
+@pytest.mark.parametrize("which", ["example", "everything", "many"])
+def test_the_chart_and_the_command_agree_about_every_hpa(tmp_path: Path, which: str) -> None:
+    makers = {"example": lambda: catalogs.EXAMPLE, "everything": lambda: catalogs.everything(tmp_path)}
+    file = makers[which]() if which in makers else catalogs.many(tmp_path)[0]
+    folder = tmp_path / "rendered"
+    folder.mkdir()
+    for name, text in render.files(render.render(file, file.stem), "ns").items():
+        (folder / name).write_text(text, encoding="utf-8")
+    there = hpa_objects.rendered(folder)
+    said = list(autoscalers(catalog.load(file)))
+    assert sorted(scaler.name for scaler in there) == sorted(scaler.name for scaler in said)
+    assert list(changes(there, said)) == []
+
+
+@pytest.mark.usefixtures("helm")
+def test_the_supervisor_reads_the_catalog_that_the_chart_hands_on(tmp_path: Path) -> None:
+    for file in (catalogs.EXAMPLE, catalogs.everything(tmp_path)):
+        (handed,) = objects.of(render.render(file, file.stem)).of_kind("ConfigMap")[:1]
+        copy = tmp_path / "handed.yaml"
+        copy.write_text(handed["data"]["mesh.yaml"], encoding="utf-8")
+        assert _serving(catalog.load(copy), tmp_path) == _serving(catalog.load(file), file.parent)
+
+
+@pytest.mark.usefixtures("helm")
+@pytest.mark.parametrize(
+    "change",
+    ["hpa: {cpu_percent: 55}", "replicas: {max: 11}", "hpa: {behavior: {scaleUp: {tolerance: 0.2}}}"],
+)
+def test_another_hpa_of_one_model_changes_one_object(tmp_path: Path, change: str) -> None:
+    before, after = (_by_name(catalogs.small(tmp_path, model=model)) for model in ("", change))
+    assert before.keys() == after.keys()
+    changed = [key for key in before if before[key] != after[key]]
+    assert changed == [("HorizontalPodAutoscaler", "small-1-whales")]
+
+
+@pytest.mark.usefixtures("helm")
+def test_rows_in_flight_by_keda_are_a_scaled_object_and_no_hpa(tmp_path: Path) -> None:
+    game = objects.of(render.render(catalogs.everything(tmp_path), "everything"))
+    name = "everything-2026-10-01-0x1f"
+    assert name not in game.names("HorizontalPodAutoscaler")
+    (trigger,) = game.named("ScaledObject", name)["spec"]["triggers"]
+    assert trigger["metadata"]["query"] == (
+        'sum(mesh_rows_waiting{game="everything",version="2026-10-01",model="0x1f"}) + '
+        'sum(mesh_rows_outstanding{game="everything",version="2026-10-01",model="0x1f"})'
+    )
+
+
+@pytest.mark.usefixtures("helm")
+def test_monitoring_is_there_only_when_it_is_asked_for(tmp_path: Path) -> None:
+    kinds = ("PodMonitor", "PrometheusRule")
+    assert not objects.of(render.render(catalogs.small(tmp_path), "small")).of_kind(*kinds)
+    asked = catalogs.small(tmp_path, "kubernetes: {monitoring: {enabled: true}}")
+    assert len(objects.of(render.render(asked, "small")).of_kind(*kinds)) == 3
+
+
+@pytest.mark.usefixtures("helm")
+@pytest.mark.parametrize(
+    ("more", "model", "told"),
+    [
+        ("", "hpa: {behaviour: {}}", ["/versions/1/models/0/hpa", "behaviour"]),
+        ("", "hpa: {cpu_percent: -60}", ["/versions/1/models/0/hpa/cpu_percent", "minimum"]),
+        (
+            "hpa: {metrics: [{type: ContainerResource, containerResource: {name: cpu, container: worker, "
+            "target: {type: Utilization, averageUtilization: -5}}}]}",
+            "",
+            ["/hpa/metrics/0", "averageUtilization", "minimum"],
+        ),
+        ("replica: {min: 1}", "", ["replica"]),
+        ("", "replicas: {min: 12}", ["versions.1.models[0].replicas: min 12 is above max 10; lower min or raise max"]),
+        ("supervisor: {replicas: {min: 12}}", "", ["supervisor.replicas: min 12 is above max 10; lower min"]),
+        ("", "name: Whales", ["/versions/1/models/0/name", "pattern"]),
+        ("", f"name: {'w' * 60}", ["versions.1.models[0].name:", "has 68 characters", "at most 63; shorten"]),
+        ("", "uri: build/w.txt", ["versions.1.models[0].uri: build/w.txt is a path", "kubernetes.files"]),
+        ("", "resources: {memory: 1 GB}", ["/versions/1/models/0/resources/memory", "pattern"]),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_path(tmp_path: Path, more: str, model: str, told: list[str]) -> None:
+    file = catalogs.small(tmp_path, more, model)
+    text = file.read_text(encoding="utf-8")
+    key = model.partition(":")[0]
+    if key in ("name", "uri"):  # in the place of the model's own
+        own = {"name": "name: whales, ", "uri": "uri: s3://m/w.txt, "}[key]
+        file.write_text(text.replace(own, "", 1), encoding="utf-8")
+    with pytest.raises(Misconfigured) as raised:
+        render.render(file, "small")
+    assert [word for word in told if word not in str(raised.value)] == []
+
+
+def _by_name(file: Path) -> dict[tuple[str, str], str]:
+    rendered = render.render(file, "small")
+    return {(one.values["kind"], one.values["metadata"]["name"]): one.text for one in rendered}
+
+
+def _serving(found: catalog.Catalog, folder: Path) -> Any:
+    """What of a catalog concerns the serving, its paths without their folder."""
+    for_cluster = {"image", "replicas", "resources", "signal", "in_flight", "hpa", "supervisor", "kubernetes"}
+    text = found.model_dump_json(by_alias=True).replace(str(folder), "")
+    return json.loads(text, object_hook=lambda block: {k: v for k, v in block.items() if k not in for_cluster})

@@ -1,0 +1,42 @@
+"""What kube-score finds in a render: nothing, but for what is waived here, each with its reason."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from k8s import render
+from tests.k8s import catalogs
+
+WAIVED = {
+    "container-image-pull-policy": "a tag is never moved, a digest cannot be: pods start while the registry is down",
+    "deployment-has-host-podantiaffinity": "topologySpreadConstraints say it, for nodes and for zones",
+}
+# No CPU limit: a replica that may use idle CPU answers sooner, and the HPA sees more than 100 % of its request.
+NO_CPU_LIMIT = "--ignore-container-cpu-limit"
+
+
+@pytest.fixture(scope="module")
+def kube_score() -> str:
+    program = shutil.which(os.environ.get("KUBE_SCORE", "kube-score"), path=render.search_path())
+    if program is None:
+        pytest.skip("kube-score is not installed: `make k8s-tools` installs it where Go is")
+    return program
+
+
+@pytest.mark.usefixtures("helm")
+@pytest.mark.parametrize("which", ["example", "many"])
+def test_kube_score_finds_nothing(kube_score: str, tmp_path: Path, which: str) -> None:
+    for file in [catalogs.EXAMPLE] if which == "example" else catalogs.many(tmp_path):
+        text = "---\n".join(one.text for one in render.render(file, file.stem))
+        command = [kube_score, "score", "--kubernetes-version", f"v{render.KUBERNETES}", "-o", "ci", NO_CPU_LIMIT]
+        waived = [word for name in WAIVED for word in ("--ignore-test", name)]
+        done = subprocess.run(
+            [*command, "--exit-one-on-warning", *waived, "-"], input=text, capture_output=True, text=True, timeout=60
+        )
+        found = [line for line in done.stdout.splitlines() if not line.startswith(("[OK]", "[SKIPPED]"))]
+        assert (done.returncode, found) == (0, [])
