@@ -21,8 +21,8 @@ def test_a_player_stays_with_a_version() -> None:
 
 def test_the_place_of_a_player_is_the_one_that_is_written_down() -> None:
     # b2sum -l 64 of "dragonfall/p1", big-endian, as a share of 2**64: the same on every supervisor, for ever
-    assert assign("dragonfall", "p1", {"below": 33.801, "above": 66.199}) == "above"
-    assert assign("dragonfall", "p1", {"below": 33.802, "above": 66.198}) == "below"
+    assert assign("dragonfall", "p1", {"1-below": 33.801, "2-above": 66.199}) == "2-above"
+    assert assign("dragonfall", "p1", {"1-below": 33.802, "2-above": 66.198}) == "1-below"
 
 
 def test_shares_are_kept() -> None:
@@ -34,6 +34,13 @@ def test_a_share_that_grows_keeps_its_players() -> None:
     before = {player for player in PLAYERS if assign("g", player, {"new": 10.0, "old": 90.0}) == "new"}
     after = {player for player in PLAYERS if assign("g", player, {"new": 25.0, "old": 75.0}) == "new"}
     assert before < after
+
+
+def test_the_order_of_the_versions_in_the_file_does_not_matter() -> None:
+    one, other = {"a": 30.0, "b": 70.0}, {"b": 70.0, "a": 30.0}
+    assert [assign("g", player, one) for player in PLAYERS[:200]] == [
+        assign("g", player, other) for player in PLAYERS[:200]
+    ]
 
 
 def test_a_share_of_nothing_gets_nobody() -> None:
