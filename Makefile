@@ -5,7 +5,7 @@ PROTOS := $(wildcard protos/*.proto)
 # Together: what npm installs without saving, its next such call removes.
 NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4
 
-.PHONY: demo demo-dynamodb test check protos up load bench compare-ray test-servers dynamodb-local node-packages lock clean
+.PHONY: demo demo-dynamodb test check protos up load bench compare-ray test-servers dynamodb-local node-packages chart rendered k8s-tools lock clean
 
 demo: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.demo
@@ -54,6 +54,30 @@ node-packages:
 	@if command -v npm >/dev/null; then \
 	  npm install --prefix build/node --no-save --no-package-lock --loglevel=error $(NODE_TEST_PACKAGES); \
 	else echo "npm is not installed: nothing will be tested against dynalite or Node"; fi
+
+# The chart's default values and their schema, from the catalog's types; and what it makes of the example, by Helm.
+chart: .venv/dev.stamp
+	@$(BIN)/python -m k8s.values
+
+rendered: chart
+	@$(BIN)/python -m k8s.render
+
+# What renders the chart and judges it. Built by Go, some three minutes once; the tests that need it are skipped without.
+GO_TOOLS := build/go/bin/helm build/go/bin/kube-score
+HELM_MODULE := helm.sh/helm/v3/cmd/helm@v3.21.4
+KUBE_SCORE_MODULE := github.com/zegl/kube-score/cmd/kube-score@v1.20.0
+
+k8s-tools:
+	@if command -v go >/dev/null; then $(MAKE) -s $(GO_TOOLS); \
+	else echo "go is not installed: the chart will not be rendered, nor judged by kube-score"; fi
+
+build/go/bin/helm:
+	@echo "building $(HELM_MODULE)"
+	@GOBIN=$(CURDIR)/build/go/bin go install $(HELM_MODULE)
+
+build/go/bin/kube-score:
+	@echo "building $(KUBE_SCORE_MODULE)"
+	@GOBIN=$(CURDIR)/build/go/bin go install $(KUBE_SCORE_MODULE)
 
 protos: .venv/dev.stamp
 	@$(BIN)/python -m grpc_tools.protoc -Imesh/wire=protos --python_out=. --pyi_out=. --grpc_python_out=. \

@@ -13,6 +13,7 @@ from loadtest.capacity import command as profile
 from loadtest.compare import command as compare
 from loadtest.faults import CannotMeasure
 from loadtest.features import command as features
+from loadtest.fleet import command as fleet
 from loadtest.outages import command as outages
 from loadtest.run import command as run
 from mesh.errors import Misconfigured
@@ -25,6 +26,7 @@ COMMANDS = {
     "bench": (bench, "the reference workloads beside a monolith and beside the limit"),
     "features": (features, "what players from DynamoDB cost, beside plain aiobotocore and beside SQLite"),
     "outages": (outages, "the store of players fails in every way: what callers get, and whether it is true"),
+    "fleet": (fleet, "180 models: time to check and to render them, cost of a supervisor with 180 idle lanes"),
     "compare": (compare, "this mesh beside a monolith, a naive mesh and Ray Serve"),
 }
 
