@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from mesh.deployment.autoscalers import Autoscaler
-from mesh.errors import MeshError, Misconfigured, Unavailable
+from mesh.errors import Misconfigured
 
 KUBECTL_S = 30
 
@@ -24,12 +24,15 @@ def rendered(folder: Path) -> list[Autoscaler]:
 
 
 def live(game: str, kubectl: Sequence[str]) -> list[Autoscaler]:
-    """Those of `game` in the cluster that `kubectl`, a command with its options, reaches; raises MeshError."""
+    """Those of `game` in the cluster that `kubectl`, a command with its options, reaches.
+
+    Raises Misconfigured with kubectl's own words when it cannot.
+    """
     found = _get(kubectl, "horizontalpodautoscalers", game)
     try:
         found += _get(kubectl, "scaledobjects.keda.sh", game)
-    except MeshError as error:
-        if "doesn't have a resource type" not in error.reason:
+    except Misconfigured as error:
+        if "doesn't have a resource type" not in error.reason:  # a cluster without KEDA
             raise
     return list(_autoscalers(found))
 
@@ -41,9 +44,11 @@ def _get(kubectl: Sequence[str], kind: str, game: str) -> list[Any]:
     except FileNotFoundError:
         raise Misconfigured([f"{kubectl[0]}: is not installed; --live asks the cluster by it"]) from None
     except subprocess.TimeoutExpired:
-        raise Unavailable(f"the cluster did not answer within {KUBECTL_S} s") from None
+        raise Misconfigured(
+            [f"the cluster did not answer within {KUBECTL_S} s; try again, or compare with --rendered"]
+        ) from None
     if done.returncode:
-        raise Unavailable(done.stderr.strip())
+        raise Misconfigured([done.stderr.strip()])
     items: list[Any] = json.loads(done.stdout)["items"]
     return items
 

@@ -15,7 +15,7 @@ from mesh.deployment.comparing import Change, changes
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints what would change; exit code 1 when anything would, as diff(1) has it."""
+    """Prints what would change; exit codes as diff(1) has them: 0 nothing, 1 something, 2 it cannot be told."""
     catalog = catalogs.load(arguments.file)
     then = list(autoscalers(catalog))
     found = list(changes(_now(arguments, catalog.game), then))
