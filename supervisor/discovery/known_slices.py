@@ -37,6 +37,7 @@ class KnownSlices:
         for event in events:
             kind, item = (event.get("type"), event.get("object")) if isinstance(event, dict) else (None, event)
             if kind == "ERROR":
+                self.version = None  # whatever it is: to go on from here could bring the same again
                 raise _error(item)
             if kind in ("ADDED", "MODIFIED"):
                 self._put(item)
