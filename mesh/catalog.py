@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mesh import catalog_faults
+from mesh import catalog_faults, catalog_schema
 from mesh.catalog_block import Block, Uri
 from mesh.catalog_faults import Fault, Tree
 from mesh.catalog_features import DynamoFeatures, Features, kind_of, own_attributes, reserved_names
@@ -141,7 +141,7 @@ def read(path: Path, folder: Path | None = None) -> Draft:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a catalog file."""
-    as_json = Catalog.model_json_schema()
+    as_json = catalog_schema.plain(Catalog.model_json_schema())
     # A mapping's key that has no name's shape is a fault, as it is for the types.
     as_json["properties"]["versions"]["additionalProperties"] = False
     return as_json
