@@ -1,0 +1,58 @@
+"""Games in a cluster, installed as operators do: by Helm, the catalog being the values."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from k8s.values import CHART
+from tests.cluster.kubectl import Namespace
+from tests.cluster.waiting import until
+
+HELM_S = 110.0
+CREATED_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A game's release; `helm` is the program."""
+
+    helm: str
+    namespace: Namespace
+    game: str
+
+    def install(self, catalog: Path, *more: str) -> str:
+        """Installs it; what Helm remarked on the way."""
+        return self._run("install", catalog, *more)
+
+    def upgrade(self, catalog: Path, *more: str) -> str:
+        """Upgrades it; what Helm remarked on the way."""
+        return self._run("upgrade", catalog, *more)
+
+    def _run(self, verb: str, catalog: Path, *more: str) -> str:
+        where = ("--namespace", self.namespace.name)
+        command = [self.helm, verb, self.game, str(CHART), *where, "--values", str(catalog), *more]
+        environment = self.namespace.cluster.environment
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=HELM_S, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+
+def all_have_pods(namespace: Namespace) -> bool:
+    """Whether every Deployment has the pods it is to have: pods that a cluster forbids are never created."""
+    deployments = namespace.all("deployments")
+    return bool(deployments) and all(
+        one.get("status", {}).get("replicas", 0) >= one["spec"]["replicas"] for one in deployments
+    )
+
+
+def until_all_have_pods(namespace: Namespace) -> None:
+    """Waits for it; a pod that is refused fails it with what the ReplicaSets say."""
+    try:
+        until(lambda: all_have_pods(namespace), CREATED_S, "every Deployment has its pods")
+    except AssertionError as error:
+        told = [one["status"].get("conditions") for one in namespace.all("replicasets")]
+        raise AssertionError(f"{error}: {[one for one in told if one]}") from None

@@ -1,0 +1,91 @@
+"""The example on a small scale: its 15 models with fewer trees and some of its players, in a ConfigMap for any pod."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from examples.dragonfall.offers import OFFERS_CSV, read_offers
+from examples.dragonfall.simulation import simulate_players, write_players
+from examples.dragonfall.training import Effort, train_all
+from k8s.render import EXAMPLE
+from tests.cluster.kubectl import Namespace
+
+GAME, VERSION = "dragonfall", "2026-10"
+FILES = "dragonfall-files"
+PLAYERS = 1_000
+EFFORT = Effort(rows=4_000, trees=10)  # a ConfigMap holds one MiB, models, players and all
+LOAD_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class SmallGame:
+    """A catalog, and beside it what it names."""
+
+    catalog: Path
+
+    def values(self) -> dict[str, Any]:
+        """What the catalog says."""
+        read: dict[str, Any] = yaml.safe_load(self.catalog.read_text(encoding="utf-8"))
+        return read
+
+    def put_files(self, namespace: Namespace) -> None:
+        """Hands what the catalog names to the pods of a namespace."""
+        files = [f"--from-file={file}" for file in sorted(self.catalog.parent.iterdir()) if file != self.catalog]
+        namespace.run("create", "configmap", FILES, *files)
+
+    def changed(self, **keys: Any) -> Path:
+        """Another catalog with some keys of the game and of the model `whales` (as `whales={...}`) changed."""
+        values = self.values()
+        of_whales = keys.pop("whales", {})
+        for model in values["versions"][VERSION]["models"]:
+            model.update(of_whales if model["name"] == "whales" else {})
+        folder = self.catalog.parent.parent
+        path = folder / f"changed-{len(list(folder.iterdir()))}.yaml"
+        path.write_text(yaml.safe_dump(values | keys, sort_keys=False), encoding="utf-8")
+        return path
+
+
+def deployment(model: str) -> str:
+    """The name of a model's Deployment, Service and HPA."""
+    return f"{GAME}-{VERSION}-{model}"
+
+
+def build(folder: Path) -> SmallGame:
+    """Trains the models and fills the store into `folder`/files: some seconds."""
+    files = folder / "files"
+    files.mkdir()
+    shutil.copy(OFFERS_CSV, files / "offers.csv")
+    for _ in train_all(simulate_players(), read_offers(), files, EFFORT):
+        pass
+    catalog = files / "mesh.yaml"
+    catalog.write_text(yaml.safe_dump(_catalog(), sort_keys=False), encoding="utf-8")
+    players = folder / "players.csv"
+    write_players(simulate_players(PLAYERS), players)
+    load = [sys.executable, "-m", "mesh.cli.main", "features", "load", str(players), "--catalog", str(catalog)]
+    subprocess.run(load, check=True, capture_output=True, timeout=LOAD_S)
+    return SmallGame(catalog)
+
+
+def _catalog() -> dict[str, Any]:
+    """The example's, with flat files, and what fits a laptop or a machine of CI.
+
+    Every HPA may scale, and only that of `whales` will: a worker asks for little CPU, and whales' HPA wants pods to use
+    no more than they asked for, the others' ten times as much.
+    """
+    values: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
+    values["features"]["path"] = "players.sqlite"
+    values["kubernetes"] = {"files": {"configMap": {"name": FILES}}}
+    values |= {"replicas": {"min": 1, "max": 3}, "resources": {"cpu": "40m", "memory": "192Mi"}}
+    values["hpa"] = {"cpu_percent": 1000, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}
+    for model in values["versions"][VERSION]["models"]:
+        model["uri"] = f"{model['name']}.txt"
+        if model["name"] == "whales":
+            model |= {"replicas": {"min": 1, "max": 3}, "resources": {"cpu": "20m"}, "hpa": {"cpu_percent": 60}}
+    return values

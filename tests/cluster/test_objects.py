@@ -1,0 +1,62 @@
+"""The whole example, applied: the API server takes every object, the cluster makes every pod, HPAs find their targets."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from k8s.render import EXAMPLE, RENDERED
+from tests.cluster.kubectl import Namespace, Values
+from tests.cluster.releases import Release, until_all_have_pods
+from tests.cluster.waiting import until
+
+RENDER = RENDERED / "dragonfall"
+HPA_S = 60.0  # an HPA is looked at every 15 s
+DEPLOYMENTS = 16
+
+
+def overlay(namespace: Namespace, folder: Path) -> str:
+    """A kustomization that puts the committed render into `namespace`, as operators would for their own."""
+    folder.mkdir()
+    render = os.path.relpath(RENDER, folder.resolve())
+    (folder / "kustomization.yaml").write_text(f"namespace: {namespace.name}\nresources: [{render}]\n")
+    return str(folder)
+
+
+def test_the_api_server_takes_every_object_of_the_render(namespace: Namespace, tmp_path: Path) -> None:
+    done = namespace.call("apply", "--dry-run=server", "-k", overlay(namespace, tmp_path / "overlay"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 4 * DEPLOYMENTS + 7  # and what is shared
+
+
+def test_the_render_gets_all_its_pods_under_restricted_pod_security(namespace: Namespace, tmp_path: Path) -> None:
+    done = namespace.call("apply", "-k", overlay(namespace, tmp_path / "overlay"))
+    assert (done.returncode, done.stderr) == (0, "")
+    until_all_have_pods(namespace)
+    assert len(namespace.all("deployments")) == DEPLOYMENTS
+
+
+def test_the_chart_gets_all_its_pods_under_restricted_pod_security(release: Release) -> None:
+    assert release.install(EXAMPLE) == ""
+    until_all_have_pods(release.namespace)
+    assert len(release.namespace.all("deployments")) == DEPLOYMENTS
+
+
+def test_every_hpa_finds_its_target_and_no_other(release: Release) -> None:
+    release.install(EXAMPLE)
+    scalers = until(lambda: looked_at(release.namespace), HPA_S, "every HPA has looked at its target")
+    assert {name: conditions["AbleToScale"] for name, conditions in scalers.items()} == dict.fromkeys(
+        release.namespace.replicas(), "True"
+    )
+    said = str([one["status"] for one in release.namespace.all("hpa")])
+    assert "FailedGetScale" not in said
+    assert "AmbiguousSelector" not in said
+
+
+def looked_at(namespace: Namespace) -> dict[str, Values]:
+    """The conditions of all HPAs; none while one has not been looked at more than once."""
+    scalers = {
+        one["metadata"]["name"]: {said["type"]: said["status"] for said in one["status"].get("conditions") or ()}
+        for one in namespace.all("hpa")
+    }
+    return scalers if all("ScalingActive" in conditions for conditions in scalers.values()) else {}

@@ -1,0 +1,119 @@
+"""What the pods' accounts may do in the cluster: the supervisor's sees where replicas are, and that is all."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from k8s.render import EXAMPLE
+from tests.cluster.conftest import temporary
+from tests.cluster.kubectl import Cluster, Namespace, Values
+from tests.cluster.releases import Release
+from tests.cluster.waiting import until
+
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
+SUPERVISOR, WORKER = "dragonfall-supervisor", "dragonfall-worker"
+REQUEST_S = 20.0
+SEEN_S = 20.0  # a Role counts when the API server has heard of it
+
+
+@pytest.fixture(scope="module")
+def installed(helm: str, cluster: Cluster) -> Iterator[Namespace]:
+    with temporary(cluster) as namespace:
+        Release(helm, namespace, "dragonfall").install(EXAMPLE)
+        until(lambda: namespace.call("get", "serviceaccount", "default").returncode == 0, SEEN_S, "the default account")
+        yield namespace
+
+
+def rules(home: Namespace, account: str, place: str) -> list[Values]:
+    """What an account of `home` may do with the objects of the namespace `place`, by the API server's own review."""
+    asked = {"kind": "SelfSubjectRulesReview", "apiVersion": "authorization.k8s.io/v1", "spec": {"namespace": place}}
+    told = home.cluster.run(
+        "create",
+        "--raw",
+        REVIEWS,
+        f"--as=system:serviceaccount:{home.name}:{account}",
+        "-f",
+        "-",
+        given=json.dumps(asked),
+    )
+    found: list[Values] = json.loads(told)["status"]["resourceRules"]
+    return found
+
+
+def more_than_any(home: Namespace, account: str, place: str) -> list[Values]:
+    """What an account may do that any account of its namespace may not."""
+    anyone = rules(home, "default", place)
+    return [rule for rule in rules(home, account, place) if rule not in anyone]
+
+
+def test_the_supervisor_may_read_and_watch_the_endpoint_slices_of_its_namespace_and_nothing_else(
+    installed: Namespace,
+) -> None:
+    more = until(lambda: more_than_any(installed, SUPERVISOR, installed.name), SEEN_S, "a role")
+    assert more == [
+        {"verbs": ["get", "list", "watch"], "apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"]}
+    ]
+
+
+def test_the_supervisor_may_do_in_other_namespaces_what_any_account_may(installed: Namespace) -> None:
+    assert more_than_any(installed, SUPERVISOR, "kube-system") == []
+
+
+def test_a_worker_may_do_what_any_account_may(installed: Namespace) -> None:
+    assert more_than_any(installed, WORKER, installed.name) == []
+
+
+class Caller:
+    """Calls the API server as a pod does, with a token of its account."""
+
+    def __init__(self, namespace: Namespace, account: str) -> None:
+        server = namespace.cluster.settings()["clusters"][0]["cluster"]
+        self._url = str(server["server"])
+        self._token = namespace.run("create", "token", account).strip()
+        self._tls = ssl.create_default_context(
+            cadata=base64.b64decode(server["certificate-authority-data"]).decode("ascii")
+        )
+
+    def status(self, path: str) -> int:
+        """The HTTP status of a GET, read to its end."""
+        request = urllib.request.Request(self._url + path, headers={"Authorization": f"Bearer {self._token}"})
+        try:
+            with urllib.request.urlopen(request, context=self._tls, timeout=REQUEST_S) as answer:
+                answer.read()
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+
+@pytest.fixture(scope="module")
+def supervisor(installed: Namespace) -> Caller:
+    return Caller(installed, SUPERVISOR)
+
+
+@pytest.mark.parametrize("query", ["?limit=1", "?watch=1&timeoutSeconds=1"])
+def test_with_its_token_the_supervisor_lists_and_watches(installed: Namespace, supervisor: Caller, query: str) -> None:
+    until(lambda: supervisor.status(SLICES.format(installed.name) + query) == 200, SEEN_S, "the slices can be read")
+
+
+@pytest.mark.parametrize("kind", ["pods", "secrets", "configmaps", "services", "endpoints"])
+def test_with_its_token_the_supervisor_reads_nothing_else(
+    installed: Namespace, supervisor: Caller, kind: str
+) -> None:
+    assert supervisor.status(f"/api/v1/namespaces/{installed.name}/{kind}") == 403
+
+
+def test_with_its_token_the_supervisor_reads_no_other_namespace(supervisor: Caller) -> None:
+    assert supervisor.status(SLICES.format("kube-system")) == 403
+
+
+def test_a_worker_reads_nothing(installed: Namespace) -> None:
+    assert Caller(installed, WORKER).status(SLICES.format(installed.name)) == 403
