@@ -1,0 +1,156 @@
+"""The chart's own pods at work: probes, volumes, preStop and HPAs, from 15 workers' first answer to their replacement.
+
+What is printed are the figures (`pytest -s`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.backend import Backend, calling
+from tests.cluster.conftest import command, temporary
+from tests.cluster.kubectl import Cluster, Namespace, Values
+from tests.cluster.releases import Release
+from tests.cluster.small_game import GAME, PLAYERS, SmallGame, deployment
+from tests.cluster.waiting import until, until_true
+
+WHALES, ASIA, SUPERVISOR = deployment("whales"), deployment("asia"), f"{GAME}-supervisor"
+WORKERS = f"ensemble-mesh/game={GAME},app.kubernetes.io/component=model-worker"
+SUPERVISORS = f"ensemble-mesh/game={GAME},app.kubernetes.io/component=supervisor"
+MODELS = 15
+START_S = 240.0
+SCALE_S = 240.0
+REPLACED_S = 300.0
+BACK_S = 120.0
+RATE_RPS = 20.0
+CONTEXT = ("session_minutes=12", "platform=ios", "is_weekend=true")
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def mesh(running_pods: Cluster, helm: str, game: SmallGame) -> Iterator[Namespace]:
+    """The small game, installed and ready."""
+    with temporary(running_pods) as namespace:
+        game.put_files(namespace)
+        started_s = time.monotonic()
+        Release(helm, namespace, GAME).install(game.catalog)
+        until(lambda: settled(namespace), START_S, "every pod is ready, and no HPA has more to do")
+        print(f"\nready and settled after {time.monotonic() - started_s:.0f} s: {namespace.replicas()}")
+        yield namespace
+
+
+def settled(namespace: Namespace) -> bool:
+    """Whether all pods that are to be are ready, no others are there, and every model has one."""
+    replicas = namespace.replicas()
+    states = [ready(pod) for pod in namespace.all("pods")]
+    models = {name: count for name, count in replicas.items() if name != SUPERVISOR}
+    return all(states) and len(states) == sum(replicas.values()) and set(models.values()) == {1}
+
+
+def ready(pod: Values) -> bool:
+    conditions = {one["type"]: one["status"] for one in pod["status"].get("conditions") or ()}
+    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
+
+
+def test_every_score_of_every_supervisor_is_lightgbms_own(mesh: Namespace, game: SmallGame, tmp_path: Path) -> None:
+    assert len(mesh.all("pods", WORKERS)) == MODELS
+    addresses = sorted(mesh.ready(SUPERVISOR))
+    assert len(addresses) == mesh.replicas()[SUPERVISOR]
+    for address in addresses:
+        told = checked(address, game.catalog, tmp_path)
+        print(f"\n{address}: {told['requests']} requests, {told['classes']}")
+        assert (told["classes"]["wrong"], told["classes"]["error"], told["classes"]["unsent"]) == (0, 0, 0)
+        assert told["classes"]["full"] >= 0.9 * told["requests"]
+
+
+def checked(address: str, catalog: Path, folder: Path) -> dict[str, Any]:
+    """What the load test finds when it compares every score with LightGBM's."""
+    words = ["--address", address, "--game", GAME, "--players", str(PLAYERS), "--rate", str(RATE_RPS), "--seconds", "5"]
+    words += [word for pair in CONTEXT for word in ("--context", pair)]
+    words += ["--check", "--catalog", str(catalog), "--json", "--out", str(folder / "run.json")]
+    loadtest = [sys.executable, "-m", "loadtest", "run", *words]
+    done = subprocess.run(loadtest, capture_output=True, text=True, timeout=100, check=False)
+    assert done.stdout, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+async def test_load_scales_the_model_whose_hpa_is_tuned_for_it_and_no_other_up_and_down_again(mesh: Namespace) -> None:
+    others: set[int] = set()
+    seen = [1]
+
+    def whales() -> int:
+        replicas = mesh.replicas()
+        others.update(count for name, count in replicas.items() if name not in (WHALES, SUPERVISOR))
+        if replicas[WHALES] != seen[-1]:
+            seen.append(replicas[WHALES])
+        return replicas[WHALES]
+
+    await until_true(lambda: settled(mesh), START_S, "the mesh is at rest")
+    async with calling(mesh, RATE_RPS) as backend:
+        await until_true(lambda: whales() > 1 and len(mesh.ready(WHALES)) > 1, SCALE_S, "load scales whales up")
+        print(f"\nunder load: {mesh.run('get', 'hpa', WHALES, ASIA, '--no-headers')}")
+        await backend.answers(20 * MODELS, BACK_S)
+    await until_true(lambda: whales() == 1, SCALE_S, "without load whales come down again")
+    print(f"\nwhales' replicas: {seen}, all other models': {others}; {backend.tally}")
+    assert others == {1}
+    assert not backend.tally.failures
+
+
+@pytest.mark.parametrize("selector", [WORKERS, SUPERVISORS], ids=["every-worker", "supervisor"])
+async def test_a_rollout_under_load_fails_no_request(mesh: Namespace, selector: str) -> None:
+    await until_true(lambda: settled(mesh), START_S, "the mesh is at rest")
+    before = names(mesh, selector)
+    async with calling(mesh, RATE_RPS) as backend:
+        await backend.whole(20, BACK_S)
+        await asyncio.to_thread(mesh.run, "rollout", "restart", "deployment", "--selector", selector)
+        started_s = time.monotonic()
+        await until_true(lambda: replaced(mesh, selector, before), REPLACED_S, "all pods are replaced")
+        took_s = time.monotonic() - started_s
+        await backend.whole(20, BACK_S)
+    print(f"\n{len(before)} pods replaced in {took_s:.0f} s: {backend.tally}")
+    assert_nothing_was_lost(backend)
+
+
+def names(namespace: Namespace, selector: str) -> set[str]:
+    return {pod["metadata"]["name"] for pod in namespace.all("pods", selector)}
+
+
+def replaced(namespace: Namespace, selector: str, before: set[str]) -> bool:
+    """Whether none of the pods `before` is there any more, and those that are there are ready."""
+    pods = namespace.all("pods", selector)
+    return all(ready(pod) and pod["metadata"]["name"] not in before for pod in pods) and len(pods) > 0
+
+
+async def test_a_killed_worker_fails_no_request_and_comes_back(mesh: Namespace) -> None:
+    kill = command("MESH_TEST_KILL", "no pod's process can be killed")
+    await until_true(lambda: settled(mesh), START_S, "the mesh is at rest")
+    (victim,) = names(mesh, "ensemble-mesh/model=asia")
+    async with calling(mesh, RATE_RPS) as backend:
+        await backend.whole(20, BACK_S)
+        await asyncio.to_thread(subprocess.run, [*kill, mesh.name, victim], check=True, timeout=BACK_S)
+        await until_true(lambda: restarts(mesh.get("pod", victim)) == 1, BACK_S, "the worker is started anew")
+        await until_true(lambda: ready(mesh.get("pod", victim)), BACK_S, "and ready")
+        await backend.whole(20, BACK_S)
+    print(f"\nkilled {victim}: {backend.tally}")
+    assert_nothing_was_lost(backend)
+
+
+def restarts(pod: Values) -> int:
+    return int(pod["status"]["containerStatuses"][0]["restartCount"])
+
+
+def assert_nothing_was_lost(backend: Backend) -> None:
+    """Every request had an answer of the models' or of the fallback's: at most a few, in seconds without CPU."""
+    assert not backend.tally.failures
+    assert backend.tally.answered == backend.tally.sent
