@@ -83,6 +83,9 @@ protos: .venv/dev.stamp
 	@$(BIN)/python -m grpc_tools.protoc -Imesh/wire=protos --python_out=. --pyi_out=. --grpc_python_out=. \
 	    $(PROTOS:protos/%=mesh/wire/%)
 
+# What LightGBM and scikit-learn ask for and a worker never imports.
+NOT_IN_WORKERS := cloudpickle joblib narwhals numpy scipy threadpoolctl
+
 lock: .venv/dev.stamp
 	@for kind in run dev; do \
 	  $(BIN)/uv pip compile -q pyproject.toml --extra example --group build $$( [ $$kind = dev ] && echo --extra loadtest --group dev ) \
@@ -91,6 +94,10 @@ lock: .venv/dev.stamp
 	@for group in ray feast; do \
 	  $(BIN)/uv pip compile -q --group pyproject.toml:$$group --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --no-emit-index-url -o requirements/$$group.txt; done
+	@for group in supervisor worker; do \
+	  $(BIN)/uv pip compile -q --group pyproject.toml:$$group --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-annotate --no-emit-index-url -c requirements/run.txt \
+	    $$( [ $$group = worker ] && printf ' --no-emit-package %s' $(NOT_IN_WORKERS) ) -o requirements/$$group.txt; done
 
 clean:
 	rm -rf .venv build examples/*/build
