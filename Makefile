@@ -94,10 +94,10 @@ lock: .venv/dev.stamp
 	@for group in ray feast; do \
 	  $(BIN)/uv pip compile -q --group pyproject.toml:$$group --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --no-emit-index-url -o requirements/$$group.txt; done
-	@for group in supervisor worker; do \
+	@for group in supervisor model-worker; do \
 	  $(BIN)/uv pip compile -q --group pyproject.toml:$$group --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --no-emit-index-url -c requirements/run.txt \
-	    $$( [ $$group = worker ] && printf ' --no-emit-package %s' $(NOT_IN_WORKERS) ) -o requirements/$$group.txt; done
+	    $$( [ $$group = model-worker ] && printf ' --no-emit-package %s' $(NOT_IN_WORKERS) ) -o requirements/$$group.txt; done
 
 clean:
 	rm -rf .venv build examples/*/build
