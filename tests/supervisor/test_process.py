@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 import urllib.request
@@ -122,10 +123,15 @@ async def test_it_becomes_whole_when_the_endpoints_come_and_drains_on_ctrl_c(tmp
         ) as running,
     ):
         put(endpoints, {"g": {"v1": {model: [played.address] for model in ("m0", "m1", "m2")}}})
-        async with asyncio.timeout(WITHIN_S):
-            while (await running.offer()).source != wire.ENSEMBLE:  # noqa: ASYNC110 (another process: no event to wait for)
-                await asyncio.sleep(0.05)
+        await until_whole(running)
         assert await running.stop(signal.SIGINT) == (0, "")
+
+
+async def until_whole(running: Running) -> None:
+    """Until every model has a replica."""
+    async with asyncio.timeout(WITHIN_S):
+        while (await running.offer()).source != wire.ENSEMBLE:  # noqa: ASYNC110 (another process: no event to wait for)
+            await asyncio.sleep(0.05)
 
 
 def put(path: Path, content: object) -> None:
@@ -136,6 +142,18 @@ def put(path: Path, content: object) -> None:
 
 def break_catalog(path: Path) -> None:
     path.write_text(path.read_text().replace("quorum: 2", "quorum: 9").replace("fallback: starter", "fallback: ghost"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_one_that_is_stopped_before_it_serves_has_not_failed(tmp_path: Path, number: signal.Signals) -> None:
+    catalog = tmp_path / "mesh.yaml"
+    os.mkfifo(catalog)
+    process = await start("--catalog", catalog)
+    gate = await asyncio.to_thread(catalog.open, "w")  # returns when it has begun to read
+    with gate:
+        process.send_signal(number)
+        _, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
+    assert (process.returncode, err) == (0, b"")
 
 
 async def test_a_wrong_catalog_ends_it_with_all_its_faults(tmp_path: Path) -> None:
