@@ -5,7 +5,7 @@ PROTOS := $(wildcard protos/*.proto)
 # Together: what npm installs without saving, its next such call removes.
 NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4
 
-.PHONY: demo demo-dynamodb test check protos up load bench compare-ray test-servers dynamodb-local node-packages chart rendered k8s-tools lock clean
+.PHONY: demo demo-dynamodb test check protos up load bench compare-ray test-servers dynamodb-local node-packages chart rendered k8s-tools images image-roots lock clean
 
 demo: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.demo
@@ -78,6 +78,36 @@ build/go/bin/helm:
 build/go/bin/kube-score:
 	@echo "building $(KUBE_SCORE_MODULE)"
 	@GOBIN=$(CURDIR)/build/go/bin go install $(KUBE_SCORE_MODULE)
+
+# The two container images, with docker or buildah. BASE is theirs: a slim Python on Debian, by digest (docs/images.md).
+IMAGES := supervisor model-worker
+REGISTRY ?=
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' mesh/__init__.py)
+REVISION = $(shell git rev-parse HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || echo -dirty)
+ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || command -v buildah >/dev/null && echo buildah)
+BUILD_ARGS = $(foreach one,BASE VERSION REVISION,--build-arg $(one)="$($(one))")
+BUILD_docker = docker buildx build --load --build-arg SOURCE_DATE_EPOCH=0 --provenance=false
+BUILD_buildah = buildah build --timestamp 0
+
+images:
+	@case "$(BASE)" in *?@sha256:*) ;; *) echo "say which Python the images stand on, by digest:"; \
+	  echo "  make images BASE=docker.io/library/python:3.11-slim-bookworm@sha256:..."; \
+	  echo "docs/images.md says how to look the digest up"; exit 2;; esac
+	@test -n "$(ENGINE)" || { echo "neither docker (running) nor buildah is here: install one of them"; exit 2; }
+	@for image in $(IMAGES); do echo "building $(REGISTRY)ensemble-mesh/$$image:$(VERSION) with $(ENGINE)"; \
+	  $(BUILD_$(ENGINE)) -f k8s/images/Dockerfile --target $$image $(BUILD_ARGS) \
+	    -t $(REGISTRY)ensemble-mesh/$$image:$(VERSION) . || exit; done
+
+# What the images add to their base, for the tests and to look at, where there is no container engine.
+image-roots: $(IMAGES:%=build/images/%.stamp)
+	@for image in $(IMAGES); do \
+	  $(BIN)/python k8s/images/install.py code $$image build/images/$$image; du -sh build/images/$$image; done
+
+build/images/%.stamp: .venv/dev.stamp requirements/%.txt k8s/images/install.py
+	@echo "installing what the image $* holds into build/images"
+	@rm -rf build/images/$*
+	@$(BIN)/python k8s/images/install.py packages $* build/images/$*
+	@touch $@
 
 protos: .venv/dev.stamp
 	@$(BIN)/python -m grpc_tools.protoc -Imesh/wire=protos --python_out=. --pyi_out=. --grpc_python_out=. \

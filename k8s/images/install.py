@@ -82,6 +82,7 @@ def install_code(image: str, root: Path) -> None:
     """The service and `mesh`, without the command of that name, which is for people."""
     for package in ("mesh", image.replace("-", "_")):
         leave_out = shutil.ignore_patterns("__pycache__", "cli")
+        shutil.rmtree(root / PACKAGES / package, ignore_errors=True)
         shutil.copytree(PROJECT / package, root / PACKAGES / package, ignore=leave_out)
     settle(root)
 
