@@ -106,7 +106,7 @@ async def test_a_supervisor_of_the_image_answers_for_players_in_dynamodb(
     use: Use, moto_server: Server, tmp_path: Path
 ) -> None:
     use_credentials()
-    features = features_of(moto_server.endpoint, "attributes", COLUMNS)
+    features = features_of(moto_server.endpoint, "packed", COLUMNS)
     async with open_client(features) as client:
         table = Table(client, features)
         await table.create()
