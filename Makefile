@@ -87,7 +87,7 @@ REVISION = $(shell git rev-parse HEAD 2>/dev/null)$(shell git diff --quiet HEAD 
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || command -v buildah >/dev/null && echo buildah)
 BUILD_ARGS = $(foreach one,BASE VERSION REVISION,--build-arg $(one)="$($(one))")
 BUILD_docker = docker buildx build --load --build-arg SOURCE_DATE_EPOCH=0 --provenance=false
-BUILD_buildah = buildah build --timestamp 0
+BUILD_buildah = buildah build --layers --timestamp 0
 
 images:
 	@case "$(BASE)" in *?@sha256:*) ;; *) echo "say which Python the images stand on, by digest:"; \
