@@ -57,7 +57,14 @@ def install_packages(image: str, root: Path) -> None:
     """An environment at HOME; the index is whichever pip is set up for."""
     home, packages = root / HOME, root / PACKAGES
     venv.create(home, symlinks=True)
-    pip = [sys.executable, "-m", "pip", "--python", home / "bin" / "python", "--disable-pip-version-check"]
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        home / "bin" / "python",
+        "--disable-pip-version-check",
+    ]
     how = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-compile", "--no-cache-dir"]
     lock = PROJECT / "requirements" / f"{image}.txt"
     subprocess.run([*pip, "install", "--quiet", "--root-user-action", "ignore", *how, "-r", lock], check=True)
@@ -89,7 +96,7 @@ def install_code(image: str, root: Path) -> None:
 
 def settle(root: Path) -> None:
     """Compiles all there is, and gives everything the same time."""
-    compile_all(root, stripdir=root, prependdir="/")
+    compile_all(root, root=root)
     give_one_time((root, *root.rglob("*")))
 
 
@@ -98,18 +105,23 @@ def settle_base() -> None:
     _remove(_found(LIBRARY / "site-packages", INSTALLERS))
     _remove(_found(LIBRARY, ["ensurepip/_bundled"]))
     _remove(_found(Path(sysconfig.get_path("scripts")), ["pip*", "wheel"]))
-    compile_all(LIBRARY, rx=NEVER_IMPORTED)
+    compile_all(LIBRARY, leave_out=NEVER_IMPORTED)
     # Only what this changed: a layer holds every file whose time it sets.
     folders = (path for path in LIBRARY.rglob("*") if path.is_dir())
     compiled = LIBRARY.rglob("__pycache__/*.pyc")
     give_one_time((LIBRARY, *folders, *compiled, Path(sysconfig.get_path("scripts"))))
 
 
-def compile_all(place: Path, rx: str | None = None, **names: object) -> None:
+def compile_all(place: Path, leave_out: str = "$^", root: Path | None = None) -> None:
     """Nothing changes while an image runs, so that what is compiled need never be compared with its source."""
-    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
     compileall.compile_dir(
-        place, quiet=1, force=True, rx=re.compile(rx) if rx else None, invalidation_mode=mode, **names
+        place,
+        quiet=1,
+        force=True,
+        rx=re.compile(leave_out),
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+        stripdir=root,
+        prependdir="/" if root else None,
     )
 
 
