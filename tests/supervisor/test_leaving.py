@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any, cast
 
+import grpc
 import pytest
 
 from mesh.wire import inference_pb2 as oip
 from supervisor import leaving
+from supervisor.lane import Lane, LaneOwner
 from supervisor.panel import Absence, Vote
 from supervisor.panel import Reply as Verdict
 from supervisor.pool import ModelPool
 from tests.supervisor.replica import Replica, error_reply, replica, silent, sums, until
 from tests.supervisor.test_lane import HEADER, WITHIN_S, Ask, one_replica, pool_of, states
+from tests.supervisor.virtual_time import settle
 
 
 @pytest.fixture(autouse=True)
@@ -158,6 +162,26 @@ async def test_closing_a_pool_does_not_wait_for_lanes_that_leave() -> None:
         await asyncio.wait_for(pool.close(), WITHIN_S)
         assert isinstance(await verdict, Absence)
         assert not pool._leaving.lanes()
+
+
+async def test_nothing_is_sent_to_a_replica_from_the_moment_that_its_stream_has_ended() -> None:
+    class EndedCall:
+        status: asyncio.Future[grpc.StatusCode] = asyncio.get_running_loop().create_future()
+
+        async def read(self) -> Any:
+            return grpc.aio.EOF
+
+        async def code(self) -> grpc.StatusCode:
+            return await self.status
+
+    lane = Lane("127.0.0.1:1", "m", cast(LaneOwner, None))
+    lane.state = "up"
+    call = EndedCall()
+    reading = asyncio.create_task(lane._read(call))
+    await settle()
+    assert (lane.state, reading.done()) == ("down", False)
+    call.status.set_result(grpc.StatusCode.OK)
+    await reading
 
 
 async def test_the_first_lane_that_is_up_is_told() -> None:

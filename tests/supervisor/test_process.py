@@ -162,13 +162,11 @@ def catalog_elsewhere(folder: Path) -> tuple[Path, Path]:
 
 
 async def test_it_is_ready_as_soon_as_every_model_has_a_replica(tmp_path: Path) -> None:
-    endpoints = tmp_path / "endpoints.json"
-    put(endpoints, {})
+    endpoints, port = tmp_path / "endpoints.json", free_port()
+    arguments = ("--catalog", write_game(tmp_path), "--endpoints", endpoints, "--ready-within-s", 600)
     async with replica(HEADER, sums()) as played:
-        arguments = ("--catalog", write_game(tmp_path), "--endpoints", endpoints, "--ready-within-s", 600)
-        starting = asyncio.create_task(first_answer_of(*arguments))
-        await asyncio.wait([starting], timeout=1)
-        assert not starting.done()
+        starting = asyncio.create_task(first_answer_of(*arguments, "--port", port))
+        assert await health_at(port) == health_pb2.HealthCheckResponse.NOT_SERVING
         put(endpoints, {"g": {"v1": {model: [played.address] for model in ("m0", "m1", "m2")}}})
         assert await asyncio.wait_for(starting, WITHIN_S) == wire.ENSEMBLE
 
@@ -183,15 +181,19 @@ async def first_answer_of(*arguments: object) -> int:
         return (await running.offer()).source
 
 
+async def health_at(port: int) -> int:
+    """What the supervisor at `port` says of itself, once it listens."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        asking = health_pb2.HealthCheckRequest(service="mesh.v1.Offers")
+        return int((await stub.Check(asking, timeout=WITHIN_S, wait_for_ready=True)).status)
+
+
 async def test_until_it_is_ready_its_health_says_so_and_it_can_be_stopped(tmp_path: Path) -> None:
     port = free_port()
     process = await start("--catalog", write_game(tmp_path), "--ready-within-s", 600, "--port", port)
     try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            stub: Any = health_pb2_grpc.HealthStub(channel)
-            asking = health_pb2.HealthCheckRequest(service="mesh.v1.Offers")
-            told = await stub.Check(asking, timeout=WITHIN_S, wait_for_ready=True)
-        assert told.status == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert await health_at(port) == health_pb2.HealthCheckResponse.NOT_SERVING
         process.terminate()
         out, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
         assert (process.returncode, out, err) == (0, b"", b"")
