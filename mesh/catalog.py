@@ -117,20 +117,23 @@ class VersionDraft:
     models: tuple[Model | None, ...]
 
 
-def load(path: Path) -> Catalog:
+def load(path: Path, folder: Path | None = None) -> Catalog:
     """Reads `path`; raises Misconfigured with every fault of the text (files: `catalog_files.faults`)."""
-    draft = read(path)
+    draft = read(path, folder)
     if draft.catalog is None or draft.faults:
         raise Misconfigured([str(fault) for fault in draft.faults])
     return draft.catalog
 
 
-def read(path: Path) -> Draft:
-    """Reads `path` with all the faults of its text; raises Misconfigured only when it is no YAML mapping."""
+def read(path: Path, folder: Path | None = None) -> Draft:
+    """Reads `path` with all the faults of its text; raises Misconfigured only when it is no YAML mapping.
+
+    Relative paths in it are of `folder`, or of its own.
+    """
     tree = catalog_faults.read_tree(path)
     if not isinstance(tree.values, dict):
         raise Misconfigured([f"{path}: is not a catalog; start with `game: NAME`"])
-    place = {"folder": path.parent.absolute()}
+    place = {"folder": (folder or path.parent).absolute()}
     catalog, faults = catalog_faults.validate(Catalog, tree, place)
     draft = _draft(tree, catalog, place)
     return replace(draft, faults=(*faults, *_contradictions(draft)))

@@ -43,6 +43,17 @@ def server_options(message_limit_bytes: int) -> ChannelOptions:
     ]
 
 
+def aging_options(age_s: float, grace_s: float) -> ChannelOptions:
+    """Has clients connect anew after `age_s` (gRPC adds its own jitter); their calls have `grace_s` to be answered.
+
+    A stream is a call too: one that is still open after the grace is cut.
+    """
+    return [
+        ("grpc.max_connection_age_ms", round(age_s * 1000)),
+        ("grpc.max_connection_age_grace_ms", round(grace_s * 1000)),
+    ]
+
+
 def lane_options() -> ChannelOptions:
     """The settings of a channel to one replica: quick to notice a loss, quick to come back."""
     return [

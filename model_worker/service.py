@@ -112,7 +112,9 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
 
     @_translated
     async def ModelMetadata(self, request: oip.ModelMetadataRequest, _context: Context) -> oip.ModelMetadataResponse:
-        """The model's tensors, and its header as properties."""
+        """The model's tensors, and its header as properties; refused at a drain, when nobody should come to stay."""
+        if self._draining:
+            raise Unavailable("draining: no new work is taken")
         self._identity.check(request.name, request.version)
         return model_metadata(self._identity)
 

@@ -20,18 +20,16 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequenc
 from pathlib import Path
 from typing import Any
 
-import grpc
-
 from mesh import catalog_files, serving, telemetry
 from mesh.catalog import Catalog, read
 from mesh.catalog_features import Features, SqliteFeatures
 from mesh.errors import Misconfigured
 from mesh.sources import Sources
-from mesh.wire import offers_pb2_grpc
 from supervisor import settings as command_line
 from supervisor.cohort import Cohorts
-from supervisor.discovery.file import EndpointsFile
+from supervisor.discovery.opening import follow, open_discovery
 from supervisor.discovery.port import Discovery
+from supervisor.door import aging, listening
 from supervisor.ensemble import Ensemble
 from supervisor.features.cache import FeatureCache
 from supervisor.features.port import FeatureLog, FeatureStore
@@ -41,8 +39,9 @@ from supervisor.metrics import Metrics, StateOnDemand
 from supervisor.panel import Panel
 from supervisor.pool import ModelPool
 from supervisor.pressure import Pressure
+from supervisor.readiness import stopped_before_ready
 from supervisor.rows import RowPlanner
-from supervisor.service import SERVICE_NAME, OffersService
+from supervisor.service import OffersService
 from supervisor.settings import Settings
 
 MISCONFIGURED = 2
@@ -69,12 +68,13 @@ def faults_in(errors: ExceptionGroup[Misconfigured]) -> Iterator[str]:
 async def serve(settings: Settings) -> int:
     """Serves until told to stop; raises Misconfigured before it has begun."""
     pressure, metrics = Pressure(), Metrics()
-    catalogs = load_catalogs(settings.catalogs)
+    catalogs = load_catalogs(settings.catalogs, settings.files)
+    discovery = open_discovery(settings, catalogs)
     # Left in reverse: first the last answers, then the journeys, the lanes and the stores that they need.
     async with (
         serving.stop_signal() as stop,
         unless_stopped(open_games(catalogs, pressure, metrics), stop) as games,
-        watching(*watchers(settings, games, metrics)),
+        watching(*watchers(discovery, games, metrics)),
         asyncio.TaskGroup() as journeys,
     ):
         if stop.is_set():
@@ -83,9 +83,12 @@ async def serve(settings: Settings) -> int:
         state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, pressure.share)
         metrics.registry.register(state)
         with telemetry.metrics_endpoint(metrics.registry, settings.metrics_host, settings.metrics_port) as metrics_port:
-            async with listening(settings, OffersService(games, cohorts)) as port:
+            async with listening(settings, OffersService(games, cohorts), aging(settings, catalogs)) as door:
+                if await stopped_before_ready(pools_of(games), settings.ready_within_s, stop):
+                    return 0
+                await door.health.set_serving(True)
                 serving.settle_heap()
-                announce(settings, port, metrics_port)
+                announce(settings, door.port, metrics_port)
                 await stop.wait()
     return 0
 
@@ -106,12 +109,12 @@ async def unless_stopped(
         yield {} if entering.cancelled() else entering.result()
 
 
-def load_catalogs(paths: Sequence[Path]) -> list[Catalog]:
-    """Every catalog; raises Misconfigured with the faults of them all."""
+def load_catalogs(paths: Sequence[Path], files: Path | None = None) -> list[Catalog]:
+    """Every catalog, its relative paths of `files` or of its own folder; raises Misconfigured with all faults."""
     catalogs: dict[str, Catalog] = {}
     faults: list[str] = []
     for path in paths:
-        draft = read(path)
+        draft = read(path, files)
         # The models may be on other machines: those that are here are checked now, the others by their replicas.
         faults += map(str, (*draft.faults, *catalog_files.faults(draft, models_elsewhere=True)))
         catalog = draft.catalog
@@ -138,10 +141,15 @@ async def open_games(
             features = open_cache(catalog.features, store, log)
             stack.push_async_callback(features.close)
             game = games[catalog.game] = build_game(catalog, features, pressure, metrics)
-            for ensemble in game.ensembles.values():
-                for pool in ensemble.panel.pools:
-                    stack.push_async_callback(pool.close)
+            for pool in pools_of({catalog.game: game}):
+                stack.push_async_callback(pool.close)
         yield games
+
+
+def pools_of(games: Mapping[str, Game]) -> list[ModelPool]:
+    """The pool of every model."""
+    ensembles = (ensemble for game in games.values() for ensemble in game.ensembles.values())
+    return [pool for ensemble in ensembles for pool in ensemble.panel.pools]
 
 
 @contextlib.asynccontextmanager
@@ -190,20 +198,13 @@ def build_game(catalog: Catalog, features: FeatureCache, pressure: Pressure, met
     return Game(catalog, offers, ensembles)
 
 
-def watchers(settings: Settings, games: Mapping[str, Game], metrics: Metrics) -> Iterator[Coroutine[Any, Any, None]]:
+def watchers(
+    discovery: Discovery | None, games: Mapping[str, Game], metrics: Metrics
+) -> Iterator[Coroutine[Any, Any, None]]:
     """What runs beside the answering."""
     yield telemetry.watch_loop_lag(metrics.loop_lag)
-    if settings.endpoints is not None:
-        yield follow(EndpointsFile(settings.endpoints), games)
-
-
-async def follow(discovery: Discovery, games: Mapping[str, Game]) -> None:
-    """Tells every model's pool of its replicas, for ever."""
-    async for endpoints in discovery.watch():
-        for name, game in games.items():
-            for version, ensemble in game.ensembles.items():
-                for pool in ensemble.panel.pools:
-                    pool.assign(endpoints.of(name, version, pool.model.name))
+    if discovery is not None:
+        yield follow(discovery, games)
 
 
 @contextlib.asynccontextmanager
@@ -214,27 +215,6 @@ async def watching(*watchers: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         yield
         for task in tasks:
             task.cancel()
-
-
-@contextlib.asynccontextmanager
-async def listening(settings: Settings, service: OffersService) -> AsyncIterator[int]:
-    """Serves gRPC for as long as the block lasts, then lets what was admitted be answered; yields the port."""
-    server = grpc.aio.server(options=serving.server_options(serving.REQUEST_LIMIT_BYTES))
-    health = serving.Health([SERVICE_NAME])
-    offers_pb2_grpc.add_OffersServicer_to_server(service, server)  # type: ignore[no-untyped-call]
-    await health.attach(server)
-    try:
-        port = serving.bind(server, settings.host, settings.port)
-    except OSError as error:
-        raise Misconfigured([f"--port: {error}"]) from error
-    await server.start()
-    await health.set_serving(True)
-    try:
-        yield port
-    finally:
-        await health.set_serving(False)
-        service.drain()
-        await server.stop(settings.drain_s)
 
 
 def announce(settings: Settings, port: int, metrics_port: int) -> None:

@@ -89,6 +89,7 @@ class Lane:
         self._outstanding: dict[str, Shipment] = {}
         self._outbox: deque[bytes] = deque()
         self._wake: asyncio.Future[None] | None = None
+        self._emptied: asyncio.Future[None] | None = None
 
     def send(self, shipment: Shipment) -> None:
         """Puts `shipment` on the lane; its owner hears of it exactly once, by `on_reply` or `on_down`."""
@@ -101,6 +102,12 @@ class Lane:
         self._outbox.append(head.SerializeToString() + shipment.tensor())
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
+
+    async def emptied(self) -> None:
+        """Returns when nothing is outstanding: all has come back, or was lost with the stream."""
+        while self._outstanding:
+            self._emptied = asyncio.get_running_loop().create_future()
+            await self._emptied
 
     async def run(self) -> None:
         """Connects, and connects again after a loss, until cancelled."""
@@ -142,6 +149,7 @@ class Lane:
         try:
             await self._read(call)
         finally:
+            self.state = "down"  # at once: what is sent from here on would be lost
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
 
@@ -149,6 +157,7 @@ class Lane:
         while True:
             reply = await call.read()
             if reply is grpc.aio.EOF:
+                self.state = "down"
                 status = await call.code()
                 if status is not grpc.StatusCode.OK:
                     raise Unavailable(await call.details() or status.name)
@@ -173,6 +182,7 @@ class Lane:
             return
         self.outstanding_rows -= shipment.rows
         self._owner.on_reply(self, shipment, read_reply(reply, shipment.rows))
+        self._tell_emptied()
 
     def _go_up(self) -> None:
         self.state, self.why_down = "up", ""
@@ -186,6 +196,11 @@ class Lane:
         self._outbox.clear()
         self.outstanding_rows = 0
         self._owner.on_down(lost)
+        self._tell_emptied()
+
+    def _tell_emptied(self) -> None:
+        if self._emptied is not None and not self._outstanding and not self._emptied.done():
+            self._emptied.set_result(None)
 
     def _say_down(self, reason: str) -> None:
         if reason != self.why_down:

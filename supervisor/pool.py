@@ -14,6 +14,7 @@ from mesh.model_file import ModelHeader
 from mesh.player_features import Columns
 from supervisor.ballot import Ballot, Shipment
 from supervisor.lane import Lane, Scores
+from supervisor.leaving import LeavingLanes
 from supervisor.rows import CohortRows, RowPlan, RowPlanner
 from supervisor.waiting import WaitingRows
 
@@ -41,6 +42,8 @@ class ModelPool:
     ) -> None:
         self.model = model
         self.lanes: dict[str, Lane] = {}
+        self.was_up = asyncio.Event()
+        self._leaving = LeavingLanes()
         self._waiting = WaitingRows()
         self._resting: set[Lane] = set()
         self._planner = planner
@@ -60,7 +63,7 @@ class ModelPool:
     @property
     def outstanding_rows(self) -> int:
         """Rows that replicas are working on."""
-        return sum(lane.outstanding_rows for lane in list(self.lanes.values()))
+        return sum(lane.outstanding_rows for lane in (*list(self.lanes.values()), *self._leaving.lanes()))
 
     def score(
         self, rows: CohortRows, columns: Columns, ballot: Ballot, index: int, deadline_s: float
@@ -70,7 +73,7 @@ class ModelPool:
         The future's result is None, or the reason why that could not be, or not in time; it has no exception.
         """
         try:
-            if self._header is None or not self._up():
+            if self._header is None or not self._hopeful():
                 raise Unavailable(self._why_none_is_up())
             matrix = rows.matrix(self._planned(self._header, columns))
             leg = ballot.leg(index, matrix, self._header.classes, self.model.class_ or 0, deadline_s)
@@ -84,24 +87,28 @@ class ModelPool:
         return leg.done
 
     def assign(self, addresses: Sequence[str]) -> None:
-        """Makes these the model's replicas: opens lanes to new ones, closes the lanes to those that are gone."""
+        """Makes these the model's replicas: opens lanes to new ones; those that are gone finish what they have."""
         for address in self.lanes.keys() - set(addresses):
-            self._tasks.pop(address).cancel()
-            del self.lanes[address]
+            self._leaving.add(self.lanes.pop(address), self._tasks.pop(address))
         for address in addresses:
             if address not in self.lanes:
                 lane = self.lanes[address] = Lane(address, self.model.name, self)
                 self._tasks[address] = asyncio.create_task(lane.run(), name=f"lane {self.model.name} {address}")
+        self._fail_without_hope(Unavailable("its replica is gone"))
 
     async def close(self) -> None:
-        """Closes every lane."""
+        """Closes every lane at once."""
         tasks = list(self._tasks.values())
-        self.assign(())
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, self._leaving.close(), return_exceptions=True)
+        self.lanes.clear()
+        self._tasks.clear()
 
     def accept(self, lane: Lane, header: ModelHeader, properties: dict[str, str]) -> None:
         """Refuses a replica that serves another model than its sisters, than published, or than can be fed."""
-        sisters = any(other.state == "up" for other in self.lanes.values() if other is not lane)
+        others = (*self.lanes.values(), *self._leaving.lanes())
+        sisters = any(other.state == "up" for other in others if other is not lane)
         sha256 = properties.get("sha256")
         if sisters and (header, sha256) != (self._header, self._sha256):
             raise Unavailable("it serves another model file than its sisters")
@@ -110,12 +117,16 @@ class ModelPool:
         fault = class_fault(self.model, header)
         if fault is not None:
             raise Unavailable("class " + fault[0])
-        self._plan = (self._columns, self._planner.plan(header, self._columns))
+        plan = (self._columns, self._planner.plan(header, self._columns))
+        if header != self._header:  # what waits was laid out for the model that was here before
+            self._waiting.fail(Unavailable("its model was replaced by another"))
+        self._plan = plan
         self._header = header
         self._sha256 = sha256
 
     def on_up(self) -> None:
         """Gives the lane what waits."""
+        self.was_up.set()
         self._dispatch()
 
     def on_down(self, lost: list[Any]) -> None:
@@ -123,8 +134,7 @@ class ModelPool:
         failure = Unavailable("its replica was lost")
         for shipment in reversed(lost):
             self._retry(shipment, failure)
-        if not self._up():
-            self._waiting.fail(failure)
+        self._fail_without_hope(failure)
         self._dispatch()
 
     def on_reply(self, lane: Lane, shipment: Any, reply: Scores | MeshError) -> None:
@@ -132,7 +142,7 @@ class ModelPool:
         if isinstance(reply, Scores):
             self._learn(shipment, reply)
             shipment.leg.cast(shipment.start, shipment.stop, reply.values)
-        elif self._up() == [lane]:
+        elif not self._hopeful(beside=lane):
             shipment.leg.settle(reply)
         else:
             self._rest(lane)
@@ -169,6 +179,14 @@ class ModelPool:
     def _up(self) -> list[Lane]:
         return [lane for lane in self.lanes.values() if lane.state == "up"]
 
+    def _hopeful(self, beside: Lane | None = None) -> bool:
+        """Whether rows can go to a lane, or to one that is just being opened: a replica's successor, mostly."""
+        return any(lane.state != "down" for lane in self.lanes.values() if lane is not beside)
+
+    def _fail_without_hope(self, failure: MeshError) -> None:
+        if not self._hopeful():
+            self._waiting.fail(failure)
+
     def _is_free(self, lane: Lane) -> bool:
         return lane not in self._resting and lane.outstanding_rows * self._row_s < DEPTH_S
 
@@ -188,7 +206,7 @@ class ModelPool:
             shipment.leg.settle(failure)
 
     def _why_none_is_up(self) -> str:
-        reasons = {lane.why_down for lane in self.lanes.values()}
+        reasons = {lane.why_down or "its stream has ended" for lane in self.lanes.values()}
         return f"no replica is up: {'; '.join(sorted(reasons))}" if reasons else "no replica is known"
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The addresses (`host:port`) of every model's replicas, by (game, version, model)."""
+    """The addresses (`host:port`, `[host]:port`) of every model's replicas, by (game, version, model)."""
 
     addresses: Mapping[tuple[str, str, str], Sequence[str]] = field(default_factory=dict)
 
@@ -24,3 +24,8 @@ class Discovery(Protocol):
     def watch(self) -> AsyncIterator[Endpoints]:
         """The endpoints as they are now, and anew after each change, for ever; keeps the last when it cannot look."""
         ...
+
+
+def host_and_port(host: str, port: int) -> str:
+    """The address of `port` on `host`; one of IPv6 needs brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

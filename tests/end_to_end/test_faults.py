@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,34 +16,12 @@ import yaml
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from tests.end_to_end import meshes
+from tests.end_to_end.load import PATIENCE_S, is_whole, load_on
 from tests.end_to_end.meshes import FEW, Mesh, World
 
 DEADLINE_S = 0.3
 SHORT_S = 0.02
-CALLERS = 8
-PATIENCE_S = 30
 BACK_S = 2.0
-
-
-@dataclass(slots=True)
-class Load:
-    """What callers heard, in order of arrival: (monotonic time, answer)."""
-
-    answers: list[tuple[float, Any]] = field(default_factory=list)
-    failures: list[grpc.aio.AioRpcError] = field(default_factory=list)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def hears(self, what: Callable[[Any], bool]) -> float:
-        """When the first answer from now on that is `what` came."""
-        seen = len(self.answers)
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                for when, answer in self.answers[seen:]:
-                    seen += 1
-                    if what(answer):
-                        return when
-                self.news.clear()
-                await self.news.wait()
 
 
 @pytest.fixture
@@ -60,43 +35,12 @@ def mesh(world: World, tmp_path: Path) -> Iterator[Mesh]:
         yield mesh
 
 
-@contextlib.asynccontextmanager
-async def load_on(mesh: Mesh) -> AsyncIterator[Load]:
-    """Callers that ask one after the other, each with a deadline of its own, for as long as the block lasts."""
-    load = Load()
-    async with grpc.aio.insecure_channel(mesh.address) as channel, asyncio.TaskGroup() as group:
-        stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
-        over = asyncio.Event()
-        for caller in range(CALLERS):
-            group.create_task(_call(stub, caller, load, over))
-        try:
-            yield load
-        finally:
-            over.set()
-
-
-async def _call(stub: Any, caller: int, load: Load, over: asyncio.Event) -> None:
-    request = wire.GetOfferRequest(game="testgame", player_id=f"player-{caller}")
-    while not over.is_set():
-        try:
-            answer = await stub.GetOffer(request, timeout=DEADLINE_S)
-            load.answers.append((time.monotonic(), answer))
-        except grpc.aio.AioRpcError as error:
-            load.failures.append(error)
-        load.news.set()
-        await asyncio.sleep(0.01)  # a caller's pause between two log-ins: load, not a wait for something
-
-
-def is_whole(answer: Any) -> bool:
-    return bool(answer.source == wire.ENSEMBLE)
-
-
 def misses_only(model: str) -> Callable[[Any], bool]:
     return lambda answer: answer.source == wire.PARTIAL and [one.model for one in answer.missing_models] == [model]
 
 
 async def test_a_killed_worker_costs_its_own_vote_until_it_is_back(mesh: Mesh) -> None:
-    async with load_on(mesh) as load:
+    async with load_on(mesh.address, DEADLINE_S) as load:
         await load.hears(is_whole)
         os.kill(mesh.pid("rf"), signal.SIGKILL)
         await load.hears(misses_only("rf"))
@@ -108,7 +52,7 @@ async def test_a_killed_worker_costs_its_own_vote_until_it_is_back(mesh: Mesh) -
 
 
 async def test_without_any_worker_the_fallback_comes_in_time_and_the_whole_comes_back(mesh: Mesh) -> None:
-    async with load_on(mesh) as load:
+    async with load_on(mesh.address, DEADLINE_S) as load:
         await load.hears(is_whole)
         for kind in FEW:
             os.kill(mesh.pid(kind.replace("_", "-")), signal.SIGKILL)

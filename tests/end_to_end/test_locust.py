@@ -4,7 +4,6 @@ import contextlib
 import csv
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.end_to_end.meshes import Mesh
+from tests.free_port import free_port
 
 SECONDS = 20 if "CI" in os.environ else 4
 FILE = Path(__file__).parents[2] / "loadtest" / "locustfile.py"
@@ -79,11 +79,6 @@ def test_the_web_interface_has_the_stages_and_the_sources(mesh: Mesh) -> None:
     finally:
         process.terminate()
         ended(process, 20)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def fetched(url: str) -> str:

@@ -345,5 +345,11 @@ async def test_while_it_drains_new_work_is_refused_as_unavailable(worker: Worker
     assert await stream.code() is grpc.StatusCode.UNAVAILABLE
 
 
+async def test_while_it_drains_nobody_is_told_what_could_be_asked(worker: Worker) -> None:
+    worker.service.drain()
+    code, _ = await refusal(worker.stub.ModelMetadata(oip.ModelMetadataRequest(name="forest")))
+    assert code == "UNAVAILABLE"
+
+
 def test_the_bytes_on_the_wire_are_little_endian() -> None:
     assert rows(1.0)[:8] == struct.pack("<d", 1.0)

@@ -19,8 +19,9 @@ from mesh.player_store import replacing_store, write_players
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from supervisor import settings
-from supervisor.__main__ import listening, load_catalogs, open_games
+from supervisor.__main__ import load_catalogs, open_games
 from supervisor.cohort import Cohorts
+from supervisor.door import listening
 from supervisor.game import Game
 from supervisor.metrics import Metrics, StateOnDemand
 from supervisor.pressure import Pressure
@@ -119,8 +120,9 @@ async def backend(folder: Path, *, models: int = 3, **options: object) -> AsyncI
         state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, pressure.share)
         metrics.registry.register(state)
         service = OffersService(games, cohorts)
-        port = await stack.enter_async_context(listening(listens, service))
-        channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
+        door = await stack.enter_async_context(listening(listens, service, []))
+        await door.health.set_serving(True)
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{door.port}"))
         for pool, played in zip(games["g"].ensembles["v1"].panel.pools, replicas, strict=False):
             pool.assign([played.address])
         stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]

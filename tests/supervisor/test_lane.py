@@ -303,19 +303,6 @@ async def test_a_model_that_cannot_be_fed_is_refused() -> None:
         assert "'ghost'" in str(await Ask(pool, [1.0]).verdict())
 
 
-async def test_rows_of_a_replica_that_is_taken_away_go_to_its_sister() -> None:
-    async with replica(HEADER, silent) as mute, replica(HEADER) as good, pool_of(mute) as pool:
-        await until(lambda: states(pool) == ["up"])
-        ask = Ask(pool, [1.0])
-        verdict = asyncio.create_task(ask.verdict())
-        await asyncio.wait_for(mute.received.get(), WITHIN_S)
-        pool.assign([mute.address, good.address])
-        await until(lambda: pool.lanes[good.address].state == "up")
-        pool.assign([good.address])
-        assert await verdict == Vote("m")
-        assert ask.votes == [1.0]
-
-
 async def test_rows_of_a_replica_that_ends_its_stream_go_to_its_sister() -> None:
     async with replica(HEADER, silent) as mute, replica(HEADER) as good, pool_of(mute) as pool:
         await until(lambda: states(pool) == ["up"])

@@ -6,31 +6,23 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import urllib.request
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from loadtest.servers.aws import use_credentials
 from mesh.errors import Misconfigured
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
-from supervisor.settings import parse
+from supervisor.settings import SERVICE_ACCOUNT, parse
+from tests.free_port import free_port
 from tests.supervisor.backend import HEADER, ask, write_game
+from tests.supervisor.processes import WITHIN_S, ended, start, supervisor
 from tests.supervisor.replica import replica, sums, until
-
-WITHIN_S = 30.0
-PIPE = asyncio.subprocess.PIPE
-
-
-async def start(*arguments: object) -> asyncio.subprocess.Process:
-    command = [sys.executable, "-W", "error", "-m", "supervisor", *map(str, arguments)]
-    return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
 
 
 async def test_it_can_be_stopped_while_a_table_does_not_answer(tmp_path: Path) -> None:
@@ -52,50 +44,6 @@ async def test_it_can_be_stopped_while_a_table_does_not_answer(tmp_path: Path) -
             process.kill()
     assert b"Traceback" not in err
     assert await process.wait() == 0
-
-
-async def ended(*arguments: object) -> tuple[int | None, str, str]:
-    """Exit code, stdout and stderr of a supervisor that ends by itself."""
-    process = await start(*arguments)
-    try:
-        out, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
-    finally:
-        if process.returncode is None:
-            process.kill()
-    return process.returncode, out.decode(), err.decode()
-
-
-class Running:
-    """A supervisor that is ready."""
-
-    def __init__(self, process: asyncio.subprocess.Process, ready: dict[str, Any]) -> None:
-        self.process = process
-        self.ready = ready
-
-    async def offer(self) -> wire.GetOfferResponse:
-        async with grpc.aio.insecure_channel(self.ready["address"]) as channel:
-            stub: Any = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
-            answer: wire.GetOfferResponse = await stub.GetOffer(ask(), timeout=WITHIN_S)
-            return answer
-
-    async def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int | None, str]:
-        """Exit code and stderr."""
-        self.process.send_signal(number)
-        _, err = await asyncio.wait_for(self.process.communicate(), WITHIN_S)
-        return self.process.returncode, err.decode()
-
-
-@asynccontextmanager
-async def supervisor(*arguments: object) -> AsyncIterator[Running]:
-    process = await start(*arguments)
-    try:
-        assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), WITHIN_S)
-        yield Running(process, json.loads(line))
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 def page(address: str) -> str:
@@ -182,6 +130,8 @@ async def test_a_port_that_is_taken_is_a_clear_line(tmp_path: Path, option: str,
 
 def test_all_wrong_settings_are_told_together() -> None:
     wrong = ["--port", "70000", "--metrics-port", "-1", "--max-waiting", "0", "--drain-s", "-1"]
+    wrong += ["--ready-within-s", "-1", "--max-connection-age-s", "0", "--dns", "Not.A.Namespace"]
+    wrong += ["--endpoints", "e.json", "--endpoint-slices"]
     with pytest.raises(Misconfigured) as caught:
         parse(["--catalog", "mesh.yaml", *wrong])
     assert [fault.partition(":")[0] for fault in caught.value.faults] == [
@@ -189,12 +139,98 @@ def test_all_wrong_settings_are_told_together() -> None:
         "--metrics-port",
         "--max-waiting",
         "--drain-s",
+        "--ready-within-s",
+        "--max-connection-age-s",
+        "--dns",
+        "--endpoints, --endpoint-slices, --dns",
     ]
 
 
 def test_settings_are_what_was_given() -> None:
     given = parse(["--catalog", "a.yaml", "--catalog", "b.yaml", "--port", "7000", "--endpoints", "e.json"])
     assert (given.catalogs, given.port, given.endpoints) == ((Path("a.yaml"), Path("b.yaml")), 7000, Path("e.json"))
+
+
+def test_the_service_account_is_where_the_kubelet_puts_it_unless_told_otherwise() -> None:
+    given = [parse(["--catalog", "a.yaml", "--endpoint-slices", *folder]) for folder in ([], ["elsewhere"])]
+    assert [settings.endpoint_slices for settings in given] == [SERVICE_ACCOUNT, Path("elsewhere")]
+    assert parse(["--catalog", "a.yaml"]).endpoint_slices is None
+
+
+async def test_outside_of_a_cluster_endpoint_slices_are_a_clear_fault(tmp_path: Path) -> None:
+    code, _, err = await ended("--catalog", write_game(tmp_path), "--endpoint-slices", tmp_path / "none")
+    assert (code, "Traceback" in err) == (2, False)
+    assert {line.partition(":")[0] for line in err.splitlines()} == {"--endpoint-slices"}
+
+
+async def test_relative_paths_of_a_catalog_are_of_the_folder_that_is_given(tmp_path: Path) -> None:
+    catalog, files = catalog_elsewhere(tmp_path)
+    code, _, err = await ended("--catalog", catalog)
+    assert (code, "offers.csv is missing" in err) == (2, True)
+    async with supervisor("--catalog", catalog, "--files", files) as running:
+        assert (await running.offer()).source == wire.FALLBACK
+
+
+def catalog_elsewhere(folder: Path) -> tuple[Path, Path]:
+    """A game's catalog, and the folder of its files, which is another."""
+    files, config = folder / "files", folder / "config"
+    files.mkdir()
+    config.mkdir()
+    return write_game(files).rename(config / "mesh.yaml"), files
+
+
+async def test_it_is_ready_as_soon_as_every_model_has_a_replica(tmp_path: Path) -> None:
+    endpoints, port = tmp_path / "endpoints.json", free_port()
+    arguments = ("--catalog", write_game(tmp_path), "--endpoints", endpoints, "--ready-within-s", 600)
+    async with replica(HEADER, sums()) as played:
+        starting = asyncio.create_task(first_answer_of(*arguments, "--port", port))
+        assert await health_at(port) == health_pb2.HealthCheckResponse.NOT_SERVING
+        put(endpoints, {"g": {"v1": {model: [played.address] for model in ("m0", "m1", "m2")}}})
+        assert await asyncio.wait_for(starting, WITHIN_S) == wire.ENSEMBLE
+
+
+async def test_it_is_ready_at_the_latest_after_the_time_that_is_given(tmp_path: Path) -> None:
+    assert await first_answer_of("--catalog", write_game(tmp_path), "--ready-within-s", "0.2") == wire.FALLBACK
+
+
+async def first_answer_of(*arguments: object) -> int:
+    """Where the answer comes from that a supervisor gives as soon as it is ready."""
+    async with supervisor(*arguments) as running:
+        return (await running.offer()).source
+
+
+async def health_at(port: int) -> int:
+    """What the supervisor at `port` says of itself, once it listens."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        asking = health_pb2.HealthCheckRequest(service="mesh.v1.Offers")
+        return int((await stub.Check(asking, timeout=WITHIN_S, wait_for_ready=True)).status)
+
+
+async def test_until_it_is_ready_its_health_says_so_and_it_can_be_stopped(tmp_path: Path) -> None:
+    port = free_port()
+    process = await start("--catalog", write_game(tmp_path), "--ready-within-s", 600, "--port", port)
+    try:
+        assert await health_at(port) == health_pb2.HealthCheckResponse.NOT_SERVING
+        process.terminate()
+        out, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
+        assert (process.returncode, out, err) == (0, b"", b"")
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
+async def test_callers_connect_anew_when_their_connection_is_of_age(tmp_path: Path) -> None:
+    async with (
+        supervisor("--catalog", write_game(tmp_path, budget_ms=300), "--max-connection-age-s", 1) as running,
+        grpc.aio.insecure_channel(running.ready["address"]) as channel,
+        asyncio.timeout(WITHIN_S),
+    ):
+        stub: Any = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
+        await stub.GetOffer(ask())
+        assert channel.get_state() is grpc.ChannelConnectivity.READY
+        await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
+        await stub.GetOffer(ask())
 
 
 async def test_the_supervisor_stops_by_itself_when_a_caller_is_in_the_middle_of_a_stream(tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""Real supervisor processes, started and ended by the tests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+
+from mesh.wire import offers_pb2 as wire
+from mesh.wire import offers_pb2_grpc
+from tests.supervisor.backend import ask
+
+WITHIN_S = 30.0
+PIPE = asyncio.subprocess.PIPE
+
+
+async def start(*arguments: object, environ: Mapping[str, str] = {}) -> asyncio.subprocess.Process:
+    """A supervisor with `environ` beside what there is; a warning ends it."""
+    command = [sys.executable, "-W", "error", "-m", "supervisor", *map(str, arguments)]
+    return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, env={**os.environ, **environ})
+
+
+async def ended(*arguments: object) -> tuple[int | None, str, str]:
+    """Exit code, stdout and stderr of a supervisor that ends by itself."""
+    process = await start(*arguments)
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return process.returncode, out.decode(), err.decode()
+
+
+class Running:
+    """A supervisor that is ready."""
+
+    def __init__(self, process: asyncio.subprocess.Process, ready: dict[str, Any]) -> None:
+        self.process = process
+        self.ready = ready
+
+    async def offer(self) -> wire.GetOfferResponse:
+        async with grpc.aio.insecure_channel(self.ready["address"]) as channel:
+            stub: Any = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
+            answer: wire.GetOfferResponse = await stub.GetOffer(ask(), timeout=WITHIN_S)
+            return answer
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int | None, str]:
+        """Exit code and stderr."""
+        self.process.send_signal(number)
+        _, err = await asyncio.wait_for(self.process.communicate(), WITHIN_S)
+        return self.process.returncode, err.decode()
+
+
+@asynccontextmanager
+async def supervisor(*arguments: object, environ: Mapping[str, str] = {}) -> AsyncIterator[Running]:
+    """A supervisor that has told that it is ready, for as long as the block lasts."""
+    process = await start(*arguments, environ=environ)
+    try:
+        assert process.stdout is not None
+        line = await asyncio.wait_for(process.stdout.readline(), WITHIN_S)
+        yield Running(process, json.loads(line))
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
