@@ -83,7 +83,8 @@ async def serve(settings: Settings) -> int:
         state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, pressure.share)
         metrics.registry.register(state)
         with telemetry.metrics_endpoint(metrics.registry, settings.metrics_host, settings.metrics_port) as metrics_port:
-            async with listening(settings, OffersService(games, cohorts), aging(settings, catalogs)) as door:
+            service = OffersService(games, cohorts, settings.max_connection_age_s)
+            async with listening(settings, service, aging(settings, catalogs)) as door:
                 if await stopped_before_ready(pools_of(games), settings.ready_within_s, stop):
                     return 0
                 await door.health.set_serving(True)

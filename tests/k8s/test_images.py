@@ -24,8 +24,9 @@ from tests.model_worker.test_process import fetch as read_page
 from tests.ports.tables import Table, features_of
 from tests.servers import s3
 from tests.supervisor.backend import COLUMNS, HEADER, MODELS, write_game
+from tests.supervisor.processes import supervisor
 from tests.supervisor.replica import replica, sums
-from tests.supervisor.test_process import page, put, supervisor, until_whole
+from tests.supervisor.test_process import page, put, until_whole
 
 PROJECT = Path(__file__).parents[2]
 ROOTS = PROJECT / "build" / "images"

@@ -21,7 +21,7 @@ from mesh.wire import offers_pb2_grpc
 from supervisor.settings import SERVICE_ACCOUNT, parse
 from tests.free_port import free_port
 from tests.supervisor.backend import HEADER, ask, write_game
-from tests.supervisor.processes import WITHIN_S, ended, start, supervisor
+from tests.supervisor.processes import WITHIN_S, Running, ended, start, supervisor
 from tests.supervisor.replica import replica, sums, until
 
 
@@ -231,6 +231,20 @@ async def test_callers_connect_anew_when_their_connection_is_of_age(tmp_path: Pa
         assert channel.get_state() is grpc.ChannelConnectivity.READY
         await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
         await stub.GetOffer(ask())
+
+
+async def test_a_stream_of_age_is_ended_with_ok_when_what_was_read_is_answered(tmp_path: Path) -> None:
+    async with (
+        supervisor("--catalog", write_game(tmp_path, budget_ms=300), "--max-connection-age-s", 1) as running,
+        grpc.aio.insecure_channel(running.ready["address"]) as channel,
+        asyncio.timeout(WITHIN_S),
+    ):
+        stub: Any = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
+        call = stub.StreamOffers()
+        await call.write(ask(request_id="a"))
+        assert (await call.read()).request_id == "a"
+        assert await call.read() is grpc.aio.EOF
+        assert await call.code() is grpc.StatusCode.OK
 
 
 async def test_the_supervisor_stops_by_itself_when_a_caller_is_in_the_middle_of_a_stream(tmp_path: Path) -> None:
