@@ -251,7 +251,7 @@ MODELS = Dashboard(
                 "What hinders the HPA",
                 "short",
                 (_trouble(_MODEL_NAME),),
-                "ScalingActive = false: it cannot see its metric. ScalingLimited = true: it wants to go beyond min or max.",
+                "ScalingActive = false: it cannot see its metric. ScalingLimited = true: it wants to leave min..max.",
                 kind="table",
             ),
         ),

@@ -1,4 +1,4 @@
-"""What an expression may name: the metrics of a real mesh, those of the cluster that we use, and what the rules record."""
+"""What an expression may name: metrics of a real mesh, those of the cluster that we use, and what the rules record."""
 
 from __future__ import annotations
 
