@@ -5,7 +5,7 @@ PROTOS := $(wildcard protos/*.proto)
 # Together: what npm installs without saving, its next such call removes.
 NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4
 
-.PHONY: demo demo-dynamodb test check protos up load bench compare-ray test-servers dynamodb-local node-packages chart rendered k8s-tools images image-roots lock clean
+.PHONY: demo demo-dynamodb test check protos up load bench compare-ray test-servers dynamodb-local node-packages chart rendered dashboards k8s-tools promtool images image-roots lock clean
 
 demo: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.demo
@@ -23,6 +23,7 @@ check: .venv/dev.stamp
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.stubs_are_fresh
+	@$(BIN)/python -m k8s.monitoring.dashboards --check
 
 up: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.build
@@ -62,6 +63,9 @@ chart: .venv/dev.stamp
 rendered: chart
 	@$(BIN)/python -m k8s.render
 
+dashboards: .venv/dev.stamp
+	@$(BIN)/python -m k8s.monitoring.dashboards
+
 # What renders the chart and judges it. Built by Go, some three minutes once; the tests that need it are skipped without.
 GO_TOOLS := build/go/bin/helm build/go/bin/kube-score
 HELM_MODULE := helm.sh/helm/v3/cmd/helm@v3.21.4
@@ -78,6 +82,17 @@ build/go/bin/helm:
 build/go/bin/kube-score:
 	@echo "building $(KUBE_SCORE_MODULE)"
 	@GOBIN=$(CURDIR)/build/go/bin go install $(KUBE_SCORE_MODULE)
+
+# What judges the alerts: one program of Debian's package, taken out of it, for the package would start a server.
+promtool:
+	@if command -v promtool >/dev/null; then :; \
+	elif command -v apt-get >/dev/null; then $(MAKE) -s build/debian/usr/bin/promtool; \
+	else echo "neither promtool nor apt-get is there: the alerts will not be tried"; fi
+
+build/debian/usr/bin/promtool:
+	@mkdir -p build/debian
+	@cd build/debian && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } 2>&1
+	@dpkg -x build/debian/prometheus_*.deb build/debian
 
 # The two container images, with docker or buildah. BASE is theirs: a slim Python on Debian, by digest (docs/images.md).
 IMAGES := supervisor model-worker
