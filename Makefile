@@ -5,7 +5,7 @@ PROTOS := $(wildcard protos/*.proto)
 # Together: what npm installs without saving, its next such call removes.
 NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4
 
-.PHONY: demo demo-dynamodb test check protos up load bench compare-ray test-servers dynamodb-local node-packages chart rendered k8s-tools lock clean
+.PHONY: demo demo-dynamodb test check protos up load bench compare-ray test-servers dynamodb-local node-packages chart rendered dashboards k8s-tools promtool images image-roots lock clean
 
 demo: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.demo
@@ -23,6 +23,7 @@ check: .venv/dev.stamp
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.stubs_are_fresh
+	@$(BIN)/python -m k8s.monitoring.dashboards --check
 
 up: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.build
@@ -62,6 +63,9 @@ chart: .venv/dev.stamp
 rendered: chart
 	@$(BIN)/python -m k8s.render
 
+dashboards: .venv/dev.stamp
+	@$(BIN)/python -m k8s.monitoring.dashboards
+
 # What renders the chart and judges it. Built by Go, some three minutes once; the tests that need it are skipped without.
 GO_TOOLS := build/go/bin/helm build/go/bin/kube-score
 HELM_MODULE := helm.sh/helm/v3/cmd/helm@v3.21.4
@@ -79,9 +83,53 @@ build/go/bin/kube-score:
 	@echo "building $(KUBE_SCORE_MODULE)"
 	@GOBIN=$(CURDIR)/build/go/bin go install $(KUBE_SCORE_MODULE)
 
+# What judges the alerts: one program of Debian's package, taken out of it, for the package would start a server.
+promtool:
+	@if command -v promtool >/dev/null; then :; \
+	elif command -v apt-get >/dev/null; then $(MAKE) -s build/debian/usr/bin/promtool; \
+	else echo "neither promtool nor apt-get is there: the alerts will not be tried"; fi
+
+build/debian/usr/bin/promtool:
+	@mkdir -p build/debian
+	@cd build/debian && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } 2>&1
+	@dpkg -x build/debian/prometheus_*.deb build/debian
+
+# The two container images, with docker or buildah. BASE is theirs: a slim Python on Debian, by digest (docs/images.md).
+IMAGES := supervisor model-worker
+REGISTRY ?=
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' mesh/__init__.py)
+REVISION = $(shell git rev-parse HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || echo -dirty)
+ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || command -v buildah >/dev/null && echo buildah)
+BUILD_ARGS = $(foreach one,BASE VERSION REVISION,--build-arg $(one)="$($(one))")
+BUILD_docker = docker buildx build --load --build-arg SOURCE_DATE_EPOCH=0 --provenance=false
+BUILD_buildah = buildah build --layers --timestamp 0
+
+images:
+	@case "$(BASE)" in *?@sha256:*) ;; *) echo "say which Python the images stand on, by digest:"; \
+	  echo "  make images BASE=docker.io/library/python:3.11-slim-bookworm@sha256:..."; \
+	  echo "docs/images.md says how to look the digest up"; exit 2;; esac
+	@test -n "$(ENGINE)" || { echo "neither docker (running) nor buildah is here: install one of them"; exit 2; }
+	@for image in $(IMAGES); do echo "building $(REGISTRY)ensemble-mesh/$$image:$(VERSION) with $(ENGINE)"; \
+	  $(BUILD_$(ENGINE)) -f k8s/images/Dockerfile --target $$image $(BUILD_ARGS) \
+	    -t $(REGISTRY)ensemble-mesh/$$image:$(VERSION) . || exit; done
+
+# What the images add to their base, for the tests and to look at, where there is no container engine.
+image-roots: $(IMAGES:%=build/images/%.stamp)
+	@for image in $(IMAGES); do \
+	  $(BIN)/python k8s/images/install.py code $$image build/images/$$image; du -sh build/images/$$image; done
+
+build/images/%.stamp: .venv/dev.stamp requirements/%.txt k8s/images/install.py
+	@echo "installing what the image $* holds into build/images"
+	@rm -rf build/images/$*
+	@$(BIN)/python k8s/images/install.py packages $* build/images/$*
+	@touch $@
+
 protos: .venv/dev.stamp
 	@$(BIN)/python -m grpc_tools.protoc -Imesh/wire=protos --python_out=. --pyi_out=. --grpc_python_out=. \
 	    $(PROTOS:protos/%=mesh/wire/%)
+
+# What LightGBM and scikit-learn ask for and a worker never imports.
+NOT_IN_WORKERS := cloudpickle joblib narwhals numpy scipy threadpoolctl
 
 lock: .venv/dev.stamp
 	@for kind in run dev; do \
@@ -91,6 +139,10 @@ lock: .venv/dev.stamp
 	@for group in ray feast; do \
 	  $(BIN)/uv pip compile -q --group pyproject.toml:$$group --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --no-emit-index-url -o requirements/$$group.txt; done
+	@for group in supervisor model-worker; do \
+	  $(BIN)/uv pip compile -q --group pyproject.toml:$$group --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-annotate --no-emit-index-url -c requirements/run.txt \
+	    $$( [ $$group = model-worker ] && printf ' --no-emit-package %s' $(NOT_IN_WORKERS) ) -o requirements/$$group.txt; done
 
 clean:
 	rm -rf .venv build examples/*/build

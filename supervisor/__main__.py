@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":
+    # Before the other imports, which take half a second: as process 1 of a container it would not hear a SIGTERM until
+    # it has a handler, and elsewhere end by it, as if it had failed.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
+
 import asyncio
 import contextlib
 import json
-import os
 import sys
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
@@ -75,7 +83,8 @@ async def serve(settings: Settings) -> int:
         state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, pressure.share)
         metrics.registry.register(state)
         with telemetry.metrics_endpoint(metrics.registry, settings.metrics_host, settings.metrics_port) as metrics_port:
-            async with listening(settings, OffersService(games, cohorts), aging(settings, catalogs)) as door:
+            service = OffersService(games, cohorts, settings.max_connection_age_s)
+            async with listening(settings, service, aging(settings, catalogs)) as door:
                 if await stopped_before_ready(pools_of(games), settings.ready_within_s, stop):
                     return 0
                 await door.health.set_serving(True)

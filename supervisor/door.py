@@ -15,7 +15,7 @@ from mesh.wire import offers_pb2_grpc
 from supervisor.service import SERVICE_NAME, OffersService
 from supervisor.settings import Settings
 
-AGE_GRACE_S = 1.0  # over the longest budget: what is asked on an aged connection is still answered
+AGE_GRACE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,11 @@ async def listening(settings: Settings, service: OffersService, aging: serving.C
 
 
 def aging(settings: Settings, catalogs: Sequence[Catalog]) -> serving.ChannelOptions:
-    """What makes callers connect anew now and then, if that is wanted."""
+    """What makes callers connect anew now and then, if that is wanted.
+
+    The grace is for a stream that began as its connection came of age: its own age, and the time of its last answers.
+    """
     if settings.max_connection_age_s is None:
         return []
     longest_s = max(catalog.budget_ms for catalog in catalogs) / 1000
-    return serving.aging_options(settings.max_connection_age_s, longest_s + AGE_GRACE_S)
+    return serving.aging_options(settings.max_connection_age_s, settings.max_connection_age_s + longest_s + AGE_GRACE_S)

@@ -24,11 +24,12 @@ _Response = TypeVar("_Response", wire.GetOfferResponse, wire.ScoreResponse)
 
 
 class OffersService(offers_pb2_grpc.OffersServicer):
-    """`mesh.v1.Offers` over the games of this supervisor."""
+    """`mesh.v1.Offers` over the games of this supervisor; a stream ends by itself after `stream_age_s`."""
 
-    def __init__(self, games: Mapping[str, Game], cohorts: Cohorts) -> None:
+    def __init__(self, games: Mapping[str, Game], cohorts: Cohorts, stream_age_s: float | None = None) -> None:
         self._games = games
         self._cohorts = cohorts
+        self._stream_age_s = stream_age_s
         self._streams: set[OfferStream] = set()
 
     def drain(self) -> None:
@@ -48,6 +49,8 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         """GetOffer for each request of the stream, answered as they become ready."""
         stream = OfferStream(self._answer_on_stream)
         self._streams.add(stream)
+        age = self._stream_age_s
+        aged = None if age is None else asyncio.get_running_loop().call_later(age, stream.end)
         try:
             async with asyncio.TaskGroup() as tasks:
                 stream.start(context, tasks)
@@ -55,6 +58,8 @@ class OffersService(offers_pb2_grpc.OffersServicer):
                     await context.write(response)
         finally:
             self._streams.discard(stream)
+            if aged is not None:
+                aged.cancel()
 
     async def _get_offer(self, request: wire.GetOfferRequest, remaining_s: float | None) -> wire.GetOfferResponse:
         game = self._game(request)

@@ -111,6 +111,6 @@ def _add_times(parser: argparse.ArgumentParser) -> None:
     add(
         "--max-connection-age-s",
         type=float,
-        help="callers connect anew after so long, to spread over all supervisors; cuts streams (default: never)",
+        help="callers connect anew after so long, to spread over all supervisors; so do streams (default: never)",
     )
     add("--drain-s", type=float, default=5.0, help="time for the last answers at the end (default: %(default)s)")

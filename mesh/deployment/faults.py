@@ -9,7 +9,7 @@ from mesh.catalog_faults import Fault, Step, Tree, salvage
 from mesh.deployment.autoscaling import ContainerResourceMetric
 from mesh.deployment.blocks import Hpa, Replicas, Scaled, SupervisorDeployment
 from mesh.deployment.laying import laid_over
-from mesh.deployment.names import LONGEST, model_name
+from mesh.deployment.names import LONGEST, model_name, supervisor_name
 
 
 def contradictions(tree: Tree) -> Iterator[Fault]:
@@ -17,13 +17,15 @@ def contradictions(tree: Tree) -> Iterator[Fault]:
     supervisor = salvage(SupervisorDeployment, tree.values.get("supervisor"), {}) or SupervisorDeployment()
     supervisor = laid_over(SupervisorDeployment, supervisor)
     yield from _scaling(tree, supervisor.replicas, supervisor.hpa, "supervisor", ("supervisor",))
+    game = str(tree.values.get("game"))
+    yield from _length(tree, supervisor_name(game), ("game",))
     first: dict[str, tuple[Step, ...]] = {}
     for at, version, raw, scaled in _models(tree):
         yield from _scaling(tree, scaled.replicas, scaled.hpa, "worker", at)
         if scaled.signal == "in_flight" and scaled.hpa.metrics is not None:
             problem = "metrics are given, and signal: in_flight makes them"
             yield tree.fault((*at, "hpa", "metrics"), problem, "remove one of the two, for a model or for the game")
-        yield from _name(tree, model_name(str(tree.values.get("game")), version, str(raw.get("name"))), at, first)
+        yield from _name(tree, model_name(game, version, str(raw.get("name"))), at, first)
 
 
 def _models(tree: Tree) -> Iterator[tuple[tuple[Step, ...], str, Mapping[str, Any], Scaled]]:
@@ -56,9 +58,13 @@ def _scaling(tree: Tree, replicas: Replicas, hpa: Hpa, container: str, at: tuple
 
 
 def _name(tree: Tree, name: str, at: tuple[Step, ...], first: dict[str, tuple[Step, ...]]) -> Iterator[Fault]:
-    if len(name) > LONGEST:
-        problem = f"{name!r} has {len(name)} characters, and a Kubernetes name at most {LONGEST}"
-        yield tree.fault((*at, "name"), problem, "shorten the name of the game, the version or the model")
+    yield from _length(tree, name, (*at, "name"))
     if first.setdefault(name, at)[:2] != at[:2]:
         problem = f"{name!r} would be a Kubernetes name twice, with another version's model"
         yield tree.fault((*at, "name"), problem, "rename the version or the model")
+
+
+def _length(tree: Tree, name: str, at: tuple[Step, ...]) -> Iterator[Fault]:
+    if len(name) > LONGEST:
+        problem = f"{name!r} has {len(name)} characters, and a Kubernetes name at most {LONGEST}"
+        yield tree.fault(at, problem, "shorten the name of the game, the version or the model")

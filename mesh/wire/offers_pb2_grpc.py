@@ -64,7 +64,9 @@ class OffersServicer:
     def StreamOffers(self, request_iterator, context):
         """The same for busy game servers: many requests on one stream, each answered as soon as it is
         ready and matched by `request_id`, not by order. A wrong request is answered with `error` set
-        and costs its neighbours on the stream nothing.
+        and costs its neighbours on the stream nothing. The supervisor may end the stream with OK, as it
+        does when it is stopped, or to have callers spread over all supervisors: what it has read is
+        answered before; open the stream anew and send again what has no answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

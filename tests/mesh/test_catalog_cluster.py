@@ -123,6 +123,14 @@ def test_a_name_that_is_too_long_for_kubernetes_says_how_long_it_is(file: Path) 
     ]
 
 
+def test_a_game_whose_supervisor_would_have_too_long_a_name_is_a_fault(file: Path) -> None:
+    game = "g" * 53
+    with pytest.raises(Misconfigured) as raised:
+        read(file, GAME.replace("dragonfall", game).replace("whales", "w").replace("minnows", "m"))
+    (fault,) = raised.value.faults
+    assert fault.startswith(f"{file}:1: game: '{game}-supervisor' has 64 characters")
+
+
 def test_two_models_that_would_share_a_kubernetes_name_are_a_fault(file: Path) -> None:
     other = '  "1-big":\n    traffic: 0\n    models: [{name: whales, uri: s3://m/w.txt}]\n'
     with pytest.raises(Misconfigured) as raised:

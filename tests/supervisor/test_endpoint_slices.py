@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -180,8 +181,11 @@ async def test_an_outage_leaves_the_last_known_and_changes_come_after_it(
         assert watch.now() == [A]
         await server.start()
         await watch.shows(B)
+        await until(lambda: server.watches == 1)
+        server.cut()
+        await until(lambda: caplog.text.count("answers again") == 2)
     words = [record.message.partition(":")[0] for record in caplog.records]
-    assert words == ["the API server cannot be asked", "the API server answers again"]
+    assert words == ["the API server cannot be asked", "the API server answers again"] * 2
 
 
 async def test_a_start_without_an_api_server_waits_for_it(server: FakeApiServer) -> None:
@@ -280,6 +284,10 @@ async def test_after_an_error_event_that_is_no_410_everything_is_listed_anew(ser
 
 
 async def test_cancelling_it_closes_its_connection(server: FakeApiServer) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
     async with watching(server):
         assert server.watches == 1
     await until(lambda: server.watches == 0)
+    gc.collect()  # a session that nobody closed would say so
+    assert complaints == []

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any, cast
 
+import grpc
 import pytest
 
 from mesh.wire import inference_pb2 as oip
 from supervisor import leaving
+from supervisor.lane import Lane, LaneOwner
 from supervisor.panel import Absence, Vote
 from supervisor.panel import Reply as Verdict
 from supervisor.pool import ModelPool
 from tests.supervisor.replica import Replica, error_reply, replica, silent, sums, until
 from tests.supervisor.test_lane import HEADER, WITHIN_S, Ask, one_replica, pool_of, states
+from tests.supervisor.virtual_time import settle
+
+
+@pytest.fixture(autouse=True)
+def _no_lane_leaves_for_want_of_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaving, "DRAIN_S", 600.0)
 
 
 def asking(pool: ModelPool, *levels: float) -> asyncio.Task[Verdict]:
@@ -113,6 +122,18 @@ async def test_rows_laid_out_for_one_model_are_never_scored_by_its_successor_of_
         assert await Ask(pool, [1.0]).verdict() == Vote("m")
 
 
+async def test_a_successor_of_another_model_is_not_used_before_the_last_rows_are_back() -> None:
+    other = replace(HEADER, feature_names=("spend", "level"))
+    async with one_replica(silent) as (pool, played), replica(other) as new:
+        verdict = asking(pool, 1.0)
+        await received(played)
+        pool.assign([new.address])
+        await until(lambda: "another model file" in pool.lanes[new.address].why_down)
+        played.release(sums())
+        assert await verdict == Vote("m")
+        await until(lambda: states(pool) == ["up"])
+
+
 async def test_when_the_last_replica_is_taken_away_nobody_waits() -> None:
     async with one_replica(silent) as (pool, played):
         asks = [asking(pool, *map(float, range(40))) for _ in range(2)]  # the second waits for the first
@@ -138,9 +159,29 @@ async def test_closing_a_pool_does_not_wait_for_lanes_that_leave() -> None:
         verdict = asking(pool, 1.0)
         await received(played)
         pool.assign([])
-        await asyncio.wait_for(pool.close(), leaving.DRAIN_S / 2)
+        await asyncio.wait_for(pool.close(), WITHIN_S)
         assert isinstance(await verdict, Absence)
         assert not pool._leaving.lanes()
+
+
+async def test_nothing_is_sent_to_a_replica_from_the_moment_that_its_stream_has_ended() -> None:
+    class EndedCall:
+        status: asyncio.Future[grpc.StatusCode] = asyncio.get_running_loop().create_future()
+
+        async def read(self) -> Any:
+            return grpc.aio.EOF
+
+        async def code(self) -> grpc.StatusCode:
+            return await self.status
+
+    lane = Lane("127.0.0.1:1", "m", cast(LaneOwner, None))
+    lane.state = "up"
+    call = EndedCall()
+    reading = asyncio.create_task(lane._read(call))
+    await settle()
+    assert (lane.state, reading.done()) == ("down", False)
+    call.status.set_result(grpc.StatusCode.OK)
+    await reading
 
 
 async def test_the_first_lane_that_is_up_is_told() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import urllib.request
 from pathlib import Path
@@ -20,7 +21,7 @@ from mesh.wire import offers_pb2_grpc
 from supervisor.settings import SERVICE_ACCOUNT, parse
 from tests.free_port import free_port
 from tests.supervisor.backend import HEADER, ask, write_game
-from tests.supervisor.processes import WITHIN_S, ended, start, supervisor
+from tests.supervisor.processes import WITHIN_S, Running, ended, start, supervisor
 from tests.supervisor.replica import replica, sums, until
 
 
@@ -70,10 +71,15 @@ async def test_it_becomes_whole_when_the_endpoints_come_and_drains_on_ctrl_c(tmp
         ) as running,
     ):
         put(endpoints, {"g": {"v1": {model: [played.address] for model in ("m0", "m1", "m2")}}})
-        async with asyncio.timeout(WITHIN_S):
-            while (await running.offer()).source != wire.ENSEMBLE:  # noqa: ASYNC110 (another process: no event to wait for)
-                await asyncio.sleep(0.05)
+        await until_whole(running)
         assert await running.stop(signal.SIGINT) == (0, "")
+
+
+async def until_whole(running: Running) -> None:
+    """Until every model has a replica."""
+    async with asyncio.timeout(WITHIN_S):
+        while (await running.offer()).source != wire.ENSEMBLE:  # noqa: ASYNC110 (another process: no event to wait for)
+            await asyncio.sleep(0.05)
 
 
 def put(path: Path, content: object) -> None:
@@ -84,6 +90,18 @@ def put(path: Path, content: object) -> None:
 
 def break_catalog(path: Path) -> None:
     path.write_text(path.read_text().replace("quorum: 2", "quorum: 9").replace("fallback: starter", "fallback: ghost"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_one_that_is_stopped_before_it_serves_has_not_failed(tmp_path: Path, number: signal.Signals) -> None:
+    catalog = tmp_path / "mesh.yaml"
+    os.mkfifo(catalog)
+    process = await start("--catalog", catalog)
+    gate = await asyncio.to_thread(catalog.open, "w")  # returns when it has begun to read
+    with gate:
+        process.send_signal(number)
+        _, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
+    assert (process.returncode, err) == (0, b"")
 
 
 async def test_a_wrong_catalog_ends_it_with_all_its_faults(tmp_path: Path) -> None:
@@ -162,13 +180,11 @@ def catalog_elsewhere(folder: Path) -> tuple[Path, Path]:
 
 
 async def test_it_is_ready_as_soon_as_every_model_has_a_replica(tmp_path: Path) -> None:
-    endpoints = tmp_path / "endpoints.json"
-    put(endpoints, {})
+    endpoints, port = tmp_path / "endpoints.json", free_port()
+    arguments = ("--catalog", write_game(tmp_path), "--endpoints", endpoints, "--ready-within-s", 600)
     async with replica(HEADER, sums()) as played:
-        arguments = ("--catalog", write_game(tmp_path), "--endpoints", endpoints, "--ready-within-s", 600)
-        starting = asyncio.create_task(first_answer_of(*arguments))
-        await asyncio.wait([starting], timeout=1)
-        assert not starting.done()
+        starting = asyncio.create_task(first_answer_of(*arguments, "--port", port))
+        assert await health_at(port) == health_pb2.HealthCheckResponse.NOT_SERVING
         put(endpoints, {"g": {"v1": {model: [played.address] for model in ("m0", "m1", "m2")}}})
         assert await asyncio.wait_for(starting, WITHIN_S) == wire.ENSEMBLE
 
@@ -183,15 +199,19 @@ async def first_answer_of(*arguments: object) -> int:
         return (await running.offer()).source
 
 
+async def health_at(port: int) -> int:
+    """What the supervisor at `port` says of itself, once it listens."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        asking = health_pb2.HealthCheckRequest(service="mesh.v1.Offers")
+        return int((await stub.Check(asking, timeout=WITHIN_S, wait_for_ready=True)).status)
+
+
 async def test_until_it_is_ready_its_health_says_so_and_it_can_be_stopped(tmp_path: Path) -> None:
     port = free_port()
     process = await start("--catalog", write_game(tmp_path), "--ready-within-s", 600, "--port", port)
     try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            stub: Any = health_pb2_grpc.HealthStub(channel)
-            asking = health_pb2.HealthCheckRequest(service="mesh.v1.Offers")
-            told = await stub.Check(asking, timeout=WITHIN_S, wait_for_ready=True)
-        assert told.status == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert await health_at(port) == health_pb2.HealthCheckResponse.NOT_SERVING
         process.terminate()
         out, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
         assert (process.returncode, out, err) == (0, b"", b"")
@@ -211,6 +231,20 @@ async def test_callers_connect_anew_when_their_connection_is_of_age(tmp_path: Pa
         assert channel.get_state() is grpc.ChannelConnectivity.READY
         await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
         await stub.GetOffer(ask())
+
+
+async def test_a_stream_of_age_is_ended_with_ok_when_what_was_read_is_answered(tmp_path: Path) -> None:
+    async with (
+        supervisor("--catalog", write_game(tmp_path, budget_ms=300), "--max-connection-age-s", 1) as running,
+        grpc.aio.insecure_channel(running.ready["address"]) as channel,
+        asyncio.timeout(WITHIN_S),
+    ):
+        stub: Any = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
+        call = stub.StreamOffers()
+        await call.write(ask(request_id="a"))
+        assert (await call.read()).request_id == "a"
+        assert await call.read() is grpc.aio.EOF
+        assert await call.code() is grpc.StatusCode.OK
 
 
 async def test_the_supervisor_stops_by_itself_when_a_caller_is_in_the_middle_of_a_stream(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ capabilities: {drop: [ALL]}
 
 {{- define "mesh.pod" -}}
 enableServiceLinks: false
-terminationGracePeriodSeconds: 30
+terminationGracePeriodSeconds: {{ ternary 40 30 (eq .kubernetes.discovery "dns") }}
 securityContext:
   {{- include "mesh.pod.security" . | nindent 2 }}
 {{- with .kubernetes.image_pull_secrets }}
@@ -88,7 +88,8 @@ livenessProbe:
   failureThreshold: 3
 lifecycle:
   preStop:
-    sleep: {seconds: 5}
+    # Until every supervisor knows: a watch tells it at once, a lookup after its turn and the resolver's cache.
+    sleep: {seconds: {{ ternary 15 5 (eq .kubernetes.discovery "dns") }}}
 resources:
   requests:
     cpu: {{ .resources.cpu | toString | quote }}

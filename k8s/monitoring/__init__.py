@@ -1,0 +1,1 @@
+"""What is made to watch a game in a cluster: the dashboards."""

@@ -1,0 +1,39 @@
+"""`python -m k8s.monitoring.dashboards [--check]`: writes Grafana's dashboards, or says which of them are stale."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from k8s.monitoring.game import GAME
+from k8s.monitoring.models import MODELS
+from k8s.monitoring.supervisor import SUPERVISOR
+
+FOLDER = Path(__file__).parent.parent / "chart" / "files" / "dashboards"
+
+DASHBOARDS = {"game": GAME, "models": MODELS, "supervisor": SUPERVISOR}
+
+
+def files() -> dict[Path, str]:
+    """What this writes, and where."""
+    return {FOLDER / f"{name}.json": dashboard.json() for name, dashboard in DASHBOARDS.items()}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Writes the files; with --check, says which of them are not what they should be."""
+    if "--check" not in arguments:
+        FOLDER.mkdir(exist_ok=True)
+        for path, text in files().items():
+            path.write_text(text, encoding="utf-8")
+        return 0
+    stale = [path.name for path, text in files().items() if not path.exists() or path.read_text("utf-8") != text]
+    if stale:
+        print(f"stale in {FOLDER}: {', '.join(stale)}; run `make dashboards` and commit", file=sys.stderr)
+        return 1
+    print(f"the {len(DASHBOARDS)} dashboards are fresh")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

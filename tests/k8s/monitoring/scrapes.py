@@ -1,0 +1,120 @@
+"""What Prometheus reads from a real supervisor and a real worker that have met every kind of answer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import numpy as np
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from mesh.wire import inference_pb2, inference_pb2_grpc, offers_pb2, offers_pb2_grpc
+from tests.end_to_end import meshes
+from tests.forests import train
+
+MODELS = ("binary", "rf", "dart")
+SHORT_S = 0.3
+LONG_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A metric by the name that the docs give it, with the labels of its own samples."""
+
+    name: str
+    kind: str
+    labels: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """One service's page: its metrics, and the labels of each name that an expression may select."""
+
+    families: tuple[Family, ...]
+    samples: dict[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scrapes:
+    """The pages of both services."""
+
+    supervisor: Scrape
+    worker: Scrape
+
+
+def scraped(folder: Path) -> Scrapes:
+    """Both pages of a mesh that has answered wholly, in part and not at all, and has refused a request."""
+    with meshes.running(_catalog(folder)) as mesh:
+        offers, worker = mesh.ready["address"], mesh.ready["workers"][0]
+        _ask(offers, "player-1", LONG_S)
+        with _frozen(mesh.pid(MODELS[1])):
+            _ask(offers, "player-2", SHORT_S)
+        _ask_for_another_model(worker["address"])
+        return Scrapes(_scrape(mesh.ready["metrics"]), _scrape(worker["metrics"]))
+
+
+def read(text: str) -> Scrape:
+    """A page in Prometheus's text format; what says when a metric was made is left out."""
+    families, samples = [], {}
+    for family in text_string_to_metric_families(text):
+        if family.name.endswith("_created"):
+            continue
+        assert family.samples, f"{family.name} has no sample: nothing has happened that it counts"
+        own = frozenset(family.samples[0].labels) - {"le"}
+        name = family.name + ("_total" if family.type == "counter" else "")
+        families.append(Family(name, family.type, own))
+        samples.update({sample.name: frozenset(sample.labels) for sample in family.samples})
+    return Scrape(tuple(families), samples)
+
+
+def _scrape(address: str) -> Scrape:
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=LONG_S) as page:
+        return read(page.read().decode())
+
+
+def _ask(address: str, player: str, timeout_s: float) -> None:
+    with grpc.insecure_channel(address) as channel:
+        stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
+        stub.GetOffer(offers_pb2.GetOfferRequest(game="watched", player_id=player), timeout=timeout_s)
+
+
+def _ask_for_another_model(address: str) -> None:
+    with grpc.insecure_channel(address) as channel, contextlib.suppress(grpc.RpcError):
+        stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]
+        stub.ModelInfer(inference_pb2.ModelInferRequest(model_name="another"), timeout=LONG_S)
+
+
+@contextlib.contextmanager
+def _frozen(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _catalog(folder: Path) -> Path:
+    models = [{"name": kind, "uri": str(train(kind, folder).path)} for kind in MODELS]
+    (folder / "offers.csv").write_text(meshes.OFFERS)
+    meshes.write_players(folder / "players.csv", meshes.make_players(np.random.default_rng(3)))
+    catalog = folder / "mesh.yaml"
+    content = {
+        "game": "watched",
+        "budget_ms": 10_000,
+        "features": {"store": "sqlite", "path": "players.sqlite", "timeout_ms": 1000},
+        "context": {"Column_0": "number"},
+        "offers": {"path": "offers.csv", "fallback": "starter-pack"},
+        "versions": {"one": {"combine": {"quorum": 2}, "models": models}},
+    }
+    catalog.write_text(yaml.safe_dump(content))
+    load = [*meshes.MESH, "features", "load", str(folder / "players.csv"), "--catalog", str(catalog)]
+    subprocess.run(load, check=True, stdout=subprocess.DEVNULL)
+    return catalog
