@@ -11,6 +11,8 @@ import pytest
 from tests.k8s.objects import Objects, Values
 
 NEWEST = ("1.36", "1.37")
+COMPONENT = "app.kubernetes.io/component"
+RESOLVER_PAUSE_S = 30  # of gRPC in every language: a name is not looked up again sooner
 OF_OPERATORS = {"PodMonitor", "PrometheusRule", "ScaledObject"}  # their schemas come with the operators
 
 
@@ -93,6 +95,11 @@ def test_a_pod_that_must_go_has_time_for_it(game: Objects) -> None:
         sleep_s = container["lifecycle"]["preStop"]["sleep"]["seconds"]
         (drain_s,) = (float(arg.split("=")[1]) for arg in container["args"] if arg.startswith("--drain-s="))
         assert sleep_s + drain_s < pod["spec"]["terminationGracePeriodSeconds"]
+
+
+def test_a_supervisor_goes_on_until_grpcs_resolver_may_look_again(game: Objects) -> None:
+    (supervisor,) = (pod for pod in game.pods if pod["metadata"]["labels"][COMPONENT] == "supervisor")
+    assert _container(supervisor)["lifecycle"]["preStop"]["sleep"]["seconds"] > RESOLVER_PAUSE_S
 
 
 def test_nothing_runs_as_root_or_can_become_more_than_it_is(game: Objects) -> None:

@@ -16,9 +16,14 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
+{{/* How long a pod goes on after its endpoint is withdrawn. */}}
+{{- define "mesh.sleep_s" -}}
+{{- if not .model }}35{{ else if eq .kubernetes.discovery "dns" }}15{{ else }}5{{ end -}}
+{{- end -}}
+
 {{- define "mesh.pod" -}}
 enableServiceLinks: false
-terminationGracePeriodSeconds: {{ ternary 40 30 (eq .kubernetes.discovery "dns") }}
+terminationGracePeriodSeconds: {{ add (include "mesh.sleep_s" .) 25 }}
 securityContext:
   {{- include "mesh.pod.security" . | nindent 2 }}
 {{- with .kubernetes.image_pull_secrets }}
@@ -88,8 +93,13 @@ livenessProbe:
   failureThreshold: 3
 lifecycle:
   preStop:
+    {{- if .model }}
     # Until every supervisor knows: a watch tells it at once, a lookup after its turn and the resolver's cache.
-    sleep: {seconds: {{ ternary 15 5 (eq .kubernetes.discovery "dns") }}}
+    {{- else }}
+    # Until every game backend may look: gRPC's resolver does so when a connection ends, but not within 30 s of the
+    # last time. One that looked just before this pod's successor was ready would else be left with nobody.
+    {{- end }}
+    sleep: {seconds: {{ include "mesh.sleep_s" . }}}
 resources:
   requests:
     cpu: {{ .resources.cpu | toString | quote }}
