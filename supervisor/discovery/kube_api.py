@@ -131,9 +131,16 @@ class KubeApi:
                 )
                 async with asyncio.timeout(ANSWER_S):
                     response = await stack.enter_async_context(asking)
+                    stack.callback(_hang_up, response)
                     if response.status != 200:
                         raise _refusal(self._account.namespace, response.status, await response.text())
             yield response
+
+
+def _hang_up(response: aiohttp.ClientResponse) -> None:
+    """Ends the connection of an answer that has not come to its end, without TLS's farewell: a server may be gone."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
 
 
 @contextlib.contextmanager
