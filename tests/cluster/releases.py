@@ -34,9 +34,7 @@ class Release:
         where = ("--namespace", self.namespace.name)
         command = [self.helm, verb, self.game, str(CHART), *where, "--values", str(catalog), *more]
         environment = self.namespace.cluster.environment
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=HELM_S, check=False
-        )
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HELM_S, check=False)
         assert done.returncode == 0, done.stderr
         return done.stderr
 

@@ -77,7 +77,7 @@ def _catalog() -> dict[str, Any]:
     """The example's, with flat files, and what fits a laptop or a machine of CI.
 
     Every HPA may scale, and only that of `whales` will: a worker asks for little CPU, and whales' HPA wants pods to use
-    no more than they asked for, the others' ten times as much.
+    a part of what they asked for, the others' ten times as much. `lapsed` has two replicas, the others one.
     """
     values: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
     values["features"]["path"] = "players.sqlite"
@@ -88,4 +88,6 @@ def _catalog() -> dict[str, Any]:
         model["uri"] = f"{model['name']}.txt"
         if model["name"] == "whales":
             model |= {"replicas": {"min": 1, "max": 3}, "resources": {"cpu": "20m"}, "hpa": {"cpu_percent": 60}}
+        if model["name"] == "lapsed":
+            model["replicas"] = {"min": 2}
     return values

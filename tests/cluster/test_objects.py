@@ -1,4 +1,4 @@
-"""The whole example, applied: the API server takes every object, the cluster makes every pod, HPAs find their targets."""
+"""The whole example, applied: the API server takes every object, every pod is made, HPAs find their targets."""
 
 from __future__ import annotations
 

@@ -105,9 +105,7 @@ def test_with_its_token_the_supervisor_lists_and_watches(installed: Namespace, s
 
 
 @pytest.mark.parametrize("kind", ["pods", "secrets", "configmaps", "services", "endpoints"])
-def test_with_its_token_the_supervisor_reads_nothing_else(
-    installed: Namespace, supervisor: Caller, kind: str
-) -> None:
+def test_with_its_token_the_supervisor_reads_nothing_else(installed: Namespace, supervisor: Caller, kind: str) -> None:
     assert supervisor.status(f"/api/v1/namespaces/{installed.name}/{kind}") == 403
 
 
