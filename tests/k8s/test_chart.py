@@ -101,6 +101,9 @@ def test_monitoring_is_there_only_when_it_is_asked_for(tmp_path: Path) -> None:
     assert len(objects.of(render.render(asked, "small")).of_kind(*kinds)) == 3
 
 
+_DYNAMO = "features: {store: dynamodb, table: players, region: eu-west-1}\n"
+
+
 @pytest.mark.usefixtures("helm")
 @pytest.mark.parametrize(
     ("more", "model", "told"),

@@ -16,8 +16,8 @@ metadata:
     {{- include "mesh.labels" . | nindent 4 }}
 spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ .name }}}
-  minReplicas: {{ .replicas.min }}
-  maxReplicas: {{ .replicas.max }}
+  minReplicas: {{ int64 .replicas.min }}
+  maxReplicas: {{ int64 .replicas.max }}
   metrics:
     {{- if .hpa.metrics }}
     {{- toYaml .hpa.metrics | nindent 4 }}
@@ -25,7 +25,7 @@ spec:
     - type: External
       external:
         metric:
-          name: {{ .in_flight.metric }}
+          name: {{ .in_flight.metric | quote }}
           selector:
             matchLabels:
               game: {{ .game | quote }}
@@ -41,7 +41,7 @@ spec:
         container: {{ .container }}
         target:
           type: Utilization
-          averageUtilization: {{ .hpa.cpu_percent }}
+          averageUtilization: {{ int64 .hpa.cpu_percent }}
     {{- end }}
   behavior:
     {{- toYaml .hpa.behavior | nindent 4 }}
