@@ -62,7 +62,7 @@ def test_the_chart_and_the_command_agree_about_every_hpa(tmp_path: Path, which: 
 
 @pytest.mark.usefixtures("helm")
 def test_the_supervisor_reads_the_catalog_that_the_chart_hands_on(tmp_path: Path) -> None:
-    for file in (catalogs.EXAMPLE, catalogs.everything(tmp_path)):
+    for file in (catalogs.EXAMPLE, catalogs.everything(tmp_path), catalogs.small(tmp_path, model="weight: 0.00001")):
         (handed,) = objects.of(render.render(file, file.stem)).of_kind("ConfigMap")[:1]
         copy = tmp_path / "handed.yaml"
         copy.write_text(handed["data"]["mesh.yaml"], encoding="utf-8")
