@@ -112,6 +112,20 @@ def test_a_value_with_a_meaning_in_yaml_is_the_text_that_it_is(tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("helm")
+@pytest.mark.parametrize(("load_s", "supervisor_s"), [(5, 180), (600, 600)])
+def test_a_supervisor_may_wait_for_its_lanes_however_soon_models_load(
+    tmp_path: Path, load_s: int, supervisor_s: int
+) -> None:
+    game = objects.of(render.render(catalogs.small(tmp_path, f"kubernetes: {{load_s: {load_s}}}"), "small"))
+    found = {
+        name: game.named("Deployment", name)["spec"]["template"]["spec"]["containers"][0]["startupProbe"]
+        for name in ("small-supervisor", "small-1-whales")
+    }
+    seconds = {name: probe["periodSeconds"] * probe["failureThreshold"] for name, probe in found.items()}
+    assert seconds == {"small-supervisor": supervisor_s, "small-1-whales": load_s}
+
+
+@pytest.mark.usefixtures("helm")
 def test_no_ports_outside_are_none_and_not_all(tmp_path: Path) -> None:
     file = catalogs.small(tmp_path, "kubernetes: {network_policies: {ports: []}}")
     policies = objects.of(render.render(file, "small")).of_kind("NetworkPolicy")

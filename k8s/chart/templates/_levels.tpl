@@ -39,6 +39,7 @@ over them, the model's over those. Called as: include "mesh.models" (list $ $int
 {{- $_ := set $model "uri" (include "mesh.uri" (list $root $given.uri (printf "%s.uri" $model.at))) -}}
 {{- $_ := set $model "sha256" $given.sha256 -}}
 {{- $_ := set $model "kubernetes" $root.Values.kubernetes -}}
+{{- $_ := set $model "start_s" $root.Values.kubernetes.load_s -}}
 {{- include "mesh.check" $model -}}
 {{- if hasKey $names $model.name -}}
 {{- fail (printf "%s.name: %q would be a Kubernetes name twice; rename the version or the model" $model.at $model.name) -}}
@@ -78,6 +79,8 @@ over them, the model's over those. Called as: include "mesh.models" (list $ $int
 {{- $_ := set $into "service" "mesh.v1.Offers" -}}
 {{- $_ := set $into "signal" "cpu" -}}
 {{- $_ := set $into "kubernetes" $values.kubernetes -}}
+{{- /* However soon models load: it waits for its lanes, and before for the columns of a table. */ -}}
+{{- $_ := set $into "start_s" (max 180 (int $values.kubernetes.load_s)) -}}
 {{- include "mesh.inputs" (index . 0) -}}
 {{- include "mesh.check" $into -}}
 {{- end -}}

@@ -74,7 +74,7 @@ startupProbe:
   grpc: {port: 9000, service: {{ .service }}}
   periodSeconds: 1
   timeoutSeconds: 1
-  failureThreshold: {{ .kubernetes.load_s }}
+  failureThreshold: {{ .start_s }}
 readinessProbe:
   grpc: {port: 9000, service: {{ .service }}}
   periodSeconds: 5
