@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import yaml
 from pydantic import BaseModel, Tag, ValidationError
@@ -35,12 +35,15 @@ _NAME = ("not a DNS label", "use small letters, digits and dashes, at most 63 (i
 
 
 class _Loader(yaml.SafeLoader):
-    """Takes `1e-05` for a number, as Helm does that reads and writes catalogs too; PyYAML alone wants a dot in it."""
+    """Takes `1e-05` for a number and `y` for a yes, as Helm does that reads and writes catalogs too, and PyYAML not."""
+
+    bool_values: ClassVar[dict[str, bool]] = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
 
 
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"[yYnN]$"), list("yYnN"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,13 @@ def test_a_quantity_is_the_number_that_was_written(file: Path, written: str, rea
     assert whales.spec["metrics"][0]["external"]["target"]["averageValue"] == read_as
 
 
+def test_a_name_that_helm_takes_for_a_yes_wants_quotes(file: Path) -> None:
+    with pytest.raises(Misconfigured) as raised:
+        read(file, GAME.replace("whales,", "y,", 1))
+    assert raised.value.faults == [f"{file}:{AT}.name: True is not text; put it in quotes"]
+    assert read(file, GAME.replace("whales,", '"y",', 1)).versions["1"].models[0].name == "y"
+
+
 def test_a_number_with_an_exponent_and_no_dot_is_a_number_as_it_is_for_helm(file: Path) -> None:
     assert read(file, with_whales("weight: 1e-05")).versions["1"].models[0].weight == 0.00001
     with pytest.raises(Misconfigured) as raised:
