@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import yaml
 from pydantic import BaseModel, Tag, ValidationError
@@ -31,6 +32,18 @@ _SHAPES = {
 _QUANTITIES = frozenset({"cpu", "cpu_limit", "memory", "ephemeral_storage", "rows", "averageValue", "value"})
 _QUANTITY = ("no quantity above 0", "give a number, or one with Kubernetes' suffix, such as 500m, 20 or 256Mi")
 _NAME = ("not a DNS label", "use small letters, digits and dashes, at most 63 (it becomes a Kubernetes name)")
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes `1e-05` for a number and `y` for a yes, as Helm does that reads and writes catalogs too, and PyYAML not."""
+
+    bool_values: ClassVar[dict[str, bool]] = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"[yYnN]$"), list("yYnN"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +84,8 @@ def read_tree(path: Path) -> Tree:
     """Reads a YAML file; raises Misconfigured when it cannot be read, is not YAML, or names a key twice."""
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=_Loader)
+        values = _Loader(text).get_single_data()
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured([f"{path}: cannot be read: {error}; check the path and its permissions"]) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # PyYAML lets a bad date or number through as it is

@@ -40,16 +40,21 @@ def live(game: str, kubectl: Sequence[str]) -> list[Autoscaler]:
 def _get(kubectl: Sequence[str], kind: str, game: str) -> list[Any]:
     command = [*kubectl, "get", kind, "-l", f"ensemble-mesh/game={game}", "-o", "json"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=KUBECTL_S, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=KUBECTL_S, check=False)
     except FileNotFoundError:
         raise Misconfigured([f"{kubectl[0]}: is not installed; --live asks the cluster by it"]) from None
+    except OSError as error:
+        raise Misconfigured([f"{kubectl[0]}: cannot be run: {error.strerror}; --live asks the cluster by it"]) from None
     except subprocess.TimeoutExpired:
         raise Misconfigured(
             [f"the cluster did not answer within {KUBECTL_S} s; try again, or compare with --rendered"]
         ) from None
     if done.returncode:
-        raise Misconfigured([done.stderr.strip()])
-    items: list[Any] = json.loads(done.stdout)["items"]
+        raise Misconfigured([done.stderr.strip() or f"{kubectl[0]}: ended with {done.returncode} and no word of why"])
+    try:
+        items: list[Any] = json.loads(done.stdout)["items"]
+    except (ValueError, KeyError, TypeError):
+        raise Misconfigured([f"{kubectl[0]}: answered what is no list: {done.stdout[:80]!r}; is it kubectl?"]) from None
     return items
 
 
@@ -62,17 +67,19 @@ def _objects(file: Path) -> list[Any]:
 
 def _autoscalers(objects: Iterable[Any]) -> Iterator[Autoscaler]:
     for one in objects:
-        kind, name = (one or {}).get("kind"), (one or {}).get("metadata", {}).get("name", "")
+        if not isinstance(one, dict):  # such as a patch, which is no object
+            continue
+        kind, name, spec = one.get("kind"), (one.get("metadata") or {}).get("name", ""), one.get("spec") or {}
         if kind == "ScaledObject":
-            yield Autoscaler("ScaledObject", name, _of_scaled_object(one["spec"]))
+            yield Autoscaler("ScaledObject", name, _of_scaled_object(spec))
         elif kind == "HorizontalPodAutoscaler" and not name.startswith("keda-hpa-"):  # KEDA's own, of a ScaledObject
-            spec = {key: value for key, value in one["spec"].items() if key != "scaleTargetRef"}
-            yield Autoscaler("HorizontalPodAutoscaler", name, spec)
+            fields = {key: value for key, value in spec.items() if key != "scaleTargetRef"}
+            yield Autoscaler("HorizontalPodAutoscaler", name, fields)
 
 
 def _of_scaled_object(spec: Any) -> dict[str, Any]:
-    behavior = spec.get("advanced", {}).get("horizontalPodAutoscalerConfig", {}).get("behavior", {})
-    thresholds = [trigger.get("metadata", {}).get("threshold") for trigger in spec.get("triggers", ())]
+    behavior = (spec.get("advanced") or {}).get("horizontalPodAutoscalerConfig", {}).get("behavior", {})
+    thresholds = [trigger.get("metadata", {}).get("threshold") for trigger in spec.get("triggers") or ()]
     return {
         "minReplicaCount": spec.get("minReplicaCount"),
         "maxReplicaCount": spec.get("maxReplicaCount"),

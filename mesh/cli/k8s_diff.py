@@ -18,11 +18,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints what would change; exit codes as diff(1) has them: 0 nothing, 1 something, 2 it cannot be told."""
     catalog = catalogs.load(arguments.file)
     then = list(autoscalers(catalog))
-    found = list(changes(_now(arguments, catalog.game), then))
+    now = _now(arguments, catalog.game)
+    found = list(changes(now, then))
     if arguments.json:
         print(json.dumps([dataclasses.asdict(change) for change in found]))
     else:
-        _print(found, then)
+        _print(found, len({scaler.name for scaler in (*now, *then)}))
     return FAILED if found else DONE
 
 
@@ -34,10 +35,10 @@ def _now(arguments: argparse.Namespace, game: str) -> list[Autoscaler]:
     return hpa_objects.live(game, [arguments.kubectl, *given])
 
 
-def _print(found: Sequence[Change], then: Sequence[Autoscaler]) -> None:
+def _print(found: Sequence[Change], of: int) -> None:
     out = console.stdout()
     if not found:
-        console.print_line(out, f"no change: all {len(then)} HPAs are as the catalog says")
+        console.print_line(out, f"no change: all {of} HPAs are as the catalog says")
         return
     table = console.table(("HPA", "field"), ("now", "would be"))
     for position, change in enumerate(found):
@@ -45,4 +46,4 @@ def _print(found: Sequence[Change], then: Sequence[Autoscaler]) -> None:
         table.add_row("" if repeated else change.name, change.field, change.now, change.then)
     out.print(table)
     touched = len({change.name for change in found})
-    console.print_line(out, f"{touched} of {len(then)} HPAs would change")
+    console.print_line(out, f"{touched} of {of} HPAs would change")

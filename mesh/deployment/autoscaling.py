@@ -19,8 +19,11 @@ _QUANTITY = r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)" + _SUFFIX
 _POSITIVE_QUANTITY = r"^(0*[1-9][0-9]*(\.[0-9]*)?|[0-9]*\.[0-9]*[1-9][0-9]*)" + _SUFFIX
 
 
+LARGEST = 2**31 - 1  # of the numbers that Kubernetes keeps in 32 bits
+
+
 def _text(value: Any) -> Any:
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+    return str(value).removesuffix(".0") if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 # Quantities are text; YAML may also give a bare number.
@@ -70,7 +73,9 @@ class Utilization(KubernetesBlock):
     """A share of what the container requests."""
 
     type: Literal["Utilization"]
-    average_utilization: int = Field(ge=1, description="percent of the request, the mean over the ready pods")
+    average_utilization: int = Field(
+        ge=1, le=LARGEST, description="percent of the request, the mean over the ready pods"
+    )
 
 
 class AverageValue(KubernetesBlock):
@@ -194,7 +199,7 @@ class Policy(KubernetesBlock):
     """How far one direction may go within a period."""
 
     type: Literal["Pods", "Percent"]
-    value: int = Field(ge=1)
+    value: int = Field(ge=1, le=LARGEST)
     period_seconds: int = Field(ge=1, le=1800)
 
 

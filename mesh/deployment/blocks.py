@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mesh import __version__
 from mesh.catalog_block import Block, Text
-from mesh.deployment.autoscaling import Behavior, Metric, Policy, PositiveQuantity, ScalingRules
+from mesh.deployment.autoscaling import LARGEST, Behavior, Metric, Policy, PositiveQuantity, ScalingRules
 
 Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$", max_length=500)]
 Items = Annotated[tuple[Mapping[str, Any], ...], Field(strict=False)]
@@ -37,8 +37,8 @@ _BEHAVIOR = Behavior(
 class Replicas(Block):
     """How many pods the HPA may make."""
 
-    min: int = Field(2, ge=1, description="two, so that a node can be drained")
-    max: int = Field(10, ge=1, description="never more, whatever the load")
+    min: int = Field(2, ge=1, le=LARGEST, description="two, so that a node can be drained")
+    max: int = Field(10, ge=1, le=LARGEST, description="never more, whatever the load")
 
 
 class Resources(Block):
@@ -53,7 +53,9 @@ class Resources(Block):
 class Hpa(Block):
     """The HorizontalPodAutoscaler of one Deployment: autoscaling/v2 under Kubernetes' own names."""
 
-    cpu_percent: int = Field(60, ge=1, description="mean CPU of the worker container, percent of its request")
+    cpu_percent: int = Field(
+        60, ge=1, le=LARGEST, description="mean CPU of the worker container, percent of its request"
+    )
     metrics: Annotated[tuple[Metric, ...], Field(strict=False, min_length=1)] | None = Field(
         None, description="replaces the CPU metric, whole"
     )
@@ -97,7 +99,9 @@ class SupervisorResources(Resources):
 class SupervisorHpa(Hpa):
     """Scales on CPU: rows in flight grow when workers are slow, and would scale the wrong tier."""
 
-    cpu_percent: int = Field(65, ge=1, description="mean CPU of the supervisor container, percent of its request")
+    cpu_percent: int = Field(
+        65, ge=1, le=LARGEST, description="mean CPU of the supervisor container, percent of its request"
+    )
 
 
 class SupervisorDeployment(Block):

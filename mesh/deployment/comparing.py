@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from mesh.deployment.autoscalers import Autoscaler
+from mesh.deployment.quantities import number
 
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?")
-_POWERS_OF_TEN = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-_POWERS_OF_1024 = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 ABSENT = "-"
 
 
@@ -38,7 +34,7 @@ def _changes_of(name: str, now: Autoscaler | None, then: Autoscaler | None) -> I
         yield Change(name, "kind", ABSENT if now is None else now.kind, ABSENT if then is None else then.kind)
     before, after = ({} if one is None else dict(_leaves("", one.spec)) for one in (now, then))
     for field in [*after, *(field for field in before if field not in after)]:
-        if _number(before.get(field)) != _number(after.get(field)):
+        if number(before.get(field)) != number(after.get(field)):
             yield Change(name, field, _shown(before.get(field)), _shown(after.get(field)))
 
 
@@ -55,14 +51,3 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def _shown(value: Any) -> str:
     return ABSENT if value is None else str(value)
-
-
-def _number(value: Any) -> Any:
-    """What a quantity is as a number: `500m` and `0.5` are the same; anything else as it is."""
-    found = _QUANTITY.fullmatch(str(value))
-    if found is None:
-        return value
-    number, suffix = Decimal(found[1]), found[2] or ""
-    if suffix in _POWERS_OF_1024:
-        return number * 1024 ** _POWERS_OF_1024[suffix]
-    return number.scaleb(_POWERS_OF_TEN.get(suffix) or int(suffix[1:] or 0))

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mesh.catalog_faults import Fault, Step, Tree, salvage
 from mesh.deployment.autoscaling import ContainerResourceMetric
-from mesh.deployment.blocks import Hpa, Replicas, Scaled, SupervisorDeployment
+from mesh.deployment.blocks import Hpa, Scaled, SupervisorDeployment
 from mesh.deployment.laying import laid_over
 from mesh.deployment.names import LONGEST, model_name, supervisor_name
+from mesh.deployment.quantities import number
+
+Place = tuple[Step, ...]
+_ELSEWHERE = "what is not given here comes from the version, the game or the default"
 
 
 def contradictions(tree: Tree) -> Iterator[Fault]:
-    """Every one in the file, each where its last word is said; what cannot be read is passed over."""
+    """Every one in the file, each once, where its last word is said; what cannot be read is passed over."""
     supervisor = salvage(SupervisorDeployment, tree.values.get("supervisor"), {}) or SupervisorDeployment()
-    supervisor = laid_over(SupervisorDeployment, supervisor)
-    yield from _scaling(tree, supervisor.replicas, supervisor.hpa, "supervisor", ("supervisor",))
+    found = {
+        fault.at: fault
+        for fault in _scaling(tree, laid_over(SupervisorDeployment, supervisor), "supervisor", [("supervisor",)])
+    }
     game = str(tree.values.get("game"))
     yield from _length(tree, supervisor_name(game), ("game",))
-    first: dict[str, tuple[Step, ...]] = {}
+    first: dict[str, Place] = {}
     for at, version, raw, scaled in _models(tree):
-        yield from _scaling(tree, scaled.replicas, scaled.hpa, "worker", at)
-        if scaled.signal == "in_flight" and scaled.hpa.metrics is not None:
-            problem = "metrics are given, and signal: in_flight makes them"
-            yield tree.fault((*at, "hpa", "metrics"), problem, "remove one of the two, for a model or for the game")
+        for fault in _scaling(tree, scaled, "worker", [at, at[:2], ()]):
+            found.setdefault(fault.at, fault)  # one of the game, or of a version, is the same for all of its models
         yield from _name(tree, model_name(game, version, str(raw.get("name"))), at, first)
+    yield from found.values()
 
 
 def _models(tree: Tree) -> Iterator[tuple[tuple[Step, ...], str, Mapping[str, Any], Scaled]]:
@@ -45,16 +50,37 @@ def _level(values: Mapping[str, Any]) -> Scaled:
     return salvage(Scaled, own, {}) or Scaled()
 
 
-def _scaling(tree: Tree, replicas: Replicas, hpa: Hpa, container: str, at: tuple[Step, ...]) -> Iterator[Fault]:
+def _scaling(
+    tree: Tree, scaled: Scaled | SupervisorDeployment, container: str, levels: Sequence[Place]
+) -> Iterator[Fault]:
+    """Of what the `levels` come to, the last of them first."""
+    replicas, resources = scaled.replicas, scaled.resources
     if replicas.min > replicas.max:
         problem = f"min {replicas.min} is above max {replicas.max}"
-        mend = "lower min or raise max (what is not given here comes from the version, the game or the default)"
-        yield tree.fault((*at, "replicas"), problem, mend)
+        mend = f"lower min or raise max ({_ELSEWHERE})"
+        yield tree.fault(_last(tree, levels, ("replicas",)), problem, mend)
+    if resources.cpu_limit is not None and number(resources.cpu) > number(resources.cpu_limit):
+        problem = f"cpu {resources.cpu} is above cpu_limit {resources.cpu_limit}"
+        mend = f"lower cpu or raise cpu_limit ({_ELSEWHERE})"
+        yield tree.fault(_last(tree, levels, ("resources",)), problem, mend)
+    if isinstance(scaled, Scaled) and scaled.signal == "in_flight" and scaled.hpa.metrics is not None:
+        problem = "metrics are given, and signal: in_flight makes them"
+        at = _last(tree, levels, ("hpa", "metrics"), ("signal",))
+        yield tree.fault(at, problem, "remove one of the two, for a model or for the game")
+    yield from _containers(tree, scaled.hpa, container, _last(tree, levels, ("hpa", "metrics")))
+
+
+def _containers(tree: Tree, hpa: Hpa, container: str, at: Place) -> Iterator[Fault]:
     for position, metric in enumerate(hpa.metrics or ()):
         if isinstance(metric, ContainerResourceMetric) and metric.container_resource.container != container:
             problem = f"the pods have no container {metric.container_resource.container!r}"
-            place = (*at, "hpa", "metrics", position, "containerResource", "container")
-            yield tree.fault(place, problem, f"it is called {container}")
+            yield tree.fault((*at, position, "containerResource", "container"), problem, f"it is called {container}")
+
+
+def _last(tree: Tree, levels: Sequence[Place], *keys: Place) -> Place:
+    """Where one of `keys` is said at the last of `levels` that says it."""
+    places = ((*level, *key) for level in levels for key in keys)
+    return next((at for at in places if at in tree.lines), (*levels[0], *keys[0]))
 
 
 def _name(tree: Tree, name: str, at: tuple[Step, ...], first: dict[str, tuple[Step, ...]]) -> Iterator[Fault]:

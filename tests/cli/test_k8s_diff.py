@@ -88,6 +88,36 @@ def test_what_kubectl_says_against_it_is_told(
     assert capsys.readouterr().err == "error: You must be logged in\n"
 
 
+@pytest.mark.parametrize(
+    ("script", "mode", "told"),
+    [
+        ("exit 0", 0o644, "cannot be run: Permission denied; --live asks the cluster by it"),
+        ("exit 7", 0o755, "ended with 7 and no word of why"),
+        ("echo hello", 0o755, "answered what is no list: 'hello\\n'; is it kubectl?"),
+    ],
+)
+def test_what_is_no_kubectl_is_a_clear_line(
+    catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], script: str, mode: int, told: str
+) -> None:
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    kubectl.chmod(mode)
+    assert diff(catalog, "--live", "--kubectl", kubectl) == 2
+    assert capsys.readouterr().err == f"{kubectl}: {told}\n"
+
+
+def test_of_other_files_in_the_folder_only_hpas_count_and_one_that_goes_is_of_the_number(
+    catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "others/dragonfall"
+    shutil.copytree(RENDERED / "dragonfall", folder)
+    (folder / "patch.yaml").write_text("- {op: remove, path: /spec}\n--- text\n---\nkind: Job\n", encoding="utf-8")
+    old = "kind: HorizontalPodAutoscaler\nmetadata: {name: dragonfall-2025-whales}\nspec: {maxReplicas: 3}\n"
+    (folder / "old.yaml").write_text(old, encoding="utf-8")
+    assert diff(catalog, "--rendered", folder.parent) == 1
+    assert capsys.readouterr().out.endswith("1 of 17 HPAs would change\n")
+
+
 def test_the_real_kubectl_without_a_cluster_ends_in_a_sentence(
     catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

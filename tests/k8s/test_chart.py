@@ -62,7 +62,7 @@ def test_the_chart_and_the_command_agree_about_every_hpa(tmp_path: Path, which: 
 
 @pytest.mark.usefixtures("helm")
 def test_the_supervisor_reads_the_catalog_that_the_chart_hands_on(tmp_path: Path) -> None:
-    for file in (catalogs.EXAMPLE, catalogs.everything(tmp_path)):
+    for file in (catalogs.EXAMPLE, catalogs.everything(tmp_path), catalogs.small(tmp_path, model="weight: 0.00001")):
         (handed,) = objects.of(render.render(file, file.stem)).of_kind("ConfigMap")[:1]
         copy = tmp_path / "handed.yaml"
         copy.write_text(handed["data"]["mesh.yaml"], encoding="utf-8")
@@ -88,9 +88,48 @@ def test_rows_in_flight_by_keda_are_a_scaled_object_and_no_hpa(tmp_path: Path) -
     assert name not in game.names("HorizontalPodAutoscaler")
     (trigger,) = game.named("ScaledObject", name)["spec"]["triggers"]
     assert trigger["metadata"]["query"] == (
-        'sum(mesh_rows_waiting{game="everything",version="2026-10-01",model="0x1f"}) + '
-        'sum(mesh_rows_outstanding{game="everything",version="2026-10-01",model="0x1f"})'
+        'sum(mesh_rows_waiting{namespace="everything",game="everything",version="2026-10-01",model="0x1f"}) + '
+        'sum(mesh_rows_outstanding{namespace="everything",game="everything",version="2026-10-01",model="0x1f"})'
     )
+
+
+@pytest.mark.usefixtures("helm")
+def test_a_value_with_a_meaning_in_yaml_is_the_text_that_it_is(tmp_path: Path) -> None:
+    more = "kubernetes: {host: '::', env: {'yes': '1'}}\nreplicas: {max: 1000000}\nhpa: {cpu_percent: 2000000}"
+    file = catalogs.small(tmp_path, more, "signal: in_flight, in_flight: {metric: '123'}")
+    file.write_text(file.read_text(encoding="utf-8").replace("s3://m/w.txt", "'s3://m/a: #1.txt'"), encoding="utf-8")
+    game = objects.of(render.render(file, "small"))
+    containers = [pod["spec"]["containers"][0] for pod in game.pods]
+    assert all("--host=::" in container["args"] for container in containers)
+    assert all(container["env"][1] == {"name": "yes", "value": "1"} for container in containers)
+    assert any("--uri=s3://m/a: #1.txt" in container["args"] for container in containers)
+    whales, minnows = (
+        game.named("HorizontalPodAutoscaler", f"small-1-{name}")["spec"] for name in ("whales", "minnows")
+    )
+    assert whales["metrics"][0]["external"]["metric"]["name"] == "123"
+    target = minnows["metrics"][0]["containerResource"]["target"]["averageUtilization"]
+    assert (repr(minnows["maxReplicas"]), repr(target)) == ("1000000", "2000000")
+
+
+@pytest.mark.usefixtures("helm")
+@pytest.mark.parametrize(("load_s", "supervisor_s"), [(5, 180), (600, 600)])
+def test_a_supervisor_may_wait_for_its_lanes_however_soon_models_load(
+    tmp_path: Path, load_s: int, supervisor_s: int
+) -> None:
+    game = objects.of(render.render(catalogs.small(tmp_path, f"kubernetes: {{load_s: {load_s}}}"), "small"))
+    found = {
+        name: game.named("Deployment", name)["spec"]["template"]["spec"]["containers"][0]["startupProbe"]
+        for name in ("small-supervisor", "small-1-whales")
+    }
+    seconds = {name: probe["periodSeconds"] * probe["failureThreshold"] for name, probe in found.items()}
+    assert seconds == {"small-supervisor": supervisor_s, "small-1-whales": load_s}
+
+
+@pytest.mark.usefixtures("helm")
+def test_no_ports_outside_are_none_and_not_all(tmp_path: Path) -> None:
+    file = catalogs.small(tmp_path, "kubernetes: {network_policies: {ports: []}}")
+    policies = objects.of(render.render(file, "small")).of_kind("NetworkPolicy")
+    assert [rule["ports"] for policy in policies for rule in policy["spec"]["egress"] if not rule.get("ports")] == []
 
 
 @pytest.mark.usefixtures("helm")
@@ -99,6 +138,9 @@ def test_monitoring_is_there_only_when_it_is_asked_for(tmp_path: Path) -> None:
     assert not objects.of(render.render(catalogs.small(tmp_path), "small")).of_kind(*kinds)
     asked = catalogs.small(tmp_path, "kubernetes: {monitoring: {enabled: true}}")
     assert len(objects.of(render.render(asked, "small")).of_kind(*kinds)) == 3
+
+
+_DYNAMO = "features: {store: dynamodb, table: players, region: eu-west-1}\n"
 
 
 @pytest.mark.usefixtures("helm")
@@ -119,6 +161,12 @@ def test_monitoring_is_there_only_when_it_is_asked_for(tmp_path: Path) -> None:
         ("", "name: Whales", ["/versions/1/models/0/name", "pattern"]),
         ("", f"name: {'w' * 60}", ["versions.1.models[0].name:", "has 68 characters", "at most 63; shorten"]),
         ("", "uri: build/w.txt", ["versions.1.models[0].uri: build/w.txt is a path", "kubernetes.files"]),
+        (
+            "offers: {path: offers.csv, fallback: a}",
+            "",
+            ["offers.path: offers.csv is a path", "--set-file offers.table"],
+        ),
+        ("features: {path: players.sqlite}", "", ["features.path: players.sqlite is a path", "kubernetes.files"]),
         ("", "resources: {memory: 1 GB}", ["/versions/1/models/0/resources/memory", "pattern"]),
     ],
 )
@@ -126,6 +174,8 @@ def test_a_wrong_value_is_refused_with_its_path(tmp_path: Path, more: str, model
     file = catalogs.small(tmp_path, more, model)
     text = file.read_text(encoding="utf-8")
     key = model.partition(":")[0]
+    if more.startswith("features"):  # in the place of the game's own
+        file.write_text(text.replace(_DYNAMO, "", 1), encoding="utf-8")
     if key in ("name", "uri"):  # in the place of the model's own
         own = {"name": "name: whales, ", "uri": "uri: s3://m/w.txt, "}[key]
         file.write_text(text.replace(own, "", 1), encoding="utf-8")

@@ -102,6 +102,15 @@ def cpu_metric(target: str, container: str = "worker") -> str:
             "give a number, or one with Kubernetes' suffix, such as 500m, 20 or 256Mi",
         ),
         (
+            "resources: {cpu: 1.5, cpu_limit: 800m}",
+            f"{AT}.resources: cpu 1.5 is above cpu_limit 800m; lower cpu or raise cpu_limit "
+            "(what is not given here comes from the version, the game or the default)",
+        ),
+        (
+            "hpa: {cpu_percent: 2147483648}",
+            f"{AT}.hpa.cpu_percent: 2147483648 is wrong; it should be less than or equal to 2147483647",
+        ),
+        (
             "image: 'our worker'",
             f"{AT}.image: 'our worker' is no name of an image; give REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:DIGEST",
         ),
@@ -111,6 +120,51 @@ def test_a_fault_in_a_models_scaling_is_one_clear_line(file: Path, more: str, fa
     with pytest.raises(Misconfigured) as raised:
         read(file, with_whales(more))
     assert raised.value.faults == [f"{file}:{fault}"]
+
+
+@pytest.mark.parametrize(
+    ("game", "at"),
+    [
+        ("replicas: {min: 20}", "replicas: min 20 is above max 10; "),
+        (
+            cpu_metric("{type: Utilization, averageUtilization: 60}", "wroker"),
+            "hpa.metrics[0].containerResource.container: ",
+        ),
+        ("resources: {cpu_limit: 0.25}", "resources: cpu 500m is above cpu_limit 0.25; "),
+    ],
+)
+def test_a_fault_of_the_whole_game_is_told_once_and_there(file: Path, game: str, at: str) -> None:
+    with pytest.raises(Misconfigured) as raised:
+        read(file, f"{GAME}{game}\n")
+    (fault,) = raised.value.faults
+    assert fault.startswith(f"{file}:8: {at}")
+
+
+def test_the_model_that_wants_another_signal_than_its_game_is_named(file: Path) -> None:
+    with pytest.raises(Misconfigured) as raised:
+        read(file, with_whales("signal: in_flight") + cpu_metric("{type: Utilization, averageUtilization: 60}") + "\n")
+    (fault,) = raised.value.faults
+    assert fault.startswith(f"{file}:{AT}.signal: metrics are given, and signal: in_flight makes them; ")
+
+
+@pytest.mark.parametrize(("written", "read_as"), [("1234567", "1234567"), ("0.00001", "1e-05"), ("24.0", "24")])
+def test_a_quantity_is_the_number_that_was_written(file: Path, written: str, read_as: str) -> None:
+    whales = scalers(file, with_whales(f"signal: in_flight, in_flight: {{rows: {written}}}"))["dragonfall-1-whales"]
+    assert whales.spec["metrics"][0]["external"]["target"]["averageValue"] == read_as
+
+
+def test_a_name_that_helm_takes_for_a_yes_wants_quotes(file: Path) -> None:
+    with pytest.raises(Misconfigured) as raised:
+        read(file, GAME.replace("whales,", "y,", 1))
+    assert raised.value.faults == [f"{file}:{AT}.name: True is not text; put it in quotes"]
+    assert read(file, GAME.replace("whales,", '"y",', 1)).versions["1"].models[0].name == "y"
+
+
+def test_a_number_with_an_exponent_and_no_dot_is_a_number_as_it_is_for_helm(file: Path) -> None:
+    assert read(file, with_whales("weight: 1e-05")).versions["1"].models[0].weight == 0.00001
+    with pytest.raises(Misconfigured) as raised:
+        read(file, GAME.replace("whales,", "1e3,", 1))
+    assert raised.value.faults == [f"{file}:{AT}.name: 1000.0 is not text; put it in quotes"]
 
 
 def test_a_name_that_is_too_long_for_kubernetes_says_how_long_it_is(file: Path) -> None:

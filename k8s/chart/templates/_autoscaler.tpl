@@ -16,8 +16,8 @@ metadata:
     {{- include "mesh.labels" . | nindent 4 }}
 spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ .name }}}
-  minReplicas: {{ .replicas.min }}
-  maxReplicas: {{ .replicas.max }}
+  minReplicas: {{ int64 .replicas.min }}
+  maxReplicas: {{ int64 .replicas.max }}
   metrics:
     {{- if .hpa.metrics }}
     {{- toYaml .hpa.metrics | nindent 4 }}
@@ -25,7 +25,7 @@ spec:
     - type: External
       external:
         metric:
-          name: {{ .in_flight.metric }}
+          name: {{ .in_flight.metric | quote }}
           selector:
             matchLabels:
               game: {{ .game | quote }}
@@ -41,7 +41,7 @@ spec:
         container: {{ .container }}
         target:
           type: Utilization
-          averageUtilization: {{ .hpa.cpu_percent }}
+          averageUtilization: {{ int64 .hpa.cpu_percent }}
     {{- end }}
   behavior:
     {{- toYaml .hpa.behavior | nindent 4 }}
@@ -56,10 +56,10 @@ metadata:
     {{- include "mesh.labels" . | nindent 4 }}
 spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ .name }}}
-  minReplicaCount: {{ .replicas.min }}
-  maxReplicaCount: {{ .replicas.max }}
+  minReplicaCount: {{ int64 .replicas.min }}
+  maxReplicaCount: {{ int64 .replicas.max }}
   # While Prometheus does not answer, the replicas stay as they are.
-  fallback: {failureThreshold: 3, replicas: {{ .replicas.min }}, behavior: currentReplicas}
+  fallback: {failureThreshold: 3, replicas: {{ int64 .replicas.min }}, behavior: currentReplicas}
   advanced:
     horizontalPodAutoscalerConfig:
       behavior:
@@ -69,7 +69,7 @@ spec:
       metricType: AverageValue
       metadata:
         serverAddress: {{ .in_flight.keda.prometheus | quote }}
-        {{- $labels := printf "game=%q,version=%q,model=%q" .game .version .model }}
+        {{- $labels := printf "namespace=%q,game=%q,version=%q,model=%q" .namespace .game .version .model }}
         query: {{ printf "sum(mesh_rows_waiting{%s}) + sum(mesh_rows_outstanding{%s})" $labels $labels | quote }}
         threshold: {{ .in_flight.rows | toString | quote }}
         # A series that has gone is no load of 0.

@@ -29,6 +29,7 @@ over them, the model's over those. Called as: include "mesh.models" (list $ $int
 {{- include "mesh.lay" (list $model (deepCopy (pick $level "image" "replicas" "resources" "signal" "in_flight" "hpa"))) -}}
 {{- end -}}
 {{- $_ := set $model "at" (printf "versions.%s.models[%d]" $version $position) -}}
+{{- $_ := set $model "namespace" $root.Release.Namespace -}}
 {{- $_ := set $model "game" $root.Values.game -}}
 {{- $_ := set $model "version" $version -}}
 {{- $_ := set $model "model" $given.name -}}
@@ -38,6 +39,7 @@ over them, the model's over those. Called as: include "mesh.models" (list $ $int
 {{- $_ := set $model "uri" (include "mesh.uri" (list $root $given.uri (printf "%s.uri" $model.at))) -}}
 {{- $_ := set $model "sha256" $given.sha256 -}}
 {{- $_ := set $model "kubernetes" $root.Values.kubernetes -}}
+{{- $_ := set $model "start_s" $root.Values.kubernetes.load_s -}}
 {{- include "mesh.check" $model -}}
 {{- if hasKey $names $model.name -}}
 {{- fail (printf "%s.name: %q would be a Kubernetes name twice; rename the version or the model" $model.at $model.name) -}}
@@ -47,6 +49,22 @@ over them, the model's over those. Called as: include "mesh.models" (list $ $int
 {{- end -}}
 {{- end -}}
 {{- $_ := set (index . 1) "models" $models -}}
+{{- end -}}
+
+{{/* What the supervisor reads itself must be in its pod: a relative path is of the volume of files. */}}
+{{- define "mesh.inputs" -}}
+{{- $offers := .Values.offers | default dict -}}
+{{- $paths := dict "features.path" (get .Values.features "path") -}}
+{{- $mends := dict "features.path" "name the volume in kubernetes.files, or keep the players in DynamoDB" -}}
+{{- if not $offers.table -}}
+{{- $_ := set $paths "offers.path" $offers.path -}}
+{{- $_ := set $mends "offers.path" "bring the file along (--set-file offers.table=FILE), or name the volume in kubernetes.files" -}}
+{{- end -}}
+{{- range $at, $path := $paths -}}
+{{- if and $path (not $.Values.kubernetes.files) (not (hasPrefix "/" (trimPrefix "file:" $path))) -}}
+{{- fail (printf "%s: %s is a path in a folder, and no volume holds that folder; %s" $at $path (get $mends $at)) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The supervisor as such a dict. Called as: include "mesh.supervisor" (list $ $into) */}}
@@ -61,6 +79,9 @@ over them, the model's over those. Called as: include "mesh.models" (list $ $int
 {{- $_ := set $into "service" "mesh.v1.Offers" -}}
 {{- $_ := set $into "signal" "cpu" -}}
 {{- $_ := set $into "kubernetes" $values.kubernetes -}}
+{{- /* However soon models load: it waits for its lanes, and before for the columns of a table. */ -}}
+{{- $_ := set $into "start_s" (max 180 (int $values.kubernetes.load_s)) -}}
+{{- include "mesh.inputs" (index . 0) -}}
 {{- include "mesh.check" $into -}}
 {{- end -}}
 

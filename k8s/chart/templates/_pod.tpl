@@ -63,7 +63,7 @@ env:
   - name: POD_NAMESPACE
     valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
   {{- range $name, $value := .kubernetes.env }}
-  - name: {{ $name }}
+  - name: {{ $name | quote }}
     value: {{ $value | quote }}
   {{- end }}
 {{- with .kubernetes.secrets }}
@@ -79,7 +79,7 @@ startupProbe:
   grpc: {port: 9000, service: {{ .service }}}
   periodSeconds: 1
   timeoutSeconds: 1
-  failureThreshold: {{ .kubernetes.load_s }}
+  failureThreshold: {{ .start_s }}
 readinessProbe:
   grpc: {port: 9000, service: {{ .service }}}
   periodSeconds: 5

@@ -38,9 +38,9 @@ spec:
             {{- else }}
             - --dns=$(POD_NAMESPACE)
             {{- end }}
-            - --host={{ .kubernetes.host }}
+            - {{ printf "--host=%s" .kubernetes.host | quote }}
             - --port=9000
-            - --metrics-host={{ .kubernetes.host }}
+            - {{ printf "--metrics-host=%s" .kubernetes.host | quote }}
             - --metrics-port=9100
             - --ready-within-s=10
             - --max-connection-age-s=60

@@ -26,11 +26,11 @@ spec:
         - name: worker
           args:
             - --name={{ .model }}
-            - --uri={{ .uri }}
+            - {{ printf "--uri=%s" .uri | quote }}
             {{- with .sha256 }}
             - --sha256={{ . }}
             {{- end }}
-            - --host={{ .kubernetes.host }}
+            - {{ printf "--host=%s" .kubernetes.host | quote }}
             - --port=9000
             - --metrics-port=9100
             - --cache=/tmp/models

@@ -19,6 +19,7 @@ CLUSTER: Mapping[str, set[str]] = {
     "kube_deployment_status_replicas_ready": {"namespace", "deployment"},
     "kube_pod_container_status_waiting_reason": _CONTAINER | {"reason"},
     "kube_pod_container_status_restarts_total": _CONTAINER,
+    "kube_pod_owner": {"namespace", "pod", "owner_kind", "owner_name"},
     "kube_pod_container_resource_requests": _CONTAINER | {"resource"},
     "kube_horizontalpodautoscaler_spec_min_replicas": _SCALER,
     "kube_horizontalpodautoscaler_spec_max_replicas": _SCALER,
