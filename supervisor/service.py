@@ -30,10 +30,12 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         self._games = games
         self._cohorts = cohorts
         self._stream_age_s = stream_age_s
+        self._draining = False
         self._streams: set[OfferStream] = set()
 
     def drain(self) -> None:
         """Ends every stream once what was read from it is answered."""
+        self._draining = True
         for stream in self._streams:
             stream.end()
 
@@ -54,6 +56,8 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         try:
             async with asyncio.TaskGroup() as tasks:
                 stream.start(context, tasks)
+                if self._draining:  # it came with the last calls
+                    stream.end()
                 while (response := await stream.next()) is not None:
                     await context.write(response)
         finally:

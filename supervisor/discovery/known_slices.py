@@ -10,6 +10,7 @@ from supervisor.discovery.kube_api import ApiFault, Gone, Listing
 from supervisor.discovery.port import Endpoints
 from supervisor.discovery.slices import BadSlice, ModelSlice, merged, parse
 
+MOST_COMPLAINTS = 1000
 _log = logging.getLogger("supervisor.discovery")
 
 
@@ -19,7 +20,7 @@ class KnownSlices:
     def __init__(self) -> None:
         self.version: str | None = None
         self._slices: dict[str, ModelSlice] = {}
-        self._complained: set[tuple[str, str]] = set()
+        self._complained: dict[tuple[str, str], None] = {}
 
     def endpoints(self) -> Endpoints:
         """What all slices say together."""
@@ -60,7 +61,9 @@ class KnownSlices:
 
     def _complain(self, what: str, why: str) -> None:
         if (what, why) not in self._complained:
-            self._complained.add((what, why))
+            self._complained[what, why] = None
+            if len(self._complained) > MOST_COMPLAINTS:  # the oldest may be told again
+                del self._complained[next(iter(self._complained))]
             _log.error("%s is left out: %s", what, why)
 
 

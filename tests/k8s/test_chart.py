@@ -160,6 +160,13 @@ _DYNAMO = "features: {store: dynamodb, table: players, region: eu-west-1}\n"
         ("supervisor: {replicas: {min: 12}}", "", ["supervisor.replicas: min 12 is above max 10; lower min"]),
         ("", "name: Whales", ["/versions/1/models/0/name", "pattern"]),
         ("", f"name: {'w' * 60}", ["versions.1.models[0].name:", "has 68 characters", "at most 63; shorten"]),
+        (
+            "resources: {memory: null}",
+            "",
+            ["resources.memory: is null, and null removes the default; leave the key out"],
+        ),
+        ("supervisor: {image: null}", "", ["supervisor.image: is null, and null removes the default"]),
+        ("kubernetes: {load_s: null}", "", ["kubernetes.load_s: is null"]),
         ("", "uri: build/w.txt", ["versions.1.models[0].uri: build/w.txt is a path", "kubernetes.files"]),
         (
             "offers: {path: offers.csv, fallback: a}",

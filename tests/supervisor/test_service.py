@@ -367,6 +367,13 @@ async def test_a_client_that_vanishes_in_mid_stream_hurts_nobody(whole: Backend)
     await until(lambda: whole.cohorts.under_way == 0)
 
 
+async def test_a_stream_that_comes_during_a_drain_ends_at_once(whole: Backend) -> None:
+    whole.service.drain()
+    call = whole.stub.StreamOffers(timeout=WITHIN_S)
+    assert await call.read() is grpc.aio.EOF
+    assert await call.code() is grpc.StatusCode.OK
+
+
 async def test_a_drain_answers_what_it_read_and_ends_the_stream(whole: Backend) -> None:
     call = whole.stub.StreamOffers(timeout=WITHIN_S)
     await call.write(ask(request_id="a"))

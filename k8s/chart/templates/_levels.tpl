@@ -100,6 +100,11 @@ over them, the model's over those. Called as: include "mesh.models" (list $ $int
 
 {{/* What the schema cannot say, because it is about two values at once. */}}
 {{- define "mesh.check" -}}
+{{- include "mesh.present" (list .at . (list "image" "replicas" "resources" "hpa")) -}}
+{{- include "mesh.present" (list (printf "%s.replicas" .at) .replicas (list "min" "max")) -}}
+{{- include "mesh.present" (list (printf "%s.resources" .at) .resources (list "cpu" "memory" "ephemeral_storage")) -}}
+{{- include "mesh.present" (list (printf "%s.hpa" .at) .hpa (list "cpu_percent" "behavior")) -}}
+{{- include "mesh.present" (list "kubernetes" .kubernetes (list "discovery" "host" "load_s")) -}}
 {{- if gt (int .replicas.min) (int .replicas.max) -}}
 {{- fail (printf "%s.replicas: min %v is above max %v; lower min or raise max (what is not given here comes from the version, the game or the default)" .at .replicas.min .replicas.max) -}}
 {{- end -}}
@@ -113,6 +118,16 @@ over them, the model's over those. Called as: include "mesh.models" (list $ $int
 {{- range $position, $metric := .hpa.metrics -}}
 {{- if and (eq $metric.type "ContainerResource") (ne $metric.containerResource.container $check.container) -}}
 {{- fail (printf "%s.hpa.metrics[%d].containerResource.container: the pods have no container %q; it is called %s" $check.at $position $metric.containerResource.container $check.container) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Helm takes a null over a default for the default's removal. Called as: include "mesh.present" (list PLACE $block KEYS) */}}
+{{- define "mesh.present" -}}
+{{- $block := index . 1 -}}
+{{- range $key := index . 2 -}}
+{{- if kindIs "invalid" (index $block $key) -}}
+{{- fail (printf "%s.%s: is null, and null removes the default; leave the key out, or give a value" (index $ 0) $key) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
