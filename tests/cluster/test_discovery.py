@@ -95,19 +95,22 @@ async def ready(namespace: Namespace, service: str, count: int) -> frozenset[str
     return await until_true(enough, READY_S, f"{service} has {count} ready pods")
 
 
+MIN_3 = '{"spec": {"minReplicas": 3, "maxReplicas": 3}}'
+
+
 async def test_it_sees_what_is_there_and_follows_a_scale_up_within_a_second(
     installed: Namespace, tmp_path: Path
 ) -> None:
     one = await ready(installed, WHALES, 1)
     async with watching(installed, tmp_path / "account") as watched:
         await watched.comes_to("whales", one, READY_S)
-        await asyncio.to_thread(installed.run, "scale", f"deployment/{WHALES}", "--replicas=3")
+        assert await asyncio.to_thread(scaled, installed)
         await watched.comes_to("whales", await ready(installed, WHALES, 3), FOLLOWS_S)
         assert watched.of("whales") > one
 
 
 async def test_it_follows_a_rollout_within_a_second(installed: Namespace, tmp_path: Path) -> None:
-    await asyncio.to_thread(installed.run, "scale", f"deployment/{WHALES}", "--replicas=3")
+    assert await asyncio.to_thread(scaled, installed)
     old = await ready(installed, WHALES, 3)
     pods = names(installed)
     async with watching(installed, tmp_path / "account") as watched:
@@ -140,4 +143,5 @@ async def test_it_keeps_what_it_knows_while_the_api_server_restarts_and_then_goe
 
 
 def scaled(namespace: Namespace) -> bool:
-    return namespace.call("scale", f"deployment/{WHALES}", "--replicas=3").returncode == 0
+    """Asked of the HPA, which would take away what only the Deployment was asked for."""
+    return namespace.call("patch", "hpa", WHALES, "--type=merge", "--patch", MIN_3).returncode == 0
