@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mesh import quantities
 from mesh.deployment.autoscalers import Autoscaler
-from mesh.deployment.quantities import number
 
 ABSENT = "-"
 
@@ -34,7 +34,7 @@ def _changes_of(name: str, now: Autoscaler | None, then: Autoscaler | None) -> I
         yield Change(name, "kind", ABSENT if now is None else now.kind, ABSENT if then is None else then.kind)
     before, after = ({} if one is None else dict(_leaves("", one.spec)) for one in (now, then))
     for field in [*after, *(field for field in before if field not in after)]:
-        if number(before.get(field)) != number(after.get(field)):
+        if _number(before.get(field)) != _number(after.get(field)):
             yield Change(name, field, _shown(before.get(field)), _shown(after.get(field)))
 
 
@@ -51,3 +51,9 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def _shown(value: Any) -> str:
     return ABSENT if value is None else str(value)
+
+
+def _number(value: Any) -> Any:
+    """What a quantity is as a number: `500m` and `0.5` are the same; anything else as it is."""
+    found = quantities.number(str(value))
+    return value if found is None else found

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from mesh import quantities
 from mesh.catalog_faults import Fault, Step, Tree, salvage
 from mesh.deployment.autoscaling import ContainerResourceMetric
 from mesh.deployment.blocks import Hpa, Scaled, SupervisorDeployment
 from mesh.deployment.laying import laid_over
 from mesh.deployment.names import LONGEST, model_name, supervisor_name
-from mesh.deployment.quantities import number
 
 Place = tuple[Step, ...]
 _ELSEWHERE = "what is not given here comes from the version, the game or the default"
@@ -59,7 +59,7 @@ def _scaling(
         problem = f"min {replicas.min} is above max {replicas.max}"
         mend = f"lower min or raise max ({_ELSEWHERE})"
         yield tree.fault(_last(tree, levels, ("replicas",)), problem, mend)
-    if resources.cpu_limit is not None and number(resources.cpu) > number(resources.cpu_limit):
+    if resources.cpu_limit is not None and quantities.milli(resources.cpu) > quantities.milli(resources.cpu_limit):
         problem = f"cpu {resources.cpu} is above cpu_limit {resources.cpu_limit}"
         mend = f"lower cpu or raise cpu_limit ({_ELSEWHERE})"
         yield tree.fault(_last(tree, levels, ("resources",)), problem, mend)

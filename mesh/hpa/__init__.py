@@ -1,0 +1,1 @@
+"""The HorizontalPodAutoscaler as its controller decides, explained and held against recorded decisions."""

@@ -1,0 +1,1 @@
+"""The HPA controller's decision as a pure function; start at `reconciling.reconcile`."""

@@ -1,0 +1,1 @@
+"""Recorded decisions of real controllers: their file, replaying them, and recording more."""
