@@ -17,11 +17,11 @@ from rich.table import Table
 
 from loadtest import interruption, machine
 from loadtest.capacity.measure import Extent, drawn_rows, measure
-from loadtest.capacity.profile import ModelProfile, Profile
 from loadtest.faults import CannotMeasure
 from loadtest.options import positive_float, positive_int
 from loadtest.store import sqlite_path
 from mesh import catalog as catalogs
+from mesh.capacity_profile import ModelProfile, Profile
 from mesh.catalog import Catalog, Model
 from mesh.cli.console import stdout
 from mesh.model_file import read_header

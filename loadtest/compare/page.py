@@ -8,7 +8,7 @@ import plotly.graph_objects as plots
 from plotly.subplots import make_subplots
 
 from loadtest.compare.results import LIMIT, Comparison, Figures
-from loadtest.pages import page
+from mesh.plot_page import page
 
 COLOURS = {"mesh": "#1a7f5a", "naive": "#c98a1b", "monolith": "#7a6f9b", "ray": "#b8432f", LIMIT: "#888888"}
 PANELS = ("answers a second", "p50, ms", "p95, ms", "CPU of an answer, us")

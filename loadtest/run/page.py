@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import plotly.graph_objects as plots
 from plotly.subplots import make_subplots
 
-from loadtest.pages import page
 from loadtest.run.knee import Step
 from loadtest.run.report import NAMES
 from loadtest.run.summary import Summary
+from mesh.plot_page import page
 
 COLOURS = {
     "full": "#1a7f5a",

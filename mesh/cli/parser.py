@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mesh import __version__
+from mesh.cli.hpa import record_options, world_options
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -30,6 +31,7 @@ def build() -> argparse.ArgumentParser:
     _add_catalog(commands)
     _add_publish(commands)
     _add_k8s(commands)
+    _add_hpa(commands)
     return parser
 
 
@@ -130,6 +132,46 @@ def _add_k8s(commands: Commands) -> None:
     diff.add_argument("--context", metavar="NAME", help="live: of the kubeconfig (default: the current)")
     diff.add_argument("--kubectl", default="kubectl", metavar="PROGRAM", help="live: (default: %(default)s)")
     _add_json(diff, "the changes as one line of JSON")
+
+
+def _add_hpa(commands: Commands) -> None:
+    hpa = _group(commands, "hpa", "what a catalog's HPAs will do, before they are applied")
+    simulate = _command(hpa, "simulate", "mesh.cli.hpa.simulate:run", "a load over time: replicas, answers, costs")
+    world_options.add(simulate)
+    simulate.add_argument("--seeds", type=_positive, default=1, metavar="N", help="by other luck, too (default: 1)")
+    simulate.add_argument("--fixed", action="store_true", help="beside it: fixed replicas, as many as at the peak")
+    simulate.add_argument("--out", type=Path, metavar="FILE", help="a page of plots, each decision with its reason")
+    _add_json(simulate, "everything as one line of JSON")
+    tune = _command(hpa, "tune", "mesh.cli.hpa.tune:run", "the cheapest HPAs that keep a promise, as a patch")
+    world_options.add(tune)
+    tune.add_argument("--slo", required=True, metavar="WORDS", help="such as p95=150ms,full=99.9%%,answered=99.99%%")
+    tune.add_argument("--seeds", type=_positive, default=2, metavar="N", help="that each must hold for (default: 2)")
+    tune.add_argument("--out", type=Path, metavar="FILE", help="a page with the frontier of cost against promise")
+    _add_json(tune, "what was found as one line of JSON")
+    _add_hpa_explain(hpa)
+    record_options.add(
+        _command(hpa, "record", "mesh.cli.hpa.record:run", "write down what a cluster's controller decides")
+    )
+    replay = _command(hpa, "replay", "mesh.cli.hpa.replay:run", "decide recorded ticks again; 1 if any differs")
+    replay.add_argument("traces", nargs="+", type=Path, metavar="TRACE", help="a .json or .json.gz file")
+    _add_kubernetes(replay)
+    _add_json(replay, "the differences as one line of JSON")
+
+
+def _add_hpa_explain(hpa: Commands) -> None:
+    explain = _command(hpa, "explain", "mesh.cli.hpa.explain:run", "show one decision step by step")
+    world_options.add(explain, required=False)
+    explain.add_argument("--model", metavar="NAME", help="a model of the catalogs, or supervisor")
+    explain.add_argument("--version", default="", metavar="V", help="the model's (default: the first that has it)")
+    explain.add_argument("--trace", type=Path, metavar="FILE", help="recorded ticks, instead of a catalog and a load")
+    explain.add_argument("--result", type=Path, metavar="FILE", help="what `simulate --json` wrote, instead of them")
+    explain.add_argument("--at", required=True, metavar="TIME", help="HH:MM, HH:MM:SS, or seconds from the beginning")
+    _add_kubernetes(explain)
+    _add_json(explain, "the lines as one line of JSON")
+
+
+def _add_kubernetes(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--kubernetes", metavar="VERSION", help="whose rules, such as 1.32 (default: the trace's)")
 
 
 def _group(commands: Commands, name: str, about: str) -> Commands:

@@ -24,3 +24,11 @@ def merge(under: Any, over: Any) -> Any:
     if not isinstance(under, Mapping) or not isinstance(over, Mapping):
         return over
     return {**under, **{key: merge(under.get(key), value) for key, value in over.items()}}
+
+
+def without(over: Any, under: Any) -> Any:
+    """What of `over` must be said where `under` is said already: `merge` of both is `over` again."""
+    if not isinstance(under, Mapping) or not isinstance(over, Mapping):
+        return over
+    differing = {key: value for key, value in over.items() if key not in under or value != under[key]}
+    return {key: without(value, under.get(key)) for key, value in differing.items()}

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from loadtest.capacity.measure import drawn_rows
-from loadtest.capacity.profile import Batch, capacity_of, fit, load
-from loadtest.faults import CannotMeasure
+from loadtest.capacity.profile import capacity_of, fit
+from mesh.capacity_profile import Batch, load
+from mesh.errors import Misconfigured
 from mesh.model_file import ModelHeader
 from tests.end_to_end.meshes import World, build_world
 
@@ -52,7 +53,7 @@ def test_rows_have_stored_values_codes_of_categories_and_drawn_ones_for_the_rest
 def test_a_file_that_is_no_profile_is_a_clear_line(text: str | None, complaint: str, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / "profile.json").write_text(text)
-    with pytest.raises(CannotMeasure, match=complaint):
+    with pytest.raises(Misconfigured, match=complaint):
         load(tmp_path / "profile.json")
 
 

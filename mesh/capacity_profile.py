@@ -1,0 +1,112 @@
+"""The capacity profile of a version's models, as `loadtest profile` measures it: its types and its JSON document."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mesh.errors import Misconfigured
+
+FORMAT = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Spread(_Part):
+    """Seconds over several starts."""
+
+    min: float
+    median: float
+    max: float
+
+
+class Batch(_Part):
+    """Messages of so many rows, caches warm. `predict_*`: in LightGBM, one message at a time; `round_trip_*`: as a
+    lane sees it; `rows_per_s` and `cpu_us_per_row`: with messages always waiting."""
+
+    rows: int
+    predict_p50_ms: float
+    predict_p95_ms: float
+    predict_mean_ms: float
+    round_trip_p50_ms: float
+    round_trip_p95_ms: float
+    rows_per_s: float
+    cpu_us_per_row: float
+
+
+class Curve(_Part):
+    """predict_mean_ms is about `base_ms` + `row_ms` x rows; `residual` is the largest relative miss."""
+
+    base_ms: float
+    row_ms: float
+    residual: float
+
+
+class Capacity(_Part):
+    """The most rows a second that one replica bore, at which batch, and what it used of the cores then."""
+
+    rows_per_s: float
+    at_batch_rows: int
+    cpu_us_per_row: float
+    cores: float
+
+
+class ModelProfile(_Part):
+    """One model. `start_s`: from exec until it says SERVING; `start_cpu_s` with the child that proves the model."""
+
+    game: str
+    version: str
+    name: str
+    sha256: str
+    trees: int
+    features: int
+    start_s: Spread
+    start_cpu_s: float
+    pss_mb: float
+    batches: tuple[Batch, ...]
+    curve: Curve
+    capacity: Capacity
+
+
+class Profile(_Part):
+    """The file: `profile` is the format's number, `models` are by name."""
+
+    profile: int = FORMAT
+    date: str
+    machine: str
+    versions: dict[str, str]
+    models: dict[str, ModelProfile]
+
+    def as_json(self) -> str:
+        """The document, numbers to four digits."""
+        return json.dumps(_rounded(self.model_dump()), indent=2)
+
+
+def load(path: Path) -> Profile:
+    """Reads a profile; raises Misconfigured with the path and the place of the first fault."""
+    try:
+        found = Profile.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise Misconfigured([f"{path}: cannot be read: {error.strerror}"]) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise Misconfigured(
+            [f"{path}: {place}: {first['msg']}; make it anew by `python -m loadtest profile`"]
+        ) from error
+    if found.profile != FORMAT:
+        raise Misconfigured([f"{path}: is of format {found.profile}, not {FORMAT}; make it anew"])
+    return found
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value

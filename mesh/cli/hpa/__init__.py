@@ -1,0 +1,1 @@
+"""`mesh hpa`: what a catalog's HPAs will do, before anyone applies them."""

@@ -1,0 +1,1 @@
+"""The search for the cheapest HPAs that keep a promise."""

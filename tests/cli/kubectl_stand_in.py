@@ -1,0 +1,36 @@
+"""Plays `kubectl proxy`: answers on its Unix socket what a file says, by path; the last of a list of answers stays.
+
+usage: kubectl_stand_in.py ANSWERS proxy --unix-socket=PLACE ...
+"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socketserver
+import sys
+from pathlib import Path
+
+ANSWERS = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        answers = ANSWERS.get(self.path.partition("?")[0], [{"code": 404, "message": f"no {self.path}"}])
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        content = json.dumps(answer).encode()
+        self.send_response(answer.get("code", 200))
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def address_string(self) -> str:
+        return "a socket"
+
+
+if __name__ == "__main__":
+    place = next(one.partition("=")[2] for one in sys.argv if one.startswith("--unix-socket="))
+    socketserver.UnixStreamServer(place, Handler).serve_forever()

@@ -1,0 +1,112 @@
+"""`mesh hpa simulate`, `explain` and `tune` as commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from k8s.render import EXAMPLE
+from mesh.cli.main import main
+
+STEP = "step:from=100,to=1500,at=300,length=1200"
+
+
+def hpa(*words: str | Path | int) -> int:
+    return main(["hpa", *map(str, words)])
+
+
+def test_a_simulation_is_a_table_of_every_deployment_and_one_of_the_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    assert hpa("simulate", EXAMPLE, "--load", STEP, "--offers", 16, "--fixed") == 0
+    told = capsys.readouterr()
+    first = [line.split()[0] for line in told.out.splitlines()]
+    assert first[1:17] == ["dragonfall-supervisor", *(name for name in first if name.startswith("dragonfall-2026"))]
+    assert first[17:] == ["the", "these", "fixed", "monolith,"]
+    assert "no --profile: costs of a model are assumed; 16 offers a request" in told.err
+
+
+def test_programs_get_everything_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert hpa("simulate", EXAMPLE, "--load", STEP, "--offers", 16, "--json") == 0
+    (game,) = json.loads(capsys.readouterr().out)
+    assert len(game["deployments"]) == 16
+    whales = game["deployments"][1]
+    assert len(whales["replicas"]) == len(game["rps"]) == 80
+    assert whales["rescales"][0]["why"][-1].startswith("decision: ")
+
+
+def test_the_page_needs_nothing_else_and_has_every_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "report.html"
+    assert hpa("simulate", EXAMPLE, "--load", STEP, "--offers", 16, "--out", page) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "dragonfall-2026-10-whales" in text
+    assert "decision: 3 -\\u003e" in text or "decision: 3 -&gt;" in text or "decision: 3 -> " in text
+    assert 'src="http' not in text
+    capsys.readouterr()
+
+
+def test_explain_ends_with_the_decision(capsys: pytest.CaptureFixture[str]) -> None:
+    assert hpa("explain", EXAMPLE, "--load", STEP, "--offers", 16, "--model", "pvp", "--at", "00:06") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "dragonfall-2026-10-pvp"
+    assert lines[-1].startswith("  decision: ")
+
+
+def test_a_written_simulation_explains_its_decisions_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert hpa("simulate", EXAMPLE, "--load", STEP, "--offers", 16, "--json") == 0
+    result = tmp_path / "result.json"
+    result.write_text(capsys.readouterr().out)
+    assert hpa("explain", "--result", result, "--model", "whales", "--at", "00:19") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert (lines[0], lines[-1][:12]) == ("dragonfall-2026-10-whales", "  decision: ")
+    assert hpa("explain", "--result", EXAMPLE, "--model", "whales", "--at", "00:19") == 2
+    assert capsys.readouterr().err.startswith(f"{EXAMPLE}: is no result of `mesh hpa simulate --json`")
+
+
+def test_tune_prints_a_patch_of_the_catalog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = "step:from=100,to=1000,at=300,length=900"
+    page = tmp_path / "frontier.html"
+    words = ("--offers", 16, "--slo", "p95=100ms,full=99%", "--seeds", 1, "--out", page)
+    assert hpa("tune", EXAMPLE, "--load", short, *words) == 0
+    told = capsys.readouterr().out
+    assert f"--- {EXAMPLE}" in told
+    assert "+        hpa: {cpu_percent: " in told
+    assert "core hours" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("simulate", EXAMPLE, "--load", "nowhere.csv"), "--load nowhere.csv: cannot be read"),
+        (("simulate", "nowhere.yaml", "--load", "day"), "nowhere.yaml: cannot be read"),
+        (("simulate", EXAMPLE, "--load", "day", "--profile", "nowhere.json"), "nowhere.json: cannot be read"),
+        (("simulate", EXAMPLE, "--load", "day", "--load", "step"), "--load step: is the second for all games"),
+        (
+            ("explain", EXAMPLE, "--load", "day", "--model", "ghost", "--at", "1"),
+            "--model: there is no 'ghost'; there are",
+        ),
+        (("explain", EXAMPLE, "--load", "step", "--model", "pvp", "--at", "noon"), "--at: 'noon' is no time"),
+        (
+            ("explain", EXAMPLE, "--load", "step", "--model", "pvp", "--at", "23:00"),
+            "--at 23:00: is outside of the load",
+        ),
+        (("explain", "--at", "1"), "explain: needs CATALOG, --load and --model; or --trace, or --result"),
+        (("tune", EXAMPLE, "--load", "day", "--slo", "fast"), "--slo fast: 'fast' is not known"),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    words: tuple[str | Path, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hpa(*words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(told)
+
+
+def test_a_profile_that_lacks_a_model_names_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    profile = tmp_path / "profile.json"
+    profile.write_text('{"profile": 1, "date": "x", "machine": "x", "versions": {}, "models": {}}')
+    assert hpa("simulate", EXAMPLE, "--load", "step", "--profile", profile) == 2
+    expected = (
+        "--profile: has no dragonfall/2026-10/whales, dragonfall/2026-10/minnows, dragonfall/2026-10/window-shoppers"
+    )
+    assert capsys.readouterr().err.startswith(expected)

@@ -1,0 +1,45 @@
+"""Small worlds to simulate: catalogs of models whose costs are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mesh.catalog import Catalog
+from mesh.hpa.world import loads
+from mesh.hpa.world.costs import ASSUMED, ModelCosts
+from mesh.hpa.world.games import Place, Settings
+from mesh.hpa.world.results import GameResult, Track
+from mesh.hpa.world.simulation import simulate
+
+MODELS = ("whales", "minnows", "pvp")
+
+
+def catalog(
+    models: Mapping[str, Mapping[str, Any]] | Sequence[str] = MODELS, game: str = "g", quorum: int = 2, **more: Any
+) -> Catalog:
+    """One version of `models`; what is said of each goes to its block."""
+    said = models if isinstance(models, Mapping) else {name: {} for name in models}
+    blocks = [{"name": name, "uri": "s3://m/m.txt", **block} for name, block in said.items()]
+    version = {"models": blocks, "combine": {"quorum": quorum}}
+    plain = {"game": game, "features": {"path": "p"}, "versions": {"1": version}, **more}
+    return Catalog.model_validate(plain)
+
+
+def costs_of(found: Catalog, cost: ModelCosts = ASSUMED) -> dict[Place, ModelCosts]:
+    """The same for every model."""
+    return {
+        (found.game, name, model.name): cost for name, version in found.versions.items() for model in version.models
+    }
+
+
+def run(found: Catalog, load: str, settings: Settings = Settings(), cost: ModelCosts = ASSUMED) -> GameResult:  # noqa: B008
+    """What becomes of one game."""
+    (result,) = simulate([(found, loads.read(load))], costs_of(found, cost), settings)
+    return result
+
+
+def track(result: GameResult, name: str) -> Track:
+    """A model's, or the supervisor's."""
+    (found,) = (one for one in result.tracks if one.name.endswith(f"-{name}"))
+    return found
