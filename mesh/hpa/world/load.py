@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from mesh.errors import Misconfigured
 from mesh.hpa.world.queueing import Floats
 
 DAY_S = 86_400.0
@@ -42,3 +44,14 @@ class Load:
         before = np.clip(np.searchsorted(self.at_s, edges, side="right") - 1, 0, len(self.at_s) - 1)
         area = total[before] + (edges - self.at_s[before]) * (self.rps[before] + here) / 2
         return np.asarray(np.diff(area) / step_s)
+
+
+def rate_of(place: str, text: str) -> float:
+    """The number at `place`; raises Misconfigured unless it is one of at least 0, and not beyond reason."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= MOST_RPS:
+        raise Misconfigured([f"{place}: {text!r} is no number of at least 0"])
+    return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mesh.errors import Misconfigured
-from mesh.hpa.world.load import DAY_S, LONGEST_S, MOST_RPS, Load
+from mesh.hpa.world.load import DAY_S, LONGEST_S, Load, rate_of
 
 _TIMES, _RATES = ("time", "timestamp", "t", "t_s"), ("rps", "value", "requests_per_s", "rate")
 
@@ -30,7 +29,7 @@ def read_file(path: Path) -> Load:
             raise Misconfigured(
                 [f"{place}: a time or its requests a second are missing; fill the hole, or drop the line"]
             )
-        points.append((_time(place, line[time]), _number(place, line[rate])))
+        points.append((_time(place, line[time]), rate_of(place, line[rate])))
         if len(points) > 1 and points[-1][0] <= points[-2][0]:
             raise Misconfigured([f"{place}: {line[time]} is not after the line before; sort the lines by time"])
     return _from_points(path, points)
@@ -83,13 +82,3 @@ def clock_s(text: str) -> float:
     if len(parts) not in (2, 3) or not all(0 <= part < 60 for part in parts[1:]) or not 0 <= parts[0] <= 48:
         raise ValueError(text)
     return float(sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=False)))
-
-
-def _number(place: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= MOST_RPS:
-        raise Misconfigured([f"{place}: {text!r} is no number of at least 0"])
-    return value

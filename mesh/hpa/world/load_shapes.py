@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from mesh.errors import Misconfigured
-from mesh.hpa.world.load import DAY_S, LONGEST_S, MOST_RPS, Load
+from mesh.hpa.world.load import DAY_S, LONGEST_S, Load, rate_of
 
 Words = Mapping[str, float]
 Points = list[tuple[float, float]]
@@ -23,7 +23,7 @@ def shaped(text: str) -> Load:
         key, _, value = word.partition("=")
         if key not in defaults:
             raise Misconfigured([f"--load {text}: {shape} has no {key!r}; it has {', '.join(defaults)}"])
-        given[key] = _number(f"--load {text}: {key}", value)
+        given[key] = rate_of(f"--load {text}: {key}", value)
     if not 0 < given["length"] <= LONGEST_S:
         raise Misconfigured([f"--load {text}: length is {given['length']:g} s; give up to 40 days"])
     points = sorted(make(given))
@@ -74,13 +74,3 @@ SHAPES: Mapping[str, tuple[Callable[[Words], Points], Words]] = {
     "spike": (_spike, {"from": 100, "to": 1000, "at": 900, "for": 120, "length": 3600}),
     "day": (_day, {"trough": 200, "peak": 2000, "at": 19 * 3600, "rush": 0.25, "length": DAY_S}),
 }
-
-
-def _number(place: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= MOST_RPS:
-        raise Misconfigured([f"{place}: {text!r} is no number of at least 0"])
-    return value
