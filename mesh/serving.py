@@ -63,7 +63,7 @@ def lane_options() -> ChannelOptions:
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 500),
         ("grpc.max_reconnect_backoff_ms", 500),
-        ("grpc.keepalive_time_ms", 1500),
+        ("grpc.keepalive_time_ms", 2000),
         ("grpc.keepalive_timeout_ms", 1000),
         # Internal to gRPC, and the one that counts: without it a frozen peer is kept for 60 s.
         ("grpc.http2.ping_timeout_ms", 1000),
