@@ -63,6 +63,19 @@ def test_a_written_simulation_explains_its_decisions_too(tmp_path: Path, capsys:
     assert capsys.readouterr().err.startswith(f"{EXAMPLE}: is no result of `mesh hpa simulate --json`")
 
 
+def test_a_model_whose_name_ends_as_anothers_is_not_taken_for_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("g-1-killer-whales", "g-1-whales")
+    rescales = [{"at_s": 0, "from": 1, "to": 2, "why": ["decision: 1 -> 2"]}]
+    result = tmp_path / "result.json"
+    result.write_text(
+        json.dumps([{"start_s": 0, "deployments": [{"name": name, "rescales": rescales} for name in names]}])
+    )
+    assert hpa("explain", "--result", result, "--model", "whales", "--at", "00:01") == 0
+    assert capsys.readouterr().out.splitlines() == ["g-1-whales", "  decision: 1 -> 2"]
+
+
 def test_tune_prints_a_patch_of_the_catalog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     short = "step:from=100,to=1000,at=300,length=900"
     page = tmp_path / "frontier.html"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 
 from mesh.cli.hpa import explain_result, explain_trace, inputs, progress
 from mesh.cli.hpa.moments import moment_s
+from mesh.cli.hpa.told import tell_decision
 from mesh.cli.main import DONE
 from mesh.deployment.names import model_name, supervisor_name
 from mesh.errors import Misconfigured
 from mesh.hpa.engine.reconciling import Decision
 from mesh.hpa.explain import explain
 from mesh.hpa.world.controlling import Controlled
+from mesh.hpa.world.games import places
 from mesh.hpa.world.runs import Input
 from mesh.hpa.world.simulation import simulate
 
@@ -46,11 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise Misconfigured([f"--at {arguments.at}: {name} had not decided yet; ask for 15 s later"])
     (one, decision) = found[0]
     lines = list(explain(one.hpa, decision.reasoning, load.clock))
-    if arguments.json:
-        told = {"name": name, "t_s": decision.reasoning.at_s, "replicas": decision.replicas, "lines": lines}
-        print(json.dumps(told))
-    else:
-        print("\n".join((name, *(f"  {line}" for line in lines))))
+    tell_decision(name, decision.reasoning.at_s, decision.replicas, lines, arguments.json)
     return DONE
 
 
@@ -59,10 +56,9 @@ def _deployment(what: Input, model: str, version: str) -> tuple[str, int]:
     known: dict[str, tuple[str, int]] = {}
     for number, (catalog, _) in enumerate(what.games):
         known.setdefault("supervisor", (supervisor_name(catalog.game), number))
-        for name, ensemble in catalog.versions.items():
-            if version in ("", name):
-                for one in ensemble.models:
-                    known.setdefault(one.name, (model_name(catalog.game, name, one.name), number))
+        for place in places(catalog):
+            if version in ("", place[1]):
+                known.setdefault(place[2], (model_name(*place), number))
     if model not in known:
         raise Misconfigured([f"--model: there is no {model!r}; {_listed(list(known))}"])
     return known[model]

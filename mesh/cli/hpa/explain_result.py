@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mesh.cli.hpa.moments import moment_s
+from mesh.cli.hpa.told import tell_decision
 from mesh.cli.main import DONE
 from mesh.errors import Misconfigured
 
@@ -19,17 +20,14 @@ def run(arguments: argparse.Namespace) -> int:
     if not named:
         known = ", ".join(one["name"] for game in games for one in game["deployments"])
         raise Misconfigured([f"--model: there is no {arguments.model!r} in {arguments.result}; there are {known}"])
-    game, deployment = named[0]
+    # A name may end as another does (whales, killer-whales): the shortest has nothing between version and model.
+    game, deployment = min(named, key=lambda one: len(one[1]["name"]))
     at_s = moment_s(arguments.at, game["start_s"])
     before = [change for change in deployment["rescales"] if change["at_s"] <= at_s]
     if not before:
         raise Misconfigured([f"--at {arguments.at}: {deployment['name']} had not been scaled yet"])
     change = before[-1]
-    if arguments.json:
-        told = {"name": deployment["name"], "t_s": change["at_s"], "replicas": change["to"], "lines": change["why"]}
-        print(json.dumps(told))
-    else:
-        print("\n".join((deployment["name"], *(f"  {line}" for line in change["why"]))))
+    tell_decision(deployment["name"], change["at_s"], change["to"], change["why"], arguments.json)
     return DONE
 
 
