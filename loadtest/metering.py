@@ -45,7 +45,7 @@ def pss_mb(pid: int) -> float:
 
 async def cohorts(metrics_address: str) -> Cohorts:
     """Reads the supervisor's histogram `mesh_cohort_requests`, over all games and versions."""
-    text = await asyncio.to_thread(_scrape, f"http://{metrics_address}/metrics")
+    text = await asyncio.to_thread(scrape, f"http://{metrics_address}/metrics")
     return cohorts_in(text)
 
 
@@ -63,7 +63,8 @@ def cohorts_in(exposition: str) -> Cohorts:
     )
 
 
-def _scrape(url: str) -> str:
+def scrape(url: str) -> str:
+    """The text at `url`; raises CannotMeasure when it does not come in time."""
     try:
         with urllib.request.urlopen(url, timeout=SCRAPE_BUDGET_S) as response:
             return str(response.read().decode())

@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import shutil
 import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -23,7 +21,7 @@ from loadtest.bench.aims import Aim
 from loadtest.bench.report import print_aims
 from loadtest.faults import CannotMeasure
 from loadtest.fleet.games import Seat, model_file, prepare, seats, write_endpoints
-from loadtest.metering import cpu_s, pss_mb
+from loadtest.metering import cpu_s, pss_mb, scrape
 from loadtest.options import positive_float, positive_int
 from loadtest.processes import Launch, running
 from mesh.cli.console import stdout
@@ -83,10 +81,13 @@ def _seconds(command: Sequence[str]) -> float:
 
 def _render_s(rounds: int, catalogs: Sequence[Path]) -> float | None:
     """All games one after the other; None without Helm."""
-    helm = shutil.which("helm") or shutil.which("build/go/bin/helm")
+    from k8s import render  # of the checkout, like the chart: an installed package has neither
+    from k8s.values import CHART
+
+    helm = render.helm()
     if helm is None:
         return None
-    command = [helm, "template", "fleet", "k8s/chart", "--kube-version", "1.36", "--set", *RENDER_TO_NOTHING]
+    command = [helm, "template", "fleet", str(CHART), "--kube-version", render.KUBERNETES, "--set", *RENDER_TO_NOTHING]
     return statistics.median(
         sum(_seconds([*command, "-f", str(catalog)]) for catalog in catalogs) for _ in range(rounds)
     )
@@ -139,8 +140,6 @@ async def _lanes_up(metrics: str, expected: int) -> None:
 
 
 def _count_up(metrics: str) -> int:
-    with urllib.request.urlopen(f"http://{metrics}/metrics", timeout=READY_BUDGET_S) as response:
-        text = response.read().decode()
-    families = text_string_to_metric_families(text)
+    families = text_string_to_metric_families(scrape(f"http://{metrics}/metrics"))
     lanes = [sample for family in families if family.name == "mesh_lanes" for sample in family.samples]
     return int(sum(sample.value for sample in lanes if sample.labels["state"] == "up"))

@@ -8,7 +8,7 @@ from typing import Any
 from mesh.catalog import Catalog
 from mesh.hpa.world import loads
 from mesh.hpa.world.costs import ASSUMED, ModelCosts
-from mesh.hpa.world.games import Place, Settings
+from mesh.hpa.world.games import Place, Settings, places
 from mesh.hpa.world.results import GameResult, Track
 from mesh.hpa.world.simulation import simulate
 
@@ -28,9 +28,7 @@ def catalog(
 
 def costs_of(found: Catalog, cost: ModelCosts = ASSUMED) -> dict[Place, ModelCosts]:
     """The same for every model."""
-    return {
-        (found.game, name, model.name): cost for name, version in found.versions.items() for model in version.models
-    }
+    return dict.fromkeys(places(found), cost)
 
 
 def run(found: Catalog, load: str, settings: Settings = Settings(), cost: ModelCosts = ASSUMED) -> GameResult:  # noqa: B008

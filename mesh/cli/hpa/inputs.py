@@ -10,7 +10,7 @@ from mesh import catalog as catalogs
 from mesh.catalog import Catalog
 from mesh.errors import Misconfigured
 from mesh.hpa.world import costs, loads
-from mesh.hpa.world.games import Settings
+from mesh.hpa.world.games import Settings, places
 from mesh.hpa.world.load import Load
 from mesh.hpa.world.runs import Input
 
@@ -20,12 +20,7 @@ def read(arguments: argparse.Namespace) -> Input:
     found = [catalogs.load(file) for file in arguments.catalogs]
     games = list(zip(found, _loads(found, arguments.load), strict=True))
     profile = None if arguments.profile is None else capacity_profile.load(arguments.profile)
-    names = [
-        (catalog.game, name, model.name)
-        for catalog in found
-        for name, version in catalog.versions.items()
-        for model in version.models
-    ]
+    names = [place for catalog in found for place in places(catalog)]
     return Input(games, costs.of_models(names, profile), _settings(arguments))
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 # Older controllers differ in more than is told apart here.
-OLDEST, NEWEST_KNOWN = 30, 37
+OLDEST = 30
 
 
 @dataclass(frozen=True, slots=True)

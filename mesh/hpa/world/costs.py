@@ -29,7 +29,6 @@ class ModelCosts:
     message_cpu_s: float
     row_cpu_s: float
     start_s: float
-    start_spread: float
     start_cpu_s: float
     memory_mb: float
 
@@ -43,7 +42,6 @@ ASSUMED = ModelCosts(
     message_cpu_s=0.0004,
     row_cpu_s=0.0001,
     start_s=0.5,
-    start_spread=0.1,
     start_cpu_s=0.4,
     memory_mb=55.0,
 )
@@ -69,7 +67,6 @@ def measured(profile: ModelProfile) -> ModelCosts:
     rows = [batch.rows for batch in profile.batches]
     message_cpu_s, row_cpu_s = _line(rows, [batch.cpu_us_per_row * batch.rows / 1e6 for batch in profile.batches])
     base_s, row_s = _line(rows, [batch.rows / batch.rows_per_s for batch in profile.batches])
-    start = profile.start_s
     ways_s = [batch.round_trip_p50_ms / 1e3 - base_s - row_s * batch.rows for batch in profile.batches]
     return ModelCosts(
         base_s=base_s,
@@ -78,8 +75,7 @@ def measured(profile: ModelProfile) -> ModelCosts:
         variability=float(np.median([_variability(batch) for batch in profile.batches])),
         message_cpu_s=message_cpu_s,
         row_cpu_s=row_cpu_s,
-        start_s=start.median,
-        start_spread=max(0.02, (start.max - start.min) / max(start.median, 1e-6) / 2),
+        start_s=profile.start_s.median,
         start_cpu_s=profile.start_cpu_s,
         memory_mb=profile.pss_mb,
     )

@@ -36,7 +36,6 @@ class Step:
 
     cores: Floats
     in_flight: Floats
-    busy: Floats
     late: Floats
     answers: Answers
 
@@ -80,9 +79,8 @@ class Ensemble:
         wait_s = mean_delay_s(servers, offered, hold_s, self._variability)
         fixed_s = before_s + self._way_s + delay_s + (together - 1) / (2 * max(rps, 1e-9))
         answers, late = self._answers(probability, wait_s, hold_s, fixed_s, lost, budget_s)
-        busy = np.divide(offered, servers, out=np.ones(len(servers)), where=servers > 0)
         in_flight = self._rows * served * (probability * wait_s + hold_s + delay_s)
-        return Step(cores, in_flight, np.minimum(busy, 1.0), late, answers)
+        return Step(cores, in_flight, late, answers)
 
     def _together(self, rps: float, servers: Counts) -> Floats:
         """How many requests a message carries in the mean [models]: enough that replicas are busy for BATCHING_AT."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +21,13 @@ from mesh.hpa.world.load import Load
 from mesh.hpa.world.pods import Fleet, Starts
 
 Place = tuple[str, str, str]  # game, version, model
+
+
+def places(catalog: Catalog) -> Iterator[Place]:
+    """Every model, version by version."""
+    for name, version in catalog.versions.items():
+        for model in version.models:
+            yield catalog.game, name, model.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,6 @@ class Fleet:
 
     def __init__(self, name: str, container: str, request_cores: float, memory_m: int, starts: Starts) -> None:
         self.name = name
-        self.container = container
         self.request_cores = request_cores
         self.memory_m = memory_m
         self.starts = starts

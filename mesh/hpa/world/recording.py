@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from mesh.hpa.engine.rules import Hpa
+from mesh.hpa.world.controlling import Controlled
 from mesh.hpa.world.ensemble import SAMPLES, Step
 from mesh.hpa.world.games import GameWorld
 from mesh.hpa.world.queueing import Floats
@@ -19,7 +20,7 @@ _SHARES = (0.5, 0.95, 0.99)
 class Recording:
     """One game's result in the making."""
 
-    def __init__(self, game: GameWorld, steps: int, step_s: float) -> None:
+    def __init__(self, game: GameWorld, controlled: Sequence[Controlled], steps: int, step_s: float) -> None:
         self._game = game
         load = game.load
         rps, p50_s, p95_s, p99_s, full, partial, fallback = (np.zeros(steps) for _ in range(7))
@@ -27,7 +28,7 @@ class Recording:
             *(game.catalog.game, load.name, load.start_s, step_s),
             *(rps, p50_s, p95_s, p99_s, full, partial, fallback),
             latencies=np.zeros(len(EDGES_S) + 1),
-            tracks=list(_tracks(game, steps)),
+            tracks=list(_tracks(controlled, steps)),
         )
 
     def take(self, step: int, rps: float, supervision: Supervision, versions: Sequence[Step], at_s: float) -> None:
@@ -54,26 +55,21 @@ class Recording:
             track.late[step] = late[number]
 
 
-def _tracks(game: GameWorld, steps: int) -> Iterator[Track]:
-    for fleet, scaler in zip(game.fleets, game.scalers, strict=True):
-        spec = scaler.spec
-        least, most = (spec.get(f"{end}Replicas", spec.get(f"{end}ReplicaCount")) for end in ("min", "max"))
+def _tracks(controlled: Sequence[Controlled], steps: int) -> Iterator[Track]:
+    for one in controlled:
+        fleet, hpa = one.fleet, one.hpa
         replicas, ready, cores, late = (np.zeros(steps) for _ in range(4))
         memory_mb = fleet.memory_m / 2**20 / 1000
         yield Track(
-            *(fleet.name, int(least), int(most), _target(spec), fleet.request_cores, memory_mb),
+            *(fleet.name, hpa.min_replicas, hpa.max_replicas, _target(hpa), fleet.request_cores, memory_mb),
             *(replicas, ready, cores, late),
         )
 
 
-def _target(spec: Mapping[str, Any]) -> int | None:
+def _target(hpa: Hpa) -> int | None:
     """Percent of the CPU request that the HPA aims at; None where it has another metric."""
-    for metric in spec.get("metrics", ()):
-        source = metric.get("containerResource") or metric.get("resource") or {}
-        if source.get("name") == "cpu":
-            percent: int | None = source["target"].get("averageUtilization")
-            return percent
-    return None
+    cpu = next((metric for metric in hpa.metrics if metric.name == "cpu"), None)
+    return cpu.amount if cpu is not None and cpu.target == "Utilization" else None
 
 
 def _mixed(versions: Sequence[Step], shares: Sequence[float], shed: float) -> tuple[Floats, Floats]:

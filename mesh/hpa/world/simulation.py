@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from mesh.catalog import Catalog
+from mesh.deployment.autoscalers import Autoscaler
 from mesh.hpa.engine.reconciling import Decision
 from mesh.hpa.world.controlling import SYNC_S, Controlled, controlled
 from mesh.hpa.world.costs import ModelCosts
 from mesh.hpa.world.ensemble import Step
 from mesh.hpa.world.games import GameWorld, Place, Settings, VersionWorld, game_world, place_pods
 from mesh.hpa.world.load import Load
-from mesh.hpa.world.pods import SCRAPE_S
+from mesh.hpa.world.pods import SCRAPE_S, Fleet
 from mesh.hpa.world.queueing import Counts, Floats
 from mesh.hpa.world.recording import Recording
 from mesh.hpa.world.results import GameResult, Rescale
@@ -61,15 +62,20 @@ class _Simulation:
         self._fleets = [fleet for game in self._games for fleet in game.fleets]
         self._in_flight: dict[str, float] = {}
         self._unplaced = False
-        self._controlled = [self._control(game, number) for game in self._games for number in range(len(game.fleets))]
-        self._recordings = [Recording(game, self._steps, STEP_S) for game in self._games]
+        self._controlled = [
+            [self._control(*one) for one in zip(game.fleets, game.scalers, strict=True)] for game in self._games
+        ]
+        self._turns = sorted((one for game in self._controlled for one in game), key=lambda one: one.first_s)
+        self._recordings = [
+            Recording(*one, self._steps, STEP_S) for one in zip(self._games, self._controlled, strict=True)
+        ]
         tracks = (track for recording in self._recordings for track in recording.result.tracks)
         self._rescaled = {track.name: track.rescales for track in tracks}
 
     def run(self, progress: Progress, until_s: float) -> list[GameResult]:
         """Step by step to the end."""
-        for game, rps in zip(self._games, self._rps, strict=True):
-            self._begin(game, float(rps[0]))
+        for number, game in enumerate(self._games):
+            self._begin(game, self._controlled[number], float(self._rps[number][0]))
         for step in range(min(self._steps, math.ceil(min(until_s, 1e9) / STEP_S) + 1)):
             for number, game in enumerate(self._games):
                 self._serve(game, step, float(self._rps[number][step]), self._recordings[number])
@@ -78,24 +84,19 @@ class _Simulation:
                 progress(step / self._steps)
         return [recording.result for recording in self._recordings]
 
-    def _control(self, game: GameWorld, number: int) -> Controlled:
+    def _control(self, fleet: Fleet, scaler: Autoscaler) -> Controlled:
         """The HPA of one fleet; each ticks at a moment of its own."""
-        fleet, scaler = game.fleets[number], game.scalers[number]
         first_s, scrape_s = (float(moment) for moment in self._rng.random(2) * SYNC_S)
         return controlled(fleet, scaler, first_s, scrape_s - SCRAPE_S, lambda: self._in_flight.get(fleet.name, 0.0))
 
-    def _begin(self, game: GameWorld, rps: float) -> None:
+    def _begin(self, game: GameWorld, controlled: Sequence[Controlled], rps: float) -> None:
         """As many replicas as the load at the beginning wants, ready; else every simulation began with a rush."""
-        for fleet, scaler in zip(game.fleets, game.scalers, strict=True):
-            fleet.begin(self._settings.fixed.get(fleet.name, _least(scaler.spec)))
+        for one in controlled:
+            one.fleet.begin(self._settings.fixed.get(one.fleet.name, one.hpa.min_replicas))
         for _ in range(BEGIN_ROUNDS):
-            for one, used in zip(self._of(game), self._used(game, rps, -STEP_S), strict=True):
+            for one, used in zip(controlled, self._used(game, rps, -STEP_S), strict=True):
                 if one.fleet.name not in self._settings.fixed:
                     one.fleet.begin(one.wanted(used))
-
-    def _of(self, game: GameWorld) -> list[Controlled]:
-        names = {fleet.name for fleet in game.fleets}
-        return [one for one in self._controlled if one.fleet.name in names]
 
     def _used(self, game: GameWorld, rps: float, at_s: float) -> Iterator[float]:
         """Cores that each fleet of `game` uses at `rps`, all pods of a fleet together."""
@@ -128,7 +129,7 @@ class _Simulation:
 
     def _decide(self, step: int) -> None:
         """Every HPA ticks once in the step, at its own moment."""
-        for one in sorted(self._controlled, key=lambda one: one.first_s):
+        for one in self._turns:
             now_s = step * STEP_S + one.first_s
             if one.fleet.name in self._settings.fixed:
                 one.fleet.advance(now_s)
@@ -151,7 +152,3 @@ def _padded(rates: Floats, steps: int) -> Floats:
 
 def _servers(version: VersionWorld, at_s: float) -> Counts:
     return np.array([fleet.ready(at_s) for fleet in version.fleets])
-
-
-def _least(spec: Mapping[str, object]) -> int:
-    return int(str(spec["minReplicas"] if "minReplicas" in spec else spec["minReplicaCount"]))
