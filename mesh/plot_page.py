@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mesh.errors import Misconfigured
@@ -25,9 +27,19 @@ def page(title: str, figures: Sequence[Figure], remark: str = "") -> str:
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{body}</body></html>\n"
 
 
-def must_be_possible() -> None:
-    """Raises Misconfigured where plotly is not installed: before the work, not after it."""
+def must_be_possible(file: Path) -> None:
+    """Raises Misconfigured where plotly is missing, or `file` cannot be written: before the work, not after it."""
     try:
         import plotly  # noqa: F401
     except ImportError:
         raise Misconfigured(["--out: the page is drawn by plotly; install it, or leave --out away"]) from None
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise Misconfigured([f"--out {file}: cannot be written; choose another file"])
+
+
+def write(file: Path, text: str) -> None:
+    """Writes the page; raises Misconfigured when it cannot."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Misconfigured([f"--out {file}: cannot be written: {error.strerror}; choose another file"]) from error

@@ -103,6 +103,11 @@ def test_tune_prints_a_patch_of_the_catalog(tmp_path: Path, capsys: pytest.Captu
             ("explain", EXAMPLE, "--load", "step", "--model", "pvp", "--at", "23:00"),
             "--at 23:00: is outside of the load",
         ),
+        (
+            ("simulate", EXAMPLE, "--load", "day", "--out", "/nowhere/r.html"),
+            "--out /nowhere/r.html: cannot be written",
+        ),
+        (("tune", EXAMPLE, "--load", "day", "--slo", "p95=1s", "--out", "/"), "--out /: cannot be written"),
         (("explain", "--at", "1"), "explain: needs CATALOG, --load and --model; or --trace, or --result"),
         (("tune", EXAMPLE, "--load", "day", "--slo", "fast"), "--slo fast: 'fast' is not known"),
     ],

@@ -27,7 +27,7 @@ from mesh.hpa.world.runs import Input
 def run(arguments: argparse.Namespace) -> int:
     """Simulates, and prints a table for each game; `--out` writes the page."""
     if arguments.out is not None:
-        plot_page.must_be_possible()
+        plot_page.must_be_possible(arguments.out)
     what = inputs.read(arguments)
     with progress.shown("simulating") as tell:
         results = runs.by_seeds(what, arguments.seeds, tell)
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     first, remark = results[0], inputs.remark(arguments)
     words = reasons(what, first)
     if arguments.out is not None:
-        arguments.out.write_text(page.page(first, words, remark), encoding="utf-8")
+        plot_page.write(arguments.out, page.page(first, words, remark))
     beside = [_monolith(what, number, result) for number, result in enumerate(first)]
     if arguments.json:
         print(json.dumps([_as_json(*one, words) for one in zip(first, beside, strict=True)]))
@@ -91,7 +91,6 @@ def _deployments(result: GameResult) -> Table:
 
 def _row(track: Track, result: GameResult) -> tuple[str, ...]:
     counts = track.replicas
-    late = float((track.late * result.rps).sum() / max(result.rps.sum(), 1e-9))
     return (
         track.name,
         f"{counts.min():.0f}",
@@ -101,7 +100,7 @@ def _row(track: Track, result: GameResult) -> tuple[str, ...]:
         "-" if track.target_percent is None else str(track.target_percent),
         f"{100 * (counts >= track.max_replicas).mean():.1f}",
         str(len(track.rescales)),
-        f"{100 * late:.2f}",
+        f"{100 * result.late_share(track):.2f}",
     )
 
 

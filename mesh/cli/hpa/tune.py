@@ -24,7 +24,7 @@ from mesh.hpa.tuning.search import Candidate, Point, Tuned, tune
 def run(arguments: argparse.Namespace) -> int:
     """Searches, and prints the patch; exit code 1 when nothing that was tried keeps the promise."""
     if arguments.out is not None:
-        plot_page.must_be_possible()
+        plot_page.must_be_possible(arguments.out)
     promise = slo.parse(arguments.slo)
     what = inputs.read(arguments)
     if len(what.games) > 1:
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         found = tune(what, promise, arguments.seeds, lambda _stage, share: tell(share))
     file, (catalog, _) = arguments.catalogs[0], what.games[0]
     if arguments.out is not None:
-        arguments.out.write_text(frontier_page.page(catalog.game, arguments.slo, found), encoding="utf-8")
+        plot_page.write(arguments.out, frontier_page.page(catalog.game, arguments.slo, found))
     patch = _patch(file, catalog, found.best)
     if arguments.json:
         print(json.dumps(_as_json(found, patch)))
