@@ -120,8 +120,8 @@ def _choose(
     found = {}
     for number, (name, most) in enumerate(_models(catalog), 1):  # the supervisors' Deployment is the first
         tracks = [run.tracks[number] for run in runs]
-        late = np.array([_lateness(track, run) for track, run in zip(tracks, runs, strict=True)])
-        cost = np.array([_core_hours(track, run.step_s) for track, run in zip(tracks, runs, strict=True)])
+        late = np.array([run.late_share(track) for track, run in zip(tracks, runs, strict=True)])
+        cost = np.array([_price_h(track, run.step_s) for track, run in zip(tracks, runs, strict=True)])
         fit = np.flatnonzero(late <= max(level, late.min()))
         best = int(fit[cost[fit].argmin()])
         needed = math.ceil(ROOM * float(tracks[best].replicas.max()))
@@ -136,15 +136,10 @@ def _models(catalog: Catalog) -> Iterator[tuple[str, int]]:
             yield f"{name}/{model.name}", laid_over(Scaled, catalog, version, model).replicas.max
 
 
-def _lateness(track: Track, run: GameResult) -> float:
-    """The share of requests whose vote of this model was late or never came."""
-    return float((track.late * run.rps).sum() / max(run.rps.sum(), 1e-9))
-
-
-def _core_hours(track: Track, step_s: float) -> float:
-    """Cores requested, over time, and by pods that start."""
-    started = np.clip(np.diff(track.replicas), 0, None).sum()
-    return float(track.request_cores * (track.replicas.sum() * step_s / 3600 + started * START_H))
+def _price_h(track: Track, step_s: float) -> float:
+    """Core hours, and what starts of pods are worth."""
+    started = float(np.clip(np.diff(track.replicas), 0, None).sum())
+    return track.core_hours(step_s) + track.request_cores * started * START_H
 
 
 def _distinct(choices: Iterator[dict[str, Candidate]]) -> Iterator[dict[str, Candidate]]:

@@ -46,6 +46,10 @@ class Track:
         requested = self.ready * self.request_cores
         return 100 * np.divide(self.cores, requested, out=np.zeros(len(self.cores)), where=requested > 0)
 
+    def core_hours(self, step_s: float) -> float:
+        """Cores requested, over time."""
+        return float(self.request_cores * self.replicas.sum() * step_s / 3600)
+
 
 @dataclass(slots=True)
 class GameResult:
@@ -77,6 +81,10 @@ class GameResult:
         answers = self.rps.sum()
         return float((getattr(self, what) * self.rps).sum() / answers) if answers else 0.0
 
+    def late_share(self, track: Track) -> float:
+        """The share of all requests whose vote of that model was late or never came."""
+        return float((track.late * self.rps).sum() / max(self.rps.sum(), 1e-9))
+
     @property
     def hours(self) -> float:
         """How long the simulation is."""
@@ -88,7 +96,7 @@ class GameResult:
 
     def core_hours(self) -> float:
         """Cores requested, over time."""
-        return float(sum(track.replicas.sum() * track.request_cores for track in self.tracks) * self.step_s / 3600)
+        return sum(track.core_hours(self.step_s) for track in self.tracks)
 
     def memory_gb_hours(self) -> float:
         """Memory used, in GiB, over time."""
