@@ -40,7 +40,7 @@ def _prepare(settings: Settings) -> tuple[Identity, Forest]:
     artifact = fetch(_source(settings), settings.uri, settings.sha256)
     header = parse_header(artifact.model)
     # From here on imports come as late as they can: what is refused, is refused quickly.
-    from model_worker.lightgbm_c import find_library
+    from model_worker.forest.lightgbm_c import find_library
     from model_worker.proof import Proof, trial_command
 
     library = find_library()
@@ -81,7 +81,7 @@ def _serve(settings: Settings, identity: Identity, forest: Forest) -> int:
 
 def _load(library: str, model: bytes, num_threads: int) -> Forest:
     """The forest, warm: code and trees are in memory, by both ways of predicting."""
-    from model_worker.lightgbm_c import LightGbmError, LightGbmForest
+    from model_worker.forest.lightgbm_c import LightGbmError, LightGbmForest
 
     try:
         forest = LightGbmForest(library, model, num_threads)

@@ -32,7 +32,7 @@ def _limit(memory_bytes: int, cpu_s: int) -> None:
 
 
 def _find_fault(library: str, model: bytes) -> str | None:
-    from model_worker.lightgbm_c import LightGbmError, LightGbmForest
+    from model_worker.forest.lightgbm_c import LightGbmError, LightGbmForest
     from model_worker.structure import find_fault
 
     if fault := find_fault(model):

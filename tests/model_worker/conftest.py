@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from model_worker.lightgbm_c import find_library
+from model_worker.forest.lightgbm_c import find_library
 from tests.forests import KINDS, TrainedForest, train
 
 

@@ -7,6 +7,8 @@ import threading
 import time
 
 from model_worker.batch import Outcome, Work
+from model_worker.forest import Candidates
+from model_worker.forest.written_out import WrittenOutTable
 
 
 class GatedForest:
@@ -32,6 +34,9 @@ class GatedForest:
             raise self.failure
         first = struct.unpack(f"{2 * count}d", rows)[::2]
         return struct.pack(f"{count}d", *[value + 1 for value in first])
+
+    def table(self, candidates: Candidates) -> WrittenOutTable:
+        return WrittenOutTable(self, candidates)
 
 
 class Caller:

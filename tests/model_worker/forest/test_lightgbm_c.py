@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from model_worker.lightgbm_c import LightGbmError, LightGbmForest
+from model_worker.forest.lightgbm_c import LightGbmError, LightGbmForest
 from tests.forests import KINDS, Matrix, TrainedForest
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 import ctypes
 import os
 
+from model_worker.forest import Candidates
+from model_worker.forest.written_out import WrittenOutTable
+
 _FLOAT64 = 1
 _ROW_MAJOR = 1
 _NORMAL_SCORES = 0
@@ -53,6 +56,10 @@ class LightGbmForest:
         if count == 1:
             return self._predict_one(rows)
         return self._predict_many(rows, count)
+
+    def table(self, candidates: Candidates) -> WrittenOutTable:
+        """`candidates`, to be written out as rows."""
+        return WrittenOutTable(self, candidates)
 
     def _predict_one(self, row: bytes) -> bytes:
         self._check(self._one_row(self._one_row_config, row, self._written, self._scores))
