@@ -77,11 +77,11 @@ k8s-tools:
 
 build/go/bin/helm:
 	@echo "building $(HELM_MODULE)"
-	@GOBIN=$(CURDIR)/build/go/bin go install $(HELM_MODULE)
+	@CGO_ENABLED=0 GOBIN=$(CURDIR)/build/go/bin go install $(HELM_MODULE)
 
 build/go/bin/kube-score:
 	@echo "building $(KUBE_SCORE_MODULE)"
-	@GOBIN=$(CURDIR)/build/go/bin go install $(KUBE_SCORE_MODULE)
+	@CGO_ENABLED=0 GOBIN=$(CURDIR)/build/go/bin go install $(KUBE_SCORE_MODULE)
 
 # What judges the alerts: one program of Debian's package, taken out of it, for the package would start a server.
 promtool:
@@ -145,7 +145,7 @@ lock: .venv/dev.stamp
 	    $$( [ $$group = model-worker ] && printf ' --no-emit-package %s' $(NOT_IN_WORKERS) ) -o requirements/$$group.txt; done
 
 clean:
-	rm -rf .venv build examples/*/build
+	rm -rf .venv build examples/*/build *.egg-info $(SCORER)
 
 .venv/pip.stamp:
 	@echo "setting up .venv"
@@ -153,15 +153,23 @@ clean:
 	@$(PYTHON) -m venv .venv
 	@touch $@
 
-# $(1): the lock file to install. Hashes are checked; the project itself is linked in, not copied.
+# The workers' own scoring engine, which setuptools builds beside the code; other sources make another one.
+SCORER := model_worker/forest/_engine*.so
+SCORER_SOURCES := $(wildcard model_worker/forest/engine/*.[ch])
+
+# $(1): the lock file to install. Hashes are checked; the project itself is linked in, not copied. The engine is removed
+# first: where the new one cannot be built, the old one must not serve.
 define install
 	@echo "installing $(1) (about a minute the first time)"
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r $(1)
+	@rm -f $(SCORER)
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@ls $(SCORER) >/dev/null 2>&1 || \
+	  echo "the scoring engine could not be built (is there a C compiler?): the workers will serve on LightGBM"
 	@touch $@
 endef
 
-.venv/run.stamp: .venv/pip.stamp requirements/run.txt pyproject.toml
+.venv/run.stamp: .venv/pip.stamp requirements/run.txt pyproject.toml $(SCORER_SOURCES)
 	$(call install,requirements/run.txt)
 
 build/ray/stamp: requirements/ray.txt
@@ -176,5 +184,5 @@ build/feast/stamp: requirements/feast.txt
 	@build/feast/bin/pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-.venv/dev.stamp: .venv/pip.stamp requirements/dev.txt pyproject.toml
+.venv/dev.stamp: .venv/pip.stamp requirements/dev.txt pyproject.toml $(SCORER_SOURCES)
 	$(call install,requirements/dev.txt)
