@@ -95,12 +95,14 @@ build/debian/usr/bin/promtool:
 	@dpkg -x build/debian/prometheus_*.deb build/debian
 
 # The two container images, with docker or buildah. BASE is theirs: a slim Python on Debian, by digest (docs/images.md).
+# COMPILER: the packages of Debian with which the workers' engine is built; none of them is in an image.
 IMAGES := supervisor model-worker
+COMPILER ?= gcc libc6-dev
 REGISTRY ?=
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' mesh/__init__.py)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || echo -dirty)
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || command -v buildah >/dev/null && echo buildah)
-BUILD_ARGS = $(foreach one,BASE VERSION REVISION,--build-arg $(one)="$($(one))")
+BUILD_ARGS = $(foreach one,BASE COMPILER VERSION REVISION,--build-arg $(one)="$($(one))")
 BUILD_docker = docker buildx build --load --build-arg SOURCE_DATE_EPOCH=0 --provenance=false
 BUILD_buildah = buildah build --layers --timestamp 0
 

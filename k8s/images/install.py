@@ -1,7 +1,7 @@
 """Lays out what an image adds to its base; the Dockerfile and `make image-roots` both run it, so both hold the same.
 
     install.py packages IMAGE ROOT   the packages of requirements/IMAGE.txt, less what is never used
-    install.py code IMAGE ROOT       the service itself and what it shares with the other
+    install.py code IMAGE ROOT       the service itself and what it shares with the other; the worker's with its engine
     install.py base                  in place: this Python's own library, compiled, and without pip
 
 ROOT stands for / of the image. The same input gives the same bytes: no file tells when it was made.
@@ -13,13 +13,16 @@ import compileall
 import os
 import py_compile
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
 HOME = Path("opt/ensemble-mesh")
@@ -36,6 +39,8 @@ LIBGOMP = "scikit_learn.libs/libgomp-*.so.*"
 ONLY_FOR_LIBGOMP = ("sklearn", "scikit_learn.libs", "scikit_learn-*")
 # Nothing of this is read by a program that runs.
 FOR_DEVELOPERS = ("**/tests", "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.h", "**/*.a", "numpy/f2py")
+# What a checkout has beside the code: C, and what it was compiled to there.
+OF_CHECKOUTS = ("__pycache__", "cli", "_engine*", "*.c", "*.h")
 INSTALLERS = ("pip", "pip-*", "setuptools*", "wheel*", "pkg_resources", "_distutils_hack", "distutils-precedence.pth")
 NEVER_IMPORTED = r"/(idlelib|lib2to3|tkinter|turtledemo|ensurepip|pydoc_data|test|site-packages)/"
 
@@ -88,10 +93,30 @@ def keep_libraries_of_lightgbm(packages: Path, root: Path) -> None:
 def install_code(image: str, root: Path) -> None:
     """The service and `mesh`, without the command of that name, which is for people."""
     for package in ("mesh", image.replace("-", "_")):
-        leave_out = shutil.ignore_patterns("__pycache__", "cli")
         shutil.rmtree(root / PACKAGES / package, ignore_errors=True)
-        shutil.copytree(PROJECT / package, root / PACKAGES / package, ignore=leave_out)
+        shutil.copytree(PROJECT / package, root / PACKAGES / package, ignore=shutil.ignore_patterns(*OF_CHECKOUTS))
+    if image == "model-worker":
+        build_engine(root / PACKAGES)
     settle(root)
+
+
+def build_engine(packages: Path) -> None:
+    """The workers' scoring engine where setuptools puts it, from the sources and by the flags that it takes."""
+    (engine,) = _pyproject()["tool"]["setuptools"]["ext-modules"]
+    _remove({packages / Path(source).parent for source in engine["sources"]})
+    compiler = shlex.split(os.environ.get("CC", "cc"))
+    if shutil.which(compiler[0]) is None:
+        print(f"there is no C compiler ({compiler[0]}), and no scoring engine: the workers will serve on LightGBM")
+        return
+    binary = packages / (engine["name"].replace(".", "/") + sysconfig.get_config_var("EXT_SUFFIX"))
+    libraries = [f"-l{library}" for library in engine["libraries"]]
+    shared = [*engine["extra-compile-args"], "-fPIC", "-shared", "-o", binary]
+    # By relative names: no byte of it tells where it was made.
+    subprocess.run([*compiler, *shared, *engine["sources"], *libraries], cwd=PROJECT, check=True)
+
+
+def _pyproject() -> dict[str, Any]:
+    return tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def settle(root: Path) -> None:
