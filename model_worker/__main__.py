@@ -50,13 +50,14 @@ def _prepare(settings: Settings) -> tuple[Identity, Forest]:
     # While the child tries the model: gRPC and the rest, which take as long to import.
     import model_worker.server  # noqa: F401
     from mesh import serving
+    from model_worker.forest.loading import load
     from model_worker.identity import Identity
 
     if settings.follow_parent:
         serving.follow_parent()
     proof.wait()
-    forest = _load(library, artifact.model, settings.num_threads)
-    return Identity(settings.name, header, artifact.sha256), forest
+    forest, engine = load(library, artifact.model, settings)
+    return Identity(settings.name, header, artifact.sha256, engine), forest
 
 
 def _source(settings: Settings) -> ArtifactSource:
@@ -77,19 +78,6 @@ def _serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         return serving.run(serve(settings, identity, forest), settings.loop)
     except (OSError, Misconfigured) as error:
         return _tell(EXIT_USAGE, f"{settings.name}: {error}")
-
-
-def _load(library: str, model: bytes, num_threads: int) -> Forest:
-    """The forest, warm: code and trees are in memory, by both ways of predicting."""
-    from model_worker.forest.lightgbm_c import LightGbmError, LightGbmForest
-
-    try:
-        forest = LightGbmForest(library, model, num_threads)
-        for count in (1, 16):
-            forest.predict(bytes(8 * forest.features * count), count)
-    except LightGbmError as error:
-        raise BadModel(f"LightGBM does not take it: {error}") from error
-    return forest
 
 
 def _leave_quietly_until_serving() -> None:

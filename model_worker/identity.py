@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from mesh import __version__
 from mesh.errors import NotFound
@@ -14,14 +15,36 @@ from model_worker.tensors import INPUT, OUTPUT
 MODEL_VERSION = "1"
 PLATFORM, BACKEND = "lightgbm_text", "lightgbm"
 
+PROOF_FAILED = "the proof failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What scores the rows; `forest` is our own.
+
+    `reason` says why LightGBM does instead, and is empty where it does not.
+    """
+
+    name: Literal["forest", "lightgbm"]
+    reason: str = ""
+
+    @property
+    def cause(self) -> str:
+        """The reason without what comes after its colon: `the proof failed`, and not at which row."""
+        return self.reason.partition(":")[0]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reason})" if self.reason else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The model of a worker: its name on the wire, its header and the SHA-256 of its file."""
+    """The model of a worker: its name on the wire, its header, the SHA-256 of its file, and what scores it."""
 
     name: str
     header: ModelHeader
     sha256: str
+    engine: Engine
 
     def check(self, name: str, version: str) -> None:
         """Raises `NotFound` when a request is for another model, or another version of this one."""
@@ -37,7 +60,7 @@ def server_metadata() -> oip.ServerMetadataResponse:
 
 
 def model_metadata(identity: Identity) -> oip.ModelMetadataResponse:
-    """The answer to ModelMetadata; `properties` are those of `mesh.model_file`, and the file's SHA-256."""
+    """The answer to ModelMetadata; `properties` are those of `mesh.model_file`, the file's SHA-256 and the engine."""
     header = identity.header
     response = oip.ModelMetadataResponse(name=identity.name, versions=[MODEL_VERSION], platform=PLATFORM)
     response.inputs.add(name=INPUT, datatype="FP64", shape=_input_shape(header))
@@ -56,7 +79,8 @@ def model_config(identity: Identity) -> oip.ModelConfigResponse:
 
 
 def _properties(identity: Identity) -> Mapping[str, str]:
-    return {**to_properties(identity.header), "sha256": identity.sha256}
+    engine = {"engine": identity.engine.name, "engine_reason": identity.engine.reason}
+    return {**to_properties(identity.header), "sha256": identity.sha256, **engine}
 
 
 def _input_shape(header: ModelHeader) -> list[int]:

@@ -15,7 +15,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from model_worker.identity import Identity
+from model_worker.identity import Engine, Identity
 from model_worker.tally import Spread, Tally
 
 
@@ -35,6 +35,7 @@ class _WorkerCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         tally = self._tally
         yield InfoMetricFamily("mesh_worker_model", "The model that is served", _facts(self._identity))
+        yield _fallback(self._identity.engine)
         yield GaugeMetricFamily("mesh_worker_in_flight", "Requests admitted and not yet answered", self._in_flight)
         yield _histogram("mesh_worker_queue_seconds", "Wait of a request", tally.queue_s)
         yield _histogram("mesh_worker_predict_seconds", "Time of a batch", tally.predict_s)
@@ -55,11 +56,19 @@ def _histogram(name: str, documentation: str, spread: Spread) -> HistogramMetric
     return HistogramMetricFamily(name, documentation, buckets=buckets, sum_value=spread.sum)
 
 
+def _fallback(engine: Engine) -> GaugeMetricFamily:
+    documentation = "1 where LightGBM serves instead of the forest engine"
+    fallback = GaugeMetricFamily("mesh_worker_engine_fallback", documentation, labels=["reason"])
+    fallback.add_metric([engine.cause or "none"], 1 if engine.cause else 0)
+    return fallback
+
+
 def _facts(identity: Identity) -> dict[str, str]:
     header = identity.header
     return {
         "name": identity.name,
         "sha256": identity.sha256,
+        "engine": identity.engine.name,
         "objective": header.objective,
         "trees": str(header.trees),
         "features": str(len(header.feature_names)),

@@ -12,7 +12,7 @@ import grpc
 from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
 from mesh.wire.inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from model_worker.forest import Forest
-from model_worker.identity import Identity
+from model_worker.identity import PROOF_FAILED, Identity
 from model_worker.queue import PredictQueue, QueueLimits, running_queue
 from model_worker.scrape import scrape_endpoint
 from model_worker.service import SERVICE, InferenceService
@@ -47,7 +47,8 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         await server.start()
         await health.set_serving(True)
         settle_heap()
-        _tell_ready(identity.name, port, metrics_port, settings.socket)
+        log_engine(identity)
+        _tell_ready(identity, port, metrics_port, settings.socket)
 
         code = await _reason_to_end(stop, queue)
         await health.set_serving(False)
@@ -64,9 +65,16 @@ def _exposition(identity: Identity, tally: Tally, queue: PredictQueue) -> bytes:
     return exposition(identity, tally, queue.in_flight)
 
 
-def _tell_ready(name: str, port: int, metrics_port: int, socket: str | None) -> None:
+def log_engine(identity: Identity) -> None:
+    """One line: a failed proof is somebody's business, what was never there or is switched off is not."""
+    level = logging.WARNING if identity.engine.cause == PROOF_FAILED else logging.INFO
+    log.log(level, "%s: scored by %s", identity.name, identity.engine)
+
+
+def _tell_ready(identity: Identity, port: int, metrics_port: int, socket: str | None) -> None:
     """The one line on stdout, for the program that started this one."""
-    ready = {"event": "ready", "name": name, "port": port, "metrics_port": metrics_port}
+    engine = {"engine": identity.engine.name, "engine_reason": identity.engine.reason}
+    ready = {"event": "ready", "name": identity.name, "port": port, "metrics_port": metrics_port, **engine}
     print(json.dumps(ready if socket is None else {**ready, "socket": socket}), flush=True)
 
 

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 if TYPE_CHECKING:
     from mesh.serving import LoopKind
@@ -30,6 +30,7 @@ class Settings:
     max_batch_rows: int
     max_queue_rows: int
     num_threads: int
+    engine: Literal["auto", "lightgbm"]
     loop: LoopKind
     nice: int
     follow_parent: bool
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-batch-rows", default="4096", help="rows of one request, and of one predict call (%(default)s)")
     add("--max-queue-rows", default="16384", help="rows admitted and not yet answered (%(default)s)")
     add("--num-threads", default="1", help="threads of one predict call (%(default)s)")
+    add("--engine", default="auto", help="lightgbm; or auto: our own if it is there and proved (%(default)s)")
     add("--loop", default="uvloop", help="the event loop: uvloop or asyncio (%(default)s)")
     add("--nice", default="0", help="added to the process's niceness (%(default)s)")
     add("--follow-parent", action="store_true", help="stop when the parent process dies (Linux)")
@@ -163,6 +165,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "max_batch_rows": _whole(1, 1_000_000),
     "max_queue_rows": _whole(1, 100_000_000),
     "num_threads": _whole(1, 256),
+    "engine": _one_of("auto", "lightgbm"),
     "loop": _one_of("uvloop", "asyncio"),
     "nice": _whole(0, 19),
     "log_level": _one_of("debug", "info", "warning", "error"),

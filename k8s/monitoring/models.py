@@ -108,11 +108,12 @@ MODELS = Dashboard(
                 "short",
                 (
                     Query(
-                        f"count by (model, sha256, objective, trees, features) (mesh_worker_model_info{{{OF_MODEL}}})",
+                        "count by (model, sha256, engine, objective, trees, features) "
+                        f"(mesh_worker_model_info{{{OF_MODEL}}})",
                         "",
                     ),
                 ),
-                "Two lines for one model: a rollout is under way, or its replicas serve different files.",
+                "Two lines for one model: a rollout is under way, or its replicas differ in file or engine.",
                 kind="table",
                 width=16,
             ),

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_worker.identity import Engine
+
 START_S = 60
 
 
@@ -21,6 +23,7 @@ class RunningWorker:
     process: asyncio.subprocess.Process
     port: int
     metrics_port: int
+    engine: Engine
 
     @property
     def address(self) -> str:
@@ -65,7 +68,7 @@ async def start(model: Path | str, *arguments: str, name: str = "forest") -> Run
         return await ended(process)
     told = json.loads(line)
     assert (told["event"], told["name"]) == ("ready", name)
-    return RunningWorker(process, told["port"], told["metrics_port"])
+    return RunningWorker(process, told["port"], told["metrics_port"], Engine(told["engine"], told["engine_reason"]))
 
 
 async def run(*arguments: str) -> asyncio.subprocess.Process:

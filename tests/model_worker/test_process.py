@@ -21,6 +21,7 @@ from mesh.model_file import from_properties, read_header
 from mesh.serving import lane_options
 from mesh.wire import inference_pb2 as oip
 from mesh.wire import inference_pb2_grpc
+from model_worker.identity import Engine
 from tests.forests import TrainedForest
 from tests.model_worker.processes import EndedWorker, RunningWorker, ended, run, start, worker_process
 from tests.model_worker.requests import raw_request
@@ -131,8 +132,19 @@ async def test_a_stop_answers_what_was_admitted_and_exits_with_0(loop: str, bina
             answered += 1
         assert await stream.code() is grpc.StatusCode.OK
         code, stderr = await stopping
-        assert (code, stderr.count("\n")) == (0, 1), stderr
+        assert (code, stderr.count("\n")) == (0, 2), stderr  # what scores, and that it has drained
         assert answered >= 1
+
+
+@pytest.mark.parametrize(("chosen", "is_switched_off"), [("auto", False), ("lightgbm", True)])
+async def test_a_worker_says_what_scores_and_why(chosen: str, is_switched_off: bool, binary: TrainedForest) -> None:
+    async with worker_process(binary.path, "--engine", chosen) as worker, channel_to(worker) as channel:
+        described = await inference(channel).ModelMetadata(oip.ModelMetadataRequest(name="forest"))
+        engine = Engine(described.properties["engine"], described.properties["engine_reason"])
+        assert (engine == Engine("lightgbm", "switched off")) is is_switched_off
+        assert worker.engine == engine
+        _, stderr = await worker.stop()
+    assert f"forest: scored by {engine}\n" in stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -15,12 +15,13 @@ from mesh.serving import MESSAGE_LIMIT_BYTES, bind, lane_options, server_options
 from mesh.wire import inference_pb2 as oip
 from mesh.wire import inference_pb2_grpc
 from model_worker.batch import Work
-from model_worker.identity import Identity
+from model_worker.identity import Engine, Identity
 from model_worker.queue import PredictQueue, QueueLimits, running_queue
 from model_worker.service import InferenceService
 from tests.model_worker.fakes import GatedForest, rows, scores
 from tests.model_worker.requests import raw_request, typed_request
 
+LIGHTGBM = Engine("lightgbm", "the proof failed: row 17")
 HEADER = ModelHeader(("level", "platform"), {"platform": ("ios", "wéb")}, "binary", 1, 12)
 
 
@@ -63,7 +64,7 @@ async def worker() -> AsyncIterator[Worker]:
     server = grpc.aio.server(options=server_options(MESSAGE_LIMIT_BYTES))
     async with running_queue(forest, QueueLimits(4, 8), lambda _batch: None, drain_s=30) as running:
         queue = WatchedQueue(running)
-        service = InferenceService(Identity("forest", HEADER, "c0ffee"), queue, 4, refused.append)
+        service = InferenceService(Identity("forest", HEADER, "c0ffee", LIGHTGBM), queue, 4, refused.append)
         inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
         port = bind(server, "127.0.0.1", 0)
         await server.start()
@@ -109,6 +110,8 @@ async def test_the_model_is_described(worker: Worker) -> None:
     assert tensors == [("features", "FP64", [-1, 2]), ("scores", "FP64", [-1])]
     assert described.properties["feature_names"] == '["level", "platform"]'
     assert described.properties["sha256"] == "c0ffee"
+    assert described.properties["engine"] == "lightgbm"
+    assert described.properties["engine_reason"] == "the proof failed: row 17"
 
 
 async def test_the_configuration_leaves_batching_to_the_shape(worker: Worker) -> None:
@@ -305,7 +308,7 @@ class Shelf:
 
 async def test_what_a_stream_that_broke_off_still_had_in_the_queue_is_abandoned() -> None:
     shelf = Shelf()
-    service = InferenceService(Identity("forest", HEADER, ""), shelf, 4, list[str]().append)
+    service = InferenceService(Identity("forest", HEADER, "", LIGHTGBM), shelf, 4, list[str]().append)
     client: Any = SilentClient(ask(1))
     stream = asyncio.ensure_future(service.ModelStreamInfer(None, client))
     work = await shelf.works.get()

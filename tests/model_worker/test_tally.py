@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import pytest
+
 from mesh.errors import Expired, MeshError
 from mesh.model_file import ModelHeader
 from model_worker.batch import Batch, Outcome, Scored, Work
-from model_worker.identity import Identity
+from model_worker.identity import Engine, Identity
 from model_worker.metrics import exposition
 from model_worker.tally import Spread, Tally
 from tests.model_worker.fakes import Caller, work
 
-IDENTITY = Identity("whales", ModelHeader(("a", "b"), {}, "binary", 1, 12), "c0ffee")
+HEADER = ModelHeader(("a", "b"), {}, "binary", 1, 12)
+FOREST = Engine("forest")
 
 
-def lines_of(tally: Tally, in_flight: int = 0) -> set[str]:
-    return set(exposition(IDENTITY, tally, in_flight).decode().splitlines())
+def lines_of(tally: Tally, in_flight: int = 0, engine: Engine = FOREST) -> set[str]:
+    return set(exposition(Identity("whales", HEADER, "c0ffee", engine), tally, in_flight).decode().splitlines())
 
 
 def test_a_value_on_a_bound_is_counted_below_it() -> None:
@@ -61,5 +64,20 @@ def test_refusals_are_counted_by_code() -> None:
 
 
 def test_the_model_and_what_is_in_flight_are_told() -> None:
-    info = 'mesh_worker_model_info{features="2",name="whales",objective="binary",sha256="c0ffee",trees="12"} 1.0'
+    labels = 'engine="forest",features="2",name="whales",objective="binary",sha256="c0ffee",trees="12"'
+    info = f"mesh_worker_model_info{{{labels}}} 1.0"
     assert {info, "mesh_worker_in_flight 7.0"} <= lines_of(Tally(), in_flight=7)
+
+
+@pytest.mark.parametrize(
+    ("engine", "told"),
+    [
+        (FOREST, '{reason="none"} 0.0'),
+        (Engine("lightgbm", "switched off"), '{reason="switched off"} 1.0'),
+        # Without the row: a label's values are few.
+        (Engine("lightgbm", "the proof failed: row 17"), '{reason="the proof failed"} 1.0'),
+    ],
+)
+def test_that_lightgbm_serves_instead_of_the_forest_engine_is_told_with_the_reason(engine: Engine, told: str) -> None:
+    fallbacks = [line for line in lines_of(Tally(), engine=engine) if line.startswith("mesh_worker_engine_fallback")]
+    assert fallbacks == [f"mesh_worker_engine_fallback{told}"]
