@@ -18,7 +18,7 @@ CHART = Path(__file__).parent / "chart"
 _HEAD = """\
 # The defaults of what a catalog says of the cluster, made by `make chart` from the catalog's types (mesh/deployment).
 # The values file is a game's catalog: helm install GAME k8s/chart -f mesh.yaml
-# The first six hold for every model; the same keys in a version, and in a model, go over them.
+# The first seven hold for every model; the same keys in a version, and in a model, go over them.
 """
 
 

@@ -42,6 +42,7 @@ def _add_up(commands: Commands) -> None:
     up.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     up.add_argument("--port", type=_port, default=7000, help="of the supervisor; 0: any (default: %(default)s)")
     up.add_argument("--metrics-port", type=_port, default=9100, metavar="PORT", help="(default: %(default)s)")
+    up.add_argument("--engine", choices=("auto", "lightgbm"), help="of all workers (default: what the catalogs say)")
     up.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="(default: %(default)s)")
     _add_json(up, "one line when everything is ready")
 

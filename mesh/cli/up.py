@@ -25,7 +25,14 @@ READY_BUDGET_S = 120.0
 def run(arguments: argparse.Namespace) -> int:
     """Runs the games of the catalogs until a signal; raises Misconfigured with all that keeps them from it."""
     catalogs = load_files(arguments.files)
-    options = Options(arguments.host, arguments.port, arguments.metrics_port, arguments.loop, arguments.replicas)
+    options = Options(
+        arguments.host,
+        arguments.port,
+        arguments.metrics_port,
+        arguments.loop,
+        arguments.replicas,
+        arguments.engine,
+    )
     faults = list(port_faults(options))
     if faults:
         raise Misconfigured(faults)

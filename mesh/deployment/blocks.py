@@ -11,6 +11,7 @@ from mesh import __version__
 from mesh.catalog_block import Block, Text
 from mesh.deployment.autoscaling import LARGEST, Behavior, Metric, Policy, PositiveQuantity, ScalingRules
 
+EngineChoice = Literal["auto", "lightgbm"]
 Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$", max_length=500)]
 Items = Annotated[tuple[Mapping[str, Any], ...], Field(strict=False)]
 Names = Annotated[tuple[Text, ...], Field(strict=False)]
@@ -78,9 +79,12 @@ class InFlight(Block):
 
 
 class Scaled(Block):
-    """How a model runs in the cluster. The game's values hold for every model; a version's, then a model's go over."""
+    """How a model runs. The game's values hold for every model; a version's, then a model's go over."""
 
     image: Image = Field(f"ensemble-mesh/model-worker:{__version__}", description="the worker's image")
+    engine: EngineChoice = Field(
+        "auto", description="what scores: lightgbm; or auto, our own where it is proved for the model, else LightGBM"
+    )
     replicas: Replicas = Replicas()
     resources: Resources = Resources()
     signal: Literal["cpu", "in_flight"] = Field("cpu", description="what the HPA scales on")

@@ -8,7 +8,7 @@ _WORKER = """
 import argparse, ctypes, json, signal, socket, sys, threading
 
 parser = argparse.ArgumentParser()
-for name in ("name", "uri", "sha256", "port", "metrics-port", "socket", "nice", "loop"):
+for name in ("name", "uri", "sha256", "port", "metrics-port", "socket", "nice", "loop", "engine"):
     parser.add_argument(f"--{name}")
 parser.add_argument("--follow-parent", action="store_true", required=True)
 asked = parser.parse_args()
@@ -21,7 +21,9 @@ ended = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: "stubborn" in asked.uri or ended.set())
 listening = socket.create_server(("127.0.0.1", 0))
 port = listening.getsockname()[1]
-print(json.dumps({"event": "ready", "name": asked.name, "port": port, "metrics_port": port}), flush=True)
+reasons = {"auto": "no engine was built", "lightgbm": "switched off"}
+engine = {"engine": "lightgbm", "engine_reason": reasons[asked.engine]}
+print(json.dumps({"event": "ready", "name": asked.name, "port": port, "metrics_port": port, **engine}), flush=True)
 print("more than anybody reads " * 10_000, flush=True)
 while not ended.wait(0.05):
     pass

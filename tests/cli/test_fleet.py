@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from mesh.cli.running import fleet as fleet_module
 from mesh.cli.running.child import Child
 from mesh.cli.running.fleet import Fleet, address_of, lane_address_of
 from mesh.cli.running.lanes import lanes_are_up
-from mesh.cli.running.plan import Options, Seat, seats
+from mesh.cli.running.plan import Options, Seat, seats, worker_command
 from mesh.cli.running.restarts import Ended
 from tests.cli.stand_ins import write_stand_ins
 
@@ -202,6 +203,24 @@ def test_there_is_a_worker_for_every_replica_of_every_model() -> None:
     catalog = Catalog.model_validate({"game": "g", "features": {"path": "p"}, "versions": versions})
 
     assert [seat.name for seat in seats([catalog], replicas=2)] == ["g/1/a", "g/2/a", "g/1/a#2", "g/2/a#2"]
+
+
+def engine_of(seat: Seat, options: Options) -> str:
+    words = worker_command(seat, options, Path("/run/lane.sock"))
+    return words[words.index("--engine") + 1]
+
+
+def test_a_worker_scores_by_what_its_model_or_version_or_game_says_unless_the_command_line_does() -> None:
+    models = [{"name": "a", "uri": "a"}, {"name": "b", "uri": "b", "engine": "auto"}]
+    versions = {"1": {"models": models, "engine": "lightgbm", "traffic": 50}, "2": {"models": models, "traffic": 50}}
+    game = {"game": "g", "features": {"path": "p"}, "versions": versions}
+    places = [list(seats([Catalog.model_validate({**game, **more})], 1)) for more in ({}, {"engine": "lightgbm"})]
+
+    assert [[engine_of(seat, OPTIONS) for seat in found] for found in places] == [
+        ["lightgbm", "auto", "auto", "auto"],
+        ["lightgbm", "auto", "lightgbm", "auto"],
+    ]
+    assert {engine_of(seat, replace(OPTIONS, engine="auto")) for seat in places[0]} == {"auto"}
 
 
 def test_lanes_go_by_the_unix_socket_of_a_worker_that_has_one() -> None:

@@ -20,6 +20,9 @@ def test_the_ready_line_says_where_everything_is(tmp_path: Path) -> None:
             ("m0", 0, "ready"), ("m1", 0, "ready"), ("m0", 1, "ready"), ("m1", 1, "ready")
         ]  # fmt: skip
         assert {(worker["game"], worker["version"]) for worker in ready["workers"]} == {("arena", "1")}
+        assert {(worker["engine"], worker["engine_reason"]) for worker in ready["workers"]} == {
+            ("lightgbm", "no engine was built")
+        }
         for address in (ready["address"], ready["metrics"], *(worker["address"] for worker in ready["workers"])):
             host, port = address.split(":")
             socket.create_connection((host, int(port)), timeout=STOP_S).close()
@@ -105,12 +108,13 @@ def test_a_refused_model_is_told_and_the_rest_serves(tmp_path: Path) -> None:
 
 
 def test_people_get_a_table_and_a_hint(tmp_path: Path) -> None:
-    with up(tmp_path, "a", flags=()) as mesh:
+    with up(tmp_path, "a", flags=("--engine", "lightgbm")) as mesh:
         out = mesh.stdout
-        header, row, _, address, hint, _ = (out.readline().split() for _ in range(6))
+        header, row, _, engine, address, hint, _ = (out.readline().split() for _ in range(7))
 
         assert header == ["game", "version", "model", "pid", "address", "metrics", "state"]
         assert (row[:3], row[-1]) == (["arena", "1", "m0"], "ready")
+        assert engine == ["scored", "by:", "lightgbm", "(switched", "off)"]
         assert hint[-2:] == ["--address", address[1].rstrip(",")]
 
 

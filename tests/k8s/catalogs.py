@@ -35,6 +35,7 @@ kubernetes:
 versions:
   "2026-10-01":
     replicas: {{max: 40}}
+    engine: lightgbm
     models:
       - {{name: whales, uri: s3://m/w.txt, sha256: "{digest}"}}
       - {{name: "1e3", uri: models/m.txt, hpa: {{behavior: {{scaleUp: {{stabilizationWindowSeconds: 0}}}}}}}}
@@ -44,6 +45,7 @@ versions:
         signal: in_flight
         in_flight: {{keda: {{prometheus: "http://prometheus:9090", authentication: token}}}}
       - name: pods
+        engine: auto
         uri: s3://m/p.txt
         hpa:
           metrics:

@@ -82,6 +82,21 @@ def test_another_hpa_of_one_model_changes_one_object(tmp_path: Path, change: str
 
 
 @pytest.mark.usefixtures("helm")
+@pytest.mark.parametrize(
+    ("more", "model", "switched"),
+    [("", "engine: lightgbm", ["whales"]), ("engine: lightgbm", "", ["minnows", "whales"]), ("", "engine: auto", [])],
+)
+def test_to_switch_the_engine_off_changes_the_workers_concerned_and_nothing_else(
+    tmp_path: Path, more: str, model: str, switched: list[str]
+) -> None:
+    before, after = (_by_name(catalogs.small(tmp_path, *words)) for words in ((), (more, model)))
+    assert before.keys() == after.keys()
+    changed = [key for key in before if before[key] != after[key]]
+    assert sorted(changed) == [("Deployment", f"small-1-{name}") for name in switched]
+    assert all("            - --engine=lightgbm\n" in after[key] for key in changed)
+
+
+@pytest.mark.usefixtures("helm")
 def test_rows_in_flight_by_keda_are_a_scaled_object_and_no_hpa(tmp_path: Path) -> None:
     game = objects.of(render.render(catalogs.everything(tmp_path), "everything"))
     name = "everything-2026-10-01-0x1f"
@@ -166,6 +181,8 @@ _DYNAMO = "features: {store: dynamodb, table: players, region: eu-west-1}\n"
             ["resources.memory: is null, and null removes the default; leave the key out"],
         ),
         ("supervisor: {image: null}", "", ["supervisor.image: is null, and null removes the default"]),
+        ("engine: null", "", ["engine: is null, and null removes the default; leave the key out"]),
+        ("", "engine: forest", ["/versions/1/models/0/engine"]),
         ("kubernetes: {load_s: null}", "", ["kubernetes.load_s: is null"]),
         ("", "uri: build/w.txt", ["versions.1.models[0].uri: build/w.txt is a path", "kubernetes.files"]),
         (
@@ -199,6 +216,6 @@ def _by_name(file: Path) -> dict[tuple[str, str], str]:
 
 def _serving(found: catalog.Catalog, folder: Path) -> Any:
     """What of a catalog concerns the serving, its paths without their folder."""
-    for_cluster = {"image", "replicas", "resources", "signal", "in_flight", "hpa", "supervisor", "kubernetes"}
+    for_cluster = {"image", "engine", "replicas", "resources", "signal", "in_flight", "hpa", "supervisor", "kubernetes"}
     text = found.model_dump_json(by_alias=True).replace(str(folder), "")
     return json.loads(text, object_hook=lambda block: {k: v for k, v in block.items() if k not in for_cluster})

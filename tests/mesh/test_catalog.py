@@ -281,7 +281,7 @@ def test_a_path_that_is_too_long_is_a_fault(file: Path) -> None:
 STORE_KEYS = ("store", "timeout_ms", "cache_ttl_s", "cache_players", "unknown_player", "unread_player")
 
 
-SCALED_KEYS = {"image", "replicas", "resources", "signal", "in_flight", "hpa"}
+SCALED_KEYS = {"image", "engine", "replicas", "resources", "signal", "in_flight", "hpa"}
 SERVING_BLOCKS = {
     "": {
         *("game", "budget_ms", "reserve_ms", "features", "context", "offers", "versions"),

@@ -110,6 +110,7 @@ def cpu_metric(target: str, container: str = "worker") -> str:
             "hpa: {cpu_percent: 2147483648}",
             f"{AT}.hpa.cpu_percent: 2147483648 is wrong; it should be less than or equal to 2147483647",
         ),
+        ("engine: forest", f"{AT}.engine: 'forest' is wrong; it should be 'auto' or 'lightgbm'"),
         (
             "image: 'our worker'",
             f"{AT}.image: 'our worker' is no name of an image; give REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:DIGEST",

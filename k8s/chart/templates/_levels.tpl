@@ -26,7 +26,7 @@ over them, the model's over those. Called as: include "mesh.models" (list $ $int
 {{- range $position, $given := $ensemble.models -}}
 {{- $model := dict -}}
 {{- range $level := list $root.Values $ensemble $given -}}
-{{- include "mesh.lay" (list $model (deepCopy (pick $level "image" "replicas" "resources" "signal" "in_flight" "hpa"))) -}}
+{{- include "mesh.lay" (list $model (deepCopy (pick $level "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa"))) -}}
 {{- end -}}
 {{- $_ := set $model "at" (printf "versions.%s.models[%d]" $version $position) -}}
 {{- $_ := set $model "namespace" $root.Release.Namespace -}}
@@ -41,6 +41,7 @@ over them, the model's over those. Called as: include "mesh.models" (list $ $int
 {{- $_ := set $model "kubernetes" $root.Values.kubernetes -}}
 {{- $_ := set $model "start_s" $root.Values.kubernetes.load_s -}}
 {{- include "mesh.check" $model -}}
+{{- include "mesh.present" (list $model.at $model (list "engine")) -}}
 {{- if hasKey $names $model.name -}}
 {{- fail (printf "%s.name: %q would be a Kubernetes name twice; rename the version or the model" $model.at $model.name) -}}
 {{- end -}}

@@ -66,13 +66,13 @@ spec:
 
 {{/* What the supervisor needs of the catalog: without the words for the cluster, so that they start no supervisor anew. */}}
 {{- define "mesh.catalog" -}}
-{{- $catalog := omit (deepCopy .Values) "image" "replicas" "resources" "signal" "in_flight" "hpa" "supervisor" "kubernetes" -}}
+{{- $catalog := omit (deepCopy .Values) "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "supervisor" "kubernetes" -}}
 {{- range $name, $version := $catalog.versions -}}
 {{- $models := list -}}
 {{- range $version.models -}}
-{{- $models = append $models (omit . "image" "replicas" "resources" "signal" "in_flight" "hpa") -}}
+{{- $models = append $models (omit . "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa") -}}
 {{- end -}}
-{{- $version = omit $version "image" "replicas" "resources" "signal" "in_flight" "hpa" -}}
+{{- $version = omit $version "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" -}}
 {{- $_ := set $version "models" $models -}}
 {{- $_ := set $catalog.versions $name $version -}}
 {{- end -}}

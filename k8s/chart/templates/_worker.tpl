@@ -30,6 +30,9 @@ spec:
             {{- with .sha256 }}
             - --sha256={{ . }}
             {{- end }}
+            {{- if ne .engine "auto" }}
+            - --engine={{ .engine }}
+            {{- end }}
             - {{ printf "--host=%s" .kubernetes.host | quote }}
             - --port=9000
             - --metrics-port=9100

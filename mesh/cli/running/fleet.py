@@ -57,7 +57,7 @@ class Fleet:
         self._never_served = True
         command = supervisor_command(files, self._endpoints.path, options)
         self.supervisor = Child("supervisor", command, folder / "supervisor.log", self)
-        self.workers = {seat: self._worker(seat, options.loop, folder, number) for number, seat in enumerate(seats)}
+        self.workers = {seat: self._worker(seat, options, folder, number) for number, seat in enumerate(seats)}
         self._seats = {child: seat for seat, child in self.workers.items()}
         self.failure: tuple[str, ...] | None = None
         self.troubled = False
@@ -107,10 +107,10 @@ class Fleet:
         self._changed.set()
         self._report.changed(self)
 
-    def _worker(self, seat: Seat, loop: str, folder: Path, number: int) -> Child:
+    def _worker(self, seat: Seat, options: Options, folder: Path, number: int) -> Child:
         log = folder / f"{seat.name.replace('/', '.')}.log"
         socket = folder / f"{number}.sock"  # by number: the path of a Unix socket has room for a hundred letters
-        return Child(seat.name, lambda _: worker_command(seat, loop, socket), log, self)
+        return Child(seat.name, lambda _: worker_command(seat, options, socket), log, self)
 
     async def _end(self, children: Iterable[Child], budget_s: float, hurry: asyncio.Event) -> None:
         tasks = {self._tasks[child]: child for child in children}

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from mesh.catalog import Catalog, Model
 from mesh.cli.running.process import Ready
+from mesh.deployment.blocks import EngineChoice, Scaled
+from mesh.deployment.laying import laid_over
 
 # -P: a folder of the user's that happens to be called `supervisor` is not run instead.
 _PYTHON = (sys.executable, "-P", "-m")
@@ -17,23 +19,25 @@ _WORKER_NICENESS = 19  # below the supervisor, which must not queue for a CPU be
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user chose about the processes."""
+    """What the user chose about the processes; without an `engine` the catalogs choose."""
 
     host: str
     port: int
     metrics_port: int
     loop: str
     replicas: int
+    engine: EngineChoice | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """The place of one worker in the mesh: whose model it is, and which replica of it."""
+    """The place of one worker in the mesh: whose model it is, which replica of it, and the catalog's choice for it."""
 
     game: str
     version: str
     model: Model
     replica: int
+    engine: EngineChoice = "auto"
 
     @property
     def name(self) -> str:
@@ -48,15 +52,17 @@ def seats(catalogs: Sequence[Catalog], replicas: int) -> Iterator[Seat]:
         for catalog in catalogs:
             for version, ensemble in catalog.versions.items():
                 for model in ensemble.models:
-                    yield Seat(catalog.game, version, model, replica)
+                    engine = laid_over(Scaled, catalog, ensemble, model).engine
+                    yield Seat(catalog.game, version, model, replica, engine)
 
 
-def worker_command(seat: Seat, loop: str, socket: Path) -> list[str]:
+def worker_command(seat: Seat, options: Options, socket: Path) -> list[str]:
     """The words that start the worker of `seat`, on ports that the system picks and for its lanes on `socket`."""
     sha256 = ["--sha256", seat.model.sha256] if seat.model.sha256 else []
     ports = ["--port", "0", "--socket", str(socket), "--metrics-port", "0"]
-    manners = ["--nice", str(_WORKER_NICENESS), "--follow-parent", "--loop", loop]
-    return [*_PYTHON, "model_worker", "--name", seat.model.name, "--uri", seat.model.uri, *sha256, *ports, *manners]
+    manners = ["--nice", str(_WORKER_NICENESS), "--follow-parent", "--loop", options.loop]
+    model = ["--name", seat.model.name, "--uri", seat.model.uri, *sha256, "--engine", options.engine or seat.engine]
+    return [*_PYTHON, "model_worker", *model, *ports, *manners]
 
 
 def supervisor_command(files: Sequence[Path], endpoints: Path, options: Options) -> Callable[[Ready | None], list[str]]:

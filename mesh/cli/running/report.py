@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections import Counter
 from typing import Any
 
 from rich.console import Console
@@ -92,7 +93,8 @@ def _worker(seat: Seat, child: Child) -> dict[str, Any]:
     ready = child.ready
     address = address_of(ready) if ready else None
     metrics = f"127.0.0.1:{ready['metrics_port']}" if ready else None
-    return {**place, "pid": child.pid, "address": address, "metrics": metrics, "state": child.state}
+    engine = {name: ready[name] if ready else None for name in ("engine", "engine_reason")}
+    return {**place, "pid": child.pid, "address": address, "metrics": metrics, "state": child.state, **engine}
 
 
 def _table(fleet: Fleet) -> Table:
@@ -112,7 +114,19 @@ def _hints(fleet: Fleet) -> list[str]:
     where = "" if address == ADDRESS else f" --address {address}"
     return [
         "",
+        f"scored by:  {_engines(fleet)}",
         f"supervisor: {address}, metrics http://{ready.get('metrics', '-')}/metrics, pid {fleet.supervisor.pid}",
         f"ask it:     mesh offer --game {game} --player PLAYER{where}",
         "end it:     Ctrl-C",
     ]
+
+
+def _engines(fleet: Fleet) -> str:
+    """Each engine with why it is not another, and how many workers it scores for where there are several."""
+    ready = [child.ready for child in fleet.workers.values() if child.ready]
+    found = Counter(
+        f"{one['engine']} ({one['engine_reason']})" if one["engine_reason"] else one["engine"] for one in ready
+    )
+    if len(found) < 2:
+        return next(iter(found), "-")
+    return ", ".join(f"{engine} x {count}" for engine, count in found.most_common())
