@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from model_worker.identity import PROOF_FAILED
 from tests.k8s.monitoring import known
 from tests.k8s.monitoring.promql import named
 from tests.k8s.monitoring.scrapes import Scrapes
@@ -66,6 +67,10 @@ def test_the_rules_name_only_metrics_and_labels_that_exist(scrapes: Scrapes) -> 
             names.setdefault(rule["record"], set()).update(labels)
 
     assert found == []
+
+
+def test_a_failed_proof_is_called_as_the_workers_call_it() -> None:
+    assert f'reason="{PROOF_FAILED}"' in ALERTS["MeshEngineProofFailed"]["expr"]
 
 
 def test_every_rule_is_about_this_game_alone() -> None:
