@@ -41,10 +41,12 @@ def _prepare(settings: Settings) -> tuple[Identity, Forest]:
     header = parse_header(artifact.model)
     # From here on imports come as late as they can: what is refused, is refused quickly.
     from model_worker.forest.lightgbm_c import find_library
+    from model_worker.forest.loading import load
+    from model_worker.forest.packed import find_engine
     from model_worker.proof import Proof, trial_command
 
-    library = find_library()
-    command = trial_command(library, settings.proof_memory_mb, settings.proof_s)
+    library, engine = find_library(), find_engine()
+    command = trial_command(library, settings.proof_memory_mb, settings.proof_s, engine)
     with artifact.file:
         proof = Proof(artifact.file, command, settings.proof_s)
     # While the child tries the model: gRPC and the rest, which take as long to import.
@@ -54,8 +56,8 @@ def _prepare(settings: Settings) -> tuple[Identity, Forest]:
 
     if settings.follow_parent:
         serving.follow_parent()
-    proof.wait()
-    forest = _load(library, artifact.model, settings.num_threads)
+    objection = proof.wait()
+    forest = load(artifact.model, library, settings.num_threads, None if objection else engine)
     return Identity(settings.name, header, artifact.sha256), forest
 
 
@@ -77,19 +79,6 @@ def _serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         return serving.run(serve(settings, identity, forest), settings.loop)
     except (OSError, Misconfigured) as error:
         return _tell(EXIT_USAGE, f"{settings.name}: {error}")
-
-
-def _load(library: str, model: bytes, num_threads: int) -> Forest:
-    """The forest, warm: code and trees are in memory, by both ways of predicting."""
-    from model_worker.forest.lightgbm_c import LightGbmError, LightGbmForest
-
-    try:
-        forest = LightGbmForest(library, model, num_threads)
-        for count in (1, 16):
-            forest.predict(bytes(8 * forest.features * count), count)
-    except LightGbmError as error:
-        raise BadModel(f"LightGBM does not take it: {error}") from error
-    return forest
 
 
 def _leave_quietly_until_serving() -> None:
