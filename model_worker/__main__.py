@@ -41,23 +41,27 @@ def _prepare(settings: Settings) -> tuple[Identity, Forest]:
     header = parse_header(artifact.model)
     # From here on imports come as late as they can: what is refused, is refused quickly.
     from model_worker.forest.lightgbm_c import find_library
+    from model_worker.forest.packed import find_engine
     from model_worker.proof import Proof, trial_command
 
     library = find_library()
-    command = trial_command(library, settings.proof_memory_mb, settings.proof_s)
+    engine = find_engine() if settings.engine == "auto" else None
+    command = trial_command(library, settings.proof_memory_mb, settings.proof_s, engine)
     with artifact.file:
         proof = Proof(artifact.file, command, settings.proof_s)
     # While the child tries the model: gRPC and the rest, which take as long to import.
     import model_worker.server  # noqa: F401
     from mesh import serving
-    from model_worker.forest.loading import load
+    from model_worker.forest.loading import NOT_BUILT, SWITCHED_OFF, load
     from model_worker.identity import Identity
 
     if settings.follow_parent:
         serving.follow_parent()
-    proof.wait()
-    forest, engine = load(library, artifact.model, settings)
-    return Identity(settings.name, header, artifact.sha256, engine), forest
+    objection = proof.wait()
+    if engine is None:
+        objection = NOT_BUILT if settings.engine == "auto" else SWITCHED_OFF
+    forest, serves = load(artifact.model, library, settings.num_threads, engine, objection)
+    return Identity(settings.name, header, artifact.sha256, serves), forest
 
 
 def _source(settings: Settings) -> ArtifactSource:

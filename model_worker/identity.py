@@ -15,8 +15,6 @@ from model_worker.tensors import INPUT, OUTPUT
 MODEL_VERSION = "1"
 PLATFORM, BACKEND = "lightgbm_text", "lightgbm"
 
-PROOF_FAILED = "the proof failed"
-
 
 @dataclass(frozen=True, slots=True)
 class Engine:

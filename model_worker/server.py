@@ -12,7 +12,8 @@ import grpc
 from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
 from mesh.wire.inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from model_worker.forest import Forest
-from model_worker.identity import PROOF_FAILED, Identity
+from model_worker.identity import Identity
+from model_worker.proof import PROOF_FAILED
 from model_worker.queue import PredictQueue, QueueLimits, running_queue
 from model_worker.scrape import scrape_endpoint
 from model_worker.service import SERVICE, InferenceService

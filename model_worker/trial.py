@@ -1,6 +1,7 @@
 """The child process of the proof: checks a model's structure, loads it and predicts, within hard limits.
 
-Run as `python -I -S trial.py LIBRARY MEMORY_MB SECONDS <MODEL`: exit code 0, or a sentence on stdout.
+Run as `python -I -S trial.py LIBRARY MEMORY_MB SECONDS [ENGINE] <MODEL`. What is wrong with the model is a sentence on
+stdout, with exit code 1. Else `SOUND` and, after a while, why the engine must not serve the model, or an empty line.
 """
 
 import ctypes
@@ -9,18 +10,36 @@ import resource
 import struct
 import sys
 
+SOUND = "sound"
 _REFUSED = 1
 _PR_SET_PDEATHSIG = 1
 _SIGKILL = 9  # the module signal takes 6 ms to import, for enums
 
+if __name__ == "__main__":
+    # Isolated as it is, the interpreter knows only the standard library: this adds the program itself.
+    sys.path.insert(0, __file__.rpartition("/model_worker/")[0])
 
-def main(library: str, memory_mb: int, seconds: float) -> int:
-    """The exit code; a refusal's reason goes to stdout."""
+from model_worker.forest import Forest  # noqa: E402
+from model_worker.forest.lightgbm_c import LightGbmError, LightGbmForest  # noqa: E402
+
+
+class _UnsoundError(Exception):
+    """What is wrong with the model, as a sentence."""
+
+
+def main(library: str, memory_mb: int, seconds: float, engine: str | None) -> int:
+    """The exit code; what is to be said goes to stdout."""
     _limit(memory_mb * 2**20, math.ceil(seconds))
-    fault = _find_fault(library, sys.stdin.buffer.read())
-    if fault:
-        print(fault)
-    return _REFUSED if fault else 0
+    model = sys.stdin.buffer.read()
+    try:
+        forest = _try(library, model)
+    except _UnsoundError as error:
+        print(error)
+        return _REFUSED
+    print(SOUND, flush=True)
+    if engine:
+        print(_objection(engine, forest, model))
+    return 0
 
 
 def _limit(memory_bytes: int, cpu_s: int) -> None:
@@ -31,28 +50,38 @@ def _limit(memory_bytes: int, cpu_s: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _SIGKILL)
 
 
-def _find_fault(library: str, model: bytes) -> str | None:
-    from model_worker.forest.lightgbm_c import LightGbmError, LightGbmForest
+def _try(library: str, model: bytes) -> Forest:
     from model_worker.structure import find_fault
 
     if fault := find_fault(model):
-        return f"the file is damaged: {fault}"
+        raise _UnsoundError(f"the file is damaged: {fault}")
     try:
         forest = LightGbmForest(library, model)
         for row in _trial_rows(forest.features):
             scores = struct.unpack(f"{forest.classes}d", forest.predict(row, 1))
             if not all(map(math.isfinite, scores)):
-                return f"its scores are not finite numbers: {scores}"
+                raise _UnsoundError(f"its scores are not finite numbers: {scores}")
     except (LightGbmError, MemoryError) as error:
-        return f"LightGBM does not take it: {error or 'out of memory'}"
-    return None
+        raise _UnsoundError(f"LightGBM does not take it: {error or 'out of memory'}") from error
+    return forest
 
 
 def _trial_rows(features: int) -> list[bytes]:
     return [struct.pack(f"{features}d", *[value] * features) for value in (0.0, math.nan)]
 
 
+def _objection(engine: str, judge: Forest, model: bytes) -> str:
+    from model_worker.forest.comparing import find_difference
+    from model_worker.forest.packed import NotPackedError, PackedForest
+
+    try:
+        difference = find_difference(PackedForest(engine, model), judge, model)
+    except NotPackedError as error:
+        return str(error)
+    except MemoryError:
+        difference = "out of memory"
+    return f"the proof failed: {difference}" if difference else ""
+
+
 if __name__ == "__main__":
-    # Isolated as it is, the interpreter knows only the standard library: this adds the program itself.
-    sys.path.insert(0, __file__.rpartition("/model_worker/")[0])
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4] if len(sys.argv) > 4 else None))

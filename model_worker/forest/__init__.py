@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+# Named tuples, because the child that tries a model imports this, and dataclasses would take a fifth of its start.
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
+class Candidates(NamedTuple):
     """A list of candidates, whose columns are all in which the rows of one request differ.
 
     `values` is float64 [count, len(columns)], row-major; `columns` are ascending positions in a row, maybe none.
@@ -15,11 +15,10 @@ class Candidates:
 
     columns: tuple[int, ...]
     values: bytes
-    count: int
+    count: int  # type: ignore[assignment]  # hides a tuple's method, which nobody calls
 
 
-@dataclass(frozen=True, slots=True)
-class Picks:
+class Picks(NamedTuple):
     """Which candidates each request asks for: `counts` of them, one at least, from `positions`.
 
     Both are 32-bit and unsigned: `counts` [requests], `positions` [their sum], each below the candidates' count.

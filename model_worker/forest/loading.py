@@ -1,20 +1,51 @@
-"""Loads a model into the engine that serves it: the workers' own where it is there and proved, else LightGBM."""
+"""Loads a model into the engine that serves it: our own where it is there and was proved, else LightGBM."""
 
 from __future__ import annotations
 
+from array import array
+
 from mesh.model_file import BadModel
-from model_worker.forest import Forest
-from model_worker.forest.lightgbm_c import LightGbmError, LightGbmForest
+from model_worker.forest import Candidates, Forest
 from model_worker.identity import Engine
-from model_worker.settings import Settings
+
+SWITCHED_OFF, NOT_BUILT = "switched off", "no engine was built"
+_WARM_ROWS = 16
 
 
-def load(library: str, model: bytes, settings: Settings) -> tuple[Forest, Engine]:
-    """The forest, warm: code and trees are in memory, by both ways of predicting; raises `BadModel`."""
+def load(
+    model: bytes, library: str, num_threads: int, engine: str | None, objection: str | None
+) -> tuple[Forest, Engine]:
+    """The model, warm: in `engine`, our own, or in LightGBM's `library` where something speaks against that.
+
+    Raises `BadModel`.
+    """
+    if engine is None or objection is not None:
+        return _warmed_up(_in_lightgbm(library, model, num_threads)), Engine("lightgbm", objection or "")
+    return _warmed_up(_packed(engine, model)), Engine("forest")
+
+
+def _packed(engine: str, model: bytes) -> Forest:
+    from model_worker.forest.packed import NotPackedError, PackedForest
+
     try:
-        forest = LightGbmForest(library, model, settings.num_threads)
-        for count in (1, 16):
-            forest.predict(bytes(8 * forest.features * count), count)
+        return PackedForest(engine, model)
+    except NotPackedError as error:
+        raise BadModel(f"the engine does not take it any more: {error}") from error
+
+
+def _in_lightgbm(library: str, model: bytes, num_threads: int) -> Forest:
+    from model_worker.forest.lightgbm_c import LightGbmError, LightGbmForest
+
+    try:
+        return LightGbmForest(library, model, num_threads)
     except LightGbmError as error:
         raise BadModel(f"LightGBM does not take it: {error}") from error
-    return forest, Engine("lightgbm", "switched off" if settings.engine == "lightgbm" else "no engine was built")
+
+
+def _warmed_up(forest: Forest) -> Forest:
+    """Code and trees are in memory, by all ways of predicting."""
+    row = bytes(8 * forest.features)
+    forest.predict(row, 1)
+    forest.predict(row * _WARM_ROWS, _WARM_ROWS)
+    forest.table(Candidates((0,), array("d", range(_WARM_ROWS)).tobytes(), _WARM_ROWS)).predict(row, 1)
+    return forest

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from model_worker.forest.lightgbm_c import find_library
+from model_worker.forest.packed import find_engine
 from tests.forests import KINDS, TrainedForest, train
 
 
@@ -28,3 +29,10 @@ def model_path(binary: TrainedForest) -> Path:
 @pytest.fixture(scope="session")
 def library() -> str:
     return find_library()
+
+
+@pytest.fixture(scope="session")
+def engine() -> str:
+    if (built := find_engine()) is None:
+        pytest.skip("the engine was not built: no C compiler was there when the project was installed")
+    return built
