@@ -23,6 +23,8 @@ listening = socket.create_server(("127.0.0.1", 0))
 port = listening.getsockname()[1]
 reasons = {"auto": "no engine was built", "lightgbm": "switched off"}
 engine = {"engine": "lightgbm", "engine_reason": reasons[asked.engine]}
+if "proved" in asked.uri:
+    engine = {"engine": "forest", "engine_reason": ""}
 print(json.dumps({"event": "ready", "name": asked.name, "port": port, "metrics_port": port, **engine}), flush=True)
 print("more than anybody reads " * 10_000, flush=True)
 while not ended.wait(0.05):

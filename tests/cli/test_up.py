@@ -118,6 +118,13 @@ def test_people_get_a_table_and_a_hint(tmp_path: Path) -> None:
         assert hint[-2:] == ["--address", address[1].rstrip(",")]
 
 
+def test_people_see_how_many_workers_score_by_which_engine(tmp_path: Path) -> None:
+    with up(tmp_path, "a", "b", "proved", flags=()) as mesh:
+        told = next(line for line in iter(mesh.stdout.readline, "") if line.startswith("scored by"))
+
+        assert told == "scored by:  lightgbm (no engine was built) x 2, forest x 1\n"
+
+
 def test_what_keeps_a_mesh_from_starting_is_reported_at_once(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
