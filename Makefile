@@ -5,7 +5,7 @@ PROTOS := $(wildcard protos/*.proto)
 # Together: what npm installs without saving, its next such call removes.
 NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4
 
-.PHONY: demo demo-dynamodb test check protos up load bench compare-ray test-servers dynamodb-local node-packages chart rendered dashboards k8s-tools promtool images image-roots lock clean
+.PHONY: demo demo-dynamodb test check protos up load bench bench-forest compare-ray test-servers dynamodb-local node-packages chart rendered dashboards k8s-tools promtool images image-roots lock clean
 
 demo: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.demo
@@ -31,6 +31,9 @@ up: .venv/run.stamp
 
 bench: .venv/dev.stamp
 	@$(BIN)/python -m loadtest bench
+
+bench-forest: .venv/dev.stamp
+	@$(BIN)/python -m loadtest forest
 
 load: .venv/dev.stamp
 	@$(BIN)/locust -f loadtest/locustfile.py --host 127.0.0.1:7000 --web-host 127.0.0.1

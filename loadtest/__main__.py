@@ -14,6 +14,7 @@ from loadtest.compare import command as compare
 from loadtest.faults import CannotMeasure
 from loadtest.features import command as features
 from loadtest.fleet import command as fleet
+from loadtest.forest import command as forest
 from loadtest.outages import command as outages
 from loadtest.run import command as run
 from mesh.errors import Misconfigured
@@ -24,6 +25,7 @@ COMMANDS = {
     "run": (run, "requests on a schedule to a running mesh: what it bears, where the tail comes from"),
     "profile": (profile, "what one replica of a model bears, as profile.json"),
     "bench": (bench, "the reference workloads beside a monolith and beside the limit"),
+    "forest": (forest, "our scoring engine beside LightGBM: CPU of a row, start, memory; are the scores the same?"),
     "features": (features, "what players from DynamoDB cost, beside plain aiobotocore and beside SQLite"),
     "outages": (outages, "the store of players fails in every way: what callers get, and whether it is true"),
     "fleet": (fleet, "180 models: time to check and to render them, cost of a supervisor with 180 idle lanes"),

@@ -87,7 +87,7 @@ def _write_table(path: Path, header: Sequence[str], rows: Mapping[str, Matrix]) 
 
 
 def _drop_what_is_stale(forests: Forests, folder: Path) -> None:
-    recipe = json.dumps({"recipe": RECIPE, **asdict(forests)})
+    recipe = json.dumps({"recipe": RECIPE, **_size(forests)})
     stamp = folder / "recipe.json"
     if not stamp.exists() or stamp.read_text() != recipe:
         shutil.rmtree(folder, ignore_errors=True)
@@ -95,11 +95,18 @@ def _drop_what_is_stale(forests: Forests, folder: Path) -> None:
         _write(stamp, recipe)
 
 
+def _size(forests: Forests) -> dict[str, object]:
+    """What a recipe says of it: nothing of codes that there are not, as before there could be any."""
+    return {name: value for name, value in asdict(forests).items() if value != ()}
+
+
 def _train(forests: Forests, seed: int) -> str:
     import lightgbm
 
     features, labels = _history(forests, seed)
-    data = lightgbm.Dataset(features, labels, feature_name=feature_names(forests))
+    names = feature_names(forests)
+    categorical = names[forests.features - len(forests.codes) :]
+    data = lightgbm.Dataset(features, labels, feature_name=names, categorical_feature=categorical)
     text = str(lightgbm.train(_settings(forests, seed), data, forests.trees).model_to_string())
     leaves = [int(count) for count in LEAVES_OF_A_TREE.findall(text)]
     if leaves != [forests.leaves] * forests.trees:
@@ -116,7 +123,7 @@ def _settings(forests: Forests, seed: int) -> dict[str, object]:
         "feature_fraction": 0.5,
         "min_data_in_leaf": 5,
         "min_sum_hessian_in_leaf": 0.0,
-        "max_bin": 63,
+        "max_bin": max([63, *(count + 1 for count in forests.codes)]),
         "seed": seed,
         "num_threads": 1,  # two that wait for each other on a busy machine take many times as long
         "deterministic": True,
@@ -129,7 +136,11 @@ def _history(forests: Forests, seed: int) -> tuple[Matrix, Matrix]:
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(ROWS_PER_LEAF * forests.leaves, forests.features))
     taste = np.random.default_rng(0).normal(size=forests.features) + rng.normal(size=forests.features)
-    likely = 1.0 / (1.0 + np.exp(-features @ taste / np.sqrt(forests.features)))
+    values = features.copy()
+    for place, count in enumerate(reversed(forests.codes), 1):
+        codes = rng.integers(0, count, len(features))
+        features[:, -place], values[:, -place] = codes, rng.normal(size=count)[codes]
+    likely = 1.0 / (1.0 + np.exp(-values @ taste / np.sqrt(forests.features)))
     return features, (rng.random(len(features)) < likely).astype(np.float64)
 
 

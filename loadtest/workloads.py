@@ -15,13 +15,17 @@ Method = Literal["Score", "GetOffer"]
 
 @dataclass(frozen=True, slots=True)
 class Forests:
-    """Model files of one size, in a folder of that name; several ensembles may share them."""
+    """Model files of one size, in a folder of that name; several ensembles may share them.
+
+    The last columns are categorical where there are `codes`: so many categories each.
+    """
 
     name: str = "forests"
     count: int = 15
     trees: int = 500
     leaves: int = 63
     features: int = 80
+    codes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,19 @@ WARM_UP_S = 1.0
 SECONDS = 4.0
 
 
-async def measure_trained(ensemble: TrainedEnsemble, plan: Plan) -> Trained:
-    """The medians of `plan.rounds` rounds; `training.prepare` must have filled the workload's folder."""
+async def measure_trained(ensemble: TrainedEnsemble, plan: Plan, engine: mesh.Engine | None = None) -> Trained:
+    """The medians of `plan.rounds` rounds; `training.prepare` must have filled the workload's folder.
+
+    The mesh scores by `engine`; without one its workers choose.
+    """
     folder = plan.folder / ensemble.game
     await mesh.load_features(folder, plan.logs)
-    return median_trained([await _round(ensemble, plan, folder, number) for number in range(plan.rounds)])
+    return median_trained([await _round(ensemble, plan, folder, number, engine) for number in range(plan.rounds)])
 
 
-async def _round(ensemble: TrainedEnsemble, plan: Plan, folder: Path, number: int) -> Trained:
+async def _round(
+    ensemble: TrainedEnsemble, plan: Plan, folder: Path, number: int, engine: mesh.Engine | None
+) -> Trained:
     await plan.begin(f"{ensemble.game} round {number + 1} of {plan.rounds}")
     mesh_levels: dict[int, Level] = {}
     peer_levels: dict[int, Level] = {}
@@ -38,7 +43,7 @@ async def _round(ensemble: TrainedEnsemble, plan: Plan, folder: Path, number: in
 
     # The mesh starts alone, because the time to its first answer counts.
     async with (
-        mesh.trained(ensemble, folder, plan.logs) as ours,
+        mesh.trained(ensemble, folder, plan.logs, engine) as ours,
         monolith.trained(ensemble, folder, plan.logs) as peer,
     ):
         for callers in ensemble.callers:

@@ -1,10 +1,11 @@
-"""`python -m loadtest compare`: this mesh, a naive one, the monolith and Ray Serve, one after another, in rounds."""
+"""`python -m loadtest compare`: this mesh, with our engine and without, and its peers, one after another, in rounds."""
 
 from __future__ import annotations
 
 import argparse
 import datetime
 import json
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,20 @@ from typing import Any
 from rich.console import Console
 
 from loadtest import interruption, machine
+from loadtest.bench.report import print_aims
 from loadtest.compare import page, report
+from loadtest.compare.aims import aims
 from loadtest.compare.results import Comparison, document
 from loadtest.compare.rounds import compare
 from loadtest.options import positive_float, positive_int
-from loadtest.peers import mesh, monolith, naive, ray_serve
+from loadtest.peers import mesh, mesh_lightgbm, monolith, naive, ray_serve
 from loadtest.peers.system import Peer
 from loadtest.plan import Findings, Plan, plan_of
-from loadtest.workloads import S15, W15, W15X100, W30, Workload
+from loadtest.workloads import S15, W15, W15X100, W30, SimulatedEnsemble, Workload
 from mesh.cli.console import stdout
 
 MEASURED, FAULTY = 0, 1
-PEERS: dict[str, Peer] = {peer.name: peer for peer in (mesh, naive, monolith, ray_serve)}
+PEERS: dict[str, Peer] = {peer.name: peer for peer in (mesh, mesh_lightgbm, naive, monolith, ray_serve)}
 WORKLOADS: dict[str, Workload] = {workload.game: workload for workload in (W15, W15X100, W30, S15)}
 PACKAGES = ("grpcio", "lightgbm", "numpy", "uvloop", "flask", "gunicorn")
 
@@ -51,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         for comparison in measured:
             report.print_comparison(stdout(), comparison)
+        print_aims(stdout(), aims(measured))
     findings.tell(said)
     return FAULTY if findings.faults else MEASURED
 
@@ -58,19 +62,21 @@ def run(options: argparse.Namespace) -> int:
 async def _compare(options: argparse.Namespace, plan: Plan) -> list[Comparison]:
     plan.progress(machine.described())
     measured: list[Comparison] = []
-    for workload in options.workloads:
-        measured.append(await compare(WORKLOADS[workload], _chosen(options.systems, plan), plan))
+    for workload in map(WORKLOADS.__getitem__, options.workloads):
+        measured.append(await compare(workload, chosen(options.systems, workload, plan.progress), plan))
         _write(options.out, measured, options.rounds)  # after each: hours of rounds are not to be lost
     return measured
 
 
-def _chosen(systems: list[str] | None, plan: Plan) -> list[Peer]:
+def chosen(systems: list[str] | None, workload: Workload, progress: Callable[[str], None]) -> list[Peer]:
+    """Those asked for, or without `systems` all that are there and differ on the workload."""
     if systems is not None:
         return [PEERS[system] for system in systems]
-    if ray_serve.PYTHON.exists():
-        return list(PEERS.values())
-    plan.progress("Ray Serve is not installed and left out; `make compare-ray` does both")
-    return [peer for peer in PEERS.values() if peer.name != ray_serve.name]
+    left_out = {mesh_lightgbm.name} if isinstance(workload, SimulatedEnsemble) else set[str]()
+    if not ray_serve.PYTHON.exists():
+        progress("Ray Serve is not installed and left out; `make compare-ray` does both")
+        left_out.add(ray_serve.name)
+    return [peer for peer in PEERS.values() if peer.name not in left_out]
 
 
 def _write(path: Path, measured: list[Comparison], rounds: int) -> None:

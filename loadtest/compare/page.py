@@ -10,7 +10,14 @@ from plotly.subplots import make_subplots
 from loadtest.compare.results import LIMIT, Comparison, Figures
 from mesh.plot_page import page
 
-COLOURS = {"mesh": "#1a7f5a", "naive": "#c98a1b", "monolith": "#7a6f9b", "ray": "#b8432f", LIMIT: "#888888"}
+COLOURS = {
+    "mesh": "#1a7f5a",
+    "mesh-lightgbm": "#2f7fb8",
+    "naive": "#c98a1b",
+    "monolith": "#7a6f9b",
+    "ray": "#b8432f",
+    LIMIT: "#888888",
+}
 PANELS = ("answers a second", "p50, ms", "p95, ms", "CPU of an answer, us")
 
 

@@ -9,12 +9,15 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 from loadtest.faults import CannotMeasure
 from loadtest.generators.callers import FULL_ANSWER, Target, calling
 from loadtest.peers.system import System
 from loadtest.processes import Event, Launch, run_to_end, running
 from loadtest.workloads import SimulatedEnsemble, TrainedEnsemble, endpoints_of, feature_names
+
+Engine = Literal["auto", "lightgbm"]  # what the workers score with, as `mesh up --engine` takes it
 
 READY_BUDGET_S = 60.0
 ASK_AGAIN_S = 0.005
@@ -29,10 +32,12 @@ async def load_features(folder: Path, logs: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def trained(ensemble: TrainedEnsemble, folder: Path, logs: Path) -> AsyncIterator[System]:
-    """`mesh up` on the catalog in `folder`, one replica a model."""
+async def trained(
+    ensemble: TrainedEnsemble, folder: Path, logs: Path, engine: Engine | None = None
+) -> AsyncIterator[System]:
+    """`mesh up` on the catalog in `folder`, one replica a model; without `engine` the workers choose."""
     started_s = time.monotonic()
-    async with up(folder, logs) as ready:
+    async with up(folder, logs, engine) as ready:
         await first_full_answer(ready["address"], ensemble)
         parts = {
             "supervisor": (ready["supervisor"]["pid"],),
@@ -54,11 +59,18 @@ async def simulated(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed:
 
 
 @contextlib.asynccontextmanager
-async def up(folder: Path, logs: Path) -> AsyncIterator[Event]:
+async def up(folder: Path, logs: Path, engine: Engine | None = None) -> AsyncIterator[Event]:
     """`mesh up` for as long as the block lasts; yields what it said when it was ready."""
-    command = ["up", "mesh.yaml", "--port", "0", "--metrics-port", "0", "--json"]
-    async with running(_mesh_command("mesh", command, folder, logs)) as program:
+    async with running(up_launch(folder, logs, engine)) as program:
         yield await program.event("ready", READY_BUDGET_S)
+
+
+def up_launch(folder: Path, logs: Path, engine: Engine | None) -> Launch:
+    """How `mesh up` is started."""
+    command = ["up", "mesh.yaml", "--port", "0", "--metrics-port", "0", "--json"]
+    if engine:
+        command += ["--engine", engine]
+    return _mesh_command("mesh", command, folder, logs)
 
 
 @contextlib.asynccontextmanager

@@ -1,23 +1,27 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from loadtest.compare import page
+from loadtest.compare.aims import aims
+from loadtest.compare.command import WORKLOADS, chosen
 from loadtest.compare.results import Comparison, Figures, Outcome, best_rps, document, figures_of, median_outcome
 from loadtest.compare.rounds import in_turn, steady
 from loadtest.faults import CannotMeasure
 from loadtest.latency import Level
 from loadtest.measuring import Point, Span
-from loadtest.peers import mesh, monolith, naive, ray_serve
-from loadtest.workloads import S15, W15
+from loadtest.peers import mesh, mesh_lightgbm, monolith, naive, ray_serve
+from loadtest.workloads import S15, W15, W15X100, Workload
 
 PEERS = (mesh, naive, monolith, ray_serve)
 FAST = Figures(200.0, 5.0, 8.0, 9.0, 2000.0, 1.0)
@@ -25,6 +29,51 @@ SLOW = Figures(50.0, 20.0, 40.0, 60.0, 9000.0, 1.0)
 COMPARISON = Comparison(
     W15, {"mesh": Outcome({1: FAST, 8: FAST}, 400.0, 3.0), "ray": Outcome({1: SLOW, 8: SLOW}, 2000.0, 20.0)}, {}
 )
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_mesh_without_our_engine_is_left_out_where_models_are_simulated(
+    installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_serve, "PYTHON", tmp_path if installed else tmp_path / "python")
+    ray = ["ray"] if installed else []
+    names = {game: [peer.name for peer in chosen(None, WORKLOADS[game], lambda _: None)] for game in ("w15", "s15")}
+    assert names == {
+        "w15": ["mesh", "mesh-lightgbm", "naive", "monolith", *ray],
+        "s15": ["mesh", "naive", "monolith", *ray],
+    }
+
+
+def test_a_mesh_without_our_engine_is_started_by_an_option_of_mesh_up(tmp_path: Path) -> None:
+    chosen_by_workers, without = (mesh.up_launch(tmp_path, tmp_path, engine) for engine in (None, "lightgbm"))
+    assert [*chosen_by_workers.command, "--engine", "lightgbm"] == without.command
+
+
+async def test_the_mesh_without_our_engine_is_the_mesh_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    @contextlib.asynccontextmanager
+    async def started(_ensemble: object, _folder: Path, _logs: Path, engine: str | None = None) -> AsyncIterator[str]:
+        asked.append(engine)
+        yield "a system"
+
+    monkeypatch.setattr(mesh, "trained", started)
+    async with mesh_lightgbm.trained(W15, tmp_path, tmp_path):
+        assert asked == ["lightgbm"]
+
+
+@pytest.mark.parametrize(("workload", "times"), [(W15, 3), (W15X100, 8)])
+def test_the_mesh_is_to_beat_the_monolith_by_the_best_of_each(workload: Workload, times: int) -> None:
+    def met(monolith_rps: float) -> list[bool]:
+        monolith: dict[float, Figures] = {1: replace(SLOW, rps=monolith_rps), 8: replace(SLOW, rps=1.0)}
+        systems = {"mesh": Outcome({1: SLOW, 8: FAST}, 400.0, 3.0), "monolith": Outcome(monolith, 300.0, 2.0)}
+        return [aim.met for aim in aims([Comparison(workload, systems, {})])]
+
+    assert (met(FAST.rps / times), met(FAST.rps / times + 1)) == ([True], [False])
+
+
+def test_there_is_no_aim_without_the_monolith_or_on_another_workload() -> None:
+    assert aims([COMPARISON, replace(COMPARISON, workload=S15)]) == []
 
 
 def test_every_system_has_every_turn_once_in_as_many_rounds_as_there_are_systems() -> None:
@@ -104,7 +153,10 @@ def test_the_processes_that_carry_a_mark_are_found_wherever_they_are() -> None:
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
-    [(["--systems", "mesh,torch"], "'torch' is none of mesh, naive, monolith, ray"), (["--rounds", "0"], "above zero")],
+    [
+        (["--systems", "mesh,torch"], "'torch' is none of mesh, mesh-lightgbm, naive, monolith, ray"),
+        (["--rounds", "0"], "above zero"),
+    ],
 )
 def test_a_bad_option_is_one_clear_line(options: list[str], complaint: str) -> None:
     ended = subprocess.run(

@@ -1,0 +1,115 @@
+"""The benchmark of the two engines: what is compared, what is a fault, and what is said without the engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from loadtest import __main__ as program
+from loadtest.forest import engines, report
+from loadtest.forest.cases import TABLE, Case
+from loadtest.forest.command import measure
+from loadtest.forest.engines import LIGHTGBM, PACKED
+from loadtest.forest.memory import Memory
+from loadtest.forest.scoring import Comparison, Cost, in_turn, measure_scoring, pinned
+from loadtest.forest.starting import Loading, Start
+from loadtest.plan import Plan
+from loadtest.training import train
+from loadtest.workloads import Forests
+from model_worker.forest.packed import find_engine
+
+SMALL = Forests("small", 2, trees=5, leaves=8, features=24)
+CATEGORICAL = replace(SMALL, name="categorical", codes=(5, 9))
+FOUND = report.Findings(
+    costs={
+        "16 rows": Cost(16, {LIGHTGBM: 40.0, PACKED: 21.0}),
+        "100 candidates, 10 columns": Cost(100, {LIGHTGBM: 40.0, PACKED: 8.0, TABLE: 4.0}),
+    },
+    comparison=Comparison(100, {}),
+    loading=Loading(50.0, 14.0, 22.0),
+    start=Start(0.4, 0.3),
+    trial=Start(0.2, 0.1),
+    memory=Memory(11.0, 10.0),
+)
+
+
+def quiet(folder: Path, faults: list[str]) -> Plan:
+    return Plan(1, None, folder, lambda _: None, faults.append, lambda _: None)
+
+
+@pytest.mark.skipif(find_engine() is None, reason="the engine was not built")
+def test_every_case_is_measured_and_every_score_compared(tmp_path: Path) -> None:
+    faults: list[str] = []
+    found = measure(quiet(tmp_path, faults), engines.find_libraries(), SMALL, CATEGORICAL)
+
+    assert faults == []
+    assert all(cost > 0 for of in found.costs.values() for cost in of.us_a_row.values())
+    assert found.costs.keys() >= report.AIMED.keys()
+    assert found.comparison.compared > 100_000
+    assert found.memory.packed_mb > 0 < found.start.child_cpu_s
+    assert json.loads(json.dumps(report.document(found, "a machine")))["scores"]["different"] == {}
+
+
+def test_a_score_that_is_not_lightgbms_is_counted() -> None:
+    right, wrong = struct.pack("2d", 0.0, 0.5), struct.pack("2d", -0.0, 0.5)
+    case = Case("rows", 2, {LIGHTGBM: [lambda: right], PACKED: [lambda: wrong], TABLE: [lambda: right]})
+    comparison = Comparison()
+    measure_scoring([case], 2, comparison, lambda _: None)
+    assert (comparison.compared, comparison.different) == (12, {"rows (engine)": 3})
+
+
+def test_every_way_has_every_turn() -> None:
+    orders = [in_turn("abc", number) for number in range(6)]
+    assert all(sorted(order) == list("abc") for order in orders)
+    assert {order[0] for order in orders} == {order[-1] for order in orders} == set("abc")
+
+
+def test_a_process_is_on_one_core_for_a_while_only() -> None:
+    before = os.sched_getaffinity(0)
+    with pinned() as core:
+        assert os.sched_getaffinity(0) == {core}
+    assert os.sched_getaffinity(0) == before
+
+
+def test_aims_are_shares_of_lightgbms_and_candidates_count_as_a_table() -> None:
+    assert [(aim.measured, aim.met) for aim in report.aims(FOUND)] == [
+        (0.525, False),
+        (0.1, True),
+        (1.1, False),
+        (0.4, True),
+    ]
+
+
+def test_without_the_engine_one_line_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(engines, "find_engine", lambda: None)
+    monkeypatch.setattr("sys.argv", ["loadtest", "forest"])
+    assert program.main() == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "the engine was not built: install the project again where there is a C compiler"
+    ]
+
+
+def test_the_last_columns_are_categorical_where_a_forest_has_codes(tmp_path: Path) -> None:
+    train(CATEGORICAL, tmp_path, lambda _: None)
+    infos = (tmp_path / "00.txt").read_text().partition("feature_infos=")[2].splitlines()[0].split()
+    codes = [set(map(int, info.split(":"))) for info in infos[-2:]]
+    assert [found - {-1} for found in codes] == [set(range(5)), set(range(9))]
+
+
+def test_forests_without_codes_are_kept_from_before_there_were_any(tmp_path: Path) -> None:
+    train(SMALL, tmp_path, lambda _: None)
+    assert json.loads((tmp_path / "recipe.json").read_text()).keys() == {
+        "recipe",
+        "name",
+        "count",
+        "trees",
+        "leaves",
+        "features",
+    }
