@@ -10,6 +10,9 @@
 
 enum { MAX_LEAVES = 32768, MAX_RANKS = 65535, MAX_SLOTS = 65535 };
 
+/* More would be for categories that no int can be, which LightGBM sends to the right. */
+enum { MAX_WORDS = 1 << 26 };
+
 /* Some text without its end marker. */
 typedef struct {
     const char *at, *end;
@@ -61,7 +64,8 @@ static int value_of(span line, const char *name, span *value) {
 
 /* The next of some numbers with one blank between them; whole, `low` to `high`. */
 static int read_whole(span *text, int64_t low, int64_t high, int64_t *number) {
-    int is_negative = text->at < text->end && *text->at == '-';
+    if (text->at == text->end) return 0; /* nowhere, where the field is missing */
+    int is_negative = *text->at == '-';
     const char *at = text->at + is_negative, *first = at;
     int64_t value = 0;
     while (at < text->end && *at >= '0' && *at <= '9' && at - first < 18) value = 10 * value + (*at++ - '0');
@@ -146,6 +150,7 @@ static int read_splits(packer *to, span fields[FIELDS], size_t nodes, int64_t se
     for (size_t i = 0; i < nodes; i++) {
         split *one = &to->splits[to->nodes + i];
         int64_t column, kind, child[2];
+        *one = (split){0};
         if (!read_whole(&columns, 0, (int64_t)to->packed->columns - 1, &column)) return fail(to, "split_feature is out of range");
         if (!read_whole(&kinds, 0, 11, &kind)) return fail(to, "decision_type is out of range");
         if (!read_double(&thresholds, &one->threshold)) return fail(to, "a threshold is no number");
@@ -183,7 +188,7 @@ static int read_sets(packer *to, span fields[FIELDS], size_t nodes, int64_t sets
         if (one->rule != CATEGORY) continue;
         int64_t set = (int64_t)one->threshold;
         one->first_word = (uint32_t)(first + (size_t)bound[set]);
-        one->words = (uint32_t)(bound[set + 1] - bound[set]);
+        one->words = (uint32_t)(bound[set + 1] - bound[set] < MAX_WORDS ? bound[set + 1] - bound[set] : MAX_WORDS);
     }
     free(bound);
     return fits || fail(to, "cat_boundaries does not fit cat_threshold");
@@ -306,7 +311,7 @@ static int compare(const split *a, const split *b) {
     if ((a->rule == CATEGORY) != (b->rule == CATEGORY)) return a->rule == CATEGORY ? 1 : -1;
     if (a->rule != CATEGORY) return a->threshold < b->threshold ? -1 : a->threshold > b->threshold;
     if (a->words != b->words) return a->words < b->words ? -1 : 1;
-    return a->words ? memcmp(a->set, b->set, a->words * sizeof *a->set) : 0;
+    return a->set == b->set ? 0 : memcmp(a->set, b->set, a->words * sizeof *a->set);
 }
 
 static int compare_places(const void *one, const void *other) {
@@ -365,7 +370,7 @@ static int settle(packer *to) {
     }
     for (size_t i = 0; i < to->nodes; i++) {
         order[i] = &to->splits[i];
-        order[i]->set = packed->words + order[i]->first_word;
+        if (order[i]->words) order[i]->set = packed->words + order[i]->first_word;
     }
     qsort(order, to->nodes, sizeof *order, compare_places);
     int is_ranked = rank_all(to, order);
