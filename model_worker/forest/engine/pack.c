@@ -229,7 +229,7 @@ static int read_tree(packer *to, span *text) {
     if (is_linear) return fail(to, "linear trees");
     if (!read_whole(&fields[LEAVES], 1, INT32_MAX, &leaves)) return fail(to, "num_leaves is no count");
     if (leaves > MAX_LEAVES) return fail(to, "a tree of more than 32,768 leaves");
-    if (fields[CATEGORIES].at && !read_whole(&fields[CATEGORIES], 0, leaves, &sets)) return fail(to, "num_cat is out of range");
+    if (fields[CATEGORIES].at && !read_whole(&fields[CATEGORIES], 0, fields[BOUNDS].end - fields[BOUNDS].at, &sets)) return fail(to, "num_cat is out of range");
     size_t nodes = (size_t)leaves - 1;
     if (!make_room(to, nodes, (size_t)leaves)) return fail(to, "out of memory");
     if (!read_leaves(to, fields[VALUES], (size_t)leaves)) return 0;
@@ -245,13 +245,26 @@ static int read_tree(packer *to, span *text) {
 
 /* ---- the header ---- */
 
+/* A number of the objective as LightGBM reads it, which is not always the nearest double: plain digits, in two parts. */
+static int read_steepness(span text, double *number) {
+    double whole = 0.0, fraction = 0.0, power = 1.0;
+    const char *at = text.at;
+    while (at < text.end && *at >= '0' && *at <= '9') whole = 10.0 * whole + (*at++ - '0');
+    if (at < text.end && *at == '.')
+        for (at++; at < text.end && *at >= '0' && *at <= '9'; power *= 10.0) fraction = 10.0 * fraction + (*at++ - '0');
+    *number = whole + fraction / power;
+    return at > text.at && at == text.end;
+}
+
 static int read_objective(packer *to, span value) {
-    static const struct { const char *name; enum output output; } KNOWN[] = {
-        {"binary", SIGMOID}, {"multiclassova", SIGMOID}, {"cross_entropy", SIGMOID}, {"multiclass", SOFTMAX},
-        {"cross_entropy_lambda", LOG1P_EXP}, {"poisson", EXPONENTIAL}, {"gamma", EXPONENTIAL},
-        {"tweedie", EXPONENTIAL}, {"lambdarank", IDENTITY}, {"rank_xendcg", IDENTITY}, {"regression", IDENTITY},
-        {"regression_l1", IDENTITY}, {"huber", IDENTITY}, {"fair", IDENTITY}, {"quantile", IDENTITY},
-        {"mape", IDENTITY}, {"custom", IDENTITY},
+    static const struct { const char *name; enum output output, of_roots; } KNOWN[] = {
+        {"binary", SIGMOID, SIGMOID}, {"multiclassova", SIGMOID, SIGMOID}, {"cross_entropy", SIGMOID, SIGMOID},
+        {"multiclass", SOFTMAX, SOFTMAX}, {"cross_entropy_lambda", LOG1P_EXP, LOG1P_EXP},
+        {"poisson", EXPONENTIAL, EXPONENTIAL}, {"gamma", EXPONENTIAL, EXPONENTIAL}, {"tweedie", EXPONENTIAL, EXPONENTIAL},
+        {"regression", IDENTITY, SIGNED_SQUARE}, {"regression_l1", IDENTITY, SIGNED_SQUARE},
+        {"fair", IDENTITY, SIGNED_SQUARE}, {"quantile", IDENTITY, SIGNED_SQUARE}, {"mape", IDENTITY, SIGNED_SQUARE},
+        {"huber", IDENTITY, IDENTITY}, {"lambdarank", IDENTITY, IDENTITY}, {"rank_xendcg", IDENTITY, IDENTITY},
+        {"custom", IDENTITY, IDENTITY},
     };
     span word = {value.at, value.at};
     int known = -1;
@@ -263,10 +276,9 @@ static int read_objective(packer *to, span value) {
     while (word.end < value.end) {
         word = (span){word.end + 1, word.end + 1};
         while (word.end < value.end && *word.end != ' ') word.end++;
-        if (is_text(word, "sqrt") && to->packed->output == IDENTITY) to->packed->output = SIGNED_SQUARE;
-        span number = {word.at + strlen("sigmoid:"), word.end};
-        if (number.at < word.end && memcmp(word.at, "sigmoid:", strlen("sigmoid:")) == 0)
-            if (!read_double(&number, &to->packed->steepness)) return fail(to, "the objective's sigmoid is no number");
+        if (is_text(word, "sqrt")) to->packed->output = KNOWN[known].of_roots;
+        if (word.end - word.at < 8 || memcmp(word.at, "sigmoid:", 8)) continue;
+        if (!read_steepness((span){word.at + 8, word.end}, &to->packed->steepness)) return fail(to, "the objective's sigmoid is no plain number");
     }
     return 1;
 }
