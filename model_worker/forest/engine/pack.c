@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
     forest *packed;
     split *splits; /* beside packed->nodes */
-    size_t nodes, leaves, words, node_room, leaf_room, tree_room, word_room;
+    size_t nodes, leaves, words, thresholds, node_room, leaf_room, tree_room, word_room;
     char *reason;
     size_t room;
 } packer;
@@ -365,6 +365,7 @@ static int rank_all(packer *to, split **order) {
         while (one->bin_of_zero < one->thresholds && first[one->bin_of_zero] < 0.0) one->bin_of_zero++;
     }
     packed->slots = (uint32_t)slots;
+    to->thresholds = thresholds;
     return 1;
 }
 
@@ -390,13 +391,33 @@ static int settle(packer *to) {
     return is_ranked;
 }
 
+static void fit(void **array, size_t count, size_t size) {
+    void *fitted = count ? realloc(*array, count * size) : NULL;
+    if (fitted) *array = fitted;
+}
+
+/* Gives back the room that is left over, so that a step too far is one that the sanitizers see. */
+static void fit_all(packer *to) {
+    forest *packed = to->packed;
+    fit((void **)&packed->nodes, to->nodes + 1, sizeof *packed->nodes);
+    fit((void **)&packed->leaves, to->leaves, sizeof *packed->leaves);
+    fit((void **)&packed->tree, packed->trees, sizeof *packed->tree);
+    fit((void **)&packed->words, to->words, sizeof *packed->words);
+    fit((void **)&packed->slot, packed->slots, sizeof *packed->slot);
+    fit((void **)&packed->thresholds, to->thresholds, sizeof *packed->thresholds);
+    fit((void **)&packed->feature, packed->features, sizeof *packed->feature);
+}
+
 forest *forest_pack(const char *text, size_t size, char *reason, size_t room) {
     packer to = {.packed = calloc(1, sizeof(forest)), .reason = reason, .room = room};
     if (!to.packed) return NULL;
     to.packed->steepness = 1.0;
     int is_packed = read_model(&to, (span){text, text + size}) && settle(&to);
     free(to.splits);
-    if (is_packed) return to.packed;
+    if (is_packed) {
+        fit_all(&to);
+        return to.packed;
+    }
     forest_free(to.packed);
     return NULL;
 }
