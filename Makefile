@@ -5,7 +5,7 @@ PROTOS := $(wildcard protos/*.proto)
 # Together: what npm installs without saving, its next such call removes.
 NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4
 
-.PHONY: demo demo-dynamodb test check protos up load bench bench-forest compare-ray test-servers dynamodb-local node-packages chart rendered dashboards k8s-tools promtool images image-roots lock clean
+.PHONY: demo demo-dynamodb test check protos up load bench bench-forest compare-ray test-servers dynamodb-local node-packages chart rendered dashboards k8s-tools promtool fuzz fuzz-tools images image-roots lock clean
 
 demo: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.demo
@@ -96,6 +96,26 @@ build/debian/usr/bin/promtool:
 	@mkdir -p build/debian
 	@cd build/debian && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } 2>&1
 	@dpkg -x build/debian/prometheus_*.deb build/debian
+
+# A fuzzer for the engine that scores: for SECONDS it makes models that should break it. What does is kept in build/fuzz.
+SECONDS ?= 60
+
+fuzz: .venv/dev.stamp fuzz-tools
+	@$(BIN)/python -m tests.model_worker.forest.fuzz $(SECONDS)
+
+# clang with libFuzzer, taken out of Debian's packages, for it would be another compiler for all that builds here.
+CLANG_PACKAGES := clang-14 libclang-common-14-dev libclang-rt-14-dev libclang-cpp14 libllvm14 libz3-4
+
+fuzz-tools:
+	@if command -v clang >/dev/null; then :; \
+	elif command -v apt-get >/dev/null; then $(MAKE) -s build/clang/stamp; \
+	else echo "neither clang nor apt-get is there: the engine will not be fuzzed"; fi
+
+build/clang/stamp:
+	@mkdir -p build/clang
+	@cd build/clang && { apt-get download -qq $(CLANG_PACKAGES) || { apt-get update -qq && apt-get download -qq $(CLANG_PACKAGES); }; } 2>&1
+	@cd build/clang && for one in *.deb; do dpkg -x $$one . && rm $$one || exit; done
+	@touch $@
 
 # The two container images, with docker or buildah. BASE is theirs: a slim Python on Debian, by digest (docs/images.md).
 # COMPILER: the packages of Debian with which the workers' engine is built; none of them is in an image.

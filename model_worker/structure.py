@@ -38,12 +38,20 @@ def _check_model(model: bytes) -> None:
     columns = header.integer(b"max_feature_idx") + 1
     classes = header.integer(b"num_tree_per_iteration")
     demand(1 <= classes == header.integer(b"num_class"), "num_class is not num_tree_per_iteration")
+    _check_objective(header, classes)
     header.check_count(b"feature_names", columns)
     header.check_count(b"feature_infos", columns)
     sizes = header.integers(b"tree_sizes")
     demand(len(sizes) % classes == 0, "it does not have as many trees for every class")
     _check_trees(model, end + 2, sizes, {b"%d" % column for column in range(columns)})
     demand(b"\nend of parameters\n" in model and model.endswith(b"\n"), "it is cut off after the trees")
+
+
+def _check_objective(header: Fields, classes: int) -> None:
+    """Demands the right count of classes: LightGBM turns as many scores of a row into chances, be they there or not."""
+    words = header.value(b"objective").split(b" ") if b"objective" in header else []
+    counts = {word for word in words if word.startswith(b"num_class:")}
+    demand(counts <= {b"num_class:%d" % classes}, "the objective is for another number of classes")
 
 
 def _check_trees(model: bytes, start: int, sizes: list[int], columns: Set[bytes]) -> None:

@@ -40,6 +40,14 @@ def test_a_gain_that_is_not_finite_harms_no_prediction(binary: TrainedForest) ->
     assert find_fault(edited(model, gain[0], b"inf".rjust(len(gain[0]), b"-"))) is None
 
 
+def test_numbers_that_are_finite_need_no_finite_sum(binary: TrainedForest) -> None:
+    model = binary.path.read_bytes()
+    first_two = re.search(rb"(?<=^threshold=)(\S+) (\S+)", model, re.MULTILINE)
+    assert first_two is not None
+    huge = b" ".join(b"1.7e308".rjust(len(value), b"0") for value in first_two.groups())
+    assert find_fault(edited(model, first_two[0], huge)) is None
+
+
 def test_a_model_that_lightgbm_saved_again_is_sound(binary: TrainedForest, tmp_path: Path) -> None:
     lightgbm.Booster(model_file=binary.path).save_model(path := tmp_path / "again.txt")
     assert find_fault(path.read_bytes()) is None
@@ -67,7 +75,8 @@ def test_a_model_that_lightgbm_saved_again_is_sound(binary: TrainedForest, tmp_p
         ("binary", rb"^end of trees", b"end of threes"[:12], "do not end where tree_sizes says"),
         ("binary", rb"^max_feature_idx=5", b"max_feature_idx=6", "feature_names does not have 7 values"),
         ("binary", rb"^num_class=1", b"num_class=2", "num_class is not num_tree_per_iteration"),
-        ("multiclass", rb"^num_class=3\n(\w+)=3", rb"num_class=7\n\1=7", "as many trees"),
+        ("multiclass", rb"^num_class=3\n(\w+)=3((\n.+)+num_class:)3", rb"num_class=7\n\1=7\g<2>7", "as many trees"),
+        ("multiclass", rb"num_class:3", b"num_class:9", "the objective is for another number of classes"),
         ("categorical", rb"^cat_boundaries=0 2", b"cat_boundaries=0 9", "cat_boundaries does not fit"),
         ("categorical", rb"^cat_boundaries=0 2", b"cat_boundaries=1 2", "cat_boundaries does not fit"),
         ("categorical", rb"^threshold=0", b"threshold=9", "not the index of a bit set"),

@@ -10,6 +10,9 @@
 
 enum { MAX_LEAVES = 32768, MAX_RANKS = 65535, MAX_SLOTS = 65535 };
 
+/* More would be for categories that no int can be, which LightGBM sends to the right. */
+enum { MAX_WORDS = 1 << 26 };
+
 /* Some text without its end marker. */
 typedef struct {
     const char *at, *end;
@@ -27,7 +30,7 @@ typedef struct {
 typedef struct {
     forest *packed;
     split *splits; /* beside packed->nodes */
-    size_t nodes, leaves, words, node_room, leaf_room, tree_room, word_room;
+    size_t nodes, leaves, words, thresholds, node_room, leaf_room, tree_room, word_room;
     char *reason;
     size_t room;
 } packer;
@@ -61,7 +64,8 @@ static int value_of(span line, const char *name, span *value) {
 
 /* The next of some numbers with one blank between them; whole, `low` to `high`. */
 static int read_whole(span *text, int64_t low, int64_t high, int64_t *number) {
-    int is_negative = text->at < text->end && *text->at == '-';
+    if (text->at == text->end) return 0; /* nowhere, where the field is missing */
+    int is_negative = *text->at == '-';
     const char *at = text->at + is_negative, *first = at;
     int64_t value = 0;
     while (at < text->end && *at >= '0' && *at <= '9' && at - first < 18) value = 10 * value + (*at++ - '0');
@@ -146,6 +150,7 @@ static int read_splits(packer *to, span fields[FIELDS], size_t nodes, int64_t se
     for (size_t i = 0; i < nodes; i++) {
         split *one = &to->splits[to->nodes + i];
         int64_t column, kind, child[2];
+        *one = (split){0};
         if (!read_whole(&columns, 0, (int64_t)to->packed->columns - 1, &column)) return fail(to, "split_feature is out of range");
         if (!read_whole(&kinds, 0, 11, &kind)) return fail(to, "decision_type is out of range");
         if (!read_double(&thresholds, &one->threshold)) return fail(to, "a threshold is no number");
@@ -183,7 +188,7 @@ static int read_sets(packer *to, span fields[FIELDS], size_t nodes, int64_t sets
         if (one->rule != CATEGORY) continue;
         int64_t set = (int64_t)one->threshold;
         one->first_word = (uint32_t)(first + (size_t)bound[set]);
-        one->words = (uint32_t)(bound[set + 1] - bound[set]);
+        one->words = (uint32_t)(bound[set + 1] - bound[set] < MAX_WORDS ? bound[set + 1] - bound[set] : MAX_WORDS);
     }
     free(bound);
     return fits || fail(to, "cat_boundaries does not fit cat_threshold");
@@ -224,7 +229,7 @@ static int read_tree(packer *to, span *text) {
     if (is_linear) return fail(to, "linear trees");
     if (!read_whole(&fields[LEAVES], 1, INT32_MAX, &leaves)) return fail(to, "num_leaves is no count");
     if (leaves > MAX_LEAVES) return fail(to, "a tree of more than 32,768 leaves");
-    if (fields[CATEGORIES].at && !read_whole(&fields[CATEGORIES], 0, leaves, &sets)) return fail(to, "num_cat is out of range");
+    if (fields[CATEGORIES].at && !read_whole(&fields[CATEGORIES], 0, fields[BOUNDS].end - fields[BOUNDS].at, &sets)) return fail(to, "num_cat is out of range");
     size_t nodes = (size_t)leaves - 1;
     if (!make_room(to, nodes, (size_t)leaves)) return fail(to, "out of memory");
     if (!read_leaves(to, fields[VALUES], (size_t)leaves)) return 0;
@@ -240,13 +245,26 @@ static int read_tree(packer *to, span *text) {
 
 /* ---- the header ---- */
 
+/* A number of the objective as LightGBM reads it, which is not always the nearest double: plain digits, in two parts. */
+static int read_steepness(span text, double *number) {
+    double whole = 0.0, fraction = 0.0, power = 1.0;
+    const char *at = text.at;
+    while (at < text.end && *at >= '0' && *at <= '9') whole = 10.0 * whole + (*at++ - '0');
+    if (at < text.end && *at == '.')
+        for (at++; at < text.end && *at >= '0' && *at <= '9'; power *= 10.0) fraction = 10.0 * fraction + (*at++ - '0');
+    *number = whole + fraction / power;
+    return at > text.at && at == text.end;
+}
+
 static int read_objective(packer *to, span value) {
-    static const struct { const char *name; enum output output; } KNOWN[] = {
-        {"binary", SIGMOID}, {"multiclassova", SIGMOID}, {"cross_entropy", SIGMOID}, {"multiclass", SOFTMAX},
-        {"cross_entropy_lambda", LOG1P_EXP}, {"poisson", EXPONENTIAL}, {"gamma", EXPONENTIAL},
-        {"tweedie", EXPONENTIAL}, {"lambdarank", IDENTITY}, {"rank_xendcg", IDENTITY}, {"regression", IDENTITY},
-        {"regression_l1", IDENTITY}, {"huber", IDENTITY}, {"fair", IDENTITY}, {"quantile", IDENTITY},
-        {"mape", IDENTITY}, {"custom", IDENTITY},
+    static const struct { const char *name; enum output output, of_roots; } KNOWN[] = {
+        {"binary", SIGMOID, SIGMOID}, {"multiclassova", SIGMOID, SIGMOID}, {"cross_entropy", SIGMOID, SIGMOID},
+        {"multiclass", SOFTMAX, SOFTMAX}, {"cross_entropy_lambda", LOG1P_EXP, LOG1P_EXP},
+        {"poisson", EXPONENTIAL, EXPONENTIAL}, {"gamma", EXPONENTIAL, EXPONENTIAL}, {"tweedie", EXPONENTIAL, EXPONENTIAL},
+        {"regression", IDENTITY, SIGNED_SQUARE}, {"regression_l1", IDENTITY, SIGNED_SQUARE},
+        {"fair", IDENTITY, SIGNED_SQUARE}, {"quantile", IDENTITY, SIGNED_SQUARE}, {"mape", IDENTITY, SIGNED_SQUARE},
+        {"huber", IDENTITY, IDENTITY}, {"lambdarank", IDENTITY, IDENTITY}, {"rank_xendcg", IDENTITY, IDENTITY},
+        {"custom", IDENTITY, IDENTITY},
     };
     span word = {value.at, value.at};
     int known = -1;
@@ -258,10 +276,9 @@ static int read_objective(packer *to, span value) {
     while (word.end < value.end) {
         word = (span){word.end + 1, word.end + 1};
         while (word.end < value.end && *word.end != ' ') word.end++;
-        if (is_text(word, "sqrt") && to->packed->output == IDENTITY) to->packed->output = SIGNED_SQUARE;
-        span number = {word.at + strlen("sigmoid:"), word.end};
-        if (number.at < word.end && memcmp(word.at, "sigmoid:", strlen("sigmoid:")) == 0)
-            if (!read_double(&number, &to->packed->steepness)) return fail(to, "the objective's sigmoid is no number");
+        if (is_text(word, "sqrt")) to->packed->output = KNOWN[known].of_roots;
+        if (word.end - word.at < 8 || memcmp(word.at, "sigmoid:", 8)) continue;
+        if (!read_steepness((span){word.at + 8, word.end}, &to->packed->steepness)) return fail(to, "the objective's sigmoid is no plain number");
     }
     return 1;
 }
@@ -306,7 +323,7 @@ static int compare(const split *a, const split *b) {
     if ((a->rule == CATEGORY) != (b->rule == CATEGORY)) return a->rule == CATEGORY ? 1 : -1;
     if (a->rule != CATEGORY) return a->threshold < b->threshold ? -1 : a->threshold > b->threshold;
     if (a->words != b->words) return a->words < b->words ? -1 : 1;
-    return a->words ? memcmp(a->set, b->set, a->words * sizeof *a->set) : 0;
+    return a->set == b->set ? 0 : memcmp(a->set, b->set, a->words * sizeof *a->set);
 }
 
 static int compare_places(const void *one, const void *other) {
@@ -348,6 +365,7 @@ static int rank_all(packer *to, split **order) {
         while (one->bin_of_zero < one->thresholds && first[one->bin_of_zero] < 0.0) one->bin_of_zero++;
     }
     packed->slots = (uint32_t)slots;
+    to->thresholds = thresholds;
     return 1;
 }
 
@@ -365,12 +383,29 @@ static int settle(packer *to) {
     }
     for (size_t i = 0; i < to->nodes; i++) {
         order[i] = &to->splits[i];
-        order[i]->set = packed->words + order[i]->first_word;
+        if (order[i]->words) order[i]->set = packed->words + order[i]->first_word;
     }
     qsort(order, to->nodes, sizeof *order, compare_places);
     int is_ranked = rank_all(to, order);
     free(order);
     return is_ranked;
+}
+
+static void fit(void **array, size_t count, size_t size) {
+    void *fitted = count ? realloc(*array, count * size) : NULL;
+    if (fitted) *array = fitted;
+}
+
+/* Gives back the room that is left over, so that a step too far is one that the sanitizers see. */
+static void fit_all(packer *to) {
+    forest *packed = to->packed;
+    fit((void **)&packed->nodes, to->nodes + 1, sizeof *packed->nodes);
+    fit((void **)&packed->leaves, to->leaves, sizeof *packed->leaves);
+    fit((void **)&packed->tree, packed->trees, sizeof *packed->tree);
+    fit((void **)&packed->words, to->words, sizeof *packed->words);
+    fit((void **)&packed->slot, packed->slots, sizeof *packed->slot);
+    fit((void **)&packed->thresholds, to->thresholds, sizeof *packed->thresholds);
+    fit((void **)&packed->feature, packed->features, sizeof *packed->feature);
 }
 
 forest *forest_pack(const char *text, size_t size, char *reason, size_t room) {
@@ -379,7 +414,10 @@ forest *forest_pack(const char *text, size_t size, char *reason, size_t room) {
     to.packed->steepness = 1.0;
     int is_packed = read_model(&to, (span){text, text + size}) && settle(&to);
     free(to.splits);
-    if (is_packed) return to.packed;
+    if (is_packed) {
+        fit_all(&to);
+        return to.packed;
+    }
     forest_free(to.packed);
     return NULL;
 }

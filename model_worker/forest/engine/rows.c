@@ -25,7 +25,7 @@ static uint32_t bin_of(const double *thresholds, uint32_t count, double value) {
 
 /* A category is a whole number from 0, cut off as C does: -0.5 is 0. */
 static uint16_t is_outside(const forest *f, const slot *set, double value) {
-    if (!(value > -1.0 && value < 32.0 * set->words)) return 1;
+    if (!set->words || !(value > -1.0 && value < 32.0 * set->words)) return 1;
     uint32_t category = (uint32_t)value;
     return !(f->words[set->first_word + category / 32] >> category % 32 & 1);
 }

@@ -7,8 +7,8 @@
 #include <string.h>
 
 /* BLOCK: the candidates that are walked together. FEW: up to so many candidates of one request are quicker scored as
- * rows. LIST: from so many rows on that are nearly alike, they are scored as a list. */
-enum { WORDS = 2, BLOCK = 64 * WORDS, FEW = 4, LIST = 16 };
+ * rows. LIST: from so many rows on that are nearly alike, they are scored as a list. MOST_MASKS: of one table, 256 MiB. */
+enum { WORDS = 2, BLOCK = 64 * WORDS, FEW = 4, LIST = 16, MOST_MASKS = 1 << 24 };
 
 /* Compiled twice, for any processor and for one with AVX2 and BMI; the loader takes the one that fits. */
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
@@ -38,38 +38,55 @@ static uint32_t ranks_of(const forest *f, const feature *of, uint32_t place) {
     return f->slot[of->first_slot + place].rule == CATEGORY ? 1 : of->thresholds;
 }
 
-/* Adds one candidate to the masks of its block. */
-static void mark(const table *t, const feature *of, double value, mask *left, size_t place, uint16_t *bins) {
+/* The next feature from `at` on whose column is the candidates' own; `place` becomes that of the column. Both ascend. */
+static uint32_t next_own(const table *t, uint32_t at, size_t *place) {
     const forest *f = t->forest;
-    look_at(f, of, value, bins, 1);
-    for (uint32_t i = 0; i < of->slots; i++) {
-        mask *of_slot = left + t->first_rank[of->first_slot + i];
-        for (uint32_t rank = bins[i]; rank < ranks_of(f, of, i); rank++)
-            of_slot[rank].word[place / 64] |= (uint64_t)1 << place % 64;
+    for (; at < f->features; at++) {
+        while (*place < t->width && t->columns[*place] < f->feature[at].column) ++*place;
+        if (*place < t->width && t->columns[*place] == f->feature[at].column) break;
     }
-}
-
-static void mark_all(const table *t, uint16_t *bins) {
-    const forest *f = t->forest;
-    for (size_t i = 0; i < t->width; i++)
-        for (uint32_t j = 0; j < f->features; j++)
-            if (f->feature[j].column == t->columns[i])
-                for (size_t candidate = 0; candidate < t->count; candidate++)
-                    mark(t, &f->feature[j], t->values[candidate * t->width + i],
-                         t->left + candidate / BLOCK * t->ranks, candidate % BLOCK, bins);
+    return at;
 }
 
 /* Gives the slots of the candidates' columns their ranks. */
 static void number_ranks(table *t) {
     const forest *f = t->forest;
+    size_t place = 0;
     for (uint32_t i = 0; i < f->slots; i++) t->first_rank[i] = SHARED;
-    for (size_t i = 0; i < t->width; i++)
-        for (uint32_t j = 0; j < f->features; j++)
-            if (f->feature[j].column == t->columns[i])
-                for (uint32_t k = 0; k < f->feature[j].slots; k++) {
-                    t->first_rank[f->feature[j].first_slot + k] = (uint32_t)t->ranks;
-                    t->ranks += ranks_of(f, &f->feature[j], k);
-                }
+    for (uint32_t i = next_own(t, 0, &place); i < f->features; i = next_own(t, i + 1, &place))
+        for (uint32_t j = 0; j < f->feature[i].slots; j++) {
+            t->first_rank[f->feature[i].first_slot + j] = (uint32_t)t->ranks;
+            t->ranks += ranks_of(f, &f->feature[i], j);
+        }
+}
+
+/* Adds one candidate to the masks of its block, at the lowest rank where it goes left. */
+static void mark(const table *t, const feature *of, double value, size_t candidate, uint16_t *bins) {
+    const forest *f = t->forest;
+    mask *left = t->left + candidate / BLOCK * t->ranks;
+    look_at(f, of, value, bins, 1);
+    for (uint32_t i = 0; i < of->slots; i++)
+        if (bins[i] < ranks_of(f, of, i))
+            left[t->first_rank[of->first_slot + i] + bins[i]].word[candidate % BLOCK / 64] |= (uint64_t)1 << candidate % 64;
+}
+
+/* Who goes left at a rank does so at all higher ones. */
+static void spread(mask *left, uint32_t ranks) {
+    for (uint32_t rank = 1; rank < ranks; rank++)
+        for (int i = 0; i < WORDS; i++) left[rank].word[i] |= left[rank - 1].word[i];
+}
+
+static void mark_all(const table *t, uint16_t *bins) {
+    const forest *f = t->forest;
+    size_t place = 0;
+    for (uint32_t i = next_own(t, 0, &place); i < f->features; i = next_own(t, i + 1, &place)) {
+        const feature *of = &f->feature[i];
+        for (size_t candidate = 0; candidate < t->count; candidate++)
+            mark(t, of, t->values[candidate * t->width + place], candidate, bins);
+        for (size_t block = 0; block < t->blocks; block++)
+            for (uint32_t j = 0; j < of->slots; j++)
+                spread(t->left + block * t->ranks + t->first_rank[of->first_slot + j], ranks_of(f, of, j));
+    }
 }
 
 table *table_make(const forest *f, const uint32_t *columns, size_t width, const double *values, size_t count) {
@@ -84,6 +101,7 @@ table *table_make(const forest *f, const uint32_t *columns, size_t width, const 
     memcpy(t->columns, columns, width * sizeof *columns);
     memcpy(t->values, values, count * width * sizeof *values);
     number_ranks(t);
+    if (t->blocks && t->ranks > MOST_MASKS / t->blocks) goto fail;
     t->left = calloc(t->blocks * t->ranks + 1, sizeof *t->left);
     if (!t->left) goto fail;
     mark_all(t, bins);
@@ -222,7 +240,7 @@ static void score_picked(const table *t, const double *shared, const uint32_t *p
     look_at_row(f, shared, on->bins, 1);
     sum_request(t, on->picked, on->bins, on->later, on->sums);
     for (size_t i = 0; i < count; i++) {
-        memcpy(scores + i * f->classes, on->sums + positions[i] * f->classes, f->classes * sizeof *scores);
+        memcpy(scores + i * f->classes, on->sums + (size_t)positions[i] * f->classes, f->classes * sizeof *scores);
         finish(f, scores + i * f->classes);
     }
 }
@@ -262,53 +280,63 @@ int table_predict(const table *t, const double *shared, size_t requests, const u
 
 /* ---- rows that are a list of candidates without saying so ---- */
 
-/* How many rows from the first one on differ from it in at most `limit` columns, those in `columns` [width]. */
-static size_t alike(const double *rows, size_t count, uint32_t wide, uint32_t limit, uint32_t *columns, size_t *width) {
-    size_t row = 1;
-    for (*width = 0; row < count; row++) {
-        size_t known = *width;
-        for (uint32_t i = 0; i < wide; i++) {
-            if (memcmp(&rows[i], &rows[row * wide + i], sizeof *rows) == 0) continue;
-            size_t place = 0;
-            while (place < *width && columns[place] != i) place++;
-            if (place < *width) continue;
-            if (*width == limit) { *width = known; return row; }
-            columns[(*width)++] = i;
-        }
+static uint64_t bits_of(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* How many rows from the first one on differ from it in at most `limit` columns: those in `columns` [width], ascending.
+ * `differs` is room for [wide]. */
+static size_t alike(const double *rows, size_t count, uint32_t wide, uint32_t limit, uint64_t *differs,
+                    uint32_t *columns, size_t *width) {
+    size_t row = 1, known = 0;
+    if (count < LIST) return count; /* whatever they are, they are no list */
+    memset(differs, 0, wide * sizeof *differs);
+    for (const double *other = rows + wide; row < count; row++, other += wide) {
+        size_t more = 0;
+        for (uint32_t i = 0; i < wide; i++) more += !differs[i] & (bits_of(rows[i]) != bits_of(other[i]));
+        if (known + more > limit) break;
+        for (uint32_t i = 0; more && i < wide; i++) differs[i] |= bits_of(rows[i]) ^ bits_of(other[i]);
+        known += more;
     }
+    *width = 0;
+    for (uint32_t i = 0; known && i < wide; i++)
+        if (differs[i]) columns[(*width)++] = i;
     return row;
 }
 
+/* Without memory it scores nothing and returns 0. */
 static int predict_alike(const forest *f, const double *rows, size_t count, const uint32_t *columns, size_t width,
                          double *scores) {
     double *values = malloc((count * width + 1) * sizeof *values);
-    if (!values) return -1;
+    if (!values) return 0;
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < width; j++) values[i * width + j] = rows[i * f->columns + columns[j]];
     table *t = table_make(f, columns, width, values, count);
     free(values);
-    int status = t ? table_predict(t, rows, 1, NULL, NULL, scores) : -1;
+    int is_scored = t && table_predict(t, rows, 1, NULL, NULL, scores) == 0;
     table_free(t);
-    return status;
+    return is_scored;
 }
 
 int forest_predict(const forest *f, const double *rows, size_t count, double *scores) {
     uint32_t limit = f->columns / 4;
     uint16_t *bins = malloc(((size_t)f->slots + 1) * LANES * sizeof *bins);
     uint32_t *columns = malloc(((size_t)limit + 1) * sizeof *columns);
-    int status = bins && columns ? 0 : -1;
-    for (size_t done = 0, plain = 0; !status && done < count;) {
-        size_t width, run = alike(rows + done * f->columns, count - done, f->columns, limit, columns, &width);
-        int is_list = run >= LIST, is_last = done + run == count;
+    uint64_t *differs = malloc(f->columns * sizeof *differs);
+    int has_memory = bins && columns && differs;
+    for (size_t done = 0, plain = 0; has_memory && done < count;) {
+        size_t width, run = alike(rows + done * f->columns, count - done, f->columns, limit, differs, columns, &width);
+        const double *first = rows + (done - plain) * f->columns;
+        double *into = scores + (done - plain) * f->classes;
+        int is_list = run >= LIST && predict_alike(f, rows + done * f->columns, run, columns, width, scores + done * f->classes);
+        done += run;
         plain += is_list ? 0 : run;
-        done += is_list ? 0 : run;
-        if (is_list || is_last)
-            predict_rows(f, rows + (done - plain) * f->columns, plain, bins, scores + (done - plain) * f->classes), plain = 0;
-        if (is_list) {
-            status = predict_alike(f, rows + done * f->columns, run, columns, width, scores + done * f->classes);
-            done += run;
-        }
+        if (!is_list && done < count) continue;
+        predict_rows(f, first, plain, bins, into);
+        plain = 0;
     }
-    free(bins), free(columns);
-    return status;
+    free(bins), free(columns), free(differs);
+    return has_memory ? 0 : -1;
 }

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.model_worker.forest.fuzz import NO_CLANG, find_clang, fuzz
+
+SECONDS = 5  # CI runs `make fuzz` besides
+
+
+def test_what_a_fuzzer_makes_of_models_breaks_nothing(tmp_path: Path) -> None:
+    if (clang := find_clang()) is None:
+        pytest.skip(NO_CLANG)
+    assert fuzz(clang, tmp_path, SECONDS) == 0
+    assert len(list((tmp_path / "corpus").iterdir())) > 100
