@@ -21,7 +21,7 @@ from loadtest.forest.starting import Loading, Start
 from loadtest.plan import Plan
 from loadtest.training import train
 from loadtest.workloads import Forests
-from model_worker.forest.packed import find_engine
+from model_worker.forest.packed import PackedForest, find_engine
 
 SMALL = Forests("small", 2, trees=5, leaves=8, features=24)
 CATEGORICAL = replace(SMALL, name="categorical", codes=(5, 9))
@@ -42,7 +42,10 @@ def quiet(folder: Path, faults: list[str]) -> Plan:
     return Plan(1, None, folder, lambda _: None, faults.append, lambda _: None)
 
 
-@pytest.mark.skipif(find_engine() is None, reason="the engine was not built")
+needs_engine = pytest.mark.skipif(find_engine() is None, reason="the engine was not built")
+
+
+@needs_engine
 def test_every_case_is_measured_and_every_score_compared(tmp_path: Path) -> None:
     faults: list[str] = []
     found = measure(quiet(tmp_path, faults), engines.find_libraries(), SMALL, CATEGORICAL)
@@ -53,6 +56,15 @@ def test_every_case_is_measured_and_every_score_compared(tmp_path: Path) -> None
     assert found.comparison.compared > 100_000
     assert found.memory.packed_mb > 0 < found.start.child_cpu_s
     assert json.loads(json.dumps(report.document(found, "a machine")))["scores"]["different"] == {}
+
+
+@needs_engine
+def test_an_engine_that_scores_differently_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PackedForest, "predict", lambda _self, _rows, count: bytes(8 * count))
+    faults: list[str] = []
+    measure(quiet(tmp_path, faults), engines.find_libraries(), SMALL, CATEGORICAL)
+    assert "16 rows (engine): 12032 scores are not LightGBM's" in faults
+    assert not any(TABLE in fault for fault in faults)
 
 
 def test_a_score_that_is_not_lightgbms_is_counted() -> None:
