@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 
 from model_worker.forest import Candidates, Forest, Picks
@@ -15,70 +15,77 @@ def find_difference(engine: Forest, judge: Forest, model: bytes) -> str | None:
     if (engine.features, engine.classes) != (judge.features, judge.classes):
         return f"{engine.features} columns and {engine.classes} classes instead of {judge.features} and {judge.classes}"
     probes = groups(model, judge.features)
-    expected = judge.predict(b"".join(group.rows for group in probes), len(probes) * GROUP)
+    expected = judge.predict(_rows(probes), len(probes) * GROUP)
     size = len(expected) // (len(probes) * GROUP)
     for form, score in _FORMS.items():
-        for place, scores in score(engine, probes, size):
-            if scores != expected[place * size :][: len(scores)]:
-                return _told(form, place, scores, expected, size)
+        scores = score(engine, probes, size)
+        if scores != expected[: len(scores)]:
+            return _told(form, scores, expected, size)
     return None
 
 
-def _told(form: str, place: int, scores: bytes, expected: bytes, size: int) -> str:
-    rows = range(len(scores) // size)
-    row = next(row for row in rows if scores[row * size :][:size] != expected[(place + row) * size :][:size])
-    ours, theirs = (
-        array("d", part[:size]).tolist() for part in (scores[row * size :], expected[(place + row) * size :])
-    )
-    return f"probe {place + row} scored {form}: {ours} instead of {theirs}"
+def _told(form: str, scores: bytes, expected: bytes, size: int) -> str:
+    places = range(len(scores) // size)
+    place = next(place for place in places if _cut(scores, place, size) != _cut(expected, place, size))
+    ours, theirs = (array("d", _cut(part, place, size)).tolist() for part in (scores, expected))
+    return f"probe {place} scored {form}: {ours} instead of {theirs}"
 
 
-# The last two forms walk as the third does: they are tried on so many groups only.
+# A form gives the scores of all probes, or of the first of them, in their order; `size` is that of a row's, in bytes.
+_Form = Callable[[Forest, Sequence[Group], int], bytes]
+# The last two walk as the one before does: they are tried on so many groups only.
 _SOME = 32
 
-# A form yields the place of a first probe, and the scores from there on.
-_Scored = Iterator[tuple[int, bytes]]
+
+def _by_row(engine: Forest, probes: Sequence[Group], _size: int) -> bytes:
+    row_bytes = _row_bytes(probes)
+    return b"".join([engine.predict(_cut(group.rows, row, row_bytes), 1) for group in probes for row in range(GROUP)])
 
 
-def _by_row(engine: Forest, probes: Sequence[Group], _size: int) -> _Scored:
-    row_bytes = len(probes[0].rows) // GROUP
-    for place in range(len(probes) * GROUP):
-        group, row = divmod(place, GROUP)
-        yield place, engine.predict(probes[group].rows[row * row_bytes :][:row_bytes], 1)
-
-
-def _in_a_batch(engine: Forest, probes: Sequence[Group], size: int) -> _Scored:
+def _in_a_batch(engine: Forest, probes: Sequence[Group], size: int) -> bytes:
     """One row of each group after the other, so that neighbours have nothing in common."""
-    row_bytes = len(probes[0].rows) // GROUP
-    rows = [group.rows[row * row_bytes :][:row_bytes] for row in range(GROUP) for group in probes]
+    row_bytes = _row_bytes(probes)
+    rows = [_cut(group.rows, row, row_bytes) for row in range(GROUP) for group in probes]
     scores = engine.predict(b"".join(rows), len(rows))
-    for place in range(len(rows)):
-        group, row = divmod(place, GROUP)
-        yield place, scores[(row * len(probes) + group) * size :][:size]
+    return b"".join(
+        [_cut(scores, row * len(probes) + group, size) for group in range(len(probes)) for row in range(GROUP)]
+    )
 
 
-def _among_rows(engine: Forest, probes: Sequence[Group], _size: int) -> _Scored:
-    """Lists that the engine has to find by itself."""
-    yield 0, engine.predict(b"".join(group.rows for group in probes[:_SOME]), _SOME * GROUP)
-
-
-def _alone(engine: Forest, probes: Sequence[Group], _size: int) -> _Scored:
-    """Each list for one request."""
-    for place, group in enumerate(probes[:_SOME]):
-        table = engine.table(Candidates(group.columns, _own(group), GROUP))
-        yield place * GROUP, table.predict(group.rows[: len(group.rows) // GROUP], 1)
-
-
-def _picked(engine: Forest, probes: Sequence[Group], size: int) -> _Scored:
+def _in_factored_form(engine: Forest, probes: Sequence[Group], size: int) -> bytes:
     """One table for all groups that differ in the same columns; each picks its own rows out of it."""
+    scored: dict[int, bytes] = {}
     for columns in dict.fromkeys(group.columns for group in probes):
         places = [place for place, group in enumerate(probes) if group.columns == columns]
         alike = [probes[place] for place in places]
         candidates = Candidates(columns, b"".join(map(_own, alike)), len(alike) * GROUP)
-        shared = b"".join(group.rows[: len(group.rows) // GROUP] for group in alike)
         picks = Picks(array("I", [GROUP] * len(alike)).tobytes(), array("I", range(candidates.count)).tobytes())
-        scores = engine.table(candidates).predict(shared, len(alike), picks)
-        yield from ((place * GROUP, scores[n * GROUP * size :][: GROUP * size]) for n, place in enumerate(places))
+        scores = engine.table(candidates).predict(b"".join(map(_shared, alike)), len(alike), picks)
+        scored.update((place, _cut(scores, number, GROUP * size)) for number, place in enumerate(places))
+    return b"".join(scored[place] for place in range(len(probes)))
+
+
+def _as_lists_among_rows(engine: Forest, probes: Sequence[Group], _size: int) -> bytes:
+    """Lists that the engine has to find by itself."""
+    return engine.predict(_rows(probes[:_SOME]), _SOME * GROUP)
+
+
+def _as_lists_alone(engine: Forest, probes: Sequence[Group], _size: int) -> bytes:
+    """Each list whole, for one request."""
+    tables = [engine.table(Candidates(group.columns, _own(group), GROUP)) for group in probes[:_SOME]]
+    return b"".join([table.predict(_shared(group), 1) for table, group in zip(tables, probes, strict=False)])
+
+
+def _rows(probes: Sequence[Group]) -> bytes:
+    return b"".join([group.rows for group in probes])
+
+
+def _row_bytes(probes: Sequence[Group]) -> int:
+    return len(probes[0].rows) // GROUP
+
+
+def _shared(group: Group) -> bytes:
+    return group.rows[: len(group.rows) // GROUP]
 
 
 def _own(group: Group) -> bytes:
@@ -89,10 +96,14 @@ def _own(group: Group) -> bytes:
     return array("d", chain.from_iterable(zip(*columns, strict=True))).tobytes()
 
 
-_FORMS: dict[str, Callable[[Forest, Sequence[Group], int], _Scored]] = {
+def _cut(data: bytes, place: int, size: int) -> bytes:
+    return data[place * size : (place + 1) * size]
+
+
+_FORMS: dict[str, _Form] = {
     "by row": _by_row,
     "in a batch": _in_a_batch,
-    "in factored form": _picked,
-    "as lists among rows": _among_rows,
-    "as lists alone": _alone,
+    "in factored form": _in_factored_form,
+    "as lists among rows": _as_lists_among_rows,
+    "as lists alone": _as_lists_alone,
 }

@@ -12,13 +12,13 @@ import struct
 from array import array
 from collections.abc import Sequence
 from itertools import chain, cycle, islice, pairwise
-from random import Random
+from itertools import count as counting
 from typing import NamedTuple
 
 GROUP = 16
 _TURNS = 8  # of the columns, to be the candidates' own
-_GROUPS = 256
-ROWS = GROUP * _GROUPS
+# So many that 4,096 rows are tried at least; more where a column has more values than these can hold, within reason.
+_FEWEST_GROUPS, _MOST_GROUPS = 256, 1024
 
 # Among others: what LightGBM takes for zero (1e-35 as a float) and its neighbours, and where int32 ends.
 _ZERO = struct.unpack("f", struct.pack("f", 1e-35))[0]
@@ -40,26 +40,34 @@ class Group(NamedTuple):
 
 def groups(model: bytes, features: int) -> list[Group]:
     """All probes of a model whose structure was checked; the same for the same model."""
-    random = Random(len(model))
-    rows = array("d", bytes(8 * ROWS * features))
-    for column, values in enumerate(_values(model, features)):
-        rows[column::features] = _drawn(values, column % _TURNS, random)
+    values = _values(model, features)
+    count = _groups_for(max(map(len, values)))
+    rows = array("d", bytes(8 * count * GROUP * features))
+    for column, tried in enumerate(values):
+        rows[column::features] = _column(_mixed(tried, column), column % _TURNS, count)
     size = GROUP * features
     return [
-        Group(rows[group * size :][:size].tobytes(), tuple(range(group % _TURNS, features, _TURNS)))
-        for group in range(_GROUPS)
+        Group(rows[group * size : (group + 1) * size].tobytes(), tuple(range(group % _TURNS, features, _TURNS)))
+        for group in range(count)
     ]
 
 
-def _drawn(values: Sequence[float], turn: int, random: Random) -> array[float]:
-    """A column [ROWS]: a value for each row where it is the candidates' own, one for each group elsewhere.
+def _groups_for(values: int) -> int:
+    """How many groups a column needs to show so many values: of `_TURNS` groups one shows it `GROUP`, the others 1."""
+    shown = _TURNS - 1 + GROUP
+    turns = (values + shown - 1) // shown + 1  # and one more, for the two requests that every column has in common
+    return min(max(turns * _TURNS, _FEWEST_GROUPS), _MOST_GROUPS)
+
+
+def _column(values: Sequence[float], turn: int, groups: int) -> array[float]:
+    """A column: a value for each row where it is the candidates' own, one for each group elsewhere.
 
     Two of the requests know nothing, and only zeros.
     """
-    own = range(turn, _GROUPS, _TURNS)
-    endless = chain((math.nan, 0.0), cycle(random.sample(values, len(values))))
-    shared, differing = array("d", islice(endless, _GROUPS)), array("d", islice(endless, len(own) * GROUP))
-    column = array("d", bytes(8 * ROWS))
+    own = range(turn, groups, _TURNS)
+    endless = chain((math.nan, 0.0), cycle(values))
+    shared, differing = array("d", islice(endless, groups)), array("d", islice(endless, len(own) * GROUP))
+    column = array("d", bytes(8 * groups * GROUP))
     for row in range(GROUP):
         column[row::GROUP] = shared
     for place, group in enumerate(own):
@@ -67,20 +75,30 @@ def _drawn(values: Sequence[float], turn: int, random: Random) -> array[float]:
     return column
 
 
+def _mixed(values: Sequence[float], column: int) -> list[float]:
+    """`values` in an order that looks like none, another one in each column."""
+    count = len(values)
+    step = next(step for step in counting(count * 5 // 8 + column) if math.gcd(step, count) == 1)
+    return [values[(column + place * step) % count] for place in range(count)]
+
+
 def _values(model: bytes, features: int) -> list[Sequence[float]]:
     """What to try in each column: odd values, its thresholds and their neighbours, its categories."""
-    splits = set[tuple[bytes, bytes, bool]]()
+    numeric, categorical = dict[tuple[bytes, bytes], None](), set[int]()
     for columns, thresholds, kinds in _SPLITS.findall(model):
-        are_categorical = map(_CATEGORICAL.__contains__, kinds.split())
-        splits.update(zip(columns.split(), thresholds.split(), are_categorical, strict=True))
+        splits, kinds_of = list(zip(columns.split(), thresholds.split(), strict=True)), kinds.split()
+        if not _CATEGORICAL.isdisjoint(kinds_of):
+            categorical.update(
+                int(split[0]) for split, kind in zip(splits, kinds_of, strict=True) if kind in _CATEGORICAL
+            )
+            splits = [split for split, kind in zip(splits, kinds_of, strict=True) if kind not in _CATEGORICAL]
+        numeric.update(dict.fromkeys(splits))
     tried: list[list[float]] = [list(_ODD) for _ in range(features)]
-    for column, threshold, is_categorical in splits:
-        if not is_categorical:
-            value = float(threshold)
-            tried[int(column)] += (value, math.nextafter(value, -math.inf), math.nextafter(value, math.inf))
-    categories = [float(code) for code in range(_categories(model))]
-    for place in {int(column) for column, _, is_categorical in splits if is_categorical}:
-        tried[place] += categories
+    for column, threshold in numeric:
+        value = float(threshold)
+        tried[int(column)] += (value, math.nextafter(value, -math.inf), math.nextafter(value, math.inf))
+    for place in categorical:
+        tried[place] += [float(code) for code in range(_categories(model))]
     return [tuple(values) for values in tried]
 
 

@@ -29,7 +29,9 @@ class WrittenOutTable:
         """Scores, float64 [pairs, classes], of the candidates with the rows `shared`, float64 [requests, features]."""
         chosen = list(_chosen(picks) if picks else [range(self._count)] * requests)
         size = len(shared) // requests
-        rows = [self._rows(shared[size * place :][:size], positions) for place, positions in enumerate(chosen)]
+        rows = [
+            self._rows(shared[size * place : size * (place + 1)], positions) for place, positions in enumerate(chosen)
+        ]
         return self._forest.predict(b"".join(rows), sum(map(len, chosen)))
 
     def _rows(self, shared: bytes, positions: Sequence[int]) -> bytes:
