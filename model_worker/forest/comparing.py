@@ -35,6 +35,8 @@ def _told(form: str, place: int, scores: bytes, expected: bytes, size: int) -> s
 
 # The last two forms walk as the third does: they are tried on so many groups only.
 _SOME = 32
+_TIMES = 9  # a list of so many copies of a group has more candidates than the engine walks at once
+_FEW = 3  # picks, which the engine scores as rows
 
 # A form yields the place of a first probe, and the scores from there on.
 _Scored = Iterator[tuple[int, bytes]]
@@ -63,21 +65,25 @@ def _among_rows(engine: Forest, probes: Sequence[Group], _size: int) -> _Scored:
 
 
 def _alone(engine: Forest, probes: Sequence[Group], _size: int) -> _Scored:
-    """Each list for one request."""
+    """Each list for one request, once and then several times over."""
     for place, group in enumerate(probes[:_SOME]):
-        table = engine.table(Candidates(group.columns, _own(group), GROUP))
-        yield place * GROUP, table.predict(group.rows[: len(group.rows) // GROUP], 1)
+        for times in (1, _TIMES):
+            table = engine.table(Candidates(group.columns, _own(group) * times, GROUP * times))
+            scores = table.predict(group.rows[: len(group.rows) // GROUP], 1)
+            size = len(scores) // times
+            yield from ((place * GROUP, scores[copy * size :][:size]) for copy in range(times))
 
 
 def _picked(engine: Forest, probes: Sequence[Group], size: int) -> _Scored:
-    """One table for all groups that differ in the same columns; each picks its own rows out of it."""
+    """One table for all groups that differ in the same columns; each picks its own rows, a few and the rest."""
     for columns in dict.fromkeys(group.columns for group in probes):
         places = [place for place, group in enumerate(probes) if group.columns == columns]
         alike = [probes[place] for place in places]
         candidates = Candidates(columns, b"".join(map(_own, alike)), len(alike) * GROUP)
-        shared = b"".join(group.rows[: len(group.rows) // GROUP] for group in alike)
-        picks = Picks(array("I", [GROUP] * len(alike)).tobytes(), array("I", range(candidates.count)).tobytes())
-        scores = engine.table(candidates).predict(shared, len(alike), picks)
+        shared = b"".join(group.rows[: len(group.rows) // GROUP] * 2 for group in alike)
+        counts = array("I", [_FEW, GROUP - _FEW] * len(alike))
+        picks = Picks(counts.tobytes(), array("I", range(candidates.count)).tobytes())
+        scores = engine.table(candidates).predict(shared, len(counts), picks)
         yield from ((place * GROUP, scores[n * GROUP * size :][: GROUP * size]) for n, place in enumerate(places))
 
 
