@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 
 from model_worker.forest import Candidates, Forest, Picks
@@ -33,8 +34,10 @@ def _told(form: str, scores: bytes, expected: bytes, size: int) -> str:
 
 # A form gives the scores of all probes, or of the first of them, in their order; `size` is that of a row's, in bytes.
 _Form = Callable[[Forest, Sequence[Group], int], bytes]
-# The last two walk as the one before does: they are tried on so many groups only.
+# Those after the third walk as it does: they are tried on so many groups only.
 _SOME = 32
+_FEW = 3  # picks, which the engine scores as rows
+_COPIES = 9  # a list of so many copies of a group has more candidates than the engine walks at once
 
 
 def _by_row(engine: Forest, probes: Sequence[Group], _size: int) -> bytes:
@@ -53,14 +56,16 @@ def _in_a_batch(engine: Forest, probes: Sequence[Group], size: int) -> bytes:
 
 
 def _in_factored_form(engine: Forest, probes: Sequence[Group], size: int) -> bytes:
-    """One table for all groups that differ in the same columns; each picks its own rows out of it."""
+    """One table for all groups that differ in the same columns; each picks its own rows, a few and then the rest."""
     scored: dict[int, bytes] = {}
     for columns in dict.fromkeys(group.columns for group in probes):
         places = [place for place, group in enumerate(probes) if group.columns == columns]
         alike = [probes[place] for place in places]
         candidates = Candidates(columns, b"".join(map(_own, alike)), len(alike) * GROUP)
-        picks = Picks(array("I", [GROUP] * len(alike)).tobytes(), array("I", range(candidates.count)).tobytes())
-        scores = engine.table(candidates).predict(b"".join(map(_shared, alike)), len(alike), picks)
+        counts = array("I", [_FEW, GROUP - _FEW] * len(alike))
+        picks = Picks(counts.tobytes(), array("I", range(candidates.count)).tobytes())
+        shared = b"".join([2 * _shared(group) for group in alike])
+        scores = engine.table(candidates).predict(shared, len(counts), picks)
         scored.update((place, _cut(scores, number, GROUP * size)) for number, place in enumerate(places))
     return b"".join(scored[place] for place in range(len(probes)))
 
@@ -72,8 +77,16 @@ def _as_lists_among_rows(engine: Forest, probes: Sequence[Group], _size: int) ->
 
 def _as_lists_alone(engine: Forest, probes: Sequence[Group], _size: int) -> bytes:
     """Each list whole, for one request."""
-    tables = [engine.table(Candidates(group.columns, _own(group), GROUP)) for group in probes[:_SOME]]
-    return b"".join([table.predict(_shared(group), 1) for table, group in zip(tables, probes, strict=False)])
+    return b"".join([_alone(engine, group, 1) for group in probes[:_SOME]])
+
+
+def _copy_in_long_lists(engine: Forest, probes: Sequence[Group], size: int, copy: int) -> bytes:
+    """Each list several times over in one, of which one copy's scores are given."""
+    return b"".join([_cut(_alone(engine, group, _COPIES), copy, GROUP * size) for group in probes[:_SOME]])
+
+
+def _alone(engine: Forest, group: Group, copies: int) -> bytes:
+    return engine.table(Candidates(group.columns, _own(group) * copies, GROUP * copies)).predict(_shared(group), 1)
 
 
 def _rows(probes: Sequence[Group]) -> bytes:
@@ -106,4 +119,5 @@ _FORMS: dict[str, _Form] = {
     "in factored form": _in_factored_form,
     "as lists among rows": _as_lists_among_rows,
     "as lists alone": _as_lists_alone,
+    **{f"in copy {copy} of a long list": partial(_copy_in_long_lists, copy=copy) for copy in (0, _COPIES - 1)},
 }

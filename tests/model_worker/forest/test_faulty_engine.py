@@ -1,0 +1,70 @@
+"""What an engine does wrong speaks against the engine, never against the model: LightGBM serves it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from model_worker.proof import Proof, trial_command
+from tests.model_worker.forest.mutants import Mutant, build
+
+AMPLE_S = 60.0
+MEMORY_MB = 1024
+
+
+def objection(mutant: Mutant, model: Path, library: str, folder: Path, cpu_s: float, wall_s: float) -> str | None:
+    """What the proof says of an engine with a fault."""
+    command = trial_command(library, MEMORY_MB, cpu_s, build(mutant, folder))
+    with model.open("rb") as file:
+        return Proof(file, command, wall_s).wait()
+
+
+PACK = "packer to = {.packed"
+PREDICT = "uint32_t limit = f->columns / 4;"
+HOARD = (
+    "for (size_t i = 0; i < 5000; i++) { void *part = malloc(1 << 20); if (!part) break; memset(part, 1, 1 << 20); }"
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "place", "fault", "said"),
+    [
+        (
+            "rows.c",
+            "(*first < value)",
+            "(*first <= value)",
+            r"the proof failed: probe \d+ scored by row: \[.+\] instead of",
+        ),
+        (
+            "tables.c",
+            "<< count % 64) - 1",
+            "<< count % 64) - 2",
+            r"the proof failed: probe \d+ scored as lists among rows: ",
+        ),
+        ("pack.c", PACK, f"abort(); {PACK}", r"the proof failed: it crashed \(SIGABRT\)"),
+        ("tables.c", PREDICT, f"*(volatile int *)8 = 1; {PREDICT}", r"the proof failed: it crashed \(SIGSEGV\)"),
+        ("tables.c", PREDICT, f"for (;;); {PREDICT}", "the proof failed: it used all the CPU time of --proof-s"),
+        ("pack.c", PACK, f"exit(3); {PACK}", "the proof failed: it broke"),
+        ("pack.c", PACK, f"{HOARD} {PACK}", "the proof failed: out of memory"),
+        ("tables.c", PREDICT, f"{HOARD} {PREDICT}", "the proof failed: out of memory"),
+    ],
+    ids=["threshold", "mask", "crash in packing", "crash", "hang", "exit", "no memory in packing", "no memory"],
+)
+def test_the_child_says_what_is_wrong_with_an_engine(
+    source: str, place: str, fault: str, said: str, model_path: Path, library: str, tmp_path: Path
+) -> None:
+    told = objection(Mutant(fault, source, place, fault), model_path, library, tmp_path, cpu_s=2, wall_s=AMPLE_S)
+    assert re.match(said, told or "nothing")
+
+
+def test_an_engine_that_only_waits_is_an_objection(model_path: Path, library: str, tmp_path: Path) -> None:
+    waits = Mutant("waits", "tables.c", PREDICT, f"int pause(void); for (;;) pause(); {PREDICT}")
+    told = objection(waits, model_path, library, tmp_path, cpu_s=AMPLE_S, wall_s=3.0)
+    assert told == "the proof failed: it had no result after 3 s (--proof-s)"
+
+
+def test_a_sound_engine_meets_no_objection(model_path: Path, library: str, tmp_path: Path) -> None:
+    sound = Mutant("none", "rows.c", "SMALLEST = 1e-35f", "SMALLEST = 1e-35f")
+    assert objection(sound, model_path, library, tmp_path, cpu_s=AMPLE_S, wall_s=AMPLE_S) is None
