@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from array import array
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,14 +16,42 @@ def find_difference(engine: Forest, judge: Forest, model: bytes) -> str | None:
     """The first probe that the engine does not score as the judge does, to the last bit, as a sentence; or None."""
     if (engine.features, engine.classes) != (judge.features, judge.classes):
         return f"{engine.features} columns and {engine.classes} classes instead of {judge.features} and {judge.classes}"
-    probes = groups(model, judge.features)
-    expected = judge.predict(_rows(probes), len(probes) * GROUP)
-    size = len(expected) // (len(probes) * GROUP)
-    for form, score in _FORMS.items():
-        scores = score(engine, probes, size)
+    probes, size = groups(model, judge.features), _FLOAT64_BYTES * judge.classes
+    judgement = _Judgement(judge, probes)
+    scored = {form: score(engine, probes, size) for form, score in _FORMS.items()}
+    expected = judgement.scores()
+    for form, scores in scored.items():
         if scores != expected[: len(scores)]:
             return _told(form, scores, expected, size)
     return None
+
+
+class _Judgement:
+    """What the judge says of the probes, on a thread of its own: the longest wait, and both let go of Python's lock."""
+
+    def __init__(self, judge: Forest, probes: Sequence[Group]) -> None:
+        self._judge = judge
+        self._probes = probes
+        self._scores: bytes | Exception | None = None
+        # A daemon: when the engine cannot go on, nobody waits for it.
+        self._thread = threading.Thread(target=self._predict, daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # there is no room for its stack
+            raise MemoryError(str(error)) from error
+
+    def scores(self) -> bytes:
+        """Waits for them; raises what the judge raised."""
+        self._thread.join()
+        if not isinstance(self._scores, bytes):
+            raise self._scores or MemoryError
+        return self._scores
+
+    def _predict(self) -> None:
+        try:
+            self._scores = self._judge.predict(_rows(self._probes), len(self._probes) * GROUP)
+        except Exception as error:  # raised again where it is awaited
+            self._scores = error
 
 
 def _told(form: str, scores: bytes, expected: bytes, size: int) -> str:
@@ -31,6 +60,8 @@ def _told(form: str, scores: bytes, expected: bytes, size: int) -> str:
     ours, theirs = (array("d", _cut(part, place, size)).tolist() for part in (scores, expected))
     return f"probe {place} scored {form}: {ours} instead of {theirs}"
 
+
+_FLOAT64_BYTES = 8
 
 # A form gives the scores of all probes, or of the first of them, in their order; `size` is that of a row's, in bytes.
 _Form = Callable[[Forest, Sequence[Group], int], bytes]

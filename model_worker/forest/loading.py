@@ -29,8 +29,8 @@ def _packed(engine: str, model: bytes) -> Forest:
 
     try:
         return PackedForest(engine, model)
-    except NotPackedError as error:
-        raise BadModel(f"the engine does not take it any more: {error}") from error
+    except (NotPackedError, MemoryError) as error:
+        raise BadModel(f"the engine does not take it any more: {error or 'out of memory'}") from error
 
 
 def _in_lightgbm(library: str, model: bytes, num_threads: int) -> Forest:

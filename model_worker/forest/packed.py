@@ -25,14 +25,14 @@ def find_engine() -> str | None:
 
 
 class PackedForest:
-    """A packed model behind the port `Forest`; packed at construction, raises `NotPackedError`."""
+    """A packed model behind the port `Forest`; packed at construction, raises `NotPackedError` or MemoryError."""
 
     def __init__(self, engine: str, model: bytes) -> None:
         self._library = _load(engine)
         reason = ctypes.create_string_buffer(_REASON_BYTES)
         self._packed = self._library.forest_pack(model, len(model), reason, _REASON_BYTES)
         if not self._packed:
-            raise NotPackedError(reason.value.decode() or "out of memory")
+            raise _refusal(reason.value.decode())
         self.features = self._library.forest_columns(self._packed)
         self.classes = self._library.forest_classes(self._packed)
         self._scores: ctypes.Array[ctypes.c_double] = (ctypes.c_double * self.classes)()
@@ -63,6 +63,10 @@ class PackedForest:
         if status:
             raise MemoryError
         return ctypes.string_at(self._scores, rows * self.classes * _FLOAT64_BYTES)
+
+
+def _refusal(reason: str) -> Exception:
+    return NotPackedError(reason) if reason not in ("", "out of memory") else MemoryError(reason)
 
 
 class PackedTable:

@@ -24,7 +24,8 @@ def objection(mutant: Mutant, model: Path, library: str, folder: Path, cpu_s: fl
 PACK = "packer to = {.packed"
 PREDICT = "uint32_t limit = f->columns / 4;"
 HOARD = (
-    "for (size_t i = 0; i < 5000; i++) { void *part = malloc(1 << 20); if (!part) break; memset(part, 1, 1 << 20); }"
+    "for (size_t size = 1 << 20; size >= 1 << 10; size /= 4)"
+    " for (void *part; (part = malloc(size)) != NULL;) memset(part, 1, size);"
 )
 
 
