@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mesh import __version__
 from mesh.errors import NotFound
+from mesh.factored_rows import PROPERTY
 from mesh.model_file import ModelHeader, to_properties
 from mesh.wire import inference_pb2 as oip
 from model_worker.tensors import INPUT, OUTPUT
@@ -36,13 +36,17 @@ def server_metadata() -> oip.ServerMetadataResponse:
     return oip.ServerMetadataResponse(name="ensemble-mesh model worker", version=__version__)
 
 
-def model_metadata(identity: Identity) -> oip.ModelMetadataResponse:
-    """The answer to ModelMetadata; `properties` are those of `mesh.model_file`, and the file's SHA-256."""
+def model_metadata(identity: Identity, max_rows: int) -> oip.ModelMetadataResponse:
+    """The answer to ModelMetadata of a worker that takes up to `max_rows` in a request.
+
+    `properties` are those of `mesh.model_file`, the file's SHA-256, and the one of `mesh.factored_rows`.
+    """
     header = identity.header
     response = oip.ModelMetadataResponse(name=identity.name, versions=[MODEL_VERSION], platform=PLATFORM)
     response.inputs.add(name=INPUT, datatype="FP64", shape=_input_shape(header))
     response.outputs.add(name=OUTPUT, datatype="FP64", shape=_output_shape(header))
-    response.properties.update(_properties(identity))
+    response.properties.update(to_properties(header), sha256=identity.sha256)
+    response.properties[PROPERTY] = str(max_rows)
     return response
 
 
@@ -53,10 +57,6 @@ def model_config(identity: Identity) -> oip.ModelConfigResponse:
     config.input.add(name=INPUT, data_type=oip.TYPE_FP64, dims=_input_shape(header))
     config.output.add(name=OUTPUT, data_type=oip.TYPE_FP64, dims=_output_shape(header))
     return oip.ModelConfigResponse(config=config)
-
-
-def _properties(identity: Identity) -> Mapping[str, str]:
-    return {**to_properties(identity.header), "sha256": identity.sha256}
 
 
 def _input_shape(header: ModelHeader) -> list[int]:
