@@ -33,6 +33,12 @@ class NotSupported(MeshError):
     code = grpc.StatusCode.FAILED_PRECONDITION
 
 
+class UnknownCandidates(MeshError):
+    """A message names candidates that have not come on its stream: to be sent again, with them."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
 class Overloaded(MeshError):
     """A queue is full; refused at once, before any work was done."""
 

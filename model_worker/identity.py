@@ -8,6 +8,7 @@ from typing import Literal
 
 from mesh import __version__
 from mesh.errors import NotFound
+from mesh.factored_rows import PROPERTY
 from mesh.model_file import ModelHeader, to_properties
 from mesh.wire import inference_pb2 as oip
 from model_worker.tensors import INPUT, OUTPUT
@@ -57,13 +58,17 @@ def server_metadata() -> oip.ServerMetadataResponse:
     return oip.ServerMetadataResponse(name="ensemble-mesh model worker", version=__version__)
 
 
-def model_metadata(identity: Identity) -> oip.ModelMetadataResponse:
-    """The answer to ModelMetadata; `properties` are those of `mesh.model_file`, the file's SHA-256 and the engine."""
+def model_metadata(identity: Identity, max_rows: int) -> oip.ModelMetadataResponse:
+    """The answer to ModelMetadata of a worker that takes up to `max_rows` in a request.
+
+    `properties` are those of `mesh.model_file`, the file's SHA-256, the engine, and the one of
+    `mesh.factored_rows`.
+    """
     header = identity.header
     response = oip.ModelMetadataResponse(name=identity.name, versions=[MODEL_VERSION], platform=PLATFORM)
     response.inputs.add(name=INPUT, datatype="FP64", shape=_input_shape(header))
     response.outputs.add(name=OUTPUT, datatype="FP64", shape=_output_shape(header))
-    response.properties.update(_properties(identity))
+    response.properties.update(_properties(identity), **{PROPERTY: str(max_rows)})
     return response
 
 

@@ -35,7 +35,7 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
     async with AsyncExitStack() as parts:
         stop = await parts.enter_async_context(stop_signal())
         queue = await parts.enter_async_context(running_queue(forest, limits, tally.record, settings.drain_s))
-        service = InferenceService(identity, queue, settings.max_batch_rows, tally.refuse)
+        service = InferenceService(identity, queue, forest.table, settings.max_batch_rows, tally.refuse)
         health = Health([SERVICE])
         server = grpc.aio.server(options=server_options(MESSAGE_LIMIT_BYTES))
         add_GRPCInferenceServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]

@@ -15,17 +15,21 @@ import grpc
 from mesh.errors import MeshError, Unavailable
 from mesh.wire import inference_pb2 as oip
 from mesh.wire import inference_pb2_grpc
-from model_worker.batch import Waiter, Work
+from model_worker.batch import Pairs, Waiter, Work
+from model_worker.candidates import ReadyLists, RememberedCandidates
+from model_worker.factored import decode_factored, is_factored
+from model_worker.forest import Candidates, CandidateTable
 from model_worker.identity import Identity, model_config, model_metadata, server_metadata
 from model_worker.queue import CallWaiter
 from model_worker.replies import Replies
 from model_worker.stream import Answer, Outbox, Refusal, StreamWaiter
-from model_worker.tensors import Question, decode, expiry_ns
+from model_worker.tensors import Question, check_outputs, decode, expiry_ns
 
 log = logging.getLogger(__name__)
 
 SERVICE = oip.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 _INTERNAL = MeshError("internal error")
+DRAINING = "draining: no new work is taken"
 
 Context = grpc.aio.ServicerContext[Any, Any]
 _Request = TypeVar("_Request")
@@ -67,15 +71,24 @@ class Admission(Protocol):
 class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
     """Answers for the model of `identity` out of `queue`, in requests of up to `max_rows` rows.
 
-    `refused` is told the code of each request that was not admitted.
+    `make_ready` is the forest's: it makes a table of candidates. `refused` is told the code of each request that was
+    not admitted.
     """
 
-    def __init__(self, identity: Identity, queue: Admission, max_rows: int, refused: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        queue: Admission,
+        make_ready: Callable[[Candidates], CandidateTable],
+        max_rows: int,
+        refused: Callable[[str], None],
+    ) -> None:
         self._identity = identity
         self._features = len(identity.header.feature_names)
         self._queue = queue
         self._max_rows = max_rows
         self._refused = refused
+        self._lists = ReadyLists(make_ready)
         self._replies = Replies(identity.name, identity.header.classes)
         self._draining = False
         self._readers: set[asyncio.Task[None]] = set()
@@ -114,9 +127,9 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def ModelMetadata(self, request: oip.ModelMetadataRequest, _context: Context) -> oip.ModelMetadataResponse:
         """The model's tensors, and its header as properties; refused at a drain, when nobody should come to stay."""
         if self._draining:
-            raise Unavailable("draining: no new work is taken")
+            raise Unavailable(DRAINING)
         self._identity.check(request.name, request.version)
-        return model_metadata(self._identity)
+        return model_metadata(self._identity, self._max_rows)
 
     @_translated
     async def ModelConfig(self, request: oip.ModelConfigRequest, _context: Context) -> oip.ModelConfigResponse:
@@ -128,7 +141,8 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def ModelInfer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
         """Scores the rows of one request; a call that ends before its turn costs nothing."""
         waiter = CallWaiter()
-        question = self._enter(request, lambda _question: waiter, _remaining_s(context))
+        remembered = RememberedCandidates(self._lists)
+        question = await self._enter(request, remembered, lambda _question: waiter, _remaining_s(context))
         response = oip.ModelInferResponse()
         self._replies.fill(response, request.id, question, await waiter.scored())
         return response
@@ -136,7 +150,7 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def ModelStreamInfer(self, _requests: object, context: Context) -> None:
         """Reads, predicts and writes at the same time; ends well when the client has, or at a drain."""
         if self._draining:
-            await _abort(context, Unavailable("draining: no new work is taken"))
+            await _abort(context, Unavailable(DRAINING))
         outbox = Outbox()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -151,26 +165,31 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
         reader.add_done_callback(self._readers.discard)
 
     async def _read(self, context: Context, outbox: Outbox) -> None:
+        remembered = RememberedCandidates(self._lists)
         try:
             while (request := await context.read()) is not grpc.aio.EOF:
-                self._admit(request, outbox)
+                await self._admit(request, remembered, outbox)
                 await outbox.room()
         finally:
             outbox.finish()
 
-    def _admit(self, request: oip.ModelInferRequest, outbox: Outbox) -> None:
+    async def _admit(self, request: oip.ModelInferRequest, remembered: RememberedCandidates, outbox: Outbox) -> None:
         outbox.expect()
         try:
-            self._enter(request, functools.partial(StreamWaiter, outbox, request.id))
+            await self._enter(request, remembered, functools.partial(StreamWaiter, outbox, request.id))
         except MeshError as error:
             outbox.deliver(Refusal(request.id, error))
+        except asyncio.CancelledError:  # a drain began while its candidates were made ready
+            outbox.deliver(Refusal(request.id, Unavailable(DRAINING)))
+            raise
         except Exception:  # one message must not end a stream that many share
             log.exception("a message of a stream failed")
             outbox.deliver(Refusal(request.id, _INTERNAL))
 
-    def _enter(
+    async def _enter(
         self,
         request: oip.ModelInferRequest,
+        remembered: RememberedCandidates,
         waiter_for: Callable[[Question], Waiter],
         remaining_s: float = math.inf,
     ) -> Question:
@@ -178,14 +197,24 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
         now_ns = time.monotonic_ns()
         try:
             self._identity.check(request.model_name, request.model_version)
-            question = decode(request, self._features, self._max_rows)
+            question = await self._question(request, remembered)
             expires_ns = min(expiry_ns(request, now_ns), now_ns + remaining_s * 1e9)
             waiter = waiter_for(question)
-            self._queue.submit(Work(question.rows, question.count, waiter, now_ns, expires_ns))
+            self._queue.submit(Work(question.rows, question.count, waiter, now_ns, expires_ns, question.pairs))
         except MeshError as error:
             self._refused(error.code.name)
             raise
         return question
+
+    async def _question(self, request: oip.ModelInferRequest, remembered: RememberedCandidates) -> Question:
+        if not is_factored(request):
+            return decode(request, self._features, self._max_rows)
+        check_outputs(request)
+        factored = decode_factored(request, self._features)
+        candidates = await remembered.named(factored.name, factored.brought)
+        count = factored.pairs(candidates.listed.count, self._max_rows)
+        pairs = Pairs(candidates.table, factored.requests, factored.picks)
+        return Question(factored.shared, count, raw=True, pairs=pairs)
 
     def _message(self, answer: Answer | Refusal) -> oip.ModelStreamInferResponse:
         if isinstance(answer, Refusal):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mesh.errors import WrongRequest
 from mesh.wire.inference_pb2 import ModelInferRequest, ModelInferResponse
+from model_worker.batch import Pairs
 
 INPUT, OUTPUT = "features", "scores"
 _FLOAT64_BYTES = 8
@@ -18,11 +19,15 @@ _FIELDS = {"FP64": "fp64_contents", "FP32": "fp32_contents"}
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The rows of one request, float64 [count, features] in a row, and whether they came as raw bytes."""
+    """The rows of one request, float64 [count, features] in a row, and whether they came as raw bytes.
+
+    With `pairs`, `rows` are those that the pairs of candidates share, and `count` counts the pairs.
+    """
 
     rows: bytes
     count: int
     raw: bool
+    pairs: Pairs | None = None
 
 
 def decode(request: ModelInferRequest, features: int, max_rows: int) -> Question:
@@ -35,12 +40,17 @@ def decode(request: ModelInferRequest, features: int, max_rows: int) -> Question
     if tensor.datatype not in _TYPECODES:
         raise WrongRequest(f"inputs[0].datatype: must be FP64 or FP32, not '{tensor.datatype}'")
     count = _row_count(tensor.shape, features, max_rows)
-    for output in request.outputs:
-        if output.name != OUTPUT:
-            raise WrongRequest(f"outputs: the only one is '{OUTPUT}', not '{output.name}'")
+    check_outputs(request)
     if request.raw_input_contents:
         return Question(_raw_rows(request, count * features), count, raw=True)
     return Question(_typed_rows(tensor, count * features), count, raw=False)
+
+
+def check_outputs(request: ModelInferRequest) -> None:
+    """Raises `WrongRequest` when `request` wants what no worker has."""
+    for output in request.outputs:
+        if output.name != OUTPUT:
+            raise WrongRequest(f"outputs: the only one is '{OUTPUT}', not '{output.name}'")
 
 
 def encode(scores: bytes, question: Question, classes: int, response: ModelInferResponse) -> None:

@@ -39,6 +39,7 @@ from supervisor.metrics import Metrics, StateOnDemand
 from supervisor.panel import Panel
 from supervisor.pool import ModelPool
 from supervisor.pressure import Pressure
+from supervisor.ranking import Ranking
 from supervisor.readiness import stopped_before_ready
 from supervisor.rows import RowPlanner
 from supervisor.service import OffersService
@@ -181,6 +182,7 @@ def open_cache(features: Features, store: FeatureStore, log: FeatureLog) -> Feat
 def build_game(catalog: Catalog, features: FeatureCache, pressure: Pressure, metrics: Metrics) -> Game:
     """A game and its ensembles, not connected to any replica yet."""
     offers = catalog_files.offers_of(catalog.offers) if catalog.offers else None
+    ranking = Ranking(offers, catalog.offers.rank_by == "expected_revenue") if catalog.offers and offers else None
     planner = RowPlanner(Sources(features.columns, catalog.context, offers))
     ensembles = {
         name: Ensemble(
@@ -191,7 +193,7 @@ def build_game(catalog: Catalog, features: FeatureCache, pressure: Pressure, met
                 tuple(ModelPool(model, planner, features.columns, pressure.report) for model in version.models)
             ),
             features=features,
-            offers=offers,
+            ranking=ranking,
             log=metrics.of(catalog.game, name),
         )
         for name, version in catalog.versions.items()

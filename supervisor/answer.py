@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.typing import NDArray
-
-from mesh.offers_table import OffersTable
 
 
 class Source(enum.Enum):
@@ -64,24 +58,3 @@ class Answer:
     features_age_s: float | None = None
     unknown_player: bool = False
     timings: Timings = field(default_factory=Timings)
-
-
-def rank(
-    table: OffersTable, candidates: Sequence[int], scores: NDArray[np.float64], by_revenue: bool, limit: int
-) -> tuple[RankedOffer, ...]:
-    """The best `limit` of `candidates` (positions in `table`), best first; equals stay in candidate order.
-
-    `scores` [candidates]; an offer without a price ranks last by expected revenue.
-    """
-    prices = table.prices
-    revenues = None if prices is None else scores * np.array([prices[offer] for offer in candidates])
-    keys = np.nan_to_num(revenues, nan=-np.inf) if by_revenue and revenues is not None else scores
-    best = np.argsort(-keys, kind="stable")[:limit]
-    return tuple(
-        RankedOffer(
-            table.ids[candidates[place]],
-            float(scores[place]),
-            None if revenues is None or np.isnan(revenues[place]) else float(revenues[place]),
-        )
-        for place in best.tolist()
-    )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesh.errors import Expired, MeshError, Unavailable
-from supervisor.rows import RowMatrix
+from supervisor.encoding import FactoredPart, RowMatrix
 
 
 class Ballot:
@@ -68,7 +68,7 @@ class Leg:
         self._index = index
         self._outputs = outputs
         self._column = column
-        self._left = len(matrix.rows)
+        self._left = matrix.count
 
     def cast(self, start: int, stop: int, scores: NDArray[np.float64]) -> None:
         """Writes the votes of some rows down; late ones are dropped."""
@@ -109,9 +109,13 @@ class Shipment:
         """How many rows it carries."""
         return self.stop - self.start
 
-    def tensor(self) -> bytes:
+    def plain(self) -> bytes:
         """The encoded rows."""
-        return self.leg.matrix.tensor(self.start, self.stop)
+        return self.leg.matrix.plain(self.start, self.stop)
+
+    def factored(self) -> FactoredPart | None:
+        """The same in factored rows, where these are less."""
+        return self.leg.matrix.factored(self.start, self.stop)
 
     def budget_s(self) -> float:
         """The time that is left for an answer."""
@@ -122,7 +126,8 @@ class Shipment:
         return not self.leg.done.done()
 
     def split(self, rows: int) -> Shipment:
-        """Cuts off the first `rows` and keeps the rest."""
-        first = Shipment(self.leg, self.start, self.start + rows, self.tries)
-        self.start += rows
+        """Cuts off the first `rows`, or a few less, and keeps the rest."""
+        cut = self.leg.matrix.cut(self.start, self.start + rows)
+        first = Shipment(self.leg, self.start, cut, self.tries)
+        self.start = cut
         return first

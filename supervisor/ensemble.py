@@ -9,12 +9,12 @@ from typing import Protocol
 
 from mesh.catalog import Catalog, Version
 from mesh.errors import Overloaded
-from mesh.offers_table import OffersTable
 from supervisor.answer import Answer, RankedOffer, Reason, Source, Timings
 from supervisor.cohort import Cohorts, Ticket
 from supervisor.features.cache import FeatureCache
 from supervisor.journey import CohortJourney
 from supervisor.panel import Panel
+from supervisor.ranking import Ranking
 
 
 class AnswerLog(Protocol):
@@ -31,14 +31,14 @@ class AnswerLog(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ensemble:
-    """One version's panel, features, offers and rules; the route of its cohorts."""
+    """One version's panel, features and rules; the route of its cohorts. A game without offers has no ranking."""
 
     catalog: Catalog
     name: str
     version: Version
     panel: Panel
     features: FeatureCache
-    offers: OffersTable | None
+    ranking: Ranking | None
     log: AnswerLog
 
     @property

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from mesh.catalog import Catalog, ContextKind
-from mesh.errors import NotFound, NotSupported, WrongRequest
+from mesh.errors import MeshError, NotFound, NotSupported, WrongRequest
 from mesh.offers_table import OffersTable
 from supervisor.cohort import Ticket
 from supervisor.ensemble import Ensemble
@@ -61,13 +61,13 @@ class Game:
         offer_id = request.offer_id or self.catalog.offers.fallback
         (offer,) = self._candidates([offer_id], "offer_id")
         if ensemble.version.combine.kind == "rank_mean":  # a rank has a meaning only among the others
-            return self._ticket(request, tuple(range(len(self.offers.ids))), 0, offer, remaining_s), offer_id
+            return self._ticket(request, range(len(self.offers.ids)), 0, offer, remaining_s), offer_id
         return self._ticket(request, (offer,), 0, 0, remaining_s), offer_id
 
     def _ticket(
         self,
         request: Any,
-        offers: tuple[int, ...],
+        offers: Sequence[int],
         limit: int,
         scored: int | None,
         remaining_s: float | None,
@@ -84,20 +84,26 @@ class Game:
         # Half of a very short deadline is kept for the way home; of the others the same few milliseconds.
         return min(budget_s, remaining_s - min(self.catalog.reserve_ms / 1000, max(0.0, remaining_s) / 2))
 
-    def _candidates(self, offer_ids: Sequence[str], field: str = "offer_ids") -> tuple[int, ...]:
+    def _candidates(self, offer_ids: Sequence[str], field: str = "offer_ids") -> Sequence[int]:
         table = self.offers
         if table is None:
             return ()
         if not offer_ids:
-            return tuple(range(len(table.ids)))
+            return range(len(table.ids))
+        try:
+            candidates = tuple(map(table.positions.__getitem__, offer_ids))
+        except KeyError:
+            raise self._unknown(offer_ids, table.positions, field) from None
+        if len(set(candidates)) < len(candidates):
+            raise WrongRequest("offer_ids: an offer is named twice; name each once")
+        return candidates
+
+    def _unknown(self, offer_ids: Sequence[str], known: Container[str], field: str) -> MeshError:
+        """What is wrong with the first of `offer_ids` that is not one."""
         for offer in offer_ids:
             check_id(field, offer, required=True)
-        unknown = [offer for offer in offer_ids if offer not in table.positions]
-        if unknown:
-            raise NotFound(f"{field}: {self.catalog.game} has no offer {unknown[0]!r}")
-        if len(set(offer_ids)) < len(offer_ids):
-            raise WrongRequest("offer_ids: an offer is named twice; name each once")
-        return tuple(table.positions[offer] for offer in offer_ids)
+        unknown = next(offer for offer in offer_ids if offer not in known)
+        return NotFound(f"{field}: {self.catalog.game} has no offer {unknown!r}")
 
     def _context(self, given: Mapping[str, Any]) -> dict[str, Value]:
         return {name: self._context_value(name, value) for name, value in given.items()}

@@ -8,13 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mesh.errors import MeshError
 from mesh.player_features import PlayerFeatures
 from supervisor import tally
-from supervisor.answer import Answer, RankedOffer, Reason, Source, Timings, rank
+from supervisor.answer import Answer, Reason, Source, Timings
 from supervisor.ballot import Ballot
 from supervisor.cohort import Ticket
 from supervisor.features.cache import FeatureRead
@@ -125,13 +122,13 @@ class CohortJourney:
         if result.scores is None or result.votes < quorum:
             reason = Reason("quorum", f"{result.votes} of the {quorum} votes needed")
             return self._ensemble.fallback(reason, result.missing, timings)
-        passenger, offers = seat.ticket.passenger, self._ensemble.offers
-        alone = seat.ticket.scored is not None or offers is None
+        ticket = seat.ticket
+        ranking = None if ticket.scored is not None else self._ensemble.ranking
         answer = Answer(
             Source.PARTIAL if result.missing else Source.ENSEMBLE,
             self._amiss(seat, result),
-            score=float(result.scores[seat.ticket.scored or 0]) if alone else None,
-            offers=() if alone else self._rank(passenger.offers, result.scores, seat.ticket.limit),
+            score=float(result.scores[ticket.scored or 0]) if ranking is None else None,
+            offers=() if ranking is None else ranking.best(ticket.passenger.offers, result.scores, ticket.limit),
             missing=result.missing,
             features_age_s=time.time() - seat.player.written_at_s if seat.player else None,
             unknown_player=seat.player is None and seat.unread is None,
@@ -139,12 +136,6 @@ class CohortJourney:
         )
         timings.combine_s = time.monotonic() - self._departed_s - timings.features_s - timings.fan_out_s
         return answer
-
-    def _rank(self, candidates: Sequence[int], scores: NDArray[np.float64], limit: int) -> tuple[RankedOffer, ...]:
-        offers, rules = self._ensemble.offers, self._ensemble.catalog.offers
-        if offers is None or rules is None:
-            return ()
-        return rank(offers, candidates, scores, rules.rank_by == "expected_revenue", limit)
 
     def _amiss(self, seat: Seat, result: Tally) -> Reason | None:
         if result.missing:

@@ -8,21 +8,24 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import grpc
 import numpy as np
 from numpy.typing import NDArray
 
 from mesh import serving
-from mesh.errors import MeshError, Overloaded, Unavailable
+from mesh.errors import MeshError, Overloaded, Unavailable, UnknownCandidates
+from mesh.factored_rows import pairs_taken
 from mesh.model_file import BadModel, ModelHeader, from_properties
 from mesh.wire import inference_pb2 as oip
+from supervisor.encoding import FactoredPart
 
 LaneState = Literal["connecting", "up", "down"]
 CONNECT_S = 2.0
 BACKOFF_S = (0.1, 0.2, 0.4, 0.5)
 _SERVICE = "/inference.GRPCInferenceService/"
+_ERRORS: dict[str, type[MeshError]] = {"RESOURCE_EXHAUSTED": Overloaded, "FAILED_PRECONDITION": UnknownCandidates}
 _log = logging.getLogger("supervisor.lane")
 
 
@@ -43,13 +46,22 @@ class Shipment(Protocol):
         """How many rows it carries."""
         ...
 
-    def tensor(self) -> bytes:
+    def plain(self) -> bytes:
         """The encoded part of the request that carries the rows."""
+        ...
+
+    def factored(self) -> FactoredPart | None:
+        """The same in factored rows, where these are less."""
         ...
 
     def budget_s(self) -> float:
         """The time that is left for an answer."""
         ...
+
+
+class _Sent(NamedTuple):
+    shipment: Shipment
+    with_candidates: bool
 
 
 class LaneOwner(Protocol):
@@ -83,10 +95,12 @@ class Lane:
         self.state: LaneState = "connecting"
         self.why_down = "connecting"
         self.outstanding_rows = 0
+        self.max_pairs: int | None = None  # in a message of factored rows; None: the replica takes none
         self._model = model
         self._owner = owner
         self._numbers = count(1)
-        self._outstanding: dict[str, Shipment] = {}
+        self._outstanding: dict[str, _Sent] = {}
+        self._remembered: str | None = None  # the candidates that the replica has from this stream
         self._outbox: deque[bytes] = deque()
         self._wake: asyncio.Future[None] | None = None
         self._emptied: asyncio.Future[None] | None = None
@@ -94,14 +108,25 @@ class Lane:
     def send(self, shipment: Shipment) -> None:
         """Puts `shipment` on the lane; its owner hears of it exactly once, by `on_reply` or `on_down`."""
         number = str(next(self._numbers))
-        self._outstanding[number] = shipment
+        rows, with_candidates = self._encoded(shipment)
+        self._outstanding[number] = _Sent(shipment, with_candidates)
         self.outstanding_rows += shipment.rows
         head = oip.ModelInferRequest(model_name=self._model, id=number)
         head.parameters["timeout"].int64_param = max(1, int(shipment.budget_s() * 1e6))
         # Two encoded messages, one after the other, are the encoding of their merge: the rows are encoded once for all.
-        self._outbox.append(head.SerializeToString() + shipment.tensor())
+        self._outbox.append(head.SerializeToString() + rows)
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
+
+    def _encoded(self, shipment: Shipment) -> tuple[bytes, bool]:
+        """The rows as the replica takes them, and whether with candidates that it does not remember."""
+        part = None if self.max_pairs is None else shipment.factored()
+        if part is None:
+            return shipment.plain(), False
+        if part.candidates.name == self._remembered:
+            return part.encoded, False
+        self._remembered = part.candidates.name
+        return part.candidates.encoded + part.encoded, True
 
     async def emptied(self) -> None:
         """Returns when nothing is outstanding: all has come back, or was lost with the stream."""
@@ -141,6 +166,7 @@ class Lane:
         metadata = await ask(oip.ModelMetadataRequest(name=self._model), timeout=CONNECT_S)
         properties = dict(metadata.properties)
         self._owner.accept(self, from_properties(properties), properties)
+        self.max_pairs = pairs_taken(properties)
         call: Any = channel.stream_stream(
             _SERVICE + "ModelStreamInfer", response_deserializer=oip.ModelStreamInferResponse.FromString
         )()
@@ -176,12 +202,18 @@ class Lane:
             return  # the stream is over; the reader hears why
 
     def _take(self, reply: oip.ModelStreamInferResponse) -> None:
-        shipment = self._outstanding.pop(reply.infer_response.id, None)
-        if shipment is None:
+        sent = self._outstanding.pop(reply.infer_response.id, None)
+        if sent is None:
             _log.warning("%s at %s answered an unknown id: %s", self._model, self.address, reply.error_message)
             return
+        shipment = sent.shipment
         self.outstanding_rows -= shipment.rows
-        self._owner.on_reply(self, shipment, read_reply(reply, shipment.rows))
+        outcome = read_reply(reply, shipment.rows)
+        if isinstance(outcome, UnknownCandidates) and not sent.with_candidates:
+            self._remembered = None
+            self.send(shipment)
+            return
+        self._owner.on_reply(self, shipment, outcome)
         self._tell_emptied()
 
     def _go_up(self) -> None:
@@ -191,9 +223,10 @@ class Lane:
 
     def _go_down(self) -> None:
         self.state = "down"
-        lost = list(self._outstanding.values())
+        lost = [sent.shipment for sent in self._outstanding.values()]
         self._outstanding.clear()
         self._outbox.clear()
+        self._remembered = None
         self.outstanding_rows = 0
         self._owner.on_down(lost)
         self._tell_emptied()
@@ -213,7 +246,7 @@ def read_reply(reply: oip.ModelStreamInferResponse, rows: int) -> Scores | MeshE
     answer = reply.infer_response
     if reply.error_message:
         code = answer.parameters["code"].string_param
-        return (Overloaded if code == "RESOURCE_EXHAUSTED" else Unavailable)(reply.error_message)
+        return _ERRORS.get(code, Unavailable)(reply.error_message)
     raw = answer.raw_output_contents[0] if answer.raw_output_contents else b""
     if not raw or len(raw) % (8 * rows):
         return Unavailable(f"the replica sent {len(raw)} bytes of scores for {rows} rows")

@@ -25,6 +25,7 @@ DEPTH_S = 0.004
 GRAIN_S = 0.008
 GRAIN_ALONE_S = 0.05
 MAX_MESSAGE_ROWS = 1024  # below what a worker takes at once
+MAX_MESSAGE_PAIRS = 65_536
 FIRST_GUESS_ROW_S = 0.0005
 MIN_ROW_S = 1e-6
 LEARNING_WEIGHT = 0.2
@@ -77,7 +78,7 @@ class ModelPool:
                 raise Unavailable(self._why_none_is_up())
             matrix = rows.matrix(self._planned(self._header, columns))
             leg = ballot.leg(index, matrix, self._header.classes, self.model.class_ or 0, deadline_s)
-            self._waiting.add(Shipment(leg, 0, len(matrix.rows)))
+            self._waiting.add(Shipment(leg, 0, matrix.count))
         except MeshError as failure:
             ballot.settled(index, failure)
             refused: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
@@ -170,11 +171,17 @@ class ModelPool:
     def _deal(self, free: Sequence[Lane]) -> None:
         """One even share of what waits to each of `free`, the least busy first."""
         grain_s = GRAIN_S if len(self.lanes) > 1 else GRAIN_ALONE_S
-        grain = min(MAX_MESSAGE_ROWS, max(1, int(grain_s / self._row_s)))
+        grain = max(1, int(grain_s / self._row_s))
         for position, lane in enumerate(free):
             if self._waiting:
                 share = math.ceil(self._waiting.rows / (len(free) - position))
-                lane.send(self._waiting.take(min(share, grain)))
+                lane.send(self._waiting.take(min(share, grain, self._room(lane))))
+
+    def _room(self, lane: Lane) -> int:
+        """The most rows of what waits first that one message on `lane` can carry."""
+        if lane.max_pairs is None or not self._waiting.first.leg.matrix.is_factored:
+            return MAX_MESSAGE_ROWS
+        return min(MAX_MESSAGE_PAIRS, lane.max_pairs)
 
     def _up(self) -> list[Lane]:
         return [lane for lane in self.lanes.values() if lane.state == "up"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,49 +15,36 @@ from mesh.model_file import ModelHeader
 from mesh.offers_table import OffersTable
 from mesh.player_features import Columns, PlayerFeatures
 from mesh.sources import Sources, misfits
-from mesh.wire import inference_pb2 as oip
+from supervisor.encoding import (
+    POSITION_DTYPE,
+    ROW_DTYPE,
+    CandidateList,
+    FactoredRows,
+    PlainRows,
+    RowMatrix,
+    encode_candidates,
+)
 
 Value = float | str
 Codes = Mapping[object, float]
-ROW_DTYPE = np.dtype("<f8")
+Context = Mapping[str, tuple[int, Codes | None]]  # (column of the row, codes)
+MAX_CANDIDATE_BYTES = 8 * 2**20  # in one message, which may have 16 MiB
 
 
 @dataclass(frozen=True, slots=True)
 class Passenger:
     """What one request brings to its rows: one row for each of its offers, or a single one without offers.
 
-    `offers` are positions in the game's offers table.
+    `offers` are positions in the game's offers table; a range is the whole of it.
     """
 
     context: Mapping[str, Value]
-    offers: tuple[int, ...]
+    offers: Sequence[int]
 
     @property
     def rows(self) -> int:
         """How many rows the request needs."""
         return len(self.offers) or 1
-
-
-@dataclass(frozen=True)
-class RowMatrix:
-    """The rows of a cohort for the models of one schema, as they go over the wire."""
-
-    rows: NDArray[np.float64]  # [rows, features], C order, little-endian
-    _encoded: dict[tuple[int, int], bytes] = field(default_factory=dict)
-
-    def tensor(self, start: int, stop: int) -> bytes:
-        """The part of a ModelInferRequest that carries rows `start` to `stop`; encoded once for all models."""
-        encoded = self._encoded.get((start, stop))
-        if encoded is None:
-            encoded = self._encoded[start, stop] = self._encode(start, stop)
-        return encoded
-
-    def _encode(self, start: int, stop: int) -> bytes:
-        tensor = oip.ModelInferRequest.InferInputTensor(
-            name="features", datatype="FP64", shape=[stop - start, self.rows.shape[1]]
-        )
-        raw = self.rows[start:stop].tobytes()
-        return oip.ModelInferRequest(inputs=[tensor], raw_input_contents=[raw]).SerializeToString()
 
 
 class CohortRows:
@@ -74,7 +62,7 @@ class CohortRows:
         """The rows as `plan` lays them out; built once."""
         matrix = self._matrices.get(plan)
         if matrix is None:
-            matrix = self._matrices[plan] = RowMatrix(plan.fill(self))
+            matrix = self._matrices[plan] = self._build(plan)
         return matrix
 
     @property
@@ -83,70 +71,92 @@ class CohortRows:
         return self._passengers
 
     @cached_property
-    def counts(self) -> NDArray[np.intp]:
-        """Rows of each request [requests]."""
-        return np.array([passenger.rows for passenger in self._passengers], np.intp)
+    def bounds(self) -> NDArray[np.intp]:
+        """Where each request's rows begin, and the last's end [requests + 1]."""
+        return np.cumsum([0, *(passenger.rows for passenger in self._passengers)], dtype=np.intp)
 
     @cached_property
-    def offers(self) -> NDArray[np.intp]:
-        """The offer of each row [rows], a position in the offers table."""
-        return np.array([offer for passenger in self._passengers for offer in passenger.offers], np.intp)
+    def picks(self) -> NDArray[np.uint32] | None:
+        """The offer of each row [rows], a position in the offers table; None when all ask for the whole table."""
+        if all(isinstance(passenger.offers, range) for passenger in self._passengers):
+            return None
+        offers = chain.from_iterable(passenger.offers for passenger in self._passengers)
+        return np.fromiter(offers, POSITION_DTYPE)
 
     @cached_property
     def numbers(self) -> NDArray[np.float64]:
-        """The players' numbers, a row for each row of the cohort [rows, numbers]."""
+        """The players' numbers [requests, numbers]."""
         width = len(self._columns.numbers)
         unknown = np.full(width, np.nan, ROW_DTYPE).tobytes()
         packed = b"".join(player.numbers if player else unknown for player in self._players)
-        return self.spread(np.frombuffer(packed, ROW_DTYPE).reshape(len(self._players), width))
+        return np.frombuffer(packed, ROW_DTYPE).reshape(len(self._players), width)
 
     def texts(self, column: int, codes: Codes) -> NDArray[np.float64]:
-        """The codes of the players' texts in one column, a row for each row of the cohort [rows]."""
-        return self.spread(_encode(codes, [player.texts[column] if player else None for player in self._players]))
+        """The codes of the players' texts in one column [requests]."""
+        return _encode(codes, [player.texts[column] if player else None for player in self._players])
 
-    def spread(self, per_request: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Repeats what is given once a request for each of its rows."""
-        return per_request if len(self.offers) <= len(per_request) else np.repeat(per_request, self.counts, axis=0)
+    def _build(self, plan: RowPlan) -> RowMatrix:
+        if plan.candidates is None or self.bounds[-1] == len(self._passengers):
+            return PlainRows(plan.fill(self))
+        return FactoredRows(plan.share(self), self.bounds, plan.candidates, self.picks, lambda: plan.fill(self))
 
 
 @dataclass(frozen=True, eq=False)
 class RowPlan:
-    """Where each column of a schema comes from. What is known now wins over the offer, the offer over the store."""
+    """Where each column of a schema comes from. What is known now wins over the offer, the offer over the store.
+
+    `candidates` are None where a request's rows may differ in more than the offers, and where there are none.
+    """
 
     width: int
     numbers_to: NDArray[np.intp]
     numbers_from: NDArray[np.intp]
     coded: tuple[tuple[int, int, Codes], ...]  # (column of the row, of the store's numbers, their codes)
     texts: tuple[tuple[int, int, Codes], ...]  # (column of the row, of the store's texts, their codes)
-    offers_to: NDArray[np.intp]
+    offers_to: NDArray[np.uint32]  # ascending
     offers: NDArray[np.float64]  # [offers, columns]
-    context: Mapping[str, tuple[int, Codes | None]]  # (column of the row, codes)
+    context: Context
+    context_over_offers: Context
+    candidates: CandidateList | None
 
     def fill(self, cohort: CohortRows) -> NDArray[np.float64]:
         """The cohort's rows in this layout [rows, width]; NaN where nothing is known."""
-        rows = np.full((int(cohort.counts.sum()), self.width), np.nan, ROW_DTYPE)
+        shared, bounds = self.share(cohort), cohort.bounds
+        rows = shared if bounds[-1] == len(shared) else np.repeat(shared, np.diff(bounds), axis=0)
+        if len(self.offers_to):
+            whole = np.arange(len(rows)) % len(self.offers)
+            rows[:, self.offers_to] = self.offers[whole if cohort.picks is None else cohort.picks]
+        _fill_context(self.context_over_offers, rows, cohort.passengers, bounds)
+        return rows
+
+    def share(self, cohort: CohortRows) -> NDArray[np.float64]:
+        """What the rows of each request share [requests, width]; the offers' columns may be anything."""
+        requests = len(cohort.passengers)
+        rows = np.full((requests, self.width), np.nan, ROW_DTYPE)
         if len(self.numbers_to):
             rows[:, self.numbers_to] = cohort.numbers[:, self.numbers_from]
         for to, column, codes in self.coded:
             rows[:, to] = _encode(codes, cohort.numbers[:, column].tolist())
         for to, column, codes in self.texts:
             rows[:, to] = cohort.texts(column, codes)
-        if len(self.offers_to):
-            rows[:, self.offers_to] = self.offers[cohort.offers]
-        if self.context:
-            self._fill_context(rows, cohort.passengers)
+        _fill_context(self.context, rows, cohort.passengers, range(requests + 1))
         return rows
 
-    def _fill_context(self, rows: NDArray[np.float64], passengers: Sequence[Passenger]) -> None:
-        start = 0
-        for passenger in passengers:
-            stop = start + passenger.rows
-            for name, value in passenger.context.items():
-                place = self.context.get(name)
-                if place is not None:
-                    to, codes = place
-                    rows[start:stop, to] = value if codes is None else codes.get(value, np.nan)
-            start = stop
+
+def _fill_context(
+    context: Context,
+    rows: NDArray[np.float64],
+    passengers: Sequence[Passenger],
+    bounds: Sequence[int] | NDArray[np.intp],
+) -> None:
+    if not context:
+        return
+    for place, passenger in enumerate(passengers):
+        for name, value in passenger.context.items():
+            if name in context:
+                to, codes = context[name]
+                known = value if codes is None else codes.get(value, np.nan)
+                rows[bounds[place] : bounds[place + 1], to] = known
 
 
 class RowPlanner:
@@ -176,18 +186,23 @@ def lay_out(header: ModelHeader, sources: Sources) -> RowPlan:
     columns, offers = sources.columns or Columns((), ()), sources.offers
     place = {name: to for to, name in enumerate(header.feature_names)}
     codes = {name: _codes(categories) for name, categories in header.categories.items()}
-    of_offers = [name for name in (*offers.numbers, *offers.texts) if name in place] if offers else []
+    of_offers = sorted(place.keys() & {*offers.numbers, *offers.texts}, key=place.__getitem__) if offers else []
     stored = place.keys() - set(of_offers)
     numbers = [(place[name], source) for source, name in enumerate(columns.numbers) if name in stored - codes.keys()]
+    context = {name: (place[name], codes.get(name)) for name in sources.context if name in place}
+    over_offers = {name: context[name] for name in of_offers if name in context}
+    offers_to, values = np.array([place[name] for name in of_offers], POSITION_DTYPE), _values(offers, of_offers, codes)
     return RowPlan(
         width=len(header.feature_names),
         numbers_to=np.array([to for to, _ in numbers], np.intp),
         numbers_from=np.array([source for _, source in numbers], np.intp),
         coded=_coded(columns.numbers, place, stored & codes.keys(), codes),
         texts=_coded(columns.texts, place, stored, codes),
-        offers_to=np.array([place[name] for name in of_offers], np.intp),
-        offers=_offer_columns(offers, of_offers, codes),
-        context={name: (place[name], codes.get(name)) for name in sources.context if name in place},
+        offers_to=offers_to,
+        offers=values,
+        context=context,
+        context_over_offers=over_offers,
+        candidates=None if offers is None or over_offers else _candidates(offers_to, values),
     )
 
 
@@ -205,11 +220,16 @@ def _codes(categories: Sequence[str | int | float | bool]) -> Codes:
     return {category: float(code) for code, category in enumerate(categories)}
 
 
-def _offer_columns(offers: OffersTable | None, names: Sequence[str], codes: Mapping[str, Codes]) -> NDArray[np.float64]:
-    if offers is None or not names:
+def _values(offers: OffersTable | None, names: Sequence[str], codes: Mapping[str, Codes]) -> NDArray[np.float64]:
+    """What a model sees of the offers in its features `names` [offers, names]."""
+    if offers is None:
         return np.empty((0, 0))
-    values: Mapping[str, Sequence[object]] = {**offers.numbers, **offers.texts}
-    columns = [
-        _encode(codes[name], values[name]) if name in codes else np.array(values[name], np.float64) for name in names
-    ]
-    return np.stack(columns, axis=1)
+    table = np.empty((len(offers.ids), len(names)), ROW_DTYPE)
+    for column, name in enumerate(names):
+        values = offers.texts.get(name) or offers.numbers[name]
+        table[:, column] = _encode(codes[name], values) if name in codes else np.array(values, np.float64)
+    return table
+
+
+def _candidates(columns: NDArray[np.uint32], values: NDArray[np.float64]) -> CandidateList | None:
+    return encode_candidates(columns, values) if values.nbytes <= MAX_CANDIDATE_BYTES else None

@@ -22,6 +22,11 @@ class WaitingRows:
             self.rows -= self._shipments.popleft().rows
         return bool(self._shipments)
 
+    @property
+    def first(self) -> Shipment:
+        """What has waited longest; there must be one."""
+        return self._shipments[0]
+
     def add(self, shipment: Shipment) -> None:
         """Puts `shipment` last; raises Overloaded when there is no room."""
         if self.rows + shipment.rows > MAX_ROWS:
@@ -38,8 +43,8 @@ class WaitingRows:
 
     def take(self, rows: int) -> Shipment:
         """The first `rows`, or fewer: what travels in one message belongs to one leg."""
-        head = self._shipments[0]
-        shipment = head.split(rows) if rows < head.rows else self._shipments.popleft()
+        first = self.first
+        shipment = first.split(rows) if rows < first.rows else self._shipments.popleft()
         self.rows -= shipment.rows
         return shipment
 

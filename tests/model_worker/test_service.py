@@ -3,23 +3,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
 
+from mesh.factored_rows import pairs_taken
 from mesh.model_file import ModelHeader
 from mesh.serving import MESSAGE_LIMIT_BYTES, bind, lane_options, server_options
 from mesh.wire import inference_pb2 as oip
 from mesh.wire import inference_pb2_grpc
 from model_worker.batch import Work
+from model_worker.forest import Candidates, CandidateTable
 from model_worker.identity import Engine, Identity
 from model_worker.queue import PredictQueue, QueueLimits, running_queue
 from model_worker.service import InferenceService
 from tests.model_worker.fakes import GatedForest, rows, scores
-from tests.model_worker.requests import raw_request, typed_request
+from tests.model_worker.requests import Factored, raw_request, typed_request
 
 LIGHTGBM = Engine("lightgbm", "the proof failed: row 17")
 HEADER = ModelHeader(("level", "platform"), {"platform": ("ios", "wéb")}, "binary", 1, 12)
@@ -64,7 +67,9 @@ async def worker() -> AsyncIterator[Worker]:
     server = grpc.aio.server(options=server_options(MESSAGE_LIMIT_BYTES))
     async with running_queue(forest, QueueLimits(4, 8), lambda _batch: None, drain_s=30) as running:
         queue = WatchedQueue(running)
-        service = InferenceService(Identity("forest", HEADER, "c0ffee", LIGHTGBM), queue, 4, refused.append)
+        service = InferenceService(
+            Identity("forest", HEADER, "c0ffee", LIGHTGBM), queue, forest.table, 4, refused.append
+        )
         inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
         port = bind(server, "127.0.0.1", 0)
         await server.start()
@@ -287,6 +292,10 @@ class SilentClient:
 
     def __init__(self, request: oip.ModelInferRequest) -> None:
         self._requests = [request]
+        self.written: list[oip.ModelStreamInferResponse] = []
+
+    async def write(self, reply: oip.ModelStreamInferResponse) -> None:
+        self.written.append(reply)
 
     async def read(self) -> oip.ModelInferRequest:
         if not self._requests:
@@ -308,7 +317,9 @@ class Shelf:
 
 async def test_what_a_stream_that_broke_off_still_had_in_the_queue_is_abandoned() -> None:
     shelf = Shelf()
-    service = InferenceService(Identity("forest", HEADER, "", LIGHTGBM), shelf, 4, list[str]().append)
+    service = InferenceService(
+        Identity("forest", HEADER, "", LIGHTGBM), shelf, GatedForest().table, 4, list[str]().append
+    )
     client: Any = SilentClient(ask(1))
     stream = asyncio.ensure_future(service.ModelStreamInfer(None, client))
     work = await shelf.works.get()
@@ -317,6 +328,106 @@ async def test_what_a_stream_that_broke_off_still_had_in_the_queue_is_abandoned(
     with pytest.raises(asyncio.CancelledError):
         await stream
     assert work.waiter.gone
+
+
+def shop(*shared: float, name: str = "shop", request_id: str = "") -> Factored:
+    """A request about candidates that fill the first column of rows whose second is `shared`."""
+    return Factored(*[(0, second) for second in shared], name=name, request_id=request_id)
+
+
+async def said(stream: Any, *requests: Factored) -> list[bytes | str]:
+    """For each request the scores or the code of the refusal, in the order of the requests."""
+    for number, factored in enumerate(requests):
+        factored.request.id = str(number)
+        await stream.write(factored.request)
+    replies = {reply.infer_response.id: reply for reply in [await stream.read() for _ in requests]}
+    answers = [replies[str(number)].infer_response for number in range(len(requests))]
+    return [
+        answer.raw_output_contents[0] if answer.raw_output_contents else answer.parameters["code"].string_param
+        for answer in answers
+    ]
+
+
+async def test_a_stream_scores_pairs_with_the_candidates_that_it_remembers(worker: Worker) -> None:
+    stream = worker.stub.ModelStreamInfer()
+    answers = await said(stream, shop(5).bring([0], [1], [2]), shop(5, 6), shop(5, 6).picks([1], [1, 0]))
+    assert answers == [scores(2, 3), scores(2, 3, 2, 3), scores(3, 3, 2)]
+    await stream.done_writing()
+
+
+async def test_candidates_that_come_later_replace_those_before(worker: Worker) -> None:
+    stream = worker.stub.ModelStreamInfer()
+    answers = await said(
+        stream, shop(5).bring([0], [1]), shop(5, name="new").bring([0], [7]), shop(5, name="new"), shop(5)
+    )
+    assert answers == [scores(2), scores(8), scores(8), "FAILED_PRECONDITION"]
+    assert worker.refused == ["FAILED_PRECONDITION"]
+    await stream.done_writing()
+
+
+async def test_each_stream_has_its_own_candidates(worker: Worker) -> None:
+    one, other = worker.stub.ModelStreamInfer(), worker.stub.ModelStreamInfer()
+    assert await said(one, shop(5).bring([0], [1])) == [scores(2)]
+    assert await said(other, shop(5), shop(5).bring([0], [7])) == ["FAILED_PRECONDITION", scores(8)]
+    assert await said(one, shop(5)) == [scores(2)]
+    for stream in (one, other):
+        await stream.done_writing()
+
+
+async def test_a_stream_goes_on_with_candidates_that_it_is_sent_after_a_refusal(worker: Worker) -> None:
+    stream = worker.stub.ModelStreamInfer()
+    answers = await said(stream, shop(5), shop(5).bring([2], [1]), shop(5), shop(5).bring([0], [1]), shop(5))
+    assert answers == ["FAILED_PRECONDITION", "INVALID_ARGUMENT", "FAILED_PRECONDITION", scores(2), scores(2)]
+    await stream.done_writing()
+
+
+async def test_a_refused_message_may_leave_its_candidates(worker: Worker) -> None:
+    stream = worker.stub.ModelStreamInfer()
+    assert await said(stream, shop(*range(5)).bring([0], [1]), shop(5)) == ["INVALID_ARGUMENT", scores(2)]
+    await stream.done_writing()
+
+
+async def test_a_single_call_brings_its_candidates_along(worker: Worker) -> None:
+    response = await worker.stub.ModelInfer(shop(5, 6, name="").bring([0], [1], [2]).request)
+    assert (list(response.outputs[0].shape), response.raw_output_contents[0]) == ([4], scores(2, 3, 2, 3))
+    code, details = await refusal(worker.stub.ModelInfer(shop(5).request))
+    assert (code, details.partition(":")[0]) == ("FAILED_PRECONDITION", "parameters['candidates']")
+
+
+async def test_pairs_count_as_rows(worker: Worker) -> None:
+    code, details = await refusal(worker.stub.ModelInfer(shop(5).bring([0], *[[1]] * 5).request))
+    assert (code, details) == ("INVALID_ARGUMENT", "inputs: 5 pairs are too many, send 4 at most in each request")
+
+
+async def test_a_factored_request_for_another_output_is_refused(worker: Worker) -> None:
+    request = shop(5).bring([0], [1]).request
+    request.outputs.add(name="leaves")
+    code, details = await refusal(worker.stub.ModelInfer(request))
+    assert (code, details.partition(":")[0]) == ("INVALID_ARGUMENT", "outputs")
+
+
+async def test_that_factored_rows_are_taken_is_told_with_their_number(worker: Worker) -> None:
+    described = await worker.stub.ModelMetadata(oip.ModelMetadataRequest(name="forest"))
+    assert pairs_taken(described.properties) == 4
+
+
+async def test_a_drain_while_candidates_are_made_ready_refuses_their_message() -> None:
+    begun, made = threading.Event(), threading.Event()
+
+    def make_ready(candidates: Candidates) -> CandidateTable:
+        begun.set()
+        assert made.wait(30)
+        return GatedForest().table(candidates)
+
+    service = InferenceService(Identity("forest", HEADER, "", LIGHTGBM), Shelf(), make_ready, 4, list[str]().append)
+    client = SilentClient(shop(5, request_id="late").bring([0], [1]).request)
+    stream = asyncio.ensure_future(service.ModelStreamInfer(None, cast(Any, client)))
+    assert await asyncio.to_thread(begun.wait, 30)
+    service.drain()
+    await asyncio.wait_for(stream, 30)
+    made.set()
+    (reply,) = client.written
+    assert (reply.infer_response.id, reply.infer_response.parameters["code"].string_param) == ("late", "UNAVAILABLE")
 
 
 async def test_a_drain_ends_a_stream_well_after_its_last_answer(worker: Worker) -> None:

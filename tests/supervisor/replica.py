@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import numpy as np
 
 from mesh import serving
+from mesh.factored_rows import PROPERTY, SHARED
 from mesh.model_file import ModelHeader, to_properties
 from mesh.wire import inference_pb2 as oip
+from model_worker.factored import FactoredRows, decode_factored, is_factored
+from model_worker.forest import Candidates
+from model_worker.forest.written_out import WrittenOutTable
 
 Reply = oip.ModelStreamInferResponse | bytes | None  # bytes go out as they are; None ends the stream
 Respond = Callable[[oip.ModelInferRequest], Iterable[Reply]]
@@ -27,9 +32,12 @@ def scores_reply(request: oip.ModelInferRequest, scores: Iterable[float]) -> oip
     return oip.ModelStreamInferResponse(infer_response=oip.ModelInferResponse(id=request.id, raw_output_contents=[raw]))
 
 
-def error_reply(request: oip.ModelInferRequest, text: str) -> oip.ModelStreamInferResponse:
+def error_reply(request: oip.ModelInferRequest, text: str, code: str = "") -> oip.ModelStreamInferResponse:
     """A refusal of `request`."""
-    return oip.ModelStreamInferResponse(error_message=text, infer_response=oip.ModelInferResponse(id=request.id))
+    answer = oip.ModelInferResponse(id=request.id)
+    if code:
+        answer.parameters["code"].string_param = code
+    return oip.ModelStreamInferResponse(error_message=text, infer_response=answer)
 
 
 def rows_of(request: oip.ModelInferRequest) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -146,3 +154,46 @@ async def until(fact: Callable[[], bool], within_s: float = 20.0) -> None:
 
 def _encode(message: Any) -> bytes:
     return message if isinstance(message, bytes) else message.SerializeToString()
+
+
+class FactoredSums:
+    """Scores each pair with the sum of what is known of it, plus `bias`; plain rows too. Remembers as a worker does.
+
+    One for each stream: what it remembers is the stream's.
+    """
+
+    def __init__(self, bias: float = 0.0) -> None:
+        self.known: tuple[str, Candidates] | None = None
+        self._bias = bias
+
+    def __call__(self, request: oip.ModelInferRequest) -> Iterable[Reply]:
+        if not is_factored(request):
+            return sums(self._bias)(request)
+        (features,) = [tensor.shape[1] for tensor in request.inputs if tensor.name == SHARED]
+        factored = decode_factored(request, features)
+        if factored.brought is not None:
+            self.known = (factored.name, factored.brought)
+        if self.known is None or self.known[0] != factored.name:
+            return [error_reply(request, "send them along", "FAILED_PRECONDITION")]
+        return [scores_reply(request, np.nansum(pairs_of(factored, self.known[1]), axis=1) + self._bias)]
+
+
+def pairs_of(factored: FactoredRows, candidates: Candidates) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The rows that a worker makes of `factored` [pairs, features], by its own code."""
+    features = len(factored.shared) // factored.requests // 8
+    table = WrittenOutTable(_Echo(features), candidates)
+    return np.frombuffer(table.predict(factored.shared, factored.requests, factored.picks)).reshape(-1, features)
+
+
+def taking_replica(header: ModelHeader, respond: Respond, pairs: str = "4096") -> AbstractAsyncContextManager[Replica]:
+    """A replica that says it takes factored rows of so many pairs."""
+    return replica(header, respond, port=0, **{PROPERTY: pairs})
+
+
+@dataclass(frozen=True)
+class _Echo:
+    features: int
+
+    def predict(self, rows: bytes, count: int) -> bytes:
+        del count
+        return rows

@@ -15,6 +15,7 @@ import pytest
 from mesh.catalog import Model
 from mesh.errors import Overloaded
 from mesh.model_file import ModelHeader
+from mesh.offers_table import OffersTable
 from mesh.player_features import Columns, PlayerFeatures
 from mesh.sources import Sources
 from mesh.wire import inference_pb2 as oip
@@ -25,6 +26,7 @@ from supervisor.panel import Reply as Verdict
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows, Passenger, RowPlanner
 from tests.supervisor.replica import (
+    FactoredSums,
     Replica,
     Respond,
     error_reply,
@@ -33,6 +35,7 @@ from tests.supervisor.replica import (
     scores_reply,
     silent,
     sums,
+    taking_replica,
     until,
 )
 
@@ -343,3 +346,99 @@ def test_a_refusal_for_want_of_room_is_told_as_one() -> None:
     reply = oip.ModelStreamInferResponse(error_message="full")
     reply.infer_response.parameters["code"].string_param = "RESOURCE_EXHAUSTED"
     assert isinstance(read_reply(reply, 1), Overloaded)
+
+
+OFFERS = OffersTable(("a", "b", "c"), {"a": 0, "b": 1, "c": 2}, None, {"price": (1.0, 4.0, 2.0)}, {})
+SELLING = ModelHeader(("level", "price"), {}, "binary", 1, 10)
+
+
+class AskAboutOffers(Ask):
+    """A question about the whole table, for players of `levels`."""
+
+    def __init__(self, pool: ModelPool, levels: Sequence[float]) -> None:
+        super().__init__(pool, levels)
+        players = [PlayerFeatures(struct.pack("<2d", level, 0.0), (), 0.0) for level in levels]
+        self.rows = CohortRows(COLUMNS, players, [Passenger({}, range(3))] * len(levels))
+        self.ballot = Ballot(["m"], 3 * len(levels), 1, lambda: None)
+
+
+@asynccontextmanager
+async def selling_pool(*replicas: Replica) -> AsyncIterator[ModelPool]:
+    """A pool whose lanes to `replicas` are up."""
+    planner = RowPlanner(Sources(COLUMNS, {}, OFFERS))
+    pool = ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, lambda _: None)
+    pool.assign([one.address for one in replicas])
+    try:
+        await until(lambda: set(states(pool)) == {"up"})
+        yield pool
+    finally:
+        await asyncio.wait_for(pool.close(), WITHIN_S)
+
+
+async def tensors(played: Replica) -> list[str]:
+    """The names of the inputs of the next message that came in."""
+    request = await asyncio.wait_for(played.received.get(), WITHIN_S)
+    return [tensor.name for tensor in request.inputs]
+
+
+async def asked(pool: ModelPool, *levels: float) -> list[float]:
+    """The votes on every offer for players of `levels`."""
+    ask = AskAboutOffers(pool, levels)
+    assert await ask.verdict() == Vote("m")
+    return ask.votes
+
+
+async def test_candidates_go_over_a_stream_once() -> None:
+    async with taking_replica(SELLING, FactoredSums()) as played, selling_pool(played) as pool:
+        assert await asked(pool, 1.0) == [2.0, 5.0, 3.0]
+        assert await asked(pool, 2.0, 3.0) == [3.0, 6.0, 4.0, 4.0, 7.0, 5.0]
+        assert await tensors(played) == ["columns", "candidates", "shared"]
+        assert await tensors(played) == ["shared"]
+
+
+async def test_a_new_stream_gets_the_candidates_again() -> None:
+    sums_of_streams = FactoredSums()
+    async with taking_replica(SELLING, sums_of_streams) as played, selling_pool(played) as pool:
+        await asked(pool, 1.0)
+        played.say(None)
+        sums_of_streams.known = None
+        await until(lambda: states(pool) == ["down"])
+        await until(lambda: states(pool) == ["up"])
+        assert await asked(pool, 2.0) == [3.0, 6.0, 4.0]
+        assert await tensors(played) == await tensors(played) == ["columns", "candidates", "shared"]
+
+
+async def test_a_replica_that_forgot_the_candidates_gets_them_again_and_no_vote_is_lost() -> None:
+    forgetful = FactoredSums()
+    async with taking_replica(SELLING, forgetful) as played, selling_pool(played) as pool:
+        await asked(pool, 1.0)
+        forgetful.known = None
+        assert await asked(pool, 2.0) == [3.0, 6.0, 4.0]
+        assert await asked(pool, 3.0) == [4.0, 7.0, 5.0]
+        assert [await tensors(played) for _ in range(4)] == [
+            ["columns", "candidates", "shared"], ["shared"], ["columns", "candidates", "shared"], ["shared"],
+        ]  # fmt: skip
+
+
+async def test_a_replica_that_never_knows_the_candidates_is_an_absence() -> None:
+    never: Respond = lambda request: [error_reply(request, "send them along", "FAILED_PRECONDITION")]  # noqa: E731
+    async with taking_replica(SELLING, never) as played, selling_pool(played) as pool:
+        assert await AskAboutOffers(pool, [1.0]).verdict() == Absence("m", "send them along")
+
+
+async def test_a_worker_of_before_gets_plain_rows_beside_one_that_takes_factored_ones() -> None:
+    async with (
+        taking_replica(SELLING, FactoredSums()) as new,
+        replica(SELLING) as old,
+        selling_pool(new, old) as pool,
+    ):
+        assert await asked(pool, 1.0, 2.0) == [2.0, 5.0, 3.0, 3.0, 6.0, 4.0]
+        assert await tensors(new) == ["columns", "candidates", "shared"]
+        assert await tensors(old) == ["features"]
+
+
+@pytest.mark.parametrize("told", ["", "0", "-3", "many"])
+async def test_what_a_worker_says_of_pairs_and_is_no_number_means_that_it_takes_none(told: str) -> None:
+    async with taking_replica(SELLING, sums(), told) as played, selling_pool(played) as pool:
+        await asked(pool, 1.0)
+        assert await tensors(played) == ["features"]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mesh.catalog import Model
 from mesh.errors import MeshError, Overloaded, Unavailable
 from mesh.model_file import ModelHeader
+from mesh.offers_table import OffersTable
 from mesh.player_features import Columns, PlayerFeatures
 from mesh.sources import Sources
 from supervisor import pool as pools
@@ -35,15 +36,16 @@ DEPTH_ROWS = pools.DEPTH_S / pools.FIRST_GUESS_ROW_S
 class FakeLane:
     """A lane whose replies a test gives."""
 
-    def __init__(self, pool: ModelPool, name: str) -> None:
+    def __init__(self, pool: ModelPool, name: str, header: ModelHeader = HEADER) -> None:
         self.state: LaneState = "up"
         self.why_down = ""
         self.outstanding_rows = 0
+        self.max_pairs: int | None = None
         self.sent: deque[Shipment] = deque()
         self.sizes: list[int] = []
         self._pool = pool
         pool.lanes[name] = cast(Lane, self)
-        pool.accept(cast(Lane, self), HEADER, {})
+        pool.accept(cast(Lane, self), header, {})
 
     def send(self, shipment: Shipment) -> None:
         self.sent.append(shipment)
@@ -51,10 +53,10 @@ class FakeLane:
         self.outstanding_rows += shipment.rows
 
     def answer(self, failure: MeshError | None = None) -> None:
-        """The oldest shipment comes back: each row's score is its level."""
+        """The oldest shipment comes back: each row's score is the sum of its cells."""
         shipment = self.sent.popleft()
         self.outstanding_rows -= shipment.rows
-        levels = shipment.leg.matrix.rows[shipment.start : shipment.stop, 0]
+        levels = shipment.leg.matrix.rows.sum(axis=1)[shipment.start : shipment.stop]
         row_s = pools.FIRST_GUESS_ROW_S * shipment.rows
         self._pool.on_reply(cast(Lane, self), shipment, failure or Scores(levels, row_s, 0.0))
 
@@ -486,5 +488,114 @@ def test_whatever_the_lanes_do_every_question_is_settled_and_no_vote_is_wrong(st
                 assert ask.ballot.votes[0].tolist() == ask.expected
             else:
                 assert isinstance(ask.task.result(), MeshError)
+
+    run(story())
+
+
+SELLING = ModelHeader(("level", "price"), {}, "binary", 1, 1)
+OFFERS = OffersTable(tuple(map(str, range(10))), {}, None, {"price": tuple(number / 16 for number in range(10))}, {})
+
+
+class AskAboutOffers(Ask):
+    """A question of `count` players (levels 0, 1, ...) about all ten offers."""
+
+    def __init__(self, pool: ModelPool, count: int) -> None:
+        players = [PlayerFeatures(struct.pack("<d", level), (), 0.0) for level in range(count)]
+        rows = CohortRows(COLUMNS, players, [Passenger({}, range(10))] * count)
+        self.expected = [level + price for level in range(count) for price in OFFERS.numbers["price"]]
+        self.ballot = Ballot(["m"], 10 * count, 1, lambda: None)
+        self.task = asyncio.ensure_future(pool.score(rows, COLUMNS, self.ballot, 0, time.monotonic() + 60))
+
+
+def selling_pool() -> ModelPool:
+    planner = RowPlanner(Sources(COLUMNS, {}, OFFERS))
+    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, lambda _: None)
+
+
+def selling_lane(pool: ModelPool, name: str, max_pairs: int | None = 4096) -> FakeLane:
+    lane = FakeLane(pool, name, SELLING)
+    lane.max_pairs = max_pairs
+    return lane
+
+
+def test_a_question_is_split_over_two_lanes_between_requests() -> None:
+    async def story() -> None:
+        pool = selling_pool()
+        pool._row_s = pools.MIN_ROW_S
+        lanes = [selling_lane(pool, name) for name in "ab"]
+        ask = AskAboutOffers(pool, 3)
+        await settle()
+        assert [lane.sizes for lane in lanes] == [[10], [20]]
+        for lane in lanes:
+            lane.answer()
+        assert await ask.votes() == ask.expected
+
+    run(story())
+
+
+def test_a_lone_request_is_split_over_two_lanes_too() -> None:
+    async def story() -> None:
+        pool = selling_pool()
+        lanes = [selling_lane(pool, name) for name in "ab"]
+        ask = AskAboutOffers(pool, 1)
+        await settle()
+        assert [lane.sizes for lane in lanes] == [[5], [5]]
+        for lane in lanes:
+            lane.answer()
+        assert await ask.votes() == ask.expected
+
+    run(story())
+
+
+@pytest.mark.parametrize("broken", [True, False], ids=["lost", "refused"])
+def test_pairs_that_a_lane_refused_or_lost_are_tried_on_another(broken: bool) -> None:
+    async def story() -> None:
+        pool = selling_pool()
+        pool._row_s = pools.MIN_ROW_S
+        one, other = [selling_lane(pool, name) for name in "ab"]
+        ask = AskAboutOffers(pool, 3)
+        await settle()
+        if broken:
+            one.break_down()
+        else:
+            one.answer(Overloaded("full"))
+        while not ask.task.done():
+            other.answer()
+            await settle()
+        assert other.sizes == [20, 10]
+        assert await ask.votes() == ask.expected
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    ("max_pairs", "sizes"), [(None, [1020, 980]), (4096, [2000]), (1500, [1500, 500]), (1495, [1490, 510])]
+)
+def test_a_message_of_factored_rows_asks_for_as_many_pairs_as_the_replica_takes(
+    max_pairs: int | None, sizes: list[int]
+) -> None:
+    async def story() -> None:
+        pool = selling_pool()
+        pool._row_s = pools.MIN_ROW_S
+        lane = selling_lane(pool, "a", max_pairs)
+        ask = AskAboutOffers(pool, 200)
+        await settle()
+        assert lane.sizes == sizes
+        for _ in sizes:
+            lane.answer()
+        assert await ask.votes() == ask.expected
+
+    run(story())
+
+
+def test_plain_rows_are_no_more_in_a_message_to_a_replica_that_takes_factored_ones() -> None:
+    async def story() -> None:
+        pool = new_pool()
+        pool._row_s = pools.MIN_ROW_S
+        lane = FakeLane(pool, "a")
+        lane.max_pairs = 4096
+        Ask(pool, 2000)
+        await settle()
+        assert lane.sizes == [pools.MAX_MESSAGE_ROWS, 2000 - pools.MAX_MESSAGE_ROWS]
 
     run(story())

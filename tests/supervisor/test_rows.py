@@ -18,7 +18,8 @@ from mesh.offers_table import OffersTable
 from mesh.player_features import Columns, PlayerFeatures
 from mesh.sources import Sources
 from mesh.wire import inference_pb2 as oip
-from supervisor.rows import CohortRows, Passenger, RowMatrix, RowPlanner, Value, lay_out
+from supervisor.encoding import PlainRows
+from supervisor.rows import CohortRows, Passenger, RowPlanner, Value, lay_out
 
 NAN = math.nan
 COLUMNS = Columns(("level", "spend"), ("country",))
@@ -202,8 +203,8 @@ def test_a_plan_follows_the_stores_columns() -> None:
 
 
 def test_a_part_of_a_matrix_is_encoded_once() -> None:
-    matrix = RowMatrix(np.zeros((4, 2)))
-    assert matrix.tensor(0, 4) is matrix.tensor(0, 4)
+    matrix = PlainRows(np.zeros((4, 2)))
+    assert matrix.plain(0, 4) is matrix.plain(0, 4)
 
 
 @given(rows=st.integers(1, 6), features=st.integers(1, 4), data=st.data())
@@ -213,7 +214,7 @@ def test_head_and_rows_one_after_the_other_are_one_request(rows: int, features: 
     cells = np.arange(rows * features, dtype="<f8").reshape(rows, features)
     head = oip.ModelInferRequest(model_name="whales", id="17")
     head.parameters["timeout"].int64_param = 5
-    request = oip.ModelInferRequest.FromString(head.SerializeToString() + RowMatrix(cells).tensor(start, stop))
+    request = oip.ModelInferRequest.FromString(head.SerializeToString() + PlainRows(cells).plain(start, stop))
     (tensor,), (raw,) = request.inputs, request.raw_input_contents
     assert (request.model_name, request.id, request.parameters["timeout"].int64_param) == ("whales", "17", 5)
     assert (tensor.name, tensor.datatype, list(tensor.shape)) == ("features", "FP64", [stop - start, features])

@@ -1,0 +1,62 @@
+"""Ranking: the best offers for a player, by score or by the revenue to expect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesh.offers_table import OffersTable
+from supervisor.answer import RankedOffer
+
+
+class Ranking:
+    """Ranks the offers of `table` by score; with `by_revenue`, where there are prices, by score times price."""
+
+    def __init__(self, table: OffersTable, by_revenue: bool) -> None:
+        self._ids = table.ids
+        self._prices = None if table.prices is None else np.array(table.prices)
+        self._by_revenue = by_revenue
+
+    def best(self, candidates: Sequence[int], scores: NDArray[np.float64], limit: int) -> tuple[RankedOffer, ...]:
+        """The best `limit` of `candidates` (positions in the table), best first; equals stay in candidate order.
+
+        `scores` [candidates]; an offer without a price ranks last by expected revenue.
+        """
+        revenues = self._revenues(candidates, scores)
+        keys = scores
+        if self._by_revenue and revenues is not None:
+            keys = np.where(np.isnan(revenues), -np.inf, revenues)
+        return tuple(
+            RankedOffer(
+                self._ids[candidates[place]],
+                float(scores[place]),
+                None if revenues is None or np.isnan(revenues[place]) else float(revenues[place]),
+            )
+            for place in _highest(keys, limit)
+        )
+
+    def _revenues(self, candidates: Sequence[int], scores: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        if self._prices is None:
+            return None
+        revenues: NDArray[np.float64] = scores * self._prices[_index(candidates)]
+        return revenues
+
+
+def _index(candidates: Sequence[int]) -> slice | list[int]:
+    if isinstance(candidates, range):
+        return slice(candidates.start, candidates.stop)
+    return list(candidates)
+
+
+def _highest(keys: NDArray[np.float64], limit: int) -> list[int]:
+    """The places of the highest `limit` of `keys`, highest first, equals in order; without sorting the others."""
+    if limit == 1:
+        return [int(keys.argmax())]
+    places = np.arange(len(keys))
+    if limit < len(keys):
+        least = np.partition(keys, -limit)[-limit]
+        places = np.flatnonzero(keys >= least)
+    best: list[int] = places[np.argsort(-keys[places], kind="stable")[:limit]].tolist()
+    return best
