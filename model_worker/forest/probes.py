@@ -46,7 +46,7 @@ def groups(model: bytes, features: int) -> list[Group]:
         rows[column::features] = _drawn(values, column % _TURNS, random)
     size = GROUP * features
     return [
-        Group(rows[group * size :][:size].tobytes(), tuple(range(group % _TURNS, features, _TURNS)))
+        Group(rows[group * size : (group + 1) * size].tobytes(), tuple(range(group % _TURNS, features, _TURNS)))
         for group in range(_GROUPS)
     ]
 
