@@ -82,13 +82,17 @@ def _threshold(dice: Random) -> float:
     way = dice.random()
     if way < 0.2:
         return dice.choice([value for value in ODD if not math.isnan(value)])
-    return dice.gauss(0, 1) if way < 0.9 else float(dice.randint(-3, 3))
+    return _normal(dice) if way < 0.9 else float(dice.randint(-3, 3))
 
 
 def _leaf_values(dice: Random) -> Callable[[], float]:
     """Mostly what training makes; at times what overflows, underflows or cancels out."""
     scale = dice.choice((1e-3, 1.0, 1.0, 1.0, 30.0, 1e307, 1e-310))
-    return lambda: dice.choice((0.0, -0.0, scale)) if dice.random() < 0.05 else dice.gauss(0, 1) * scale
+    return lambda: dice.choice((0.0, -0.0, scale)) if dice.random() < 0.05 else _normal(dice) * scale
+
+
+def _normal(dice: Random) -> float:
+    return min(max(dice.gauss(0, 1), -9.0), 9.0)  # hypothesis' dice know no bounds
 
 
 # ---- one tree ----
