@@ -359,7 +359,7 @@ static int rank_all(packer *to, split **order) {
             one->thresholds = (uint32_t)thresholds - one->first_threshold;
             one->slots = (uint32_t)slots - one->first_slot;
             if (one->thresholds > MAX_RANKS) return fail(to, "a column with more than 65,535 thresholds");
-            if (slots > MAX_SLOTS) return fail(to, "more than 65,535 different sets of categories");
+            if (slots > MAX_SLOTS) return fail(to, "more than 65,535 columns and sets of categories");
         }
         const double *first = packed->thresholds + one->first_threshold;
         while (one->bin_of_zero < one->thresholds && first[one->bin_of_zero] < 0.0) one->bin_of_zero++;
