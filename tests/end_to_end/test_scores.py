@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -44,6 +45,20 @@ async def test_ranked_offers_carry_the_scores_that_lightgbm_gives_offline(
     assert [[(o.offer_id, o.score, o.expected_revenue) for o in answer.offers] for answer in answers] == expected
 
 
+@pytest.mark.parametrize("version", ["every-kind", "rank-mean"])
+async def test_some_of_the_offers_and_all_of_them_in_one_cohort_carry_the_scores_that_lightgbm_gives_offline(
+    world: World, mesh: Mesh, version: str
+) -> None:
+    choices = itertools.cycle([(), ("gem-chest",), tuple(PRICES)[::-1], ("guild-banner", "starter-pack"), ()])
+    asked = list(itertools.islice(choices, len(world.players)))
+    requests = [offer_request(player, version, some) for player, some in zip(world.players, asked, strict=True)]
+    answers = await ask_all(mesh, "GetOffer", requests)
+
+    expected = ranked_offline(world, version, asked)
+    assert {answer.source for answer in answers} == {wire.ENSEMBLE}
+    assert [[(o.offer_id, o.score, o.expected_revenue) for o in answer.offers] for answer in answers] == expected
+
+
 async def test_score_and_getoffer_agree_where_the_score_is_a_rank(world: World, mesh: Mesh) -> None:
     player = world.players[1]
     (ranked,) = await ask_all(mesh, "GetOffer", [offer_request(player, "rank-mean")])
@@ -52,14 +67,19 @@ async def test_score_and_getoffer_agree_where_the_score_is_a_rank(world: World, 
     assert scored.score == next(offer.score for offer in ranked.offers if offer.offer_id == "gem-chest")
 
 
-def ranked_offline(world: World, version: str) -> list[list[tuple[str, float, float]]]:
-    """For each player the offers with score and expected revenue, best revenue first."""
+def ranked_offline(
+    world: World, version: str, asked: Sequence[Sequence[str]] | None = None
+) -> list[list[tuple[str, float, float]]]:
+    """For each player the offers that were `asked` about, with score and expected revenue, best revenue first."""
     models = forests(world, version)
     tables = [offline.table(models, world.players, offer).T.tolist() for offer in PRICES]  # [offers][players][models]
     ranked = []
-    for votes in zip(*tables, strict=True):  # [offers][models], of one player
-        scores = rank_mean(votes) if version == "rank-mean" else [mean(row) for row in votes]
-        priced = [(offer, score, score * PRICES[offer]) for offer, score in zip(PRICES, scores, strict=True)]
+    for votes, some in zip(zip(*tables, strict=True), asked or [()] * len(world.players), strict=True):
+        of_offer = dict(zip(PRICES, votes, strict=True))  # each model's vote, of one player
+        offers = some or list(PRICES)
+        rows = [of_offer[offer] for offer in offers]
+        scores = rank_mean(rows) if version == "rank-mean" else [mean(row) for row in rows]
+        priced = [(offer, score, score * PRICES[offer]) for offer, score in zip(offers, scores, strict=True)]
         ranked.append(sorted(priced, key=lambda offer: -offer[2]))
     return ranked
 
@@ -74,9 +94,14 @@ def score_request(player: Player, version: str) -> wire.ScoreRequest:
     )
 
 
-def offer_request(player: Player, version: str) -> wire.GetOfferRequest:
+def offer_request(player: Player, version: str, offers: Sequence[str] = ()) -> wire.GetOfferRequest:
     return wire.GetOfferRequest(
-        game=GAME, player_id=player.id, context=wire_context(player), limit=len(PRICES), version=version
+        game=GAME,
+        player_id=player.id,
+        context=wire_context(player),
+        offer_ids=offers,
+        limit=len(PRICES),
+        version=version,
     )
 
 

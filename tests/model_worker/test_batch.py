@@ -100,6 +100,14 @@ def test_plain_rows_and_pairs_are_predicted_in_one_turn_and_everybody_gets_their
     assert sorted(forest.batches) == [1, 2, 3, 6]
 
 
+def test_everybody_gets_the_candidates_that_they_picked() -> None:
+    forest = GatedForest()
+    table = forest.table(Candidates((0,), array("d", [7, 8]).tobytes(), 2))
+    works = [pairs(table, [0], picked(1), count=1), pairs(table, [0], picked(0, 1, 0), count=3)]
+    assert outcomes_of(forest, *works) == [scores(9), scores(8, 9, 8)]
+    assert forest.batches == [4]
+
+
 def test_a_pair_counts_as_a_row_and_pays_like_one() -> None:
     forest = GatedForest()
     table = forest.table(candidates(7, 8, 9))
