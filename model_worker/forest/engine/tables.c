@@ -10,9 +10,10 @@
  * rows. LIST: from so many rows on that are nearly alike, they are scored as a list. MOST_MASKS: of one table, 256 MiB. */
 enum { WORDS = 2, BLOCK = 64 * WORDS, FEW = 4, LIST = 16, MOST_MASKS = 1 << 24 };
 
-/* Compiled twice, for any processor and for one with AVX2 and BMI; the loader takes the one that fits. */
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
-#define DISPATCHED __attribute__((target_clones("arch=haswell", "default")))
+/* Compiled twice, for any processor and for one with AVX2 and BMI (x86-64-v3: by what it can do, not by its maker, as
+ * arch=haswell would); the loader takes the one that fits. */
+#if defined(__x86_64__) && defined(__GLIBC__) && __GNUC__ >= 12 && !defined(__SANITIZE_ADDRESS__)
+#define DISPATCHED __attribute__((target_clones("arch=x86-64-v3", "default")))
 #else
 #define DISPATCHED
 #endif
