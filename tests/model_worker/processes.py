@@ -59,9 +59,11 @@ async def worker_process(model: Path | str, *arguments: str, name: str = "forest
             assert code == 0, stderr
 
 
-async def start(model: Path | str, *arguments: str, name: str = "forest") -> RunningWorker | EndedWorker:
-    """Starts a worker and waits until it serves, or has ended."""
-    process = await run("--name", name, "--uri", str(model), *arguments)
+async def start(
+    model: Path | str, *arguments: str, name: str = "forest", code: Path | None = None
+) -> RunningWorker | EndedWorker:
+    """Starts a worker, of the program in the folder `code` if that is given; waits until it serves, or has ended."""
+    process = await run("--name", name, "--uri", str(model), *arguments, code=code)
     assert process.stdout is not None
     line = await asyncio.wait_for(process.stdout.readline(), START_S)
     if not line:
@@ -71,10 +73,10 @@ async def start(model: Path | str, *arguments: str, name: str = "forest") -> Run
     return RunningWorker(process, told["port"], told["metrics_port"], Engine(told["engine"], told["engine_reason"]))
 
 
-async def run(*arguments: str) -> asyncio.subprocess.Process:
+async def run(*arguments: str, code: Path | None = None) -> asyncio.subprocess.Process:
     pipe = asyncio.subprocess.PIPE
     command = (sys.executable, "-m", "model_worker", *arguments)
-    return await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+    return await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, cwd=code)
 
 
 async def ended(process: asyncio.subprocess.Process) -> EndedWorker:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
-from model_worker.proof import Proof, trial_command
+from model_worker.proof import PROOF_FAILED, Proof, trial_command
+from tests.model_worker.forest.compiled import ENGINE
 from tests.model_worker.forest.mutants import Mutant, build
+from tests.model_worker.processes import RunningWorker, start
 
 AMPLE_S = 60.0
 MEMORY_MB = 1024
@@ -69,3 +72,22 @@ def test_an_engine_that_only_waits_is_an_objection(model_path: Path, library: st
 def test_a_sound_engine_meets_no_objection(model_path: Path, library: str, tmp_path: Path) -> None:
     sound = Mutant("none", "rows.c", "SMALLEST = 1e-35f", "SMALLEST = 1e-35f")
     assert objection(sound, model_path, library, tmp_path, cpu_s=AMPLE_S, wall_s=AMPLE_S) is None
+
+
+async def test_a_worker_with_a_faulty_engine_serves_on_lightgbm_and_says_so(model_path: Path, tmp_path: Path) -> None:
+    project, code = ENGINE.parents[2], tmp_path / "code"
+    for package in ("mesh", "model_worker"):
+        shutil.copytree(project / package, code / package, ignore=shutil.ignore_patterns("_engine*", "__pycache__"))
+    wrong_side = Mutant(
+        "side", "pack.c", "into->rank = (uint16_t)(thresholds - 1 -", "into->rank = (uint16_t)(thresholds -"
+    )
+    (build_in := tmp_path / "built").mkdir()
+    shutil.copy(build(wrong_side, build_in), code / "model_worker" / "forest" / "_engine.so")
+
+    worker = await start(model_path, code=code)
+
+    assert isinstance(worker, RunningWorker), worker
+    _, stderr = await worker.stop()
+    assert (worker.engine.name, worker.engine.cause) == ("lightgbm", PROOF_FAILED)
+    assert "WARNING" in stderr
+    assert f"forest: scored by {worker.engine}" in stderr
