@@ -190,7 +190,7 @@ async def test_a_store_that_is_not_there_is_named(cache: Path, monkeypatch: pyte
     async with store(MODEL) as gone:
         pass
     with pytest.raises(BadModel, match=f"cannot connect to {gone.endpoint}/models.*: check the network and AWS_ENDPO"):
-        await fetch_from(gone, order(cache, budget_s=1), monkeypatch)
+        await fetch_from(gone, order(cache, budget_s=3), monkeypatch)
 
 
 async def test_no_credentials_are_one_sentence(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

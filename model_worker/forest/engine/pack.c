@@ -151,16 +151,19 @@ static int read_splits(packer *to, span fields[FIELDS], size_t nodes, int64_t se
         split *one = &to->splits[to->nodes + i];
         int64_t column, kind, child[2];
         *one = (split){0};
-        if (!read_whole(&columns, 0, (int64_t)to->packed->columns - 1, &column)) return fail(to, "split_feature is out of range");
+        if (!read_whole(&columns, 0, (int64_t)to->packed->columns - 1, &column))
+            return fail(to, "split_feature is out of range");
         if (!read_whole(&kinds, 0, 11, &kind)) return fail(to, "decision_type is out of range");
         if (!read_double(&thresholds, &one->threshold)) return fail(to, "a threshold is no number");
         for (int side = 0; side < 2; side++) {
-            if (!read_whole(&children[side], -(int64_t)nodes - 1, (int64_t)nodes - 1, &child[side])) return fail(to, "a child is out of range");
+            if (!read_whole(&children[side], -(int64_t)nodes - 1, (int64_t)nodes - 1, &child[side]))
+                return fail(to, "a child is out of range");
             to->packed->nodes[to->nodes + i].child[side] = (int16_t)child[side];
         }
         one->column = (uint32_t)column;
         one->rule = rule_of(kind);
-        if (one->rule == CATEGORY && !(one->threshold >= 0 && one->threshold < (double)sets)) return fail(to, "a categorical threshold is not the index of a set");
+        if (one->rule == CATEGORY && !(one->threshold >= 0 && one->threshold < (double)sets))
+            return fail(to, "a categorical threshold is not the index of a set");
     }
     int is_all = columns.at == columns.end && thresholds.at == thresholds.end && kinds.at == kinds.end &&
                  children[0].at == children[0].end && children[1].at == children[1].end;
@@ -175,7 +178,8 @@ static int read_sets(packer *to, span fields[FIELDS], size_t nodes, int64_t sets
     if (!sets) return 1;
     while (words.at < words.end) {
         if (!read_whole(&words, 0, UINT32_MAX, &word)) return fail(to, "cat_threshold is not made of 32-bit words");
-        if (!grow((void **)&to->packed->words, &to->word_room, to->words + 1, sizeof *to->packed->words)) return fail(to, "out of memory");
+        if (!grow((void **)&to->packed->words, &to->word_room, to->words + 1, sizeof *to->packed->words))
+            return fail(to, "out of memory");
         to->packed->words[to->words++] = (uint32_t)word;
     }
     if (!(bound = malloc(((size_t)sets + 1) * sizeof *bound))) return fail(to, "out of memory");
@@ -225,11 +229,13 @@ static int read_tree(packer *to, span *text) {
     int64_t leaves, sets = 0, is_linear = 0;
     forest *packed = to->packed;
     if (!read_fields(to, text, fields)) return 0;
-    if (fields[LINEAR].at && !read_whole(&fields[LINEAR], 0, 1, &is_linear)) return fail(to, "is_linear is neither 0 nor 1");
+    if (fields[LINEAR].at && !read_whole(&fields[LINEAR], 0, 1, &is_linear))
+        return fail(to, "is_linear is neither 0 nor 1");
     if (is_linear) return fail(to, "linear trees");
     if (!read_whole(&fields[LEAVES], 1, INT32_MAX, &leaves)) return fail(to, "num_leaves is no count");
     if (leaves > MAX_LEAVES) return fail(to, "a tree of more than 32,768 leaves");
-    if (fields[CATEGORIES].at && !read_whole(&fields[CATEGORIES], 0, fields[BOUNDS].end - fields[BOUNDS].at, &sets)) return fail(to, "num_cat is out of range");
+    if (fields[CATEGORIES].at && !read_whole(&fields[CATEGORIES], 0, fields[BOUNDS].end - fields[BOUNDS].at, &sets))
+        return fail(to, "num_cat is out of range");
     size_t nodes = (size_t)leaves - 1;
     if (!make_room(to, nodes, (size_t)leaves)) return fail(to, "out of memory");
     if (!read_leaves(to, fields[VALUES], (size_t)leaves)) return 0;
@@ -278,7 +284,8 @@ static int read_objective(packer *to, span value) {
         while (word.end < value.end && *word.end != ' ') word.end++;
         if (is_text(word, "sqrt")) to->packed->output = KNOWN[known].of_roots;
         if (word.end - word.at < 8 || memcmp(word.at, "sigmoid:", 8)) continue;
-        if (!read_steepness((span){word.at + 8, word.end}, &to->packed->steepness)) return fail(to, "the objective's sigmoid is no plain number");
+        if (!read_steepness((span){word.at + 8, word.end}, &to->packed->steepness))
+            return fail(to, "the objective's sigmoid is no plain number");
     }
     return 1;
 }
@@ -292,8 +299,10 @@ static int read_header(packer *to, span *text) {
         span line = next_line(text);
         if (line.at == line.end) break;
         if (is_text(line, "average_output")) packed->is_average = 1;
-        if (value_of(line, "max_feature_idx", &value) && !read_whole(&value, 0, text->end - text->at, &last_column)) return fail(to, "max_feature_idx is out of range");
-        if (value_of(line, "num_tree_per_iteration", &value) && !read_whole(&value, 1, 100000, &classes)) return fail(to, "num_tree_per_iteration is out of range");
+        if (value_of(line, "max_feature_idx", &value) && !read_whole(&value, 0, text->end - text->at, &last_column))
+            return fail(to, "max_feature_idx is out of range");
+        if (value_of(line, "num_tree_per_iteration", &value) && !read_whole(&value, 1, 100000, &classes))
+            return fail(to, "num_tree_per_iteration is out of range");
         if (value_of(line, "objective", &value) && !read_objective(to, value)) return 0;
     }
     if (last_column < 0 || !classes) return fail(to, "the header lacks max_feature_idx or num_tree_per_iteration");

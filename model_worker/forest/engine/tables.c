@@ -65,10 +65,11 @@ static void number_ranks(table *t) {
 static void mark(const table *t, const feature *of, double value, size_t candidate, uint16_t *bins) {
     const forest *f = t->forest;
     mask *left = t->left + candidate / BLOCK * t->ranks;
+    uint64_t bit = (uint64_t)1 << candidate % 64;
     look_at(f, of, value, bins, 1);
     for (uint32_t i = 0; i < of->slots; i++)
         if (bins[i] < ranks_of(f, of, i))
-            left[t->first_rank[of->first_slot + i] + bins[i]].word[candidate % BLOCK / 64] |= (uint64_t)1 << candidate % 64;
+            left[t->first_rank[of->first_slot + i] + bins[i]].word[candidate % BLOCK / 64] |= bit;
 }
 
 /* Who goes left at a rank does so at all higher ones. */
@@ -142,8 +143,9 @@ static void add_to(double *sums, uint32_t stride, mask who, double value) {
 }
 
 /* Adds a tree's values to the sums of all candidates of a block at once: where they part, each part goes on alone. */
-static inline __attribute__((always_inline)) void walk_block(const table *t, const tree *in, const uint16_t *bins, const mask *left, mask who, branch *later,
-                       double *sums, uint32_t count) {
+static inline __attribute__((always_inline)) void walk_block(const table *t, const tree *in, const uint16_t *bins,
+                                                             const mask *left, mask who, branch *later, double *sums,
+                                                             uint32_t count) {
     const forest *f = t->forest;
     const node *nodes = f->nodes + in->first_node;
     const double *leaves = f->leaves + in->first_leaf;
@@ -212,7 +214,8 @@ static int set_up(bench *on, const table *t, int has_picks) {
 }
 
 /* The sums of one request [candidates, classes]: of all candidates, or of those in `picked`. */
-DISPATCHED static void sum_request(const table *t, const mask *picked, const uint16_t *bins, branch *later, double *sums) {
+DISPATCHED static void sum_request(const table *t, const mask *picked, const uint16_t *bins, branch *later,
+                                   double *sums) {
     const forest *f = t->forest;
     memset(sums, 0, t->count * f->classes * sizeof *sums);
     for (size_t block = 0; block < t->blocks; block++) {
@@ -331,7 +334,8 @@ int forest_predict(const forest *f, const double *rows, size_t count, double *sc
         size_t width, run = alike(rows + done * f->columns, count - done, f->columns, limit, differs, columns, &width);
         const double *first = rows + (done - plain) * f->columns;
         double *into = scores + (done - plain) * f->classes;
-        int is_list = run >= LIST && predict_alike(f, rows + done * f->columns, run, columns, width, scores + done * f->classes);
+        int is_list = run >= LIST && predict_alike(f, rows + done * f->columns, run, columns, width,
+                                                   scores + done * f->classes);
         done += run;
         plain += is_list ? 0 : run;
         if (!is_list && done < count) continue;
