@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from mesh.model_file import BadModel
-
-PROOF_FAILED = "the proof failed"
+from model_worker.trial import PROOF_FAILED, SOUND
 
 _SCRIPT = __file__.replace("proof.py", "trial.py")
-_SOUND = b"sound\n"  # trial.py's word
+_SOUND = f"{SOUND}\n".encode()
 
 
 def trial_command(library: str, memory_mb: int, seconds: float, engine: str | None = None) -> list[str]:

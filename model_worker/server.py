@@ -13,12 +13,12 @@ from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_
 from mesh.wire.inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from model_worker.forest import Forest
 from model_worker.identity import Identity
-from model_worker.proof import PROOF_FAILED
 from model_worker.queue import PredictQueue, QueueLimits, running_queue
 from model_worker.scrape import scrape_endpoint
 from model_worker.service import SERVICE, InferenceService
 from model_worker.settings import Settings
 from model_worker.tally import Tally
+from model_worker.trial import PROOF_FAILED
 
 log = logging.getLogger(__name__)
 

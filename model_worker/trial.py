@@ -10,7 +10,7 @@ import resource
 import struct
 import sys
 
-SOUND = "sound"
+SOUND, PROOF_FAILED = "sound", "the proof failed"
 _REFUSED = 1
 _PR_SET_PDEATHSIG = 1
 _SIGKILL = 9  # the module signal takes 6 ms to import, for enums
@@ -80,7 +80,7 @@ def _objection(engine: str, judge: Forest, model: bytes) -> str:
         return str(error)
     except MemoryError:
         difference = "out of memory"
-    return f"the proof failed: {difference}" if difference else ""
+    return f"{PROOF_FAILED}: {difference}" if difference else ""
 
 
 if __name__ == "__main__":

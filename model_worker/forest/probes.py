@@ -97,8 +97,9 @@ def _values(model: bytes, features: int) -> list[Sequence[float]]:
     for column, threshold in numeric:
         value = float(threshold)
         tried[int(column)] += (value, math.nextafter(value, -math.inf), math.nextafter(value, math.inf))
+    codes = [float(code) for code in range(_categories(model))] if categorical else []
     for place in categorical:
-        tried[place] += [float(code) for code in range(_categories(model))]
+        tried[place] += codes
     return [tuple(values) for values in tried]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from model_worker.proof import PROOF_FAILED
+from model_worker.trial import PROOF_FAILED
 from tests.k8s.monitoring import known
 from tests.k8s.monitoring.promql import named
 from tests.k8s.monitoring.scrapes import Scrapes

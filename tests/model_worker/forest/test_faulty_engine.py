@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from model_worker.proof import PROOF_FAILED, Proof, trial_command
+from model_worker.proof import Proof, trial_command
+from model_worker.trial import PROOF_FAILED
 from tests.model_worker.forest.compiled import ENGINE
 from tests.model_worker.forest.mutants import Mutant, build
 from tests.model_worker.processes import RunningWorker, start
