@@ -8,11 +8,8 @@ import numpy as np
 import pytest
 
 from model_worker.forest.lightgbm_c import LightGbmError, LightGbmForest
-from tests.forests import KINDS, Matrix, TrainedForest
-
-
-def scores(forest: LightGbmForest, rows: Matrix) -> bytes:
-    return forest.predict(rows.tobytes(), len(rows))
+from tests.forests import KINDS, TrainedForest
+from tests.model_worker.forest.checking import check_scores, scores
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -20,14 +17,7 @@ def test_scores_equal_those_of_lightgbm_to_the_last_bit(
     kind: str, forests: Mapping[str, TrainedForest], library: str
 ) -> None:
     trained = forests[kind]
-    forest = LightGbmForest(library, trained.path.read_bytes())
-    expected = trained.scores(trained.rows).tobytes()
-    size = len(expected) // len(trained.rows)
-
-    assert scores(forest, trained.rows) == expected
-    assert scores(forest, trained.rows[:3]) == expected[: 3 * size]
-    one_by_one = [scores(forest, trained.rows[row : row + 1]) for row in range(len(trained.rows))]
-    assert b"".join(one_by_one) == expected
+    check_scores(LightGbmForest(library, trained.path.read_bytes()), trained)
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass"])

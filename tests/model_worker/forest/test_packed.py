@@ -5,18 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from model_worker.forest import Candidates, Forest, Picks
+from model_worker.forest import Candidates, Picks
 from model_worker.forest.comparing import find_difference
 from model_worker.forest.lightgbm_c import LightGbmForest
 from model_worker.forest.packed import NotPackedError, PackedForest
-from tests.forests import KINDS, Matrix, TrainedForest
+from tests.forests import KINDS, TrainedForest
+from tests.model_worker.forest.checking import check_scores, scores
 
 PACKED_KINDS = [kind for kind in KINDS if kind != "linear_tree"]
 COLUMNS = (1, 4)
-
-
-def scores(forest: Forest, rows: Matrix) -> bytes:
-    return forest.predict(rows.tobytes(), len(rows))
 
 
 @pytest.mark.parametrize("kind", PACKED_KINDS)
@@ -24,14 +21,7 @@ def test_scores_equal_those_of_lightgbm_to_the_last_bit(
     kind: str, forests: Mapping[str, TrainedForest], engine: str
 ) -> None:
     trained = forests[kind]
-    forest = PackedForest(engine, trained.path.read_bytes())
-    expected = trained.scores(trained.rows).tobytes()
-    size = len(expected) // len(trained.rows)
-
-    assert scores(forest, trained.rows) == expected
-    assert scores(forest, trained.rows[:3]) == expected[: 3 * size]
-    one_by_one = [scores(forest, trained.rows[row : row + 1]) for row in range(len(trained.rows))]
-    assert b"".join(one_by_one) == expected
+    check_scores(PackedForest(engine, trained.path.read_bytes()), trained)
 
 
 @pytest.mark.parametrize("kind", PACKED_KINDS)
