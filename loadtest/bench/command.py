@@ -9,9 +9,9 @@ from typing import get_args
 
 from rich.console import Console
 
-from loadtest import interruption, machine
+from loadtest import documents, interruption, machine
 from loadtest.bench import aims, report
-from loadtest.bench.results import Document, Simulated, Trained, document
+from loadtest.bench.results import Simulated, Trained, document
 from loadtest.bench.simulated import measure_simulated
 from loadtest.bench.trained import measure_trained
 from loadtest.options import positive_float, positive_int
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     if options.only != "s15":
         prepare(W15, plan.folder, plan.progress)
     w15, s15 = interruption.run(_measure(plan, options.only, options.engine))
-    _write(options.out, document(w15, s15))
+    documents.write(options.out, document(w15, s15))
     if options.json:
         print(json.dumps(document(w15, s15)))
     else:
@@ -58,11 +58,6 @@ async def _measure(plan: Plan, only: str | None, engine: mesh.Engine | None) -> 
     w15 = await measure_trained(W15, plan, engine) if only != "s15" else None
     s15 = await measure_simulated(S15, plan) if only != "w15" else None
     return w15, s15
-
-
-def _write(path: Path, measured: Document) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(measured, indent=2) + "\n")
 
 
 def _print(console: Console, w15: Trained | None, s15: Simulated | None) -> None:

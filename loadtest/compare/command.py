@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from loadtest import interruption, machine
+from loadtest import documents, interruption, machine
 from loadtest.bench.report import print_aims
 from loadtest.compare import page, report
 from loadtest.compare.aims import aims
@@ -80,8 +80,7 @@ def chosen(systems: list[str] | None, workload: Workload, progress: Callable[[st
 
 
 def _write(path: Path, measured: list[Comparison], rounds: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_document(measured, rounds), indent=2) + "\n")
+    documents.write(path, _document(measured, rounds))
     path.with_suffix(".html").write_text(page.render(measured, machine.described()))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from loadtest import interruption, machine
+from loadtest import documents, interruption, machine
 from loadtest.bench.aims import Aim
 from loadtest.bench.report import print_aims
 from loadtest.features.cpu import KEYS, NUMBERS, KeyCost, measure_cpu
@@ -42,8 +42,7 @@ def run(options: argparse.Namespace) -> int:
         prepare(W15, plan.folder, plan.progress)
         meshes = interruption.run(_measure(plan))
     told = {"cpu": {layout: asdict(cost) for layout, cost in costs.items()}, "w15": [asdict(one) for one in meshes]}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(told, indent=2) + "\n")
+    documents.write(options.out, told)
     if options.json:
         print(json.dumps(told))
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from loadtest import interruption, machine, plan
+from loadtest import documents, interruption, machine, plan
 from loadtest.forest import report
 from loadtest.forest.cases import candidate_cases, categorical_case, row_cases
 from loadtest.forest.engines import Libraries, find_libraries, load_pairs
@@ -43,8 +43,7 @@ def run(options: argparse.Namespace) -> int:
     libraries = find_libraries()
     found = measure(plan_of(options, said, findings), libraries, W15.forests, CATEGORICAL)
     told = report.document(found, machine.described())
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(told, indent=2) + "\n")
+    documents.write(options.out, told)
     if options.json:
         print(json.dumps(told))
     else:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from loadtest import arrivals, interruption
+from loadtest import arrivals, documents, interruption
 from loadtest.faults import CannotMeasure
 from loadtest.offline import Oracle
 from loadtest.options import positive_float, positive_int
@@ -176,8 +176,7 @@ def _document(options: argparse.Namespace, summary: Summary, steps: list[Step]) 
 
 
 def _write(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> None:
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(_document(options, summary, steps), indent=2) + "\n")
+    documents.write(options.out, _document(options, summary, steps))
     title = f"{options.method} for {options.game}: {summary.offered_rps:,.0f} requests a second"
     options.out.with_suffix(".html").write_text(page.render(title, summary, steps))
 
