@@ -10,13 +10,13 @@ import ctypes
 import os
 
 from model_worker.forest import Candidates
+from model_worker.forest.score_room import ScoreRoom
 from model_worker.forest.written_out import WrittenOutTable
 
 _FLOAT64 = 1
 _ROW_MAJOR = 1
 _NORMAL_SCORES = 0
 _ALL_TREES = -1
-_FLOAT64_BYTES = 8
 
 _LogCallback = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
 
@@ -46,7 +46,7 @@ class LightGbmForest:
         self._booster = self._load_booster(model)
         self.features = self._fact("LGBM_BoosterGetNumFeature")
         self.classes = self._fact("LGBM_BoosterGetNumClasses")
-        self._scores = (ctypes.c_double * self.classes)()
+        self._room = ScoreRoom(self.classes)
         self._written = ctypes.c_int64()
         self._one_row = self._library.LGBM_BoosterPredictForMatSingleRowFast
         self._one_row_config = self._prepare_one_row()
@@ -62,22 +62,17 @@ class LightGbmForest:
         return WrittenOutTable(self, candidates)
 
     def _predict_one(self, row: bytes) -> bytes:
-        self._check(self._one_row(self._one_row_config, row, self._written, self._scores))
-        return ctypes.string_at(self._scores, self.classes * _FLOAT64_BYTES)
+        self._check(self._one_row(self._one_row_config, row, self._written, self._room.of(1)))
+        return self._room.take(1)
 
     def _predict_many(self, rows: bytes, count: int) -> bytes:
-        self._make_room(count * self.classes)
         self._check(
             self._library.LGBM_BoosterPredictForMat(
                 self._booster, rows, _FLOAT64, count, self.features, _ROW_MAJOR,
-                _NORMAL_SCORES, 0, _ALL_TREES, self._params, self._written, self._scores,
+                _NORMAL_SCORES, 0, _ALL_TREES, self._params, self._written, self._room.of(count),
             )
         )  # fmt: skip
-        return ctypes.string_at(self._scores, count * self.classes * _FLOAT64_BYTES)
-
-    def _make_room(self, scores: int) -> None:
-        if len(self._scores) < scores:
-            self._scores = (ctypes.c_double * (2 * scores))()
+        return self._room.take(count)
 
     def _load_booster(self, model: bytes) -> ctypes.c_void_p:
         iterations, booster = ctypes.c_int(), ctypes.c_void_p()

@@ -6,9 +6,9 @@ import ctypes
 from importlib.machinery import EXTENSION_SUFFIXES
 
 from model_worker.forest import Candidates, CandidateTable, Picks
+from model_worker.forest.score_room import ScoreRoom
 from model_worker.forest.written_out import WrittenOutTable
 
-_FLOAT64_BYTES = 8
 _REASON_BYTES = 200
 
 
@@ -35,7 +35,7 @@ class PackedForest:
             raise _refusal(reason.value.decode())
         self.features = self._library.forest_columns(self._packed)
         self.classes = self._library.forest_classes(self._packed)
-        self._scores: ctypes.Array[ctypes.c_double] = (ctypes.c_double * self.classes)()
+        self.room = ScoreRoom(self.classes)
 
     def __del__(self) -> None:
         if getattr(self, "_packed", None):
@@ -43,26 +43,14 @@ class PackedForest:
 
     def predict(self, rows: bytes, count: int) -> bytes:
         """Scores, float64 [count, classes], of `rows`, float64 [count, features]; lists among them are found."""
-        scores = self.room(count)
-        return self.scores(self._library.forest_predict(self._packed, rows, count, scores), count)
+        _check(self._library.forest_predict(self._packed, rows, count, self.room.of(count)))
+        return self.room.take(count)
 
     def table(self, candidates: Candidates) -> CandidateTable:
         """`candidates`, looked at beforehand; written out as rows where that would take too much memory."""
         columns = (ctypes.c_uint32 * len(candidates.columns))(*candidates.columns)
         made = self._library.table_make(self._packed, columns, len(columns), candidates.values, candidates.count)
         return PackedTable(self, self._library, made, candidates.count) if made else WrittenOutTable(self, candidates)
-
-    def room(self, rows: int) -> ctypes.Array[ctypes.c_double]:
-        """Where the scores of `rows` rows can be written, until the next call."""
-        if len(self._scores) < rows * self.classes:
-            self._scores = (ctypes.c_double * (2 * rows * self.classes))()
-        return self._scores
-
-    def scores(self, status: int, rows: int) -> bytes:
-        """The scores of `rows` rows that were written; raises MemoryError when `status` says that they were not."""
-        if status:
-            raise MemoryError
-        return ctypes.string_at(self._scores, rows * self.classes * _FLOAT64_BYTES)
 
 
 def _refusal(reason: str) -> Exception:
@@ -85,9 +73,15 @@ class PackedTable:
         """Scores, float64 [pairs, classes], of the candidates with the rows `shared`, float64 [requests, features]."""
         counts, positions = (picks.counts, picks.positions) if picks else (None, None)
         pairs = len(picks.positions) // 4 if picks else requests * self._count
-        scores = self._forest.room(pairs)
-        status = self._library.table_predict(self._made, shared, requests, counts, positions, scores)
-        return self._forest.scores(status, pairs)
+        scores = self._forest.room.of(pairs)
+        _check(self._library.table_predict(self._made, shared, requests, counts, positions, scores))
+        return self._forest.room.take(pairs)
+
+
+def _check(status: int) -> None:
+    """Raises MemoryError when nothing was scored, which has no other reason."""
+    if status:
+        raise MemoryError
 
 
 def _load(engine: str) -> ctypes.CDLL:
