@@ -51,7 +51,7 @@ test-servers:
 
 dynamodb-local:
 	@if command -v mvn >/dev/null && command -v java >/dev/null; then \
-	  mvn -q -B -f loadtest/servers/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/build/dynamodb-local; \
+	  mvn -q -B -f emulators/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/build/dynamodb-local; \
 	else echo "mvn or java is not installed: nothing will be tested against DynamoDB Local"; fi
 
 node-packages:

@@ -11,8 +11,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mesh import catalog
-from mesh.deployment.blocks import Kubernetes, Scaled, SupervisorDeployment
+from mesh.catalog import catalog
+from mesh.catalog.deployment.blocks import Kubernetes, Scaled, SupervisorDeployment
 
 CHART = Path(__file__).parent / "chart"
 _HEAD = """\

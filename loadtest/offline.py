@@ -17,12 +17,12 @@ import numpy as np
 
 from loadtest.faults import CannotMeasure
 from loadtest.store import sqlite_path
-from mesh import catalog as catalogs
-from mesh import catalog_files
-from mesh.catalog import Catalog, Combine, Model
+from mesh.catalog import catalog as catalogs
+from mesh.catalog import files as catalog_files
+from mesh.catalog.catalog import Catalog, Combine, Model
+from mesh.catalog.offers_table import OffersTable
 from mesh.model_file import ModelHeader, read_header
-from mesh.offers_table import OffersTable
-from mesh.player_store import open_store, read_columns, read_players
+from mesh.players.sqlite import open_store, read_columns, read_players
 
 KEPT = 100_000  # answers remembered, since popular players come again and again
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from loadtest.faults import CannotMeasure
-from mesh.catalog import Catalog
-from mesh.catalog_features import SqliteFeatures
+from mesh.catalog.catalog import Catalog
+from mesh.players.settings import SqliteFeatures
 
 
 def sqlite_path(catalog: Catalog) -> Path:

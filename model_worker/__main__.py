@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from mesh.model_file import BadModel, parse_header
-from mesh.s3_address import SCHEME
+from mesh.s3.address import SCHEME
 from model_worker.artifact import ArtifactSource, LocalFiles, fetch
 from model_worker.forest import Forest
 from model_worker.settings import Settings, read_settings

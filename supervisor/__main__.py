@@ -20,11 +20,12 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequenc
 from pathlib import Path
 from typing import Any
 
-from mesh import catalog_files, serving, telemetry
-from mesh.catalog import Catalog, read
-from mesh.catalog_features import Features, SqliteFeatures
+from mesh import serving, telemetry
+from mesh.catalog import files as catalog_files
+from mesh.catalog.catalog import Catalog, read
+from mesh.catalog.sources import Sources
 from mesh.errors import Misconfigured
-from mesh.sources import Sources
+from mesh.players.settings import Features, SqliteFeatures
 from supervisor import settings as command_line
 from supervisor.cohort import Cohorts
 from supervisor.discovery.opening import follow, open_discovery

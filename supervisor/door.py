@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import grpc
 
 from mesh import serving
-from mesh.catalog import Catalog
+from mesh.catalog.catalog import Catalog
 from mesh.errors import Misconfigured
 from mesh.wire import offers_pb2_grpc
 from supervisor.service import SERVICE_NAME, OffersService

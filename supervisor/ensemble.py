@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from mesh.catalog import Catalog, Version
+from mesh.catalog.catalog import Catalog, Version
 from mesh.errors import Overloaded
 from supervisor.answer import Answer, RankedOffer, Reason, Source, Timings
 from supervisor.cohort import Cohorts, Ticket

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mesh.catalog import Catalog, ContextKind
+from mesh.catalog.catalog import Catalog, ContextKind
+from mesh.catalog.offers_table import OffersTable
 from mesh.errors import MeshError, NotFound, NotSupported, WrongRequest
-from mesh.offers_table import OffersTable
 from supervisor.cohort import Ticket
 from supervisor.ensemble import Ensemble
 from supervisor.rows import Passenger, Value

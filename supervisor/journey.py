@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mesh.errors import MeshError
-from mesh.player_features import PlayerFeatures
+from mesh.players.features import PlayerFeatures
 from supervisor import tally
 from supervisor.answer import Answer, Reason, Source, Timings
 from supervisor.ballot import Ballot

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from mesh.player_features import Columns
+from mesh.players.features import Columns
 from supervisor.ballot import Ballot
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows

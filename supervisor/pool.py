@@ -7,11 +7,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mesh.catalog import Model
-from mesh.catalog_files import class_fault
+from mesh.catalog.catalog import Model
+from mesh.catalog.files import class_fault
 from mesh.errors import MeshError, Unavailable
 from mesh.model_file import ModelHeader
-from mesh.player_features import Columns
+from mesh.players.features import Columns
 from supervisor.ballot import Ballot, Shipment
 from supervisor.lane import Lane, Scores
 from supervisor.leaving import LeavingLanes

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mesh.offers_table import OffersTable
+from mesh.catalog.offers_table import OffersTable
 from supervisor.answer import RankedOffer
 
 

@@ -10,11 +10,11 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from mesh.catalog.offers_table import OffersTable
+from mesh.catalog.sources import Sources, misfits
 from mesh.errors import Unavailable
 from mesh.model_file import ModelHeader
-from mesh.offers_table import OffersTable
-from mesh.player_features import Columns, PlayerFeatures
-from mesh.sources import Sources, misfits
+from mesh.players.features import Columns, PlayerFeatures
 from supervisor.encoding import (
     POSITION_DTYPE,
     ROW_DTYPE,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mesh.catalog import Version
+from mesh.catalog.catalog import Version
 from supervisor.combine import combine
 
 NO_VOTE = "no vote in time"

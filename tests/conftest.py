@@ -6,8 +6,8 @@ import os
 
 from hypothesis import settings
 
-from tests.servers.fixtures import dynamodb_server, moto_server
-from tests.servers.s3 import s3_store
+from tests.emulators.fixtures import dynamodb_server, moto_server
+from tests.emulators.s3 import s3_store
 
 __all__ = ["dynamodb_server", "moto_server", "s3_store"]
 

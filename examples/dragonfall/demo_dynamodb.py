@@ -23,6 +23,8 @@ import yaml
 from botocore.session import get_session
 from rich.console import Console
 
+from emulators import aws
+from emulators.processes import Server
 from examples.dragonfall.backend import Answer, Request, ask, logins
 from examples.dragonfall.build import BUILD, CATALOG, MODELS, PLAYERS_CSV, build
 from examples.dragonfall.failure import ExampleFailed
@@ -30,8 +32,6 @@ from examples.dragonfall.mesh_command import run_mesh
 from examples.dragonfall.mesh_process import mesh_up, running_mesh
 from examples.dragonfall.offers import OFFERS_CSV
 from examples.dragonfall.simulation import draw_encounters, simulate_players
-from loadtest.servers import aws
-from loadtest.servers.processes import Server
 
 FOLDER = BUILD / "dynamodb"
 BUCKET, TABLE, VERSION = "dragonfall-models", "dragonfall-players", "2026-10"

@@ -11,8 +11,8 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 
-from mesh.player_features import Columns, PlayerFeatures
-from mesh.player_store import replacing_store, write_players
+from mesh.players.features import Columns, PlayerFeatures
+from mesh.players.sqlite import replacing_store, write_players
 
 FOLDER = Path(__file__).parent
 FEATURES, PLAYERS, LEAVES, ROWS = 80, 2000, 63, 6000

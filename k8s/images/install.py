@@ -40,7 +40,7 @@ ONLY_FOR_LIBGOMP = ("sklearn", "scikit_learn.libs", "scikit_learn-*")
 # Nothing of this is read by a program that runs.
 FOR_DEVELOPERS = ("**/tests", "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.h", "**/*.a", "numpy/f2py")
 # What a checkout has beside the code: C, and what it was compiled to there.
-OF_CHECKOUTS = ("__pycache__", "cli", "_engine*", "*.c", "*.h")
+OF_CHECKOUTS = ("__pycache__", "cli", "loading", "_engine*", "*.c", "*.h")
 INSTALLERS = ("pip", "pip-*", "setuptools*", "wheel*", "pkg_resources", "_distutils_hack", "distutils-precedence.pth")
 NEVER_IMPORTED = r"/(idlelib|lib2to3|tkinter|turtledemo|ensurepip|pydoc_data|test|site-packages)/"
 

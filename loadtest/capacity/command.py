@@ -15,17 +15,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from autoscaling.capacity_profile import ModelProfile, Profile
 from loadtest import interruption, machine
 from loadtest.capacity.measure import Extent, drawn_rows, measure
 from loadtest.faults import CannotMeasure
 from loadtest.options import positive_float, positive_int
 from loadtest.store import sqlite_path
-from mesh import catalog as catalogs
-from mesh.capacity_profile import ModelProfile, Profile
-from mesh.catalog import Catalog, Model
+from mesh.catalog import catalog as catalogs
+from mesh.catalog.catalog import Catalog, Model
 from mesh.cli.console import stdout
 from mesh.model_file import read_header
-from mesh.player_store import open_store, read_columns, read_some_players
+from mesh.players.sqlite import open_store, read_columns, read_some_players
 
 MEASURED = 0
 PLAYERS = 2048

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from autoscaling.capacity_profile import Batch, ModelProfile, Spread
 from loadtest import metering
 from loadtest.capacity.profile import capacity_of, fit
 from loadtest.capacity.worker import Matrix, Stream, Worker, started
 from loadtest.latency import percentiles
-from mesh.capacity_profile import Batch, ModelProfile, Spread
-from mesh.catalog import Model
+from mesh.catalog.catalog import Model
 from mesh.model_file import ModelHeader, read_header
 
 LEAST_MESSAGES = 20

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mesh.capacity_profile import Batch, Capacity, Curve
+from autoscaling.capacity_profile import Batch, Capacity, Curve
 
 
 def fit(batches: Sequence[Batch]) -> Curve:

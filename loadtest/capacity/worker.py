@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from loadtest import metering
 from loadtest.processes import Launch, running
 from mesh import serving
-from mesh.catalog import Model
+from mesh.catalog.catalog import Model
 from mesh.wire import inference_pb2
 
 START_BUDGET_S = 60.0

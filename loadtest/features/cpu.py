@@ -15,13 +15,13 @@ import uvloop
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
+from emulators.aws import CREDENTIALS
 from loadtest.faults import CannotMeasure
 from loadtest.features.table import TABLE, block, serving_table
-from loadtest.servers.aws import CREDENTIALS
-from mesh.catalog_features import DynamoFeatures, Layout
-from mesh.dynamodb.layouts import layout_of
 from mesh.errors import MeshError
-from mesh.player_features import Columns, PlayerFeatures
+from mesh.players.dynamodb.layouts import layout_of
+from mesh.players.features import Columns, PlayerFeatures
+from mesh.players.settings import DynamoFeatures, Layout
 from supervisor.features.dynamodb import open_dynamo_store
 
 NUMBERS = 80

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from loadtest.servers.aws import CREDENTIALS, use_credentials
-from loadtest.servers.fault_answers import on_the_wire
-from loadtest.servers.fault_process import FaultyDynamoDB, faulty_dynamodb
-from mesh.catalog_features import DynamoFeatures, Layout
-from mesh.dynamodb.layouts import layout_of
-from mesh.dynamodb.schema import SCHEMA_KEY, schema_item
-from mesh.player_features import Columns, PlayerFeatures
+from emulators.aws import CREDENTIALS, use_credentials
+from emulators.fault_answers import on_the_wire
+from emulators.fault_process import FaultyDynamoDB, faulty_dynamodb
+from mesh.players.dynamodb.layouts import layout_of
+from mesh.players.dynamodb.schema import SCHEMA_KEY, schema_item
+from mesh.players.features import Columns, PlayerFeatures
+from mesh.players.settings import DynamoFeatures, Layout
 
 TABLE = "players"
 

@@ -20,7 +20,7 @@ from loadtest.peers.system import System
 from loadtest.plan import Plan
 from loadtest.training import players_of
 from loadtest.workloads import TrainedEnsemble, catalog_of, player_feature_names
-from mesh.player_features import Columns, PlayerFeatures
+from mesh.players.features import Columns, PlayerFeatures
 
 STORES = ("sqlite", "dynamodb")
 CALLERS = (1, 64, 256)

@@ -11,8 +11,8 @@ import yaml
 
 from loadtest.training import train
 from loadtest.workloads import Forests, feature_names
-from mesh.player_features import Columns
-from mesh.player_store import replacing_store
+from mesh.players.features import Columns
+from mesh.players.sqlite import replacing_store
 
 GAMES, VERSIONS, MODELS = 4, 3, 15
 FORESTS = Forests("fleet-forests", count=1, trees=20, leaves=15, features=20)

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from emulators.faults import Fault
 from loadtest import interruption, machine
 from loadtest.options import positive_float
 from loadtest.outages.asking import Asker, channel_to
@@ -19,7 +20,6 @@ from loadtest.outages.verdict import Outage, Verdict, verdict_of
 from loadtest.outages.ways import WAYS, Way
 from loadtest.outages.world import CACHE_TTL_S, ENSEMBLE, World, running_world
 from loadtest.plan import Findings, Plan, plan_of
-from loadtest.servers.faults import Fault
 from mesh.cli.console import stdout
 
 MEASURED, FAULTY = 0, 1

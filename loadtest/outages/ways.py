@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from loadtest.servers.faults import Fault
+from emulators.faults import Fault
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import yaml
 
+from emulators.fault_process import FaultyDynamoDB
 from loadtest.features.table import block, serving_table
 from loadtest.peers import mesh
 from loadtest.plan import Plan
-from loadtest.servers.fault_process import FaultyDynamoDB
 from loadtest.training import prepare
 from loadtest.workloads import (
     Forests,
@@ -25,7 +25,7 @@ from loadtest.workloads import (
     player_feature_names,
     player_ids,
 )
-from mesh.player_features import Columns, PlayerFeatures
+from mesh.players.features import Columns, PlayerFeatures
 
 ENSEMBLE = TrainedEnsemble(
     "outages",

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mesh import catalog as catalogs
-from mesh import catalog_files
-from mesh.catalog import Catalog
-from mesh.catalog_faults import Fault, show_path
+from mesh.catalog import catalog as catalogs
+from mesh.catalog import files as catalog_files
+from mesh.catalog.catalog import Catalog
+from mesh.catalog.faults import Fault, show_path
 from mesh.errors import Misconfigured
 
 

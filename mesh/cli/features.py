@@ -12,13 +12,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 
-from mesh import catalog as catalogs
-from mesh import catalog_files
-from mesh.catalog_features import Features, SqliteFeatures
-from mesh.cli.player_file import PlayerFile, open_file
-from mesh.cli.player_survey import Layout, survey
-from mesh.cli.store_loading import load_store
+from mesh.catalog import catalog as catalogs
+from mesh.catalog import files as catalog_files
 from mesh.errors import Misconfigured
+from mesh.players.loading.file import PlayerFile, open_file
+from mesh.players.loading.sqlite import load_store
+from mesh.players.loading.survey import Layout, survey
+from mesh.players.settings import Features, SqliteFeatures
 
 
 def load(arguments: argparse.Namespace) -> int:
@@ -56,7 +56,7 @@ def _write(
     if isinstance(features, SqliteFeatures):
         load_store(source, layout, Path(features.path), on_rows)
         return 0
-    from mesh.cli.table_loading import Wishes, load_table  # aiobotocore, which only this store needs
+    from mesh.players.loading.dynamodb import Wishes, load_table  # aiobotocore, which only this store needs
 
     wishes = Wishes(arguments.create, arguments.force, arguments.from_start)
     return load_table(source, layout, features, wishes, on_rows)

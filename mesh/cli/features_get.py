@@ -16,12 +16,12 @@ from pathlib import Path
 
 from rich.text import Text
 
-from mesh import catalog as catalogs
-from mesh.catalog_features import DynamoFeatures, Features, SqliteFeatures
+from mesh.catalog import catalog as catalogs
 from mesh.cli.console import print_line, stdout, table
 from mesh.errors import Misconfigured, NotFound
-from mesh.player_features import Columns, PlayerFeatures
-from mesh.player_store import open_store, read_columns, read_players
+from mesh.players.features import Columns, PlayerFeatures
+from mesh.players.settings import DynamoFeatures, Features, SqliteFeatures
+from mesh.players.sqlite import open_store, read_columns, read_players
 
 PATIENCE_S, AGAIN_S = 5.0, 0.1
 
@@ -57,11 +57,11 @@ def _find(features: Features, player_id: str) -> Found:
 
 
 async def _find_in_table(features: DynamoFeatures, player_id: str) -> Found:
-    from mesh.dynamodb.attributes import WrongItem
-    from mesh.dynamodb.client import open_reader
-    from mesh.dynamodb.faults import REQUEST_ERRORS, told_of
-    from mesh.dynamodb.layouts import layout_of
-    from mesh.dynamodb.table import can_be_known, end_of, read_page, read_table_columns
+    from mesh.players.dynamodb.attributes import WrongItem
+    from mesh.players.dynamodb.client import open_reader
+    from mesh.players.dynamodb.faults import REQUEST_ERRORS, told_of
+    from mesh.players.dynamodb.layouts import layout_of
+    from mesh.players.dynamodb.table import can_be_known, end_of, read_page, read_table_columns
 
     try:
         async with asyncio.timeout(PATIENCE_S), open_reader(features) as reader:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from mesh.deployment.autoscalers import Autoscaler
+from mesh.catalog.deployment.autoscalers import Autoscaler
 from mesh.errors import Misconfigured
 
 KUBECTL_S = 30

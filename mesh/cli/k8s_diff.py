@@ -7,11 +7,11 @@ import dataclasses
 import json
 from collections.abc import Sequence
 
-from mesh import catalog as catalogs
+from mesh.catalog import catalog as catalogs
+from mesh.catalog.deployment.autoscalers import Autoscaler, autoscalers
+from mesh.catalog.deployment.comparing import Change, changes
 from mesh.cli import console, hpa_objects
 from mesh.cli.main import DONE, FAILED
-from mesh.deployment.autoscalers import Autoscaler, autoscalers
-from mesh.deployment.comparing import Change, changes
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -14,12 +14,12 @@ import yaml
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from mesh import s3_address
-from mesh.cli.upload import Outcome, Upload, UploadFailed, put
 from mesh.cli.version_folder import ModelFile, read_folder
 from mesh.errors import Misconfigured, Unavailable
-from mesh.s3_address import ObjectAddress
-from mesh.s3_client import BadSettings, connect
+from mesh.s3 import address as s3_address
+from mesh.s3.address import ObjectAddress
+from mesh.s3.client import BadSettings, connect
+from mesh.s3.upload import Outcome, Upload, UploadFailed, put
 
 BUDGET_S = 600.0  # of one model, with every wait for S3
 _ATTEMPTS = 4

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mesh.catalog import DNS_LABEL
-from mesh.catalog_files import sha256_of
+from mesh.catalog.catalog import DNS_LABEL
 from mesh.errors import Misconfigured
 from mesh.model_file import BadModel, ModelHeader, read_header
+from mesh.sha256 import sha256_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from mesh import s3_address
 from mesh.model_file import BadModel
-from mesh.s3_client import BadSettings, connect
+from mesh.s3 import address as s3_address
+from mesh.s3.client import BadSettings, connect
 from model_worker.s3.files import is_whole
 from model_worker.s3.order import Order
 from model_worker.s3.part import Part, try_take

@@ -7,8 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from mesh import s3_address
 from mesh.model_file import BadModel
+from mesh.s3 import address as s3_address
 from model_worker.s3.order import Order
 
 _LEAVE_S = 5.0  # for the child to tell, after its own time is up

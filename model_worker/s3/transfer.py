@@ -8,8 +8,8 @@ import sys
 from typing import Any
 
 from mesh.model_file import BadModel
-from mesh.s3_address import ObjectAddress
-from mesh.s3_client import Failure, code_of, explain
+from mesh.s3.address import ObjectAddress
+from mesh.s3.client import Failure, code_of, explain
 from model_worker.s3.part import Part
 
 FIRST_PAUSE_S = 0.2

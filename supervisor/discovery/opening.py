@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from mesh.catalog import Catalog
+from mesh.catalog.catalog import Catalog
 from supervisor.discovery.dns import HeadlessServices
 from supervisor.discovery.file import EndpointsFile
 from supervisor.discovery.port import Discovery

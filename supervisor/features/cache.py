@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from mesh.errors import Expired, MeshError
-from mesh.player_features import Columns, PlayerFeatures
+from mesh.players.features import Columns, PlayerFeatures
 from supervisor.features.port import FeatureBatch, FeatureLog, FeatureStore
 
 

@@ -9,15 +9,15 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mesh.catalog_features import DynamoFeatures
-from mesh.dynamodb.attributes import Item, WrongItem
-from mesh.dynamodb.client import Reader, open_reader
-from mesh.dynamodb.faults import REQUEST_ERRORS, is_final, told_of
-from mesh.dynamodb.layouts import Layout, layout_of
-from mesh.dynamodb.schema import SCHEMA_KEY, columns_hash, columns_in, hash_in
-from mesh.dynamodb.table import MAX_KEYS, can_be_known, end_of, read_table_columns
 from mesh.errors import MeshError, Misconfigured, Unavailable
-from mesh.player_features import Columns, PlayerFeatures
+from mesh.players.dynamodb.attributes import Item, WrongItem
+from mesh.players.dynamodb.client import Reader, open_reader
+from mesh.players.dynamodb.faults import REQUEST_ERRORS, is_final, told_of
+from mesh.players.dynamodb.layouts import Layout, layout_of
+from mesh.players.dynamodb.schema import SCHEMA_KEY, columns_hash, columns_in, hash_in
+from mesh.players.dynamodb.table import MAX_KEYS, can_be_known, end_of, read_table_columns
+from mesh.players.features import Columns, PlayerFeatures
+from mesh.players.settings import DynamoFeatures
 from supervisor.features.breaker import Breaker
 from supervisor.features.dynamodb_leg import Leg, ask
 from supervisor.features.port import FeatureBatch, FeatureLog

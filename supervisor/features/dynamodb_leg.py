@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
-from mesh.catalog_features import DynamoFeatures
-from mesh.dynamodb.attributes import Item
-from mesh.dynamodb.client import Reader
-from mesh.dynamodb.faults import REQUEST_ERRORS, THROTTLED, brief_of, code_of, is_final, told_of
-from mesh.dynamodb.table import Page, read_page
 from mesh.errors import Expired, MeshError, Unavailable
+from mesh.players.dynamodb.attributes import Item
+from mesh.players.dynamodb.client import Reader
+from mesh.players.dynamodb.faults import REQUEST_ERRORS, THROTTLED, brief_of, code_of, is_final, told_of
+from mesh.players.dynamodb.table import Page, read_page
+from mesh.players.settings import DynamoFeatures
 from supervisor.features.port import FeatureLog
 
 FIRST_PAUSE_S = 0.002

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mesh.errors import MeshError
-from mesh.player_features import Columns, PlayerFeatures
+from mesh.players.features import Columns, PlayerFeatures
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mesh.errors import Expired, Misconfigured, Unavailable
-from mesh.player_features import Columns
-from mesh.player_store import open_store, read_columns, read_players
+from mesh.players.features import Columns
+from mesh.players.sqlite import open_store, read_columns, read_players
 from supervisor.features.port import FeatureBatch
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from autoscaling.traces import file as traces
+from autoscaling.traces import recorded
+from autoscaling.traces.replaying import compared_fields, differences
 from mesh import __version__
 from mesh.cli.hpa.replay import version_of
-from mesh.hpa.traces import file as traces
-from mesh.hpa.traces import recorded
-from mesh.hpa.traces.replaying import compared_fields, differences
 from tests.cluster.kubectl import Cluster, Namespace
 
 MINUTES = 4

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from mesh.wire import offers_pb2 as wire
+from tests.emulators import s3
 from tests.end_to_end import meshes, offline
 from tests.end_to_end.meshes import FEW, MESH, Mesh, World
 from tests.end_to_end.test_scores import ask_all, forests, score_request
-from tests.servers import s3
 
 VERSION = "weighted-mean"
 

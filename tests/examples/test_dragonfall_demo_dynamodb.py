@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from emulators.processes import Server
 from examples.dragonfall import demo_dynamodb
 from examples.dragonfall.backend import Answer
 from examples.dragonfall.build import CATALOG
-from loadtest.servers.processes import Server
-from mesh import catalog as catalogs
+from mesh.catalog import catalog as catalogs
 
 ANSWER = Answer("p", "gem-chest", 1.25, "ENSEMBLE", "", 5.0)
 

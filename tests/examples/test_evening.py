@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from autoscaling import capacity_profile
+from autoscaling.cluster import costs, loads
+from autoscaling.cluster.games import Settings
+from autoscaling.cluster.results import GameResult
+from autoscaling.cluster.simulation import simulate
 from examples.evening.build import FOLDER, TREES
-from mesh import capacity_profile, catalog
-from mesh.hpa.world import costs, loads
-from mesh.hpa.world.games import Settings
-from mesh.hpa.world.results import GameResult
-from mesh.hpa.world.simulation import simulate
-from tests.hpa.small_worlds import track
+from mesh.catalog import catalog
+from tests.autoscaling.small_worlds import track
 
 EVENING = "spike:from=1500,to=4000,at=900,for=1800,length=5400"
 

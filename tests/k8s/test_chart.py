@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from k8s import render, values
-from mesh import catalog
+from mesh.catalog import catalog
+from mesh.catalog.deployment.autoscalers import autoscalers
+from mesh.catalog.deployment.comparing import changes
 from mesh.cli import hpa_objects
-from mesh.deployment.autoscalers import autoscalers
-from mesh.deployment.comparing import changes
 from mesh.errors import Misconfigured
 from tests.k8s import catalogs, objects
 

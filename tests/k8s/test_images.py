@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.servers.aws import use_credentials
-from loadtest.servers.processes import Server
-from mesh.dynamodb.client import open_client
-from mesh.player_features import PlayerFeatures
+from emulators.aws import use_credentials
+from emulators.processes import Server
+from mesh.players.dynamodb.client import open_client
+from mesh.players.features import PlayerFeatures
 from mesh.wire import offers_pb2 as wire
+from tests.emulators import s3
 from tests.forests import TrainedForest, train
 from tests.model_worker.processes import RunningWorker, start
 from tests.model_worker.test_process import channel_to, check_reflection, inference, question
 from tests.model_worker.test_process import fetch as read_page
 from tests.ports.tables import Table, features_of
-from tests.servers import s3
 from tests.supervisor.backend import COLUMNS, HEADER, MODELS, write_game
 from tests.supervisor.processes import supervisor
 from tests.supervisor.replica import replica, sums

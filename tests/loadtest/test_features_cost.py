@@ -10,8 +10,8 @@ from loadtest.features.cpu import KeyCost
 from loadtest.features.table import block, serving_table
 from loadtest.features.throughput import CALLERS, STORES, StoreLevel, Throughput
 from loadtest.latency import Level
-from mesh.catalog_features import DynamoFeatures
-from mesh.player_features import Columns, PlayerFeatures
+from mesh.players.features import Columns, PlayerFeatures
+from mesh.players.settings import DynamoFeatures
 from supervisor.features.dynamodb import open_dynamo_store
 from tests.supervisor.feature_log import CountingLog
 
@@ -36,7 +36,7 @@ def test_the_aims_are_those_of_packed_and_attributes() -> None:
 
 
 async def test_the_table_holds_the_players_and_later_others(tmp_path: Path) -> None:
-    from loadtest.servers.faults import Fault
+    from emulators.faults import Fault
 
     first, later = ([("p", PlayerFeatures(struct.pack("<d", level), (), 1.0))] for level in (1, 2))
     with serving_table(tmp_path, "packed", COLUMNS, first, later) as table:

@@ -12,8 +12,8 @@ import pytest
 from loadtest.peers.monolith_app import create_app
 from loadtest.training import Matrix, offers_of, players_of, prepare
 from loadtest.workloads import Forests, TrainedEnsemble, player_feature_names
-from mesh.player_features import Columns, PlayerFeatures
-from mesh.player_store import replacing_store, write_players
+from mesh.players.features import Columns, PlayerFeatures
+from mesh.players.sqlite import replacing_store, write_players
 
 TINY = TrainedEnsemble("tiny", "two tiny models", Forests("forests", 2, 3, 4, 5), models=2, players=6)
 RANKING = replace(TINY, game="ranking", offers=3, offer_features=2)

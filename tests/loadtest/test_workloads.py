@@ -7,7 +7,7 @@ import pytest
 
 from loadtest.training import write_inputs
 from loadtest.workloads import S15, W15, W15X100, W30, Workload, endpoints_of, model_names
-from mesh import catalog
+from mesh.catalog import catalog
 
 
 @pytest.mark.parametrize("workload", [W15, W15X100, W30, S15], ids=lambda workload: workload.game)

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from mesh import s3_client
 from mesh.model_file import BadModel
+from mesh.s3 import client as s3_client
 from model_worker.s3.fetch import fetch
 from model_worker.s3.order import Order
 from model_worker.s3.part import try_take
+from tests.emulators import s3
 from tests.model_worker.faulty_store import (
     Answer,
     Store,
@@ -27,7 +28,6 @@ from tests.model_worker.faulty_store import (
     whole,
     whole_without_ranges,
 )
-from tests.servers import s3
 
 MODEL = random.Random(5).randbytes(300_000)
 SHA256 = hashlib.sha256(MODEL).hexdigest()

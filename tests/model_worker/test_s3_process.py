@@ -12,11 +12,11 @@ import pytest
 
 from mesh.serving import lane_options
 from model_worker.s3.part import try_take
+from tests.emulators import s3
 from tests.forests import TrainedForest
 from tests.model_worker.faulty_store import cut, refuse, stall, store
 from tests.model_worker.processes import EndedWorker, RunningWorker, ended, run, start
 from tests.model_worker.test_process import inference, question
-from tests.servers import s3
 
 URI = "s3://workers/forest.txt"
 FIND_S = 30

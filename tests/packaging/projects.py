@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-PACKAGES = ("mesh", "supervisor", "model_worker", "loadtest")
+PACKAGES = ("mesh", "autoscaling", "supervisor", "model_worker", "loadtest")
 ENGINE_SOURCES = {str(path.relative_to(PROJECT)) for path in PROJECT.glob("model_worker/forest/engine/*.[ch]")}
 NO_COMPILER = {"CC": "no-such-compiler"}
 

@@ -8,11 +8,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from mesh.catalog_features import DynamoFeatures, Layout, TableColumns
-from mesh.dynamodb.client import open_client
-from mesh.dynamodb.layouts import layout_of
-from mesh.dynamodb.writing import TableWriter
-from mesh.player_features import Columns, PlayerFeatures
+from mesh.players.dynamodb.client import open_client
+from mesh.players.dynamodb.layouts import layout_of
+from mesh.players.dynamodb.writing import TableWriter
+from mesh.players.features import Columns, PlayerFeatures
+from mesh.players.settings import DynamoFeatures, Layout, TableColumns
 
 LONG_S = 20.0
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from loadtest.servers.aws import BUILD, use_credentials
-from loadtest.servers.processes import Server
-from mesh.catalog_features import DynamoFeatures
-from mesh.player_features import Columns, PlayerFeatures
+from emulators.aws import BUILD, use_credentials
+from emulators.processes import Server
+from mesh.players.features import Columns, PlayerFeatures
+from mesh.players.settings import DynamoFeatures
 from supervisor.features.dynamodb import open_dynamo_store
 from tests.ports.tables import LONG_S, features_of
 from tests.supervisor.feature_log import CountingLog

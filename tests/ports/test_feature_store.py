@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.servers.aws import use_credentials
-from loadtest.servers.processes import Server
-from mesh.catalog_features import Layout
-from mesh.player_features import Columns, PlayerFeatures
-from mesh.player_store import replacing_store, write_players
+from emulators.aws import use_credentials
+from emulators.processes import Server
+from mesh.players.features import Columns, PlayerFeatures
+from mesh.players.settings import Layout
+from mesh.players.sqlite import replacing_store, write_players
 from supervisor.features.dynamodb import open_dynamo_store
 from supervisor.features.port import FeatureStore
 from supervisor.features.sqlite import SqliteStore

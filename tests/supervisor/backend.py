@@ -14,8 +14,8 @@ from typing import Any
 import grpc
 
 from mesh.model_file import ModelHeader
-from mesh.player_features import Columns, PlayerFeatures
-from mesh.player_store import replacing_store, write_players
+from mesh.players.features import Columns, PlayerFeatures
+from mesh.players.sqlite import replacing_store, write_players
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from supervisor import settings

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from loadtest.servers.aws import use_credentials
-from loadtest.servers.fault_process import FaultyDynamoDB, faulty_dynamodb
-from loadtest.servers.faults import Fault, Kind
-from mesh.catalog_features import DynamoFeatures
-from mesh.dynamodb.client import Reader
-from mesh.dynamodb.faults import brief_of, told_of
-from mesh.dynamodb.layouts import layout_of
-from mesh.dynamodb.schema import SCHEMA_KEY, schema_item
+from emulators.aws import use_credentials
+from emulators.fault_process import FaultyDynamoDB, faulty_dynamodb
+from emulators.faults import Fault, Kind
 from mesh.errors import Expired, MeshError, Misconfigured, Unavailable
-from mesh.player_features import Columns, PlayerFeatures
+from mesh.players.dynamodb.client import Reader
+from mesh.players.dynamodb.faults import brief_of, told_of
+from mesh.players.dynamodb.layouts import layout_of
+from mesh.players.dynamodb.schema import SCHEMA_KEY, schema_item
+from mesh.players.features import Columns, PlayerFeatures
+from mesh.players.settings import DynamoFeatures
 from supervisor.features.breaker import FAILURES
 from supervisor.features.dynamodb import DynamoStore, open_dynamo_store
 from tests.supervisor.feature_log import CountingLog

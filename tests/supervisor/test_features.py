@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from mesh.errors import Expired, MeshError, Misconfigured, Unavailable
-from mesh.player_features import Columns, PlayerFeatures
-from mesh.player_store import replacing_store, write_players
+from mesh.players.features import Columns, PlayerFeatures
+from mesh.players.sqlite import replacing_store, write_players
 from supervisor.features.cache import FeatureCache
 from supervisor.features.port import FeatureBatch, FeatureStore
 from supervisor.features.sqlite import SqliteStore

@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import pytest
 
-from mesh.catalog import Model
+from mesh.catalog.catalog import Model
+from mesh.catalog.offers_table import OffersTable
+from mesh.catalog.sources import Sources
 from mesh.errors import Overloaded
 from mesh.model_file import ModelHeader
-from mesh.offers_table import OffersTable
-from mesh.player_features import Columns, PlayerFeatures
-from mesh.sources import Sources
+from mesh.players.features import Columns, PlayerFeatures
 from mesh.wire import inference_pb2 as oip
 from supervisor.ballot import Ballot
 from supervisor.lane import read_reply

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.catalog import Model
+from mesh.catalog.catalog import Model
+from mesh.catalog.offers_table import OffersTable
+from mesh.catalog.sources import Sources
 from mesh.errors import MeshError, Overloaded, Unavailable
 from mesh.model_file import ModelHeader
-from mesh.offers_table import OffersTable
-from mesh.player_features import Columns, PlayerFeatures
-from mesh.sources import Sources
+from mesh.players.features import Columns, PlayerFeatures
 from supervisor import pool as pools
 from supervisor import waiting as waiting_rows
 from supervisor.ballot import Ballot, Shipment

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from loadtest.servers.aws import use_credentials
+from emulators.aws import use_credentials
 from mesh.errors import Misconfigured
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc

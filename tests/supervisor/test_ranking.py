@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.offers_table import OffersTable
+from mesh.catalog.offers_table import OffersTable
 from supervisor.ranking import Ranking
 
 NAN = math.nan

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.catalog import ContextKind
+from mesh.catalog.catalog import ContextKind
+from mesh.catalog.offers_table import OffersTable
+from mesh.catalog.sources import Sources
 from mesh.errors import Unavailable
 from mesh.model_file import Category, ModelHeader
-from mesh.offers_table import OffersTable
-from mesh.player_features import Columns, PlayerFeatures
-from mesh.sources import Sources
+from mesh.players.features import Columns, PlayerFeatures
 from mesh.wire import inference_pb2 as oip
 from supervisor.encoding import PlainRows
 from supervisor.rows import CohortRows, Passenger, RowPlanner, Value, lay_out

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.catalog import Model, Version
+from mesh.catalog.catalog import Model, Version
 from supervisor.tally import NO_VOTE, Tally, count
 
 NAN = math.nan

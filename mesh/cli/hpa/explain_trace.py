@@ -7,16 +7,16 @@ import itertools
 import json
 from pathlib import Path
 
+from autoscaling.explain import explain
+from autoscaling.traces import file as traces
+from autoscaling.traces import recorded
+from autoscaling.traces.file import Trace
+from autoscaling.traces.replaying import decisions
 from mesh.cli import console
 from mesh.cli.hpa.moments import moment_s
 from mesh.cli.hpa.replay import version_of
 from mesh.cli.main import DONE
 from mesh.errors import Misconfigured
-from mesh.hpa.explain import explain
-from mesh.hpa.traces import file as traces
-from mesh.hpa.traces import recorded
-from mesh.hpa.traces.file import Trace
-from mesh.hpa.traces.replaying import decisions
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import math
 
-from mesh import capacity_profile
-from mesh import catalog as catalogs
-from mesh.catalog import Catalog
+from autoscaling import capacity_profile
+from autoscaling.cluster import costs, loads
+from autoscaling.cluster.games import Settings, places
+from autoscaling.cluster.load import Load
+from autoscaling.cluster.runs import Input
+from mesh.catalog import catalog as catalogs
+from mesh.catalog.catalog import Catalog
 from mesh.errors import Misconfigured
-from mesh.hpa.world import costs, loads
-from mesh.hpa.world.games import Settings, places
-from mesh.hpa.world.load import Load
-from mesh.hpa.world.runs import Input
 
 
 def read(arguments: argparse.Namespace) -> Input:

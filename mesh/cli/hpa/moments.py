@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from autoscaling.cluster.load_file import clock_s
 from mesh.errors import Misconfigured
-from mesh.hpa.world.load_file import clock_s
 
 
 def moment_s(text: str, start_s: float) -> float:

@@ -16,21 +16,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mesh.cli.hpa import kubectl_proxy
-from mesh.cli.hpa.kubectl_proxy import Get, Refused
+from autoscaling.engine import versions
+from autoscaling.engine.reconciling import reconcile
+from autoscaling.engine.remembering import NEW
+from autoscaling.engine.rules import Hpa
+from autoscaling.recording import asking, kubectl_proxy, observing
+from autoscaling.recording.asking import Paths
+from autoscaling.recording.kubectl_proxy import Get, Refused
+from autoscaling.recording.noticing import Noticing
+from autoscaling.recording.observing import Json, Sight
+from autoscaling.traces import recorded
+from autoscaling.traces.current_metrics import current_metrics
+from autoscaling.traces.file import Before, RecordedFlags, Tick, TickIn, Trace
 from mesh.cli.hpa.record_options import FLAGS
 from mesh.cli.main import DONE, FAILED
 from mesh.errors import Misconfigured
-from mesh.hpa.engine import versions
-from mesh.hpa.engine.reconciling import reconcile
-from mesh.hpa.engine.remembering import NEW
-from mesh.hpa.engine.rules import Hpa
-from mesh.hpa.traces import asking, observing, recorded
-from mesh.hpa.traces.asking import Paths
-from mesh.hpa.traces.current_metrics import current_metrics
-from mesh.hpa.traces.file import Before, RecordedFlags, Tick, TickIn, Trace
-from mesh.hpa.traces.noticing import Noticing
-from mesh.hpa.traces.observing import Json, Sight
 
 LOOK_S = 0.5
 SILENCE_S = 120.0

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from autoscaling.engine import versions
+from autoscaling.traces import file as traces
+from autoscaling.traces import recorded
+from autoscaling.traces.file import Trace
+from autoscaling.traces.replaying import Difference, compared_fields, differences, is_compared
 from mesh.cli import console
 from mesh.cli.main import DONE, FAILED
 from mesh.errors import Misconfigured
-from mesh.hpa.engine import versions
-from mesh.hpa.traces import file as traces
-from mesh.hpa.traces import recorded
-from mesh.hpa.traces.file import Trace
-from mesh.hpa.traces.replaying import Difference, compared_fields, differences, is_compared
 
 
 class Replay(NamedTuple):

@@ -11,17 +11,17 @@ from typing import Any
 
 from rich.table import Table
 
+from autoscaling.cluster import page, runs
+from autoscaling.cluster.controlling import rules
+from autoscaling.cluster.monolith import Monolith, monolith
+from autoscaling.cluster.queueing import Floats
+from autoscaling.cluster.results import GameResult, Track, summary
+from autoscaling.cluster.runs import Input
+from autoscaling.explain import explain
 from mesh import plot_page
 from mesh.cli import console
 from mesh.cli.hpa import inputs, progress
 from mesh.cli.main import DONE
-from mesh.hpa.explain import explain
-from mesh.hpa.world import page, runs
-from mesh.hpa.world.controlling import rules
-from mesh.hpa.world.monolith import Monolith, monolith
-from mesh.hpa.world.queueing import Floats
-from mesh.hpa.world.results import GameResult, Track, summary
-from mesh.hpa.world.runs import Input
 
 
 def run(arguments: argparse.Namespace) -> int:

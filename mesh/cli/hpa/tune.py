@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from autoscaling.tuning import frontier_page, patching, slo
+from autoscaling.tuning.search import Candidate, Point, Tuned, tune
 from mesh import plot_page
-from mesh.catalog import Catalog
+from mesh.catalog.catalog import Catalog
+from mesh.catalog.deployment.blocks import Scaled
+from mesh.catalog.deployment.laying import laid_over, without
 from mesh.cli import console
 from mesh.cli.hpa import inputs, progress
 from mesh.cli.main import DONE, FAILED
-from mesh.deployment.blocks import Scaled
-from mesh.deployment.laying import laid_over, without
 from mesh.errors import Misconfigured
-from mesh.hpa.tuning import frontier_page, patching, slo
-from mesh.hpa.tuning.search import Candidate, Point, Tuned, tune
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mesh.catalog import Catalog, Model
+from mesh.catalog.catalog import Catalog, Model
+from mesh.catalog.deployment.blocks import EngineChoice, Scaled
+from mesh.catalog.deployment.laying import laid_over
 from mesh.cli.running.process import Ready
-from mesh.deployment.blocks import EngineChoice, Scaled
-from mesh.deployment.laying import laid_over
 
 # -P: a folder of the user's that happens to be called `supervisor` is not run instead.
 _PYTHON = (sys.executable, "-P", "-m")

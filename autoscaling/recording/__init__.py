@@ -1,0 +1,1 @@
+"""Records what the HPA controller of a live cluster sees and decides."""

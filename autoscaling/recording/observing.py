@@ -1,0 +1,127 @@
+"""What the API server answers about an HPA's pods and metrics, as a trace has it: functions of JSON, no cluster.
+
+Times are whole seconds in the API; here they are seconds since `begin_s`, an epoch time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from autoscaling.traces.file import Answers, RecordedPod, TickOut, Usage, Value
+from mesh.catalog import quantities
+
+Json = Mapping[str, Any]
+_SPAN = re.compile(r"([0-9.]+)(h|ms|us|µs|ns|m|s)")
+_SPANS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+
+
+class World(NamedTuple):
+    """All that the controller looks at beside the HPA and `spec.replicas` of the scale."""
+
+    status_replicas: int
+    pods: tuple[RecordedPod, ...]
+    answers: Answers
+
+
+class Sight(NamedTuple):
+    """One look: the HPA at `at_s`, and what was read right after it."""
+
+    at_s: float
+    spec: Json
+    status: Json
+    world: World
+
+
+def pods(items: Iterable[Json], begin_s: float) -> tuple[RecordedPod, ...]:
+    """The pods of a list, by name."""
+    return tuple(sorted((_pod(one, begin_s) for one in items), key=lambda pod: pod.name))
+
+
+def usages(items: Iterable[Json], begin_s: float) -> dict[str, Usage]:
+    """The answer of metrics.k8s.io; a pod that has a container without CPU is left out, as the controller does.
+
+    Source: pkg/controller/podautoscaler/metrics/client.go, `getPodMetrics`
+    """
+    found = {}
+    for one in items:
+        cpu = {part["name"]: part["usage"].get("cpu") for part in one.get("containers") or ()}
+        if None not in cpu.values():
+            milli = {name: quantities.milli(value) for name, value in cpu.items()}
+            at_s = _time(one["timestamp"], begin_s)
+            found[one["metadata"]["name"]] = Usage(usage_m=milli, at_s=at_s, window_s=_span(one["window"]))
+    return found
+
+
+def values(items: Iterable[Json], begin_s: float) -> dict[str, Value]:
+    """The answer of custom.metrics.k8s.io for pods; without a window it is a minute's.
+
+    Source: metrics/client.go, `GetRawMetric`
+    """
+    return {
+        one["describedObject"]["name"]: Value(
+            value_m=quantities.milli(one["value"]),
+            at_s=_time(one["timestamp"], begin_s),
+            window_s=float(one.get("windowSeconds") or 60),
+        )
+        for one in items
+    }
+
+
+def series(items: Iterable[Json]) -> tuple[int, ...]:
+    """The answer of external.metrics.k8s.io, or that of custom.metrics.k8s.io for an object."""
+    return tuple(quantities.milli(one["value"]) for one in items)
+
+
+def decided(before: Json, status: Json) -> TickOut:
+    """What a status says that came after `before`. The error that a reconcile returns is in no status."""
+    said = conditions(status)
+    able = next((one for one in said if one["type"] == "AbleToScale"), {})
+    rescaled = able.get("reason") == "SucceededRescale" and before.get("lastScaleTime") != status.get("lastScaleTime")
+    desired = status.get("desiredReplicas", 0)
+    return TickOut(
+        spec_replicas=desired if rescaled else status.get("currentReplicas", 0),
+        rescaled=rescaled,
+        desired_replicas=desired,
+        conditions=said,
+        current_metrics=tuple(map(dict, status.get("currentMetrics") or ())),
+    )
+
+
+def conditions(status: Json) -> tuple[dict[str, str], ...]:
+    """Type, status and reason of each."""
+    return tuple({key: one[key] for key in ("type", "status", "reason")} for one in status.get("conditions") or ())
+
+
+def _pod(pod: Json, begin_s: float) -> RecordedPod:
+    status, spec = pod.get("status") or {}, pod["spec"]
+    ready: Json = next((one for one in status.get("conditions") or () if one["type"] == "Ready"), {})
+    sidecars = (one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always")
+    requests = {
+        one["name"]: (one.get("resources") or {}).get("requests", {}).get("cpu")
+        for one in (*spec["containers"], *sidecars)
+    }
+    return RecordedPod(
+        name=pod["metadata"]["name"],
+        phase=status.get("phase", "Pending"),
+        start_s=_time_or_none(status.get("startTime"), begin_s),
+        ready={"True": True, "False": False}.get(ready.get("status", "")),
+        ready_since_s=_time_or_none(ready.get("lastTransitionTime"), begin_s),
+        deleting="deletionTimestamp" in pod["metadata"],
+        requests_m={name: quantities.milli(cpu) for name, cpu in requests.items() if cpu is not None},
+    )
+
+
+def _time_or_none(text: str | None, begin_s: float) -> float | None:
+    return None if text is None else _time(text, begin_s)
+
+
+def _time(text: str, begin_s: float) -> float:
+    return datetime.fromisoformat(text).timestamp() - begin_s
+
+
+def _span(text: str) -> float:
+    """A duration as Go writes it, such as `15.2s` or `1m0s`."""
+    return sum(float(amount) * _SPANS_S[unit] for amount, unit in _SPAN.findall(text))

@@ -1,0 +1,72 @@
+"""The HPA of every Deployment of a catalog, as the chart makes it: what operators tune, compare and simulate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mesh.catalog.catalog import Catalog
+from mesh.catalog.deployment.blocks import Hpa, InFlight, Replicas, Scaled, SupervisorDeployment
+from mesh.catalog.deployment.laying import laid_over
+from mesh.catalog.deployment.names import model_name, supervisor_name
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscaler:
+    """One Deployment's HPA, or the ScaledObject from which KEDA makes it; `spec` in Kubernetes' own names."""
+
+    kind: Literal["HorizontalPodAutoscaler", "ScaledObject"]
+    name: str
+    spec: Mapping[str, Any]
+
+
+def autoscalers(catalog: Catalog) -> Iterator[Autoscaler]:
+    """What the chart makes of `catalog`: the supervisor's first, then every model's."""
+    supervisor = laid_over(SupervisorDeployment, catalog.supervisor)
+    spec = _hpa_spec(supervisor.replicas, supervisor.hpa, _cpu(supervisor.hpa, "supervisor"))
+    yield Autoscaler("HorizontalPodAutoscaler", supervisor_name(catalog.game), spec)
+    for version_name, version in catalog.versions.items():
+        for model in version.models:
+            yield _of_model(laid_over(Scaled, catalog, version, model), catalog.game, version_name, model.name)
+
+
+def _of_model(scaled: Scaled, game: str, version: str, model: str) -> Autoscaler:
+    name = model_name(game, version, model)
+    if scaled.signal == "cpu":
+        metric = _cpu(scaled.hpa, "worker")
+    elif scaled.in_flight.keda is None:
+        metric = _rows_in_flight(scaled.in_flight, {"game": game, "version": version, "model": model})
+    else:
+        return Autoscaler("ScaledObject", name, _scaled_object_spec(scaled))
+    return Autoscaler("HorizontalPodAutoscaler", name, _hpa_spec(scaled.replicas, scaled.hpa, metric))
+
+
+def _cpu(hpa: Hpa, container: str) -> dict[str, Any]:
+    target = {"type": "Utilization", "averageUtilization": hpa.cpu_percent}
+    return {"type": "ContainerResource", "containerResource": {"name": "cpu", "container": container, "target": target}}
+
+
+def _rows_in_flight(in_flight: InFlight, labels: Mapping[str, str]) -> dict[str, Any]:
+    metric = {"name": in_flight.metric, "selector": {"matchLabels": labels}}
+    target = {"type": "AverageValue", "averageValue": in_flight.rows}
+    return {"type": "External", "external": {"metric": metric, "target": target}}
+
+
+def _hpa_spec(replicas: Replicas, hpa: Hpa, metric: dict[str, Any]) -> dict[str, Any]:
+    given = hpa.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {
+        "minReplicas": replicas.min,
+        "maxReplicas": replicas.max,
+        "metrics": given.get("metrics", [metric]),
+        "behavior": given["behavior"],
+    }
+
+
+def _scaled_object_spec(scaled: Scaled) -> dict[str, Any]:
+    return {
+        "minReplicaCount": scaled.replicas.min,
+        "maxReplicaCount": scaled.replicas.max,
+        "threshold": scaled.in_flight.rows,
+        "behavior": scaled.hpa.behavior.model_dump(mode="json", by_alias=True, exclude_none=True),
+    }

@@ -1,0 +1,146 @@
+"""Feast's own DynamoDB online store: its keys and its values.
+
+After feast/infra/key_encoding_utils.py (entity key serialization version 3), feast/infra/online_stores/dynamodb.py and
+protos/feast/types/Value.proto.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from mesh.players.dynamodb.attributes import Item, WrongItem
+from mesh.players.dynamodb.murmur3 import hash_128
+from mesh.players.features import Columns, PlayerFeatures
+
+VALUES, EVENT_TS = "values", "event_ts"
+_STRING = 2  # feast.types.ValueType.STRING
+_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5  # wire types of protobuf
+_TEXT_FIELD, _DOUBLE_FIELD, _FLOAT_FIELD = 2, 5, 6
+_TIME_FIELD = 8
+_VARINT_BITS = 70
+_INTEGER_FIELDS = frozenset({3, 4, 7, _TIME_FIELD})  # int32, int64, bool, unix_timestamp
+_NOT_A_TIME = -(1 << 63)  # a missing time is numpy's NaT (NULL_TIMESTAMP_INT_VALUE in feast/type_map.py)
+
+
+@dataclass(frozen=True)
+class FeastLayout:
+    """A table of one feature view whose entity has one join key, a text."""
+
+    columns: Columns
+    entity: str
+
+    def key(self, player_id: str) -> str:
+        """The hash of the serialized entity key, in hexadecimal."""
+        return hash_128(entity_key(self.entity, player_id)).hex()
+
+    def read(self, item: Item, read_at_s: float) -> PlayerFeatures:
+        """Raises WrongItem, naming the first feature that is of another type than its column."""
+        values = item.get(VALUES, {}).get("M")
+        if values is None:
+            raise WrongItem(f"has no map {VALUES!r}: is the table one of Feast?")
+        numbers = [self._number(name, values.get(name)) for name in self.columns.numbers]
+        texts = tuple(self._text(name, values.get(name)) for name in self.columns.texts)
+        return PlayerFeatures(struct.pack(f"<{len(numbers)}d", *numbers), texts, _event_s(item, read_at_s))
+
+    def write(self, player: PlayerFeatures) -> dict[str, Any]:
+        """The attributes of a player: numbers as doubles, texts as strings."""
+        numbers = struct.unpack(f"<{len(player.numbers) // 8}d", player.numbers)
+        values = {
+            **{name: _double(one) for name, one in zip(self.columns.numbers, numbers, strict=True)},
+            **{name: _string(one) for name, one in zip(self.columns.texts, player.texts, strict=True)},
+        }
+        event = datetime.fromtimestamp(player.written_at_s, UTC)
+        return {EVENT_TS: {"S": str(event)}, VALUES: {"M": {name: {"B": value} for name, value in values.items()}}}
+
+    def _number(self, name: str, value: Any) -> float:
+        found = _value(name, value)
+        if isinstance(found, str):
+            raise WrongItem(f"{name!r} is a text, and the columns say number")
+        return math.nan if found is None else found
+
+    def _text(self, name: str, value: Any) -> str | None:
+        found = _value(name, value)
+        if isinstance(found, float):
+            raise WrongItem(f"{name!r} is a number, and the columns say text")
+        return found or None
+
+
+def entity_key(entity: str, player_id: str) -> bytes:
+    """An entity key of one text, serialized as Feast's version 3 does."""
+    name, value = entity.encode(), player_id.encode()
+    names = struct.pack("<III", 1, _STRING, len(name)) + name
+    return names + struct.pack("<II", _STRING, len(value)) + value
+
+
+def _value(name: str, attribute: Any) -> float | str | None:
+    """The number or text of a feast.types.Value, None where it holds nothing."""
+    if attribute is None:
+        return None
+    if "B" not in attribute:
+        raise WrongItem(f"{name!r} is of type {', '.join(attribute)}, and Feast writes binaries")
+    raw = base64.b64decode(attribute["B"])
+    if not raw:
+        return None
+    field, wire = raw[0] >> 3, raw[0] & 7
+    try:
+        return _decoded(field, wire, raw)
+    except (ValueError, struct.error, IndexError):
+        raise WrongItem(f"{name!r} is field {field} of a Feast value, and only numbers and texts are read") from None
+
+
+def _decoded(field: int, wire: int, raw: bytes) -> float | str:
+    if field == _DOUBLE_FIELD and wire == _FIXED64:
+        return float(struct.unpack_from("<d", raw, 1)[0])
+    if field == _FLOAT_FIELD and wire == _FIXED32:
+        return float(struct.unpack_from("<f", raw, 1)[0])
+    if field in _INTEGER_FIELDS and wire == _VARINT:
+        integer = _signed(_varint(raw, 1)[0])
+        return math.nan if field == _TIME_FIELD and integer == _NOT_A_TIME else float(integer)
+    if field == _TEXT_FIELD and wire == _LENGTH:
+        length, start = _varint(raw, 1)
+        return raw[start : start + length].decode()
+    raise ValueError(field)
+
+
+def _varint(raw: bytes, at: int) -> tuple[int, int]:
+    """A base-128 varint, and where it ends."""
+    value = shift = 0
+    while shift < _VARINT_BITS:
+        byte = raw[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
+    raise ValueError("a varint has ten bytes at most")
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >> 63 else value
+
+
+def _double(value: float) -> bytes:
+    return b"" if math.isnan(value) else bytes((_DOUBLE_FIELD << 3 | _FIXED64,)) + struct.pack("<d", value)
+
+
+def _string(value: str | None) -> bytes:
+    if value is None:
+        return b""
+    encoded, length = value.encode(), b""
+    left = len(encoded)
+    while left >= 0x80:
+        length, left = length + bytes((left & 0x7F | 0x80,)), left >> 7
+    return bytes((_TEXT_FIELD << 3 | _LENGTH,)) + length + bytes((left,)) + encoded
+
+
+def _event_s(item: Item, read_at_s: float) -> float:
+    """Feast writes `str(datetime)`, +00:00 at its end; what names no offset is in UTC."""
+    try:
+        event = datetime.fromisoformat(item[EVENT_TS]["S"])
+    except (KeyError, ValueError):
+        return read_at_s
+    return (event if event.tzinfo else event.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,1 @@
+"""Loads players from a CSV or Parquet file into a store."""

@@ -1,0 +1,193 @@
+"""A CSV or parquet file of players, read in batches, so that any number of rows passes in bounded memory."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from mesh.errors import Misconfigured
+from mesh.players.loading.column_kinds import Kind
+
+PLAYER_ID, UPDATED_AT = "player_id", "updated_at"
+_BATCH_ROWS = 8192
+_LARGEST_CELL = 2**30
+
+
+class PlayerFile(Protocol):
+    """A file of players.
+
+    `rows` is their number if the file tells it. `kinds` are those that the file itself declares; the columns
+    without one are strings. An empty cell is null.
+    """
+
+    @property
+    def path(self) -> Path: ...  # noqa: D102 - said above
+
+    @property
+    def names(self) -> Sequence[str]: ...  # noqa: D102
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]: ...  # noqa: D102
+
+    @property
+    def rows(self) -> int | None: ...  # noqa: D102
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """All rows, in order; raises Misconfigured when the file cannot be read on."""
+        ...
+
+    def place(self, row: int) -> str:
+        """Where row `row` (the first is 0) is, as a person looks for it."""
+        ...
+
+
+def open_file(path: Path) -> PlayerFile:
+    """Opens `path` by its suffix; raises Misconfigured when it is no table of players with features."""
+    if path.suffix not in (".csv", ".parquet"):
+        raise Misconfigured([f"{path}: is neither .csv nor .parquet; write the players as one of them"])
+    try:
+        source = CsvFile(path, _header(path)) if path.suffix == ".csv" else _open_parquet(path)
+    except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+        raise _unreadable(path, error) from error
+    faults = list(_name_faults(path, source.names))
+    if faults:
+        raise Misconfigured(faults)
+    return source
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A CSV file in UTF-8 with a header line; all its cells are strings."""
+
+    path: Path
+    names: Sequence[str]
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    rows: None = None
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """All rows, in order; raises Misconfigured when the file cannot be read on."""
+        convert = pyarrow.csv.ConvertOptions(
+            column_types={name: pa.string() for name in self.names},
+            null_values=[""],
+            strings_can_be_null=True,
+        )
+        parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+        try:
+            with pyarrow.csv.open_csv(self.path, convert_options=convert, parse_options=parse) as reader:
+                yield from reader
+        except (OSError, pa.ArrowException) as error:
+            raise self._explain(error) from error
+
+    def place(self, row: int) -> str:
+        """`FILE:LINE`. Reads the file up to there, since cells may have line breaks: for faults only."""
+        with self.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            starts = (start for cells, start in _with_lines(_cells_of(file)) if cells)
+            line = next(start for at, start in enumerate(starts, -1) if at == row)
+        return f"{self.path}:{line}"
+
+    def _explain(self, error: Exception) -> Misconfigured:
+        """The line at which the reader gave up, which it does not tell by itself."""
+        try:
+            with self.path.open(encoding="utf-8-sig", newline="") as file:
+                for cells, start in _with_lines(_cells_of(file)):
+                    if cells and len(cells) != len(self.names):
+                        problem = f"has {len(cells)} cells, and the header has {len(self.names)}"
+                        return Misconfigured([f"{self.path}:{start}: {problem}; mend the line"])
+        except (OSError, UnicodeDecodeError, csv.Error) as reason:
+            return _unreadable(self.path, reason)
+        return _unreadable(self.path, error)
+
+
+@dataclass(frozen=True)
+class ParquetTable:
+    """A parquet file; its schema says what its columns are."""
+
+    path: Path
+    names: Sequence[str]
+    kinds: Mapping[str, Kind]
+    rows: int
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """All rows, in order; raises Misconfigured when the file cannot be read on."""
+        try:
+            with pyarrow.parquet.ParquetFile(self.path) as file:
+                for batch in file.iter_batches(_BATCH_ROWS):
+                    columns = [_without_dictionary(column) for column in batch.columns]
+                    yield pa.RecordBatch.from_arrays(columns, names=self.names)
+        except (OSError, pa.ArrowException) as error:
+            raise _unreadable(self.path, error) from error
+
+    def place(self, row: int) -> str:
+        """`FILE, row ROW`, the first row being 1."""
+        return f"{self.path}, row {row + 1}"
+
+
+def _open_parquet(path: Path) -> ParquetTable:
+    with pyarrow.parquet.ParquetFile(path) as file:
+        schema, rows = file.schema_arrow, file.metadata.num_rows
+    features = [column for column in schema if column.name not in (PLAYER_ID, UPDATED_AT)]
+    kinds = {column.name: _declared_kind(column.type) for column in features}
+    faults = [
+        f"{path}: column {column.name!r} is of type {column.type}; store numbers, booleans or texts"
+        for column in features
+        if kinds[column.name] is None
+    ]
+    if faults:
+        raise Misconfigured(faults)
+    return ParquetTable(path, schema.names, {name: kind for name, kind in kinds.items() if kind}, rows)
+
+
+def _declared_kind(kind: pa.DataType) -> Kind | None:
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _declared_kind(kind.value_type)
+    if types.is_string(kind) or types.is_large_string(kind):
+        return "text"
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind):
+        return "number"
+    return "boolean" if types.is_boolean(kind) else None
+
+
+def _without_dictionary(column: pa.Array) -> pa.Array:
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return next((cells for cells in _cells_of(file) if cells), [])
+
+
+def _cells_of(file: TextIO) -> Any:
+    csv.field_size_limit(_LARGEST_CELL)  # its own 128 KiB would hide the place of a larger cell
+    return csv.reader(file)
+
+
+def _with_lines(lines: Any) -> Iterator[tuple[list[str], int]]:
+    """The rows of a CSV reader, each with the line it starts on."""
+    start = 1
+    for cells in lines:
+        yield cells, start
+        start = lines.line_num + 1
+
+
+def _name_faults(path: Path, names: Sequence[str]) -> Iterator[str]:
+    if PLAYER_ID not in names:
+        yield f"{path}: has no column {PLAYER_ID}; add one, named in the header"
+    elif not set(names) - {PLAYER_ID, UPDATED_AT}:
+        yield f"{path}: has no features; add a column for each"
+    for position, name in enumerate(names):
+        if not name:
+            yield f"{path}: column {position + 1} has no name; give it one"
+        elif name in names[:position]:
+            yield f"{path}: column {name!r} is here twice; remove one"
+
+
+def _unreadable(path: Path, error: Exception) -> Misconfigured:
+    return Misconfigured([f"{path}: cannot be read: {' '.join(str(error).split())}; check the file"])

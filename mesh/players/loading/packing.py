@@ -1,0 +1,53 @@
+"""Batches of a player file as the rows of a store: numbers packed a whole batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from mesh.players.features import PlayerFeatures
+from mesh.players.loading.column_kinds import Floats, Kind, as_numbers, as_truths
+from mesh.players.loading.file import UPDATED_AT
+from mesh.players.loading.survey import Layout, ids_of
+from mesh.players.loading.written_at import epoch_s, times_of
+
+
+def pack(batch: pa.RecordBatch, layout: Layout, now_s: float) -> Iterator[tuple[str, PlayerFeatures]]:
+    """The players of `batch`, whose cells fit `layout`; written `now_s` unless the batch says when."""
+    columns = layout.columns
+    numbers = _packed(batch, layout, columns.numbers)
+    texts = _texts(batch, columns.texts)
+    features = map(PlayerFeatures, numbers, texts, _written_at_s(batch, now_s))
+    return zip(ids_of(batch).to_pylist(), features, strict=True)
+
+
+def _packed(batch: pa.RecordBatch, layout: Layout, names: tuple[str, ...]) -> list[bytes]:
+    """For each row its numbers as little-endian float64."""
+    matrix = np.empty((batch.num_rows, len(names)), "<f8")
+    for position, name in enumerate(names):
+        matrix[:, position] = _numbers(batch.column(name), layout.kinds[name])
+    packed, size_bytes = matrix.tobytes(), 8 * len(names)
+    return [packed[row * size_bytes : (row + 1) * size_bytes] for row in range(batch.num_rows)]
+
+
+def _numbers(cells: pa.Array, kind: Kind) -> Floats:
+    numbers = as_truths(cells) if kind == "boolean" else as_numbers(cells)
+    if numbers is None:
+        raise ValueError("the file changed while it was read")
+    return numbers
+
+
+def _texts(batch: pa.RecordBatch, names: tuple[str, ...]) -> list[tuple[str | None, ...]]:
+    if not names:
+        return [()] * batch.num_rows
+    columns = [[cell or None for cell in batch.column(name).cast(pa.string()).to_pylist()] for name in names]
+    return list(zip(*columns, strict=True))
+
+
+def _written_at_s(batch: pa.RecordBatch, now_s: float) -> list[float]:
+    if UPDATED_AT not in batch.schema.names:
+        return [now_s] * batch.num_rows
+    times = (None if time is None else epoch_s(time) for time in times_of(batch.column(UPDATED_AT)))
+    return [now_s if time_s is None else time_s for time_s in times]

@@ -1,0 +1,111 @@
+"""The first reading of a player file: the kinds of its columns, and everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mesh.errors import Misconfigured
+from mesh.players.features import Columns
+from mesh.players.loading.column_kinds import Kind, KindSurvey
+from mesh.players.loading.file import PLAYER_ID, UPDATED_AT, PlayerFile
+from mesh.players.loading.written_at import epoch_s, times_of
+
+MAX_ID_BYTES = 128
+_FAULTS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a player file holds: the kind of every feature, in file order, and the number of rows."""
+
+    kinds: Mapping[str, Kind]
+    rows: int
+
+    @property
+    def columns(self) -> Columns:
+        """The features as a store keeps them; true and false are numbers there."""
+        numbers = tuple(name for name, kind in self.kinds.items() if kind != "text")
+        return Columns(numbers, tuple(name for name, kind in self.kinds.items() if kind == "text"))
+
+
+def survey(source: PlayerFile, as_text: frozenset[str], on_rows: Callable[[int], None]) -> Layout:
+    """Reads all of `source`; raises Misconfigured with its faults (the first ones, if they are many).
+
+    The columns of `as_text` are text whatever they hold. `on_rows` hears the size of each batch.
+    """
+    kinds, faults, rows = _kind_survey(source, as_text), _unknown(source, as_text), 0
+    for batch in source.batches():
+        faults += _row_faults(source, batch, rows)
+        if len(faults) >= _FAULTS_SHOWN:
+            raise Misconfigured(faults)
+        kinds.add(batch, rows)
+        rows += batch.num_rows
+        on_rows(batch.num_rows)
+    faults += kinds.faults(source.place)
+    if faults or not rows:
+        raise Misconfigured(faults or [f"{source.path}: has no players; add a row for each"])
+    return Layout(kinds.kinds(), rows)
+
+
+def duplicates(source: PlayerFile) -> list[str]:
+    """A fault for each id that an earlier row has (the first ones, if they are many). Keeps all ids in memory."""
+    first: dict[str, int] = {}
+    faults: list[str] = []
+    for row, player in enumerate(_all_ids(source)):
+        if first.setdefault(player, row) != row and len(faults) < _FAULTS_SHOWN:
+            problem = f"{PLAYER_ID} {player!r} is already at {source.place(first[player])}"
+            faults.append(f"{source.place(row)}: {problem}; keep one of them")
+    return faults
+
+
+def ids_of(batch: pa.RecordBatch) -> pa.Array:
+    """The player ids of `batch` as strings; a number as its digits."""
+    return batch.column(PLAYER_ID).cast(pa.string())
+
+
+def _kind_survey(source: PlayerFile, as_text: frozenset[str]) -> KindSurvey:
+    return KindSurvey(_features(source), {**source.kinds, **dict.fromkeys(as_text, "text")})
+
+
+def _unknown(source: PlayerFile, as_text: frozenset[str]) -> list[str]:
+    unknown = sorted(as_text.difference(_features(source)))
+    return [f"{source.path}: has no feature {name!r}; correct --text" for name in unknown]
+
+
+def _features(source: PlayerFile) -> list[str]:
+    return [name for name in source.names if name not in (PLAYER_ID, UPDATED_AT)]
+
+
+def _all_ids(source: PlayerFile) -> Iterator[str]:
+    for batch in source.batches():
+        yield from ids_of(batch).to_pylist()
+
+
+def _row_faults(source: PlayerFile, batch: pa.RecordBatch, first_row: int) -> list[str]:
+    kind = batch.column(PLAYER_ID).type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)):
+        raise Misconfigured([f"{source.path}: column {PLAYER_ID} is of type {kind}; store the ids as texts"])
+    return [*_id_faults(source, batch, first_row), *_time_faults(source, batch, first_row)]
+
+
+def _id_faults(source: PlayerFile, batch: pa.RecordBatch, first_row: int) -> Iterator[str]:
+    sizes_bytes = pc.fill_null(pc.binary_length(ids_of(batch)), 0)
+    wrong = pc.or_(pc.equal(sizes_bytes, 0), pc.greater(sizes_bytes, MAX_ID_BYTES))
+    for row in pc.indices_nonzero(wrong).to_pylist()[:_FAULTS_SHOWN]:
+        place, size_bytes = source.place(first_row + row), sizes_bytes[row].as_py()
+        if size_bytes == 0:
+            yield f"{place}: {PLAYER_ID} is empty; give every player an id"
+        else:
+            yield f"{place}: {PLAYER_ID} has {size_bytes} bytes; use at most {MAX_ID_BYTES}"
+
+
+def _time_faults(source: PlayerFile, batch: pa.RecordBatch, first_row: int) -> Iterator[str]:
+    times = times_of(batch.column(UPDATED_AT)) if UPDATED_AT in source.names else []
+    wrong = [row for row, time in enumerate(times) if time is not None and epoch_s(time) is None]
+    for row in wrong[:_FAULTS_SHOWN]:
+        mend = "give ISO 8601 (2026-10-01T12:00:00Z) or seconds since 1970"
+        yield f"{source.place(first_row + row)}: {UPDATED_AT} is {str(times[row])!r}; {mend}"

@@ -1,0 +1,129 @@
+"""What the API says, as a trace has it; the JSON is that of a cluster of Kubernetes 1.36.3."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from autoscaling.recording import observing
+from autoscaling.traces.file import RecordedPod, Usage, Value
+
+BEGIN_S = datetime(2026, 11, 25, 15, 4, 0, tzinfo=UTC).timestamp()
+POD: dict[str, Any] = {
+    "metadata": {"name": "burner-59cf5856bf-jbkg7", "namespace": "rec2", "creationTimestamp": "2026-11-25T15:04:13Z"},
+    "spec": {
+        "containers": [
+            {"name": "burner", "resources": {"requests": {"cpu": "20m", "memory": "32Mi"}}},
+            {"name": "bare", "resources": {}},
+        ],
+        "initContainers": [
+            {"name": "seed", "resources": {"requests": {"cpu": "1"}}},
+            {"name": "proxy", "restartPolicy": "Always", "resources": {"requests": {"cpu": "0.01"}}},
+        ],
+    },
+    "status": {
+        "phase": "Running",
+        "startTime": "2026-11-25T15:04:13Z",
+        "conditions": [
+            {"lastTransitionTime": "2026-11-25T15:04:13Z", "status": "True", "type": "PodScheduled"},
+            {"lastTransitionTime": "2026-11-25T15:04:14Z", "status": "True", "type": "Ready"},
+        ],
+    },
+}
+STATUS: dict[str, Any] = {
+    "currentReplicas": 1,
+    "desiredReplicas": 1,
+    "currentMetrics": [
+        {
+            "type": "ContainerResource",
+            "containerResource": {
+                "name": "cpu",
+                "current": {"averageValue": "8m", "averageUtilization": 40},
+                "container": "burner",
+            },
+        }
+    ],
+    "conditions": [
+        {
+            "type": "AbleToScale",
+            "status": "True",
+            "lastTransitionTime": "2026-11-25T14:58:42Z",
+            "reason": "ReadyForNewScale",
+            "message": "recommended size matches current size",
+        }
+    ],
+}
+
+
+def test_a_pod_has_the_requests_of_what_runs_beside_it() -> None:
+    assert observing.pods([POD], BEGIN_S) == (
+        RecordedPod(
+            name="burner-59cf5856bf-jbkg7",
+            phase="Running",
+            start_s=13.0,
+            ready=True,
+            ready_since_s=14.0,
+            requests_m={"burner": 20, "proxy": 10},
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "ready", "since_s"), [("True", True, 14.0), ("False", False, 14.0), ("Unknown", None, 14.0)]
+)
+def test_readiness_is_true_false_or_unknown(status: str, ready: bool | None, since_s: float) -> None:
+    condition = {"type": "Ready", "status": status, "lastTransitionTime": "2026-11-25T15:04:14Z"}
+    (pod,) = observing.pods([{**POD, "status": {"phase": "Running", "conditions": [condition]}}], BEGIN_S)
+    assert (pod.ready, pod.ready_since_s) == (ready, since_s)
+
+
+def test_a_pod_that_nobody_has_looked_at_yet_is_pending_without_a_condition() -> None:
+    metadata = {"name": "new", "deletionTimestamp": "2026-11-25T15:04:20Z"}
+    (pod,) = observing.pods([{"metadata": metadata, "spec": {"containers": [{"name": "burner"}]}}], BEGIN_S)
+    assert pod == RecordedPod(name="new", phase="Pending", deleting=True)
+
+
+def usage(**cpu: str | None) -> dict[str, Any]:
+    """An item of metrics.k8s.io."""
+    containers = [
+        {"name": name, "usage": {"memory": "8976Ki"} | ({} if one is None else {"cpu": one})}
+        for name, one in cpu.items()
+    ]
+    stamps = {"timestamp": "2026-11-25T15:04:45Z", "window": "1m0.5s"}
+    return {"metadata": {"name": "-".join(cpu)}, **stamps, "containers": containers}
+
+
+def test_usage_is_rounded_up_and_a_pod_without_the_cpu_of_a_container_is_left_out() -> None:
+    found = observing.usages([usage(burner="7996752n"), usage(burner="5m", bare=None)], BEGIN_S)
+    assert found == {"burner": Usage(usage_m={"burner": 8}, at_s=45.0, window_s=60.5)}
+
+
+def test_a_custom_metric_without_a_window_is_a_minutes() -> None:
+    item = {"describedObject": {"name": "one"}, "timestamp": "2026-11-25T15:04:45Z", "value": "1500m"}
+    assert observing.values([item, {**item, "describedObject": {"name": "two"}, "windowSeconds": 30}], BEGIN_S) == {
+        "one": Value(value_m=1500, at_s=45.0, window_s=60.0),
+        "two": Value(value_m=1500, at_s=45.0, window_s=30.0),
+    }
+
+
+def test_a_status_tells_what_was_decided() -> None:
+    found = observing.decided({}, STATUS)
+    assert (found.spec_replicas, found.desired_replicas, found.rescaled, found.error) == (1, 1, False, None)
+    assert found.conditions == ({"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale"},)
+    assert found.current_metrics == tuple(STATUS["currentMetrics"])
+
+
+def test_a_rescale_is_one_that_was_not_told_of_before() -> None:
+    rescaled = {
+        **STATUS,
+        "desiredReplicas": 3,
+        "lastScaleTime": "2026-11-25T15:05:00Z",
+        "conditions": [{"type": "AbleToScale", "status": "True", "reason": "SucceededRescale"}],
+    }
+    assert (observing.decided(STATUS, rescaled).spec_replicas, observing.decided(STATUS, rescaled).rescaled) == (
+        3,
+        True,
+    )
+    assert observing.decided(rescaled, {**rescaled, "currentReplicas": 3}).rescaled is False

@@ -1,0 +1,70 @@
+"""Models' side of moto: a client of its S3, and the environment by which programs find a store."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.session import get_session
+
+from emulators.aws import CREDENTIALS
+from emulators.processes import Server
+
+_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+_NOTHING_ELSE = {
+    "AWS_REGION": CREDENTIALS["region_name"],
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class S3:
+    """A running store, and botocore's own client of it."""
+
+    endpoint: str
+    client: Any
+
+    def make_bucket(self, name: str) -> None:
+        """One that is there already is no error."""
+        with contextlib.suppress(self.client.exceptions.BucketAlreadyOwnedByYou):
+            place = {"LocationConstraint": CREDENTIALS["region_name"]}
+            self.client.create_bucket(Bucket=name, CreateBucketConfiguration=place)
+
+    def put(self, bucket: str, key: str, data: bytes) -> None:
+        self.client.put_object(Bucket=bucket, Key=key, Body=data)
+
+    def get(self, bucket: str, key: str) -> bytes | None:
+        """The object; None when there is none."""
+        try:
+            return bytes(self.client.get_object(Bucket=bucket, Key=key)["Body"].read())
+        except self.client.exceptions.NoSuchKey:
+            return None
+
+
+@pytest.fixture(scope="session")
+def s3_store(moto_server: Server) -> Iterator[S3]:
+    """moto's S3; tests share it, so that each makes buckets of its own name."""
+    with contextlib.closing(
+        get_session().create_client("s3", endpoint_url=moto_server.endpoint, **CREDENTIALS)
+    ) as client:
+        yield S3(moto_server.endpoint, client)
+
+
+def use(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    """From now on this test and the programs that it starts use the store at `endpoint`, whatever the machine's own."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in {**_KEYS, **_NOTHING_ELSE, "AWS_ENDPOINT_URL_S3": endpoint}.items():
+        monkeypatch.setenv(name, value)
+
+
+def without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on there are none."""
+    for name in _KEYS:
+        monkeypatch.delenv(name)

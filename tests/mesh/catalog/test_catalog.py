@@ -1,0 +1,435 @@
+"""A catalog's text: every fault at once, each with its line, its path and the mend."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh.catalog import catalog
+from mesh.catalog import files as catalog_files
+from mesh.errors import Misconfigured
+from mesh.players.settings import DynamoFeatures, SqliteFeatures
+
+GOOD = """\
+game: dragonfall
+features: {path: players.sqlite}
+offers: {path: offers.csv, fallback: starter-pack}
+context: {platform: text}
+versions:
+  "2026-10":
+    traffic: 90
+    combine: {kind: mean, quorum: 2}
+    models:
+      - {name: whales, uri: models/whales.txt, weight: 1.5}
+      - {name: minnows, uri: s3://bucket/minnows.txt, class: 2}
+  "2026-11":
+    traffic: 10
+    models:
+      - {name: whales, uri: /abs/whales.txt}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "mesh.yaml"
+
+
+def faults(file: Path, text: str) -> list[str]:
+    """The faults of `text`, without the file's name: `LINE: PATH: PROBLEM; MEND`."""
+    file.write_text(text, encoding="utf-8")
+    try:
+        found = [str(fault) for fault in catalog.read(file).faults]
+    except Misconfigured as error:
+        found = error.faults
+    assert all(fault.startswith(str(file)) for fault in found)
+    return [fault.removeprefix(f"{file}:").strip() for fault in found]
+
+
+def swap(old: str, new: str) -> str:
+    assert GOOD.count(old) == 1, old
+    return GOOD.replace(old, new)
+
+
+def test_a_good_catalog_has_no_faults(file: Path) -> None:
+    assert faults(file, GOOD) == []
+
+
+def test_relative_paths_are_relative_to_the_file(file: Path) -> None:
+    file.write_text(GOOD)
+    loaded = catalog.load(file)
+    uris = [model.uri for version in loaded.versions.values() for model in version.models]
+    assert uris == [str(file.parent / "models/whales.txt"), "s3://bucket/minnows.txt", "/abs/whales.txt"]
+    assert isinstance(loaded.features, SqliteFeatures)
+    assert loaded.features.path == str(file.parent / "players.sqlite")
+
+
+def test_what_is_not_said_has_a_default(file: Path) -> None:
+    file.write_text(GOOD)
+    loaded = catalog.load(file)
+    assert (loaded.budget_ms, loaded.features.timeout_ms, loaded.features.cache_ttl_s) == (300, 50, 5)
+    assert loaded.versions["2026-11"].quorum == 1
+    assert loaded.versions["2026-10"].models[1].class_ == 2
+
+
+@pytest.mark.parametrize(("models", "quorum"), [(1, 1), (2, 2), (3, 2), (15, 8)])
+def test_without_a_quorum_more_than_half_must_vote(models: int, quorum: int) -> None:
+    listed = [{"name": f"m{number}", "uri": "m.txt"} for number in range(models)]
+    assert catalog.Version.model_validate({"models": listed}).quorum == quorum
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("features: {path", "features: {pth: x, path", "2: features.pth: unknown key; did you mean 'path'?"),
+        ("game: dragonfall", "game: dragonfall\nbudget: 3", "2: budget: unknown key; did you mean 'budget_ms'?"),
+        (
+            "traffic: 90",
+            "traffic: 90\n    trafic: 1",
+            "8: versions.2026-10.trafic: unknown key; did you mean 'traffic'?",
+        ),
+        ("quorum: 2", "quorum: 2, quorm: 2", "8: versions.2026-10.combine.quorm: unknown key; did you mean 'quorum'?"),
+        ("weight: 1.5", "wieght: 1.5", "10: versions.2026-10.models[0].wieght: unknown key; did you mean 'weight'?"),
+        ("class: 2", "clas: 2", "11: versions.2026-10.models[1].clas: unknown key; did you mean 'class'?"),
+        ("game: dragonfall", "game: Dragon_Fall", "1: game: 'Dragon_Fall' is not a DNS label"),
+        ("{name: minnows", "{name: mínnows", "11: versions.2026-10.models[1].name: 'mínnows' is not a DNS label"),
+        ("name: minnows", "name: " + "m" * 64, f"11: versions.2026-10.models[1].name: '{'m' * 64}' is not a DNS label"),
+        ("game: dragonfall", "game: 5", "1: game: 5 is not text; put it in quotes"),
+        ('"2026-11"', "2026", "5: versions[2026]: 2026 is not text; put it in quotes"),
+        ("traffic: 90", "traffic: ninety", "7: versions.2026-10.traffic: 'ninety' is wrong"),
+        ("traffic: 10\n", "traffic: 11\n", "5: versions: the versions' traffic adds up to 101"),
+        ("traffic: 90", "traffic: -1", "7: versions.2026-10.traffic: -1 is wrong"),
+        ("weight: 1.5", "weight: .nan", "10: versions.2026-10.models[0].weight: nan is wrong"),
+        ("weight: 1.5", "weight: 0", "10: versions.2026-10.models[0].weight: 0 is wrong"),
+        ("weight: 1.5", "weight: yes", "10: versions.2026-10.models[0].weight: True is wrong"),
+        ("weight: 1.5", "sha256: ABC", "10: versions.2026-10.models[0].sha256: 'ABC' is no sha256"),
+        ("quorum: 2", "quorum: 3", "8: versions.2026-10.combine.quorum: 3 votes are needed and there are 2 models"),
+        ("kind: mean", "kind: average", "8: versions.2026-10.combine.kind: 'average' is wrong"),
+        ("name: minnows", "name: whales", "11: versions.2026-10.models[1].name: 'whales' is already the name of "),
+        ("features: {path: players.sqlite}\n", "", "1: features: is missing; add it"),
+        (
+            "features: {path: players.sqlite}",
+            "features: {store: redis, path: x}",
+            "2: features.store: 'redis' is wrong",
+        ),
+        ("context: {platform: text}", "context: {platform: word}", "4: context.platform: 'word' is wrong"),
+        (", fallback: starter-pack", "", "3: offers.fallback: is missing; add it"),
+        ("uri: models/whales.txt, ", "", "10: versions.2026-10.models[0].uri: is missing; add it"),
+        (
+            "traffic: 10\n",
+            "traffic: 10\n    traffic: 10\n",
+            "14: versions.2026-11.traffic: is here twice, first on line 13",
+        ),
+        ("weight: 1.5", "name: pvp", "10: versions.2026-10.models[0].name: is here twice"),
+        ("game: dragonfall", "game: dragonfall\nbudget_ms: 0", "2: budget_ms: 0 is wrong"),
+    ],
+)
+def test_a_fault_is_told_with_its_line_its_path_and_the_mend(file: Path, old: str, new: str, expected: str) -> None:
+    found = faults(file, swap(old, new))
+    assert len(found) >= 1
+    assert found[0].startswith(expected)
+    assert "; " in found[0]
+
+
+DYNAMO = "{store: dynamodb, table: players, region: eu-west-1"
+
+
+def test_a_table_has_defaults_of_a_service_that_answers_in_milliseconds(file: Path) -> None:
+    file.write_text(swap("features: {path: players.sqlite}", f"features: {DYNAMO}}}"))
+    features = catalog.load(file).features
+    assert isinstance(features, DynamoFeatures)
+    assert (features.key, features.layout, features.timeout_ms, features.consistent) == (
+        "player_id",
+        "packed",
+        50,
+        False,
+    )
+    assert features.named_columns is None
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        ("{store: dynamodb, tabel: players, region: x}", "features.table: is missing; add it"),
+        (f"{DYNAMO}, lay_out: map}}", "features.lay_out: unknown key; did you mean 'layout'?"),
+        (f"{DYNAMO}, layout: maps}}", "features.layout: 'maps' is wrong; it should be 'packed', 'attributes', "),
+        (
+            f"{DYNAMO}, columns: {{numbers: [a], text: [b]}}}}",
+            "features.columns.text: unknown key; did you mean 'texts'?",
+        ),
+        (f"{DYNAMO}, columns: {{numbers: [a]}}}}", "features.columns: are named, and a packed table tells its own"),
+        (f"{DYNAMO}, layout: map, columns: {{numbers: [a], texts: [a]}}}}", "features.columns: 'a' is named twice"),
+        (f"{DYNAMO}, layout: feast, entity: player}}", "features.columns: are missing, and a table of Feast"),
+        (f"{DYNAMO}, layout: feast, columns: {{}}}}", "features.entity: is missing, and Feast makes the key from it"),
+        (
+            "{store: dynamodb, table: ppp, region: EU west}",
+            "features.region: 'EU west' is no AWS region; give one such",
+        ),
+        (
+            f"{DYNAMO}, endpoint_url: localhost:8000}}",
+            "features.endpoint_url: 'localhost:8000' is no address of a server",
+        ),
+        (f"{DYNAMO}, key: numbers}}", "features.key: 'numbers' is the name of another attribute of the layout"),
+        (f"{DYNAMO}, layout: map, key: f, attribute: f}}", "features.key: 'f' is the name of another attribute"),
+        (
+            f"{DYNAMO}, layout: attributes, columns: {{texts: [player_id]}}}}",
+            "features.columns: 'player_id' is a name that the table needs",
+        ),
+        ("{store: dynamodb, table: p/1, region: x}", "features.table: 'p/1' is no name of a DynamoDB table"),
+        (f"{DYNAMO}, path: x}}", "features.path: unknown key"),
+    ],
+)
+def test_a_fault_of_a_table_is_told_as_clearly(file: Path, features: str, expected: str) -> None:
+    found = faults(file, swap("features: {path: players.sqlite}", f"features: {features}"))
+    assert found[0].startswith(f"2: {expected}")
+    assert "; " in found[0]
+
+
+def test_rank_mean_needs_offers(file: Path) -> None:
+    text = swap("kind: mean", "kind: rank_mean").replace("offers: {path: offers.csv, fallback: starter-pack}\n", "")
+    assert [fault.split(": ")[1] for fault in faults(file, text)] == ["versions.2026-10.combine.kind"]
+
+
+def test_all_faults_are_told_at_once(file: Path) -> None:
+    text = (
+        swap("traffic: 90", "traffic: 80")
+        .replace("game: dragonfall", "game: Dragonfall")
+        .replace("quorum: 2", "quorum: 7")
+        .replace("minnows, uri", "whales, uri")
+        .replace("weight: 1.5", "weight: -1")
+        .replace("features: {path", "features: {pathh: x, path")
+    )
+    places = {fault.split(": ")[1] for fault in faults(file, text)}
+    assert places == {
+        "game",
+        "features.pathh",
+        "versions",
+        "versions.2026-10.combine.quorum",
+        "versions.2026-10.models[0].weight",
+        "versions.2026-10.models[1].name",
+    }
+
+
+def test_load_raises_with_every_fault(file: Path) -> None:
+    file.write_text(swap("quorum: 2", "quorum: 3").replace("traffic: 90", "traffic: 91"))
+    with pytest.raises(Misconfigured) as caught:
+        catalog.load(file)
+    assert len(caught.value.faults) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "is not a catalog"),
+        ("- a\n- b\n", "is not a catalog"),
+        ("a: [", "is not YAML"),
+        ("a: \t@", "is not YAML"),
+        ("a: !!python/name:os.system x", "is not YAML"),
+    ],
+)
+def test_a_file_that_is_no_catalog_is_told_so(file: Path, content: str, problem: str) -> None:
+    (fault,) = faults(file, content)
+    assert problem in fault
+
+
+def test_a_file_that_is_not_there_is_told_so(file: Path) -> None:
+    with pytest.raises(Misconfigured, match="cannot be read"):
+        catalog.read(file)
+
+
+def test_bytes_that_are_no_text_are_told_so(file: Path) -> None:
+    file.write_bytes(b"game: \xff\xfe")
+    with pytest.raises(Misconfigured, match="cannot be read"):
+        catalog.read(file)
+
+
+LOOPS = ["game: &a [*a]\n", "game: &a {x: *a}\n", "&a [*a]\n"]
+NASTY = {
+    "a date that is none": "game: 2026-13-45\n",
+    "a number that is none": "game: !!int abc\n",
+    "nested too deep": "game: " + "[" * 2000 + "]" * 2000,
+    "a number too long to read": GOOD.replace("traffic: 90", "traffic: " + "9" * 5000),
+    "a number too big for a float": GOOD.replace("traffic: 90", "traffic: " + "9" * 400),
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    list(NASTY.values()),
+    ids=NASTY,
+)
+def test_a_nasty_file_is_misconfigured_and_nothing_else(file: Path, text: str) -> None:
+    assert faults(file, text)
+
+
+@pytest.mark.parametrize("text", LOOPS)
+def test_an_alias_to_something_around_it_is_told_so(file: Path, text: str) -> None:
+    (fault,) = faults(file, text)
+    assert "alias" in fault or "is not a catalog" in fault
+
+
+def test_a_path_that_is_too_long_is_a_fault(file: Path) -> None:
+    file.write_text(GOOD.replace("players.sqlite", "p" * 300))
+    assert catalog_files.faults(catalog.read(file))
+
+
+STORE_KEYS = ("store", "timeout_ms", "cache_ttl_s", "cache_players", "unknown_player", "unread_player")
+
+
+SCALED_KEYS = {"image", "engine", "replicas", "resources", "signal", "in_flight", "hpa"}
+SERVING_BLOCKS = {
+    "": {
+        *("game", "budget_ms", "reserve_ms", "features", "context", "offers", "versions"),
+        *("supervisor", "kubernetes"),
+        *SCALED_KEYS,
+    },
+    "SqliteFeatures": {"path", *STORE_KEYS},
+    "DynamoFeatures": {
+        *("table", "region", "endpoint_url", "key", "layout", "attribute", "entity", "columns"),
+        *("consistent", "ttl", "stale_ok_s"),
+        *STORE_KEYS,
+    },
+    "TableColumns": {"numbers", "texts"},
+    "Offers": {"path", "table", "fallback", "rank_by"},
+    "Version": {"traffic", "combine", "models", *SCALED_KEYS},
+    "Combine": {"kind", "quorum", "trim", "threshold"},
+    "Model": {"name", "uri", "sha256", "weight", "class", *SCALED_KEYS},
+}
+
+
+def test_the_schema_describes_every_key() -> None:
+    schema = catalog.schema()
+    blocks = {"": schema, **schema["$defs"]}
+    assert SERVING_BLOCKS.items() <= {name: set(block["properties"]) for name, block in blocks.items()}.items()
+    assert all(block["additionalProperties"] is False for block in blocks.values() if block["type"] == "object")
+    assert schema["properties"]["versions"]["additionalProperties"] is False
+
+
+def test_the_schema_accepts_the_example() -> None:
+    example = yaml.safe_load(Path("examples/dragonfall/mesh.yaml").read_text())
+    schema = jsonschema.Draft202012Validator(catalog.schema())
+    assert schema.is_valid(example)
+    example["versions"]["2026-10"]["models"][0]["wieght"] = 2
+    assert not schema.is_valid(example)
+
+
+CPU = {"name": "cpu", "container": "worker", "target": {"type": "Utilization", "averageUtilization": 60}}
+BLOCKS: list[tuple[str, Any]] = [
+    ("features", {"path": "p"}),
+    ("features", {"store": "sqlite", "path": "p"}),
+    ("features", {"store": "dynamodb", "table": "players", "region": "eu-west-1"}),
+    ("features", {"store": "dynamodb", "path": "p"}),
+    ("features", {"store": "redis", "path": "p"}),
+    ("features", 3),
+    ("offers", None),
+    ("offers", {"path": "o", "fallback": "x"}),
+    ("offers", {"path": 3, "fallback": "x"}),
+    ("hpa", {"metrics": None}),
+    ("hpa", {"metrics": []}),
+    ("hpa", {"metrics": [{"type": "ContainerResource", "containerResource": CPU}]}),
+    ("hpa", {"metrics": [{"type": "Resource", "containerResource": CPU}]}),
+    ("hpa", {"metrics": [{"containerResource": CPU}]}),
+    ("hpa", {"metrics": [{"type": "Pod"}]}),
+    ("hpa", {"behavior": {"scaleUp": {"tolerance": 0.1}}}),
+    ("hpa", {"behavior": {"scaleUp": {"tolerance": "-0.1"}}}),
+    ("resources", {"cpu": 0.5}),
+    ("resources", {"cpu": "500m"}),
+    ("resources", {"cpu": 0}),
+    ("resources", {"cpu_limit": None}),
+    ("versions", {"Bad Name": {"models": [{"name": "m", "uri": "m.txt"}]}}),
+]
+
+
+@pytest.mark.parametrize(("key", "block"), BLOCKS)
+def test_the_schema_and_the_types_accept_the_same(file: Path, key: str, block: Any) -> None:
+    whole = {**yaml.safe_load(GOOD), key: block}
+    accepted = not faults(file, yaml.safe_dump(whole))
+    assert jsonschema.Draft202012Validator(catalog.schema()).is_valid(whole) is accepted
+
+
+def test_a_fault_in_one_of_several_kinds_of_block_is_told_once() -> None:
+    whole = {**yaml.safe_load(GOOD), "features": {"store": "dynamodb", "table": "players", "region": 3}}
+    (error,) = jsonschema.Draft202012Validator(catalog.schema()).iter_errors(whole)
+    assert (list(error.path), error.message) == (["features", "region"], "3 is not of type 'string'")
+
+
+KEYS = st.sampled_from(
+    [
+        *("game", "features", "path", "offers", "fallback", "versions", "traffic", "combine", "kind", "quorum", "trim"),
+        *("models", "name", "uri", "class", "sha256", "weight", "context", "2026-10", "budget_ms", "store", ""),
+    ]
+)
+TOP_KEYS = st.sampled_from(["game", "features", "offers", "versions", "context", "budget_ms"])
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**40), 2**40)
+    | st.floats()
+    | st.sampled_from(["x", "", "mean", "../x", "s3://b/k", "\0", "ünïcode", "2026-10", "text", "a" * 64])
+)
+TREES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12
+)
+
+
+def _read_all(folder: Path, tree: Any) -> None:
+    file = folder / "mesh.yaml"
+    file.write_text(yaml.safe_dump(tree, allow_unicode=True), encoding="utf-8")
+    try:
+        draft = catalog.read(file)
+        found = [*draft.faults, *catalog_files.faults(draft)]
+    except Misconfigured as error:
+        assert error.faults  # noqa: PT017
+    else:
+        assert found or draft.catalog is not None
+        assert all(str(fault) for fault in found)
+
+
+def test_no_tree_raises_anything_but_misconfigured(tmp_path: Path) -> None:
+    @given(st.dictionaries(TOP_KEYS, TREES, max_size=5) | TREES)
+    def one(tree: Any) -> None:
+        _read_all(tmp_path, tree)
+
+    _read_all(tmp_path, {"versions": {"v": {"trafic": 1}}})
+    one()
+
+
+def test_no_good_catalog_with_one_wrong_value_raises_anything_but_misconfigured(tmp_path: Path) -> None:
+    places = [
+        ("game",),
+        ("features", "path"),
+        ("offers",),
+        ("offers", "path"),
+        ("context", "platform"),
+        ("versions",),
+        ("versions", "2026-10"),
+        ("versions", "2026-10", "traffic"),
+        ("versions", "2026-10", "combine"),
+        ("versions", "2026-10", "combine", "quorum"),
+        ("versions", "2026-10", "models"),
+        ("versions", "2026-10", "models", 0),
+        ("versions", "2026-10", "models", 0, "weight"),
+        ("versions", "2026-10", "models", 1, "uri"),
+    ]
+
+    @given(st.sampled_from(places), LEAVES | st.lists(LEAVES, max_size=2))
+    def one(place: tuple[Any, ...], value: Any) -> None:
+        tree = yaml.safe_load(GOOD)
+        holder = tree
+        for step in place[:-1]:
+            holder = holder[step]
+        holder[place[-1]] = value
+        _read_all(tmp_path, tree)
+
+    one()
+
+
+def test_a_number_that_is_none_adds_nothing_to_the_traffic(file: Path) -> None:
+    found = faults(file, swap("traffic: 90", f"traffic: {math.nan}"))
+    assert [fault.split(": ")[1] for fault in found] == ["versions.2026-10.traffic"]

@@ -1,0 +1,220 @@
+"""A catalog held against its files: models, offers, the player store, their fit. The models are real."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from mesh.catalog import catalog
+from mesh.catalog import files as catalog_files
+from mesh.players.features import Columns
+from mesh.players.sqlite import replacing_store
+from tests.forests import FEATURES, TrainedForest, train
+
+NUMBERS = tuple(f"Column_{column}" for column in range(FEATURES))
+
+
+@pytest.fixture(scope="module")
+def binary(tmp_path_factory: pytest.TempPathFactory) -> TrainedForest:
+    return train("binary", tmp_path_factory.mktemp("forests"))
+
+
+@pytest.fixture(scope="module")
+def multiclass(tmp_path_factory: pytest.TempPathFactory) -> TrainedForest:
+    return train("multiclass", tmp_path_factory.mktemp("forests"))
+
+
+@pytest.fixture(scope="module")
+def pandas_model(tmp_path_factory: pytest.TempPathFactory) -> TrainedForest:
+    return train("pandas", tmp_path_factory.mktemp("forests"))
+
+
+class Game:
+    """The files of a game, good ones until a test spoils them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.model = ""
+        self.more = ""
+        self.store(Columns(NUMBERS, ()))
+        self.offers("offer_id,price\nstarter,1\ngold,9\n")
+        self.rank_by = "expected_revenue"
+        self.fallback = "starter"
+        self.table = ""
+
+    def store(self, columns: Columns) -> None:
+        with replacing_store(self.folder / "players.sqlite", columns):
+            pass
+
+    def offers(self, text: str) -> None:
+        (self.folder / "offers.csv").write_text(text)
+
+    def faults(self, uri: Path | str, *, models_elsewhere: bool = False) -> list[str]:
+        """`PATH: PROBLEM; MEND` of each fault in the files."""
+        file = self.folder / "mesh.yaml"
+        file.write_text(
+            f"game: g\nfeatures: {{path: players.sqlite}}\n{self.more}\n"
+            f"offers: {{path: offers.csv, fallback: {self.fallback}, rank_by: {self.rank_by}{self.table}}}\n"
+            f"versions: {{v: {{models: [{{name: m, uri: '{uri}'{self.model}}}]}}}}\n"
+        )
+        draft = catalog.read(file)
+        assert draft.faults == ()
+        found = catalog_files.faults(draft, models_elsewhere=models_elsewhere)
+        return [str(fault).split(": ", 1)[1] for fault in found]
+
+
+@pytest.fixture
+def game(tmp_path: Path) -> Game:
+    return Game(tmp_path)
+
+
+MODEL = "versions.v.models[0]"
+
+
+def test_a_good_game_has_no_faults(game: Game, binary: TrainedForest) -> None:
+    game.model = f", sha256: {hashlib.sha256(binary.path.read_bytes()).hexdigest()}"
+    assert game.faults(binary.path) == []
+
+
+def test_a_model_that_is_not_there_is_a_fault(game: Game) -> None:
+    (fault,) = game.faults(game.folder / "ghost.txt")
+    assert fault.startswith(f"{MODEL}.uri: {game.folder / 'ghost.txt'} is missing; ")
+
+
+def test_a_model_that_is_on_another_machine_is_none(game: Game) -> None:
+    assert game.faults(game.folder / "ghost.txt", models_elsewhere=True) == []
+
+
+def test_a_model_in_a_bucket_is_not_looked_at(game: Game) -> None:
+    assert game.faults("s3://bucket/whales.txt") == []
+
+
+def test_an_address_that_names_no_object_is_a_fault(game: Game) -> None:
+    assert game.faults("s3://bucket") == [f"{MODEL}.uri: s3://bucket names no object; write s3://BUCKET/KEY"]
+
+
+def test_a_store_that_is_not_known_is_a_fault(game: Game) -> None:
+    (fault,) = game.faults("gs://bucket/whales.txt")
+    assert (
+        fault == f"{MODEL}.uri: gs://bucket/whales.txt is of a store that is not known; give a path, or s3://BUCKET/KEY"
+    )
+
+
+@pytest.mark.parametrize("scheme", ["file:", "file://"])
+def test_a_file_uri_is_a_path(scheme: str, game: Game, binary: TrainedForest) -> None:
+    assert game.faults(f"{scheme}{binary.path}") == []
+    assert game.faults(f"{scheme}ghost.txt") == game.faults("ghost.txt") != []
+
+
+def test_a_folder_is_no_model(game: Game) -> None:
+    (fault,) = game.faults(game.folder)
+    assert "is missing" in fault
+
+
+def test_a_sum_that_differs_is_told_with_the_files_own(game: Game, binary: TrainedForest) -> None:
+    game.model = ", sha256: " + "0f" * 32
+    (fault,) = game.faults(binary.path)
+    assert fault.startswith(f"{MODEL}.sha256: differs from the file's, which is ")
+    assert hashlib.sha256(binary.path.read_bytes()).hexdigest() in fault
+
+
+def test_a_file_that_is_no_model_is_a_fault(game: Game) -> None:
+    (game.folder / "m.txt").write_text("hello")
+    (fault,) = game.faults(game.folder / "m.txt")
+    assert fault.startswith(f"{MODEL}.uri: ")
+
+
+def test_a_multiclass_model_needs_a_class(game: Game, multiclass: TrainedForest) -> None:
+    assert game.faults(multiclass.path)[0].startswith(f"{MODEL}.class: is None, and the model has 3 classes; ")
+    game.model = ", class: 3"
+    assert game.faults(multiclass.path)[0].startswith(f"{MODEL}.class: is 3, and the model has 3 classes; ")
+    game.model = ", class: 2"
+    assert game.faults(multiclass.path) == []
+
+
+def test_a_model_with_one_output_has_no_class(game: Game, binary: TrainedForest) -> None:
+    game.model = ", class: 0"
+    assert game.faults(binary.path) == [f"{MODEL}.class: is given, and the model has one output; remove it"]
+
+
+def test_every_feature_without_a_source_is_a_fault(game: Game, binary: TrainedForest) -> None:
+    game.store(Columns(NUMBERS[2:], ()))
+    assert [fault.split(" comes")[0] for fault in game.faults(binary.path)] == [
+        f"{MODEL}.uri: feature 'Column_0'",
+        f"{MODEL}.uri: feature 'Column_1'",
+    ]
+
+
+def test_context_and_offers_are_sources_too(game: Game, binary: TrainedForest) -> None:
+    game.store(Columns(NUMBERS[2:], ()))
+    game.more = "context: {Column_0: number}"
+    game.offers("offer_id,price,Column_1\nstarter,1,5\n")
+    assert game.faults(binary.path) == []
+
+
+def test_a_text_without_categories_is_a_fault(game: Game, binary: TrainedForest) -> None:
+    game.store(Columns(NUMBERS[1:], ("Column_0",)))
+    (fault,) = game.faults(binary.path)
+    assert "'Column_0' is text" in fault
+
+
+def test_a_number_for_categories_of_texts_is_a_fault(game: Game, pandas_model: TrainedForest) -> None:
+    game.store(Columns(("f0", "platform", "f2", "f3", "tier", "f5"), ()))
+    (fault,) = game.faults(pandas_model.path)
+    assert "'platform' is a number" in fault
+    game.store(Columns(("f0", "f2", "f3", "tier", "f5"), ("platform",)))
+    assert game.faults(pandas_model.path) == []
+
+
+def test_a_text_for_categories_of_numbers_is_a_fault(game: Game, pandas_model: TrainedForest) -> None:
+    game.store(Columns(("f0", "f2", "f3", "f5"), ("platform", "tier")))
+    assert any("'tier'" in fault for fault in game.faults(pandas_model.path))
+
+
+def test_a_store_that_is_not_there_is_one_fault_and_not_one_a_feature(game: Game, binary: TrainedForest) -> None:
+    (game.folder / "players.sqlite").unlink()
+    (fault,) = game.faults(binary.path)
+    assert fault.startswith("features.path: ")
+    assert "mesh features load" in fault
+
+
+def test_a_file_that_is_no_store_is_a_fault(game: Game, binary: TrainedForest) -> None:
+    (game.folder / "players.sqlite").write_bytes(b"hello" * 100)
+    (fault,) = game.faults(binary.path)
+    assert fault.startswith("features.path: ")
+
+
+def test_offers_that_are_not_there_are_one_fault(game: Game, binary: TrainedForest) -> None:
+    (game.folder / "offers.csv").unlink()
+    (fault,) = game.faults(binary.path)
+    assert fault.startswith("offers.path: ")
+
+
+def test_every_fault_of_the_offers_is_told(game: Game, binary: TrainedForest) -> None:
+    game.offers("offer_id,price\nstarter,cheap\nstarter,1\n")
+    assert [fault.split(": ")[0] for fault in game.faults(binary.path)] == ["offers.path"] * 2
+
+
+def test_offers_in_the_catalog_itself_are_read_instead_of_the_file(game: Game, binary: TrainedForest) -> None:
+    (game.folder / "offers.csv").unlink()
+    game.table = r', table: "offer_id,price\nstarter,1\n"'
+    assert game.faults(binary.path) == []
+    game.table = r', table: "offer_id,price\nstarter,cheap\n"'
+    (fault,) = game.faults(binary.path)
+    assert fault.startswith("offers.table: the table:2: price 'cheap' is wrong")
+
+
+def test_a_fallback_that_is_no_offer_is_a_fault(game: Game, binary: TrainedForest) -> None:
+    game.fallback = "ghost"
+    (fault,) = game.faults(binary.path)
+    assert fault.startswith("offers.fallback: 'ghost' is no offer of ")
+
+
+def test_expected_revenue_needs_prices(game: Game, binary: TrainedForest) -> None:
+    game.offers("offer_id\nstarter\n")
+    (fault,) = game.faults(binary.path)
+    assert fault.startswith("offers.rank_by: ")
+    game.rank_by = "score"
+    assert game.faults(binary.path) == []
