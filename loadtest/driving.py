@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from loadtest.faults import CannotMeasure
 from loadtest.generators.callers import FULL_ANSWER, Target
 from loadtest.latency import Level, level_of, percentiles
-from loadtest.processes import Event, Launch, running
+from mesh.process import Event, Launch, running
 
 SLACK_S = 60.0  # for the generator to start, and for the last answers to come
 

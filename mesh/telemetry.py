@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mesh.errors import Misconfigured
-
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry, Histogram
+    from prometheus_client import Histogram
 
 LATENCY_BUCKETS_S = (
     0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05,
@@ -24,26 +20,6 @@ LAG_PROBE_S = 0.25
 def log_to_stderr(level: str) -> None:
     """Lines of `time level logger message` on stderr; stdout stays free for what programs read."""
     logging.basicConfig(stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-
-
-@contextlib.contextmanager
-def metrics_endpoint(registry: CollectorRegistry, host: str, port: int) -> Iterator[int]:
-    """Serves `registry` over HTTP while the block lasts; yields the port (0 lets the system pick).
-
-    Raises Misconfigured when it cannot listen there.
-    """
-    from prometheus_client import start_http_server  # with the HTTP server that it brings, 50 ms of CPU
-
-    try:
-        server, thread = start_http_server(port, host, registry)
-    except OSError as error:
-        raise Misconfigured([f"--metrics-port: cannot listen on {host}:{port}: {error}; choose another"]) from error
-    try:
-        yield int(server.server_port)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(timeout=5)
 
 
 async def watch_loop_lag(lag: Histogram) -> None:

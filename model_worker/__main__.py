@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mesh.model_file import BadModel, parse_header
 from mesh.s3.address import SCHEME
+from mesh.settings import WrongSettingsError
 from model_worker.artifact import ArtifactSource, LocalFiles, fetch
 from model_worker.forest import Forest
 from model_worker.settings import Settings, read_settings
@@ -23,7 +24,10 @@ EXIT_USAGE, EXIT_BAD_MODEL = 2, 3
 def main() -> int:
     """The exit code: 0 after a drain, 2 for usage or a port that is taken, 3 for a model that is refused."""
     gc.disable()  # nothing of a start is garbage; `serving.settle_heap` enables it
-    settings = read_settings(sys.argv[1:])
+    try:
+        settings = read_settings(sys.argv[1:])
+    except WrongSettingsError as error:
+        return _tell(EXIT_USAGE, *error.faults)
     _leave_quietly_until_serving()
     os.nice(settings.nice)
     try:
@@ -90,8 +94,9 @@ def _leave_quietly_until_serving() -> None:
         signal.signal(number, lambda *_: os._exit(0))
 
 
-def _tell(code: int, sentence: str) -> int:
-    print(f"model_worker: {sentence}", file=sys.stderr)
+def _tell(code: int, *sentences: str) -> int:
+    for sentence in sentences:
+        print(f"model_worker: {sentence}", file=sys.stderr)
     return code
 
 

@@ -9,12 +9,13 @@ from contextlib import AsyncExitStack
 
 import grpc
 
+from mesh.first_of import first_of
+from mesh.metrics_endpoint import metrics_endpoint
 from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
 from mesh.wire.inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from model_worker.forest import Forest
 from model_worker.identity import Identity
 from model_worker.queue import PredictQueue, QueueLimits, running_queue
-from model_worker.scrape import scrape_endpoint
 from model_worker.service import SERVICE, InferenceService
 from model_worker.settings import Settings
 from model_worker.tally import Tally
@@ -43,7 +44,7 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         port = bind(server, settings.host, settings.port)
         if settings.socket is not None:
             bind_socket(server, settings.socket)
-        metrics = scrape_endpoint(lambda: _exposition(identity, tally, queue), settings.host, settings.metrics_port)
+        metrics = metrics_endpoint(lambda: _exposition(identity, tally, queue), settings.host, settings.metrics_port)
         metrics_port = await parts.enter_async_context(metrics)
         await server.start()
         await health.set_serving(True)
@@ -81,8 +82,5 @@ def _tell_ready(identity: Identity, port: int, metrics_port: int, socket: str | 
 
 async def _reason_to_end(stop: asyncio.Event, queue: PredictQueue) -> int:
     """The exit code, once a signal came; or once the predict thread died, which only a new process mends."""
-    asked, died = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(queue.ended())
-    await asyncio.wait((asked, died), return_when=asyncio.FIRST_COMPLETED)
-    for task in (asked, died):
-        task.cancel()
+    await first_of(stop.wait(), queue.ended())
     return EXIT_DRAINED if stop.is_set() else EXIT_FAILED

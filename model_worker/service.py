@@ -8,11 +8,12 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import grpc
 
 from mesh.errors import MeshError, Unavailable
+from mesh.grpc_errors import for_caller, or_abort
 from mesh.wire import inference_pb2 as oip
 from mesh.wire import inference_pb2_grpc
 from model_worker.batch import Pairs, Waiter, Work
@@ -28,7 +29,6 @@ from model_worker.tensors import Question, check_outputs, decode, expiry_ns
 log = logging.getLogger(__name__)
 
 SERVICE = oip.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
-_INTERNAL = MeshError("internal error")
 DRAINING = "draining: no new work is taken"
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -42,20 +42,9 @@ def _translated(method: _Method[_Request, _Response]) -> _Method[_Request, _Resp
 
     @functools.wraps(method)
     async def call(self: InferenceService, request: _Request, context: Context) -> _Response:
-        try:
-            return await method(self, request, context)
-        except MeshError as error:
-            return await _abort(context, error)
-        except Exception as error:  # the border: whatever it is, the caller is told and the server lives on
-            if not isinstance(error, grpc.aio.AbortError):
-                log.exception("%s failed", method.__name__)
-            return await _abort(context, _INTERNAL)
+        return await or_abort(method(self, request, context), context, log, method.__name__)
 
     return call
-
-
-async def _abort(context: Context, error: MeshError) -> NoReturn:
-    await context.abort(error.code, error.reason)
 
 
 class Admission(Protocol):
@@ -150,7 +139,7 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def ModelStreamInfer(self, _requests: object, context: Context) -> None:
         """Reads, predicts and writes at the same time; ends well when the client has, or at a drain."""
         if self._draining:
-            await _abort(context, Unavailable(DRAINING))
+            await context.abort(Unavailable.code, DRAINING)
         outbox = Outbox()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -177,14 +166,11 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
         outbox.expect()
         try:
             await self._enter(request, remembered, functools.partial(StreamWaiter, outbox, request.id))
-        except MeshError as error:
-            outbox.deliver(Refusal(request.id, error))
         except asyncio.CancelledError:  # a drain began while its candidates were made ready
             outbox.deliver(Refusal(request.id, Unavailable(DRAINING)))
             raise
-        except Exception:  # one message must not end a stream that many share
-            log.exception("a message of a stream failed")
-            outbox.deliver(Refusal(request.id, _INTERNAL))
+        except Exception as error:  # one message must not end a stream that many share
+            outbox.deliver(Refusal(request.id, for_caller(error, log, "ModelStreamInfer")))
 
     async def _enter(
         self,

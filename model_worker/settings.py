@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal
+
+from mesh.settings import LOG_LEVELS, LOOPS, Check, Parser, WrongSettingsError, dns_label, one_of, read, seconds, whole
 
 if TYPE_CHECKING:
     from mesh.serving import LoopKind
-
-EXIT_USAGE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +42,15 @@ class Settings:
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:
-    """The settings of a command line; tells every fault on stderr and exits with 2 when there are any."""
-    parser = _parser()
-    try:
-        found, unknown = parser.parse_known_args(arguments)
-    except _UsageError as error:
-        _refuse([str(error)])
-    faults = [f"{argument}: unknown; see --help" for argument in unknown]
-    values = {}
-    for name, text in vars(found).items():
-        try:
-            values[name] = _CHECKS[name](text) if name in _CHECKS else text
-        except ValueError as error:
-            faults.append(f"--{name.replace('_', '-')}: {error}, not {text!r}")
-    if not faults and values["max_queue_rows"] < values["max_batch_rows"]:
-        faults.append("--max-queue-rows: must be at least --max-batch-rows, or no full batch ever waits")
-    return _refuse(faults) if faults else Settings(**values)
+    """The settings of a command line; raises WrongSettingsError with every fault."""
+    values = read(_parser(), _CHECKS, arguments)
+    if values["max_queue_rows"] < values["max_batch_rows"]:
+        raise WrongSettingsError(["--max-queue-rows: must be at least --max-batch-rows, or no full batch ever waits"])
+    return Settings(**values)
 
 
-class _UsageError(Exception):
-    """What argparse itself cannot make sense of."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise _UsageError(message)
-
-
-def _parser() -> argparse.ArgumentParser:
-    """Takes every value as text: argparse would stop at the first bad one."""
-    parser = _Parser(prog="model_worker", description=__doc__, allow_abbrev=False)
+def _parser() -> Parser:
+    parser = Parser(prog="model_worker", description=__doc__, allow_abbrev=False)
     add = parser.add_argument
     add("--name", default="", help="what the model is called on the wire: a DNS label")
     add("--uri", default="", help="the model's LightGBM text file: a path, or s3://BUCKET/KEY")
@@ -104,74 +81,34 @@ def _default_cache() -> str:
     return f"{caches}/ensemble-mesh/models"
 
 
-def _refuse(faults: Sequence[str]) -> NoReturn:
-    for fault in faults:
-        print(f"model_worker: {fault}", file=sys.stderr)
-    sys.exit(EXIT_USAGE)
-
-
-def _label(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text):
-        raise ValueError("must be a DNS label: 1 to 63 lower-case letters, digits and inner hyphens")
-    return text
-
-
 def _present(text: str) -> str:
     if not text:
         raise ValueError("must name the model's file")
     return text
 
 
-def _digest(text: str | None) -> str | None:
-    if text is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", text):
+def _digest(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
         raise ValueError("must be 64 hex digits")
-    return text.lower() if text else None
+    return text.lower()
 
 
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def check(text: str) -> int:
-        if not re.fullmatch(r"-?[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return int(text)
-
-    return check
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value <= 3600:
-        raise ValueError("must be a number of seconds, more than 0 and at most 3600")
-    return value
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def check(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
-        return text
-
-    return check
-
-
-_CHECKS: dict[str, Callable[[Any], Any]] = {
-    "name": _label,
+_CHECKS: dict[str, Check] = {
+    "name": dns_label,
     "uri": _present,
     "sha256": _digest,
-    "port": _whole(0, 65535),
-    "metrics_port": _whole(0, 65535),
-    "max_batch_rows": _whole(1, 1_000_000),
-    "max_queue_rows": _whole(1, 100_000_000),
-    "num_threads": _whole(1, 256),
-    "engine": _one_of("auto", "lightgbm"),
-    "loop": _one_of("uvloop", "asyncio"),
-    "nice": _whole(0, 19),
-    "log_level": _one_of("debug", "info", "warning", "error"),
-    "drain_s": _seconds,
-    "proof_memory_mb": _whole(256, 1_000_000),
-    "proof_s": _seconds,
-    "fetch_s": _seconds,
-    "max_model_mb": _whole(1, 1_000_000),
+    "port": whole(0, 65535),
+    "metrics_port": whole(0, 65535),
+    "max_batch_rows": whole(1, 1_000_000),
+    "max_queue_rows": whole(1, 100_000_000),
+    "num_threads": whole(1, 256),
+    "engine": one_of("auto", "lightgbm"),
+    "loop": one_of(*LOOPS),
+    "nice": whole(0, 19),
+    "log_level": one_of(*LOG_LEVELS),
+    "drain_s": seconds(0.001, 3600),
+    "proof_memory_mb": whole(256, 1_000_000),
+    "proof_s": seconds(0.001, 3600),
+    "fetch_s": seconds(0.001, 3600),
+    "max_model_mb": whole(1, 1_000_000),
 }

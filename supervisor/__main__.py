@@ -25,6 +25,8 @@ from mesh.catalog import files as catalog_files
 from mesh.catalog.catalog import Catalog, read
 from mesh.catalog.sources import Sources
 from mesh.errors import Misconfigured
+from mesh.first_of import first_of
+from mesh.metrics_endpoint import metrics_endpoint
 from mesh.players.settings import Features, SqliteFeatures
 from supervisor import settings as command_line
 from supervisor.cohort import Cohorts
@@ -84,7 +86,7 @@ async def serve(settings: Settings) -> int:
         cohorts = Cohorts(journeys, pressure, settings.max_waiting)
         state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, pressure.share)
         metrics.registry.register(state)
-        with telemetry.metrics_endpoint(metrics.registry, settings.metrics_host, settings.metrics_port) as metrics_port:
+        async with metrics_endpoint(metrics.exposition, settings.metrics_host, settings.metrics_port) as metrics_port:
             service = OffersService(games, cohorts, settings.max_connection_age_s)
             async with listening(settings, service, aging(settings, catalogs)) as door:
                 if await stopped_before_ready(pools_of(games), settings.ready_within_s, stop):
@@ -101,15 +103,15 @@ async def unless_stopped(
     opening: contextlib.AbstractAsyncContextManager[Mapping[str, Game]], stop: asyncio.Event
 ) -> AsyncIterator[Mapping[str, Game]]:
     """What `opening` opens; nothing when `stop` comes before a table has told its columns."""
+    games: Mapping[str, Game] = {}
     async with contextlib.AsyncExitStack() as stack:
-        entering = asyncio.ensure_future(stack.enter_async_context(opening))
-        stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait([entering, stopping], return_when=asyncio.FIRST_COMPLETED)
-        for task in (entering, stopping):
-            if not task.done():
-                task.cancel()
-                await asyncio.wait([task])
-        yield {} if entering.cancelled() else entering.result()
+
+        async def enter() -> None:
+            nonlocal games
+            games = await stack.enter_async_context(opening)
+
+        await first_of(enter(), stop.wait())
+        yield games
 
 
 def load_catalogs(paths: Sequence[Path], files: Path | None = None) -> list[Catalog]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from mesh.first_of import first_of
 from supervisor.pool import ModelPool
 
 _log = logging.getLogger("supervisor")
@@ -18,18 +19,10 @@ async def stopped_before_ready(pools: Sequence[ModelPool], within_s: float, stop
     """
     if within_s <= 0:
         return stop.is_set()
-    stopping = asyncio.ensure_future(stop.wait())
-    rising = asyncio.ensure_future(_all_up(pools))
-    try:
-        await asyncio.wait((stopping, rising), timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
-        if not stop.is_set() and not rising.done():
-            absent = [pool.model.name for pool in pools if not pool.was_up.is_set()]
-            _log.warning("no replica of %s is up after %g s; ready all the same", ", ".join(absent), within_s)
-        return stop.is_set()
-    finally:
-        stopping.cancel()
-        rising.cancel()
-        await asyncio.wait((stopping, rising))
+    if await first_of(stop.wait(), _all_up(pools), within_s=within_s) is None:
+        absent = [pool.model.name for pool in pools if not pool.was_up.is_set()]
+        _log.warning("no replica of %s is up after %g s; ready all the same", ", ".join(absent), within_s)
+    return stop.is_set()
 
 
 async def _all_up(pools: Sequence[ModelPool]) -> None:

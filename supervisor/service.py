@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import grpc
 
-from mesh.errors import MeshError, NotFound
+from mesh.errors import NotFound
+from mesh.grpc_errors import for_caller, or_abort
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from supervisor.answer import Answer, RankedOffer, Source
@@ -41,11 +42,11 @@ class OffersService(offers_pb2_grpc.OffersServicer):
 
     async def GetOffer(self, request: wire.GetOfferRequest, context: Any) -> wire.GetOfferResponse:
         """The best offers for a player."""
-        return await _translate(self._get_offer(request, context.time_remaining()), context)
+        return await or_abort(self._get_offer(request, context.time_remaining()), context, _log, "GetOffer")
 
     async def Score(self, request: wire.ScoreRequest, context: Any) -> wire.ScoreResponse:
         """The ensemble's combined score for a player."""
-        return await _translate(self._score(request, context.time_remaining()), context)
+        return await or_abort(self._score(request, context.time_remaining()), context, _log, "Score")
 
     async def StreamOffers(self, _requests: object, context: Any) -> None:
         """GetOffer for each request of the stream, answered as they become ready."""
@@ -87,12 +88,10 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         try:
             check_id("request_id", request.request_id, required=True)
             return await self._get_offer(request, remaining_s)
-        except MeshError as error:
-            code, text = error.code.value[0], error.reason
-        except Exception:  # the stream carries many callers: a bug in one answer must not end the others'
-            _log.exception("GetOffer failed on a stream")
-            code, text = grpc.StatusCode.INTERNAL.value[0], "the supervisor failed; its log says how"
-        return wire.GetOfferResponse(request_id=request.request_id, error=wire.Error(code=code, message=text))
+        except Exception as error:  # the stream carries many callers: a bug in one answer must not end the others'
+            failure = for_caller(error, _log, "StreamOffers")
+            wire_error = wire.Error(code=failure.code.value[0], message=failure.reason)
+            return wire.GetOfferResponse(request_id=request.request_id, error=wire_error)
 
     def _game(self, request: wire.GetOfferRequest | wire.ScoreRequest) -> Game:
         check_id("game", request.game, required=True)
@@ -151,19 +150,6 @@ class OfferStream:
         self._open -= 1
         if not self._open:
             self._ready.put_nowait(None)
-
-
-async def _translate(answer: Awaitable[_Response], context: Any) -> _Response:
-    """The answer, or the gRPC status that an error stands for."""
-    try:
-        return await answer
-    except MeshError as error:
-        code, text = error.code, error.reason
-    except Exception:  # the border: what is not foreseen crosses it without its text
-        _log.exception("a request failed")
-        code, text = grpc.StatusCode.INTERNAL, "the supervisor failed; its log says how"
-    await context.abort(code, text)
-    raise AssertionError("abort raises")
 
 
 def _describe(response: _Response, answer: Answer, version: str, request_id: str) -> _Response:

@@ -16,9 +16,9 @@ import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from loadtest import metering
-from loadtest.processes import Launch, running
 from mesh import serving
 from mesh.catalog.catalog import Model
+from mesh.process import Launch, running
 from mesh.wire import inference_pb2
 
 START_BUDGET_S = 60.0
@@ -51,7 +51,7 @@ async def started(model: Model, folder: Path) -> AsyncIterator[Worker]:
         async with grpc.aio.insecure_channel(f"unix:{socket}", options=serving.lane_options()) as channel:
             await _until_serving(channel)
             start_s = time.monotonic() - began_s
-            pid = program.process.pid
+            pid = program.pid
             yield Worker(pid, channel, start_s, metering.cpu_s([pid]) + metering.ended_children_cpu_s(pid))
 
 

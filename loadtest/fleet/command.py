@@ -23,8 +23,8 @@ from loadtest.faults import CannotMeasure
 from loadtest.fleet.games import Seat, model_file, prepare, seats, write_endpoints
 from loadtest.metering import cpu_s, pss_mb, scrape
 from loadtest.options import positive_float, positive_int
-from loadtest.processes import Launch, running
 from mesh.cli.console import stdout
+from mesh.process import Launch, running
 
 MEASURED = 0
 AT_ONCE = 8  # workers that start together

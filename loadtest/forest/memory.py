@@ -11,7 +11,7 @@ from pathlib import Path
 from loadtest import metering
 from loadtest.forest.engines import Libraries
 from loadtest.latency import ratio
-from loadtest.processes import Launch, running
+from mesh.process import Launch, running
 
 READY_BUDGET_S = 60.0
 
@@ -42,4 +42,4 @@ async def _held_mb(arguments: Sequence[str], logs: Path) -> float:
     command = [sys.executable, "-P", "-m", "loadtest.forest.holder", *arguments]
     async with running(Launch("holder", command, Path.cwd(), logs / "holder.log")) as holder:
         await holder.event("ready", READY_BUDGET_S)
-        return metering.pss_mb(holder.process.pid)
+        return metering.pss_mb(holder.pid)

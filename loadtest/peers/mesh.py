@@ -14,8 +14,8 @@ from typing import Literal
 from loadtest.faults import CannotMeasure
 from loadtest.generators.callers import FULL_ANSWER, Target, calling
 from loadtest.peers.system import System
-from loadtest.processes import Event, Launch, run_to_end, running
 from loadtest.workloads import SimulatedEnsemble, TrainedEnsemble, endpoints_of, feature_names
+from mesh.process import Event, Launch, run_to_end, running
 
 Engine = Literal["auto", "lightgbm"]  # what the workers score with, as `mesh up --engine` takes it
 
@@ -79,7 +79,7 @@ async def simulated_replicas(ensemble: SimulatedEnsemble, folder: Path, logs: Pa
     async with running(_replicas(ensemble, folder, logs, seed)) as replicas:
         addresses = (await replicas.event("ready", READY_BUDGET_S))["addresses"]
         (folder / "endpoints.json").write_text(json.dumps(endpoints_of(ensemble, addresses)))
-        yield replicas.process.pid
+        yield replicas.pid
 
 
 async def first_full_answer(address: str, ensemble: TrainedEnsemble | SimulatedEnsemble) -> None:

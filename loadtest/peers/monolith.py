@@ -15,8 +15,8 @@ from pathlib import Path
 
 from loadtest.faults import CannotMeasure
 from loadtest.peers.system import System
-from loadtest.processes import Launch, Program, running
 from loadtest.workloads import SimulatedEnsemble, TrainedEnsemble
+from mesh.process import Launch, Process, running
 
 READY_BUDGET_S = 60.0
 LOOK_S = 1.0  # the socket accepts before any process does, so one look must not take all the time
@@ -65,7 +65,7 @@ def _gunicorn(folder: Path, logs: Path, processes: int, listener: int, environme
     )
 
 
-async def _all_processes(program: Program, address: str, processes: int) -> tuple[int, ...]:
+async def _all_processes(program: Process, address: str, processes: int) -> tuple[int, ...]:
     """The ids of the monolith's processes once each has answered."""
     seen: set[int] = set()
     try:

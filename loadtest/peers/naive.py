@@ -14,8 +14,8 @@ from pathlib import Path
 from loadtest.peers.inputs import Inputs
 from loadtest.peers.mesh import READY_BUDGET_S, first_full_answer, simulated_replicas
 from loadtest.peers.system import System
-from loadtest.processes import Launch, Program, running
 from loadtest.workloads import SimulatedEnsemble, TrainedEnsemble, Workload
+from mesh.process import Launch, Process, running
 
 WORKER_NICENESS = 19  # as under `mesh up`
 
@@ -35,7 +35,7 @@ async def trained(ensemble: TrainedEnsemble, folder: Path, logs: Path) -> AsyncI
             await asyncio.gather(*(worker.event("ready", READY_BUDGET_S) for worker in workers))
             addresses = {model: [f"unix:{sockets}/{model}.sock"] for model in inputs.model_names}
             server = await _serving(stack, addresses, folder, logs)
-            parts = {"supervisor": (server.process.pid,), "workers": tuple(worker.process.pid for worker in workers)}
+            parts = {"supervisor": (server.pid,), "workers": tuple(worker.pid for worker in workers)}
             yield await _system(server, parts, ensemble, started_s)
 
 
@@ -47,18 +47,18 @@ async def simulated(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed:
         (versions,) = json.loads((folder / "endpoints.json").read_text()).values()
         (addresses,) = versions.values()
         server = await _serving(stack, addresses, folder, logs)
-        yield await _system(server, {"supervisor": (server.process.pid,), "workers": (pid,)}, ensemble, started_s)
+        yield await _system(server, {"supervisor": (server.pid,), "workers": (pid,)}, ensemble, started_s)
 
 
 async def _serving(
     stack: contextlib.AsyncExitStack, addresses: dict[str, list[str]], folder: Path, logs: Path
-) -> Program:
+) -> Process:
     command = [sys.executable, "-m", "loadtest.peers.naive_server", "--folder", str(folder)]
     command += ["--addresses", json.dumps(addresses)]
     return await stack.enter_async_context(running(Launch(name, command, folder, logs / "naive.log")))
 
 
-async def _system(server: Program, parts: dict[str, tuple[int, ...]], workload: Workload, started_s: float) -> System:
+async def _system(server: Process, parts: dict[str, tuple[int, ...]], workload: Workload, started_s: float) -> System:
     address = (await server.event("ready", READY_BUDGET_S))["address"]
     await first_full_answer(address, workload)
     return System("grpc", address, parts, time.monotonic() - started_s)

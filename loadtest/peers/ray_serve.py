@@ -15,8 +15,8 @@ from pathlib import Path
 from loadtest.faults import CannotMeasure
 from loadtest.peers.mesh import first_full_answer
 from loadtest.peers.system import System
-from loadtest.processes import Launch, running
 from loadtest.workloads import SimulatedEnsemble, TrainedEnsemble, Workload
+from mesh.process import Launch, running
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / "build" / "ray" / "bin" / "python"

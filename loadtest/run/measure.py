@@ -18,7 +18,6 @@ from loadtest.faults import CannotMeasure, ungrouped
 from loadtest.generators.callers import ANSWERS
 from loadtest.offline import Oracle
 from loadtest.popularity import zipf
-from loadtest.processes import Event, Launch, running
 from loadtest.run.answers import Answer, class_of, read_answers
 from loadtest.run.check import wrong_ones
 from loadtest.run.job import Job, Question
@@ -26,6 +25,7 @@ from loadtest.run.sender import request_of
 from loadtest.run.summary import Generator, Summary, summarise
 from loadtest.simulated.service_times import Seconds
 from mesh import serving
+from mesh.process import Event, Launch, running
 
 HEAD_START_S = 2.0  # for the senders to start and to connect
 CONNECT_BUDGET_S = 3.0

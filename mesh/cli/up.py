@@ -18,6 +18,7 @@ from mesh.cli.running.plan import Options, seats
 from mesh.cli.running.report import TerminalReport
 from mesh.cli.running.signals import Stop, stop_signals
 from mesh.errors import Misconfigured
+from mesh.first_of import first_of
 
 READY_BUDGET_S = 120.0
 
@@ -63,15 +64,10 @@ async def _run(fleet: Fleet, report: TerminalReport) -> None:
 
 async def _is_ready(fleet: Fleet, report: TerminalReport, stop: Stop) -> bool:
     """Waits until all that can run runs; False when it is to end before that."""
-    ready, stopped = asyncio.create_task(_ready(fleet)), asyncio.create_task(stop.asked.wait())
     with report.loading():
-        await asyncio.wait([ready, stopped], timeout=READY_BUDGET_S, return_when=asyncio.FIRST_COMPLETED)
-    if not ready.done() and not stop.asked.is_set():
+        first = await first_of(_ready(fleet), stop.asked.wait(), within_s=READY_BUDGET_S)
+    if first is None:
         report.say(f"not everything is ready after {READY_BUDGET_S:g} s; serving with what there is")
-    if ready.done():
-        ready.result()
-    for task in (ready, stopped):
-        task.cancel()
     return not stop.asked.is_set() and fleet.failure is None
 
 

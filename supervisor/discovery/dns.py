@@ -8,7 +8,7 @@ import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-from supervisor.discovery.back_off import Uniform
+from mesh.back_off import Uniform
 from supervisor.discovery.port import Endpoints, host_and_port
 
 PORT = 9000

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Iterable
 
-from supervisor.discovery.back_off import BackOff, Uniform
+from mesh.back_off import BackOff, Uniform
 from supervisor.discovery.known_slices import KnownSlices
 from supervisor.discovery.kube_api import ApiFault, Gone, KubeApi, Stream
 from supervisor.discovery.port import Endpoints

@@ -10,7 +10,7 @@ import grpc
 import numpy as np
 import pytest
 
-from loadtest.processes import Launch, running
+from mesh.process import Launch, running
 from mesh.wire import inference_pb2, inference_pb2_grpc
 
 MEDIAN_MS = 20

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mesh.back_off import BackOff
 from mesh.errors import Misconfigured
 from supervisor.discovery import json_lines
-from supervisor.discovery.back_off import BackOff
 from supervisor.discovery.json_lines import JsonLines, TooLong
 from supervisor.discovery.service_account import read_service_account
 from supervisor.discovery.slices import merged, parse, selector

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
-from mesh.cli.running.process import Process, Ready, started
 from mesh.cli.running.restarts import Ended, Restarts
+from mesh.process import Event, Launch, Process, ProcessFailed, running
 
-Command = Callable[[Ready | None], Sequence[str]]
+Command = Callable[[Event | None], Sequence[str]]
 State = Literal["starting", "ready", "refused", "down"]
 CANNOT_START = 126  # as a shell says it
 
@@ -42,11 +42,11 @@ class Child:
         self.name = name
         self.log = log
         self.state: State = "starting"
-        self.ready: Ready | None = None
+        self.ready: Event | None = None
         self._command = command
         self._watcher = watcher
         self._process: Process | None = None
-        self._last_ready: Ready | None = None
+        self._last_ready: Event | None = None
         self._ending = asyncio.Event()
 
     @property
@@ -85,7 +85,8 @@ class Child:
     async def _run_once(self) -> Ended:
         started_s, log_start = time.monotonic(), _size_bytes(self.log)
         try:
-            async with started(self._command(self._last_ready), self.log) as self._process:
+            launch = Launch(self.name, self._command(self._last_ready), log=self.log)
+            async with running(launch, drain_s=0) as self._process:
                 code = await self._attend(self._process)
         except OSError as error:
             return Ended(CANNOT_START, 0.0, was_ready=False, last_lines=(str(error),))
@@ -104,12 +105,13 @@ class Child:
             await asyncio.wait([listening])
 
     async def _listen(self, process: Process) -> None:
-        ready = await process.ready()
-        if ready is not None:
-            self.ready = self._last_ready = ready
-            self.state = "ready"
-            self._watcher.child_is_ready(self)
-            await process.drop_output()
+        try:
+            self.ready = self._last_ready = await process.event("ready")
+        except ProcessFailed:
+            return  # `ended` reports it
+        self.state = "ready"
+        self._watcher.child_is_ready(self)
+        await process.drop_output()
 
     async def _pause(self, pause_s: float) -> None:
         try:

@@ -10,8 +10,9 @@ from typing import Protocol
 from mesh.cli.running.child import Child
 from mesh.cli.running.endpoints import EndpointsFile
 from mesh.cli.running.plan import Options, Seat, supervisor_command, worker_command
-from mesh.cli.running.process import Ready
 from mesh.cli.running.restarts import Ended
+from mesh.first_of import first_of
+from mesh.process import Event
 
 SUPERVISOR_DRAIN_S = 15.0  # longer than the longest budget of an answer
 WORKER_DRAIN_S = 10.0
@@ -124,12 +125,12 @@ class Fleet:
         await asyncio.wait(tasks)
 
 
-def address_of(ready: Ready) -> str:
+def address_of(ready: Event) -> str:
     """Where a worker serves."""
     return f"127.0.0.1:{ready['port']}"
 
 
-def lane_address_of(ready: Ready) -> str:
+def lane_address_of(ready: Event) -> str:
     """Where the supervisor's lane goes: a Unix socket where the worker has one."""
     return f"unix:{ready['socket']}" if "socket" in ready else address_of(ready)
 
@@ -146,9 +147,5 @@ async def _undone(
     tasks: Collection[asyncio.Task[None]], budget_s: float, hurry: asyncio.Event
 ) -> set[asyncio.Task[None]]:
     """The tasks that are not done after `budget_s`, or when `hurry` is set."""
-    hurried = asyncio.create_task(hurry.wait())
-    ended = asyncio.create_task(_all(tasks))
-    await asyncio.wait([hurried, ended], timeout=budget_s, return_when=asyncio.FIRST_COMPLETED)
-    for waiting in (hurried, ended):
-        waiting.cancel()
+    await first_of(hurry.wait(), _all(tasks), within_s=budget_s)
     return {task for task in tasks if not task.done()}

@@ -10,7 +10,7 @@ from pathlib import Path
 from mesh.catalog.catalog import Catalog, Model
 from mesh.catalog.deployment.blocks import EngineChoice, Scaled
 from mesh.catalog.deployment.laying import laid_over
-from mesh.cli.running.process import Ready
+from mesh.process import Event
 
 # -P: a folder of the user's that happens to be called `supervisor` is not run instead.
 _PYTHON = (sys.executable, "-P", "-m")
@@ -65,11 +65,11 @@ def worker_command(seat: Seat, options: Options, socket: Path) -> list[str]:
     return [*_PYTHON, "model_worker", *model, *ports, *manners]
 
 
-def supervisor_command(files: Sequence[Path], endpoints: Path, options: Options) -> Callable[[Ready | None], list[str]]:
+def supervisor_command(files: Sequence[Path], endpoints: Path, options: Options) -> Callable[[Event | None], list[str]]:
     """The words that start the supervisor; it comes back on the ports that it had."""
     catalogs = [word for file in files for word in ("--catalog", str(file.absolute()))]
 
-    def command(before: Ready | None) -> list[str]:
+    def command(before: Event | None) -> list[str]:
         port = port_of(before["address"]) if before else options.port
         metrics_port = port_of(before["metrics"]) if before else options.metrics_port
         ports = ["--host", options.host, "--port", str(port), "--metrics-port", str(metrics_port)]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mesh.cli.running.child import CANNOT_START, Child
-from mesh.cli.running.process import Ready
 from mesh.cli.running.restarts import Ended
+from mesh.process import Event
 
 SERVE = """
 import json, signal, sys
@@ -49,7 +49,7 @@ class Recorder:
     """Takes down what becomes of a child."""
 
     def __init__(self) -> None:
-        self.readies: asyncio.Queue[Ready | None] = asyncio.Queue()
+        self.readies: asyncio.Queue[Event | None] = asyncio.Queue()
         self.ends: asyncio.Queue[tuple[Ended, float]] = asyncio.Queue()
 
     def child_is_ready(self, child: Child) -> None:
@@ -63,7 +63,7 @@ class Recorder:
 class Kept:
     """A child that is kept running while the block lasts."""
 
-    def __init__(self, folder: Path, script: str, command: Callable[[Ready | None], list[str]] | None = None) -> None:
+    def __init__(self, folder: Path, script: str, command: Callable[[Event | None], list[str]] | None = None) -> None:
         self.recorder = Recorder()
         self.log = folder / "child.log"
         self.child = Child("it", command or (lambda _: [sys.executable, "-c", script]), self.log, self.recorder)
@@ -76,7 +76,7 @@ class Kept:
         self.child.kill()
         await self.task
 
-    async def ready(self) -> Ready:
+    async def ready(self) -> Event:
         event = await self.recorder.readies.get()
         assert event is not None
         return event
@@ -125,7 +125,7 @@ async def test_the_last_lines_are_those_of_the_run_that_ended(tmp_path: Path) ->
 
 
 async def test_a_child_can_come_back_with_what_it_was_ready_with(tmp_path: Path) -> None:
-    def command(before: Ready | None) -> list[str]:
+    def command(before: Event | None) -> list[str]:
         return [sys.executable, "-c", SERVE, json.dumps(dict(before)) if before else "nothing"]
 
     async with Kept(tmp_path, "", command) as kept:

@@ -6,11 +6,10 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
 from mesh.cli import status as status_module
 from mesh.cli.main import main
-from mesh.telemetry import metrics_endpoint
 
 
 @pytest.fixture
@@ -20,8 +19,11 @@ def metrics() -> Iterator[str]:
     model = ("game", "version", "model")
     Gauge("mesh_lanes", "", (*model, "state"), registry=registry).labels("arena", "1", "whales", "up").set(1)
     Counter("mesh_requests", "", ("game", "version", "source", "reason"), registry=registry)
-    with metrics_endpoint(registry, "127.0.0.1", 0) as port:
-        yield f"127.0.0.1:{port}"
+    server, thread = start_http_server(0, "127.0.0.1", registry)
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join(timeout=5)
 
 
 @pytest.fixture

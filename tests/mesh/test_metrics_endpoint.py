@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from mesh.errors import Misconfigured
-from model_worker.scrape import scrape_endpoint
+from mesh.metrics_endpoint import metrics_endpoint
 
 
 async def ask(port: int, request: bytes) -> bytes:
@@ -31,7 +31,7 @@ async def ask(port: int, request: bytes) -> bytes:
     ],
 )
 async def test_a_request_is_answered_by_its_first_line(request_line: bytes, status: bytes, body: bytes) -> None:
-    async with scrape_endpoint(lambda: b"up 1\n", "127.0.0.1", 0) as port:
+    async with metrics_endpoint(lambda: b"up 1\n", "127.0.0.1", 0) as port:
         head, _, answered = (await ask(port, request_line + b"\r\nHost: here\r\n\r\n")).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 " + status)
     assert f"Content-Length: {len(body)}".encode() in head
@@ -39,7 +39,7 @@ async def test_a_request_is_answered_by_its_first_line(request_line: bytes, stat
 
 
 async def test_a_head_that_is_too_long_is_hung_up_on() -> None:
-    async with scrape_endpoint(lambda: b"", "127.0.0.1", 0) as port:
+    async with metrics_endpoint(lambda: b"", "127.0.0.1", 0) as port:
         with contextlib.suppress(ConnectionError):
             assert await ask(port, b"GET /" + b"x" * 100_000) == b""
         assert b"200 OK" in await ask(port, b"GET / HTTP/1.1\r\n\r\n")
@@ -51,5 +51,5 @@ async def test_a_port_that_is_taken_is_named() -> None:
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(Misconfigured, match=f"--metrics-port: cannot listen on 127.0.0.1:{port}"):
-            async with scrape_endpoint(lambda: b"", "127.0.0.1", port):
+            async with metrics_endpoint(lambda: b"", "127.0.0.1", port):
                 pass

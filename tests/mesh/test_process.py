@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.faults import CannotMeasure
-from loadtest.processes import Launch, run_to_end, running
+from mesh.process import Launch, ProcessFailed, run_to_end, running
 
 PARENT_OF_A_STUBBORN_CHILD = """
 import json, signal, subprocess, sys
@@ -34,7 +33,7 @@ def _python(program: str, folder: Path) -> Launch:
 async def test_a_program_and_its_children_are_gone_after_the_block(tmp_path: Path) -> None:
     async with running(_python(PARENT_OF_A_STUBBORN_CHILD, tmp_path)) as program:
         child = os.pidfd_open((await program.event("ready", 30.0))["child"])
-    assert program.process.returncode == 0
+    assert program.exit_code == 0
     assert _has_ended(child)
 
 
@@ -56,26 +55,26 @@ async def test_a_block_that_is_cancelled_leaves_nothing_behind(tmp_path: Path) -
 
 async def test_a_program_that_dies_early_is_told_of_with_its_last_words(tmp_path: Path) -> None:
     async with running(_python("import sys; sys.exit('no such model')", tmp_path)) as program:
-        with pytest.raises(CannotMeasure, match=r"(?s)exit code 1 before it said 'ready'.*no such model"):
+        with pytest.raises(ProcessFailed, match=r"(?s)exit code 1 before it printed a 'ready'.*no such model"):
             await program.event("ready", 30.0)
 
 
 async def test_a_program_that_says_nothing_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     async with running(_python("import time; time.sleep(600)", tmp_path)) as program:
-        with pytest.raises(CannotMeasure, match=r"said no 'ready' within 0\.05 s"):
+        with pytest.raises(ProcessFailed, match=r"printed no 'ready' event within 0\.05 s"):
             await program.event("ready", 0.05)
 
 
 async def test_a_program_that_must_run_is_told_of_when_it_has_ended(tmp_path: Path) -> None:
     async with running(_python("import sys; sys.exit('no module named flask')", tmp_path)) as program:
         program.must_run()
-        await program.process.wait()
-        with pytest.raises(CannotMeasure, match=r"(?s)exit code 1.*no module named flask"):
+        await program.ended()
+        with pytest.raises(ProcessFailed, match=r"(?s)exit code 1.*no module named flask"):
             program.must_run()
 
 
 async def test_a_step_that_fails_is_told_of_with_all_it_said(tmp_path: Path) -> None:
-    with pytest.raises(CannotMeasure, match=r"ended with 3:\nbad column"):
+    with pytest.raises(ProcessFailed, match=r"ended with exit code 3:\nbad column"):
         await run_to_end(_python("print('bad column'); raise SystemExit(3)", tmp_path), 30.0)
 
 

@@ -13,7 +13,7 @@ _PATIENCE_S = 5.0
 
 
 @contextlib.asynccontextmanager
-async def scrape_endpoint(exposition: Callable[[], bytes], host: str, port: int) -> AsyncIterator[int]:
+async def metrics_endpoint(exposition: Callable[[], bytes], host: str, port: int) -> AsyncIterator[int]:
     """Answers `GET /metrics` with `exposition` while the block lasts; yields the port (0 lets the system pick).
 
     `exposition` is called on a thread. Raises `Misconfigured` when the port cannot be had.
