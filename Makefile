@@ -1,6 +1,7 @@
 # The two commands of a newcomer: `make demo`, `make test`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+TEST_PROCESSES ?= 3
 PROTOS := $(wildcard protos/*.proto)
 # Installed in one call: an npm install without --save removes the packages of the previous call.
 NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4
@@ -14,8 +15,10 @@ demo: .venv/run.stamp
 demo-dynamodb: .venv/dev.stamp
 	@$(BIN)/python -m examples.dragonfall.demo_dynamodb
 
+# Tests that load the machine by themselves come last, one at a time.
 test: .venv/dev.stamp
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not whole_machine"
+	@$(BIN)/python -m pytest -m whole_machine
 
 check: .venv/dev.stamp
 	@$(BIN)/ruff format --check .
@@ -25,6 +28,7 @@ check: .venv/dev.stamp
 	@$(BIN)/python -m tests.plain_english
 	@$(BIN)/python -m tests.stubs_are_fresh
 	@$(BIN)/python -m k8s.monitoring.dashboards --check
+	@$(BIN)/python -m tests.plain_english
 
 up: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.build
