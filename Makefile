@@ -25,7 +25,6 @@ check: .venv/dev.stamp
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m tests.plain_english
 	@$(BIN)/python -m tests.stubs_are_fresh
 	@$(BIN)/python -m k8s.monitoring.dashboards --check
 	@$(BIN)/python -m tests.plain_english
