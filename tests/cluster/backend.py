@@ -1,7 +1,7 @@
 """A game backend that asks all supervisors in turn for offers, at a steady rate, and counts the results.
 
-It finds the supervisors as docs/operating.md describes: by gRPC's own resolver and `round_robin`. The name server is part
-of the tests. A request whose connection breaks (UNAVAILABLE) is repeated once, and the repetitions are counted.
+It finds the supervisors as docs/operating.md describes: by gRPC's own resolver and `round_robin`. The name server is
+part of the tests. A request whose connection breaks (UNAVAILABLE) is repeated once, and the repetitions are counted.
 """
 
 from __future__ import annotations

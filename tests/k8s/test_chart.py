@@ -172,7 +172,7 @@ _DYNAMO = "features: {store: dynamodb, table: players, region: eu-west-1}\n"
         ("", "replicas: {min: 12}", ["versions.1.models[0].replicas: min 12 is above max 10; lower min or raise max"]),
         ("supervisor: {replicas: {min: 12}}", "", ["supervisor.replicas: min 12 is above max 10; lower min"]),
         ("", "name: Whales", ["/versions/1/models/0/name", "pattern"]),
-        ("", f"name: {'w' * 60}", ["versions.1.models[0].name:", "has 68 characters", "at most 63; shorten"]),
+        ("", f"name: {'w' * 60}", ["versions.1.models[0].name:", "has 68 characters", "the limit is 63; shorten"]),
         (
             "resources: {memory: null}",
             "",

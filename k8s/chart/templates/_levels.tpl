@@ -43,7 +43,7 @@ and the model's override the version's. Call it as: include "mesh.models" (list 
 {{- include "mesh.check" $model -}}
 {{- include "mesh.present" (list $model.at $model (list "engine")) -}}
 {{- if hasKey $names $model.name -}}
-{{- fail (printf "%s.name: %q would be the Kubernetes name of two models; rename the version or the model" $model.at $model.name) -}}
+{{- fail (printf "%s.name: the Kubernetes name %q is also that of another model; rename the version or the model" $model.at $model.name) -}}
 {{- end -}}
 {{- $_ := set $names $model.name true -}}
 {{- $models = append $models $model -}}
@@ -107,18 +107,18 @@ and the model's override the version's. Call it as: include "mesh.models" (list 
 {{- include "mesh.present" (list (printf "%s.hpa" .at) .hpa (list "cpu_percent" "behavior")) -}}
 {{- include "mesh.present" (list "kubernetes" .kubernetes (list "discovery" "host" "load_s")) -}}
 {{- if gt (int .replicas.min) (int .replicas.max) -}}
-{{- fail (printf "%s.replicas: min %v is above max %v; lower min or raise max (values that are not set here come from the version, the game or the default)" .at .replicas.min .replicas.max) -}}
+{{- fail (printf "%s.replicas: min %v is above max %v; lower min or raise max (a value that is not set here comes from the version, the game or the default)" .at .replicas.min .replicas.max) -}}
 {{- end -}}
 {{- if gt (len .name) 63 -}}
-{{- fail (printf "%s.name: %q has %d characters, but a Kubernetes name has at most 63; shorten the name of the game, the version or the model" .at .name (len .name)) -}}
+{{- fail (printf "%s.name: the Kubernetes name %q has %d characters, but the limit is 63; shorten the name of the game, the version or the model" .at .name (len .name)) -}}
 {{- end -}}
 {{- if and (eq .signal "in_flight") .hpa.metrics -}}
-{{- fail (printf "%s.hpa.metrics: metrics are set, but signal: in_flight makes its own metrics; remove one of the two, at the model or at the game" .at) -}}
+{{- fail (printf "%s.hpa.metrics: metrics are set, but `signal: in_flight` defines the metrics; remove one of the two settings from the model or the game" .at) -}}
 {{- end -}}
 {{- $check := . -}}
 {{- range $position, $metric := .hpa.metrics -}}
 {{- if and (eq $metric.type "ContainerResource") (ne $metric.containerResource.container $check.container) -}}
-{{- fail (printf "%s.hpa.metrics[%d].containerResource.container: the pods have no container %q; the container is called %s" $check.at $position $metric.containerResource.container $check.container) -}}
+{{- fail (printf "%s.hpa.metrics[%d].containerResource.container: the pods have no container %q; use %s" $check.at $position $metric.containerResource.container $check.container) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
