@@ -1,4 +1,4 @@
-"""What the child that downloads a model is told, and in which words."""
+"""The request to download one model, as the command line of the child process that downloads it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """One model to be fetched into the folder `cache`, within `budget_s` and `limit_bytes`."""
+class FetchRequest:
+    """One model to download into the folder `cache`, within `budget_s` and `limit_bytes`."""
 
     uri: str
     sha256: str | None
@@ -18,13 +18,13 @@ class Order:
     limit_bytes: int
 
     def command(self) -> list[str]:
-        """The words that start the child; `read` is their inverse."""
-        # -P: a folder of the user's that happens to be called `model_worker` is not run instead.
-        words = [self.uri, self.sha256 or "", self.cache, repr(self.budget_s), str(self.limit_bytes)]
-        return [sys.executable, "-P", "-m", "model_worker.s3", *words]
+        """Returns the command of the child; `parse_arguments` is its inverse."""
+        # -P: Python must not run a folder of the user that is also called `model_worker`.
+        arguments = [self.uri, self.sha256 or "", self.cache, repr(self.budget_s), str(self.limit_bytes)]
+        return [sys.executable, "-P", "-m", "model_worker.s3", *arguments]
 
 
-def read(words: Sequence[str]) -> Order:
-    """The order that `command` wrote, without the words for Python."""
-    uri, sha256, cache, budget_s, limit_bytes = words
-    return Order(uri, sha256 or None, cache, float(budget_s), int(limit_bytes))
+def parse_arguments(arguments: Sequence[str]) -> FetchRequest:
+    """Returns the request from the arguments of its `command`."""
+    uri, sha256, cache, budget_s, limit_bytes = arguments
+    return FetchRequest(uri, sha256 or None, cache, float(budget_s), int(limit_bytes))
