@@ -83,10 +83,9 @@ def predict_batch(forest: Forest, works: Sequence[Work], starved: float) -> Batc
     active = [work for work in works if work.expires_ns > now_ns and not work.waiter.gone]
     outcomes = [outcome for group in _groups(active) for outcome in _scores(forest, group, now_ns, starved)]
     if len(active) < len(works):
-        scored = set(active)
-        outcomes += [
-            (work, Expired("the deadline of the request passed in the queue")) for work in works if work not in scored
-        ]
+        predicted = set(active)
+        dropped = [work for work in works if work not in predicted]
+        outcomes += [(work, Expired("the deadline of the request passed in the queue")) for work in dropped]
     rows = sum(work.count for work in active)
     return Batch(outcomes, rows, time.monotonic_ns() - now_ns)
 

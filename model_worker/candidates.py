@@ -44,9 +44,9 @@ class StreamCandidates:
         self._last: PreparedCandidates | None = None
 
     async def named(self, name: str, included: Candidates | None) -> PreparedCandidates:
-        """Returns the candidates of a message that names them `name`, and remembers them if they are `included`.
+        """Returns the candidates with this name. Candidates that a message has `included` become the remembered ones.
 
-        Raises UnknownCandidates if they are not included, and the stream remembers other candidates or none.
+        Raises UnknownCandidates if the message has none, and the stream remembers candidates of another name, or none.
         """
         if included is not None:
             self._last = await self._tables.get(included)

@@ -40,9 +40,9 @@ class PredictQueue:
         self._admitted: set[Work] = set()
         self._rows = 0
         self._refusal: str | None = None
-        self._waiting: SimpleQueue[Work | None] = SimpleQueue()
+        self._queued: SimpleQueue[Work | None] = SimpleQueue()
         self._postponed: Work | None = None
-        self._last_seen = False
+        self._reached_end = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
 
     @property
@@ -58,13 +58,13 @@ class PredictQueue:
             raise Overloaded(f"the queue is full: {self._rows} of {self._limits.max_queue_rows} rows")
         self._rows += work.count
         self._admitted.add(work)
-        self._waiting.put(work)
+        self._queued.put(work)
 
     def close(self) -> None:
         """Refuses new work; admitted work is still answered."""
         if self._refusal is None:
             self._refusal = DRAINING
-            self._waiting.put(None)
+            self._queued.put(None)
 
     async def ended(self) -> None:
         """Returns when all work is settled and no more follows: after `close`, or if a bug ends the thread."""
@@ -94,20 +94,20 @@ class PredictQueue:
 
     def _take_all(self) -> list[Work]:
         """Waits for work, then returns all queued work that fits into a batch; an empty list after the last work."""
-        work = self._postponed or (None if self._last_seen else self._waiting.get())
+        work = self._postponed or (None if self._reached_end else self._queued.get())
         self._postponed = None
         works: list[Work] = []
-        room = self._limits.max_batch_rows
+        space = self._limits.max_batch_rows
         while work is not None:
-            if works and work.count > room:
+            if works and work.count > space:
                 self._postponed = work
                 return works
             works.append(work)
-            room -= work.count
-            if self._waiting.empty():
+            space -= work.count
+            if self._queued.empty():
                 return works
-            work = self._waiting.get()
-        self._last_seen = True
+            work = self._queued.get()
+        self._reached_end = True
         return works
 
     def _settle(self, batch: Batch) -> None:

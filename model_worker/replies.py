@@ -6,7 +6,7 @@ from mesh.errors import MeshError
 from mesh.wire.inference_pb2 import ModelInferResponse, ModelStreamInferResponse
 from model_worker.batch import Scored
 from model_worker.identity import MODEL_VERSION
-from model_worker.tensors import RequestRows, encode
+from model_worker.tensors import DecodedRequest, encode
 
 
 class Replies:
@@ -16,15 +16,15 @@ class Replies:
         self._model = model
         self._classes = classes
 
-    def fill(self, response: ModelInferResponse, request_id: str, request: RequestRows, scored: Scored) -> None:
-        """Writes the scores of `request` into the empty `response`."""
+    def fill(self, response: ModelInferResponse, request_id: str, decoded: DecodedRequest, scored: Scored) -> None:
+        """Writes the scores of `decoded` into the empty `response`."""
         response.model_name, response.model_version = self._model, MODEL_VERSION
         response.id = request_id
         parameters = response.parameters
         parameters["predict_ns"].int64_param = scored.predict_ns
         parameters["queue_ns"].int64_param = scored.queue_ns
         parameters["starved"].double_param = scored.starved
-        encode(scored.scores, request, self._classes, response)
+        encode(scored.scores, decoded, self._classes, response)
 
     def error(self, request_id: str, error: MeshError) -> ModelStreamInferResponse:
         """Returns `error` as one message of a stream, with `error_message` for people and `code` for programs."""

@@ -24,7 +24,7 @@ from model_worker.identity import Identity, model_config, model_metadata, server
 from model_worker.queue import DRAINING, CallWaiter
 from model_worker.replies import Replies
 from model_worker.stream import Outbox, RefusedRequest, ScoredRequest, StreamWaiter
-from model_worker.tensors import RequestRows, check_outputs, decode, expiry_ns
+from model_worker.tensors import DecodedRequest, check_outputs, decode, expiry_ns
 
 log = logging.getLogger(__name__)
 
@@ -129,10 +129,10 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def ModelInfer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
         """Scores the rows of one request. A call that ends while it is queued is not scored."""
         waiter = CallWaiter()
-        candidates = StreamCandidates(self._tables)
-        rows = await self._submit(request, candidates, lambda _rows: waiter, _remaining_s(context))
+        remembered = StreamCandidates(self._tables)
+        decoded = await self._submit(request, remembered, lambda _decoded: waiter, _remaining_s(context))
         response = oip.ModelInferResponse()
-        self._replies.fill(response, request.id, rows, await waiter.scored())
+        self._replies.fill(response, request.id, decoded, await waiter.scored())
         return response
 
     async def ModelStreamInfer(self, _requests: object, context: Context) -> None:
@@ -153,18 +153,18 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
         reader.add_done_callback(self._readers.discard)
 
     async def _read(self, context: Context, outbox: Outbox) -> None:
-        candidates = StreamCandidates(self._tables)
+        remembered = StreamCandidates(self._tables)
         try:
             while (request := await context.read()) is not grpc.aio.EOF:
-                await self._admit(request, candidates, outbox)
+                await self._admit(request, remembered, outbox)
                 await outbox.space()
         finally:
             outbox.finish()
 
-    async def _admit(self, request: oip.ModelInferRequest, candidates: StreamCandidates, outbox: Outbox) -> None:
+    async def _admit(self, request: oip.ModelInferRequest, remembered: StreamCandidates, outbox: Outbox) -> None:
         outbox.expect()
         try:
-            await self._submit(request, candidates, functools.partial(StreamWaiter, outbox, request.id))
+            await self._submit(request, remembered, functools.partial(StreamWaiter, outbox, request.id))
         except asyncio.CancelledError:  # a drain began while the table of its candidates was made
             outbox.deliver(RefusedRequest(request.id, Unavailable(DRAINING)))
             raise
@@ -174,24 +174,24 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def _submit(
         self,
         request: oip.ModelInferRequest,
-        candidates: StreamCandidates,
-        waiter_for: Callable[[RequestRows], Waiter],
+        remembered: StreamCandidates,
+        waiter_for: Callable[[DecodedRequest], Waiter],
         remaining_s: float = math.inf,
-    ) -> RequestRows:
+    ) -> DecodedRequest:
         """Checks a request completely, then submits it to the queue; counts a refusal."""
         now_ns = time.monotonic_ns()
         try:
             self._identity.check(request.model_name, request.model_version)
-            rows = await self._decode(request, candidates)
+            decoded = await self._decode(request, remembered)
             expires_ns = min(expiry_ns(request, now_ns), now_ns + remaining_s * 1e9)
-            waiter = waiter_for(rows)
-            self._queue.submit(Work(rows.rows, rows.count, waiter, now_ns, expires_ns, rows.pairs))
+            waiter = waiter_for(decoded)
+            self._queue.submit(Work(decoded.rows, decoded.count, waiter, now_ns, expires_ns, decoded.pairs))
         except MeshError as error:
             self._refused(error.code.name)
             raise
-        return rows
+        return decoded
 
-    async def _decode(self, request: oip.ModelInferRequest, remembered: StreamCandidates) -> RequestRows:
+    async def _decode(self, request: oip.ModelInferRequest, remembered: StreamCandidates) -> DecodedRequest:
         if not is_factored(request):
             return decode(request, self._features, self._max_rows)
         check_outputs(request)
@@ -199,13 +199,13 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
         prepared = await remembered.named(factored.name, factored.included)
         count = factored.pairs(prepared.candidates.count, self._max_rows)
         pairs = Pairs(prepared.table, factored.requests, factored.picks)
-        return RequestRows(factored.shared, count, raw=True, pairs=pairs)
+        return DecodedRequest(factored.shared, count, raw=True, pairs=pairs)
 
     def _message(self, result: ScoredRequest | RefusedRequest) -> oip.ModelStreamInferResponse:
         if isinstance(result, RefusedRequest):
             return self._replies.error(result.request_id, result.error)
         message = oip.ModelStreamInferResponse()
-        self._replies.fill(message.infer_response, result.request_id, result.rows, result.scored)
+        self._replies.fill(message.infer_response, result.request_id, result.decoded, result.scored)
         return message
 
 

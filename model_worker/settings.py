@@ -42,7 +42,7 @@ class Settings:
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:
-    """The settings of a command line; raises WrongSettingsError with every fault."""
+    """Returns the settings of a command line; raises WrongSettingsError with every fault."""
     values = read(_parser(), _CHECKS, arguments)
     if values["max_queue_rows"] < values["max_batch_rows"]:
         raise WrongSettingsError(
@@ -52,11 +52,8 @@ def read_settings(arguments: Sequence[str]) -> Settings:
 
 
 def _parser() -> Parser:
-    parser = Parser(
-        prog="model_worker",
-        description="Serves one LightGBM model over the Open Inference Protocol.",
-        allow_abbrev=False,
-    )
+    description = "Serves one LightGBM model over the Open Inference Protocol."
+    parser = Parser(prog="model_worker", description=description, allow_abbrev=False)
     add = parser.add_argument
     add("--name", default="", help="name of the model on the wire: a DNS label")
     add("--uri", default="", help="LightGBM text file of the model: a path, or s3://BUCKET/KEY")
@@ -68,21 +65,13 @@ def _parser() -> Parser:
     add("--max-batch-rows", default="4096", help="maximum rows of one request, and of one predict call (%(default)s)")
     add("--max-queue-rows", default="16384", help="maximum rows that are admitted and not yet answered (%(default)s)")
     add("--num-threads", default="1", help="threads of one predict call (%(default)s)")
-    add(
-        "--engine",
-        default="auto",
-        help="lightgbm; or auto: the forest engine if it is built and its proof succeeds (%(default)s)",
-    )
+    add("--engine", default="auto", help="lightgbm; or auto: the forest engine if built and proved (%(default)s)")
     add("--loop", default="uvloop", help="event loop: uvloop or asyncio (%(default)s)")
     add("--nice", default="0", help="increment of the niceness of the process (%(default)s)")
     add("--follow-parent", action="store_true", help="stop when the parent process ends (Linux)")
     add("--log-level", default="info", help="log level: debug, info, warning or error (%(default)s)")
     add("--drain-s", default="5", help="maximum seconds to answer admitted requests at a stop (%(default)s)")
-    add(
-        "--proof-memory-mb",
-        default="2048",
-        help="address space, in MiB, of the child that tries the model (%(default)s)",
-    )
+    add("--proof-memory-mb", default="2048", help="memory, in MiB, of the child that tries the model (%(default)s)")
     add("--proof-s", default="20", help="maximum seconds for the child that tries the model (%(default)s)")
     add("--cache", default=_default_cache(), help="folder for models from S3 (%(default)s)")
     add("--fetch-s", default="90", help="maximum seconds to fetch a model from S3, with all retries (%(default)s)")

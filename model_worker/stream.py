@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mesh.errors import MeshError
 from model_worker.batch import Outcome, Scored
-from model_worker.tensors import RequestRows
+from model_worker.tensors import DecodedRequest
 
 MAX_UNWRITTEN = 1024
 
@@ -18,7 +18,7 @@ class ScoredRequest(NamedTuple):
     """The scores of one message of the stream."""
 
     request_id: str
-    rows: RequestRows
+    decoded: DecodedRequest
     scored: Scored
 
 
@@ -86,7 +86,7 @@ class StreamWaiter:
 
     outbox: Outbox
     request_id: str
-    rows: RequestRows
+    decoded: DecodedRequest
 
     @property
     def gone(self) -> bool:
@@ -96,6 +96,6 @@ class StreamWaiter:
     def settle(self, outcome: Outcome) -> None:
         """Delivers the outcome to the outbox."""
         if isinstance(outcome, Scored):
-            self.outbox.deliver(ScoredRequest(self.request_id, self.rows, outcome))
+            self.outbox.deliver(ScoredRequest(self.request_id, self.decoded, outcome))
         else:
             self.outbox.deliver(RefusedRequest(self.request_id, outcome))

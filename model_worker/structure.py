@@ -32,8 +32,8 @@ def find_fault(model: bytes) -> str | None:
 
 def _check_model(model: bytes) -> None:
     end = model.find(b"\n\n")
-    demand(model.startswith(b"tree\n") and end > 0, "the file does not start with the header of a model")
-    demand(b"\0" not in model and b"\r" not in model, "the file has bytes that do not occur in a text model")
+    demand(model.startswith(b"tree\n") and end > 0, "it does not start with the header of a model")
+    demand(b"\0" not in model and b"\r" not in model, "it has bytes that do not occur in a text model")
     header = Fields(model[5:end].replace(_FLAG, b""))
     columns = header.integer(b"max_feature_idx") + 1
     classes = header.integer(b"num_tree_per_iteration")
@@ -44,7 +44,7 @@ def _check_model(model: bytes) -> None:
     sizes = header.integers(b"tree_sizes")
     demand(len(sizes) % classes == 0, "the classes do not have the same number of trees")
     _check_trees(model, end + 2, sizes, {b"%d" % column for column in range(columns)})
-    demand(b"\nend of parameters\n" in model and model.endswith(b"\n"), "the file is cut off after the trees")
+    demand(b"\nend of parameters\n" in model and model.endswith(b"\n"), "it is cut off after the trees")
 
 
 def _check_objective(header: Fields, classes: int) -> None:

@@ -18,7 +18,7 @@ _FIELDS = {"FP64": "fp64_contents", "FP32": "fp32_contents"}
 
 
 @dataclass(frozen=True, slots=True)
-class RequestRows:
+class DecodedRequest:
     """The rows of one request, float64 [count, features], row-major, and whether they came as raw bytes.
 
     With `pairs`, `rows` are the rows that the pairs share, and `count` is the number of pairs.
@@ -30,7 +30,7 @@ class RequestRows:
     pairs: Pairs | None = None
 
 
-def decode(request: ModelInferRequest, features: int, max_rows: int) -> RequestRows:
+def decode(request: ModelInferRequest, features: int, max_rows: int) -> DecodedRequest:
     """Returns the rows of `request`, at least one; raises `WrongRequest` with the field and the fix."""
     inputs = request.inputs
     if len(inputs) != 1 or inputs[0].name != INPUT:
@@ -42,8 +42,8 @@ def decode(request: ModelInferRequest, features: int, max_rows: int) -> RequestR
     count = _row_count(tensor.shape, features, max_rows)
     check_outputs(request)
     if request.raw_input_contents:
-        return RequestRows(_raw_rows(request, count * features), count, raw=True)
-    return RequestRows(_typed_rows(tensor, count * features), count, raw=False)
+        return DecodedRequest(_raw_rows(request, count * features), count, raw=True)
+    return DecodedRequest(_typed_rows(tensor, count * features), count, raw=False)
 
 
 def check_outputs(request: ModelInferRequest) -> None:
@@ -53,11 +53,11 @@ def check_outputs(request: ModelInferRequest) -> None:
             raise WrongRequest(f"outputs: the only output is '{OUTPUT}', not '{output.name}'")
 
 
-def encode(scores: bytes, request: RequestRows, classes: int, response: ModelInferResponse) -> None:
+def encode(scores: bytes, decoded: DecodedRequest, classes: int, response: ModelInferResponse) -> None:
     """Adds `scores`, float64 [count, classes], to `response`: raw if the request was raw, else typed."""
-    shape = (request.count,) if classes == 1 else (request.count, classes)
+    shape = (decoded.count,) if classes == 1 else (decoded.count, classes)
     output = response.outputs.add(name=OUTPUT, datatype="FP64", shape=shape)
-    if request.raw:
+    if decoded.raw:
         response.raw_output_contents.append(scores)
     else:
         output.contents.fp64_contents.extend(array("d", scores))

@@ -2,7 +2,7 @@
 
 Run as `python -I -S trial.py LIBRARY MEMORY_MB SECONDS [ENGINE] <MODEL`. If the model has a fault, it prints the fault
 as a sentence and exits with code 1. Otherwise it prints `SOUND`, and with an ENGINE a second line: the reason why the
-engine must not serve the model, or nothing.
+engine must not serve the model, or an empty line.
 """
 
 import math

@@ -21,7 +21,7 @@ _LOCK_POLL_S = 0.05
 
 
 async def fetch(request: FetchRequest) -> Path:
-    """Returns the complete file of the model in the cache; raises BadModel with the reason if that fails in time."""
+    """Returns the complete file of the model in the cache; raises BadModel if that fails or takes too long."""
     try:
         return await _fetch(request)
     except BadSettings as error:

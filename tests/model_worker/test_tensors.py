@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mesh.errors import WrongRequest
 from mesh.wire import inference_pb2 as oip
-from model_worker.tensors import RequestRows, decode, encode, expiry_ns
+from model_worker.tensors import DecodedRequest, decode, encode, expiry_ns
 from tests.model_worker.requests import raw_request, typed_request
 
 numbers64 = st.floats(width=64)
@@ -28,8 +28,8 @@ def test_raw_and_typed_float64_give_identical_rows(data: st.DataObject, shape: t
     values = data.draw(st.lists(numbers64, min_size=math.prod(shape), max_size=math.prod(shape)))
     raw = decode(raw_request(float64s(values), shape), shape[1], max_rows=5)
     typed = decode(typed_request(values, shape), shape[1], max_rows=5)
-    assert raw == RequestRows(float64s(values), shape[0], raw=True)
-    assert typed == RequestRows(float64s(values), shape[0], raw=False)
+    assert raw == DecodedRequest(float64s(values), shape[0], raw=True)
+    assert typed == DecodedRequest(float64s(values), shape[0], raw=False)
 
 
 @given(st.data(), shapes)
@@ -102,7 +102,7 @@ def test_too_few_typed_numbers_are_refused() -> None:
 def test_scores_are_encoded_in_the_form_of_the_rows(raw: bool, classes: int, shape: list[int]) -> None:
     values = [number / 7 for number in range(2 * classes)]
     response = oip.ModelInferResponse()
-    encode(float64s(values), RequestRows(b"", 2, raw), classes, response)
+    encode(float64s(values), DecodedRequest(b"", 2, raw), classes, response)
     (output,) = response.outputs
     assert (output.name, output.datatype, list(output.shape)) == ("scores", "FP64", shape)
     assert list(output.contents.fp64_contents) == ([] if raw else values)
