@@ -14,7 +14,7 @@ from model_worker.fields import FaultError, Fields, demand, parse_integer
 # Bit 0: categorical; bit 1: the default is left; bits 2 and 3: the missing type (none, zero, NaN).
 _DECISION_TYPES = frozenset(b"%d" % kind for kind in range(12))
 _CATEGORICAL = frozenset(b"%d" % kind for kind in range(1, 12, 2))
-_TREE_LINES = 22  # LightGBM reads no more
+_TREE_LINES = 22  # LightGBM reads at most this number of lines
 _FLAG = b"\naverage_output"  # the only line without a value, in the header of a random forest
 # LightGBM reads these fields, but predictions do not use them: only their number of values matters.
 _PER_LEAF = (b"leaf_weight", b"leaf_count")
