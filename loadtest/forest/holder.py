@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from model_worker.forest.loading import load
+from model_worker.forest.loader import load
 
 if TYPE_CHECKING:
     from model_worker.forest import Forest

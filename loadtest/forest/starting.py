@@ -17,7 +17,7 @@ from loadtest.faults import CannotMeasure
 from loadtest.forest.engines import Libraries
 from model_worker.forest import Candidates
 from model_worker.forest.lightgbm_c import LightGbmForest
-from model_worker.forest.loading import load
+from model_worker.forest.loader import load
 from model_worker.forest.packed import PackedForest
 from model_worker.proof import Proof, trial_command
 

@@ -16,9 +16,9 @@ from mesh import serving
 from mesh.factored_rows import PROPERTY, SHARED
 from mesh.model_file import ModelHeader, to_properties
 from mesh.wire import inference_pb2 as oip
-from model_worker.factored import FactoredRows, decode_factored, is_factored
+from model_worker.factored_request import FactoredRequest, decode_factored, is_factored
 from model_worker.forest import Candidates
-from model_worker.forest.written_out import WrittenOutTable
+from model_worker.forest.expanded_table import ExpandedTable
 
 Reply = oip.ModelStreamInferResponse | bytes | None  # bytes go out as they are; None ends the stream
 Respond = Callable[[oip.ModelInferRequest], Iterable[Reply]]
@@ -171,17 +171,17 @@ class FactoredSums:
             return sums(self._bias)(request)
         (features,) = [tensor.shape[1] for tensor in request.inputs if tensor.name == SHARED]
         factored = decode_factored(request, features)
-        if factored.brought is not None:
-            self.known = (factored.name, factored.brought)
+        if factored.included is not None:
+            self.known = (factored.name, factored.included)
         if self.known is None or self.known[0] != factored.name:
             return [error_reply(request, "send them along", "FAILED_PRECONDITION")]
         return [scores_reply(request, np.nansum(pairs_of(factored, self.known[1]), axis=1) + self._bias)]
 
 
-def pairs_of(factored: FactoredRows, candidates: Candidates) -> np.ndarray[Any, np.dtype[np.float64]]:
+def pairs_of(factored: FactoredRequest, candidates: Candidates) -> np.ndarray[Any, np.dtype[np.float64]]:
     """The rows that a worker makes of `factored` [pairs, features], by its own code."""
     features = len(factored.shared) // factored.requests // 8
-    table = WrittenOutTable(_Echo(features), candidates)
+    table = ExpandedTable(_Echo(features), candidates)
     return np.frombuffer(table.predict(factored.shared, factored.requests, factored.picks)).reshape(-1, features)
 
 

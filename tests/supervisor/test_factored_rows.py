@@ -18,7 +18,7 @@ from mesh.factored_rows import NAME_PARAMETER
 from mesh.model_file import Category, ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.wire import inference_pb2 as oip
-from model_worker.factored import decode_factored
+from model_worker.factored_request import decode_factored
 from supervisor import rows as rows_of_cohorts
 from supervisor.encoding import FactoredRows, PlainRows, RowMatrix
 from supervisor.rows import CohortRows, Passenger, RowPlan, Value, lay_out
@@ -59,9 +59,9 @@ def received(matrix: RowMatrix, start: int, stop: int) -> tuple[oip.ModelInferRe
     assert part is not None
     request = oip.ModelInferRequest.FromString(part.candidates.encoded + part.encoded)
     factored = decode_factored(request, matrix.rows.shape[1])
-    assert factored.brought is not None
-    assert factored.pairs(factored.brought.count, 10_000) == stop - start
-    rows: list[list[float]] = pairs_of(factored, factored.brought).tolist()
+    assert factored.included is not None
+    assert factored.pairs(factored.included.count, 10_000) == stop - start
+    rows: list[list[float]] = pairs_of(factored, factored.included).tolist()
     return request, rows
 
 

@@ -1,4 +1,4 @@
-"""What every engine's scores are held to."""
+"""The check that every engine gives the scores of LightGBM."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def scores(forest: Forest, rows: Matrix) -> bytes:
 
 
 def check_scores(forest: Forest, trained: TrainedForest) -> None:
-    """Asserts plain LightGBM's scores to the last bit, of all rows, of some and of each alone."""
+    """Asserts that scores equal plain LightGBM's to the last bit: of all rows together, of some, and of each alone."""
     expected = trained.scores(trained.rows).tobytes()
     size = len(expected) // len(trained.rows)
 

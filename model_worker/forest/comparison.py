@@ -1,4 +1,4 @@
-"""Holds the engine against LightGBM on the probes of a model, in every form in which it scores."""
+"""Compares the engine with LightGBM on the probes of a model, in every form in which the engine scores."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from model_worker.forest.probes import GROUP, Group, groups
 
 
 def find_difference(engine: Forest, judge: Forest, model: bytes) -> str | None:
-    """The first probe that the engine does not score as the judge does, to the last bit, as a sentence; or None."""
+    """Returns the first probe whose scores differ in any bit, as a sentence; None if all are equal."""
     if (engine.features, engine.classes) != (judge.features, judge.classes):
         return f"{engine.features} columns and {engine.classes} classes instead of {judge.features} and {judge.classes}"
     probes, size = groups(model, judge.features), _FLOAT64_BYTES * judge.classes
-    judgement = _Judgement(judge, probes)
+    reference = _ReferenceScores(judge, probes)
     scored = {form: score(engine, probes, size) for form, score in _FORMS.items()}
-    expected = judgement.scores()
+    expected = reference.scores()
     for form, scores in scored.items():
         if scores != expected[: len(scores)]:
-            return _told(form, scores, expected, size)
+            return _describe(form, scores, expected, size)
     return None
 
 
-class _Judgement:
-    """What the judge says of the probes, on a thread of its own: the longest wait, and both let go of Python's lock."""
+class _ReferenceScores:
+    """The judge's scores of the probes. A thread computes them beside the engine: both release Python's lock."""
 
     def __init__(self, judge: Forest, probes: Sequence[Group]) -> None:
         self._judge = judge
         self._probes = probes
         self._scores: bytes | Exception | None = None
-        # A daemon: when the engine cannot go on, nobody waits for it.
+        # A daemon: if the engine fails, nothing waits for this thread.
         self._thread = threading.Thread(target=self._predict, daemon=True)
         try:
             self._thread.start()
-        except RuntimeError as error:  # there is no room for its stack
+        except RuntimeError as error:  # there is no memory for its stack
             raise MemoryError(str(error)) from error
 
     def scores(self) -> bytes:
-        """Waits for them; raises what the judge raised."""
+        """Waits for the scores; raises the error of the judge."""
         self._thread.join()
         if not isinstance(self._scores, bytes):
             raise self._scores or MemoryError
@@ -50,11 +50,11 @@ class _Judgement:
     def _predict(self) -> None:
         try:
             self._scores = self._judge.predict(_rows(self._probes), len(self._probes) * GROUP)
-        except Exception as error:  # raised again where it is awaited
+        except Exception as error:  # `scores` raises it
             self._scores = error
 
 
-def _told(form: str, scores: bytes, expected: bytes, size: int) -> str:
+def _describe(form: str, scores: bytes, expected: bytes, size: int) -> str:
     places = range(len(scores) // size)
     place = next(place for place in places if _cut(scores, place, size) != _cut(expected, place, size))
     ours, theirs = (array("d", _cut(part, place, size)).tolist() for part in (scores, expected))
@@ -63,12 +63,13 @@ def _told(form: str, scores: bytes, expected: bytes, size: int) -> str:
 
 _FLOAT64_BYTES = 8
 
-# A form gives the scores of all probes, or of the first of them, in their order; `size` is that of a row's, in bytes.
+# A form returns the scores of all probes, or of the first ones, in order. `size` is the size of the scores of a row in
+# bytes.
 _Form = Callable[[Forest, Sequence[Group], int], bytes]
-# Those after the third walk as it does: they are tried on so many groups only.
+# The forms after the third use the same walk as the third, so they are compared on this number of groups only.
 _SOME = 32
-_FEW = 3  # picks, which the engine scores as rows
-_COPIES = 9  # a list of so many copies of a group has more candidates than the engine walks at once
+_FEW = 3  # picks: so few that the engine scores them as rows
+_COPIES = 9  # copies of a group: so many that the list has more candidates than one block of the engine
 
 
 def _by_row(engine: Forest, probes: Sequence[Group], _size: int) -> bytes:
@@ -77,7 +78,7 @@ def _by_row(engine: Forest, probes: Sequence[Group], _size: int) -> bytes:
 
 
 def _in_a_batch(engine: Forest, probes: Sequence[Group], size: int) -> bytes:
-    """One row of each group after the other, so that neighbours have nothing in common."""
+    """Takes one row of each group in turn, so that the engine finds no lists among neighbours."""
     row_bytes = _row_bytes(probes)
     rows = [_cut(group.rows, row, row_bytes) for row in range(GROUP) for group in probes]
     scores = engine.predict(b"".join(rows), len(rows))
@@ -87,7 +88,7 @@ def _in_a_batch(engine: Forest, probes: Sequence[Group], size: int) -> bytes:
 
 
 def _in_factored_form(engine: Forest, probes: Sequence[Group], size: int) -> bytes:
-    """One table for all groups that differ in the same columns; each picks its own rows, a few and then the rest."""
+    """Makes one table for all groups with the same columns; each group picks its own rows: a few, then the rest."""
     scored: dict[int, bytes] = {}
     for columns in dict.fromkeys(group.columns for group in probes):
         places = [place for place, group in enumerate(probes) if group.columns == columns]
@@ -102,17 +103,17 @@ def _in_factored_form(engine: Forest, probes: Sequence[Group], size: int) -> byt
 
 
 def _as_lists_among_rows(engine: Forest, probes: Sequence[Group], _size: int) -> bytes:
-    """Lists that the engine has to find by itself."""
+    """Sends plain rows in which the engine finds the lists by itself."""
     return engine.predict(_rows(probes[:_SOME]), _SOME * GROUP)
 
 
 def _as_lists_alone(engine: Forest, probes: Sequence[Group], _size: int) -> bytes:
-    """Each list whole, for one request."""
+    """Scores each list as a whole, for one request."""
     return b"".join([_alone(engine, group, 1) for group in probes[:_SOME]])
 
 
 def _copy_in_long_lists(engine: Forest, probes: Sequence[Group], size: int, copy: int) -> bytes:
-    """Each list several times over in one, of which one copy's scores are given."""
+    """Repeats each list in a longer list, and returns the scores of one copy."""
     return b"".join([_cut(_alone(engine, group, _COPIES), copy, GROUP * size) for group in probes[:_SOME]])
 
 
@@ -133,7 +134,7 @@ def _shared(group: Group) -> bytes:
 
 
 def _own(group: Group) -> bytes:
-    """The candidates' columns of a group, float64 [GROUP, columns]."""
+    """Returns the candidates' columns of a group, float64 [GROUP, columns]."""
     values = array("d", group.rows)
     features = len(values) // GROUP
     columns = [values[column::features] for column in group.columns]

@@ -10,7 +10,7 @@ from model_worker.server import log_engine
 
 
 @pytest.mark.parametrize(
-    ("engine", "level", "words"),
+    ("engine", "level", "text"),
     [
         (Engine("forest"), logging.INFO, "forest"),
         (Engine("lightgbm", "no engine was built"), logging.INFO, "lightgbm (no engine was built)"),
@@ -18,10 +18,10 @@ from model_worker.server import log_engine
     ],
 )
 def test_only_a_failed_proof_is_a_warning(
-    engine: Engine, level: int, words: str, caplog: pytest.LogCaptureFixture
+    engine: Engine, level: int, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
         log_engine(Identity("whales", ModelHeader((), {}, "binary", 1, 1), "", engine))
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
-        (level, f"whales: scored by {words}")
+        (level, f"whales: scored by {text}")
     ]

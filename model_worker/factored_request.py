@@ -1,4 +1,4 @@
-"""Factored rows of the Open Inference Protocol, as `mesh.factored_rows` has them; wrong ones get no further."""
+"""Decodes and checks requests of factored rows; `mesh.factored_rows` describes their format."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BYTES = {"FP64": 8, "UINT32": 4}
 
 @dataclass(frozen=True, slots=True)
 class _Tensor:
-    """One input, its bytes as many as its shape says."""
+    """One input. Its data has the size of its shape; `where` is its path in the request."""
 
     shape: Sequence[int]
     data: bytes
@@ -26,51 +26,54 @@ class _Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class FactoredRows:
-    """What one message says: `shared` is float64 [requests, features]; `brought` are the candidates in it, if any."""
+class FactoredRequest:
+    """One message of factored rows: `shared` is float64 [requests, features]; `included` are its candidates, if any."""
 
     name: str
     shared: bytes
     requests: int
     picks: Picks | None
-    brought: Candidates | None
+    included: Candidates | None
 
     def pairs(self, candidates: int, max_rows: int) -> int:
-        """How many scores it asks for, of so many candidates; raises `WrongRequest` for too many, or one too high."""
+        """Returns the number of scores to compute, given the number of candidates.
+
+        Raises `WrongRequest` if there are more than `max_rows`, or if a pick is not below `candidates`.
+        """
         count = self.requests * candidates if self.picks is None else len(self.picks.positions) // _BYTES["UINT32"]
         if count > max_rows:
-            raise WrongRequest(f"inputs: {count} pairs are too many, send {max_rows} at most in each request")
+            raise WrongRequest(f"inputs: {count} pairs are too many; send at most {max_rows} in each request")
         if self.picks is not None and (highest := max(array("I", self.picks.positions))) >= candidates:
             raise WrongRequest(f"inputs: picks must be below {candidates}, the number of candidates, not {highest}")
         return count
 
 
 def is_factored(request: ModelInferRequest) -> bool:
-    """Whether `request` means to send factored rows."""
+    """Whether `request` has the form of factored rows."""
     return any(tensor.name == SHARED for tensor in request.inputs)
 
 
-def decode_factored(request: ModelInferRequest, features: int) -> FactoredRows:
-    """What `request` says to a model of so many features; raises `WrongRequest` naming the field and the mend."""
+def decode_factored(request: ModelInferRequest, features: int) -> FactoredRequest:
+    """Decodes `request` for a model with so many `features`; raises `WrongRequest` with the field and the fix."""
     tensors = _tensors(request)
     shared = tensors[SHARED]
     if len(shared.shape) != 2 or shared.shape[1] != features or shared.shape[0] < 1:
         raise WrongRequest(f"{shared.where}.shape: must be [requests, {features}], not {list(shared.shape)}")
-    return FactoredRows(
+    return FactoredRequest(
         name=_name(request),
         shared=shared.data,
         requests=shared.shape[0],
         picks=_picks(tensors, shared.shape[0]),
-        brought=_brought(tensors, features),
+        included=_included(tensors, features),
     )
 
 
 def _tensors(request: ModelInferRequest) -> Mapping[str, _Tensor]:
     names, raw = [tensor.name for tensor in request.inputs], request.raw_input_contents
     if len(set(names)) < len(names) or not _DATATYPES.keys() >= set(names):
-        raise WrongRequest(f"inputs: factored rows are of {', '.join(_DATATYPES)}, each once, not {names}")
+        raise WrongRequest(f"inputs: factored rows consist of {', '.join(_DATATYPES)}, each at most once, not {names}")
     if len(raw) != len(names) or any(tensor.HasField("contents") for tensor in request.inputs):
-        raise WrongRequest("raw_input_contents: send one entry for each input, and no contents beside them")
+        raise WrongRequest("raw_input_contents: send one entry for each input, and no contents")
     return {tensor.name: _tensor(f"inputs[{place}]", tensor, raw[place]) for place, tensor in enumerate(request.inputs)}
 
 
@@ -83,7 +86,7 @@ def _tensor(where: str, tensor: ModelInferRequest.InferInputTensor, data: bytes)
         size *= length
     if len(data) != size:
         raise WrongRequest(
-            f"raw_{where.replace('inputs', 'input_contents')}: {size} bytes make the shape, not {len(data)}"
+            f"raw_{where.replace('inputs', 'input_contents')}: the shape needs {size} bytes, not {len(data)}"
         )
     return _Tensor(tensor.shape, data, where)
 
@@ -93,7 +96,7 @@ def _name(request: ModelInferRequest) -> str:
         return ""
     parameter = request.parameters[NAME_PARAMETER]
     if not parameter.HasField("string_param"):
-        raise WrongRequest(f"parameters['{NAME_PARAMETER}']: must be a text, the name of the candidates")
+        raise WrongRequest(f"parameters['{NAME_PARAMETER}']: must be a string, the name of the candidates")
     return parameter.string_param
 
 
@@ -104,28 +107,28 @@ def _picks(tensors: Mapping[str, _Tensor], requests: int) -> Picks | None:
     counts, picks = both
     if list(counts.shape) != [requests]:
         raise WrongRequest(
-            f"{counts.where}.shape: counts must be [{requests}], one a request, not {list(counts.shape)}"
+            f"{counts.where}.shape: counts must be [{requests}], one for each request, not {list(counts.shape)}"
         )
     if len(picks.shape) != 1:
         raise WrongRequest(f"{picks.where}.shape: picks must be [pairs], not {list(picks.shape)}")
     numbers = array("I", counts.data)
     if not min(numbers):
-        raise WrongRequest(f"{counts.where}: a count is 0; leave out a request that asks for no candidate")
+        raise WrongRequest(f"{counts.where}: a count is 0; omit a request without candidates")
     if sum(numbers) != picks.shape[0]:
-        raise WrongRequest(f"{counts.where}: the counts make {sum(numbers)} picks, not the {picks.shape[0]} that came")
+        raise WrongRequest(f"{counts.where}: the counts add up to {sum(numbers)} picks, but picks has {picks.shape[0]}")
     return Picks(counts.data, picks.data)
 
 
-def _brought(tensors: Mapping[str, _Tensor], features: int) -> Candidates | None:
+def _included(tensors: Mapping[str, _Tensor], features: int) -> Candidates | None:
     both = _both(tensors, COLUMNS, CANDIDATES)
     if both is None:
         return None
     columns, candidates = both
     positions = tuple(array("I", columns.data))
     if len(columns.shape) != 1 or any(one >= other for one, other in pairwise(positions)):
-        raise WrongRequest(f"{columns.where}: columns must be ascending positions in a row, each once")
+        raise WrongRequest(f"{columns.where}: columns must be a list of ascending positions, each once")
     if positions and positions[-1] >= features:
-        raise WrongRequest(f"{columns.where}: columns must be below {features}, the model's features")
+        raise WrongRequest(f"{columns.where}: columns must be below {features}, the number of features of the model")
     if len(candidates.shape) != 2 or candidates.shape[1] != len(positions):
         raise WrongRequest(
             f"{candidates.where}.shape: must be [candidates, {len(positions)}], not {list(candidates.shape)}"

@@ -1,4 +1,4 @@
-"""Pairs of a request and a candidate, written out as rows of their own: for forests that know only rows."""
+"""A table of candidates for forests that score rows only: it expands each pair of request and candidate to a row."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class _RowForest(Protocol):
     def predict(self, rows: bytes, count: int) -> bytes: ...
 
 
-class WrittenOutTable:
-    """Candidates behind the port `CandidateTable`: every pair becomes a row of its own."""
+class ExpandedTable:
+    """A list of candidates as a `CandidateTable` that expands every pair to a row."""
 
     def __init__(self, forest: _RowForest, candidates: Candidates) -> None:
         self._forest = forest
@@ -26,7 +26,7 @@ class WrittenOutTable:
         self._columns = {column: values[place::width] for place, column in enumerate(candidates.columns)}
 
     def predict(self, shared: bytes, requests: int, picks: Picks | None = None) -> bytes:
-        """Scores, float64 [pairs, classes], of the candidates with the rows `shared`, float64 [requests, features]."""
+        """Returns the scores of pairs, float64 [pairs, classes], for `shared`, float64 [requests, features]."""
         chosen = list(_chosen(picks) if picks else [range(self._count)] * requests)
         size = len(shared) // requests
         rows = [

@@ -1,4 +1,4 @@
-"""Loads a model into the engine that serves it: our own where it is there and was proved, else LightGBM."""
+"""Loads a model into the engine that serves it: our own engine if it is proved, else LightGBM."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WARM_ROWS = 16
 def load(
     model: bytes, library: str, num_threads: int, engine: str | None, objection: str | None
 ) -> tuple[Forest, Engine]:
-    """The model, warm: in `engine`, our own, or in LightGBM's `library` where something speaks against that.
+    """Loads and warms up the model: in our `engine`, or in LightGBM's `library` if there is an `objection`.
 
     Raises `BadModel`.
     """
@@ -30,7 +30,7 @@ def _packed(engine: str, model: bytes) -> Forest:
     try:
         return PackedForest(engine, model)
     except (NotPackedError, MemoryError) as error:
-        raise BadModel(f"the engine does not take it any more: {error or 'out of memory'}") from error
+        raise BadModel(f"the engine cannot load it after its proof: {error or 'out of memory'}") from error
 
 
 def _in_lightgbm(library: str, model: bytes, num_threads: int) -> Forest:
@@ -39,11 +39,11 @@ def _in_lightgbm(library: str, model: bytes, num_threads: int) -> Forest:
     try:
         return LightGbmForest(library, model, num_threads)
     except LightGbmError as error:
-        raise BadModel(f"LightGBM does not take it: {error}") from error
+        raise BadModel(f"LightGBM cannot load it: {error}") from error
 
 
 def _warmed_up(forest: Forest) -> Forest:
-    """Code and trees are in memory, by all ways of predicting."""
+    """Predicts in every way once, so that code and trees are in memory."""
     row = bytes(8 * forest.features)
     forest.predict(row, 1)
     forest.predict(row * _WARM_ROWS, _WARM_ROWS)

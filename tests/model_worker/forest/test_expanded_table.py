@@ -27,7 +27,7 @@ def test_every_request_is_scored_with_every_candidate(
     assert table.predict(shared.tobytes(), len(shared)) == trained.scores(pairs).tobytes()
 
 
-def test_picks_choose_candidates_for_each_request(binary: TrainedForest, library: str) -> None:
+def test_picks_select_candidates_for_each_request(binary: TrainedForest, library: str) -> None:
     forest = LightGbmForest(library, binary.path.read_bytes())
     shared, candidates = binary.rows[:2], binary.rows[5:12, COLUMNS]
     pairs = shared[[0, 1, 1, 1]]
@@ -39,7 +39,7 @@ def test_picks_choose_candidates_for_each_request(binary: TrainedForest, library
     assert table.predict(shared.tobytes(), 2, picks) == binary.scores(pairs).tobytes()
 
 
-def test_candidates_without_columns_of_their_own_score_alike(binary: TrainedForest, library: str) -> None:
+def test_candidates_without_columns_have_equal_scores(binary: TrainedForest, library: str) -> None:
     forest = LightGbmForest(library, binary.path.read_bytes())
     scores = forest.table(Candidates((), b"", 3)).predict(binary.rows[:2].tobytes(), 2)
     assert scores == np.repeat(binary.scores(binary.rows[:2]), 3).tobytes()

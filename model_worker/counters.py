@@ -1,4 +1,4 @@
-"""What a worker counts while it works: plain numbers, written on the loop and read at a scrape."""
+"""The counters of a worker: plain numbers, written on the event loop and read at a scrape."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from model_worker.batch import Batch, Scored
 BATCH_ROWS_BUCKETS = tuple(2**power for power in range(15))
 
 
-class Spread:
-    """How often a value was at most each of `bounds` and above the one before; the last count has no bound."""
+class HistogramCounts:
+    """The counts of a histogram: counts[i] is for (bounds[i - 1], bounds[i]], and the last has no upper bound."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self.bounds = bounds
@@ -27,13 +27,13 @@ class Spread:
         self.sum += value
 
 
-class Tally:
-    """One worker's counts since its start; times in seconds."""
+class WorkerCounters:
+    """The counters of one worker since its start; times are in seconds."""
 
     def __init__(self) -> None:
-        self.queue_s = Spread(LATENCY_BUCKETS_S)
-        self.predict_s = Spread(LATENCY_BUCKETS_S)
-        self.batch_rows = Spread(BATCH_ROWS_BUCKETS)
+        self.queue_s = HistogramCounts(LATENCY_BUCKETS_S)
+        self.predict_s = HistogramCounts(LATENCY_BUCKETS_S)
+        self.batch_rows = HistogramCounts(BATCH_ROWS_BUCKETS)
         self.busy_s = 0.0
         self.expired = 0
         self.refused: Counter[str] = Counter()
@@ -52,5 +52,5 @@ class Tally:
                 self.expired += 1
 
     def refuse(self, code: str) -> None:
-        """Counts a request that was not admitted, by the name of the code that it got."""
+        """Counts a request that was not admitted, by the name of its gRPC status code."""
         self.refused[code] += 1
