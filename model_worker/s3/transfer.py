@@ -41,7 +41,7 @@ class Transfer:
             failure = await self._go_on()
             if failure is None:
                 return
-            if not failure.passing:
+            if not failure.transient:
                 raise BadModel(failure.sentence)
             if self._part.size_bytes > before_bytes:
                 pause_s = FIRST_PAUSE_S

@@ -152,7 +152,7 @@ async def test_an_object_of_another_digest_is_refused_and_not_kept(
     [
         (refuse(403, "AccessDenied"), "access denied: these credentials need s3:GetObject on arn:aws:s3:::models/v1/"),
         (refuse(404, "NoSuchKey"), "no such key: bucket models has no object v1/whales.txt"),
-        (refuse(404, "NoSuchBucket"), "no such bucket: there is no models; check its name and AWS_ENDPOINT_URL_S3"),
+        (refuse(404, "NoSuchBucket"), "no such bucket: models does not exist; check its name and AWS_ENDPOINT_URL_S3"),
         (refuse(403, "InvalidAccessKeyId"), "S3 does not accept these credentials"),
         (refuse(400, "ExpiredToken"), "S3 does not accept these credentials"),
     ],
@@ -207,7 +207,7 @@ async def test_settings_that_make_no_sense_are_one_sentence(
 ) -> None:
     s3.use(monkeypatch, "http://127.0.0.1:9")
     monkeypatch.setenv(*setting)
-    with pytest.raises(BadModel, match=f"the settings for S3 make no sense: .*{setting[1]}"):
+    with pytest.raises(BadModel, match=f"the AWS settings for S3 are invalid: .*{setting[1]}"):
         await fetch(order(cache))
 
 

@@ -66,9 +66,9 @@ async def test_a_model_that_is_in_the_cache_needs_no_store(
     ("uri", "sha256", "reason"),
     [
         ("s3://workers/ghost.txt", None, "no such key: bucket workers has no object ghost.txt"),
-        ("s3://ghosts/forest.txt", None, "no such bucket: there is no ghosts"),
+        ("s3://ghosts/forest.txt", None, "no such bucket: ghosts does not exist"),
         (URI, "0" * 64, "its SHA-256 is "),
-        ("s3://workers", None, "s3://workers names no object; write s3://BUCKET/KEY"),
+        ("s3://workers", None, "s3://workers is not the address of an object; write s3://BUCKET/KEY"),
     ],
 )
 @pytest.mark.usefixtures("in_s3")
@@ -92,7 +92,7 @@ async def test_a_worker_notes_what_broke_on_the_way(
         _, stderr = await worker.stop()
     assert served.asked == [None, 1000, 1000]
     first, second, *_ = stderr.splitlines()
-    assert first.startswith(f"model_worker: {URI}: the transfer broke off: ")
+    assert first.startswith(f"model_worker: {URI}: the transfer was interrupted: ")
     assert "SlowDown" in second
     assert "; 1,000 bytes are here; again in " in second
 

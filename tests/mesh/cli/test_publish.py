@@ -209,7 +209,7 @@ def test_no_credentials_are_told(publisher: Publisher, monkeypatch: pytest.Monke
 def test_a_profile_that_is_not_there_is_told(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     code, _, err = publisher.publish()
-    assert (code, err.count("\n"), "the settings for S3 make no sense" in err) == (2, 1, True)
+    assert (code, err.count("\n"), "the AWS settings for S3 are invalid" in err) == (2, 1, True)
 
 
 def test_a_store_that_is_not_there_is_told(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
