@@ -141,9 +141,9 @@ def read(path: Path, folder: Path | None = None) -> Draft:
     tree = catalog_faults.read_tree(path)
     if not isinstance(tree.values, dict):
         raise Misconfigured([f"{path}: is not a catalog; start the file with `game: NAME`"])
-    place = {"folder": (folder or path.parent).absolute()}
-    catalog, faults = catalog_faults.validate(Catalog, tree, place)
-    draft = _draft(tree, catalog, place)
+    paths = {"folder": (folder or path.parent).absolute()}
+    catalog, faults = catalog_faults.validate(Catalog, tree, paths)
+    draft = _draft(tree, catalog, paths)
     return replace(draft, faults=(*faults, *_contradictions(draft)))
 
 
@@ -155,28 +155,28 @@ def schema() -> dict[str, Any]:
     return as_json
 
 
-def _draft(tree: Tree, catalog: Catalog | None, place: Mapping[str, Any]) -> Draft:
+def _draft(tree: Tree, catalog: Catalog | None, paths: Mapping[str, Any]) -> Draft:
     values = tree.values
     context = values.get("context")
     versions = values.get("versions")
     return Draft(
         tree,
         catalog,
-        catalog_faults.valid_part(kind_of(values.get("features")), values.get("features"), place),
+        catalog_faults.valid_part(kind_of(values.get("features")), values.get("features"), paths),
         context if isinstance(context, dict) else {},
-        catalog_faults.valid_part(Offers, values.get("offers"), place) if "offers" in values else None,
-        {str(name): _version_draft(raw, place) for name, raw in versions.items()} if isinstance(versions, dict) else {},
+        catalog_faults.valid_part(Offers, values.get("offers"), paths) if "offers" in values else None,
+        {str(name): _version_draft(raw, paths) for name, raw in versions.items()} if isinstance(versions, dict) else {},
         (),
     )
 
 
-def _version_draft(raw: Any, place: Mapping[str, Any]) -> VersionDraft:
+def _version_draft(raw: Any, paths: Mapping[str, Any]) -> VersionDraft:
     raw = raw if isinstance(raw, dict) else {}
     traffic, models = raw.get("traffic", 100), raw.get("models")
     return VersionDraft(
         traffic if isinstance(traffic, int | float) and 0 <= traffic <= 100 else None,
-        catalog_faults.valid_part(Combine, raw.get("combine"), place) or Combine(),
-        tuple(catalog_faults.valid_part(Model, one, place) for one in models) if isinstance(models, list) else (),
+        catalog_faults.valid_part(Combine, raw.get("combine"), paths) or Combine(),
+        tuple(catalog_faults.valid_part(Model, one, paths) for one in models) if isinstance(models, list) else (),
     )
 
 
@@ -201,9 +201,9 @@ def _table_contradictions(table: DynamoFeatures) -> Iterator[tuple[str, str, str
     if table.layout == "packed" and table.columns is not None:
         yield "columns", "are set, but a packed table stores its own columns", "remove them"
     if table.layout == "feast" and table.columns is None:
-        yield "columns", "are missing, and a Feast table does not store them", "list the features of the feature view"
+        yield "columns", "are missing, but a Feast table does not store them", "list the features of the feature view"
     if table.layout == "feast" and table.entity is None:
-        yield "entity", "is missing, and Feast computes the key from it", "give the name of the join key of players"
+        yield "entity", "is missing, but Feast computes the key from it", "give the name of the join key of players"
     if table.key in own_attributes(table):
         yield (
             "key",

@@ -62,7 +62,7 @@ def _columns(draft: Draft, found: list[Fault]) -> Columns | None:
         return None
     path = Path(draft.features.path)
     if not _is_file(path):
-        fix = "fill it with `mesh features load FILE --catalog CATALOG`"
+        fix = "create it with `mesh features load FILE --catalog CATALOG`"
         found.append(draft.tree.fault(("features", "path"), f"{path} is missing", fix))
         return None
     try:
@@ -96,7 +96,7 @@ def offer_faults(draft: Draft, table: OffersTable) -> Iterator[Fault]:
     offers = draft.offers
     if offers is not None and offers.fallback not in table.positions:
         problem = f"{offers.fallback!r} is not an offer in {offers.path or 'the table'}"
-        yield draft.tree.fault(("offers", "fallback"), problem, "use an offer_id of the file")
+        yield draft.tree.fault(("offers", "fallback"), problem, "use one of its offer_ids")
     if offers is not None and offers.rank_by == "expected_revenue" and table.prices is None:
         problem = f"expected revenue is score x price, but {offers.path or 'the table'} has no column price"
         yield draft.tree.fault(("offers", "rank_by"), problem, "add the column, or rank by score")

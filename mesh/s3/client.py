@@ -71,7 +71,7 @@ def code_of(error: Exception) -> str:
 def explain(error: Exception, address: ObjectAddress, permission: str) -> Failure | None:
     """Explains the failure of a request for `address`, which needs `permission`; None if it is a bug in our code."""
     if isinstance(error, botocore.ClientError):
-        return _refusal(error, address, permission)
+        return _explain_response(error, address, permission)
     if isinstance(error, botocore.NoCredentialsError):
         fix = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role"
         return Failure(f"there are no credentials for S3: {fix}", False)
@@ -87,7 +87,7 @@ def explain(error: Exception, address: ObjectAddress, permission: str) -> Failur
     return None
 
 
-def _refusal(error: botocore.ClientError, address: ObjectAddress, permission: str) -> Failure:
+def _explain_response(error: botocore.ClientError, address: ObjectAddress, permission: str) -> Failure:
     code = code_of(error)
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code in ("NoSuchKey", "404"):

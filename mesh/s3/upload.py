@@ -48,10 +48,10 @@ async def put(client: Any, upload: Upload) -> Outcome:
 
 
 async def _put(client: Any, upload: Upload) -> Outcome:
-    there = await _sha256_there(client, upload.address)
-    if there == upload.sha256:
+    published = await _published_sha256(client, upload.address)
+    if published == upload.sha256:
         return "unchanged"
-    if there is not None and not upload.replace:
+    if published is not None and not upload.replace:
         return "differs"
     try:
         await _send(client, upload)
@@ -59,12 +59,12 @@ async def _put(client: Any, upload: Upload) -> Outcome:
         if code_of(error) not in _CREATED_MEANWHILE:
             raise
         # Another client created the object, or our first attempt did and its response was lost.
-        return "uploaded" if await _sha256_there(client, upload.address) == upload.sha256 else "differs"
-    return "uploaded" if there is None else "replaced"
+        return "uploaded" if await _published_sha256(client, upload.address) == upload.sha256 else "differs"
+    return "uploaded" if published is None else "replaced"
 
 
-async def _sha256_there(client: Any, address: ObjectAddress) -> str | None:
-    """Returns the SHA-256 in the metadata of the object; empty if it has none, None if there is no object."""
+async def _published_sha256(client: Any, address: ObjectAddress) -> str | None:
+    """Returns the SHA-256 in the metadata of the object; empty if it has none, None if the object does not exist."""
     try:
         head = await client.head_object(Bucket=address.bucket, Key=address.key)
     except ClientError as error:

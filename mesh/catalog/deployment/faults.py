@@ -77,7 +77,7 @@ def _containers(tree: Tree, hpa: Hpa, container: str, at: Location) -> Iterator[
 
 
 def _setting_level(tree: Tree, levels: Sequence[Location], *keys: Location) -> Location:
-    """Returns the location of one of `keys` at the most specific level that sets it."""
+    """Returns the location of one of `keys` in the first of `levels` that sets it."""
     locations = ((*level, *key) for level in levels for key in keys)
     return next((at for at in locations if at in tree.lines), (*levels[0], *keys[0]))
 

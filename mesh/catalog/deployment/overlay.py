@@ -30,7 +30,7 @@ def merge(base: Any, override: Any) -> Any:
 
 
 def subtract(override: Any, base: Any) -> Any:
-    """Returns the part of `override` that differs from `base`; `merge` of `base` and this part is the same."""
+    """Returns the part of `override` that differs from `base`: merged into `base`, both give the same result."""
     if not isinstance(base, Mapping) or not isinstance(override, Mapping):
         return override
     differing = {key: value for key, value in override.items() if key not in base or value != base[key]}

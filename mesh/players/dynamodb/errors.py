@@ -55,16 +55,16 @@ def public_message(error: Exception, features: DynamoFeatures) -> str:
     """Returns the message for callers, without the texts of AWS about accounts, roles and signatures."""
     match error:
         case ClientError():
-            what = code_of(error)
+            problem = code_of(error)
         case ConnectTimeoutError() | EndpointConnectionError() | ConnectionClosedError():
-            what = "cannot be reached"
+            problem = "cannot be reached"
         case ReadTimeoutError() | TimeoutError():
-            what = "did not respond in time"
+            problem = "did not respond in time"
         case ValueError():
-            what = "sent an invalid response"
+            problem = "sent an invalid response"
         case _:
-            what = type(error).__name__
-    return f"table {features.table!r}: {what}"
+            problem = type(error).__name__
+    return f"table {features.table!r}: {problem}"
 
 
 def credentials_message(error: Exception, features: DynamoFeatures) -> str:

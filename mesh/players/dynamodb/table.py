@@ -57,6 +57,6 @@ def is_valid_player_id(player_id: str) -> bool:
 
 
 def expiry_s(item: Item, features: DynamoFeatures) -> float | None:
-    """Returns the TTL (Unix time) of an item. DynamoDB returns expired items until it deletes them, days later."""
+    """Returns when an item expires (Unix time), or None. DynamoDB still returns expired items for some days."""
     ends = item.get(features.ttl, {}).get("N") if features.ttl else None
     return None if ends is None else float(ends)

@@ -152,16 +152,16 @@ def _items(
     """Returns the items of some rows by key; raises Misconfigured for a player that an item cannot store."""
     layout = layout_of(features, schema.columns)
     items = {}
-    for row, (player, known) in enumerate(pack(rows, schema, time.time()), first_row):
+    for row, (player_id, player) in enumerate(pack(rows, schema, time.time()), first_row):
         try:
-            if player in RESERVED_KEYS:
+            if player_id in RESERVED_KEYS:
                 raise WrongItem("is a reserved ID; rename the player")
-            item = layout.write(known)
+            item = layout.write(player)
             check_size(item)
         except WrongItem as wrong:
             done = f"the {first_row:,} rows before it are written" if first_row else "no rows are written"
-            raise Misconfigured([f"{source.place(row)}: player {player!r} {wrong} ({done})"]) from None
-        items[layout.key(player)] = item
+            raise Misconfigured([f"{source.place(row)}: player {player_id!r} {wrong} ({done})"]) from None
+        items[layout.key(player_id)] = item
     return items
 
 

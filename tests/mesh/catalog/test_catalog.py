@@ -169,10 +169,10 @@ def test_table_has_defaults(file: Path) -> None:
         ),
         (f"{DYNAMO}, columns: {{numbers: [a]}}}}", "features.columns: are set, but a packed table stores its own"),
         (f"{DYNAMO}, layout: map, columns: {{numbers: [a], texts: [a]}}}}", "features.columns: 'a' occurs twice"),
-        (f"{DYNAMO}, layout: feast, entity: player}}", "features.columns: are missing, and a Feast table"),
+        (f"{DYNAMO}, layout: feast, entity: player}}", "features.columns: are missing, but a Feast table"),
         (
             f"{DYNAMO}, layout: feast, columns: {{}}}}",
-            "features.entity: is missing, and Feast computes the key from it",
+            "features.entity: is missing, but Feast computes the key from it",
         ),
         (
             "{store: dynamodb, table: ppp, region: EU west}",

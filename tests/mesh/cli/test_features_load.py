@@ -1,4 +1,4 @@
-"""The command `mesh features load`; tests/mesh/players/loading has the tests of what it loads."""
+"""The command `mesh features load`. The tests of the loaded players are in tests/mesh/players/loading."""
 
 from __future__ import annotations
 

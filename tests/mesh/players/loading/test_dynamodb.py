@@ -98,8 +98,9 @@ async def test_interrupted_load_continues_at_its_last_saved_row(
 
     assert await asyncio.to_thread(table.load, many(400)) == 0
 
-    assert "400 players" in (said := capsys.readouterr().out)
-    assert "(200 of them by an earlier load that broke off)" in said
+    output = capsys.readouterr().out
+    assert "400 players" in output
+    assert "(200 of them by an earlier load that broke off)" in output
     assert interruptions.puts - before == 200
     expected = {f"p{row}": (float(row),) for row in range(400)}
     assert await table.numbers(list(expected)) == expected
@@ -151,9 +152,9 @@ def test_missing_table_is_reported(table: TableLoader) -> None:
 def test_item_above_400_kb_is_rejected_with_its_place(table: TableLoader) -> None:
     content = f'player_id,letter\nsmall,x\nbig,"{"é" * 250_000}"\n'
     assert table.load(content, "--create") == 2
-    said = table.errors()
-    assert "players.csv:3: player 'big' has 500," in said
-    assert "the limit of DynamoDB is 409,600" in said
+    errors = table.errors()
+    assert "players.csv:3: player 'big' has 500," in errors
+    assert "the limit of DynamoDB is 409,600" in errors
 
 
 @pytest.mark.parametrize("layout", ["attributes", "map"])
