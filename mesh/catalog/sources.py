@@ -52,14 +52,14 @@ def _misfit(kinds: set[Kind], categories: Sequence[object] | None) -> tuple[str,
         case []:
             return "has no source", "add it to the player store, to `context` or to the offers"
         case ["number", "text"]:
-            return "is a number in one source and a text in another", "use one kind everywhere"
+            return "is a number in one source and text in another", "use one kind everywhere"
         case ["text"] if categories is None:
             return (
-                "is a text, but the model has no categories for it",
+                "is text, but the model has no categories for it",
                 "train the model with a pandas category, or store the codes",
             )
         case ["text"] if categories and not texts:
-            return "is a text, but its categories in the model are not texts", "store the values as numbers"
+            return "is text, but its categories in the model are not texts", "store the values as numbers"
         case ["number"] if texts:
             return "is a number, but its categories in the model are texts", "store the texts, not their codes"
     return None

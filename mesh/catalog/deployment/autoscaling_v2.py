@@ -25,7 +25,7 @@ def _text(value: Any) -> Any:
     return str(value).removesuffix(".0") if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-# A quantity is a text, but YAML can also contain a plain number.
+# A quantity is text, but YAML can also contain a plain number.
 Quantity = Annotated[
     str,
     BeforeValidator(_text),

@@ -42,7 +42,7 @@ def text(name: str, value: Mapping[str, Any] | None) -> str | None:
     if value is None or "NULL" in value:
         return None
     if "S" not in value:
-        raise WrongItem(f"{name!r} is of type {_kind(value)}, but the column is a text")
+        raise WrongItem(f"{name!r} is of type {_kind(value)}, but the column is text")
     return str(value["S"]) or None
 
 

@@ -60,13 +60,13 @@ class FeastLayout:
     def _number(self, name: str, value: Any) -> float:
         found = _value(name, value)
         if isinstance(found, str):
-            raise WrongItem(f"{name!r} is a text, but the column is a number")
+            raise WrongItem(f"{name!r} is text, but the column is a number")
         return math.nan if found is None else found
 
     def _text(self, name: str, value: Any) -> str | None:
         found = _value(name, value)
         if isinstance(found, float):
-            raise WrongItem(f"{name!r} is a number, but the column is a text")
+            raise WrongItem(f"{name!r} is a number, but the column is text")
         return found or None
 
 

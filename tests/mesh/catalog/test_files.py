@@ -157,7 +157,7 @@ def test_context_and_offers_are_sources_of_features(game: Game, binary: TrainedF
 def test_text_for_a_feature_without_categories_is_a_fault(game: Game, binary: TrainedForest) -> None:
     game.store(Columns(NUMBERS[1:], ("Column_0",)))
     (fault,) = game.faults(binary.path)
-    assert "'Column_0' is a text" in fault
+    assert "'Column_0' is text" in fault
 
 
 def test_number_for_categories_of_texts_is_a_fault(game: Game, pandas_model: TrainedForest) -> None:
