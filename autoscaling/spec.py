@@ -14,7 +14,7 @@ from autoscaling.engine.rules import Behavior, Direction, Flags, Hpa, Metric, Po
 from autoscaling.engine.versions import DEFAULT, Version
 from mesh.block import Text
 from mesh.catalog import quantities
-from mesh.catalog.deployment import autoscaling as written
+from mesh.catalog.deployment import autoscaling_v2 as written
 from mesh.errors import Misconfigured
 
 _SLOWEST_BY_DEFAULT = (Policy("Percent", 100, 15),)

@@ -16,9 +16,9 @@ from autoscaling.cluster.pods import Fleet, Starts
 from mesh.catalog import quantities
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.deployment.autoscalers import Autoscaler, autoscalers
-from mesh.catalog.deployment.blocks import Resources, Scaled, SupervisorDeployment
-from mesh.catalog.deployment.laying import laid_over
+from mesh.catalog.deployment.blocks import Resources, SupervisorDeployment, WorkerDeployment
 from mesh.catalog.deployment.names import model_name, supervisor_name
+from mesh.catalog.deployment.overlay import overlay
 
 Place = tuple[str, str, str]  # game, version, model
 
@@ -75,7 +75,7 @@ def game_world(
     catalog: Catalog, load: Load, costs: Mapping[Place, ModelCosts], settings: Settings, rng: np.random.Generator
 ) -> GameWorld:
     """The world of one game, no pods in it yet."""
-    supervisor = laid_over(SupervisorDeployment, catalog.supervisor)
+    supervisor = overlay(SupervisorDeployment, catalog.supervisor)
     starts = Starts(
         settings.schedule_s,
         settings.image_s,
@@ -96,7 +96,7 @@ def _version(
     version = catalog.versions[name]
     fleets, ours, limits = [], [], []
     for model in version.models:
-        scaled = laid_over(Scaled, catalog, version, model)
+        scaled = overlay(WorkerDeployment, catalog, version, model)
         cost = costs[catalog.game, name, model.name]
         starts = Starts(settings.schedule_s, settings.image_s, cost.start_s, cost.start_cpu_s, settings.spread)
         fleets.append(

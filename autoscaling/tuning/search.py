@@ -19,8 +19,8 @@ from autoscaling.cluster.results import GameResult, Track
 from autoscaling.cluster.runs import Input, each
 from autoscaling.tuning.slo import Slo, all_misses
 from mesh.catalog.catalog import Catalog
-from mesh.catalog.deployment.blocks import Hpa, Scaled
-from mesh.catalog.deployment.laying import laid_over, merge
+from mesh.catalog.deployment.blocks import Hpa, WorkerDeployment
+from mesh.catalog.deployment.overlay import merge, overlay
 
 TARGETS = (40, 60, 80, 110, 150)
 LEAST = (2, 4)
@@ -133,7 +133,7 @@ def _models(catalog: Catalog) -> Iterator[tuple[str, int]]:
     """Every model as version/model, and the most replicas that it may have."""
     for name, version in catalog.versions.items():
         for model in version.models:
-            yield f"{name}/{model.name}", laid_over(Scaled, catalog, version, model).replicas.max
+            yield f"{name}/{model.name}", overlay(WorkerDeployment, catalog, version, model).replicas.max
 
 
 def _price_h(track: Track, step_s: float) -> float:

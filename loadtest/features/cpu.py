@@ -21,7 +21,7 @@ from loadtest.features.table import TABLE, block, serving_table
 from mesh.errors import MeshError
 from mesh.players.dynamodb.layouts import layout_of
 from mesh.players.features import Columns, PlayerFeatures
-from mesh.players.settings import DynamoFeatures, Layout
+from mesh.players.settings import DynamoFeatures, LayoutName
 from supervisor.features.dynamodb import open_dynamo_store
 
 NUMBERS = 80
@@ -46,7 +46,7 @@ def measure_cpu(rounds: int, folder: Path, progress: Callable[[str], None]) -> M
     columns = Columns(tuple(f"f{number:02d}" for number in range(NUMBERS)), ())
     players = dict(_players())
     found: dict[str, KeyCost] = {}
-    for layout in get_args(Layout):
+    for layout in get_args(LayoutName):
         progress(f"CPU a key, layout {layout}")
         with serving_table(folder, layout, columns, players.items()) as table:
             features = DynamoFeatures.model_validate(block(layout, columns, table.endpoint))

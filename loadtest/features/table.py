@@ -13,12 +13,12 @@ from emulators.fault_process import FaultyDynamoDB, faulty_dynamodb
 from mesh.players.dynamodb.layouts import layout_of
 from mesh.players.dynamodb.schema import SCHEMA_KEY, schema_item
 from mesh.players.features import Columns, PlayerFeatures
-from mesh.players.settings import DynamoFeatures, Layout
+from mesh.players.settings import DynamoFeatures, LayoutName
 
 TABLE = "players"
 
 
-def block(layout: Layout, columns: Columns, endpoint: str = "http://127.0.0.1", timeout_ms: float = 2000) -> Any:
+def block(layout: LayoutName, columns: Columns, endpoint: str = "http://127.0.0.1", timeout_ms: float = 2000) -> Any:
     """The catalog's `features` of a table in that layout, as YAML has it."""
     named = {"numbers": list(columns.numbers), "texts": list(columns.texts)}
     return {
@@ -35,7 +35,7 @@ def block(layout: Layout, columns: Columns, endpoint: str = "http://127.0.0.1", 
 @contextmanager
 def serving_table(
     folder: Path,
-    layout: Layout,
+    layout: LayoutName,
     columns: Columns,
     players: Iterable[tuple[str, PlayerFeatures]],
     later: Iterable[tuple[str, PlayerFeatures]] = (),

@@ -17,7 +17,7 @@ from mesh.catalog import files as catalog_files
 from mesh.errors import Misconfigured
 from mesh.players.loading.file import PlayerFile, open_file
 from mesh.players.loading.sqlite import load_store
-from mesh.players.loading.survey import Layout, survey
+from mesh.players.loading.survey import FileSchema, survey
 from mesh.players.settings import Features, SqliteFeatures
 
 
@@ -38,7 +38,7 @@ def load(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _refuse_what_models_miss(catalog: Path, layout: Layout) -> None:
+def _refuse_what_models_miss(catalog: Path, layout: FileSchema) -> None:
     """Raises Misconfigured when the game's models could not be served from a store with these columns."""
     faults = [str(fault) for fault in catalog_files.column_faults(catalogs.read(catalog), layout.columns)]
     if faults:
@@ -47,7 +47,7 @@ def _refuse_what_models_miss(catalog: Path, layout: Layout) -> None:
 
 def _write(
     source: PlayerFile,
-    layout: Layout,
+    layout: FileSchema,
     features: Features,
     arguments: argparse.Namespace,
     on_rows: Callable[[int], object],
@@ -56,9 +56,9 @@ def _write(
     if isinstance(features, SqliteFeatures):
         load_store(source, layout, Path(features.path), on_rows)
         return 0
-    from mesh.players.loading.dynamodb import Wishes, load_table  # aiobotocore, which only this store needs
+    from mesh.players.loading.dynamodb import LoadOptions, load_table  # aiobotocore, which only this store needs
 
-    wishes = Wishes(arguments.create, arguments.force, arguments.from_start)
+    wishes = LoadOptions(arguments.create, arguments.force, arguments.from_start)
     return load_table(source, layout, features, wishes, on_rows)
 
 
@@ -77,7 +77,7 @@ def _progress() -> Progress:
     )
 
 
-def _report(as_json: bool, store: str, layout: Layout, skipped: int, seconds: float) -> None:
+def _report(as_json: bool, store: str, layout: FileSchema, skipped: int, seconds: float) -> None:
     numbers, texts = len(layout.columns.numbers), len(layout.columns.texts)
     if as_json:
         counts = {"players": layout.rows, "skipped": skipped, "numbers": numbers, "texts": texts}

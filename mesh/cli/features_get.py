@@ -59,9 +59,9 @@ def _find(features: Features, player_id: str) -> Found:
 async def _find_in_table(features: DynamoFeatures, player_id: str) -> Found:
     from mesh.players.dynamodb.attributes import WrongItem
     from mesh.players.dynamodb.client import open_reader
-    from mesh.players.dynamodb.faults import REQUEST_ERRORS, told_of
+    from mesh.players.dynamodb.errors import REQUEST_ERRORS, full_message
     from mesh.players.dynamodb.layouts import layout_of
-    from mesh.players.dynamodb.table import can_be_known, end_of, read_page, read_table_columns
+    from mesh.players.dynamodb.table import expiry_s, is_valid_player_id, read_page, read_table_columns
 
     try:
         async with asyncio.timeout(PATIENCE_S), open_reader(features) as reader:
@@ -69,7 +69,7 @@ async def _find_in_table(features: DynamoFeatures, player_id: str) -> Found:
             if columns is None:
                 problem = f"table {features.table!r} does not tell its columns"
                 raise Misconfigured([f"{problem}; fill it by `mesh features load`, or name `columns` in the catalog"])
-            if not can_be_known(player_id):
+            if not is_valid_player_id(player_id):
                 return Found(columns, None)
             layout = layout_of(features, columns)
             key = layout.key(player_id)
@@ -77,9 +77,9 @@ async def _find_in_table(features: DynamoFeatures, player_id: str) -> Found:
                 await asyncio.sleep(AGAIN_S)
             item = page.items.get(key)
     except REQUEST_ERRORS as error:
-        raise Misconfigured([told_of(error, features)]) from error
+        raise Misconfigured([full_message(error, features)]) from error
     now_s = time.time()
-    if item is not None and (ends_at_s := end_of(item, features)) is not None and ends_at_s <= now_s:
+    if item is not None and (ends_at_s := expiry_s(item, features)) is not None and ends_at_s <= now_s:
         print(f"the item of {player_id!r} is past its TTL ({features.ttl}): as good as deleted", file=sys.stderr)
         item = None
     try:

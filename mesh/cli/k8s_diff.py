@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from mesh.catalog import catalog as catalogs
 from mesh.catalog.deployment.autoscalers import Autoscaler, autoscalers
-from mesh.catalog.deployment.comparing import Change, changes
+from mesh.catalog.deployment.diff import Change, changes
 from mesh.cli import console, hpa_objects
 from mesh.cli.main import DONE, FAILED
 

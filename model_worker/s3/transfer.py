@@ -42,7 +42,7 @@ class Transfer:
             failure = await self._continue()
             if failure is None:
                 return
-            if not failure.passing:
+            if not failure.transient:
                 raise BadModel(failure.sentence)
             if self._part.size_bytes > before_bytes:
                 pauses.reset()

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from mesh.errors import MeshError, Misconfigured, Unavailable
 from mesh.players.dynamodb.attributes import Item, WrongItem
 from mesh.players.dynamodb.client import Reader, open_reader
-from mesh.players.dynamodb.faults import REQUEST_ERRORS, is_final, told_of
+from mesh.players.dynamodb.errors import REQUEST_ERRORS, full_message, is_final
 from mesh.players.dynamodb.layouts import Layout, layout_of
 from mesh.players.dynamodb.schema import SCHEMA_KEY, columns_hash, columns_in, hash_in
-from mesh.players.dynamodb.table import MAX_KEYS, can_be_known, end_of, read_table_columns
+from mesh.players.dynamodb.table import MAX_KEYS, expiry_s, is_valid_player_id, read_table_columns
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.players.settings import DynamoFeatures
 from supervisor.features.breaker import Breaker
@@ -75,7 +75,7 @@ class DynamoStore:
 
         A read that probes whether a table is back may take `PROBE_S`: it may have to connect anew.
         """
-        keys = {self._reading.layout.key(player): player for player in player_ids if can_be_known(player)}
+        keys = {self._reading.layout.key(player): player for player in player_ids if is_valid_player_id(player)}
         if not keys:
             return FeatureBatch(self.columns, {})
         is_probe = self._breaker.admit()
@@ -131,7 +131,7 @@ class DynamoStore:
             item = leg.items.get(key)
             if item is None:
                 continue
-            ends_at_s = end_of(item, self._features)
+            ends_at_s = expiry_s(item, self._features)
             if ends_at_s is not None and ends_at_s <= now_s:
                 continue
             try:
@@ -159,9 +159,9 @@ async def _columns(reader: Reader, features: DynamoFeatures) -> Columns:
                 break
         except REQUEST_ERRORS as error:
             if is_final(error) or time.monotonic() > give_up_s:
-                raise Misconfigured([told_of(error, features)]) from error
+                raise Misconfigured([full_message(error, features)]) from error
             if features.named_columns is not None:
-                _log.warning("serving all the same: %s", told_of(error, features))
+                _log.warning("serving all the same: %s", full_message(error, features))
                 return features.named_columns
         await asyncio.sleep(OPEN_AGAIN_S)
     columns = features.named_columns or told

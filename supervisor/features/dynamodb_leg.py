@@ -12,7 +12,7 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from mesh.errors import Expired, MeshError, Unavailable
 from mesh.players.dynamodb.attributes import Item
 from mesh.players.dynamodb.client import Reader
-from mesh.players.dynamodb.faults import REQUEST_ERRORS, THROTTLED, brief_of, code_of, is_final, told_of
+from mesh.players.dynamodb.errors import REQUEST_ERRORS, THROTTLED, code_of, full_message, is_final, public_message
 from mesh.players.dynamodb.table import Page, read_page
 from mesh.players.settings import DynamoFeatures
 from supervisor.features.port import FeatureLog
@@ -92,10 +92,10 @@ async def _try(
         async with asyncio.timeout_at(until_s):
             return await read_page(reader, features, keys)
     except (TimeoutError, ConnectTimeoutError, ReadTimeoutError) as error:
-        return _Failure(Expired(brief_of(error, features)), told_of(error, features), may_pass=False)
+        return _Failure(Expired(public_message(error, features)), full_message(error, features), may_pass=False)
     except REQUEST_ERRORS as error:
         throttled = code_of(error) in THROTTLED
         if throttled:
             log.throttled()
         may_pass = not throttled and not is_final(error)
-        return _Failure(Unavailable(brief_of(error, features)), told_of(error, features), may_pass)
+        return _Failure(Unavailable(public_message(error, features)), full_message(error, features), may_pass)

@@ -150,7 +150,7 @@ async def test_object_with_a_wrong_digest_is_refused_and_not_kept(cache: Path, m
     [
         (refuse(403, "AccessDenied"), "access denied: these credentials need s3:GetObject on arn:aws:s3:::models/v1/"),
         (refuse(404, "NoSuchKey"), "no such key: bucket models has no object v1/whales.txt"),
-        (refuse(404, "NoSuchBucket"), "no such bucket: there is no models; check its name and AWS_ENDPOINT_URL_S3"),
+        (refuse(404, "NoSuchBucket"), "no such bucket: models does not exist; check its name and AWS_ENDPOINT_URL_S3"),
         (refuse(403, "InvalidAccessKeyId"), "S3 does not accept these credentials"),
         (refuse(400, "ExpiredToken"), "S3 does not accept these credentials"),
     ],
@@ -201,7 +201,7 @@ async def test_wrong_settings_are_reported_in_one_sentence(
 ) -> None:
     s3.use(monkeypatch, "http://127.0.0.1:9")
     monkeypatch.setenv(*setting)
-    with pytest.raises(BadModel, match=f"the settings for S3 make no sense: .*{setting[1]}"):
+    with pytest.raises(BadModel, match=f"the AWS settings for S3 are invalid: .*{setting[1]}"):
         await fetch(request(cache))
 
 

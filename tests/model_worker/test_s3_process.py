@@ -64,9 +64,9 @@ async def test_cached_model_needs_no_store(in_s3: str, tmp_path: Path, monkeypat
     ("uri", "sha256", "reason"),
     [
         ("s3://workers/ghost.txt", None, "no such key: bucket workers has no object ghost.txt"),
-        ("s3://ghosts/forest.txt", None, "no such bucket: there is no ghosts"),
+        ("s3://ghosts/forest.txt", None, "no such bucket: ghosts does not exist"),
         (URI, "0" * 64, "its SHA-256 is "),
-        ("s3://workers", None, "s3://workers names no object; write s3://BUCKET/KEY"),
+        ("s3://workers", None, "s3://workers is not the address of an object; write s3://BUCKET/KEY"),
     ],
 )
 @pytest.mark.usefixtures("in_s3")
@@ -90,7 +90,7 @@ async def test_worker_reports_each_retry(
         _, stderr = await worker.stop()
     assert served.range_starts == [None, 1000, 1000]
     first, second, *_ = stderr.splitlines()
-    assert first.startswith(f"model_worker: {URI}: the transfer broke off: ")
+    assert first.startswith(f"model_worker: {URI}: the transfer was interrupted: ")
     assert "SlowDown" in second
     assert "; received 1,000 bytes; retrying in " in second
 

@@ -15,7 +15,7 @@ import pytest
 from emulators.aws import use_credentials
 from emulators.processes import Server
 from mesh.players.features import Columns, PlayerFeatures
-from mesh.players.settings import Layout
+from mesh.players.settings import LayoutName
 from mesh.players.sqlite import replacing_store, write_players
 from supervisor.features.dynamodb import open_dynamo_store
 from supervisor.features.port import FeatureStore
@@ -67,7 +67,7 @@ async def _sqlite(stack: AsyncExitStack, path: Path) -> Filled:
     return Filled(store, fill)
 
 
-async def _dynamo(stack: AsyncExitStack, layout: Layout, server: Server) -> Filled:
+async def _dynamo(stack: AsyncExitStack, layout: LayoutName, server: Server) -> Filled:
     use_credentials()
     features = features_of(server.endpoint, layout, COLUMNS)
     table = Table(await stack.enter_async_context(table_client(features)), features)

@@ -17,7 +17,7 @@ from emulators.fault_process import FaultyDynamoDB, faulty_dynamodb
 from emulators.faults import Fault, Kind
 from mesh.errors import Expired, MeshError, Misconfigured, Unavailable
 from mesh.players.dynamodb.client import Reader
-from mesh.players.dynamodb.faults import brief_of, told_of
+from mesh.players.dynamodb.errors import full_message, public_message
 from mesh.players.dynamodb.layouts import layout_of
 from mesh.players.dynamodb.schema import SCHEMA_KEY, schema_item
 from mesh.players.features import Columns, PlayerFeatures
@@ -169,7 +169,7 @@ async def test_a_passing_error_is_tried_once_more(server: FaultyDynamoDB, store:
 async def test_a_wrong_type_costs_its_player_alone_and_names_the_feature(store: DynamoStore) -> None:
     batch = await store.read(["texted", "flagged", "p1"], BUDGET_S)
     assert set(batch.players) == {"flagged", "p1"}
-    assert str(batch.unread["texted"]) == "player 'texted': 'level' is of type S, and the columns say number"
+    assert str(batch.unread["texted"]) == "player 'texted': 'level' is of type S, but the column is a number"
 
 
 async def test_an_item_past_its_ttl_is_as_good_as_deleted(store: DynamoStore) -> None:
@@ -271,9 +271,9 @@ def test_callers_hear_nothing_of_accounts_and_signatures() -> None:
     denied = ClientError({"Error": {"Code": "AccessDeniedException", **said}}, "BatchGetItem")
     quoted = ClientError({"Error": {"Code": "InvalidSignatureException", **said}}, "BatchGetItem")
     block = features("http://x")
-    assert brief_of(denied, block) == "table 'players': AccessDeniedException"
-    assert "role/mesh is not authorized; allow dynamodb:BatchGetItem" in told_of(denied, block)
-    assert "role/mesh" not in told_of(quoted, block)
+    assert public_message(denied, block) == "table 'players': AccessDeniedException"
+    assert "role/mesh is not authorized; allow dynamodb:BatchGetItem" in full_message(denied, block)
+    assert "role/mesh" not in full_message(quoted, block)
 
 
 async def test_a_cancelled_read_leaves_the_store_working(server: FaultyDynamoDB, store: DynamoStore) -> None:

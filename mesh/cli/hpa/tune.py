@@ -13,8 +13,8 @@ from autoscaling.tuning import frontier_page, patching, slo
 from autoscaling.tuning.search import Candidate, Point, Tuned, tune
 from mesh import plot_page
 from mesh.catalog.catalog import Catalog
-from mesh.catalog.deployment.blocks import Scaled
-from mesh.catalog.deployment.laying import laid_over, without
+from mesh.catalog.deployment.blocks import WorkerDeployment
+from mesh.catalog.deployment.overlay import overlay, subtract
 from mesh.cli import console
 from mesh.cli.hpa import inputs, progress
 from mesh.cli.main import DONE, FAILED
@@ -58,10 +58,10 @@ def _change(catalog: Catalog, name: str, candidate: Candidate) -> dict[str, Any]
     model = next(one for one in catalog.versions[version].models if one.name == title)
     said = model.model_dump(by_alias=True, exclude_unset=True, mode="json", include={"replicas", "hpa"})
     wanted = candidate.laid_over(said)
-    above = laid_over(Scaled, catalog, catalog.versions[version]).model_dump(
+    above = overlay(WorkerDeployment, catalog, catalog.versions[version]).model_dump(
         by_alias=True, exclude_none=True, mode="json"
     )
-    told = {key: without(value, above[key]) for key, value in wanted.items()}
+    told = {key: subtract(value, above[key]) for key, value in wanted.items()}
     return {key: value for key, value in told.items() if value != said.get(key, {})}
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mesh.catalog.catalog import Catalog, Model
-from mesh.catalog.deployment.blocks import EngineChoice, Scaled
-from mesh.catalog.deployment.laying import laid_over
+from mesh.catalog.deployment.blocks import EngineChoice, WorkerDeployment
+from mesh.catalog.deployment.overlay import overlay
 from mesh.process import Event
 
 # -P: a folder of the user's that happens to be called `supervisor` is not run instead.
@@ -52,7 +52,7 @@ def seats(catalogs: Sequence[Catalog], replicas: int) -> Iterator[Seat]:
         for catalog in catalogs:
             for version, ensemble in catalog.versions.items():
                 for model in ensemble.models:
-                    engine = laid_over(Scaled, catalog, ensemble, model).engine
+                    engine = overlay(WorkerDeployment, catalog, ensemble, model).engine
                     yield Seat(catalog.game, version, model, replica, engine)
 
 

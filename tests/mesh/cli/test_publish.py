@@ -147,7 +147,7 @@ def test_an_object_of_somebody_else_is_not_overwritten(publisher: Publisher) -> 
 def test_one_who_publishes_at_the_same_moment_is_not_overwritten(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look = upload._sha256_there
+    look = upload._published_sha256
 
     async def look_and_be_late(client: object, address: ObjectAddress) -> str | None:
         found = await look(client, address)
@@ -155,7 +155,7 @@ def test_one_who_publishes_at_the_same_moment_is_not_overwritten(
             publisher.store.put(address.bucket, address.key, b"by hand")
         return found
 
-    monkeypatch.setattr(upload, "_sha256_there", look_and_be_late)
+    monkeypatch.setattr(upload, "_published_sha256", look_and_be_late)
     assert publisher.publish()[0] == 2
     assert publisher.object("binary.txt") == b"by hand"
 
@@ -209,7 +209,7 @@ def test_no_credentials_are_told(publisher: Publisher, monkeypatch: pytest.Monke
 def test_a_profile_that_is_not_there_is_told(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     code, _, err = publisher.publish()
-    assert (code, err.count("\n"), "the settings for S3 make no sense" in err) == (2, 1, True)
+    assert (code, err.count("\n"), "the AWS settings for S3 are invalid" in err) == (2, 1, True)
 
 
 def test_a_store_that_is_not_there_is_told(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""MurmurHash3 against values that others published."""
+"""MurmurHash3 against published values."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ from mesh.players.dynamodb.murmur3 import hash_128
         (b"The quick brown fox jumps over the lazy dog", "6c1b07bc7bbc4be347939ac4a93c437a"),
     ],
 )
-def test_the_hash_is_the_published_one(data: bytes, expected: str) -> None:
+def test_hash_equals_the_published_value(data: bytes, expected: str) -> None:
     assert hash_128(data).hex() == expected

@@ -22,7 +22,7 @@ VERSIONS = {"1": {"models": [{"name": "m", "uri": "m.txt"}]}}
 
 
 class TableLoader:
-    """A catalog whose players are in a table of a name of its own."""
+    """A catalog whose players are in a new table with a unique name."""
 
     def __init__(self, folder: Path, endpoint: str, capsys: pytest.CaptureFixture[str], **more: Any) -> None:
         self._folder = folder
@@ -44,16 +44,17 @@ class TableLoader:
         return main(["features", "load", str(file), "--catalog", str(self.catalog), *flags])
 
     def get(self, player: str) -> Any:
-        """What the command prints about the player."""
+        """Returns the features that the command prints for the player."""
         self._capsys.readouterr()
         assert main(["features", "get", player, "--catalog", str(self.catalog), "--json"]) == 0
         return json.loads(self._capsys.readouterr().out)["features"]
 
-    def complaint(self) -> str:
+    def errors(self) -> str:
+        """Returns the text on stderr."""
         return self._capsys.readouterr().err
 
     async def numbers(self, players: list[str]) -> dict[str, tuple[float, ...]]:
-        """As a reader sees them that asks for many at once."""
+        """Returns the numbers of players, read in batches."""
         async with open_reader(self.features) as reader:
             columns = self.features.named_columns or await read_table_columns(reader, self.features)
             assert columns is not None
@@ -67,6 +68,6 @@ class TableLoader:
             return found
 
     async def reserved(self) -> set[str]:
-        """Which of the table's own items are there."""
+        """Returns the keys of the existing items that are not players."""
         async with open_reader(self.features) as reader:
             return set((await read_page(reader, self.features, sorted(RESERVED_KEYS))).items)

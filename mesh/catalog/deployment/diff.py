@@ -1,4 +1,4 @@
-"""How the HPAs of a catalog differ from those that are there: field by field, as an operator reviews them."""
+"""Compares the HPAs of a catalog with existing HPAs, field by field."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ABSENT = "-"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field of one HPA, as it is and as it would be; ABSENT where there is none."""
+    """One field of one HPA: its current value (`now`) and its new value (`then`); ABSENT if there is none."""
 
     name: str
     field: str
@@ -23,7 +23,7 @@ class Change:
 
 
 def changes(now: Iterable[Autoscaler], then: Iterable[Autoscaler]) -> Iterator[Change]:
-    """What would change if `now` became `then`, HPA by HPA; another way of writing the same number is no change."""
+    """Yields the changes from `now` to `then`, HPA by HPA. Two notations of the same quantity are not a change."""
     before, after = ({scaler.name: scaler for scaler in scalers} for scalers in (now, then))
     for name in [*after, *(name for name in before if name not in after)]:
         yield from _changes_of(name, before.get(name), after.get(name))
@@ -54,6 +54,6 @@ def _shown(value: Any) -> str:
 
 
 def _number(value: Any) -> Any:
-    """What a quantity is as a number: `500m` and `0.5` are the same; anything else as it is."""
+    """Returns the number of a quantity, such as 0.5 for `500m`, and any other value unchanged."""
     found = quantities.number(str(value))
     return value if found is None else found

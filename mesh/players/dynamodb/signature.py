@@ -1,7 +1,7 @@
-"""AWS Signature Version 4 of a DynamoDB request, its key computed once a day.
+"""AWS Signature Version 4 of a DynamoDB request; the signing key is computed once a day.
 
-botocore signs any request to any service, in ten times the time. After "Create a signed AWS API request" (AWS Identity
-and Access Management User Guide).
+The general signer of botocore takes ten times as long. Source: "Create a signed AWS API request" (AWS Identity and
+Access Management User Guide).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 class Credentials(Protocol):
-    """What botocore calls frozen credentials."""
+    """The frozen credentials of botocore."""
 
     access_key: str
     secret_key: str
@@ -27,12 +27,12 @@ class Credentials(Protocol):
 def signed_headers(
     host: str, path: str, region: str, target: str, body: bytes, credentials: Credentials, now_s: float
 ) -> dict[str, str]:
-    """The headers of a POST of `body` to `host` and `path`; `target` is the operation, `now_s` the Unix time."""
+    """Returns the headers of a POST of `body` to `host` and `path`. `target` is the operation, `now_s` a Unix time."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_s))
     headers = {"content-type": CONTENT_TYPE, "host": host, "x-amz-date": stamp}
     if credentials.token:
         headers["x-amz-security-token"] = credentials.token
-    headers["x-amz-target"] = target  # in the order of their names, which the signature wants
+    headers["x-amz-target"] = target  # the signature needs the headers sorted by name
     names = ";".join(headers)
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
     canonical = f"POST\n{path}\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"

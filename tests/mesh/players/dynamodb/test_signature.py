@@ -1,4 +1,4 @@
-"""Our signature is the one that botocore makes."""
+"""The signature equals that of botocore."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from mesh.players.dynamodb.signing import CONTENT_TYPE, signed_headers
+from mesh.players.dynamodb.signature import CONTENT_TYPE, signed_headers
 
 TARGET = "DynamoDB_20120810.BatchGetItem"
 
@@ -31,7 +31,7 @@ def test_a_request_is_signed_as_botocore_signs_it(token: str | None, url: str, b
     assert ours.get("x-amz-security-token") == theirs.headers.get("X-Amz-Security-Token")
 
 
-def test_every_day_has_a_key_of_its_own() -> None:
+def test_signing_key_changes_every_day() -> None:
     frozen = Credentials("AKID", "secret").get_frozen_credentials()
     days = [signed_headers("h", "/", "r", TARGET, b"", frozen, day * 86_400)["authorization"] for day in (1, 2, 1)]
     assert (days[0] == days[2], days[0] == days[1]) == (True, False)

@@ -1,4 +1,4 @@
-"""The types of Kubernetes' autoscaling/v2 that a catalog can hold, under Kubernetes' own names.
+"""The types of the Kubernetes API autoscaling/v2 that a catalog can contain, with the keys of Kubernetes.
 
 Source: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/horizontal-pod-autoscaler-v2/
 """
@@ -13,20 +13,19 @@ from pydantic.alias_generators import to_camel
 
 from mesh.block import Block, Text
 
-# Binary and decimal suffixes, or an exponent; never negative here.
+# A quantity has a binary or decimal suffix or an exponent. Here it is never negative.
 _SUFFIX = r"([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?$"
 _QUANTITY = r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)" + _SUFFIX
 _POSITIVE_QUANTITY = r"^(0*[1-9][0-9]*(\.[0-9]*)?|[0-9]*\.[0-9]*[1-9][0-9]*)" + _SUFFIX
 
-
-LARGEST = 2**31 - 1  # of the numbers that Kubernetes keeps in 32 bits
+MAX_INT32 = 2**31 - 1
 
 
 def _text(value: Any) -> Any:
     return str(value).removesuffix(".0") if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-# Quantities are text; YAML may also give a bare number.
+# A quantity is text, but YAML can also contain a plain number.
 Quantity = Annotated[
     str,
     BeforeValidator(_text),
@@ -42,12 +41,12 @@ PositiveQuantity = Annotated[
 
 
 class KubernetesBlock(Block):
-    """A block that goes to the API server as it is: its keys are Kubernetes' own."""
+    """A block that is sent to the API server unchanged: it has the keys of Kubernetes."""
 
     model_config = ConfigDict(alias_generator=to_camel)
 
 
-class Requirement(KubernetesBlock):
+class LabelSelectorRequirement(KubernetesBlock):
     """One expression of a label selector."""
 
     key: Text
@@ -56,44 +55,42 @@ class Requirement(KubernetesBlock):
 
 
 class LabelSelector(KubernetesBlock):
-    """Which series of a metric count."""
+    """Selects the series of a metric."""
 
     match_labels: Mapping[str, str] | None = None
-    match_expressions: Annotated[tuple[Requirement, ...], Field(strict=False)] | None = None
+    match_expressions: Annotated[tuple[LabelSelectorRequirement, ...], Field(strict=False)] | None = None
 
 
-class Identifier(KubernetesBlock):
-    """A metric by its name, as the metrics API tells it."""
+class MetricIdentifier(KubernetesBlock):
+    """The name of a metric in the metrics API, and a selector of its series."""
 
     name: Text
     selector: LabelSelector | None = None
 
 
 class Utilization(KubernetesBlock):
-    """A share of what the container requests."""
+    """A target as a share of the resource request."""
 
     type: Literal["Utilization"]
-    average_utilization: int = Field(
-        ge=1, le=LARGEST, description="percent of the request, the mean over the ready pods"
-    )
+    average_utilization: int = Field(ge=1, le=MAX_INT32, description="percent of the request, mean of all ready pods")
 
 
 class AverageValue(KubernetesBlock):
-    """So much a pod."""
+    """A target for the mean of all pods."""
 
     type: Literal["AverageValue"]
     average_value: PositiveQuantity
 
 
 class Value(KubernetesBlock):
-    """So much for all pods together."""
+    """A target for the sum of all pods."""
 
     type: Literal["Value"]
     value: PositiveQuantity
 
 
-def type(block: Any) -> str:  # noqa: A001 (a fault names the key by this function's name)
-    """Tells blocks apart; the brackets mark a step that is no place in the file."""
+def type(block: Any) -> str:  # noqa: A001 (the text of a fault uses the name of this function as the key)
+    """Returns the type of a block in brackets; the brackets mark a step that is not in the file."""
     return f"[{block.get('type') if isinstance(block, dict) else getattr(block, 'type', None)}]"
 
 
@@ -121,21 +118,21 @@ class ContainerResource(KubernetesBlock):
 
 
 class Pods(KubernetesBlock):
-    """A metric that each pod has of its own (custom.metrics.k8s.io)."""
+    """A metric of each pod (custom.metrics.k8s.io)."""
 
-    metric: Identifier
+    metric: MetricIdentifier
     target: AverageValue
 
 
 class External(KubernetesBlock):
-    """A metric that belongs to no object of the cluster (external.metrics.k8s.io)."""
+    """A metric that does not belong to an object of the cluster (external.metrics.k8s.io)."""
 
-    metric: Identifier
+    metric: MetricIdentifier
     target: SumTarget
 
 
-class Described(KubernetesBlock):
-    """The object that an Object metric is of."""
+class CrossVersionObjectReference(KubernetesBlock):
+    """The object that an Object metric describes."""
 
     api_version: Text | None = None
     kind: Text
@@ -145,8 +142,8 @@ class Described(KubernetesBlock):
 class Object(KubernetesBlock):
     """A metric of one object of the cluster (custom.metrics.k8s.io)."""
 
-    described_object: Described
-    metric: Identifier
+    described_object: CrossVersionObjectReference
+    metric: MetricIdentifier
     target: SumTarget
 
 
@@ -196,24 +193,24 @@ Metric = Annotated[
 
 
 class Policy(KubernetesBlock):
-    """How far one direction may go within a period."""
+    """The maximum change in one direction within a period."""
 
     type: Literal["Pods", "Percent"]
-    value: int = Field(ge=1, le=LARGEST)
+    value: int = Field(ge=1, le=MAX_INT32)
     period_seconds: int = Field(ge=1, le=1800)
 
 
 class ScalingRules(KubernetesBlock):
-    """How one direction is slowed down."""
+    """Limits of scaling in one direction."""
 
     stabilization_window_seconds: int | None = Field(None, ge=0, le=3600)
     select_policy: Literal["Max", "Min", "Disabled"] | None = None
     policies: Annotated[tuple[Policy, ...], Field(strict=False, min_length=1)] | None = None
-    tolerance: Quantity | None = Field(None, description="Kubernetes 1.35 and newer; before it every HPA has 0.1")
+    tolerance: Quantity | None = Field(None, description="Kubernetes 1.35 and newer; older versions always use 0.1")
 
 
 class Behavior(KubernetesBlock):
-    """Both directions."""
+    """Limits of scaling in both directions."""
 
     scale_up: ScalingRules = ScalingRules()
     scale_down: ScalingRules = ScalingRules()

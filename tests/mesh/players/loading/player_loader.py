@@ -1,4 +1,4 @@
-"""Loads player files with `mesh features load` and reads the store back."""
+"""Loads player files with `mesh features load`, and reads the store."""
 
 import json
 import struct
@@ -24,7 +24,7 @@ ONE_PLAYER = "player_id,age\nold,1\n"
 
 
 class Loader:
-    """Loads files in a folder of its own and reads the store back."""
+    """Loads files into the store of a catalog, and reads the store."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""Players are written until all are there, however slowly a table takes them."""
+"""Writing players to slow, throttled and new tables."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from mesh.errors import Unavailable
-from mesh.players.dynamodb import writing
-from mesh.players.dynamodb.writing import TableWriter
+from mesh.players.dynamodb import table_writer
+from mesh.players.dynamodb.table_writer import TableWriter
 from mesh.players.settings import DynamoFeatures
 
 FEATURES = DynamoFeatures(store="dynamodb", table="players", region="eu-west-1")
@@ -23,20 +23,20 @@ def refusal(code: str) -> ClientError:
 
 
 class Client:
-    """A table that takes what `takes` says of so many puts, and is not known to DescribeTable for a while."""
+    """A table that accepts `accepts(n)` of n puts; DescribeTable reports it as missing at first."""
 
-    def __init__(self, takes: Callable[[int], int]) -> None:
-        self._takes = takes
+    def __init__(self, accepts: Callable[[int], int]) -> None:
+        self._accepts = accepts
         self._unknown = 3
-        self.taken: list[str] = []
+        self.written: list[str] = []
 
     async def batch_write_item(self, RequestItems: Any) -> Any:  # noqa: N803 (botocore's name)
         await asyncio.sleep(0.001)
         ((name, puts),) = RequestItems.items()
-        count = self._takes(len(puts))
+        count = self._accepts(len(puts))
         if not count:
             raise refusal("ThrottlingException")
-        self.taken += [put["PutRequest"]["Item"]["player_id"]["S"] for put in puts[:count]]
+        self.written += [put["PutRequest"]["Item"]["player_id"]["S"] for put in puts[:count]]
         return {"UnprocessedItems": {name: puts[count:]} if count < len(puts) else {}}
 
     async def create_table(self, **_: Any) -> Any:
@@ -54,22 +54,22 @@ class Client:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "FIRST_PAUSE_S", 0.001)
-    monkeypatch.setattr(writing, "LONGEST_PAUSE_S", 0.002)
-    monkeypatch.setattr(writing, "LOOK_S", 0.0)
-    monkeypatch.setattr(writing, "STUCK_S", 0.15)
+    monkeypatch.setattr(table_writer, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(table_writer, "LONGEST_PAUSE_S", 0.002)
+    monkeypatch.setattr(table_writer, "POLL_S", 0.0)
+    monkeypatch.setattr(table_writer, "STUCK_S", 0.15)
 
 
-async def test_a_table_that_is_slow_but_moves_gets_everything() -> None:
-    client = Client(lambda puts: min(puts, 2))  # of 500 players, which takes longer than a stuck table may
+async def test_slow_table_receives_all_players() -> None:
+    client = Client(lambda puts: min(puts, 2))  # all 500 players take longer than STUCK_S
     await TableWriter(client, FEATURES).write(PLAYERS)
-    assert sorted(client.taken) == sorted(PLAYERS)
+    assert sorted(client.written) == sorted(PLAYERS)
 
 
-async def test_a_table_that_takes_nothing_is_told() -> None:
-    with pytest.raises(Unavailable, match=r"took nothing for 0\.15 s; .* run the same command"):
+async def test_table_that_accepts_no_writes_is_reported() -> None:
+    with pytest.raises(Unavailable, match=r"accepted no writes for 0\.15 s; .* repeat the command"):
         await TableWriter(Client(lambda _: 0), FEATURES).write(PLAYERS)
 
 
-async def test_a_table_that_was_just_made_is_waited_for() -> None:
+async def test_new_table_is_awaited() -> None:
     await TableWriter(Client(lambda puts: puts), FEATURES).check_table(create=True)

@@ -7,20 +7,20 @@ from typing import Any
 
 import pyarrow as pa
 
-_LATEST_S = 1e11  # the year 5138: more is milliseconds, written by mistake
+_LATEST_S = 1e11  # the year 5138; a larger number is milliseconds by mistake
 
 
 def times_of(cells: pa.Array) -> list[Any]:
-    """The cells as Python values, None where empty."""
+    """Returns the cells as Python values; an empty cell is None."""
     if pa.types.is_timestamp(cells.type):
-        # Python's datetime knows no nanoseconds.
+        # The datetime of Python does not support nanoseconds.
         cells = cells.cast(pa.timestamp("us", cells.type.tz), safe=False)
     values: list[Any] = cells.to_pylist()
     return values
 
 
 def epoch_s(time: object) -> float | None:
-    """Seconds since 1970, or None if `time` is no time. Without a zone it is UTC."""
+    """Returns seconds since 1970, or None if `time` is invalid. A time without a zone is UTC."""
     if isinstance(time, datetime.date) and not isinstance(time, datetime.datetime):
         time = datetime.datetime.combine(time, datetime.time())
     if isinstance(time, datetime.datetime):

@@ -1,4 +1,4 @@
-"""What differs between the HPAs that are there and those of a catalog."""
+"""Comparison of existing HPAs with the HPAs of a catalog."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mesh.catalog.deployment.autoscalers import Autoscaler
-from mesh.catalog.deployment.comparing import Change, changes
+from mesh.catalog.deployment.diff import Change, changes
 
 
 def hpa(name: str = "whales", **spec: Any) -> Autoscaler:
@@ -18,7 +18,7 @@ def test_equal_hpas_have_no_changes() -> None:
     assert list(changes([hpa(maxReplicas=3)], [hpa(maxReplicas=3)])) == []
 
 
-def test_each_field_that_differs_is_a_change_with_both_values() -> None:
+def test_each_different_field_is_a_change_with_both_values() -> None:
     now, then = ({"scaleUp": {"policies": [{"value": value, "type": "Pods"}]}} for value in (4, 6))
     found = list(changes([hpa(minReplicas=1, behavior=now)], [hpa(minReplicas=2, behavior=then)]))
     assert found == [
@@ -27,14 +27,14 @@ def test_each_field_that_differs_is_a_change_with_both_values() -> None:
     ]
 
 
-def test_what_only_one_side_has_is_a_change() -> None:
+def test_field_on_one_side_only_is_a_change() -> None:
     assert list(changes([hpa(minReplicas=1)], [hpa(maxReplicas=9)])) == [
         Change("whales", "maxReplicas", "-", "9"),
         Change("whales", "minReplicas", "1", "-"),
     ]
 
 
-def test_an_hpa_that_comes_and_one_that_goes_are_told_whole() -> None:
+def test_new_and_removed_hpas_are_reported_with_all_fields() -> None:
     assert list(changes([hpa("old", maxReplicas=1)], [hpa("new", maxReplicas=2)])) == [
         Change("new", "kind", "-", "HorizontalPodAutoscaler"),
         Change("new", "maxReplicas", "-", "2"),
@@ -46,9 +46,9 @@ def test_an_hpa_that_comes_and_one_that_goes_are_told_whole() -> None:
 @pytest.mark.parametrize(
     ("one", "other"), [("500m", "0.5"), (20, "20"), ("1Ki", 1024), ("2k", "2000"), (0.1, "100m"), ("1e3", "1k")]
 )
-def test_the_same_quantity_in_other_words_is_no_change(one: Any, other: Any) -> None:
+def test_another_notation_of_a_quantity_is_not_a_change(one: Any, other: Any) -> None:
     assert list(changes([hpa(tolerance=one)], [hpa(tolerance=other)])) == []
 
 
-def test_words_are_not_taken_for_numbers() -> None:
+def test_different_texts_are_a_change() -> None:
     assert len(list(changes([hpa(container="worker")], [hpa(container="supervisor")]))) == 1

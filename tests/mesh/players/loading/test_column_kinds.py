@@ -31,38 +31,38 @@ def place(row: int) -> str:
         (["1_000"], "text"),
     ],
 )
-def test_a_column_s_kind_is_what_all_its_cells_are(cells: list[str | None], kind: Kind) -> None:
+def test_kind_of_a_column_fits_all_its_cells(cells: list[str | None], kind: Kind) -> None:
     assert survey(cells).kinds() == {"x": kind}
 
 
-def test_a_late_word_among_numbers_is_a_fault_that_names_both_cells() -> None:
+def test_word_after_numbers_is_a_fault_with_both_cells() -> None:
     late = survey(["1", "2"], ["3", "abc"])
 
     assert list(late.faults(place)) == [
-        "row 3: column 'x' is 'abc', and '1' at row 0; correct the cell, or load the column as text: --text x"
+        "row 3: column 'x' is 'abc', but '1' at row 0; correct the cell, or load the column as text: --text x"
     ]
 
 
-def test_a_column_declared_as_text_may_hold_anything() -> None:
+def test_column_declared_as_text_may_have_any_cells() -> None:
     mixed = survey(["1", "abc", "inf"], declared={"x": "text"})
 
     assert list(mixed.faults(place)) == []
     assert mixed.kinds() == {"x": "text"}
 
 
-def test_an_infinite_number_is_a_fault_at_its_row() -> None:
+def test_infinite_number_is_a_fault_at_its_row() -> None:
     infinite = survey(["1"], ["2", "-inf"])
 
     assert list(infinite.faults(place)) == ["row 2: column 'x' is -inf; give a finite number, or leave it empty"]
 
 
-def test_the_first_cell_of_each_kind_is_found() -> None:
+def test_kinds_in_finds_the_first_cell_of_each_kind() -> None:
     cells = pa.array([None, "7", "true", "x", "8"])
 
     assert kinds_in(cells, as_numbers(cells)) == {"number": 1, "boolean": 2, "text": 3}
 
 
-def test_numbers_keep_their_last_bit_and_empty_cells_are_nan() -> None:
+def test_numbers_are_exact_and_empty_cells_are_nan() -> None:
     texts = ["0.1", "1e-310", "17976931348623157e292", None]
 
     numbers = as_numbers(pa.array(texts))
@@ -72,6 +72,6 @@ def test_numbers_keep_their_last_bit_and_empty_cells_are_nan() -> None:
     assert math.isnan(numbers[3])
 
 
-def test_true_and_false_become_one_and_zero() -> None:
+def test_booleans_become_one_and_zero() -> None:
     np.testing.assert_array_equal(as_truths(pa.array(["True", "false", None])), [1.0, 0.0, math.nan])
     np.testing.assert_array_equal(as_truths(pa.array([True, False, None])), [1.0, 0.0, math.nan])

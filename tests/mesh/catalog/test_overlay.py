@@ -1,4 +1,4 @@
-"""Values laid over values."""
+"""Merging settings, and the inverse."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.catalog.deployment.laying import merge, without
+from mesh.catalog.deployment.overlay import merge, subtract
 
 LEAVES = st.integers(0, 3) | st.lists(st.integers(0, 3), max_size=2)
 TREES: st.SearchStrategy[Any] = st.dictionaries(
@@ -15,15 +15,15 @@ TREES: st.SearchStrategy[Any] = st.dictionaries(
 )
 
 
-def test_mappings_are_merged_key_by_key_and_lists_replaced() -> None:
+def test_merge_combines_mappings_by_key_and_replaces_lists() -> None:
     assert merge({"a": {"b": 1, "c": [1, 2]}}, {"a": {"c": [3]}}) == {"a": {"b": 1, "c": [3]}}
 
 
-@given(under=TREES, over=TREES)
-def test_what_must_be_said_makes_the_same_of_what_is_said_already(under: Any, over: Any) -> None:
-    assert merge(under, without(over, under)) == merge(under, over)
+@given(base=TREES, override=TREES)
+def test_merge_of_the_difference_equals_merge_of_the_whole(base: Any, override: Any) -> None:
+    assert merge(base, subtract(override, base)) == merge(base, override)
 
 
 @given(tree=TREES)
-def test_nothing_must_be_said_twice(tree: Any) -> None:
-    assert without(tree, tree) == {}
+def test_difference_of_equal_trees_is_empty(tree: Any) -> None:
+    assert subtract(tree, tree) == {}

@@ -1,4 +1,4 @@
-"""What goes wrong between us and a table, as one sentence with its mend."""
+"""Errors of requests to a DynamoDB table: their kinds, and one-line messages with the fix."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from botocore.exceptions import (
 
 from mesh.players.settings import DynamoFeatures
 
-# What a request may end with: an answer that is an error, none at all, or one that makes no sense.
+# All errors of a request: an error response, no response, or an invalid response.
 REQUEST_ERRORS = (BotoCoreError, ClientError, aiohttp.ClientError, OSError, ValueError)
 THROTTLED = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"})
-# What no waiting mends.
+# Errors that a retry cannot fix.
 FINAL = frozenset(
     {
         "AccessDeniedException",
@@ -32,51 +32,51 @@ FINAL = frozenset(
         "ValidationException",
     }
 )
-_MENDS = {
+_FIXES = {
     "AccessDeniedException": "allow dynamodb:{operation} on it",
     "ExpiredTokenException": "renew the credentials",
     "ResourceNotFoundException": "create it, or correct `table` and `region`",
-    "UnrecognizedClientException": "correct the credentials: AWS does not know them",
-    "ValidationException": "correct `key`, the name and type of its hash key",
+    "UnrecognizedClientException": "correct the credentials, which AWS does not know",
+    "ValidationException": "correct `key`; it must be the hash key of the table, of type string",
 }
 
 
 def code_of(error: Exception) -> str:
-    """DynamoDB's name of an error; empty for those that it did not send."""
+    """Returns the error code of DynamoDB; empty if the error is not a response of DynamoDB."""
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
 
 def is_final(error: Exception) -> bool:
-    """Whether it will be the same however often it is tried."""
+    """Whether a retry cannot succeed."""
     return isinstance(error, NoCredentialsError) or code_of(error) in FINAL
 
 
-def brief_of(error: Exception, features: DynamoFeatures) -> str:
-    """What callers may hear: nothing that AWS says of accounts, roles and signatures."""
+def public_message(error: Exception, features: DynamoFeatures) -> str:
+    """Returns the message for callers, without the texts of AWS about accounts, roles and signatures."""
     match error:
         case ClientError():
-            what = code_of(error)
+            problem = code_of(error)
         case ConnectTimeoutError() | EndpointConnectionError() | ConnectionClosedError():
-            what = "cannot be reached"
+            problem = "cannot be reached"
         case ReadTimeoutError() | TimeoutError():
-            what = "did not answer in time"
+            problem = "did not respond in time"
         case ValueError():
-            what = "answered what makes no sense"
+            problem = "sent an invalid response"
         case _:
-            what = type(error).__name__
-    return f"table {features.table!r}: {what}"
+            problem = type(error).__name__
+    return f"table {features.table!r}: {problem}"
 
 
-def no_credentials(error: Exception, features: DynamoFeatures) -> str:
-    """The sentence for a person whose credentials cannot be had."""
+def credentials_message(error: Exception, features: DynamoFeatures) -> str:
+    """Returns the message for operators when getting the credentials fails."""
     if isinstance(error, NoCredentialsError):
-        return told_of(error, features)
-    mend = "check AWS_PROFILE, the token file or the credential_process"
-    return f"table {features.table!r}: the AWS credentials cannot be had: {_one_line(error)}; {mend}"
+        return full_message(error, features)
+    fix = "check AWS_PROFILE, the token file or the credential_process"
+    return f"table {features.table!r}: cannot get the AWS credentials: {_one_line(error)}; {fix}"
 
 
-def told_of(error: Exception, features: DynamoFeatures) -> str:
-    """The sentence for a person, with the mend."""
+def full_message(error: Exception, features: DynamoFeatures) -> str:
+    """Returns the message for operators, with the fix."""
     table = f"table {features.table!r} in {features.endpoint_url or features.region}"
     code = code_of(error)
     match error:
@@ -85,19 +85,19 @@ def told_of(error: Exception, features: DynamoFeatures) -> str:
                 f"{table}: no AWS credentials were found; set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the pod a role"
             )
         case ClientError():
-            # It would quote what was signed.
-            said = "" if "Signature" in code else _cut(error.response.get("Error", {}).get("Message", ""))
-            mend = _MENDS.get(code, "look at the table in CloudWatch").format(operation=error.operation_name)
-            return f"{table}: {code}{f': {said}' if said else ''}; {mend}"
+            # The text of a signature error quotes the signed request.
+            detail = "" if "Signature" in code else _cut(error.response.get("Error", {}).get("Message", ""))
+            fix = _FIXES.get(code, "check the table in CloudWatch").format(operation=error.operation_name)
+            return f"{table}: {code}{f': {detail}' if detail else ''}; {fix}"
         case ConnectTimeoutError() | EndpointConnectionError():
-            return f"{table}: cannot be connected to; check `region`, `endpoint_url` and the network"
+            return f"{table}: cannot connect; check `region`, `endpoint_url` and the network"
         case ReadTimeoutError() | TimeoutError():
-            return f"{table}: did not answer in time; check its load, or raise `timeout_ms`"
+            return f"{table}: did not respond in time; check its load, or raise `timeout_ms`"
         case HTTPClientError() | OSError() | aiohttp.ClientError():
             return f"{table}: {_one_line(error)}; check the network"
         case ValueError():
-            return f"{table}: {_one_line(error)}; is it a server of DynamoDB's protocol?"
-    return f"{table}: {_one_line(error)}; check the settings of AWS"
+            return f"{table}: {_one_line(error)}; check that the server has the DynamoDB API"
+    return f"{table}: {_one_line(error)}; check the AWS settings"
 
 
 def _one_line(error: Exception) -> str:
