@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import mmh3
+
 from mesh.players.dynamodb.attributes import Item, WrongItem
-from mesh.players.dynamodb.murmur3 import hash_128
 from mesh.players.features import Columns, PlayerFeatures
 
 VALUES, EVENT_TS = "values", "event_ts"
@@ -35,8 +36,8 @@ class FeastLayout:
     entity: str
 
     def key(self, player_id: str) -> str:
-        """Returns the hash of the serialized entity key, in hexadecimal."""
-        return hash_128(entity_key(self.entity, player_id)).hex()
+        """Returns the MurmurHash3 (x64, 128 bits) of the serialized entity key, in hexadecimal."""
+        return mmh3.mmh3_x64_128_digest(entity_key(self.entity, player_id)).hex()
 
     def read(self, item: Item, read_at_s: float) -> PlayerFeatures:
         """Raises WrongItem with the name of the first feature whose type differs from its column."""
