@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from autoscaling import explain_metrics
-from autoscaling.engine.reasoning import Allowance, Limited, Reasoning, Recommended, Stabilized, Unknown
-from autoscaling.engine.rules import Hpa
+from autoscaling.engine.hpa import Hpa
+from autoscaling.engine.rationale import Allowance, Limited, Reasoning, Recommended, Stabilized, Unknown
 
 Clock = Callable[[float], str]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from autoscaling.engine.reasoning import Groups, PerPod, Proposal, Share, Split, Unknown, Verdict, Whole
-from autoscaling.engine.rules import Hpa, Metric, Tolerance
+from autoscaling.engine.hpa import Hpa, Metric, Tolerance
+from autoscaling.engine.rationale import Groups, PerPod, Proposal, Share, Split, Unknown, Verdict, Whole
 from mesh.catalog import quantities
 
 _KEPT = {

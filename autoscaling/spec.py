@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from autoscaling.engine.rules import Behavior, Direction, Flags, Hpa, Metric, Policy, Tolerance
+from autoscaling.engine.hpa import Behavior, Direction, Flags, Hpa, Metric, Policy, Tolerance
 from autoscaling.engine.versions import DEFAULT, Version
 from mesh.block import Text
 from mesh.catalog import quantities

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaling.cluster.costs import ModelCosts
-from autoscaling.cluster.queueing import Counts, Draws, Floats, delay_probability, mean_delay_s
+from autoscaling.cluster.model_costs import ModelCosts
+from autoscaling.cluster.queueing_model import Counts, Draws, Floats, delay_probability, mean_delay_s
 
 SAMPLES = 200  # requests that are followed in each step
 LUCK = 8192  # requests whose luck is drawn; steps take turns with it

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from autoscaling.cluster import supervision
-from autoscaling.cluster.costs import ModelCosts
+from autoscaling.cluster import supervisor_costs
 from autoscaling.cluster.ensemble import Ensemble
 from autoscaling.cluster.load import Load
+from autoscaling.cluster.model_costs import ModelCosts
 from autoscaling.cluster.pods import Fleet, Starts
 from mesh.catalog import quantities
 from mesh.catalog.catalog import Catalog
@@ -79,12 +79,12 @@ def game_world(
     starts = Starts(
         settings.schedule_s,
         settings.image_s,
-        supervision.STARTS.load_s,
-        supervision.STARTS.load_cpu_s,
+        supervisor_costs.STARTS.load_s,
+        supervisor_costs.STARTS.load_cpu_s,
         settings.spread,
     )
     versions = [_version(catalog, name, costs, settings, rng) for name in catalog.versions]
-    name, memory_mb = supervisor_name(catalog.game), supervision.MEMORY_MB
+    name, memory_mb = supervisor_name(catalog.game), supervisor_costs.MEMORY_MB
     supervisors = _fleet(name, "supervisor", supervisor.resources, memory_mb, starts)
     fleets = [supervisors, *(fleet for version in versions for fleet in version.fleets)]
     return GameWorld(catalog, load, supervisors, versions, list(autoscalers(catalog)), fleets)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaling.cluster.queueing import Floats
+from autoscaling.cluster.queueing_model import Floats
 from mesh.errors import Misconfigured
 
 DAY_S = 86_400.0

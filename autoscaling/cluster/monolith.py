@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoscaling.cluster.costs import ModelCosts
+from autoscaling.cluster.model_costs import ModelCosts
 
 BASE_MB = 60.0  # the web framework and its process
 OF_WORKER_MB = 33.0  # of a worker's memory: what every worker has, whatever its model

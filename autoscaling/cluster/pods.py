@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from autoscaling.engine.seeing import Pod, Requests, Sample
+from autoscaling.engine.observation import Pod, Requests, Sample
 
 SCRAPE_S = 15.0  # of metrics-server: --metric-resolution in its manifests
 FRESH_S = 10.0  # a container of this age at its first scrape has a usage, from its start on (pkg/storage/pod.go)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from autoscaling.cluster.queueing import Floats
-from autoscaling.engine.reasoning import Reasoning
+from autoscaling.cluster.queueing_model import Floats
+from autoscaling.engine.rationale import Reasoning
 
 # Latencies are counted in classes that are 2 % apart.
 EDGES_S = np.geomspace(0.0005, 60.0, 592)

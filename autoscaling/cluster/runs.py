@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 
-from autoscaling.cluster.costs import ModelCosts
 from autoscaling.cluster.games import Place, Settings
 from autoscaling.cluster.load import Load
+from autoscaling.cluster.model_costs import ModelCosts
 from autoscaling.cluster.results import GameResult, summary
 from autoscaling.cluster.simulation import simulate
 from mesh.catalog.catalog import Catalog

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from autoscaling.cluster.controlling import SYNC_S, Controlled, controlled
-from autoscaling.cluster.costs import ModelCosts
+from autoscaling.cluster.controller import SYNC_S, Controlled, controlled
 from autoscaling.cluster.ensemble import Step
 from autoscaling.cluster.games import GameWorld, Place, Settings, VersionWorld, game_world, place_pods
 from autoscaling.cluster.load import Load
+from autoscaling.cluster.model_costs import ModelCosts
 from autoscaling.cluster.pods import SCRAPE_S, Fleet
-from autoscaling.cluster.queueing import Counts, Floats
-from autoscaling.cluster.recording import Recording
+from autoscaling.cluster.queueing_model import Counts, Floats
+from autoscaling.cluster.result_recorder import Recording
 from autoscaling.cluster.results import GameResult, Rescale
-from autoscaling.cluster.supervision import Supervision, supervise
-from autoscaling.engine.reconciling import Decision
+from autoscaling.cluster.supervisor_costs import Supervision, supervise
+from autoscaling.engine.reconciliation import Decision
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.deployment.autoscalers import Autoscaler
 

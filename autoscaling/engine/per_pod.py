@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from autoscaling.engine.failing import MetricFailed, nothing_returned
-from autoscaling.engine.grouping import group
-from autoscaling.engine.integers import ceil_int32, quotient, wrapped_int32
-from autoscaling.engine.reasoning import Groups, PerPod, Share, Verdict
-from autoscaling.engine.requesting import requests_m
-from autoscaling.engine.rules import Hpa, Metric, Tolerance
-from autoscaling.engine.seeing import Sample, Seen
+from autoscaling.engine.go_arithmetic import ceil_int32, quotient, wrapped_int32
+from autoscaling.engine.hpa import Hpa, Metric, Tolerance
+from autoscaling.engine.metric_errors import MetricFailed, nothing_returned
+from autoscaling.engine.observation import Sample, Seen
+from autoscaling.engine.pod_groups import group
+from autoscaling.engine.rationale import Groups, PerPod, Share, Verdict
+from autoscaling.engine.resource_requests import requests_m
 
 # Of the metric's own pods: whether the missing ones are counted as at the target, and how many are added at 0.
 Enlarge = Callable[[bool, int], Share]

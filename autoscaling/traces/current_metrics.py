@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoscaling.engine.reasoning import PerPod, Proposal, Reasoning, Split, Unknown
-from autoscaling.engine.rules import Hpa, Metric
+from autoscaling.engine.hpa import Hpa, Metric
+from autoscaling.engine.rationale import PerPod, Proposal, Reasoning, Split, Unknown
 from mesh.catalog import quantities
 
 

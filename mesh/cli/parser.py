@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mesh import __version__
-from mesh.cli.hpa import record_options, world_options
+from mesh.cli.hpa import record_options, simulation_options
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -138,13 +138,13 @@ def _add_k8s(commands: Commands) -> None:
 def _add_hpa(commands: Commands) -> None:
     hpa = _group(commands, "hpa", "what a catalog's HPAs will do, before they are applied")
     simulate = _command(hpa, "simulate", "mesh.cli.hpa.simulate:run", "a load over time: replicas, answers, costs")
-    world_options.add(simulate)
+    simulation_options.add(simulate)
     simulate.add_argument("--seeds", type=_positive, default=1, metavar="N", help="by other luck, too (default: 1)")
     simulate.add_argument("--fixed", action="store_true", help="beside it: fixed replicas, as many as at the peak")
     simulate.add_argument("--out", type=Path, metavar="FILE", help="a page of plots, each decision with its reason")
     _add_json(simulate, "everything as one line of JSON")
     tune = _command(hpa, "tune", "mesh.cli.hpa.tune:run", "the cheapest HPAs that keep a promise, as a patch")
-    world_options.add(tune)
+    simulation_options.add(tune)
     tune.add_argument("--slo", required=True, metavar="WORDS", help="such as p95=150ms,full=99.9%%,answered=99.99%%")
     tune.add_argument("--seeds", type=_positive, default=2, metavar="N", help="that each must hold for (default: 2)")
     tune.add_argument("--out", type=Path, metavar="FILE", help="a page with the frontier of cost against promise")
@@ -161,7 +161,7 @@ def _add_hpa(commands: Commands) -> None:
 
 def _add_hpa_explain(hpa: Commands) -> None:
     explain = _command(hpa, "explain", "mesh.cli.hpa.explain:run", "show one decision step by step")
-    world_options.add(explain, required=False)
+    simulation_options.add(explain, required=False)
     explain.add_argument("--model", metavar="NAME", help="a model of the catalogs, or supervisor")
     explain.add_argument("--version", default="", metavar="V", help="the model's (default: the first that has it)")
     explain.add_argument("--trace", type=Path, metavar="FILE", help="recorded ticks, instead of a catalog and a load")

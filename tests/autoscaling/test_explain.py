@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoscaling.engine.reasoning import Recommended
-from autoscaling.engine.remembering import NEW, Event, State
-from autoscaling.engine.rules import Hpa
-from autoscaling.engine.seeing import Failed, Pod, Seen
+from autoscaling.engine.hpa import Hpa
+from autoscaling.engine.observation import Failed, Pod, Seen
+from autoscaling.engine.rationale import Recommended
+from autoscaling.engine.state import NEW, Event, State
 from autoscaling.engine.versions import parse
 from autoscaling.explain import explain
-from tests.autoscaling.scene import cpu, decide, external, hpa, pods, requests, samples, seen
+from tests.autoscaling.builders import cpu, decide, external, hpa, pods, requests, samples, seen
 
 
 def explained(rules: Hpa, sight: Seen, state: State = NEW) -> list[str]:

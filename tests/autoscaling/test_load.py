@@ -6,38 +6,38 @@ from pathlib import Path
 
 import pytest
 
-from autoscaling.cluster import loads
+from autoscaling.cluster import load_reader
 from mesh.errors import Misconfigured
 
 
 def fault(text: str) -> str:
     with pytest.raises(Misconfigured) as raised:
-        loads.read(text)
+        load_reader.read(text)
     (found,) = raised.value.faults
     return found
 
 
 def test_a_step_has_its_mean_in_every_step() -> None:
-    means = loads.read("step:from=10,to=40,at=30,length=60").means(15)
+    means = load_reader.read("step:from=10,to=40,at=30,length=60").means(15)
     assert means.tolist() == [10.0, 10.0, 39.0, 40.0]
 
 
 def test_a_day_is_highest_at_the_hour_of_its_peak() -> None:
-    means = loads.read("day:peak=1000,trough=100,at=68400").means(900)
+    means = load_reader.read("day:peak=1000,trough=100,at=68400").means(900)
     assert (len(means), int(means.argmax()), round(means.min())) == (96, 76, 100)
 
 
 def test_a_file_has_times_of_day_and_rates(tmp_path: Path) -> None:
     file = tmp_path / "day.csv"
     file.write_text("time,rps\n18:00,10\n18:01,20\n18:02,20\n")
-    load = loads.read(str(file))
+    load = load_reader.read(str(file))
     assert (load.means(60).tolist(), load.start_s, load.clock(90)) == ([15.0, 20.0], 64_800.0, "18:01:30")
 
 
 def test_a_file_of_prometheus_has_unix_times(tmp_path: Path) -> None:
     file = tmp_path / "prometheus.csv"
     file.write_text("timestamp,value\n1760000000,10\n1760000015,30\n1760000030,30\n")
-    assert loads.read(str(file)).means(15).tolist() == [20.0, 30.0]
+    assert load_reader.read(str(file)).means(15).tolist() == [20.0, 30.0]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from autoscaling.engine.reasoning import PerPod, Unknown
-from autoscaling.engine.seeing import Failed, LacksContainer, Pod, Sample
-from tests.autoscaling.scene import (
+from autoscaling.engine.observation import Failed, LacksContainer, Pod, Sample
+from autoscaling.engine.rationale import PerPod, Unknown
+from tests.autoscaling.builders import (
     cpu,
     cpu_usage,
     custom,

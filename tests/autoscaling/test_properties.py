@@ -10,14 +10,14 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoscaling.engine.hpa import Behavior, Direction, Policy, Tolerance
 from autoscaling.engine.per_pod import propose
-from autoscaling.engine.reasoning import Recommended
-from autoscaling.engine.rules import Behavior, Direction, Policy, Tolerance
-from autoscaling.engine.stabilizing import stabilize, stabilize_down
+from autoscaling.engine.rationale import Recommended
+from autoscaling.engine.stabilization import stabilize, stabilize_down
 from autoscaling.explain import explain
-from tests.autoscaling.adding_up import added_up
-from tests.autoscaling.scene import cpu, hpa, pods, samples, seen
-from tests.autoscaling.worlds import SYNC_S, World, direction, run, worlds
+from tests.autoscaling.builders import cpu, hpa, pods, samples, seen
+from tests.autoscaling.random_hpas import SYNC_S, World, direction, run, worlds
+from tests.autoscaling.recomputation import added_up
 
 BY_HAND = st.none() | st.integers(0, 60)
 BOTH = st.fixed_dictionaries({"scaleUp": direction, "scaleDown": direction})

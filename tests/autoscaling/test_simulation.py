@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscaling.cluster.costs import ASSUMED
 from autoscaling.cluster.games import Settings
+from autoscaling.cluster.model_costs import ASSUMED
 from autoscaling.cluster.results import GameResult
 from mesh.errors import Misconfigured
-from tests.autoscaling.small_worlds import catalog, run, track
+from tests.autoscaling.simulated_games import catalog, run, track
 
 HEAVY = replace(ASSUMED, row_s=0.005, row_cpu_s=0.005)
 STEP = "step:from=20,to=400,at=600,length=3600"

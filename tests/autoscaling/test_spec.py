@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from autoscaling import spec
-from autoscaling.engine.rules import Flags, Metric, Policy
+from autoscaling.engine.hpa import Flags, Metric, Policy
 from mesh.catalog import catalog as catalogs
 from mesh.catalog.deployment.autoscalers import autoscalers
 from mesh.errors import Misconfigured
-from tests.autoscaling.scene import cpu, external
+from tests.autoscaling.builders import cpu, external
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "dragonfall" / "mesh.yaml"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autoscaling.engine import versions
-from tests.autoscaling.scene import cpu, hpa, proposed, samples, seen
+from tests.autoscaling.builders import cpu, hpa, proposed, samples, seen
 
 
 def replicas(target: int, percent: int, version: str, **behavior: object) -> int:

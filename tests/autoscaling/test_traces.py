@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from autoscaling.engine import versions
-from autoscaling.engine.rules import Hpa
-from autoscaling.traces import file as traces
-from autoscaling.traces import recorded
-from autoscaling.traces.file import Trace
-from autoscaling.traces.replaying import decisions, differences
-from tests.autoscaling.adding_up import added_up
+from autoscaling.engine.hpa import Hpa
+from autoscaling.traces import observations
+from autoscaling.traces import trace_file as traces
+from autoscaling.traces.replay import decisions, differences
+from autoscaling.traces.trace_file import Trace
+from tests.autoscaling.recomputation import added_up
 
 FILES = sorted((Path(__file__).parent / "traces").glob("*.json.gz"))
 
@@ -22,7 +22,7 @@ FILES = sorted((Path(__file__).parent / "traces").glob("*.json.gz"))
 @functools.cache
 def read(file: Path) -> tuple[Trace, Hpa]:
     trace = traces.load(file)
-    return trace, recorded.rules(trace, versions.parse(trace.kubernetes or ""), file)
+    return trace, observations.rules(trace, versions.parse(trace.kubernetes or ""), file)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name.partition(".")[0])
@@ -57,5 +57,5 @@ def test_the_rules_of_1_32_would_have_decided_otherwise() -> None:
     fields = Counter[str]()
     for file in FILES:
         trace = read(file)[0]
-        fields.update(one.field for one in differences(trace, recorded.rules(trace, versions.parse("1.32"), file)))
+        fields.update(one.field for one in differences(trace, observations.rules(trace, versions.parse("1.32"), file)))
     assert fields["spec_replicas"] > 0

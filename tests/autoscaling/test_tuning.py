@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from autoscaling.cluster import loads
-from autoscaling.cluster.costs import ASSUMED
+from autoscaling.cluster import load_reader
 from autoscaling.cluster.games import Settings
+from autoscaling.cluster.model_costs import ASSUMED
 from autoscaling.cluster.runs import Input
 from autoscaling.tuning import search as tuning
 from autoscaling.tuning import slo
 from autoscaling.tuning.search import Tuned, tune, with_changes
 from mesh.errors import Misconfigured
-from tests.autoscaling.small_worlds import catalog, costs_of, run
+from tests.autoscaling.simulated_games import catalog, costs_of, run
 
 HEAVY = replace(ASSUMED, row_s=0.005, row_cpu_s=0.005)
 LOAD = "spike:from=40,to=300,at=900,for=300,length=2700"
@@ -24,7 +24,7 @@ LOAD = "spike:from=40,to=300,at=900,for=300,length=2700"
 def wasteful() -> Tuned:
     """What is found for HPAs that aim at 20 %."""
     game = catalog(hpa={"cpu_percent": 20}, replicas={"min": 4, "max": 60})
-    what = Input([(game, loads.read(LOAD))], costs_of(game, HEAVY), Settings())
+    what = Input([(game, load_reader.read(LOAD))], costs_of(game, HEAVY), Settings())
     return tune(what, slo.parse("p95=100ms,full=99%"), 2, lambda _stage, _share: None)
 
 
@@ -44,7 +44,7 @@ def test_what_is_found_keeps_it_when_it_is_simulated_by_itself(wasteful: Tuned) 
 
 def test_a_promise_that_cannot_be_kept_is_told_so() -> None:
     game = catalog()
-    what = Input([(game, loads.read("steady:rps=50,length=900"))], costs_of(game, HEAVY), Settings())
+    what = Input([(game, load_reader.read("steady:rps=50,length=900"))], costs_of(game, HEAVY), Settings())
     found = tune(what, slo.parse("p50=1ms"), 1, lambda _stage, _share: None)
     assert found.best is None
     assert all("p50" in " ".join(point.misses) for point in found.frontier)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from autoscaling.traces import file as traces
-from autoscaling.traces import recorded
-from autoscaling.traces.replaying import compared_fields, differences
+from autoscaling.traces import observations
+from autoscaling.traces import trace_file as traces
+from autoscaling.traces.replay import compared_fields, differences
 from mesh import __version__
 from mesh.cli.hpa.replay import version_of
 from tests.cluster.kubectl import Cluster, Namespace
@@ -83,7 +83,7 @@ def test_what_the_controller_decides_the_engine_decides_too(
     out = tmp_path / "burner.json.gz"
     record(running_pods, namespace, out)
     trace = traces.load(out)
-    hpa = recorded.rules(trace, version_of(trace, out, None), out)
+    hpa = observations.rules(trace, version_of(trace, out, None), out)
     found = list(differences(trace, hpa))
     doubts = sum(tick.doubt is not None for tick in trace.ticks)
     rescales = [tick.seen.spec_replicas - tick.out.spec_replicas for tick in trace.ticks if tick.out.rescaled]

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from autoscaling import capacity_profile
-from autoscaling.cluster import costs, loads
+from autoscaling.cluster import load_reader, model_costs
 from autoscaling.cluster.games import Settings
 from autoscaling.cluster.results import GameResult
 from autoscaling.cluster.simulation import simulate
 from examples.evening.build import FOLDER, TREES
 from mesh.catalog import catalog
-from tests.autoscaling.small_worlds import track
+from tests.autoscaling.simulated_games import track
 
 EVENING = "spike:from=1500,to=4000,at=900,for=1800,length=5400"
 
@@ -23,8 +23,8 @@ def evening() -> GameResult:
     """The rush, from the profile that is kept beside the catalog."""
     game = catalog.load(Path(FOLDER / "mesh.yaml"))
     names = [("evening", "2026-11", name) for name in TREES]
-    found = costs.of_models(names, capacity_profile.load(FOLDER / "profile.json"))
-    (result,) = simulate([(game, loads.read(EVENING))], found, Settings(offers=24))
+    found = model_costs.of_models(names, capacity_profile.load(FOLDER / "profile.json"))
+    (result,) = simulate([(game, load_reader.read(EVENING))], found, Settings(offers=24))
     return result
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from autoscaling.cluster.controlling import Controlled
+from autoscaling.cluster.controller import Controlled
 from autoscaling.cluster.games import places
 from autoscaling.cluster.runs import Input
 from autoscaling.cluster.simulation import simulate
-from autoscaling.engine.reconciling import Decision
+from autoscaling.engine.reconciliation import Decision
 from autoscaling.explain import explain
 from mesh.catalog.deployment.names import model_name, supervisor_name
 from mesh.cli.hpa import explain_result, explain_trace, inputs, progress
-from mesh.cli.hpa.moments import moment_s
-from mesh.cli.hpa.told import tell_decision
+from mesh.cli.hpa.decision_output import tell_decision
+from mesh.cli.hpa.time_argument import moment_s
 from mesh.cli.main import DONE
 from mesh.errors import Misconfigured
 

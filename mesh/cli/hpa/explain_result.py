@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mesh.cli.hpa.moments import moment_s
-from mesh.cli.hpa.told import tell_decision
+from mesh.cli.hpa.decision_output import tell_decision
+from mesh.cli.hpa.time_argument import moment_s
 from mesh.cli.main import DONE
 from mesh.errors import Misconfigured
 

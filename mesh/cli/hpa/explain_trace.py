@@ -8,13 +8,13 @@ import json
 from pathlib import Path
 
 from autoscaling.explain import explain
-from autoscaling.traces import file as traces
-from autoscaling.traces import recorded
-from autoscaling.traces.file import Trace
-from autoscaling.traces.replaying import decisions
+from autoscaling.traces import observations
+from autoscaling.traces import trace_file as traces
+from autoscaling.traces.replay import decisions
+from autoscaling.traces.trace_file import Trace
 from mesh.cli import console
-from mesh.cli.hpa.moments import moment_s
 from mesh.cli.hpa.replay import version_of
+from mesh.cli.hpa.time_argument import moment_s
 from mesh.cli.main import DONE
 from mesh.errors import Misconfigured
 
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints the reasoning of the last tick at or before the time that is asked for."""
     trace = traces.load(arguments.trace)
     place = _place(trace, arguments.trace, moment_s(arguments.at, 0.0))
-    hpa = recorded.rules(trace, version_of(trace, arguments.trace, arguments.kubernetes), arguments.trace)
+    hpa = observations.rules(trace, version_of(trace, arguments.trace, arguments.kubernetes), arguments.trace)
     decision = next(itertools.islice(decisions(trace, hpa), place, None))
     lines = list(explain(hpa, decision.reasoning))
     if arguments.json:

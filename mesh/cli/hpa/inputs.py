@@ -6,7 +6,7 @@ import argparse
 import math
 
 from autoscaling import capacity_profile
-from autoscaling.cluster import costs, loads
+from autoscaling.cluster import load_reader, model_costs
 from autoscaling.cluster.games import Settings, places
 from autoscaling.cluster.load import Load
 from autoscaling.cluster.runs import Input
@@ -21,7 +21,7 @@ def read(arguments: argparse.Namespace) -> Input:
     games = list(zip(found, _loads(found, arguments.load), strict=True))
     profile = None if arguments.profile is None else capacity_profile.load(arguments.profile)
     names = [place for catalog in found for place in places(catalog)]
-    return Input(games, costs.of_models(names, profile), _settings(arguments))
+    return Input(games, model_costs.of_models(names, profile), _settings(arguments))
 
 
 def remark(arguments: argparse.Namespace) -> str:
@@ -43,7 +43,7 @@ def _loads(found: list[Catalog], texts: list[str]) -> list[Load]:
     missing = [catalog.game for catalog in found if catalog.game not in named] if not plain else []
     if missing:
         raise Misconfigured([f"--load: {missing[0]} has none; give --load {missing[0]}=LOAD, or one for all games"])
-    return [loads.read(named.get(catalog.game, plain[0] if plain else "")) for catalog in found]
+    return [load_reader.read(named.get(catalog.game, plain[0] if plain else "")) for catalog in found]
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

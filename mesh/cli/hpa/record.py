@@ -17,17 +17,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autoscaling.engine import versions
-from autoscaling.engine.reconciling import reconcile
-from autoscaling.engine.remembering import NEW
-from autoscaling.engine.rules import Hpa
-from autoscaling.recording import asking, kubectl_proxy, observing
-from autoscaling.recording.asking import Paths
+from autoscaling.engine.hpa import Hpa
+from autoscaling.engine.reconciliation import reconcile
+from autoscaling.engine.state import NEW
+from autoscaling.recording import api_objects, hpa_api, kubectl_proxy
+from autoscaling.recording.api_objects import Json, Sight
+from autoscaling.recording.hpa_api import Paths
 from autoscaling.recording.kubectl_proxy import Get, Refused
-from autoscaling.recording.noticing import Noticing
-from autoscaling.recording.observing import Json, Sight
-from autoscaling.traces import recorded
+from autoscaling.recording.tick_detection import Noticing
+from autoscaling.traces import observations
 from autoscaling.traces.current_metrics import current_metrics
-from autoscaling.traces.file import Before, RecordedFlags, Tick, TickIn, Trace
+from autoscaling.traces.trace_file import Before, RecordedFlags, Tick, TickIn, Trace
 from mesh.cli.hpa.record_options import FLAGS
 from mesh.cli.main import DONE, FAILED
 from mesh.errors import Misconfigured
@@ -72,8 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _known(get: Get, arguments: argparse.Namespace) -> _Known:
     name, namespace = arguments.name, arguments.namespace
-    server = asking.required(get, "/version", "the version of the cluster")
-    found = asking.required(get, asking.hpa_path(namespace, name), f"the HPA {name}")
+    server = hpa_api.required(get, "/version", "the version of the cluster")
+    found = hpa_api.required(get, hpa_api.hpa_path(namespace, name), f"the HPA {name}")
     release = re.match(r"v?[0-9]+\.[0-9]+(\.[0-9]+)?", server["gitVersion"])
     version = release[0].removeprefix("v") if release else server["gitVersion"]
     flags = RecordedFlags(**{flag.replace("-", "_"): getattr(arguments, flag.replace("-", "_")) for flag in FLAGS})
@@ -82,8 +82,8 @@ def _known(get: Get, arguments: argparse.Namespace) -> _Known:
         rules = versions.parse(version)
     except ValueError as error:
         raise Misconfigured([str(error)]) from None
-    hpa = recorded.rules(empty, rules, Path(name))
-    return _Known(empty, hpa, asking.find(get, namespace, name, hpa, found["spec"]["scaleTargetRef"]))
+    hpa = observations.rules(empty, rules, Path(name))
+    return _Known(empty, hpa, hpa_api.find(get, namespace, name, hpa, found["spec"]["scaleTargetRef"]))
 
 
 def _record(get: Get, known: _Known, arguments: argparse.Namespace) -> tuple[Json, list[Tick]]:
@@ -108,7 +108,7 @@ def _looks(get: Get, known: _Known, begin_s: float, end_s: float) -> Iterator[Si
     silent_s = None
     while (now_s := time.time()) < end_s:
         try:
-            sight = asking.look(get, known.paths, begin_s)
+            sight = hpa_api.look(get, known.paths, begin_s)
         except Refused as error:
             if error.status == 404:
                 _say(f"the end: {error.reason}")
@@ -130,13 +130,13 @@ def _looks(get: Get, known: _Known, begin_s: float, end_s: float) -> Iterator[Si
 
 def _fits(hpa: Hpa, seen: TickIn, status: Json) -> bool:
     """Whether what was seen comes to the metrics that the status shows."""
-    reasoning = reconcile(hpa, NEW, recorded.sight(seen, hpa)).reasoning
+    reasoning = reconcile(hpa, NEW, observations.sight(seen, hpa)).reasoning
     return current_metrics(hpa, reasoning) == (status.get("currentMetrics") or [])
 
 
 def _trace(known: _Known, first: Json, ticks: list[Tick]) -> Trace:
     """Before its first reconcile an HPA has no conditions: then nothing that the controller remembers is missing."""
-    before = Before(desired_replicas=first.get("desiredReplicas", 0), conditions=observing.conditions(first))
+    before = Before(desired_replicas=first.get("desiredReplicas", 0), conditions=api_objects.conditions(first))
     since_s = ticks[0].seen.t_s + _memory_s(known.hpa) if before.conditions else None
     update = {"before": before, "compared_from_s": since_s, "not_recorded": ("error",), "ticks": tuple(ticks)}
     return known.empty.model_copy(update=update)

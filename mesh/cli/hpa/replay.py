@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autoscaling.engine import versions
-from autoscaling.traces import file as traces
-from autoscaling.traces import recorded
-from autoscaling.traces.file import Trace
-from autoscaling.traces.replaying import Difference, compared_fields, differences, is_compared
+from autoscaling.traces import observations
+from autoscaling.traces import trace_file as traces
+from autoscaling.traces.replay import Difference, compared_fields, differences, is_compared
+from autoscaling.traces.trace_file import Trace
 from mesh.cli import console
 from mesh.cli.main import DONE, FAILED
 from mesh.errors import Misconfigured
@@ -54,7 +54,7 @@ def _replays(files: Sequence[Path], kubernetes: str | None) -> list[Replay]:
     for file in files:
         try:
             trace = traces.load(file)
-            hpa = recorded.rules(trace, version_of(trace, file, kubernetes), file)
+            hpa = observations.rules(trace, version_of(trace, file, kubernetes), file)
         except Misconfigured as error:
             faults += error.faults
         else:

@@ -11,10 +11,10 @@ from typing import Any
 
 from rich.table import Table
 
-from autoscaling.cluster import page, runs
-from autoscaling.cluster.controlling import rules
+from autoscaling.cluster import report_page, runs
+from autoscaling.cluster.controller import rules
 from autoscaling.cluster.monolith import Monolith, monolith
-from autoscaling.cluster.queueing import Floats
+from autoscaling.cluster.queueing_model import Floats
 from autoscaling.cluster.results import GameResult, Track, summary
 from autoscaling.cluster.runs import Input
 from autoscaling.explain import explain
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     first, remark = results[0], inputs.remark(arguments)
     words = reasons(what, first)
     if arguments.out is not None:
-        plot_page.write(arguments.out, page.page(first, words, remark))
+        plot_page.write(arguments.out, report_page.page(first, words, remark))
     beside = [_monolith(what, number, result) for number, result in enumerate(first)]
     if arguments.json:
         print(json.dumps([_as_json(*one, words) for one in zip(first, beside, strict=True)]))

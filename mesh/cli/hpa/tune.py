@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoscaling.tuning import frontier_page, patching, slo
+from autoscaling.tuning import catalog_patch, frontier_page, slo
 from autoscaling.tuning.search import Candidate, Point, Tuned, tune
 from mesh import plot_page
 from mesh.catalog.catalog import Catalog
@@ -49,7 +49,7 @@ def _patch(file: Path, catalog: Catalog, best: Point | None) -> str:
         return ""
     text = file.read_text(encoding="utf-8")
     changes = {name: change for name, one in best.choice.items() if (change := _change(catalog, name, one))}
-    return patching.diff(file, text, patching.patched(text, changes)) if changes else ""
+    return catalog_patch.diff(file, text, catalog_patch.patched(text, changes)) if changes else ""
 
 
 def _change(catalog: Catalog, name: str, candidate: Candidate) -> dict[str, Any]:

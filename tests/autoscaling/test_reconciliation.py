@@ -6,9 +6,9 @@ import copy
 
 import pytest
 
-from autoscaling.engine.reconciling import Decision
-from autoscaling.engine.seeing import Failed
-from tests.autoscaling.scene import cpu, decide, external, hpa, pods, samples, seen
+from autoscaling.engine.observation import Failed
+from autoscaling.engine.reconciliation import Decision
+from tests.autoscaling.builders import cpu, decide, external, hpa, pods, samples, seen
 
 
 def conditions(decision: Decision) -> dict[str, str]:

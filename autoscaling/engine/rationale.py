@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from autoscaling.engine.rules import Policy, Select
+from autoscaling.engine.hpa import Policy, Select
 
 # What became of a metric's ratio:
 Verdict = Literal[

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from autoscaling.engine.grouping import group, ready_pods
-from autoscaling.engine.reasoning import Groups
-from autoscaling.engine.rules import Flags
-from autoscaling.engine.seeing import Pod, Sample
+from autoscaling.engine.hpa import Flags
+from autoscaling.engine.observation import Pod, Sample
+from autoscaling.engine.pod_groups import group, ready_pods
+from autoscaling.engine.rationale import Groups
 
 NOW_S, SAMPLE = 1000.0, Sample(1, 995.0, 15.0)
 READY, UNREADY, MISSING, IGNORED = (

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from autoscaling.engine.reasoning import Groups
-from autoscaling.engine.rules import Flags
-from autoscaling.engine.seeing import Pod, Sample
+from autoscaling.engine.hpa import Flags
+from autoscaling.engine.observation import Pod, Sample
+from autoscaling.engine.rationale import Groups
 
 
 def group(pods: Sequence[Pod], samples: Mapping[str, Sample], is_cpu: bool, flags: Flags, now_s: float) -> Groups:

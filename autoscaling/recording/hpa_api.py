@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from autoscaling.engine.rules import Hpa, Metric
-from autoscaling.recording import observing
-from autoscaling.recording.observing import Sight, World
-from autoscaling.traces.file import Answers
+from autoscaling.engine.hpa import Hpa, Metric
+from autoscaling.recording import api_objects
+from autoscaling.recording.api_objects import Sight, World
+from autoscaling.traces.trace_file import Answers
 from mesh.errors import MeshError, Misconfigured
 
 Get = Callable[[str], Mapping[str, Any]]
@@ -63,7 +63,7 @@ def look(get: Get, paths: Paths, begin_s: float) -> Sight:
     at_s = time.time() - begin_s
     scale = get(paths.scale)["status"]
     selected = {"labelSelector": scale.get("selector", "")}
-    pods = observing.pods(get(f"{paths.pods}?{urlencode(selected)}")["items"], begin_s)
+    pods = api_objects.pods(get(f"{paths.pods}?{urlencode(selected)}")["items"], begin_s)
     answers = {one.field: _answer(get, one, selected, begin_s) for one in paths.metrics}
     world = World(scale.get("replicas", 0), pods, Answers.model_validate(answers))
     return Sight(at_s, hpa["spec"], hpa.get("status") or {}, world)
@@ -112,10 +112,10 @@ def _answer(get: Get, asked: Asked, selected: Mapping[str, str], begin_s: float)
     try:
         items = get(f"{asked.path}?{urlencode(query)}")["items"]
         if asked.field == "resource":
-            return observing.usages(items, begin_s)
+            return api_objects.usages(items, begin_s)
         if asked.field == "pods":
-            return observing.values(items, begin_s)
-        series = observing.series(items)
+            return api_objects.values(items, begin_s)
+        series = api_objects.series(items)
     except (MeshError, KeyError, ValueError):
         return None
     return series if asked.field == "external" else series[0] if series else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autoscaling.recording.noticing import CHANGED, SUPPOSED, UNFITTING, Noticing
-from autoscaling.recording.observing import Json, Sight, World
-from autoscaling.traces.file import Answers, RecordedPod, Tick, TickIn
+from autoscaling.recording.api_objects import Json, Sight, World
+from autoscaling.recording.tick_detection import CHANGED, SUPPOSED, UNFITTING, Noticing
+from autoscaling.traces.trace_file import Answers, RecordedPod, Tick, TickIn
 
 SYNC_S = 15.0
 PODS = (RecordedPod(name="one", phase="Running"),)

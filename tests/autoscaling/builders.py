@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autoscaling import spec as specs
-from autoscaling.engine.reconciling import Decision, reconcile
-from autoscaling.engine.remembering import NEW, State
-from autoscaling.engine.rules import Hpa
-from autoscaling.engine.seeing import Answer, Pod, Requests, Sample, Seen
+from autoscaling.engine.hpa import Hpa
+from autoscaling.engine.observation import Answer, Pod, Requests, Sample, Seen
+from autoscaling.engine.reconciliation import Decision, reconcile
+from autoscaling.engine.state import NEW, State
 from autoscaling.engine.versions import DEFAULT, Version
 
 LONG_AGO_S = -10_000.0

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from autoscaling.engine.reconciling import Decision, reconcile
-from autoscaling.engine.remembering import NEW
-from autoscaling.engine.rules import Hpa
-from autoscaling.engine.seeing import Answer, Failed, Seen
-from tests.autoscaling.scene import cpu, cpu_usage, custom, external, hpa, on_object, pods, samples
+from autoscaling.engine.hpa import Hpa
+from autoscaling.engine.observation import Answer, Failed, Seen
+from autoscaling.engine.reconciliation import Decision, reconcile
+from autoscaling.engine.state import NEW
+from tests.autoscaling.builders import cpu, cpu_usage, custom, external, hpa, on_object, pods, samples
 
 SYNC_S = 15.0
 METRICS = (

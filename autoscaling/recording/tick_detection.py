@@ -18,9 +18,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from autoscaling.recording import observing
-from autoscaling.recording.observing import Json, Sight
-from autoscaling.traces.file import Tick, TickIn
+from autoscaling.recording import api_objects
+from autoscaling.recording.api_objects import Json, Sight
+from autoscaling.traces.trace_file import Tick, TickIn
 
 LITTLE_S = 0.005
 CHANGED = "pods or metrics changed about then: this is the look that fits the status"
@@ -76,7 +76,7 @@ class Noticing:
         if not after.get("conditions") or _without_scale(after):
             return []
         views = [_view(at_s, one, after) for one in around]
-        seen, out = views[0], observing.decided(before, after)
+        seen, out = views[0], api_objects.decided(before, after)
         if not all(_alike(seen, one, out.rescaled) for one in views[1:]):
             fitting = [one for one in views if self._fits(one, after)]
             seen = fitting[0] if fitting else seen

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
-from autoscaling.engine import per_pod, totals
-from autoscaling.engine.failing import MetricFailed, no_container, not_fetched, sentence
-from autoscaling.engine.reasoning import Proposal, Unknown
-from autoscaling.engine.rules import Hpa, Metric
-from autoscaling.engine.seeing import Answer, Failed, LacksContainer, Sample, Seen
+from autoscaling.engine import object_and_external, per_pod
+from autoscaling.engine.hpa import Hpa, Metric
+from autoscaling.engine.metric_errors import MetricFailed, no_container, not_fetched, sentence
+from autoscaling.engine.observation import Answer, Failed, LacksContainer, Sample, Seen
+from autoscaling.engine.rationale import Proposal, Unknown
 
 _FAILED_REASONS = {
     "Resource": "FailedGetResourceMetric",
@@ -64,9 +64,9 @@ def _propose(metric: Metric, hpa: Hpa, seen: Seen, answer: Answer) -> Proposal:
         if isinstance(answer, LacksContainer):
             raise no_container(metric, hpa.namespace, answer.pod)
         if metric.kind == "Object":
-            return totals.propose_for_object(metric, hpa, seen, cast(int, answer))
+            return object_and_external.propose_for_object(metric, hpa, seen, cast(int, answer))
         if metric.kind == "External":
-            return totals.propose_for_external(metric, hpa, seen, cast(Sequence[int], answer))
+            return object_and_external.propose_for_external(metric, hpa, seen, cast(Sequence[int], answer))
         return per_pod.propose(metric, hpa, seen, cast(Mapping[str, Sample], answer))
     except MetricFailed as failure:
         return Unknown(sentence(metric, str(failure)))

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from autoscaling.cluster.controlling import Controlled
+from autoscaling.cluster.controller import Controlled
 from autoscaling.cluster.ensemble import SAMPLES, Step
 from autoscaling.cluster.games import GameWorld
-from autoscaling.cluster.queueing import Floats
+from autoscaling.cluster.queueing_model import Floats
 from autoscaling.cluster.results import EDGES_S, GameResult, Track
-from autoscaling.cluster.supervision import Supervision
-from autoscaling.engine.rules import Hpa
+from autoscaling.cluster.supervisor_costs import Supervision
+from autoscaling.engine.hpa import Hpa
 
 _SHARES = (0.5, 0.95, 0.99)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from autoscaling.engine.reasoning import Recommended
-from autoscaling.engine.rules import Direction
+from autoscaling.engine.hpa import Direction
+from autoscaling.engine.rationale import Recommended
 
 
 class Event(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autoscaling.engine.rules import Metric
+from autoscaling.engine.hpa import Metric
 
 
 class MetricFailed(Exception):

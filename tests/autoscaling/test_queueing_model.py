@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autoscaling.cluster.costs import ASSUMED
 from autoscaling.cluster.games import Settings
-from autoscaling.cluster.queueing import delay_probability
+from autoscaling.cluster.model_costs import ASSUMED
+from autoscaling.cluster.queueing_model import delay_probability
 from loadtest import arrivals
 from loadtest.simulated.limit import ideal_latencies_s
 from loadtest.workloads import S15
-from tests.autoscaling.small_worlds import catalog, run
+from tests.autoscaling.simulated_games import catalog, run
 
 SECONDS = 1800
 WITHIN = 0.15

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from autoscaling import spec
-from autoscaling.engine.rules import Flags, Hpa, Metric
-from autoscaling.engine.seeing import Answer, Failed, LacksContainer, Pod, Requests, Sample, Seen
+from autoscaling.engine.hpa import Flags, Hpa, Metric
+from autoscaling.engine.observation import Answer, Failed, LacksContainer, Pod, Requests, Sample, Seen
 from autoscaling.engine.versions import Version
-from autoscaling.traces.file import Answers, RecordedPod, TickIn, Trace, Usage
+from autoscaling.traces.trace_file import Answers, RecordedPod, TickIn, Trace, Usage
 from mesh.errors import Misconfigured
 
 _FAILED = Failed("down")  # what the API said is not in a trace

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from autoscaling.engine.integers import ceil_int32, truncated_int32
-from autoscaling.engine.reasoning import Allowance, Limited
-from autoscaling.engine.remembering import Event, State
-from autoscaling.engine.rules import Behavior, Direction, Hpa, Policy
+from autoscaling.engine.go_arithmetic import ceil_int32, truncated_int32
+from autoscaling.engine.hpa import Behavior, Direction, Hpa, Policy
+from autoscaling.engine.rationale import Allowance, Limited
+from autoscaling.engine.state import Event, State
 
 _WITHIN = "DesiredWithinRange"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autoscaling.cluster import loads
-from autoscaling.cluster.costs import ASSUMED, ModelCosts
+from autoscaling.cluster import load_reader
 from autoscaling.cluster.games import Place, Settings, places
+from autoscaling.cluster.model_costs import ASSUMED, ModelCosts
 from autoscaling.cluster.results import GameResult, Track
 from autoscaling.cluster.simulation import simulate
 from mesh.catalog.catalog import Catalog
@@ -33,7 +33,7 @@ def costs_of(found: Catalog, cost: ModelCosts = ASSUMED) -> dict[Place, ModelCos
 
 def run(found: Catalog, load: str, settings: Settings = Settings(), cost: ModelCosts = ASSUMED) -> GameResult:  # noqa: B008
     """What becomes of one game."""
-    (result,) = simulate([(found, loads.read(load))], costs_of(found, cost), settings)
+    (result,) = simulate([(found, load_reader.read(load))], costs_of(found, cost), settings)
     return result
 
 

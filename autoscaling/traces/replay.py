@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autoscaling.engine.reconciling import Decision, reconcile
-from autoscaling.engine.remembering import NEW, Condition
-from autoscaling.engine.rules import Hpa
+from autoscaling.engine.hpa import Hpa
+from autoscaling.engine.reconciliation import Decision, reconcile
+from autoscaling.engine.state import NEW, Condition
 from autoscaling.traces.current_metrics import current_metrics
-from autoscaling.traces.file import Tick, TickOut, Trace
-from autoscaling.traces.recorded import sights
+from autoscaling.traces.observations import sights
+from autoscaling.traces.trace_file import Tick, TickOut, Trace
 
 FIELDS = ("spec_replicas", "rescaled", "desired_replicas", "conditions", "current_metrics", "error")
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from autoscaling.engine.failing import MetricFailed
-from autoscaling.engine.seeing import Pod
+from autoscaling.engine.metric_errors import MetricFailed
+from autoscaling.engine.observation import Pod
 
 
 def requests_m(pods: Sequence[Pod], resource: str, container: str) -> Mapping[str, int]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from autoscaling.engine.reasoning import Unknown
-from autoscaling.engine.seeing import Failed
+from autoscaling.engine.observation import Failed
+from autoscaling.engine.rationale import Unknown
 from autoscaling.engine.versions import parse
 from autoscaling.traces.current_metrics import current_metrics
-from tests.autoscaling.scene import decide, external, hpa, on_object, pods, proposed, seen
+from tests.autoscaling.builders import decide, external, hpa, on_object, pods, proposed, seen
 
 
 def test_a_value_for_all_pods_multiplies_the_ready_ones() -> None:

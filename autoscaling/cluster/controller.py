@@ -9,10 +9,10 @@ from typing import Any
 
 from autoscaling import spec
 from autoscaling.cluster.pods import Fleet
-from autoscaling.engine.reconciling import Decision, reconcile
-from autoscaling.engine.remembering import NEW, State
-from autoscaling.engine.rules import Hpa, Metric
-from autoscaling.engine.seeing import Answer, Failed, Sample, Seen
+from autoscaling.engine.hpa import Hpa, Metric
+from autoscaling.engine.observation import Answer, Failed, Sample, Seen
+from autoscaling.engine.reconciliation import Decision, reconcile
+from autoscaling.engine.state import NEW, State
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.deployment.autoscalers import Autoscaler, autoscalers
 from mesh.errors import Misconfigured

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from autoscaling.engine.reasoning import Recommended
-from autoscaling.engine.rules import Behavior, Direction
-from autoscaling.engine.stabilizing import Kept, stabilize, stabilize_down
+from autoscaling.engine.hpa import Behavior, Direction
+from autoscaling.engine.rationale import Recommended
+from autoscaling.engine.stabilization import Kept, stabilize, stabilize_down
 
 
 def kept(**at_s: int) -> Kept:

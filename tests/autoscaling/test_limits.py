@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoscaling.engine.limiting import limit, limit_by_default
-from autoscaling.engine.reasoning import Limited
-from autoscaling.engine.remembering import NEW, Event, State, happened
-from autoscaling.engine.rules import Direction, Policy
-from tests.autoscaling.scene import cpu, hpa
+from autoscaling.engine.hpa import Direction, Policy
+from autoscaling.engine.limits import limit, limit_by_default
+from autoscaling.engine.rationale import Limited
+from autoscaling.engine.state import NEW, Event, State, happened
+from tests.autoscaling.builders import cpu, hpa
 
 NOW_S = 1000.0
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from autoscaling.traces.file import Answers, RecordedPod, TickOut, Usage, Value
+from autoscaling.traces.trace_file import Answers, RecordedPod, TickOut, Usage, Value
 from mesh.catalog import quantities
 
 Json = Mapping[str, Any]

@@ -5,9 +5,9 @@ Source: horizontal.go, `stabilizeRecommendation` and `stabilizeRecommendationWit
 
 from __future__ import annotations
 
-from autoscaling.engine.reasoning import Recommended, Stabilized
-from autoscaling.engine.remembering import recorded
-from autoscaling.engine.rules import Behavior
+from autoscaling.engine.hpa import Behavior
+from autoscaling.engine.rationale import Recommended, Stabilized
+from autoscaling.engine.state import recorded
 
 Kept = tuple[Recommended, ...]
 

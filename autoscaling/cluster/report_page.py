@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autoscaling.cluster.queueing import Floats
+from autoscaling.cluster.queueing_model import Floats
 from autoscaling.cluster.results import GameResult, Track
 from mesh import plot_page
 

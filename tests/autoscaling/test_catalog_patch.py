@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from autoscaling.tuning.patching import diff, patched
+from autoscaling.tuning.catalog_patch import diff, patched
 from mesh.errors import Misconfigured
 
 TEXT = """\

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from autoscaling.engine.reasoning import Limited, PerPod, Proposal, Reasoning, Share, Stabilized, Unknown, Whole
-from autoscaling.engine.rules import Hpa, Metric, Tolerance
+from autoscaling.engine.hpa import Hpa, Metric, Tolerance
+from autoscaling.engine.rationale import Limited, PerPod, Proposal, Reasoning, Share, Stabilized, Unknown, Whole
 
 
 def added_up(hpa: Hpa, reasoning: Reasoning) -> int:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from autoscaling.engine.limiting import limit, limit_by_default
-from autoscaling.engine.proposing import Proposed, propose
-from autoscaling.engine.reasoning import Limited, Path, Proposal, Reasoning, Recommended, Stabilized
-from autoscaling.engine.remembering import Condition, State, happened, with_conditions
-from autoscaling.engine.rules import Hpa
-from autoscaling.engine.seeing import Seen
-from autoscaling.engine.stabilizing import stabilize, stabilize_down
+from autoscaling.engine.hpa import Hpa
+from autoscaling.engine.limits import limit, limit_by_default
+from autoscaling.engine.observation import Seen
+from autoscaling.engine.proposals import Proposed, propose
+from autoscaling.engine.rationale import Limited, Path, Proposal, Reasoning, Recommended, Stabilized
+from autoscaling.engine.stabilization import stabilize, stabilize_down
+from autoscaling.engine.state import Condition, State, happened, with_conditions
 
 _SCALE_READ = Condition("AbleToScale", "True", "SucceededGetScale")
 _RESCALED = Condition("AbleToScale", "True", "SucceededRescale")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from autoscaling.engine.failing import MetricFailed, nothing_returned
-from autoscaling.engine.grouping import ready_pods
-from autoscaling.engine.integers import MAX_INT32, MAX_INT64, ceil_int32, ceil_int64, ratio
-from autoscaling.engine.reasoning import Split, Whole
-from autoscaling.engine.rules import Hpa, Metric
-from autoscaling.engine.seeing import Seen
+from autoscaling.engine.go_arithmetic import MAX_INT32, MAX_INT64, ceil_int32, ceil_int64, ratio
+from autoscaling.engine.hpa import Hpa, Metric
+from autoscaling.engine.metric_errors import MetricFailed, nothing_returned
+from autoscaling.engine.observation import Seen
+from autoscaling.engine.pod_groups import ready_pods
+from autoscaling.engine.rationale import Split, Whole
 
 
 def propose_for_object(metric: Metric, hpa: Hpa, seen: Seen, value_m: int) -> Whole | Split:

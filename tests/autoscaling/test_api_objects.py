@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from autoscaling.recording import observing
-from autoscaling.traces.file import RecordedPod, Usage, Value
+from autoscaling.recording import api_objects
+from autoscaling.traces.trace_file import RecordedPod, Usage, Value
 
 BEGIN_S = datetime(2026, 11, 25, 15, 4, 0, tzinfo=UTC).timestamp()
 POD: dict[str, Any] = {
@@ -58,7 +58,7 @@ STATUS: dict[str, Any] = {
 
 
 def test_a_pod_has_the_requests_of_what_runs_beside_it() -> None:
-    assert observing.pods([POD], BEGIN_S) == (
+    assert api_objects.pods([POD], BEGIN_S) == (
         RecordedPod(
             name="burner-59cf5856bf-jbkg7",
             phase="Running",
@@ -75,13 +75,13 @@ def test_a_pod_has_the_requests_of_what_runs_beside_it() -> None:
 )
 def test_readiness_is_true_false_or_unknown(status: str, ready: bool | None, since_s: float) -> None:
     condition = {"type": "Ready", "status": status, "lastTransitionTime": "2026-11-25T15:04:14Z"}
-    (pod,) = observing.pods([{**POD, "status": {"phase": "Running", "conditions": [condition]}}], BEGIN_S)
+    (pod,) = api_objects.pods([{**POD, "status": {"phase": "Running", "conditions": [condition]}}], BEGIN_S)
     assert (pod.ready, pod.ready_since_s) == (ready, since_s)
 
 
 def test_a_pod_that_nobody_has_looked_at_yet_is_pending_without_a_condition() -> None:
     metadata = {"name": "new", "deletionTimestamp": "2026-11-25T15:04:20Z"}
-    (pod,) = observing.pods([{"metadata": metadata, "spec": {"containers": [{"name": "burner"}]}}], BEGIN_S)
+    (pod,) = api_objects.pods([{"metadata": metadata, "spec": {"containers": [{"name": "burner"}]}}], BEGIN_S)
     assert pod == RecordedPod(name="new", phase="Pending", deleting=True)
 
 
@@ -96,20 +96,20 @@ def usage(**cpu: str | None) -> dict[str, Any]:
 
 
 def test_usage_is_rounded_up_and_a_pod_without_the_cpu_of_a_container_is_left_out() -> None:
-    found = observing.usages([usage(burner="7996752n"), usage(burner="5m", bare=None)], BEGIN_S)
+    found = api_objects.usages([usage(burner="7996752n"), usage(burner="5m", bare=None)], BEGIN_S)
     assert found == {"burner": Usage(usage_m={"burner": 8}, at_s=45.0, window_s=60.5)}
 
 
 def test_a_custom_metric_without_a_window_is_a_minutes() -> None:
     item = {"describedObject": {"name": "one"}, "timestamp": "2026-11-25T15:04:45Z", "value": "1500m"}
-    assert observing.values([item, {**item, "describedObject": {"name": "two"}, "windowSeconds": 30}], BEGIN_S) == {
+    assert api_objects.values([item, {**item, "describedObject": {"name": "two"}, "windowSeconds": 30}], BEGIN_S) == {
         "one": Value(value_m=1500, at_s=45.0, window_s=60.0),
         "two": Value(value_m=1500, at_s=45.0, window_s=30.0),
     }
 
 
 def test_a_status_tells_what_was_decided() -> None:
-    found = observing.decided({}, STATUS)
+    found = api_objects.decided({}, STATUS)
     assert (found.spec_replicas, found.desired_replicas, found.rescaled, found.error) == (1, 1, False, None)
     assert found.conditions == ({"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale"},)
     assert found.current_metrics == tuple(STATUS["currentMetrics"])
@@ -122,8 +122,8 @@ def test_a_rescale_is_one_that_was_not_told_of_before() -> None:
         "lastScaleTime": "2026-11-25T15:05:00Z",
         "conditions": [{"type": "AbleToScale", "status": "True", "reason": "SucceededRescale"}],
     }
-    assert (observing.decided(STATUS, rescaled).spec_replicas, observing.decided(STATUS, rescaled).rescaled) == (
+    assert (api_objects.decided(STATUS, rescaled).spec_replicas, api_objects.decided(STATUS, rescaled).rescaled) == (
         3,
         True,
     )
-    assert observing.decided(rescaled, {**rescaled, "currentReplicas": 3}).rescaled is False
+    assert api_objects.decided(rescaled, {**rescaled, "currentReplicas": 3}).rescaled is False
