@@ -1,4 +1,4 @@
-"""What a model costs: time and CPU of a message by its rows, a start, memory; from a capacity profile, or assumed."""
+"""The costs of a model: time and CPU of a message by its rows, start time, memory; measured or assumed."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ import numpy as np
 from autoscaling.capacity_profile import Batch, ModelProfile, Profile
 from mesh.errors import Misconfigured
 
+ModelKey = tuple[str, str, str]  # game, version, model
 Z95 = 1.6449  # of the normal distribution: a lognormal's p95 is exp(1.6449 sigma) times its median
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCosts:
-    """Of one model, on a whole core. A message of m rows keeps a replica for `base_s` + m x `row_s`, its loop included.
+    """The costs of one model on a whole core.
 
-    `way_s` is what the round trip takes beside, without keeping it. `variability`: the variance of the time over the
-    square of its mean.
+    A message of m rows occupies a replica for `base_s` + m x `row_s`, including the replica's event loop.
+    `transport_s` is the rest of the round trip, during which the replica is free. `variability` is the variance of the
+    service time divided by the square of its mean.
     """
 
     base_s: float
     row_s: float
-    way_s: float
+    transport_s: float
     variability: float
     message_cpu_s: float
     row_cpu_s: float
@@ -33,11 +35,11 @@ class ModelCosts:
     memory_mb: float
 
 
-# Where nothing was measured: 500 trees of 63 leaves, as docs/performance.md has them on two cores.
+# Without a profile: 500 trees of 63 leaves, measured on two cores (docs/performance.md).
 ASSUMED = ModelCosts(
     base_s=0.0004,
     row_s=0.0001,
-    way_s=0.0006,
+    transport_s=0.0006,
     variability=0.05,
     message_cpu_s=0.0004,
     row_cpu_s=0.0001,
@@ -47,31 +49,29 @@ ASSUMED = ModelCosts(
 )
 
 
-def of_models(
-    names: Iterable[tuple[str, str, str]], profile: Profile | None
-) -> Mapping[tuple[str, str, str], ModelCosts]:
-    """By (game, version, model); raises Misconfigured naming every model that the profile lacks."""
-    wanted = list(names)
+def costs_by_model(keys: Iterable[ModelKey], profile: Profile | None) -> Mapping[ModelKey, ModelCosts]:
+    """Returns the costs of each model; raises Misconfigured with the models that the profile lacks."""
+    wanted = list(keys)
     if profile is None:
         return dict.fromkeys(wanted, ASSUMED)
     known = {(one.game, one.version, one.name): one for one in profile.models.values()}
-    missing = [name for name in wanted if name not in known]
+    missing = [key for key in wanted if key not in known]
     if missing:
-        first = ", ".join("/".join(name) for name in missing[:3]) + (" and others" if len(missing) > 3 else "")
+        first = ", ".join("/".join(key) for key in missing[:3]) + (" and others" if len(missing) > 3 else "")
         raise Misconfigured([f"--profile: has no {first}; measure all models: python -m loadtest profile --all"])
-    return {name: measured(known[name]) for name in wanted}
+    return {key: from_profile(known[key]) for key in wanted}
 
 
-def measured(profile: ModelProfile) -> ModelCosts:
-    """What a profile says, with lines through what it measured at several batch sizes."""
+def from_profile(profile: ModelProfile) -> ModelCosts:
+    """Returns the costs from a profile; fits lines to its measurements at several batch sizes."""
     rows = [batch.rows for batch in profile.batches]
     message_cpu_s, row_cpu_s = _line(rows, [batch.cpu_us_per_row * batch.rows / 1e6 for batch in profile.batches])
     base_s, row_s = _line(rows, [batch.rows / batch.rows_per_s for batch in profile.batches])
-    ways_s = [batch.round_trip_p50_ms / 1e3 - base_s - row_s * batch.rows for batch in profile.batches]
+    transports_s = [batch.round_trip_p50_ms / 1e3 - base_s - row_s * batch.rows for batch in profile.batches]
     return ModelCosts(
         base_s=base_s,
         row_s=row_s,
-        way_s=max(0.0, float(np.median(ways_s))),
+        transport_s=max(0.0, float(np.median(transports_s))),
         variability=float(np.median([_variability(batch) for batch in profile.batches])),
         message_cpu_s=message_cpu_s,
         row_cpu_s=row_cpu_s,
@@ -82,13 +82,13 @@ def measured(profile: ModelProfile) -> ModelCosts:
 
 
 def _variability(batch: Batch) -> float:
-    """Of a lognormal with that median and p95."""
+    """The variability of a lognormal distribution with the median and p95 of `batch`."""
     sigma = math.log(max(batch.predict_p95_ms / batch.predict_p50_ms, 1.0)) / Z95
     return math.expm1(sigma**2)
 
 
 def _line(rows: Sequence[int], seconds: Sequence[float]) -> tuple[float, float]:
-    """Offset and slope of the line that misses `seconds` least, each miss relative to its own; neither below 0."""
+    """Offset and slope of the least-squares line through `seconds`, by relative errors; neither is below 0."""
     if len(rows) == 1:
         return 0.0, seconds[0] / rows[0]
     count, taken = np.array(rows, dtype=float), np.array(seconds)

@@ -1,4 +1,4 @@
-"""An HPA with every default filled in, and the controller's flags: what a decision goes by."""
+"""An HPA with all defaults filled in, and the flags of the controller."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Select = Literal["Max", "Min", "Disabled"]
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """The controller's flags. Source: pkg/controller/podautoscaler/config/v1alpha1/defaults.go"""
+    """The flags of the controller. Source: pkg/controller/podautoscaler/config/v1alpha1/defaults.go"""
 
     sync_s: float = 15.0
     tolerance: float = 0.1
@@ -24,14 +24,14 @@ class Flags:
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far from 1 a ratio may be before anything happens; `symmetrical` is the rule up to 1.32."""
+    """The distance of a ratio from 1 that causes no change; `symmetrical` is the rule up to Kubernetes 1.32."""
 
     up: float
     down: float
     symmetrical: bool = False
 
     def holds(self, ratio: float) -> bool:
-        """Whether `ratio` is near enough to 1; not a number never is."""
+        """Returns whether `ratio` is within the tolerance; NaN never is."""
         if self.symmetrical:
             return abs(1.0 - ratio) <= self.up
         return (1.0 - self.down) <= ratio <= (1.0 + self.up)
@@ -39,7 +39,7 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric and its target: `amount` is percent of the request (Utilization) or thousandths."""
+    """One metric and its target. `amount` is in percent of the request (Utilization), otherwise in thousandths."""
 
     kind: Kind
     name: str
@@ -47,12 +47,12 @@ class Metric:
     amount: int
     container: str = ""
     selector: Mapping[str, Any] | None = field(default=None, hash=False)
-    described: Mapping[str, Any] | None = field(default=None, hash=False)
+    described_object: Mapping[str, Any] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How far one direction may go within the last `period_s`."""
+    """A scaling policy: the maximum change of the replicas within `period_s`."""
 
     type: Literal["Pods", "Percent"]
     value: int
@@ -60,8 +60,8 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Direction:
-    """How one direction is slowed down."""
+class ScalingRules:
+    """The scaling rules of one direction: stabilisation window and policies."""
 
     window_s: float
     select: Select
@@ -69,21 +69,21 @@ class Direction:
 
     @property
     def longest_period_s(self) -> int:
-        """After it, an event counts for no policy of this direction."""
+        """The longest period of all policies; no policy counts an older event."""
         return max((policy.period_s for policy in self.policies), default=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Behavior:
-    """Both directions; an HPA without any goes by older rules."""
+    """The scaling rules of both directions. Older rules apply to an HPA without a behavior."""
 
-    up: Direction
-    down: Direction
+    up: ScalingRules
+    down: ScalingRules
 
 
 @dataclass(frozen=True, slots=True)
 class Hpa:
-    """All that one HPA's decisions depend on. `reference` names the scaled object in errors."""
+    """All settings that the decisions of one HPA depend on. `reference` names the scaled object in errors."""
 
     min_replicas: int
     max_replicas: int

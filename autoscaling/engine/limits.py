@@ -1,4 +1,4 @@
-"""How far one decision may go: policies, and min and max.
+"""Limits of one decision: scaling policies, minReplicas and maxReplicas.
 
 Source: horizontal.go, `convertDesiredReplicasWithRules`, `convertDesiredReplicasWithBehaviorRate`,
 `calculateScaleUpLimitWithScalingRules`, `calculateScaleDownLimitWithBehaviors`
@@ -9,81 +9,85 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autoscaling.engine.go_arithmetic import ceil_int32, truncated_int32
-from autoscaling.engine.hpa import Behavior, Direction, Hpa, Policy
-from autoscaling.engine.rationale import Allowance, Limited
-from autoscaling.engine.state import Event, State
+from autoscaling.engine.hpa import Behavior, Hpa, Policy, ScalingRules
+from autoscaling.engine.rationale import AppliedLimits, PolicyLimit
+from autoscaling.engine.state import ScaleEvent, State
 
 _WITHIN = "DesiredWithinRange"
 
 
-def limit_by_default(hpa: Hpa, wanted: int, current: int) -> Limited:
-    """Without a behavior: at most double (but 4) each time, down at once."""
+def limit_without_behavior(hpa: Hpa, wanted: int, current: int) -> AppliedLimits:
+    """Limits an HPA without a behavior: up at most to double or to 4, down without a limit."""
     fastest = max(2 * current, 4)
-    most, reason = hpa.max_replicas, "TooManyReplicas"
-    if most > fastest:
-        most, reason = fastest, "ScaleUpLimit"
+    upper, reason = hpa.max_replicas, "TooManyReplicas"
+    if upper > fastest:
+        upper, reason = fastest, "ScaleUpLimit"
     if wanted < hpa.min_replicas:
-        return Limited(wanted, current, None, (), hpa.min_replicas, hpa.min_replicas, "TooFewReplicas")
-    if wanted > most:
-        return Limited(wanted, current, None, (), most, most, reason)
-    return Limited(wanted, current, None, (), None, wanted, _WITHIN)
+        return AppliedLimits(wanted, current, None, (), hpa.min_replicas, hpa.min_replicas, "TooFewReplicas")
+    if wanted > upper:
+        return AppliedLimits(wanted, current, None, (), upper, upper, reason)
+    return AppliedLimits(wanted, current, None, (), None, wanted, _WITHIN)
 
 
-def limit(hpa: Hpa, behavior: Behavior, state: State, wanted: int, current: int, now_s: float) -> Limited:
-    """With a behavior: as far as the policies of the direction allow."""
+def limit(hpa: Hpa, behavior: Behavior, state: State, wanted: int, current: int, now_s: float) -> AppliedLimits:
+    """Limits an HPA with a behavior: applies the policies of the direction."""
     if wanted > current:
         return _limit_up(behavior.up, hpa.max_replicas, state, wanted, current, now_s)
     if wanted < current:
         return _limit_down(behavior.down, hpa.min_replicas, state, wanted, current, now_s)
-    return Limited(wanted, current, None, (), None, wanted, _WITHIN)
+    return AppliedLimits(wanted, current, None, (), None, wanted, _WITHIN)
 
 
-def _limit_up(up: Direction, most: int, state: State, wanted: int, current: int, now_s: float) -> Limited:
-    allowances = _allowances(up, state, current, now_s, _reach_up)
-    widest = min if up.select == "Min" else max
-    # Others may have scaled too: what is there already is never taken back by a limit.
-    reach = max(current, widest((one.limit for one in allowances), default=current))
-    bound, reason = (reach, "ScaleUpLimit") if most > reach else (most, "TooManyReplicas")
+def _limit_up(
+    up: ScalingRules, max_replicas: int, state: State, wanted: int, current: int, now_s: float
+) -> AppliedLimits:
+    policies = _policy_limits(up, state, current, now_s, _highest)
+    select = min if up.select == "Min" else max
+    # Others may have scaled up too: a limit never removes existing replicas.
+    allowed = max(current, select((one.limit for one in policies), default=current))
+    bound, reason = (allowed, "ScaleUpLimit") if max_replicas > allowed else (max_replicas, "TooManyReplicas")
     if wanted > bound:
-        return Limited(wanted, current, up.select, allowances, bound, bound, reason)
-    return Limited(wanted, current, up.select, allowances, bound, wanted, _WITHIN)
+        return AppliedLimits(wanted, current, up.select, policies, bound, bound, reason)
+    return AppliedLimits(wanted, current, up.select, policies, bound, wanted, _WITHIN)
 
 
-def _limit_down(down: Direction, least: int, state: State, wanted: int, current: int, now_s: float) -> Limited:
-    allowances = _allowances(down, state, current, now_s, _reach_down)
-    widest = max if down.select == "Min" else min
-    reach = min(current, widest((one.limit for one in allowances), default=current))
-    bound, reason = (reach, "ScaleDownLimit") if least < reach else (least, "TooFewReplicas")
+def _limit_down(
+    down: ScalingRules, min_replicas: int, state: State, wanted: int, current: int, now_s: float
+) -> AppliedLimits:
+    policies = _policy_limits(down, state, current, now_s, _lowest)
+    select = max if down.select == "Min" else min
+    allowed = min(current, select((one.limit for one in policies), default=current))
+    bound, reason = (allowed, "ScaleDownLimit") if min_replicas < allowed else (min_replicas, "TooFewReplicas")
     if wanted < bound:
-        return Limited(wanted, current, down.select, allowances, bound, bound, reason)
-    return Limited(wanted, current, down.select, allowances, bound, wanted, _WITHIN)
+        return AppliedLimits(wanted, current, down.select, policies, bound, bound, reason)
+    return AppliedLimits(wanted, current, down.select, policies, bound, wanted, _WITHIN)
 
 
-def _allowances(
-    direction: Direction, state: State, current: int, now_s: float, reach: Callable[[Policy, int], int]
-) -> tuple[Allowance, ...]:
-    """What each policy allows, by the rescales of both directions; none at all for a disabled direction."""
+def _policy_limits(
+    rules: ScalingRules, state: State, current: int, now_s: float, limit_of: Callable[[Policy, int], int]
+) -> tuple[PolicyLimit, ...]:
+    """The limit of each policy; it counts the rescales of both directions. A disabled direction has no limits."""
     found = []
-    for policy in direction.policies if direction.select != "Disabled" else ():
+    for policy in rules.policies if rules.select != "Disabled" else ():
         since_s = now_s - policy.period_s
-        added, removed = _changed(state.ups, since_s), _changed(state.downs, since_s)
+        added, removed = _changed(state.scale_ups, since_s), _changed(state.scale_downs, since_s)
         start = current - added + removed
-        found.append(Allowance(policy, added, removed, start, reach(policy, start)))
+        found.append(PolicyLimit(policy, added, removed, start, limit_of(policy, start)))
     return tuple(found)
 
 
-def _changed(events: tuple[Event, ...], since_s: float) -> int:
+def _changed(events: tuple[ScaleEvent, ...], since_s: float) -> int:
     return sum(event[0] for event in events if event[1] > since_s)
 
 
-def _reach_up(policy: Policy, start: int) -> int:
+def _highest(policy: Policy, start: int) -> int:
     if policy.type == "Pods":
         return start + policy.value
-    # Rounded up: else a small number could never grow.
+    # Rounded up: otherwise a small number of replicas could never grow.
     return ceil_int32(float(start) * (1 + float(policy.value) / 100))
 
 
-def _reach_down(policy: Policy, start: int) -> int:
+def _lowest(policy: Policy, start: int) -> int:
     if policy.type == "Pods":
         return start - policy.value
     return truncated_int32(float(start) * (1 - float(policy.value) / 100))

@@ -1,4 +1,4 @@
-"""What the controller says of a metric that gave no proposal, in its own words.
+"""Errors of metrics, with the wording of the HPA controller.
 
 Source: horizontal.go, `computeStatusFor...Metric` and `computeReplicasForMetric`; metrics/client.go
 """
@@ -11,8 +11,8 @@ from typing import Any
 from autoscaling.engine.hpa import Metric
 
 
-class MetricFailed(Exception):
-    """A metric gives no proposal; the text is what its calculation says."""
+class MetricError(Exception):
+    """A metric gives no proposal; the text is the error of its calculation."""
 
 
 _APIS = {
@@ -24,24 +24,24 @@ _APIS = {
 }
 
 
-def not_fetched(metric: Metric, namespace: str, text: str) -> MetricFailed:
-    """The API gave an error."""
-    return _no_metric(metric, namespace, f"unable to fetch metrics from {_APIS[metric.kind]}: {text}")
+def fetch_failed(metric: Metric, namespace: str, text: str) -> MetricError:
+    """The API returned the error `text`."""
+    return _unavailable(metric, namespace, f"unable to fetch metrics from {_APIS[metric.kind]}: {text}")
 
 
-def nothing_returned(metric: Metric, namespace: str) -> MetricFailed:
-    """The API gave an empty list, which is an error and not zero."""
-    return _no_metric(metric, namespace, f"no metrics returned from {_APIS[metric.kind]}")
+def no_metrics_returned(metric: Metric, namespace: str) -> MetricError:
+    """The API returned an empty list; the controller treats this as an error, not as zero."""
+    return _unavailable(metric, namespace, f"no metrics returned from {_APIS[metric.kind]}")
 
 
-def no_container(metric: Metric, namespace: str, pod: str) -> MetricFailed:
-    """A pod's metrics lack the container that the metric is of."""
+def container_missing(metric: Metric, namespace: str, pod: str) -> MetricError:
+    """The metrics of `pod` do not have the container of the metric."""
     text = f"container {metric.container} not present in metrics for pod {namespace}/{pod}"
-    return _no_metric(metric, namespace, f"failed to get container metrics: {text}")
+    return _unavailable(metric, namespace, f"failed to get container metrics: {text}")
 
 
-def sentence(metric: Metric, text: str) -> str:
-    """`text` of a calculation as the controller's sentence about `metric`."""
+def status_message(metric: Metric, text: str) -> str:
+    """Returns the controller's message about `metric` for the error `text` of its calculation."""
     if metric.kind in ("Resource", "ContainerResource"):
         what = "usage" if metric.target == "AverageValue" else "utilization"
         subject = f"{metric.container} container" if metric.container else f"{metric.name} resource"
@@ -55,22 +55,21 @@ def sentence(metric: Metric, text: str) -> str:
     return f"failed to get {metric.name} external metric value: failed to get {inner}: {text}"
 
 
-def _no_metric(metric: Metric, namespace: str, text: str) -> MetricFailed:
+def _unavailable(metric: Metric, namespace: str, text: str) -> MetricError:
     if metric.kind == "Pods":
-        return MetricFailed(f"unable to get metric {metric.name}: {text}")
+        return MetricError(f"unable to get metric {metric.name}: {text}")
     if metric.kind == "Object":
-        described = metric.described or {}
+        described = metric.described_object or {}
         place = f"{described.get('kind')} on {namespace} {described.get('name')}"
-        return MetricFailed(f"unable to get metric {metric.name}: {place}/{text}")
+        return MetricError(f"unable to get metric {metric.name}: {place}/{text}")
     if metric.kind == "External":
-        return MetricFailed(
-            f"unable to get external metric {namespace}/{metric.name}/{_shown(metric.selector)}: {text}"
-        )
-    return MetricFailed(f"unable to get metrics for resource {metric.name}: {text}")
+        selector = _go_selector(metric.selector)
+        return MetricError(f"unable to get external metric {namespace}/{metric.name}/{selector}: {text}")
+    return MetricError(f"unable to get metrics for resource {metric.name}: {text}")
 
 
-def _shown(selector: Mapping[str, Any] | None) -> str:
-    """As Go prints a LabelSelector."""
+def _go_selector(selector: Mapping[str, Any] | None) -> str:
+    """Formats a LabelSelector as Go prints it."""
     if selector is None:
         return "nil"
     labels = "".join(f"{key}: {value}," for key, value in sorted((selector.get("matchLabels") or {}).items()))

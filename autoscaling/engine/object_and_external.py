@@ -1,4 +1,4 @@
-"""What a metric of something else than the pods proposes: Object, External.
+"""Proposals of Object and External metrics, which have no value per pod.
 
 Source: replica_calculator.go, `getUsageRatioReplicaCount`, `GetObjectPerPodMetricReplicas`,
 `GetExternalPerPodMetricReplicas`
@@ -10,26 +10,28 @@ from collections.abc import Iterable, Sequence
 
 from autoscaling.engine.go_arithmetic import MAX_INT32, MAX_INT64, ceil_int32, ceil_int64, ratio
 from autoscaling.engine.hpa import Hpa, Metric
-from autoscaling.engine.metric_errors import MetricFailed, nothing_returned
-from autoscaling.engine.observation import Seen
-from autoscaling.engine.pod_groups import ready_pods
-from autoscaling.engine.rationale import Split, Whole
+from autoscaling.engine.metric_errors import MetricError, no_metrics_returned
+from autoscaling.engine.observation import Observation
+from autoscaling.engine.pod_groups import count_ready_pods
+from autoscaling.engine.rationale import AverageValueProposal, ValueProposal
+
+TotalProposal = ValueProposal | AverageValueProposal
 
 
-def propose_for_object(metric: Metric, hpa: Hpa, seen: Seen, value_m: int) -> Whole | Split:
-    """The proposal for one object's value; raises MetricFailed."""
+def propose_for_object(metric: Metric, hpa: Hpa, observed: Observation, value_m: int) -> TotalProposal:
+    """Returns the proposal for the value of an object; raises MetricError."""
     if metric.target == "AverageValue":
-        return _split(metric, hpa, seen, value_m)
-    return _whole(metric, hpa, seen, value_m)
+        return _by_average_value(metric, hpa, observed, value_m)
+    return _by_value(metric, hpa, observed, value_m)
 
 
-def propose_for_external(metric: Metric, hpa: Hpa, seen: Seen, series_m: Sequence[int]) -> Whole | Split:
-    """The proposal for the sum of `series_m`; raises MetricFailed."""
+def propose_for_external(metric: Metric, hpa: Hpa, observed: Observation, series_m: Sequence[int]) -> TotalProposal:
+    """Returns the proposal for the sum of `series_m`; raises MetricError."""
     if not series_m:
-        raise nothing_returned(metric, hpa.namespace)
+        raise no_metrics_returned(metric, hpa.namespace)
     if metric.target == "AverageValue":
-        return _split(metric, hpa, seen, _sum_never_negative_m(series_m))
-    return _whole(metric, hpa, seen, _capped_sum_m(series_m))
+        return _by_average_value(metric, hpa, observed, _sum_never_negative_m(series_m))
+    return _by_value(metric, hpa, observed, _capped_sum_m(series_m))
 
 
 def _capped_sum_m(series_m: Iterable[int]) -> int:
@@ -42,7 +44,7 @@ def _capped_sum_m(series_m: Iterable[int]) -> int:
 
 
 def _sum_never_negative_m(series_m: Iterable[int]) -> int:
-    """A sum below zero is taken for an overflow, even where a series is negative."""
+    """The controller treats a sum below zero as an overflow, even if a series is negative."""
     total_m = 0
     for value_m in series_m:
         total_m += value_m
@@ -51,34 +53,34 @@ def _sum_never_negative_m(series_m: Iterable[int]) -> int:
     return total_m
 
 
-def _whole(metric: Metric, hpa: Hpa, seen: Seen, usage_m: int) -> Whole:
-    current, found = seen.spec_replicas, ratio(usage_m, metric.amount)
+def _by_value(metric: Metric, hpa: Hpa, observed: Observation, usage_m: int) -> ValueProposal:
+    current, found = observed.spec_replicas, ratio(usage_m, metric.amount)
     if current == 0:
-        # There is no pod to be near its target: anything above 0 wakes the first.
-        return Whole(ceil_int32(found), "scaled", current, usage_m, found, None)
+        # From 0 replicas there is no tolerance: any value above 0 starts a pod.
+        return ValueProposal(ceil_int32(found), "scaled", current, usage_m, found, None)
     if hpa.tolerance.holds(found):
-        return Whole(current, "within tolerance", current, usage_m, found, None)
-    if not seen.pods:
+        return ValueProposal(current, "within tolerance", current, usage_m, found, None)
+    if not observed.pods:
         text = "no pods returned by selector while calculating replica count"
-        raise MetricFailed(f"unable to calculate ready pods: {text}")
-    ready = ready_pods(seen.pods)
+        raise MetricError(f"unable to calculate ready pods: {text}")
+    ready = count_ready_pods(observed.pods)
     replicas = _capped_ceil(found * float(ready))
-    return Whole(replicas, "scaled", current, usage_m, found, ready)
+    return ValueProposal(replicas, "scaled", current, usage_m, found, ready)
 
 
-def _split(metric: Metric, hpa: Hpa, seen: Seen, usage_m: int) -> Split:
-    """Ready pods play no part here, only how many the scale says there are."""
-    status = seen.status_replicas
+def _by_average_value(metric: Metric, hpa: Hpa, observed: Observation, usage_m: int) -> AverageValueProposal:
+    """Uses the replicas of the scale's status; ready pods are not counted."""
+    status = observed.status_replicas
     found = ratio(usage_m, float(metric.amount) * float(status))
     average_m = MAX_INT64 if float(usage_m) >= float(MAX_INT64) else ceil_int64(ratio(usage_m, status))
-    # The old rule compares the other way round, and keeps what is not a number.
+    # The old rule compares in the other direction, and therefore keeps NaN.
     if hpa.tolerance.holds(found) or (hpa.tolerance.symmetrical and found != found):
-        return Split(status, "within tolerance", status, usage_m, average_m, found)
-    replicas = _split_ceil(metric, ratio(usage_m, metric.amount))
-    return Split(replicas, "scaled", status, usage_m, average_m, found)
+        return AverageValueProposal(status, "within tolerance", status, usage_m, average_m, found)
+    replicas = _ceil(metric, ratio(usage_m, metric.amount))
+    return AverageValueProposal(replicas, "scaled", status, usage_m, average_m, found)
 
 
-def _split_ceil(metric: Metric, value: float) -> int:
+def _ceil(metric: Metric, value: float) -> int:
     return _capped_ceil(value) if metric.kind == "External" else ceil_int32(value)
 
 

@@ -1,6 +1,6 @@
-"""What the controller sees at one tick: the scale, its pods, and what the metrics APIs answer.
+"""Input of one decision: the scale, its pods, and the responses of the metrics APIs.
 
-Times are seconds on any clock that all of them share. A cluster's are whole seconds.
+All times are seconds on one clock. A real cluster reports whole seconds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Sample(NamedTuple):
-    """One pod's value of a metric, in thousandths: the mean over the `window_s` before `at_s`."""
+    """The value of a metric for one pod, in thousandths: the mean over the `window_s` before `at_s`."""
 
     value_m: int
     at_s: float = 0.0
@@ -19,43 +19,43 @@ class Sample(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """The answer of a metrics API that gave none; `text` is what it said."""
+class ApiError:
+    """An error response of a metrics API."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class LacksContainer:
-    """The answer for a ContainerResource where the metrics of `pod` do not have its container."""
+class MissingContainer:
+    """The response for a ContainerResource metric if the metrics of `pod` do not have its container."""
 
     pod: str
 
 
-# By kind of metric: by pod's name for Resource, ContainerResource and Pods; one value per series for External; one
-# value for Object. All in thousandths; for a Resource already summed over the pod's containers.
-Answer = Mapping[str, Sample] | Sequence[int] | int | Failed | LacksContainer
+# By kind of metric. Resource, ContainerResource, Pods: a sample by pod name. External: one value per series. Object:
+# one value. All values are in thousandths; a Resource value is the sum over the pod's containers.
+MetricResponse = Mapping[str, Sample] | Sequence[int] | int | ApiError | MissingContainer
 
 
 @dataclass(frozen=True, slots=True)
-class Requests:
-    """What a pod's containers ask for, in thousandths, by resource and container; None: no request.
+class ResourceRequests:
+    """The resource requests of a pod, in thousandths, by resource and container; None: the container has no request.
 
-    Pods of one template should share one object: it is summed once per object.
+    Pods of one template should share one object, because the engine computes one sum per object.
     """
 
     by_resource: Mapping[str, Mapping[str, int | None]]
 
 
-NO_REQUESTS = Requests({})
+NO_REQUESTS = ResourceRequests({})
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """One pod that the scale's selector selects.
+    """One pod that the selector of the scale matches.
 
-    `ready_since_s` is the Ready condition's last transition, None where there is no condition; `ready` is None where
-    its status is Unknown.
+    `ready_since_s` is the last transition of the Ready condition, or None if the pod has no such condition. `ready` is
+    None if the status of the condition is Unknown.
     """
 
     name: str
@@ -64,15 +64,15 @@ class Pod:
     ready: bool | None = None
     ready_since_s: float | None = None
     deleting: bool = False
-    requests: Requests = NO_REQUESTS
+    requests: ResourceRequests = NO_REQUESTS
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One tick's view; `answers` are in the order of the HPA's metrics."""
+class Observation:
+    """The input of one tick; `responses` are in the order of the HPA's metrics."""
 
     now_s: float
     spec_replicas: int
     status_replicas: int
     pods: Sequence[Pod]
-    answers: Sequence[Answer]
+    responses: Sequence[MetricResponse]

@@ -1,4 +1,4 @@
-"""Which pods count for a metric, and how.
+"""Groups the pods of a metric: ready, unready, missing, ignored.
 
 Source: replica_calculator.go, `groupPods`
 """
@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 
 from autoscaling.engine.hpa import Flags
 from autoscaling.engine.observation import Pod, Sample
-from autoscaling.engine.rationale import Groups
+from autoscaling.engine.rationale import PodGroups
 
 
-def group(pods: Sequence[Pod], samples: Mapping[str, Sample], is_cpu: bool, flags: Flags, now_s: float) -> Groups:
-    """`pods` by how they count; only CPU's samples are doubted while a pod starts."""
+def group_pods(
+    pods: Sequence[Pod], samples: Mapping[str, Sample], is_cpu: bool, flags: Flags, now_s: float
+) -> PodGroups:
+    """Groups `pods`. A pod that is still starting is unready, but only for CPU metrics."""
     ready, unready, missing, ignored = 0, [], [], []
     for pod in pods:
         if pod.deleting or pod.phase == "Failed":
@@ -26,7 +28,7 @@ def group(pods: Sequence[Pod], samples: Mapping[str, Sample], is_cpu: bool, flag
             ready += 1
         else:
             unready.append(pod.name)
-    return Groups(ready, tuple(unready), tuple(missing), tuple(ignored))
+    return PodGroups(ready, tuple(unready), tuple(missing), tuple(ignored))
 
 
 def _is_starting(pod: Pod, sample: Sample, flags: Flags, now_s: float) -> bool:
@@ -34,12 +36,12 @@ def _is_starting(pod: Pod, sample: Sample, flags: Flags, now_s: float) -> bool:
     if since_s is None or start_s is None:
         return True
     if start_s + flags.cpu_initialization_s > now_s:
-        # The start itself takes CPU: a whole window must lie after the pod became ready.
+        # Starting takes CPU: the whole window of the sample must lie after the pod became ready.
         return pod.ready is False or sample.at_s < since_s + sample.window_s
-    # A pod that was ready once and is not now still counts.
+    # A pod that was ready before and is not ready now still counts.
     return pod.ready is False and start_s + flags.initial_readiness_delay_s > since_s
 
 
-def ready_pods(pods: Sequence[Pod]) -> int:
-    """How many run and are ready, whatever the metrics say. Source: `getReadyPodsCount`"""
+def count_ready_pods(pods: Sequence[Pod]) -> int:
+    """Returns the number of pods that are running and ready; ignores all metrics. Source: `getReadyPodsCount`"""
     return sum(1 for pod in pods if pod.phase == "Running" and pod.ready is True and pod.ready_since_s is not None)

@@ -1,4 +1,4 @@
-"""What all metrics of an HPA come to: the most that any proposes, if enough of them can be read.
+"""Combines the proposals of all metrics of an HPA: the highest wins.
 
 Source: horizontal.go, `computeReplicasForMetrics`
 """
@@ -10,9 +10,9 @@ from typing import NamedTuple, cast
 
 from autoscaling.engine import object_and_external, per_pod
 from autoscaling.engine.hpa import Hpa, Metric
-from autoscaling.engine.metric_errors import MetricFailed, no_container, not_fetched, sentence
-from autoscaling.engine.observation import Answer, Failed, LacksContainer, Sample, Seen
-from autoscaling.engine.rationale import Proposal, Unknown
+from autoscaling.engine.metric_errors import MetricError, container_missing, fetch_failed, status_message
+from autoscaling.engine.observation import ApiError, MetricResponse, MissingContainer, Observation, Sample
+from autoscaling.engine.rationale import NoProposal, Proposal
 
 _FAILED_REASONS = {
     "Resource": "FailedGetResourceMetric",
@@ -23,8 +23,12 @@ _FAILED_REASONS = {
 }
 
 
-class Proposed(NamedTuple):
-    """`replicas` is None where nothing may be done; `reason` is ScalingActive's; `error` may be there beside both."""
+class CombinedProposal(NamedTuple):
+    """The result of all metrics.
+
+    `replicas` is None if the failed metrics forbid a change. `reason` is the reason of the condition ScalingActive.
+    `error` is set if any metric failed, also beside `replicas`.
+    """
 
     replicas: int | None
     proposals: tuple[Proposal, ...]
@@ -33,40 +37,41 @@ class Proposed(NamedTuple):
     error: str | None
 
 
-def propose(hpa: Hpa, seen: Seen) -> Proposed:
-    """The most that any metric proposes. A metric that fails forbids scaling down, not up."""
+def propose(hpa: Hpa, observed: Observation) -> CombinedProposal:
+    """Returns the highest proposal of all metrics. A failed metric forbids scaling down, but not up."""
     proposals = tuple(
-        _propose(metric, hpa, seen, answer) for metric, answer in zip(hpa.metrics, seen.answers, strict=True)
+        _propose(metric, hpa, observed, response)
+        for metric, response in zip(hpa.metrics, observed.responses, strict=True)
     )
-    failed = [place for place, one in enumerate(proposals) if isinstance(one, Unknown)]
-    replicas, winner = _most(proposals)
+    failed = [place for place, one in enumerate(proposals) if isinstance(one, NoProposal)]
+    replicas, winner = _highest(proposals)
     if not failed:
-        return Proposed(replicas, proposals, winner, "ValidMetricFound", None)
-    first = cast(Unknown, proposals[failed[0]]).text
+        return CombinedProposal(replicas, proposals, winner, "ValidMetricFound", None)
+    first = cast(NoProposal, proposals[failed[0]]).text
     error = f"invalid metrics ({len(failed)} invalid out of {len(proposals)}), first error is: {first}"
-    if len(failed) == len(proposals) or replicas < seen.spec_replicas:
-        return Proposed(None, proposals, None, _FAILED_REASONS[hpa.metrics[failed[0]].kind], error)
-    return Proposed(replicas, proposals, winner, "ValidMetricFound", error)
+    if len(failed) == len(proposals) or replicas < observed.spec_replicas:
+        return CombinedProposal(None, proposals, None, _FAILED_REASONS[hpa.metrics[failed[0]].kind], error)
+    return CombinedProposal(replicas, proposals, winner, "ValidMetricFound", error)
 
 
-def _most(proposals: Sequence[Proposal]) -> tuple[int, int | None]:
+def _highest(proposals: Sequence[Proposal]) -> tuple[int, int | None]:
     replicas, winner = 0, None
     for place, one in enumerate(proposals):
-        if not isinstance(one, Unknown) and (replicas == 0 or one.replicas > replicas):
+        if not isinstance(one, NoProposal) and (replicas == 0 or one.replicas > replicas):
             replicas, winner = one.replicas, place
     return replicas, winner
 
 
-def _propose(metric: Metric, hpa: Hpa, seen: Seen, answer: Answer) -> Proposal:
+def _propose(metric: Metric, hpa: Hpa, observed: Observation, response: MetricResponse) -> Proposal:
     try:
-        if isinstance(answer, Failed):
-            raise not_fetched(metric, hpa.namespace, answer.text)
-        if isinstance(answer, LacksContainer):
-            raise no_container(metric, hpa.namespace, answer.pod)
+        if isinstance(response, ApiError):
+            raise fetch_failed(metric, hpa.namespace, response.text)
+        if isinstance(response, MissingContainer):
+            raise container_missing(metric, hpa.namespace, response.pod)
         if metric.kind == "Object":
-            return object_and_external.propose_for_object(metric, hpa, seen, cast(int, answer))
+            return object_and_external.propose_for_object(metric, hpa, observed, cast(int, response))
         if metric.kind == "External":
-            return object_and_external.propose_for_external(metric, hpa, seen, cast(Sequence[int], answer))
-        return per_pod.propose(metric, hpa, seen, cast(Mapping[str, Sample], answer))
-    except MetricFailed as failure:
-        return Unknown(sentence(metric, str(failure)))
+            return object_and_external.propose_for_external(metric, hpa, observed, cast(Sequence[int], response))
+        return per_pod.propose(metric, hpa, observed, cast(Mapping[str, Sample], response))
+    except MetricError as error:
+        return NoProposal(status_message(metric, str(error)))

@@ -1,4 +1,4 @@
-"""Why a decision came out as it did, as data: every proposal, ratio, window and policy that took part."""
+"""The rationale of a decision as data: every proposal, ratio, window and policy that contributed to it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Literal, NamedTuple
 
 from autoscaling.engine.hpa import Policy, Select
 
-# What became of a metric's ratio:
+# How the ratio of a metric was used:
 Verdict = Literal[
     "scaled",  # ceil(ratio x pods)
     "within tolerance",
-    "turned",  # with the missing and unready pods the ratio is on the other side of 1
-    "held",  # ceil(ratio x pods) would go against the ratio's direction
+    "direction reversed",  # the ratio with missing and unready pods is on the other side of 1: no change
+    "against direction",  # ceil(ratio x pods) changes the replicas against the ratio's direction: no change
 ]
 
 
-class Share(NamedTuple):
-    """How much of its target a set of pods uses; `requested_m` is 0 where the target is no share of requests."""
+class UsageRatio(NamedTuple):
+    """The usage of a set of pods relative to its target; `requested_m` is 0 unless the target is a utilization."""
 
     ratio: float
     total_m: int
@@ -26,8 +26,8 @@ class Share(NamedTuple):
     utilization: int | None
 
 
-class Groups(NamedTuple):
-    """The pods' names by how they count; `ready` only counts them."""
+class PodGroups(NamedTuple):
+    """Names of the pods by group; `ready` is only a count."""
 
     ready: int
     unready: tuple[str, ...]
@@ -35,19 +35,25 @@ class Groups(NamedTuple):
     ignored: tuple[str, ...]
 
 
-class PerPod(NamedTuple):
-    """A metric that each pod has. `again` is the share once missing and unready pods are counted in, if any are."""
+class PerPodProposal(NamedTuple):
+    """Proposal of a metric with one value per pod.
+
+    `adjusted` is the usage including missing and unready pods; None if there are no such pods.
+    """
 
     replicas: int
     verdict: Verdict
     current: int
-    share: Share
-    again: Share | None
-    groups: Groups
+    usage: UsageRatio
+    adjusted: UsageRatio | None
+    groups: PodGroups
 
 
-class Whole(NamedTuple):
-    """An Object or External metric with a target for all pods together; `ready` is None where nobody counted."""
+class ValueProposal(NamedTuple):
+    """Proposal of an Object or External metric with a target of type Value, which is for all pods together.
+
+    `ready` is the number of ready pods; None if the calculation did not need it.
+    """
 
     replicas: int
     verdict: Verdict
@@ -57,8 +63,11 @@ class Whole(NamedTuple):
     ready: int | None
 
 
-class Split(NamedTuple):
-    """An Object or External metric with a target for one pod; it is shared by the scale's `status_replicas`."""
+class AverageValueProposal(NamedTuple):
+    """Proposal of an Object or External metric with a target of type AverageValue.
+
+    The value is divided by the scale's `status_replicas`.
+    """
 
     replicas: int
     verdict: Verdict
@@ -68,37 +77,38 @@ class Split(NamedTuple):
     ratio: float
 
 
-class Unknown(NamedTuple):
-    """A metric that gave no proposal; `text` is what the controller says."""
+class NoProposal(NamedTuple):
+    """A metric that failed; `text` is the controller's message."""
 
     text: str
 
 
-Proposal = PerPod | Whole | Split | Unknown
+Proposal = PerPodProposal | ValueProposal | AverageValueProposal | NoProposal
 
 
-class Recommended(NamedTuple):
-    """What was proposed at `at_s`, before stabilisation and limits. Ordered by replicas, then time."""
+class Recommendation(NamedTuple):
+    """The proposal of the metrics at `at_s`, before stabilisation and limits. Ordered by replicas, then time."""
 
     replicas: int
     at_s: float
 
 
-class Stabilized(NamedTuple):
-    """`lowest` of the scale-up's window and `highest` of the scale-down's; None: nothing in it but `proposed`.
+class Stabilization(NamedTuple):
+    """`lowest` recommendation of the scale-up window and `highest` of the scale-down window.
 
-    Without a behavior there is only `highest`, and `current` does not take part.
+    Each is None if the window holds no earlier recommendation. Without a behavior, only `highest` is used, and
+    `current` is None.
     """
 
     proposed: int
     current: int | None
-    lowest: Recommended | None
-    highest: Recommended | None
+    lowest: Recommendation | None
+    highest: Recommendation | None
     replicas: int
 
 
-class Allowance(NamedTuple):
-    """What one policy allows: `start` is the replicas at the start of its period, by the events since."""
+class PolicyLimit(NamedTuple):
+    """The limit of one policy. `start`: the replicas at the start of its period, computed from the events since."""
 
     policy: Policy
     added: int
@@ -107,27 +117,27 @@ class Allowance(NamedTuple):
     limit: int
 
 
-class Limited(NamedTuple):
-    """The way from the stabilised `wanted` to `replicas`; `reason` is ScalingLimited's.
+class AppliedLimits(NamedTuple):
+    """The limits that reduce the stabilised `wanted` to `replicas`; `reason` is that of the condition ScalingLimited.
 
-    `select` and `allowances` are of the direction that was asked for; `bound` is what they and min or max come to,
-    None where there is nothing to bound.
+    `select` and `policies` belong to the direction of the change. `bound` is the limit of the policies and of
+    minReplicas or maxReplicas together; None if no limit was needed.
     """
 
     wanted: int
     current: int
     select: Select | None
-    allowances: tuple[Allowance, ...]
+    policies: tuple[PolicyLimit, ...]
     bound: int | None
     replicas: int
     reason: str
 
 
-Path = Literal["disabled", "above max", "below min", "unknown", "metrics"]
+Path = Literal["disabled", "above max", "below min", "no proposal", "metrics"]
 
 
-class Reasoning(NamedTuple):
-    """One decision, from `current` to `replicas`. `winner` is the place of the metric that proposed most."""
+class Rationale(NamedTuple):
+    """The rationale of one decision, from `current` to `replicas`. `winner` is the index of the metric that decided."""
 
     path: Path
     at_s: float
@@ -136,6 +146,6 @@ class Reasoning(NamedTuple):
     max_replicas: int
     proposals: tuple[Proposal, ...]
     winner: int | None
-    stabilized: Stabilized | None
-    limited: Limited | None
+    stabilization: Stabilization | None
+    limits: AppliedLimits | None
     replicas: int

@@ -1,4 +1,4 @@
-"""What the controller carries from tick to tick; it is lost when the controller restarts.
+"""The controller's state of one HPA from tick to tick; it is lost when the controller restarts.
 
 Source: horizontal.go, `recommendations`, `scaleUpEvents`, `scaleDownEvents`, and the HPA's own status
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from autoscaling.engine.hpa import Direction
-from autoscaling.engine.rationale import Recommended
+from autoscaling.engine.hpa import ScalingRules
+from autoscaling.engine.rationale import Recommendation
 
 
-class Event(NamedTuple):
-    """A rescale by `change` replicas, never negative; an outdated one is overwritten by the next."""
+class ScaleEvent(NamedTuple):
+    """A rescale by `change` replicas, which is never negative; the next event overwrites an outdated one."""
 
     change: int
     at_s: float
@@ -29,37 +29,41 @@ class Condition(NamedTuple):
 
 
 class State(NamedTuple):
-    """One HPA's memory; empty for one that the controller has never looked at."""
+    """The state of one HPA; it is empty before the first reconcile."""
 
-    recommendations: tuple[Recommended, ...] = ()
-    ups: tuple[Event, ...] = ()
-    downs: tuple[Event, ...] = ()
+    recommendations: tuple[Recommendation, ...] = ()
+    scale_ups: tuple[ScaleEvent, ...] = ()
+    scale_downs: tuple[ScaleEvent, ...] = ()
     conditions: tuple[Condition, ...] = ()
     desired_replicas: int = 0
 
 
-NEW = State()
+INITIAL_STATE = State()
 
 
-def recorded(kept: tuple[Recommended, ...], new: Recommended, slot: int | None) -> tuple[Recommended, ...]:
-    """`kept` with `new` in the place of an old one, or at the end."""
-    return (*kept, new) if slot is None else (*kept[:slot], new, *kept[slot + 1 :])
+def with_recommendation(
+    recommendations: tuple[Recommendation, ...], new: Recommendation, slot: int | None
+) -> tuple[Recommendation, ...]:
+    """Returns `recommendations` with `new` at index `slot`, or at the end if `slot` is None."""
+    return (*recommendations, new) if slot is None else (*recommendations[:slot], new, *recommendations[slot + 1 :])
 
 
-def happened(events: tuple[Event, ...], change: int, now_s: float, direction: Direction) -> tuple[Event, ...]:
-    """`events` with a rescale by `change`, in the place of one that is older than all of `direction`'s periods.
+def with_scale_event(
+    events: tuple[ScaleEvent, ...], change: int, now_s: float, rules: ScalingRules
+) -> tuple[ScaleEvent, ...]:
+    """Returns `events` with a rescale by `change`; it replaces an event that is older than all periods of `rules`.
 
     Source: `storeScaleEvent`, `markScaleEventsOutdated`
     """
-    cutoff_s = now_s - direction.longest_period_s
+    cutoff_s = now_s - rules.longest_period_s
     marked = [event._replace(outdated=event.outdated or event.at_s < cutoff_s) for event in events]
     slot = max((place for place, event in enumerate(marked) if event.outdated), default=len(marked))
-    marked[slot : slot + 1] = [Event(change, now_s)]
+    marked[slot : slot + 1] = [ScaleEvent(change, now_s)]
     return tuple(marked)
 
 
 def with_conditions(conditions: Iterable[Condition], new: Iterable[Condition]) -> tuple[Condition, ...]:
-    """`conditions` with each of `new` in the place of the one of its type, or at the end."""
+    """Returns `conditions` updated by `new`: each replaces the condition of its type, or is appended."""
     by_type = {one[0]: one for one in conditions}
     for one in new:
         by_type[one[0]] = one

@@ -1,6 +1,6 @@
-"""What the API server answers about an HPA's pods and metrics, as a trace has it: functions of JSON, no cluster.
+"""Converts JSON objects of the Kubernetes API to the types of a trace.
 
-Times are whole seconds in the API; here they are seconds since `begin_s`, an epoch time.
+The API has times in whole seconds; the results are seconds since `begin_s`, an epoch time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from autoscaling.traces.trace_file import Answers, RecordedPod, TickOut, Usage, Value
+from autoscaling.traces.trace_file import PodUsage, PodValue, RecordedMetrics, RecordedPod, TickOut
 from mesh.catalog import quantities
 
 Json = Mapping[str, Any]
@@ -18,30 +18,30 @@ _SPAN = re.compile(r"([0-9.]+)(h|ms|us|µs|ns|m|s)")
 _SPANS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
-class World(NamedTuple):
-    """All that the controller looks at beside the HPA and `spec.replicas` of the scale."""
+class TargetState(NamedTuple):
+    """All objects that the controller reads, except for the HPA and `spec.replicas` of the scale."""
 
     status_replicas: int
     pods: tuple[RecordedPod, ...]
-    answers: Answers
+    metrics: RecordedMetrics
 
 
-class Sight(NamedTuple):
-    """One look: the HPA at `at_s`, and what was read right after it."""
+class Snapshot(NamedTuple):
+    """The HPA at `at_s`, and the state of its target, which was read right after it."""
 
     at_s: float
     spec: Json
     status: Json
-    world: World
+    target: TargetState
 
 
 def pods(items: Iterable[Json], begin_s: float) -> tuple[RecordedPod, ...]:
-    """The pods of a list, by name."""
+    """Converts a list of pods; the result is sorted by name."""
     return tuple(sorted((_pod(one, begin_s) for one in items), key=lambda pod: pod.name))
 
 
-def usages(items: Iterable[Json], begin_s: float) -> dict[str, Usage]:
-    """The answer of metrics.k8s.io; a pod that has a container without CPU is left out, as the controller does.
+def usages(items: Iterable[Json], begin_s: float) -> dict[str, PodUsage]:
+    """Converts a response of metrics.k8s.io. As the controller does, it omits a pod with a container without CPU.
 
     Source: pkg/controller/podautoscaler/metrics/client.go, `getPodMetrics`
     """
@@ -51,17 +51,17 @@ def usages(items: Iterable[Json], begin_s: float) -> dict[str, Usage]:
         if None not in cpu.values():
             milli = {name: quantities.milli(value) for name, value in cpu.items()}
             at_s = _time(one["timestamp"], begin_s)
-            found[one["metadata"]["name"]] = Usage(usage_m=milli, at_s=at_s, window_s=_span(one["window"]))
+            found[one["metadata"]["name"]] = PodUsage(usage_m=milli, at_s=at_s, window_s=_span(one["window"]))
     return found
 
 
-def values(items: Iterable[Json], begin_s: float) -> dict[str, Value]:
-    """The answer of custom.metrics.k8s.io for pods; without a window it is a minute's.
+def values(items: Iterable[Json], begin_s: float) -> dict[str, PodValue]:
+    """Converts a response of custom.metrics.k8s.io for pods; the default window is 60 s.
 
     Source: metrics/client.go, `GetRawMetric`
     """
     return {
-        one["describedObject"]["name"]: Value(
+        one["describedObject"]["name"]: PodValue(
             value_m=quantities.milli(one["value"]),
             at_s=_time(one["timestamp"], begin_s),
             window_s=float(one.get("windowSeconds") or 60),
@@ -71,27 +71,27 @@ def values(items: Iterable[Json], begin_s: float) -> dict[str, Value]:
 
 
 def series(items: Iterable[Json]) -> tuple[int, ...]:
-    """The answer of external.metrics.k8s.io, or that of custom.metrics.k8s.io for an object."""
+    """Converts a response of external.metrics.k8s.io, or of custom.metrics.k8s.io for an object."""
     return tuple(quantities.milli(one["value"]) for one in items)
 
 
-def decided(before: Json, status: Json) -> TickOut:
-    """What a status says that came after `before`. The error that a reconcile returns is in no status."""
-    said = conditions(status)
-    able = next((one for one in said if one["type"] == "AbleToScale"), {})
+def decision(before: Json, status: Json) -> TickOut:
+    """Returns the decision that changed the status `before` to `status`; no status contains the error."""
+    found = conditions(status)
+    able = next((one for one in found if one["type"] == "AbleToScale"), {})
     rescaled = able.get("reason") == "SucceededRescale" and before.get("lastScaleTime") != status.get("lastScaleTime")
     desired = status.get("desiredReplicas", 0)
     return TickOut(
         spec_replicas=desired if rescaled else status.get("currentReplicas", 0),
         rescaled=rescaled,
         desired_replicas=desired,
-        conditions=said,
+        conditions=found,
         current_metrics=tuple(map(dict, status.get("currentMetrics") or ())),
     )
 
 
 def conditions(status: Json) -> tuple[dict[str, str], ...]:
-    """Type, status and reason of each."""
+    """Returns type, status and reason of each condition."""
     return tuple({key: one[key] for key in ("type", "status", "reason")} for one in status.get("conditions") or ())
 
 
@@ -123,5 +123,5 @@ def _time(text: str, begin_s: float) -> float:
 
 
 def _span(text: str) -> float:
-    """A duration as Go writes it, such as `15.2s` or `1m0s`."""
+    """Parses a duration of Go, such as `15.2s` or `1m0s`."""
     return sum(float(amount) * _SPANS_S[unit] for amount, unit in _SPAN.findall(text))

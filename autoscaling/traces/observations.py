@@ -1,98 +1,90 @@
-"""Recorded ticks as the engine sees them."""
+"""Converts the recorded ticks of a trace to observations of the engine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-from autoscaling import spec
-from autoscaling.engine.hpa import Flags, Hpa, Metric
-from autoscaling.engine.observation import Answer, Failed, LacksContainer, Pod, Requests, Sample, Seen
-from autoscaling.engine.versions import Version
-from autoscaling.traces.trace_file import Answers, RecordedPod, TickIn, Trace, Usage
-from mesh.errors import Misconfigured
+from autoscaling.engine.hpa import Hpa, Metric
+from autoscaling.engine.observation import (
+    ApiError,
+    MetricResponse,
+    MissingContainer,
+    Observation,
+    Pod,
+    ResourceRequests,
+    Sample,
+)
+from autoscaling.traces.trace_file import PodUsage, RecordedMetrics, RecordedPod, TickIn, Trace
 
-_FAILED = Failed("down")  # what the API said is not in a trace
-_Shared = dict[tuple[tuple[str, int], ...], Requests]
-
-
-def rules(trace: Trace, version: Version, file: Path) -> Hpa:
-    """The HPA of `trace`; raises Misconfigured where it is none, or asks for what a trace does not hold."""
-    flags = Flags(**trace.controller.model_dump())
-    hpa = spec.read(trace.spec, flags=flags, version=version, namespace=trace.namespace, place=f"{file}: spec")
-    for place, metric in enumerate(hpa.metrics):
-        if metric.kind in ("Resource", "ContainerResource") and metric.name != "cpu":
-            raise Misconfigured(
-                [f"{file}: spec.metrics[{place}]: a trace holds the usage of cpu, not of {metric.name}"]
-            )
-    return hpa
+_API_ERROR = ApiError("down")  # a trace does not contain the text of the error
+_SharedRequests = dict[tuple[tuple[str, int], ...], ResourceRequests]
 
 
-def sights(trace: Trace, hpa: Hpa) -> Iterator[Seen]:
-    """What was seen, tick by tick."""
-    containers, shared = _containers(trace), _Shared()
+def observations(trace: Trace, hpa: Hpa) -> Iterator[Observation]:
+    """Yields the observation of each tick."""
+    containers, shared = _containers(trace), _SharedRequests()
     for tick in trace.ticks:
-        yield _seen(tick.seen, hpa, containers, shared)
+        yield _observation(tick.observed, hpa, containers, shared)
 
 
-def sight(tick: TickIn, hpa: Hpa) -> Seen:
-    """What was seen at one tick, by itself."""
+def observation(tick: TickIn, hpa: Hpa) -> Observation:
+    """Returns the observation of a single tick."""
     named = [name for pod in tick.pods for name in pod.requests_m]
     used = [name for one in (tick.metrics.resource or {}).values() for name in one.usage_m]
-    return _seen(tick, hpa, list(dict.fromkeys((*named, *used))), _Shared())
+    return _observation(tick, hpa, list(dict.fromkeys((*named, *used))), _SharedRequests())
 
 
 def _containers(trace: Trace) -> list[str]:
-    """All that the pods have: one without a request is known only by its usage."""
+    """All containers of the pods; only the usage names a container without a request."""
     names: dict[str, None] = {}
     for tick in trace.ticks:
-        for pod in tick.seen.pods:
+        for pod in tick.observed.pods:
             names |= dict.fromkeys(pod.requests_m)
-        for usage in (tick.seen.metrics.resource or {}).values():
+        for usage in (tick.observed.metrics.resource or {}).values():
             names |= dict.fromkeys(usage.usage_m)
     return list(names)
 
 
-def _seen(tick: TickIn, hpa: Hpa, containers: list[str], shared: _Shared) -> Seen:
-    return Seen(
+def _observation(tick: TickIn, hpa: Hpa, containers: list[str], shared: _SharedRequests) -> Observation:
+    return Observation(
         tick.t_s,
         tick.spec_replicas,
         tick.status_replicas,
         [_pod(pod, containers, shared) for pod in tick.pods],
-        [_answer(metric, tick.metrics) for metric in hpa.metrics],
+        [_response(metric, tick.metrics) for metric in hpa.metrics],
     )
 
 
-def _pod(pod: RecordedPod, containers: list[str], shared: _Shared) -> Pod:
+def _pod(pod: RecordedPod, containers: list[str], shared: _SharedRequests) -> Pod:
     key = tuple(pod.requests_m.items())
     if key not in shared:
-        shared[key] = Requests({"cpu": {name: pod.requests_m.get(name) for name in containers}})
+        shared[key] = ResourceRequests({"cpu": {name: pod.requests_m.get(name) for name in containers}})
     return Pod(pod.name, pod.phase, pod.start_s, pod.ready, pod.ready_since_s, pod.deleting, shared[key])
 
 
-def _answer(metric: Metric, answers: Answers) -> Answer:
+def _response(metric: Metric, recorded: RecordedMetrics) -> MetricResponse:
     if metric.kind == "Object":
-        return _FAILED if answers.object is None else answers.object
+        return _API_ERROR if recorded.object is None else recorded.object
     if metric.kind == "External":
-        return _FAILED if answers.external is None else answers.external
+        return _API_ERROR if recorded.external is None else recorded.external
     if metric.kind == "Pods":
-        return _FAILED if answers.pods is None else _values(answers)
-    return _FAILED if answers.resource is None else _usages(answers.resource, metric.container)
+        return _API_ERROR if recorded.pods is None else _values(recorded)
+    return _API_ERROR if recorded.resource is None else _usages(recorded.resource, metric.container)
 
 
-def _values(answers: Answers) -> Mapping[str, Sample]:
-    return {name: Sample(one.value_m, one.at_s, one.window_s) for name, one in (answers.pods or {}).items()}
+def _values(recorded: RecordedMetrics) -> Mapping[str, Sample]:
+    return {name: Sample(one.value_m, one.at_s, one.window_s) for name, one in (recorded.pods or {}).items()}
 
 
-def _usages(resource: Mapping[str, Usage], container: str) -> Mapping[str, Sample] | LacksContainer:
+def _usages(resource: Mapping[str, PodUsage], container: str) -> Mapping[str, Sample] | MissingContainer:
     """Source: metrics/client.go, `getContainerMetrics` and `getPodMetrics`"""
     if not container:
         return {pod: _sample(sum(one.usage_m.values()), one) for pod, one in resource.items() if one.usage_m}
     for pod, one in resource.items():
         if container not in one.usage_m:
-            return LacksContainer(pod)
+            return MissingContainer(pod)
     return {pod: _sample(one.usage_m[container], one) for pod, one in resource.items()}
 
 
-def _sample(value_m: int, usage: Usage) -> Sample:
+def _sample(value_m: int, usage: PodUsage) -> Sample:
     return Sample(value_m, usage.at_s, usage.window_s)

@@ -1,6 +1,6 @@
-"""Recorded ticks of a controller: the HPA, all that was seen, and what was decided; JSON, gzipped or not.
+"""The file format of a trace: an HPA, and the observation and decision of each tick; JSON, gzipped or not.
 
-What each field means: tests/autoscaling/traces/README.md
+tests/autoscaling/traces/README.md describes each field.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from mesh.errors import Misconfigured
 
 _GZIP = b"\x1f\x8b"
 Part = TypeVar("Part")
-List = Annotated[tuple[Part, ...], Field(strict=False)]
+Array = Annotated[tuple[Part, ...], Field(strict=False)]
 
 
 class _Part(BaseModel):
-    """Strict about kinds, patient with keys: a recorder may write more than is replayed."""
+    """Checks types strictly and ignores unknown keys, because a recorder may write more fields than a replay needs."""
 
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
 
 
 class RecordedFlags(_Part):
-    """The controller's flags, in seconds."""
+    """The flags of the controller; `tolerance` is a ratio, the others are in seconds."""
 
     sync_s: float = 15.0
     tolerance: float = 0.1
@@ -37,7 +37,7 @@ class RecordedFlags(_Part):
 
 
 class RecordedPod(_Part):
-    """One pod; without `ready_since_s` it has no Ready condition, with `ready` null the condition is Unknown."""
+    """One pod. Without `ready_since_s` it has no Ready condition; with `ready` null the condition is Unknown."""
 
     name: str
     phase: str
@@ -48,90 +48,92 @@ class RecordedPod(_Part):
     requests_m: dict[str, int] = {}
 
 
-class Usage(_Part):
-    """One pod of the resource metrics API: CPU in thousandths of a core by container."""
+class PodUsage(_Part):
+    """One pod in the resource metrics API: CPU by container, in thousandths of a core."""
 
     usage_m: dict[str, int]
     at_s: float
     window_s: float
 
 
-class Value(_Part):
-    """One pod of the custom metrics API, in thousandths."""
+class PodValue(_Part):
+    """One pod in the custom metrics API: its value in thousandths."""
 
     value_m: int
     at_s: float = 0.0
     window_s: float = 60.0
 
 
-class Answers(_Part):
-    """What each metrics API gave; null or absent: it failed."""
+class RecordedMetrics(_Part):
+    """The response of each metrics API; null or absent: the API returned an error."""
 
-    resource: dict[str, Usage] | None = None
-    pods: dict[str, Value] | None = None
-    external: List[int] | None = None
+    resource: dict[str, PodUsage] | None = None
+    pods: dict[str, PodValue] | None = None
+    external: Array[int] | None = None
     object: int | None = None
 
 
 class TickIn(_Part):
-    """What the controller saw."""
+    """The observation of the controller."""
 
     t_s: float
     spec_replicas: int
     status_replicas: int
-    pods: List[RecordedPod]
-    metrics: Answers
+    pods: Array[RecordedPod]
+    metrics: RecordedMetrics
 
 
 class TickOut(_Part):
-    """What it decided; `conditions` by type, status and reason."""
+    """The decision of the controller; each condition has a type, a status and a reason."""
 
     spec_replicas: int
     rescaled: bool
     desired_replicas: int
-    conditions: List[dict[str, str]]
-    current_metrics: List[dict[str, Any]] | None = None
+    conditions: Array[dict[str, str]]
+    current_metrics: Array[dict[str, Any]] | None = None
     error: str | None = None
 
 
 class Tick(_Part):
-    """One reconcile. `doubt`: why what the controller saw may be another than what was recorded."""
+    """One reconcile. `doubt`: why the recorded observation may differ from that of the controller."""
 
-    seen: TickIn = Field(alias="in")
+    observed: TickIn = Field(alias="in")
     out: TickOut
     doubt: str | None = None
 
 
-class Before(_Part):
-    """What the HPA's status said before the first tick."""
+class InitialStatus(_Part):
+    """The HPA's status before the first tick."""
 
     desired_replicas: int = 0
-    conditions: List[dict[str, str]] = ()
+    conditions: Array[dict[str, str]] = ()
 
 
 class Trace(_Part):
-    """One HPA from its first reconcile on, or from a later one: then `compared_from_s` says since when all that the
-    controller remembers was recorded, and `before` what the status said. `namespace` is the HPA's, `not_recorded` names
-    fields of `out`.
+    """One HPA from its first reconcile on, or from a later reconcile.
+
+    In the second case, `compared_from_s` is the time from which on the trace contains the whole state of the
+    controller, and `before` is the status at the start. `namespace` is that of the HPA; `not_recorded` names fields of
+    `out`.
     """
 
     spec: dict[str, Any]
     controller: RecordedFlags = RecordedFlags()
     kubernetes: str | None = None
     namespace: str = "game"
-    before: Before = Before()
+    before: InitialStatus = InitialStatus()
     compared_from_s: float | None = None
-    not_recorded: List[str] = ()
-    ticks: List[Tick]
+    not_recorded: Array[str] = ()
+    ticks: Array[Tick]
 
 
 def load(file: Path) -> Trace:
-    """The trace in `file`; raises Misconfigured with a line that names file and field for everything wrong."""
+    """Reads the trace in `file`; raises Misconfigured with one line per fault, which names the file and the field."""
     try:
         content = file.read_bytes()
         text = gzip.decompress(content) if content.startswith(_GZIP) else content
     except (OSError, EOFError, zlib.error) as error:
-        raise Misconfigured([f"{file}: it cannot be read: {_reason(error)}"]) from None
+        raise Misconfigured([f"{file}: cannot be read: {_reason(error)}"]) from None
     try:
         return Trace.model_validate_json(text)
     except ValidationError as error:

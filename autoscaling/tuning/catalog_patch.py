@@ -1,4 +1,4 @@
-"""A change of a catalog as a patch of its text: comments and everything else stay as they are."""
+"""Changes models in the text of a catalog; comments and all other lines stay the same."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import yaml
 from mesh.errors import Misconfigured
 
 
-def patched(text: str, changes: Mapping[str, Mapping[str, Any]]) -> str:
-    """`text` with `changes` of its models, by version/model, laid over what they say already.
+def apply_changes(text: str, changes: Mapping[str, Mapping[str, Any]]) -> str:
+    """Returns `text` with `changes` of its models, by version/model; a change replaces the keys that it contains.
 
-    Raises Misconfigured for a catalog whose models cannot be edited where they stand, as with an alias.
+    Raises Misconfigured if a model cannot be edited in place, for example because of an alias.
     """
     lines = text.splitlines(keepends=True)
     for position, node in sorted(_models(text, changes), key=lambda one: one[1].start_mark.index, reverse=True):
@@ -23,14 +23,14 @@ def patched(text: str, changes: Mapping[str, Mapping[str, Any]]) -> str:
     return "".join(lines)
 
 
-def diff(path: Path, before: str, after: str) -> str:
-    """What `patch -p0` and `git apply -p0` take."""
+def unified_diff(path: Path, before: str, after: str) -> str:
+    """Returns a diff for `patch -p0` and `git apply -p0`."""
     parts = (before.splitlines(keepends=True), after.splitlines(keepends=True))
     return "".join(difflib.unified_diff(*parts, fromfile=str(path), tofile=str(path)))
 
 
 def _models(text: str, changes: Mapping[str, Any]) -> list[tuple[str, yaml.MappingNode]]:
-    """The nodes of the models that change."""
+    """The nodes of the models to change, each with its version/model."""
     found = []
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     for version, ensemble in _items(_value(root, "versions")):
@@ -40,12 +40,12 @@ def _models(text: str, changes: Mapping[str, Any]) -> list[tuple[str, yaml.Mappi
             if name in changes and isinstance(model, yaml.MappingNode):
                 found.append((name, model))
     if len({id(node) for _, node in found}) < len(changes):
-        raise Misconfigured(["the catalog's models cannot be edited where they stand (aliases?); change them by hand"])
+        raise Misconfigured(["the models of the catalog cannot be edited in place (aliases?); change them by hand"])
     return found
 
 
 def _edited(lines: list[str], node: yaml.MappingNode, change: Mapping[str, Any]) -> list[str]:
-    """`lines` with the model of `node` written anew where it is on one line, else with the changed keys alone."""
+    """Returns `lines` with the change: rewrites a model in flow style, otherwise only its changed keys."""
     if node.flow_style:
         return _edited_flow(lines, node, change)
     kept = list(lines)
@@ -53,19 +53,19 @@ def _edited(lines: list[str], node: yaml.MappingNode, change: Mapping[str, Any])
         if key.value in change:
             first, last = key.start_mark.line, _last_line(value)
             kept[first : last + 1] = [_line(kept[first], key.start_mark.column, key.value, change[key.value])]
-    fresh = [key for key in change if key not in {key.value for key, _ in node.value}]
+    added = [key for key in change if key not in {key.value for key, _ in node.value}]
     end = max(_last_line(value) for _, value in node.value) + len(kept) - len(lines) + 1
     indent = " " * node.value[0][0].start_mark.column
-    kept[end:end] = [f"{indent}{key}: {_flow(change[key])}\n" for key in fresh]
+    kept[end:end] = [f"{indent}{key}: {_flow(change[key])}\n" for key in added]
     return kept
 
 
 def _edited_flow(lines: list[str], node: yaml.MappingNode, change: Mapping[str, Any]) -> list[str]:
     first, last = node.start_mark, node.end_mark
     values = yaml.safe_load("".join(lines)[_offset(lines, first) : _offset(lines, last)])
-    anew = _flow({**values, **change})
-    whole = lines[first.line][: first.column] + anew + lines[last.line][last.column :]
-    return [*lines[: first.line], whole, *lines[last.line + 1 :]]
+    changed = _flow({**values, **change})
+    line = lines[first.line][: first.column] + changed + lines[last.line][last.column :]
+    return [*lines[: first.line], line, *lines[last.line + 1 :]]
 
 
 def _offset(lines: list[str], mark: yaml.Mark) -> int:
@@ -73,7 +73,7 @@ def _offset(lines: list[str], mark: yaml.Mark) -> int:
 
 
 def _line(old: str, column: int, key: str, value: Any) -> str:
-    """A key on its own line; what stands before it, as the dash of a list, stays."""
+    """A line with one key; keeps the text before it, such as the dash of a list."""
     return f"{old[:column]}{key}: {_flow(value)}\n"
 
 
@@ -82,7 +82,7 @@ def _flow(value: Any) -> str:
 
 
 def _last_line(node: yaml.Node) -> int:
-    """A block's end mark is where the next thing begins."""
+    """The last line of `node`. The end mark of a block is the start of the next node."""
     if isinstance(node, yaml.MappingNode) and not node.flow_style and node.value:
         return _last_line(node.value[-1][1])
     if isinstance(node, yaml.SequenceNode) and not node.flow_style and node.value:

@@ -1,4 +1,4 @@
-"""The HPAs that are there: in a folder that the chart rendered, or in a live cluster by kubectl."""
+"""Reads existing HPAs: from a folder with the rendered chart, or from a live cluster with kubectl."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ KUBECTL_S = 30
 
 
 def rendered(folder: Path) -> list[Autoscaler]:
-    """The HPAs and ScaledObjects in the YAML files of `folder`; raises Misconfigured when there is no such folder."""
+    """Reads the HPAs and ScaledObjects in the YAML files of `folder`; raises Misconfigured if it is not a folder."""
     if not folder.is_dir():
-        raise Misconfigured([f"{folder}: is no folder; render the chart into it, or give --rendered or --live"])
+        raise Misconfigured([f"{folder}: is not a folder; render the chart into it, or give --rendered or --live"])
     return list(_autoscalers(one for file in sorted(folder.glob("*.yaml")) for one in _objects(file)))
 
 
 def live(game: str, kubectl: Sequence[str]) -> list[Autoscaler]:
-    """Those of `game` in the cluster that `kubectl`, a command with its options, reaches.
+    """Reads the HPAs and ScaledObjects of `game` from a cluster; `kubectl` is a command with its options.
 
-    Raises Misconfigured with kubectl's own words when it cannot.
+    Raises Misconfigured with the message of kubectl if it fails.
     """
     found = _get(kubectl, "horizontalpodautoscalers", game)
     try:
@@ -42,19 +42,25 @@ def _get(kubectl: Sequence[str], kind: str, game: str) -> list[Any]:
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=KUBECTL_S, check=False)
     except FileNotFoundError:
-        raise Misconfigured([f"{kubectl[0]}: is not installed; --live asks the cluster by it"]) from None
+        raise Misconfigured(
+            [f"{kubectl[0]}: is not installed, but --live requires it; install it, or give --kubectl"]
+        ) from None
     except OSError as error:
-        raise Misconfigured([f"{kubectl[0]}: cannot be run: {error.strerror}; --live asks the cluster by it"]) from None
+        raise Misconfigured([f"{kubectl[0]}: cannot be run: {error.strerror}; --live requires it"]) from None
     except subprocess.TimeoutExpired:
         raise Misconfigured(
-            [f"the cluster did not answer within {KUBECTL_S} s; try again, or compare with --rendered"]
+            [f"the cluster did not respond within {KUBECTL_S} s; try again, or compare with --rendered"]
         ) from None
     if done.returncode:
-        raise Misconfigured([done.stderr.strip() or f"{kubectl[0]}: ended with {done.returncode} and no word of why"])
+        raise Misconfigured(
+            [done.stderr.strip() or f"{kubectl[0]}: ended with exit code {done.returncode} and no message"]
+        )
     try:
         items: list[Any] = json.loads(done.stdout)["items"]
     except (ValueError, KeyError, TypeError):
-        raise Misconfigured([f"{kubectl[0]}: answered what is no list: {done.stdout[:80]!r}; is it kubectl?"]) from None
+        raise Misconfigured(
+            [f"{kubectl[0]}: the response is not a list: {done.stdout[:80]!r}; is it kubectl?"]
+        ) from None
     return items
 
 
@@ -67,12 +73,14 @@ def _objects(file: Path) -> list[Any]:
 
 def _autoscalers(objects: Iterable[Any]) -> Iterator[Autoscaler]:
     for one in objects:
-        if not isinstance(one, dict):  # such as a patch, which is no object
+        if not isinstance(one, dict):  # for example a JSON patch
             continue
         kind, name, spec = one.get("kind"), (one.get("metadata") or {}).get("name", ""), one.get("spec") or {}
         if kind == "ScaledObject":
             yield Autoscaler("ScaledObject", name, _of_scaled_object(spec))
-        elif kind == "HorizontalPodAutoscaler" and not name.startswith("keda-hpa-"):  # KEDA's own, of a ScaledObject
+        elif kind == "HorizontalPodAutoscaler" and not name.startswith(
+            "keda-hpa-"
+        ):  # KEDA created it for a ScaledObject
             fields = {key: value for key, value in spec.items() if key != "scaleTargetRef"}
             yield Autoscaler("HorizontalPodAutoscaler", name, fields)
 

@@ -1,4 +1,4 @@
-"""HPAs, pods and ticks in few words."""
+"""Builders for HPAs, pods and observations."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from autoscaling import spec as specs
 from autoscaling.engine.hpa import Hpa
-from autoscaling.engine.observation import Answer, Pod, Requests, Sample, Seen
+from autoscaling.engine.observation import MetricResponse, Observation, Pod, ResourceRequests, Sample
 from autoscaling.engine.reconciliation import Decision, reconcile
-from autoscaling.engine.state import NEW, State
+from autoscaling.engine.state import INITIAL_STATE, State
 from autoscaling.engine.versions import DEFAULT, Version
 
 LONG_AGO_S = -10_000.0
@@ -56,12 +56,12 @@ def hpa(*metrics: dict[str, Any], version: Version = DEFAULT, **fields: Any) -> 
     return specs.read(given, version=version, namespace="game")
 
 
-def requests(**by_container: int | None) -> Requests:
-    return Requests({"cpu": by_container or {"worker": 1000}})
+def requests(**by_container: int | None) -> ResourceRequests:
+    return ResourceRequests({"cpu": by_container or {"worker": 1000}})
 
 
 def pods(count: int, **fields: Any) -> list[Pod]:
-    """`count` pods that have been ready for long, each asking for one core."""
+    """Returns `count` pods that have been ready for a long time; each requests one core."""
     settled = {"start_s": LONG_AGO_S, "ready": True, "ready_since_s": LONG_AGO_S, "requests": requests()}
     return [Pod(f"pod-{number}", **{**settled, **fields}) for number in range(count)]
 
@@ -70,18 +70,22 @@ def samples(*values_m: int, at_s: float = 0.0, window_s: float = 15.0) -> dict[s
     return {f"pod-{number}": Sample(value_m, at_s, window_s) for number, value_m in enumerate(values_m)}
 
 
-def seen(
-    replicas: int, *answers: Answer, now_s: float = 0.0, of: Sequence[Pod] | None = None, status: int | None = None
-) -> Seen:
+def observed(
+    replicas: int,
+    *answers: MetricResponse,
+    now_s: float = 0.0,
+    of: Sequence[Pod] | None = None,
+    status: int | None = None,
+) -> Observation:
     found = pods(replicas) if of is None else of
-    return Seen(now_s, replicas, replicas if status is None else status, found, answers)
+    return Observation(now_s, replicas, replicas if status is None else status, found, answers)
 
 
-def decide(rules: Hpa, sight: Seen, state: State = NEW) -> Decision:
-    return reconcile(rules, state, sight)
+def decide(hpa: Hpa, observed: Observation, state: State = INITIAL_STATE) -> Decision:
+    return reconcile(hpa, state, observed)
 
 
-def proposed(rules: Hpa, sight: Seen) -> int:
-    """What the first metric proposes, before stabilisation and limits."""
-    proposal: Any = decide(rules, sight).reasoning.proposals[0]
+def proposed(hpa: Hpa, observed: Observation) -> int:
+    """Returns the proposal of the first metric, before stabilisation and limits."""
+    proposal: Any = decide(hpa, observed).rationale.proposals[0]
     return int(proposal.replicas)

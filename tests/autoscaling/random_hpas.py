@@ -1,4 +1,4 @@
-"""HPAs and what they see, at random; the scale is what the engine made it, unless a person steps in."""
+"""Random HPAs and their observations; the engine sets the scale, unless a person scales by hand."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 
 from autoscaling.engine.hpa import Hpa
-from autoscaling.engine.observation import Answer, Failed, Seen
+from autoscaling.engine.observation import ApiError, MetricResponse, Observation
 from autoscaling.engine.reconciliation import Decision, reconcile
-from autoscaling.engine.state import NEW
+from autoscaling.engine.state import INITIAL_STATE
 from tests.autoscaling.builders import cpu, cpu_usage, custom, external, hpa, on_object, pods, samples
 
 SYNC_S = 15.0
@@ -29,7 +29,7 @@ policy = st.builds(
     st.integers(1, 200),
     st.sampled_from([15, 30, 60]),
 )
-# The longest period is the same for both: the controller may forget a rescale after that of its own direction.
+# Both directions have the same longest period: the controller may drop a rescale after the longest of its direction.
 LONGEST = {"type": "Pods", "value": 20, "periodSeconds": 60}
 direction = st.fixed_dictionaries(
     {"policies": st.lists(policy, max_size=3).map(lambda some: [*some, LONGEST])},
@@ -39,12 +39,12 @@ direction = st.fixed_dictionaries(
         "tolerance": st.sampled_from(["0", "50m", "0.3"]),
     },
 )
-NOBODY: st.SearchStrategy[int | None] = st.none()
+NEVER: st.SearchStrategy[int | None] = st.none()
 behavior = st.none() | st.fixed_dictionaries({}, optional={"scaleUp": direction, "scaleDown": direction})
 
 
 class Tick(NamedTuple):
-    """The load of one tick in thousandths a pod or in all, pods without a value, and whether an API fails."""
+    """One tick: load in thousandths per pod or in total, pods without a value, a failing API, and scaling by hand."""
 
     load_m: int
     missing: int
@@ -52,7 +52,7 @@ class Tick(NamedTuple):
     by_hand: int | None
 
 
-class World(NamedTuple):
+class Scenario(NamedTuple):
     """An HPA and its ticks."""
 
     hpa: Hpa
@@ -66,28 +66,28 @@ def ticks(by_hand: st.SearchStrategy[int | None]) -> st.SearchStrategy[list[Tick
 
 
 @st.composite
-def worlds(draw: Any, behaviors: Any = behavior, by_hand: st.SearchStrategy[int | None] = NOBODY) -> World:
-    least, span = draw(st.integers(1, 5)), draw(st.integers(0, 40))
+def scenarios(draw: Any, behaviors: Any = behavior, by_hand: st.SearchStrategy[int | None] = NEVER) -> Scenario:
+    min_replicas, span = draw(st.integers(1, 5)), draw(st.integers(0, 40))
     metrics = draw(st.lists(st.sampled_from(METRICS), min_size=1, max_size=3))
-    rules = hpa(*metrics, minReplicas=least, maxReplicas=least + span, behavior=draw(behaviors))
-    return World(rules, draw(st.integers(least, least + span)), draw(ticks(by_hand)))
+    made = hpa(*metrics, minReplicas=min_replicas, maxReplicas=min_replicas + span, behavior=draw(behaviors))
+    return Scenario(made, draw(st.integers(min_replicas, min_replicas + span)), draw(ticks(by_hand)))
 
 
-def run(world: World) -> Iterator[tuple[Seen, Decision]]:
-    """What is seen and decided, tick by tick."""
-    replicas, state = world.first, NEW
-    for place, tick in enumerate(world.ticks):
+def run(scenario: Scenario) -> Iterator[tuple[Observation, Decision]]:
+    """Yields the observation and the decision of each tick."""
+    replicas, state = scenario.first, INITIAL_STATE
+    for place, tick in enumerate(scenario.ticks):
         replicas = replicas if tick.by_hand is None else tick.by_hand
-        answers = [_answer(metric.kind, tick, replicas) for metric in world.hpa.metrics]
-        sight = Seen(place * SYNC_S, replicas, replicas, pods(replicas), answers)
-        decision = reconcile(world.hpa, state, sight)
-        yield sight, decision
+        responses = [_response(metric.kind, tick, replicas) for metric in scenario.hpa.metrics]
+        observation = Observation(place * SYNC_S, replicas, replicas, pods(replicas), responses)
+        decision = reconcile(scenario.hpa, state, observation)
+        yield observation, decision
         replicas, state = decision.replicas, decision.state
 
 
-def _answer(kind: str, tick: Tick, replicas: int) -> Answer:
+def _response(kind: str, tick: Tick, replicas: int) -> MetricResponse:
     if tick.fails:
-        return Failed("down")
+        return ApiError("down")
     if kind == "External":
         return [tick.load_m]
     if kind == "Object":

@@ -1,35 +1,44 @@
-"""A decision computed again from its reasoning alone."""
+"""Recomputes a decision from its rationale alone."""
 
 from __future__ import annotations
 
 import math
 
 from autoscaling.engine.hpa import Hpa, Metric, Tolerance
-from autoscaling.engine.rationale import Limited, PerPod, Proposal, Reasoning, Share, Stabilized, Unknown, Whole
+from autoscaling.engine.rationale import (
+    AppliedLimits,
+    NoProposal,
+    PerPodProposal,
+    Proposal,
+    Rationale,
+    Stabilization,
+    UsageRatio,
+    ValueProposal,
+)
 
 
-def added_up(hpa: Hpa, reasoning: Reasoning) -> int:
-    """The replicas that the numbers of `reasoning` come to; `hpa` gives targets and tolerance."""
-    if reasoning.path == "above max":
-        return reasoning.max_replicas
-    if reasoning.path == "below min":
-        return reasoning.min_replicas
-    if reasoning.winner is None and reasoning.path != "metrics":
-        return reasoning.current
-    both = zip(hpa.metrics, reasoning.proposals, strict=True)
-    proposals = [_proposal(metric, hpa.tolerance, one) for metric, one in both if not isinstance(one, Unknown)]
-    assert reasoning.stabilized is not None
-    assert reasoning.limited is not None
-    assert reasoning.stabilized.proposed == max([0, *proposals])
-    assert reasoning.limited.wanted == _stabilized(reasoning.stabilized)
-    return _limited(hpa, reasoning, reasoning.limited)
+def recomputed(hpa: Hpa, rationale: Rationale) -> int:
+    """Returns the replicas that the numbers of `rationale` lead to; `hpa` has the targets and the tolerance."""
+    if rationale.path == "above max":
+        return rationale.max_replicas
+    if rationale.path == "below min":
+        return rationale.min_replicas
+    if rationale.winner is None and rationale.path != "metrics":
+        return rationale.current
+    pairs = zip(hpa.metrics, rationale.proposals, strict=True)
+    proposals = [_proposal(metric, hpa.tolerance, one) for metric, one in pairs if not isinstance(one, NoProposal)]
+    assert rationale.stabilization is not None
+    assert rationale.limits is not None
+    assert rationale.stabilization.proposed == max([0, *proposals])
+    assert rationale.limits.wanted == _stabilized(rationale.stabilization)
+    return _limited(hpa, rationale, rationale.limits)
 
 
 def _proposal(metric: Metric, tolerance: Tolerance, one: Proposal) -> int:
-    assert not isinstance(one, Unknown)
-    if isinstance(one, PerPod):
+    assert not isinstance(one, NoProposal)
+    if isinstance(one, PerPodProposal):
         return _per_pod(metric, tolerance, one)
-    if isinstance(one, Whole):
+    if isinstance(one, ValueProposal):
         ratio = one.usage_m / metric.amount
         if one.current and tolerance.holds(ratio):
             return one.current
@@ -39,44 +48,44 @@ def _proposal(metric: Metric, tolerance: Tolerance, one: Proposal) -> int:
     return math.ceil(one.usage_m / metric.amount)
 
 
-def _per_pod(metric: Metric, tolerance: Tolerance, one: PerPod) -> int:
-    ratio = _ratio(metric, one.share)
-    if one.again is None:
+def _per_pod(metric: Metric, tolerance: Tolerance, one: PerPodProposal) -> int:
+    ratio = _ratio(metric, one.usage)
+    if one.adjusted is None:
         return one.current if tolerance.holds(ratio) else math.ceil(ratio * one.groups.ready)
-    again = _ratio(metric, one.again)
-    replicas = math.ceil(again * one.again.pods)
-    turned, held = (ratio - 1) * (again - 1) < 0, (again - 1) * (replicas - one.current) < 0
-    return one.current if tolerance.holds(again) or turned or held else replicas
+    adjusted = _ratio(metric, one.adjusted)
+    replicas = math.ceil(adjusted * one.adjusted.pods)
+    reversed_, against = (ratio - 1) * (adjusted - 1) < 0, (adjusted - 1) * (replicas - one.current) < 0
+    return one.current if tolerance.holds(adjusted) or reversed_ or against else replicas
 
 
-def _ratio(metric: Metric, share: Share) -> float:
+def _ratio(metric: Metric, share: UsageRatio) -> float:
     if metric.target == "Utilization":
         return (share.total_m * 100 // share.requested_m) / metric.amount
     return (share.total_m // share.pods) / metric.amount
 
 
-def _stabilized(one: Stabilized) -> int:
-    least = min(one.proposed, one.proposed if one.lowest is None else one.lowest.replicas)
-    most = max(one.proposed, one.proposed if one.highest is None else one.highest.replicas)
-    return most if one.current is None else min(max(one.current, least), most)
+def _stabilized(one: Stabilization) -> int:
+    lower = min(one.proposed, one.proposed if one.lowest is None else one.lowest.replicas)
+    upper = max(one.proposed, one.proposed if one.highest is None else one.highest.replicas)
+    return upper if one.current is None else min(max(one.current, lower), upper)
 
 
-def _limited(hpa: Hpa, reasoning: Reasoning, one: Limited) -> int:
+def _limited(hpa: Hpa, rationale: Rationale, one: AppliedLimits) -> int:
     if hpa.behavior is None:
-        return max(reasoning.min_replicas, min(one.wanted, max(4, 2 * one.current), reasoning.max_replicas))
+        return max(rationale.min_replicas, min(one.wanted, max(4, 2 * one.current), rationale.max_replicas))
     if one.wanted == one.current:
         return one.wanted
     up = one.wanted > one.current
     limits = []
-    for allowance in one.allowances:
-        assert allowance.start == one.current - allowance.added + allowance.removed
-        change, share = allowance.policy.value, allowance.policy.value / 100
-        if allowance.policy.type == "Pods":
-            limits.append(allowance.start + (change if up else -change))
+    for policy_limit in one.policies:
+        assert policy_limit.start == one.current - policy_limit.added + policy_limit.removed
+        change, share = policy_limit.policy.value, policy_limit.policy.value / 100
+        if policy_limit.policy.type == "Pods":
+            limits.append(policy_limit.start + (change if up else -change))
         else:
-            limits.append(math.ceil(allowance.start * (1 + share)) if up else int(allowance.start * (1 - share)))
-    widest = max if up == (one.select != "Min") else min
-    reach = widest(limits, default=one.current)
+            limits.append(math.ceil(policy_limit.start * (1 + share)) if up else int(policy_limit.start * (1 - share)))
+    select = max if up == (one.select != "Min") else min
+    allowed = select(limits, default=one.current)
     if up:
-        return min(one.wanted, max(reach, one.current), reasoning.max_replicas)
-    return max(one.wanted, min(reach, one.current), reasoning.min_replicas)
+        return min(one.wanted, max(allowed, one.current), rationale.max_replicas)
+    return max(one.wanted, min(allowed, one.current), rationale.min_replicas)

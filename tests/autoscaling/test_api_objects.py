@@ -1,4 +1,4 @@
-"""What the API says, as a trace has it; the JSON is that of a cluster of Kubernetes 1.36.3."""
+"""Conversion of API objects; the JSON is from a cluster of Kubernetes 1.36.3."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from autoscaling.recording import api_objects
-from autoscaling.traces.trace_file import RecordedPod, Usage, Value
+from autoscaling.traces.trace_file import PodUsage, PodValue, RecordedPod
 
 BEGIN_S = datetime(2026, 11, 25, 15, 4, 0, tzinfo=UTC).timestamp()
 POD: dict[str, Any] = {
@@ -57,7 +57,7 @@ STATUS: dict[str, Any] = {
 }
 
 
-def test_a_pod_has_the_requests_of_what_runs_beside_it() -> None:
+def test_requests_of_a_pod_include_its_sidecars_but_no_init_containers() -> None:
     assert api_objects.pods([POD], BEGIN_S) == (
         RecordedPod(
             name="burner-59cf5856bf-jbkg7",
@@ -79,14 +79,14 @@ def test_readiness_is_true_false_or_unknown(status: str, ready: bool | None, sin
     assert (pod.ready, pod.ready_since_s) == (ready, since_s)
 
 
-def test_a_pod_that_nobody_has_looked_at_yet_is_pending_without_a_condition() -> None:
+def test_pod_without_a_status_is_pending_and_has_no_ready_condition() -> None:
     metadata = {"name": "new", "deletionTimestamp": "2026-11-25T15:04:20Z"}
     (pod,) = api_objects.pods([{"metadata": metadata, "spec": {"containers": [{"name": "burner"}]}}], BEGIN_S)
     assert pod == RecordedPod(name="new", phase="Pending", deleting=True)
 
 
 def usage(**cpu: str | None) -> dict[str, Any]:
-    """An item of metrics.k8s.io."""
+    """Returns an item of metrics.k8s.io."""
     containers = [
         {"name": name, "usage": {"memory": "8976Ki"} | ({} if one is None else {"cpu": one})}
         for name, one in cpu.items()
@@ -95,35 +95,35 @@ def usage(**cpu: str | None) -> dict[str, Any]:
     return {"metadata": {"name": "-".join(cpu)}, **stamps, "containers": containers}
 
 
-def test_usage_is_rounded_up_and_a_pod_without_the_cpu_of_a_container_is_left_out() -> None:
+def test_usage_is_rounded_up_and_a_pod_with_a_container_without_cpu_is_omitted() -> None:
     found = api_objects.usages([usage(burner="7996752n"), usage(burner="5m", bare=None)], BEGIN_S)
-    assert found == {"burner": Usage(usage_m={"burner": 8}, at_s=45.0, window_s=60.5)}
+    assert found == {"burner": PodUsage(usage_m={"burner": 8}, at_s=45.0, window_s=60.5)}
 
 
-def test_a_custom_metric_without_a_window_is_a_minutes() -> None:
+def test_default_window_of_a_custom_metric_is_one_minute() -> None:
     item = {"describedObject": {"name": "one"}, "timestamp": "2026-11-25T15:04:45Z", "value": "1500m"}
     assert api_objects.values([item, {**item, "describedObject": {"name": "two"}, "windowSeconds": 30}], BEGIN_S) == {
-        "one": Value(value_m=1500, at_s=45.0, window_s=60.0),
-        "two": Value(value_m=1500, at_s=45.0, window_s=30.0),
+        "one": PodValue(value_m=1500, at_s=45.0, window_s=60.0),
+        "two": PodValue(value_m=1500, at_s=45.0, window_s=30.0),
     }
 
 
-def test_a_status_tells_what_was_decided() -> None:
-    found = api_objects.decided({}, STATUS)
+def test_decision_is_read_from_a_status() -> None:
+    found = api_objects.decision({}, STATUS)
     assert (found.spec_replicas, found.desired_replicas, found.rescaled, found.error) == (1, 1, False, None)
     assert found.conditions == ({"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale"},)
     assert found.current_metrics == tuple(STATUS["currentMetrics"])
 
 
-def test_a_rescale_is_one_that_was_not_told_of_before() -> None:
+def test_decision_is_a_rescale_only_if_the_last_scale_time_changed() -> None:
     rescaled = {
         **STATUS,
         "desiredReplicas": 3,
         "lastScaleTime": "2026-11-25T15:05:00Z",
         "conditions": [{"type": "AbleToScale", "status": "True", "reason": "SucceededRescale"}],
     }
-    assert (api_objects.decided(STATUS, rescaled).spec_replicas, api_objects.decided(STATUS, rescaled).rescaled) == (
+    assert (api_objects.decision(STATUS, rescaled).spec_replicas, api_objects.decision(STATUS, rescaled).rescaled) == (
         3,
         True,
     )
-    assert api_objects.decided(rescaled, {**rescaled, "currentReplicas": 3}).rescaled is False
+    assert api_objects.decision(rescaled, {**rescaled, "currentReplicas": 3}).rescaled is False

@@ -1,4 +1,4 @@
-"""A change of a catalog's models as a patch of its text."""
+"""Changes of models as a patch of the catalog text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from autoscaling.tuning.catalog_patch import diff, patched
+from autoscaling.tuning.catalog_patch import apply_changes, unified_diff
 from mesh.errors import Misconfigured
 
 TEXT = """\
@@ -36,9 +36,9 @@ CHANGES = {
 }
 
 
-def test_models_of_every_way_of_writing_are_changed_and_the_rest_stays() -> None:
+def test_models_in_block_and_flow_style_are_changed_and_all_other_text_stays() -> None:
     assert (
-        patched(TEXT, CHANGES)
+        apply_changes(TEXT, CHANGES)
         == """\
 game: g
 versions:
@@ -59,21 +59,21 @@ supervisor: {replicas: {min: 4}}
     )
 
 
-def test_what_is_patched_says_what_was_changed() -> None:
-    models = yaml.safe_load(patched(TEXT, CHANGES))["versions"]["1"]["models"]
+def test_patched_models_have_the_changed_keys() -> None:
+    models = yaml.safe_load(apply_changes(TEXT, CHANGES))["versions"]["1"]["models"]
     before = yaml.safe_load(TEXT)["versions"]["1"]["models"]
     assert models == [{**model, **CHANGES[f"1/{model['name']}"]} for model in before]
 
 
-def test_the_patch_is_one_that_git_applies(tmp_path: Path) -> None:
+def test_git_applies_the_patch(tmp_path: Path) -> None:
     file = tmp_path / "mesh.yaml"
     file.write_text(TEXT)
-    patch = diff(Path("mesh.yaml"), TEXT, patched(TEXT, CHANGES))
+    patch = unified_diff(Path("mesh.yaml"), TEXT, apply_changes(TEXT, CHANGES))
     subprocess.run(["git", "apply", "-p0"], input=patch, text=True, cwd=tmp_path, check=True, timeout=10)
-    assert file.read_text() == patched(TEXT, CHANGES)
+    assert file.read_text() == apply_changes(TEXT, CHANGES)
 
 
-def test_a_model_of_an_alias_is_to_be_changed_by_hand() -> None:
+def test_model_of_an_alias_is_refused() -> None:
     text = "versions:\n  a: &v {models: [{name: m}]}\n  b: *v\n"
     with pytest.raises(Misconfigured, match="by hand"):
-        patched(text, {"a/m": {"hpa": {}}, "b/m": {"hpa": {}}})
+        apply_changes(text, {"a/m": {"hpa": {}}, "b/m": {"hpa": {}}})

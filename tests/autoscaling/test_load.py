@@ -1,4 +1,4 @@
-"""Loads: shapes, files, and what is wrong with them."""
+"""Loads: shapes, files, and their faults."""
 
 from __future__ import annotations
 
@@ -17,56 +17,56 @@ def fault(text: str) -> str:
     return found
 
 
-def test_a_step_has_its_mean_in_every_step() -> None:
+def test_means_of_a_step_load_are_exact() -> None:
     means = load_reader.read("step:from=10,to=40,at=30,length=60").means(15)
     assert means.tolist() == [10.0, 10.0, 39.0, 40.0]
 
 
-def test_a_day_is_highest_at_the_hour_of_its_peak() -> None:
+def test_day_load_is_highest_at_the_time_of_its_peak() -> None:
     means = load_reader.read("day:peak=1000,trough=100,at=68400").means(900)
     assert (len(means), int(means.argmax()), round(means.min())) == (96, 76, 100)
 
 
-def test_a_file_has_times_of_day_and_rates(tmp_path: Path) -> None:
+def test_file_with_times_of_day_is_read(tmp_path: Path) -> None:
     file = tmp_path / "day.csv"
     file.write_text("time,rps\n18:00,10\n18:01,20\n18:02,20\n")
     load = load_reader.read(str(file))
     assert (load.means(60).tolist(), load.start_s, load.clock(90)) == ([15.0, 20.0], 64_800.0, "18:01:30")
 
 
-def test_a_file_of_prometheus_has_unix_times(tmp_path: Path) -> None:
+def test_file_with_unix_times_of_prometheus_is_read(tmp_path: Path) -> None:
     file = tmp_path / "prometheus.csv"
     file.write_text("timestamp,value\n1760000000,10\n1760000015,30\n1760000030,30\n")
     assert load_reader.read(str(file)).means(15).tolist() == [20.0, 30.0]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("time,rps\n0,1\n15,2\n30,3\n900,4\n", ":4: between this line and the next are 870 s, and 15 s between most"),
-        ("time,rps\n0,1\n15,\n", ":3: a time or its requests a second are missing; fill the hole"),
-        ("time,rps\n0,1\n15,-3\n", ":3: '-3' is no number of at least 0"),
-        ("time,rps\n15,1\n0,1\n", ":3: 0 is not after the line before; sort the lines by time"),
-        ("when,rps\n0,1\n", ":1: has no columns time and rps; name them in the first line"),
-        ("time,rps\nsoon,1\n", ":2: 'soon' is no time; give seconds, HH:MM or an ISO 8601 time"),
-        ("time,rps\n0,1\n", " has 1 lines of load; give at least two"),
-        ("", ":1: has no columns time and rps; name them in the first line"),
+        ("time,rps\n0,1\n15,2\n30,3\n900,4\n", ":4: the gap to the next line is 870 s, but the usual gap is 15 s"),
+        ("time,rps\n0,1\n15,\n", ":3: the time or the requests per second are missing; add them, or remove the line"),
+        ("time,rps\n0,1\n15,-3\n", ":3: '-3' is not a number of at least 0"),
+        ("time,rps\n15,1\n0,1\n", ":3: 0 is not after the previous time; sort the lines by time"),
+        ("when,rps\n0,1\n", ":1: the columns time and rps are missing; name them in the first line"),
+        ("time,rps\nsoon,1\n", ":2: 'soon' is not a time; give seconds, HH:MM or an ISO 8601 time"),
+        ("time,rps\n0,1\n", " has 1 lines of load; at least two are required"),
+        ("", ":1: the columns time and rps are missing; name them in the first line"),
     ],
 )
-def test_a_file_that_is_wrong_is_one_clear_line(tmp_path: Path, text: str, told: str) -> None:
+def test_fault_in_a_file_is_reported_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "load.csv"
     file.write_text(text)
-    assert told in fault(str(file))
+    assert message in fault(str(file))
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("day:peek=3", "--load day:peek=3: day has no 'peek'; it has trough, peak, at, rush, length"),
-        ("steady:rps=many", "--load steady:rps=many: rps: 'many' is no number of at least 0"),
-        ("steady:length=0", "--load steady:length=0: length is 0 s; give up to 40 days"),
+        ("day:peek=3", "--load day:peek=3: day has no parameter 'peek'; it has trough, peak, at, rush, length"),
+        ("steady:rps=many", "--load steady:rps=many: rps: 'many' is not a number of at least 0"),
+        ("steady:length=0", "--load steady:length=0: length is 0 s; give more than 0 and at most 40 days"),
         ("nowhere.csv", "--load nowhere.csv: cannot be read"),
     ],
 )
-def test_a_shape_that_is_wrong_is_one_clear_line(text: str, told: str) -> None:
-    assert fault(text).startswith(told)
+def test_fault_in_a_shape_is_reported(text: str, message: str) -> None:
+    assert fault(text).startswith(message)

@@ -1,4 +1,4 @@
-"""The queues of the simulated world beside an ideal mesh that is simulated request by request."""
+"""The queueing model compared with an ideal mesh that is simulated request by request."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autoscaling.cluster.games import Settings
 from autoscaling.cluster.model_costs import ASSUMED
 from autoscaling.cluster.queueing_model import delay_probability
+from autoscaling.cluster.simulation_input import Settings
 from loadtest import arrivals
 from loadtest.simulated.limit import ideal_latencies_s
 from loadtest.workloads import S15
@@ -22,7 +22,7 @@ COST = replace(
     ASSUMED,
     base_s=0.0,
     row_s=S15.service.mean_s,
-    way_s=0.0,
+    transport_s=0.0,
     variability=math.expm1(S15.service.sigma**2),
     message_cpu_s=0.0,
     row_cpu_s=0.001,
@@ -30,7 +30,7 @@ COST = replace(
 
 
 @pytest.mark.parametrize("load", S15.loads)
-def test_s15_takes_as_long_as_in_the_ideal_mesh(load: float) -> None:
+def test_latencies_of_s15_match_the_ideal_mesh(load: float) -> None:
     rate = load * S15.capacity_rps
     due_s = arrivals.poisson(rate, SECONDS, seed=1)
     ideal_s = ideal_latencies_s(due_s, S15.service, S15.models, S15.replicas, np.random.default_rng(1))
@@ -44,11 +44,11 @@ def test_s15_takes_as_long_as_in_the_ideal_mesh(load: float) -> None:
         assert abs(simulated_s / true_s - 1) < WITHIN
 
 
-def test_the_share_that_waits_is_erlangs() -> None:
+def test_probability_of_waiting_is_erlang_c() -> None:
     # Erlang C of 2 servers at 1 erlang is 1/3, of 10 at 8 is 0.409 (tables)
     found = delay_probability(np.array([2, 10]), np.array([1.0, 8.0]))
     assert found == pytest.approx([1 / 3, 0.409], abs=5e-4)
 
 
-def test_nobody_waits_where_nobody_comes() -> None:
+def test_probability_of_waiting_is_0_without_arrivals() -> None:
     assert delay_probability(np.array([3]), np.array([0.0])).tolist() == [0.0]

@@ -1,4 +1,4 @@
-"""The search for the cheapest HPAs that keep a promise."""
+"""The search for the cheapest HPAs that meet an SLO."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from dataclasses import replace
 import pytest
 
 from autoscaling.cluster import load_reader
-from autoscaling.cluster.games import Settings
 from autoscaling.cluster.model_costs import ASSUMED
-from autoscaling.cluster.runs import Input
-from autoscaling.tuning import search as tuning
+from autoscaling.cluster.simulation_input import Settings, SimulationInput
 from autoscaling.tuning import slo
-from autoscaling.tuning.search import Tuned, tune, with_changes
+from autoscaling.tuning.search import MIN_REPLICAS, SearchResult, search, with_changes
 from mesh.errors import Misconfigured
 from tests.autoscaling.simulated_games import catalog, costs_of, run
 
@@ -21,20 +19,20 @@ LOAD = "spike:from=40,to=300,at=900,for=300,length=2700"
 
 
 @pytest.fixture(scope="module")
-def wasteful() -> Tuned:
-    """What is found for HPAs that aim at 20 %."""
+def wasteful() -> SearchResult:
+    """The search result for HPAs with a target of 20 %."""
     game = catalog(hpa={"cpu_percent": 20}, replicas={"min": 4, "max": 60})
-    what = Input([(game, load_reader.read(LOAD))], costs_of(game, HEAVY), Settings())
-    return tune(what, slo.parse("p95=100ms,full=99%"), 2, lambda _stage, _share: None)
+    given = SimulationInput([(game, load_reader.read(LOAD))], costs_of(game, HEAVY), Settings())
+    return search(given, slo.parse("p95=100ms,full=99%"), 2, lambda _stage, _share: None)
 
 
-def test_what_is_found_keeps_the_promise_for_less(wasteful: Tuned) -> None:
+def test_best_point_meets_the_slo_at_lower_cost(wasteful: SearchResult) -> None:
     assert wasteful.best is not None
     assert wasteful.best.misses == ()
-    assert wasteful.best.core_hours < 0.8 * wasteful.now.core_hours
+    assert wasteful.best.core_hours < 0.8 * wasteful.current.core_hours
 
 
-def test_what_is_found_keeps_it_when_it_is_simulated_by_itself(wasteful: Tuned) -> None:
+def test_best_point_meets_the_slo_in_a_separate_simulation(wasteful: SearchResult) -> None:
     assert wasteful.best is not None
     game = catalog(hpa={"cpu_percent": 20}, replicas={"min": 4, "max": 60})
     changed = with_changes(game, wasteful.best.choice)
@@ -42,28 +40,28 @@ def test_what_is_found_keeps_it_when_it_is_simulated_by_itself(wasteful: Tuned) 
     assert slo.parse("p95=100ms,full=99%").misses(result) == []
 
 
-def test_a_promise_that_cannot_be_kept_is_told_so() -> None:
+def test_slo_that_no_candidate_meets_has_no_best_point() -> None:
     game = catalog()
-    what = Input([(game, load_reader.read("steady:rps=50,length=900"))], costs_of(game, HEAVY), Settings())
-    found = tune(what, slo.parse("p50=1ms"), 1, lambda _stage, _share: None)
+    given = SimulationInput([(game, load_reader.read("steady:rps=50,length=900"))], costs_of(game, HEAVY), Settings())
+    found = search(given, slo.parse("p50=1ms"), 1, lambda _stage, _share: None)
     assert found.best is None
     assert all("p50" in " ".join(point.misses) for point in found.frontier)
 
 
-def test_never_fewer_than_two_replicas_are_proposed() -> None:
-    assert min(tuning.LEAST) == 2  # a node must be drained without an outage
+def test_candidates_have_at_least_two_replicas() -> None:
+    assert min(MIN_REPLICAS) == 2  # a node must be drained without an outage
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("p96=1ms", "'p96' is not known; promise p50, p95, p99, full, answered"),
-        ("p95=150", "'150' is no time; write 150ms"),
-        ("full=101%", "'101%' is no share; write 99.9%"),
-        ("full=most", "'most' is no number above 0"),
+        ("p96=1ms", "'p96' is not known; use p50, p95, p99, full, answered"),
+        ("p95=150", "'150' is not a time; write it as 150ms"),
+        ("full=101%", "'101%' is not a share; write it as 99.9%"),
+        ("full=most", "'most' is not a number above 0"),
     ],
 )
-def test_a_promise_that_makes_no_sense_is_one_clear_line(text: str, told: str) -> None:
+def test_fault_in_an_slo_is_reported(text: str, message: str) -> None:
     with pytest.raises(Misconfigured) as raised:
         slo.parse(text)
-    assert raised.value.faults == [f"--slo {text}: {told}"]
+    assert raised.value.faults == [f"--slo {text}: {message}"]

@@ -1,4 +1,4 @@
-"""How a decision is told: its lines under the Deployment's name, or one line of JSON."""
+"""Prints a decision: its explanation under the name of the Deployment, or one line of JSON."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 
 
-def tell_decision(name: str, at_s: float, replicas: int, lines: Sequence[str], as_json: bool) -> None:
-    """Prints the decision of `name` at `at_s`, which came to `replicas`, for `lines` of reasons."""
+def print_decision(name: str, at_s: float, replicas: int, lines: Sequence[str], as_json: bool) -> None:
+    """Prints the decision of the Deployment `name` at `at_s` for `replicas`; `lines` explain it."""
     if as_json:
         print(json.dumps({"name": name, "t_s": at_s, "replicas": replicas, "lines": list(lines)}))
     else:

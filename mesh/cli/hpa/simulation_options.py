@@ -1,4 +1,4 @@
-"""The options that describe a simulated world; imports nothing that takes time."""
+"""The options of a simulation; this module imports nothing slow."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def add(command: argparse.ArgumentParser, *, required: bool = True) -> None:
-    """The catalogs, their load, and the rest of the world."""
+    """Adds the options for catalogs, loads and the simulated cluster to `command`."""
     command.add_argument(
-        "catalogs", nargs="+" if required else "*", type=Path, metavar="CATALOG", help="a game's catalog"
+        "catalogs", nargs="+" if required else "*", type=Path, metavar="CATALOG", help="catalog of a game"
     )
     command.add_argument(
         "--load",
@@ -17,19 +17,28 @@ def add(command: argparse.ArgumentParser, *, required: bool = True) -> None:
         required=required,
         default=[],
         metavar="[GAME=]LOAD",
-        help="a CSV file with the columns time and rps, or a shape: steady, step, ramp, spike, day, with words such as "
-        "day:peak=2000,trough=200,at=68400",
+        help="load: a CSV file with the columns time and rps, or a shape: steady, step, ramp, spike, day, optionally "
+        "with parameters: day:peak=2000,trough=200,at=68400",
     )
-    command.add_argument("--profile", type=Path, metavar="FILE", help="of `python -m loadtest profile --all`")
     command.add_argument(
-        "--offers", type=_positive, default=1, metavar="N", help="ranked for each request (default: 1)"
+        "--profile", type=Path, metavar="FILE", help="costs of the models, from `python -m loadtest profile --all`"
     )
-    command.add_argument("--cores", type=_number, metavar="N", help="of all nodes (default: always enough)")
     command.add_argument(
-        "--image-s", type=_number, default=2.0, metavar="S", help="until an image is there (default: 2)"
+        "--offers", type=_positive, default=1, metavar="N", help="number of offers per request (default: 1)"
     )
-    command.add_argument("--api-down", type=_span, action="append", default=[], metavar="S-S", help="metrics fail then")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="of everything that is drawn (default: 0)")
+    command.add_argument("--cores", type=_number, metavar="N", help="cores of all nodes (default: no limit)")
+    command.add_argument(
+        "--image-s", type=_number, default=2.0, metavar="S", help="seconds to pull an image (default: 2)"
+    )
+    command.add_argument(
+        "--api-down",
+        type=_span,
+        action="append",
+        default=[],
+        metavar="S-S",
+        help="span in which the metrics APIs fail, in seconds from the start of the load; can be repeated",
+    )
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random numbers (default: 0)")
 
 
 def _positive(text: str) -> int:
@@ -49,5 +58,5 @@ def _number(text: str) -> float:
 
 
 def _span(text: str) -> tuple[float, float]:
-    begun, _, ended = text.partition("-")
-    return _number(begun), _number(ended)
+    start, _, end = text.partition("-")
+    return _number(start), _number(end)

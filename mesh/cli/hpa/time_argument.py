@@ -1,4 +1,4 @@
-"""The times that a person asks for."""
+"""Parses the time of `--at`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from autoscaling.cluster.load_file import clock_s
 from mesh.errors import Misconfigured
 
 
-def moment_s(text: str, start_s: float) -> float:
-    """Seconds since the beginning, which is at `start_s` of the day: `915`, or a time of day; raises Misconfigured."""
+def offset_s(text: str, start_s: float) -> float:
+    """Returns the seconds since the start; `text` is `915` or a time of day. The start is at `start_s` of the day.
+
+    Raises Misconfigured if `text` is not a time.
+    """
     try:
         return float(text)
     except ValueError:
@@ -15,4 +18,4 @@ def moment_s(text: str, start_s: float) -> float:
     try:
         return (clock_s(text) - start_s) % 86_400
     except ValueError:
-        raise Misconfigured([f"--at: {text!r} is no time; give HH:MM, HH:MM:SS or seconds"]) from None
+        raise Misconfigured([f"--at: {text!r} is not a time; give HH:MM, HH:MM:SS or seconds"]) from None
