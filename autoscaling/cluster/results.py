@@ -28,7 +28,7 @@ class Rescale:
 class DeploymentSeries:
     """One Deployment over time; arrays are [steps].
 
-    `replicas`: desired. `ready`: ready pods. `cores`: CPU used by all pods. `late`: share of late or missing votes.
+    `replicas`: desired. `ready`: ready pods. `cores`: CPU used by all pods. `late`: share of votes lost or late.
     """
 
     name: str

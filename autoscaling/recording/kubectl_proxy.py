@@ -52,9 +52,7 @@ def _start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         with log.open("wb") as errors:
             return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
     except FileNotFoundError:
-        raise Misconfigured(
-            [f"{command[0]}: is not installed; install it, or give another program with --kubectl"]
-        ) from None
+        raise Misconfigured([f"{command[0]}: is not installed; install it, or give another --kubectl"]) from None
     except OSError as error:
         raise Misconfigured([f"{command[0]}: cannot be run: {error.strerror}"]) from None
 
@@ -64,9 +62,8 @@ def _wait_for_socket(process: subprocess.Popen[bytes], place: Path, log: Path, p
     while not _listens(place):
         if process.poll() is not None:
             message = " ".join(log.read_text(errors="replace").split())
-            raise Misconfigured(
-                [f"{program}: {message or f'ended with exit code {process.returncode} and no message'}"]
-            )
+            ended = f"ended with exit code {process.returncode} and no message"
+            raise Misconfigured([f"{program}: {message or ended}"])
         if time.monotonic() > deadline_s:
             raise Misconfigured([f"{program}: `proxy` did not open its socket within {START_S:g} s; is it kubectl?"])
         time.sleep(0.02)

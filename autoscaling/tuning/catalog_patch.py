@@ -48,16 +48,16 @@ def _edited(lines: list[str], node: yaml.MappingNode, change: Mapping[str, Any])
     """Returns `lines` with the change: rewrites a model in flow style, otherwise only its changed keys."""
     if node.flow_style:
         return _edited_flow(lines, node, change)
-    kept = list(lines)
+    edited = list(lines)
     for key, value in reversed(node.value):
         if key.value in change:
             first, last = key.start_mark.line, _last_line(value)
-            kept[first : last + 1] = [_line(kept[first], key.start_mark.column, key.value, change[key.value])]
+            edited[first : last + 1] = [_line(edited[first], key.start_mark.column, key.value, change[key.value])]
     added = [key for key in change if key not in {key.value for key, _ in node.value}]
-    end = max(_last_line(value) for _, value in node.value) + len(kept) - len(lines) + 1
+    end = max(_last_line(value) for _, value in node.value) + len(edited) - len(lines) + 1
     indent = " " * node.value[0][0].start_mark.column
-    kept[end:end] = [f"{indent}{key}: {_flow(change[key])}\n" for key in added]
-    return kept
+    edited[end:end] = [f"{indent}{key}: {_flow(change[key])}\n" for key in added]
+    return edited
 
 
 def _edited_flow(lines: list[str], node: yaml.MappingNode, change: Mapping[str, Any]) -> list[str]:

@@ -1,9 +1,9 @@
 """Searches the HPAs that meet an SLO at the lowest cost.
 
 Under a given load, Deployments do not affect each other: the replicas of each depend only on its own HPA. Therefore one
-simulation tries a candidate for all models at once, and gives the cost and the share of late votes of each model. For a
-maximum share of late votes, each model gets its cheapest candidate; several such levels give the frontier of cost
-against quality. Each point of the frontier is then simulated completely, with several seeds.
+simulation tries a candidate for all models at once, and gives each model's cost and late-vote share. For a maximum
+late-vote share, each model gets its cheapest candidate; several such maxima give the frontier of cost against quality.
+Each point of the frontier is then simulated completely, with several seeds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MIN_REPLICAS = (2, 4)
 UNLIMITED = 500  # max replicas of candidates: the simulation shows how many replicas a Deployment needs
 HEADROOM = 1.5  # max replicas relative to the most that were needed
 POD_START_H = 0.1  # the cost of a pod start in hours of the pod: image, load, cold caches; so that flapping costs
-LATE_LEVELS = (0.0, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 5e-2)  # maximum shares of late votes
+LATE_LEVELS = (0.0, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 5e-2)  # maximum late-vote shares
 Progress = Callable[[str, float], None]
 
 

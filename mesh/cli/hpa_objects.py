@@ -39,28 +39,24 @@ def live(game: str, kubectl: Sequence[str]) -> list[Autoscaler]:
 
 def _get(kubectl: Sequence[str], kind: str, game: str) -> list[Any]:
     command = [*kubectl, "get", kind, "-l", f"ensemble-mesh/game={game}", "-o", "json"]
+    program = kubectl[0]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=KUBECTL_S, check=False)
     except FileNotFoundError:
-        raise Misconfigured(
-            [f"{kubectl[0]}: is not installed, but --live requires it; install it, or give --kubectl"]
-        ) from None
+        raise Misconfigured([f"{program}: is not installed, but --live requires it; install it"]) from None
     except OSError as error:
-        raise Misconfigured([f"{kubectl[0]}: cannot be run: {error.strerror}; --live requires it"]) from None
+        raise Misconfigured([f"{program}: cannot be run: {error.strerror}; --live requires it"]) from None
     except subprocess.TimeoutExpired:
-        raise Misconfigured(
-            [f"the cluster did not respond within {KUBECTL_S} s; try again, or compare with --rendered"]
-        ) from None
+        problem = f"the cluster did not respond within {KUBECTL_S} s"
+        raise Misconfigured([f"{problem}; try again, or compare with --rendered"]) from None
     if done.returncode:
-        raise Misconfigured(
-            [done.stderr.strip() or f"{kubectl[0]}: ended with exit code {done.returncode} and no message"]
-        )
+        problem = done.stderr.strip() or f"{program}: ended with exit code {done.returncode} and no message"
+        raise Misconfigured([problem])
     try:
         items: list[Any] = json.loads(done.stdout)["items"]
     except (ValueError, KeyError, TypeError):
-        raise Misconfigured(
-            [f"{kubectl[0]}: the response is not a list: {done.stdout[:80]!r}; is it kubectl?"]
-        ) from None
+        problem = f"{program}: the response is not a list: {done.stdout[:80]!r}"
+        raise Misconfigured([f"{problem}; is it kubectl?"]) from None
     return items
 
 
@@ -68,7 +64,7 @@ def _objects(file: Path) -> list[Any]:
     try:
         return list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise Misconfigured([f"{file}: cannot be read: {' '.join(str(error).split())}; render it anew"]) from error
+        raise Misconfigured([f"{file}: cannot be read: {' '.join(str(error).split())}; render it again"]) from error
 
 
 def _autoscalers(objects: Iterable[Any]) -> Iterator[Autoscaler]:
@@ -78,9 +74,7 @@ def _autoscalers(objects: Iterable[Any]) -> Iterator[Autoscaler]:
         kind, name, spec = one.get("kind"), (one.get("metadata") or {}).get("name", ""), one.get("spec") or {}
         if kind == "ScaledObject":
             yield Autoscaler("ScaledObject", name, _of_scaled_object(spec))
-        elif kind == "HorizontalPodAutoscaler" and not name.startswith(
-            "keda-hpa-"
-        ):  # KEDA created it for a ScaledObject
+        elif kind == "HorizontalPodAutoscaler" and not name.startswith("keda-hpa-"):  # KEDA's name for a ScaledObject
             fields = {key: value for key, value in spec.items() if key != "scaleTargetRef"}
             yield Autoscaler("HorizontalPodAutoscaler", name, fields)
 

@@ -45,7 +45,7 @@ def test_differences_at_ticks_in_doubt_are_counted_separately(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second, *rest = ticks({"spec_replicas": 99})
-    second = {**second, "doubt": "who knows", "out": {**second["out"], "spec_replicas": 99}}
+    second = {**second, "doubt": "unknown", "out": {**second["out"], "spec_replicas": 99}}
     assert main(["hpa", "replay", str(trace(tmp_path, ticks=[first, second, *rest]))]) == 1
     summary = capsys.readouterr().out.splitlines()[-1]
     assert summary.startswith("2 differences in ")

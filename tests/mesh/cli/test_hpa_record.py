@@ -162,10 +162,7 @@ def test_hpa_that_cannot_be_recorded_is_reported_before_recording(
 
 def test_missing_kubectl_or_folder_is_reported_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path, RESPONSES, "--kubectl", "no-such-kubectl") == 2
-    assert (
-        capsys.readouterr().err
-        == "no-such-kubectl: is not installed; install it, or give another program with --kubectl\n"
-    )
+    assert capsys.readouterr().err == "no-such-kubectl: is not installed; install it, or give another --kubectl\n"
     assert run(tmp_path, RESPONSES, "--out", str(tmp_path / "absent" / "x.json")) == 2
     assert capsys.readouterr().err.endswith("x.json: cannot be written: No such file or directory\n")
     assert run(tmp_path, RESPONSES, "--kubectl", "false") == 2

@@ -18,7 +18,7 @@ def test_ratio_to_a_value_is_multiplied_by_ready_pods() -> None:
 
 
 def test_average_value_divides_the_sum_independently_of_ready_pods() -> None:
-    """(u) 8600m at 2867m each; the status says 1720m."""
+    """(u) 8600m at 2867m each; the status shows 1720m."""
     rules, observation = hpa(external(averageValue="2867m")), observed(5, [8600], of=[])
     assert proposed(rules, observation) == 3
     current = {"averageValue": "1720m"}
