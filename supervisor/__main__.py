@@ -30,23 +30,23 @@ from mesh.metrics_endpoint import metrics_endpoint
 from mesh.players.settings import Features, SqliteFeatures
 from supervisor import settings as command_line
 from supervisor.cohort import Cohorts
-from supervisor.discovery.opening import follow, open_discovery
+from supervisor.discovery.assignment import follow, open_discovery
 from supervisor.discovery.port import Discovery
-from supervisor.door import aging, listening
 from supervisor.ensemble import Ensemble
 from supervisor.features.cache import FeatureCache
 from supervisor.features.port import FeatureLog, FeatureStore
 from supervisor.features.sqlite import SqliteStore
 from supervisor.game import Game
+from supervisor.grpc_server import aging, listening
 from supervisor.metrics import Metrics, StateOnDemand
 from supervisor.panel import Panel
 from supervisor.pool import ModelPool
 from supervisor.pressure import Pressure
 from supervisor.ranking import Ranking
-from supervisor.readiness import stopped_before_ready
 from supervisor.rows import RowPlanner
 from supervisor.service import OffersService
 from supervisor.settings import Settings
+from supervisor.start_up import stopped_before_ready
 
 MISCONFIGURED = 2
 

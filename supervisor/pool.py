@@ -13,10 +13,10 @@ from mesh.errors import MeshError, Unavailable
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns
 from supervisor.ballot import Ballot, Shipment
+from supervisor.draining_lanes import LeavingLanes
 from supervisor.lane import Lane, Scores
-from supervisor.leaving import LeavingLanes
+from supervisor.row_queue import WaitingRows
 from supervisor.rows import CohortRows, RowPlan, RowPlanner
-from supervisor.waiting import WaitingRows
 
 # A replica gets rows only while less than this is outstanding with it (late binding): enough to keep it busy over
 # a message's way, too little to queue behind a slow row while another replica is free.

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Iterable
 from mesh.back_off import BackOff, Uniform
 from supervisor.discovery.known_slices import KnownSlices
 from supervisor.discovery.kube_api import ApiFault, Gone, KubeApi, Stream
+from supervisor.discovery.model_slice import selector
 from supervisor.discovery.port import Endpoints
 from supervisor.discovery.service_account import ServiceAccount
-from supervisor.discovery.slices import selector
 
 WATCH_S = (300.0, 600.0)  # each watch ends at another time, so that not all supervisors ask at once
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 3.0

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from supervisor.discovery.kube_api import ApiFault, Gone, Listing
+from supervisor.discovery.model_slice import BadSlice, ModelSlice, merged, parse
 from supervisor.discovery.port import Endpoints
-from supervisor.discovery.slices import BadSlice, ModelSlice, merged, parse
 
 MOST_COMPLAINTS = 1000
 _log = logging.getLogger("supervisor.discovery")

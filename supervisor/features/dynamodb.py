@@ -18,8 +18,8 @@ from mesh.players.dynamodb.schema import SCHEMA_KEY, columns_hash, columns_in, h
 from mesh.players.dynamodb.table import MAX_KEYS, can_be_known, end_of, read_table_columns
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.players.settings import DynamoFeatures
+from supervisor.features.batch_read import Leg, ask
 from supervisor.features.breaker import Breaker
-from supervisor.features.dynamodb_leg import Leg, ask
 from supervisor.features.port import FeatureBatch, FeatureLog
 
 OPEN_LIMIT_S = 20.0

@@ -21,8 +21,8 @@ from mesh.wire import offers_pb2_grpc
 from supervisor import settings
 from supervisor.__main__ import load_catalogs, open_games
 from supervisor.cohort import Cohorts
-from supervisor.door import listening
 from supervisor.game import Game
+from supervisor.grpc_server import listening
 from supervisor.metrics import Metrics, StateOnDemand
 from supervisor.pressure import Pressure
 from supervisor.service import OffersService

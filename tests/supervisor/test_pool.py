@@ -20,7 +20,7 @@ from mesh.errors import MeshError, Overloaded, Unavailable
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from supervisor import pool as pools
-from supervisor import waiting as waiting_rows
+from supervisor import row_queue as waiting_rows
 from supervisor.ballot import Ballot, Shipment
 from supervisor.lane import Lane, LaneState, Scores
 from supervisor.pool import ModelPool

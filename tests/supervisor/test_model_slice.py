@@ -14,8 +14,8 @@ from mesh.back_off import BackOff
 from mesh.errors import Misconfigured
 from supervisor.discovery import json_lines
 from supervisor.discovery.json_lines import JsonLines, TooLong
+from supervisor.discovery.model_slice import merged, parse, selector
 from supervisor.discovery.service_account import read_service_account
-from supervisor.discovery.slices import merged, parse, selector
 from tests.supervisor.fake_api_server import endpoint, slice_of
 
 MODEL = ("dragonfall", "2026-10", "whales")

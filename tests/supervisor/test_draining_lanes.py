@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from mesh.wire import inference_pb2 as oip
-from supervisor import leaving
+from supervisor import draining_lanes
 from supervisor.lane import Lane, LaneOwner
 from supervisor.panel import Absence, Vote
 from supervisor.panel import Reply as Verdict
@@ -22,7 +22,7 @@ from tests.supervisor.virtual_time import settle
 
 @pytest.fixture(autouse=True)
 def _no_lane_leaves_for_want_of_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaving, "DRAIN_S", 600.0)
+    monkeypatch.setattr(draining_lanes, "DRAIN_S", 600.0)
 
 
 def asking(pool: ModelPool, *levels: float) -> asyncio.Task[Verdict]:
@@ -72,7 +72,7 @@ async def test_what_a_dying_replica_has_left_goes_to_its_sister() -> None:
 
 
 async def test_a_replica_that_does_not_finish_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaving, "DRAIN_S", 0.05)
+    monkeypatch.setattr(draining_lanes, "DRAIN_S", 0.05)
     async with replica(HEADER, silent) as mute, replica(HEADER) as good, pool_of(mute, good) as pool:
         await until(lambda: states(pool) == ["up", "up"])
         verdict = asking(pool, *map(float, range(8)))
