@@ -1,4 +1,4 @@
-"""Lanes to replicas that are no longer wanted: they get nothing new, and what is outstanding with them is awaited."""
+"""Lanes to removed replicas: they receive no new rows and stay open until their outstanding rows are answered."""
 
 from __future__ import annotations
 
@@ -6,35 +6,36 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
+from supervisor.ballot import Shipment
 from supervisor.lane import Lane
 
-DRAIN_S = 10.0  # as long as the longest budget: what comes later, nobody waits for
+DRAIN_S = 10.0  # the longest budget: no caller waits for a later reply
 
 
-class LeavingLanes:
-    """Closes each lane once it is empty, which it also is when its replica is lost; at the latest after `DRAIN_S`."""
+class DrainingLanes:
+    """Closes each lane when nothing is outstanding on it (also after a loss), at the latest after `DRAIN_S`."""
 
     def __init__(self) -> None:
-        self._tasks: dict[Lane, tuple[asyncio.Task[None], asyncio.Task[None]]] = {}
+        self._tasks: dict[Lane[Shipment], tuple[asyncio.Task[None], asyncio.Task[None]]] = {}
 
-    def lanes(self) -> Sequence[Lane]:
-        """Those that are not closed yet."""
+    def lanes(self) -> Sequence[Lane[Shipment]]:
+        """The lanes that are still open."""
         return list(self._tasks)
 
-    def add(self, lane: Lane, running: asyncio.Task[None]) -> None:
+    def add(self, lane: Lane[Shipment], running: asyncio.Task[None]) -> None:
         """Takes over `lane` and the task that runs it."""
-        leaving = asyncio.create_task(self._let_go(lane, running), name=f"leaving {running.get_name()}")
-        self._tasks[lane] = (leaving, running)
+        draining = asyncio.create_task(self._drain(lane, running), name=f"draining {running.get_name()}")
+        self._tasks[lane] = (draining, running)
 
     async def close(self) -> None:
-        """Closes all at once; returns when they are."""
+        """Closes all lanes at once and waits until they are closed."""
         tasks = [task for pair in self._tasks.values() for task in pair]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
 
-    async def _let_go(self, lane: Lane, running: asyncio.Task[None]) -> None:
+    async def _drain(self, lane: Lane[Shipment], running: asyncio.Task[None]) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 await lane.emptied()

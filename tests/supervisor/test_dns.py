@@ -13,6 +13,7 @@ import pytest
 
 from supervisor.discovery import dns
 from supervisor.discovery.dns import HeadlessServices
+from tests.supervisor.in_virtual_time import in_virtual_time
 from tests.supervisor.virtual_time import run
 
 WHALES, NEWCOMERS = ("dragonfall", "2026-10", "whales"), ("dragonfall", "2026-10", "newcomers")
@@ -50,17 +51,15 @@ def services(resolver: Resolver, *models: tuple[str, str, str]) -> Any:
     return HeadlessServices(models or (WHALES,), "games", resolver, (ROUND_S, ROUND_S), lambda low, _: low).watch()
 
 
-def test_every_models_headless_service_is_looked_up() -> None:
-    async def story() -> None:
-        resolver = Resolver()
-        resolver.answers = {WHALES_HOST: ["10.0.0.2", "10.0.0.1", "fd00::1", "10.0.0.1"]}
-        async with aclosing(services(resolver, WHALES, NEWCOMERS)) as watch:
-            told = await anext(watch)
-        assert told.of(*WHALES) == ("10.0.0.1:9000", "10.0.0.2:9000", "[fd00::1]:9000")
-        assert told.of(*NEWCOMERS) == ()
-        assert resolver.asked == [WHALES_HOST, "dragonfall-2026-10-newcomers.games.svc"]
-
-    run(story())
+@in_virtual_time
+async def test_every_models_headless_service_is_looked_up() -> None:
+    resolver = Resolver()
+    resolver.answers = {WHALES_HOST: ["10.0.0.2", "10.0.0.1", "fd00::1", "10.0.0.1"]}
+    async with aclosing(services(resolver, WHALES, NEWCOMERS)) as watch:
+        told = await anext(watch)
+    assert told.of(*WHALES) == ("10.0.0.1:9000", "10.0.0.2:9000", "[fd00::1]:9000")
+    assert told.of(*NEWCOMERS) == ()
+    assert resolver.asked == [WHALES_HOST, "dragonfall-2026-10-newcomers.games.svc"]
 
 
 def test_a_change_is_told_at_the_next_round_and_no_change_is_not() -> None:

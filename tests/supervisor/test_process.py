@@ -65,12 +65,12 @@ async def test_without_any_worker_it_starts_serves_fallbacks_and_ends_in_silence
 async def test_it_becomes_whole_when_the_endpoints_come_and_drains_on_ctrl_c(tmp_path: Path) -> None:
     endpoints = tmp_path / "endpoints.json"
     async with (
-        replica(HEADER, sums()) as played,
+        replica(HEADER, sums()) as fake,
         supervisor(
             "--catalog", write_game(tmp_path), "--endpoints", endpoints, "--log-level", "error", "--loop", "asyncio"
         ) as running,
     ):
-        put(endpoints, {"g": {"v1": {model: [played.address] for model in ("m0", "m1", "m2")}}})
+        put(endpoints, {"g": {"v1": {model: [fake.address] for model in ("m0", "m1", "m2")}}})
         await until_whole(running)
         assert await running.stop(signal.SIGINT) == (0, "")
 
@@ -182,10 +182,10 @@ def catalog_elsewhere(folder: Path) -> tuple[Path, Path]:
 async def test_it_is_ready_as_soon_as_every_model_has_a_replica(tmp_path: Path) -> None:
     endpoints, port = tmp_path / "endpoints.json", free_port()
     arguments = ("--catalog", write_game(tmp_path), "--endpoints", endpoints, "--ready-within-s", 600)
-    async with replica(HEADER, sums()) as played:
+    async with replica(HEADER, sums()) as fake:
         starting = asyncio.create_task(first_answer_of(*arguments, "--port", port))
         assert await health_at(port) == health_pb2.HealthCheckResponse.NOT_SERVING
-        put(endpoints, {"g": {"v1": {model: [played.address] for model in ("m0", "m1", "m2")}}})
+        put(endpoints, {"g": {"v1": {model: [fake.address] for model in ("m0", "m1", "m2")}}})
         assert await asyncio.wait_for(starting, WITHIN_S) == wire.ENSEMBLE
 
 
