@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mesh.errors import MeshError, NotFound, NotSupported, WrongRequest
 from mesh.wire import offers_pb2 as wire
-from supervisor.__main__ import load_catalogs, open_games
+from supervisor.assembly import load_catalogs, open_games
 from supervisor.game import Game, check_id
 from supervisor.metrics import Metrics
 from supervisor.pressure import Pressure
