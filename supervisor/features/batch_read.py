@@ -1,14 +1,16 @@
-"""At most 100 keys on their way through DynamoDB: asked again while some are unprocessed and there is time."""
+"""Reads at most 100 keys of a DynamoDB table, and requests unprocessed keys again while there is time."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
+from mesh.back_off import BackOff
 from mesh.errors import Expired, MeshError, Unavailable
 from mesh.players.dynamodb.attributes import Item
 from mesh.players.dynamodb.client import Reader
@@ -17,32 +19,21 @@ from mesh.players.dynamodb.table import Page, read_page
 from mesh.players.settings import DynamoFeatures
 from supervisor.features.port import FeatureLog
 
-FIRST_PAUSE_S = 0.002
+FIRST_PAUSE_S = 0.004
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
-    """What came of some keys: the items that are there, and the keys of which it cannot be said, each with why.
+class BatchRead:
+    """The items found, by key, and the unread keys, each with its reason; a key in neither has no item.
 
-    `detail` says of a failure what is for operators only; empty without one.
+    `answered` is true if the table answered for at least one key. `detail` describes a failure for operators only;
+    empty without a failure.
     """
 
     items: Mapping[str, Item]
-    left: Mapping[str, MeshError]
+    unread: Mapping[str, MeshError]
     answered: bool
     detail: str = ""
-
-    @staticmethod
-    def joined(legs: Iterable[Leg]) -> Leg:
-        """Several legs as one; answered if any was."""
-        items: dict[str, Item] = {}
-        left: dict[str, MeshError] = {}
-        answered, detail = False, ""
-        for leg in legs:
-            items.update(leg.items)
-            left.update(leg.left)
-            answered, detail = answered or leg.answered, leg.detail or detail
-        return Leg(items, left, answered, detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,40 +43,54 @@ class _Failure:
     may_pass: bool
 
 
-async def ask(reader: Reader, features: DynamoFeatures, keys: Sequence[str], until_s: float, log: FeatureLog) -> Leg:
-    """Asks for `keys` until all are answered or the loop's clock says `until_s`. Raises nothing but bugs.
+async def read_batch(
+    reader: Reader, features: DynamoFeatures, keys: Sequence[str], until_s: float, log: FeatureLog
+) -> BatchRead:
+    """Reads `keys` until each has an answer or the clock of the loop reaches `until_s`. Raises nothing but bugs.
 
-    Pauses between tries grow, with full jitter (M. Brooker, "Exponential Backoff And Jitter"). A request that failed is
-    repeated once, unless it was throttled or must fail again: hammering makes neither better.
+    The pauses between requests have full jitter. A failed request is repeated once, unless the table throttles or the
+    error is final: more requests would not help.
     """
     items: dict[str, Item] = {}
-    left: Sequence[str] = keys
-    answered, reached, failed, tries, detail = False, False, False, 0, ""
-    failure: MeshError = Unavailable(f"table {features.table!r} did not get to this player in time")
-    while left:
-        page = await _try(reader, features, left, until_s, log)
+    unread: Sequence[str] = keys
+    answered, reached, failed, detail = False, False, False, ""
+    failure: MeshError = Unavailable(f"table {features.table!r} did not process the key of this player in time")
+    pauses = BackOff(FIRST_PAUSE_S, math.inf, random.uniform, jitter=1.0)
+    while unread:
+        page = await _request(reader, features, unread, until_s, log)
         if isinstance(page, Page):
-            reached, answered = True, answered or len(page.unprocessed) < len(left)
+            reached, answered = True, answered or len(page.unprocessed) < len(unread)
             items.update(page.items)
-            left = page.unprocessed
-            if left:
-                log.unprocessed(len(left))
+            unread = page.unprocessed
+            if not unread:
+                break
+            log.unprocessed(len(unread))
         elif failed or not page.may_pass:
-            failure = failure if reached else page.error  # a last try cut short is not why the keys are left
+            failure = failure if reached else page.error  # after an answer, the keys are unread for an earlier reason
             detail = page.detail
             break
         else:
             failed, failure, detail = True, page.error, page.detail
-        tries += 1
-        pause_s = random.random() * FIRST_PAUSE_S * 2**tries
+        pause_s = pauses.next_s()
         if asyncio.get_running_loop().time() + pause_s >= until_s:
             break
-        if left:
-            await asyncio.sleep(pause_s)
-    return Leg(items, dict.fromkeys(left, failure), answered, detail)
+        await asyncio.sleep(pause_s)
+    return BatchRead(items, dict.fromkeys(unread, failure), answered, detail)
 
 
-async def _try(
+def merged(reads: Iterable[BatchRead]) -> BatchRead:
+    """Several batch reads as one; it is answered if one of them is."""
+    items: dict[str, Item] = {}
+    unread: dict[str, MeshError] = {}
+    answered, detail = False, ""
+    for read in reads:
+        items.update(read.items)
+        unread.update(read.unread)
+        answered, detail = answered or read.answered, read.detail or detail
+    return BatchRead(items, unread, answered, detail)
+
+
+async def _request(
     reader: Reader, features: DynamoFeatures, keys: Sequence[str], until_s: float, log: FeatureLog
 ) -> Page | _Failure:
     try:
