@@ -22,14 +22,15 @@ from mesh import serving, telemetry
 from mesh.errors import Misconfigured
 from mesh.metrics_endpoint import metrics_endpoint
 from mesh.settings import WrongSettingsError
+from mesh.starvation import CpuStarvation
 from supervisor.assembly import load_catalogs, open_discovery, open_games, pools_of
 from supervisor.cohort import Cohorts
+from supervisor.cpu_starvation import MachineStarvation
 from supervisor.discovery.assignment import assign_replicas
 from supervisor.discovery.port import Discovery
 from supervisor.game import Game
 from supervisor.grpc_server import connection_age_options, grpc_server
 from supervisor.metrics import Metrics, StateOnDemand
-from supervisor.pressure import Pressure
 from supervisor.service import OffersService
 from supervisor.settings import Settings, read_settings
 from supervisor.start_up import opened_unless_stopped, stopped_before_ready
@@ -51,20 +52,20 @@ def main(arguments: Sequence[str]) -> int:
 
 async def serve(settings: Settings) -> int:
     """Serves until a stop signal; raises Misconfigured if it cannot start."""
-    pressure, metrics = Pressure(), Metrics()
+    starvation, metrics = MachineStarvation(CpuStarvation().share), Metrics()
     catalogs = load_catalogs(settings.catalogs, settings.files)
     discovery = open_discovery(settings, catalogs)
     # These close in reverse: the last answers need the journeys, which need the lanes and the stores.
     async with (
         serving.stop_signal() as stop,
-        opened_unless_stopped(open_games(catalogs, pressure, metrics), stop) as games,
+        opened_unless_stopped(open_games(catalogs, starvation, metrics), stop) as games,
         _in_background(*_background_work(discovery, games, metrics)),
         asyncio.TaskGroup() as journeys,
     ):
         if stop.is_set():
             return 0
-        cohorts = Cohorts(journeys, pressure, settings.max_waiting)
-        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, pressure.share)
+        cohorts = Cohorts(journeys, starvation, settings.max_waiting)
+        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.share)
         metrics.registry.register(state)
         async with metrics_endpoint(metrics.exposition, settings.metrics_host, settings.metrics_port) as metrics_port:
             service = OffersService(games, cohorts, settings.max_connection_age_s)

@@ -13,6 +13,8 @@ from mesh.catalog.catalog import Catalog, read
 from mesh.catalog.sources import Sources
 from mesh.errors import Misconfigured
 from mesh.players.settings import Features, SqliteFeatures
+from supervisor.answers import Answers
+from supervisor.cpu_starvation import MachineStarvation
 from supervisor.discovery.dns import HeadlessServices
 from supervisor.discovery.file import EndpointsFile
 from supervisor.discovery.port import Discovery
@@ -24,7 +26,6 @@ from supervisor.game import Game
 from supervisor.metrics import Metrics
 from supervisor.panel import Panel
 from supervisor.pool import ModelPool
-from supervisor.pressure import Pressure
 from supervisor.ranking import Ranking
 from supervisor.rows import RowPlanner
 from supervisor.settings import Settings
@@ -69,7 +70,7 @@ def open_discovery(settings: Settings, catalogs: Sequence[Catalog]) -> Discovery
 
 @contextlib.asynccontextmanager
 async def open_games(
-    catalogs: Sequence[Catalog], pressure: Pressure, metrics: Metrics
+    catalogs: Sequence[Catalog], starvation: MachineStarvation, metrics: Metrics
 ) -> AsyncIterator[Mapping[str, Game]]:
     """Yields the games of `catalogs` by name, with open stores; closes their lanes and stores after the block."""
     async with contextlib.AsyncExitStack() as stack:
@@ -79,7 +80,7 @@ async def open_games(
             store = await stack.enter_async_context(open_feature_store(catalog.features, log))
             features = open_cache(catalog.features, store, log)
             stack.push_async_callback(features.close)
-            game = games[catalog.game] = build_game(catalog, features, pressure, metrics)
+            game = games[catalog.game] = build_game(catalog, features, starvation, metrics)
             for pool in pools_of({catalog.game: game}):
                 stack.push_async_callback(pool.close)
         yield games
@@ -116,21 +117,19 @@ def open_cache(features: Features, store: FeatureStore, log: FeatureLog) -> Feat
     )
 
 
-def build_game(catalog: Catalog, features: FeatureCache, pressure: Pressure, metrics: Metrics) -> Game:
+def build_game(catalog: Catalog, features: FeatureCache, starvation: MachineStarvation, metrics: Metrics) -> Game:
     """A game with its ensembles; their pools have no replicas yet."""
     offers = catalog_files.offers_of(catalog.offers) if catalog.offers else None
     ranking = Ranking(offers, catalog.offers.rank_by == "expected_revenue") if catalog.offers and offers else None
     planner = RowPlanner(Sources(features.columns, catalog.context, offers))
     ensembles = {
         name: Ensemble(
-            catalog=catalog,
             name=name,
-            version=version,
             panel=Panel(
-                tuple(ModelPool(model, planner, features.columns, pressure.report) for model in version.models)
+                tuple(ModelPool(model, planner, features.columns, starvation.report) for model in version.models)
             ),
             features=features,
-            ranking=ranking,
+            answers=Answers(catalog, version, ranking),
             log=metrics.of(catalog.game, name),
         )
         for name, version in catalog.versions.items()

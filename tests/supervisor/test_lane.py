@@ -22,6 +22,7 @@ from mesh.wire import inference_pb2 as oip
 from supervisor.ballot import Ballot, Shipment
 from supervisor.lane import Lane
 from supervisor.lane_reply import read_reply
+from supervisor.panel import Panel, ask_panel
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows, Passenger, RowPlanner
 from tests.supervisor.replica import (
@@ -88,8 +89,9 @@ class Ask:
         """Scores the rows; returns the reason if the vote failed."""
         deadline_s = time.monotonic() + WITHIN_S
         async with asyncio.timeout(WITHIN_S):
-            failure = await self.pool.score(self.rows, COLUMNS, self.ballot, 0, deadline_s)
-            return None if failure is None else failure.reason
+            await ask_panel(Panel((self.pool,)), self.rows, COLUMNS, self.ballot, deadline_s)
+        (reason,) = self.ballot.reasons
+        return reason
 
     @property
     def votes(self) -> list[float]:
