@@ -71,7 +71,7 @@ class RowMatrix(Protocol):
         ...
 
 
-class PlainRows:
+class PlainMatrix:
     """Plain rows: `rows` [rows, features]."""
 
     is_factored = False
@@ -102,7 +102,7 @@ class PlainRows:
         return stop
 
 
-class FactoredRows:
+class FactoredMatrix:
     """Pairs of a request and a candidate, with one row for each request in `shared` [requests, features].
 
     The pairs of request `i` are `bounds[i]` to `bounds[i + 1]`; `bounds` is [requests + 1]. `picks` [pairs] are the
@@ -150,8 +150,8 @@ class FactoredRows:
         return bound if bound > start else stop
 
     @cached_property
-    def _plain(self) -> PlainRows:
-        return PlainRows(self._written_out())
+    def _plain(self) -> PlainMatrix:
+        return PlainMatrix(self._written_out())
 
     def _encode(self, start: int, stop: int) -> bytes:
         first = int(np.searchsorted(self._bounds, start, "right")) - 1

@@ -19,7 +19,7 @@ from supervisor.dealer import (
     MIN_ROW_S,
     Dealer,
 )
-from supervisor.encoding import FactoredRows, PlainRows, RowMatrix, encode_candidates
+from supervisor.encoding import FactoredMatrix, PlainMatrix, RowMatrix, encode_candidates
 from supervisor.lane import LaneState
 from supervisor.row_queue import RowQueue
 
@@ -50,17 +50,17 @@ def dealer_of(*counts: int, row_s: float = FIRST_GUESS_ROW_S) -> tuple[Dealer, R
     """A dealer whose queue has a shipment of plain rows for each of `counts`."""
     queue = RowQueue()
     for count in counts:
-        queue.add(shipment(PlainRows(np.zeros((count, 1)))))
+        queue.add(shipment(PlainMatrix(np.zeros((count, 1)))))
     dealer = Dealer(queue)
     dealer.row_s = row_s
     return dealer, queue
 
 
-def pairs(requests: int, candidates: int) -> FactoredRows:
+def pairs(requests: int, candidates: int) -> FactoredMatrix:
     """Factored rows: `requests` ask for all `candidates`."""
     bounds = np.arange(requests + 1, dtype=np.intp) * candidates
     listed = encode_candidates(np.zeros(1, np.uint32), np.zeros((candidates, 1)))
-    return FactoredRows(np.zeros((requests, 1)), bounds, listed, None, lambda: np.zeros((requests * candidates, 2)))
+    return FactoredMatrix(np.zeros((requests, 1)), bounds, listed, None, lambda: np.zeros((requests * candidates, 2)))
 
 
 def deal(dealer: Dealer, *lanes: FakeLane) -> list[list[int]]:
