@@ -17,7 +17,7 @@ from supervisor.cohort import MAX_COHORT_REQUESTS, MAX_COHORT_ROWS, Cohorts
 from supervisor.departure import MESSAGE_CPU_S
 from supervisor.rows import Passenger
 from supervisor.ticket import Ticket
-from tests.supervisor.virtual_time import START_S, now_s, on_virtual_time, settle
+from tests.supervisor.virtual_time import START_S, in_virtual_time, now_s, settle
 
 WHOLE = Answer(Source.ENSEMBLE, None)
 FAILED = Answer(Source.FALLBACK, Reason(ReasonWord.INTERNAL, "a bug"))
@@ -95,7 +95,7 @@ async def gathering(gauge: Gauge, max_waiting: int = 10_000) -> AsyncIterator[Co
         yield Cohorts(tasks, gauge, max_waiting, clock=now_s)
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_request_departs_at_once_while_no_cohort_is_under_way() -> None:
     route = GatedRoute()
     async with gathering(Gauge()) as cohorts:
@@ -105,7 +105,7 @@ async def test_request_departs_at_once_while_no_cohort_is_under_way() -> None:
         route.open_gates()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_request_departs_at_once_on_a_starved_but_idle_machine() -> None:
     route = GatedRoute()
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -115,7 +115,7 @@ async def test_request_departs_at_once_on_a_starved_but_idle_machine() -> None:
         route.open_gates()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_second_cohort_departs_when_the_cpu_budget_covers_it() -> None:
     route = GatedRoute()
     async with gathering(Gauge()) as cohorts:
@@ -130,7 +130,7 @@ async def test_second_cohort_departs_when_the_cpu_budget_covers_it() -> None:
         route.open_gates()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_starved_machine_holds_the_second_cohort_until_the_first_returns() -> None:
     route = GatedRoute()
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -147,7 +147,7 @@ async def test_starved_machine_holds_the_second_cohort_until_the_first_returns()
         route.open_gates()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_few_requests_wait_after_a_large_cohort_on_a_starved_machine() -> None:
     route = GatedRoute()
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -170,7 +170,7 @@ async def test_few_requests_wait_after_a_large_cohort_on_a_starved_machine() -> 
         route.open_gates()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_half_as_many_requests_as_last_time_depart_at_once() -> None:
     route = GatedRoute()
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -191,7 +191,7 @@ async def test_half_as_many_requests_as_last_time_depart_at_once() -> None:
         route.open_gates()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_requests_depart_at_once_after_a_return_while_the_machine_is_not_starved() -> None:
     route = GatedRoute()
     async with gathering(Gauge()) as cohorts:
@@ -205,7 +205,7 @@ async def test_requests_depart_at_once_after_a_return_while_the_machine_is_not_s
         assert (route.sizes, now_s()) == ([1, 1], START_S)
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_cohort_has_no_more_rows_than_the_limit() -> None:
     route = GatedRoute()
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -220,7 +220,7 @@ async def test_cohort_has_no_more_rows_than_the_limit() -> None:
         route.open_gates()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_request_above_the_row_limit_travels_alone() -> None:
     route = GatedRoute()
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -234,7 +234,7 @@ async def test_request_above_the_row_limit_travels_alone() -> None:
         assert route.sizes == [1, 1, 1]
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_cohort_has_no_more_requests_than_the_limit() -> None:
     route = GatedRoute()
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -250,7 +250,7 @@ async def test_cohort_has_no_more_requests_than_the_limit() -> None:
             await asyncio.sleep(1)
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_full_queue_refuses_at_once() -> None:
     route = GatedRoute()
     async with gathering(Gauge(starved=True), max_waiting=2) as cohorts:
@@ -286,7 +286,7 @@ async def learn(cohorts: Cohorts, route: TimedRoute, journey_s: float) -> None:
     await settle()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_request_that_would_be_answered_too_late_is_refused_at_once() -> None:
     route = TimedRoute()
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -300,7 +300,7 @@ async def test_request_that_would_be_answered_too_late_is_refused_at_once() -> N
         assert await patient.answer is WHOLE
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_any_deadline_is_admitted_while_no_cohort_is_under_way() -> None:
     route = TimedRoute()
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -311,7 +311,7 @@ async def test_any_deadline_is_admitted_while_no_cohort_is_under_way() -> None:
         assert route.sizes == [1, 1, 1]
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_deadline_that_is_too_short_at_any_load_is_admitted() -> None:
     route = TimedRoute()
     async with gathering(Gauge()) as cohorts:
@@ -322,7 +322,7 @@ async def test_deadline_that_is_too_short_at_any_load_is_admitted() -> None:
         assert route.sizes == [1, 1, 1]
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_journey_that_ended_at_its_deadline_counts_as_longer() -> None:
     route = TimedRoute()
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -337,7 +337,7 @@ async def test_journey_that_ended_at_its_deadline_counts_as_longer() -> None:
             cohorts.admit(route, ticket(budget_s=0.6))  # enough for two journeys of 0.2 s
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_requests_answered_while_they_waited_do_not_fill_the_queue() -> None:
     route = GatedRoute()
     async with gathering(Gauge(starved=True), max_waiting=2) as cohorts:
@@ -355,7 +355,7 @@ async def test_requests_answered_while_they_waited_do_not_fill_the_queue() -> No
                 await settle()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_request_answered_while_it_waited_does_not_travel() -> None:
     route = GatedRoute()
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -371,7 +371,7 @@ async def test_request_answered_while_it_waited_does_not_travel() -> None:
         route.open_gates()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_request_whose_caller_left_does_not_travel() -> None:
     route = GatedRoute()
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -387,7 +387,7 @@ async def test_request_whose_caller_left_does_not_travel() -> None:
         route.open_gates()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_request_that_does_not_travel_does_not_count_as_rows_of_the_cohort() -> None:
     route = GatedRoute()
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -404,7 +404,7 @@ async def test_request_that_does_not_travel_does_not_count_as_rows_of_the_cohort
         assert route.sizes == [1, 2]
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_request_departs_after_all_waiting_callers_have_left() -> None:
     route = GatedRoute()
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -422,7 +422,7 @@ async def test_request_departs_after_all_waiting_callers_have_left() -> None:
         route.open_gates()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_failed_journey_still_answers_its_requests() -> None:
     route = GatedRoute(kind=FailingJourney)
     async with gathering(Gauge()) as cohorts:
@@ -439,7 +439,7 @@ class FailingRoute(GatedRoute):
         raise RuntimeError("a bug at departure")
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_failed_departure_still_answers_its_requests() -> None:
     route = FailingRoute()
     async with gathering(Gauge()) as cohorts:
@@ -448,7 +448,7 @@ async def test_failed_departure_still_answers_its_requests() -> None:
         assert await asyncio.wait_for(lost.answer, 1) is FAILED
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_next_cohort_departs_after_a_failed_journey() -> None:
     route = GatedRoute(kind=FailingJourney)
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -458,7 +458,7 @@ async def test_next_cohort_departs_after_a_failed_journey() -> None:
             assert await asyncio.wait_for(one.answer, 1) is FAILED
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_straggler_does_not_hold_back_the_next_cohort() -> None:
     route = GatedRoute()
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -471,7 +471,7 @@ async def test_straggler_does_not_hold_back_the_next_cohort() -> None:
         route.open_gates()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_cohort_that_returns_after_its_straggler_timer_counts_once() -> None:
     route = GatedRoute()
     async with gathering(Gauge(starved=True)) as cohorts:
@@ -485,7 +485,7 @@ async def test_cohort_that_returns_after_its_straggler_timer_counts_once() -> No
         assert cohorts.under_way == 0
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_route_with_the_oldest_request_departs_first() -> None:
     quiet, busy = GatedRoute(), GatedRoute()
     order: list[str] = []
@@ -507,7 +507,7 @@ async def test_route_with_the_oldest_request_departs_first() -> None:
         assert (quiet.sizes, busy.sizes) == ([1], [1, 2])
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_cancelled_block_cancels_its_journeys_and_their_count() -> None:
     route = GatedRoute()
     held: list[Cohorts] = []
@@ -533,7 +533,7 @@ async def test_cancelled_block_cancels_its_journeys_and_their_count() -> None:
     )
 )
 @example([("admit", 0), ("leave", 0), ("quorum", 0), ("wait", 5)])
-@on_virtual_time
+@in_virtual_time
 async def test_every_request_whose_caller_stays_travels_exactly_once(steps: list[tuple[str, int]]) -> None:
     routes, gauge, admitted = [GatedRoute(), GatedRoute(messages=3)], Gauge(), list[Ticket]()
     async with gathering(gauge) as cohorts:

@@ -39,7 +39,7 @@ def run(main: Coroutine[Any, Any, _Result]) -> _Result:
         return runner.run(main)
 
 
-def on_virtual_time(test: Callable[_Parameters, Coroutine[Any, Any, None]]) -> Callable[_Parameters, None]:
+def in_virtual_time(test: Callable[_Parameters, Coroutine[Any, Any, None]]) -> Callable[_Parameters, None]:
     """Decorates an async test: runs it on a new loop with a virtual clock. Under `given`, each example has its own."""
 
     @functools.wraps(test)
