@@ -13,7 +13,7 @@ import pytest
 
 from supervisor.discovery import dns
 from supervisor.discovery.dns import HeadlessServices
-from tests.supervisor.virtual_time import on_virtual_time
+from tests.supervisor.virtual_time import in_virtual_time
 
 WHALES, NEWCOMERS = ("dragonfall", "2026-10", "whales"), ("dragonfall", "2026-10", "newcomers")
 WHALES_HOST = "dragonfall-2026-10-whales.games.svc"
@@ -50,7 +50,7 @@ def services(resolver: Resolver, *models: tuple[str, str, str]) -> Any:
     return HeadlessServices(models or (WHALES,), "games", resolver, (ROUND_S, ROUND_S), lambda low, _: low).watch()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_headless_service_of_every_model_is_looked_up() -> None:
     resolver = Resolver()
     resolver.answers = {WHALES_HOST: ["10.0.0.2", "10.0.0.1", "fd00::1", "10.0.0.1"]}
@@ -61,7 +61,7 @@ async def test_headless_service_of_every_model_is_looked_up() -> None:
     assert resolver.asked == [WHALES_HOST, "dragonfall-2026-10-newcomers.games.svc"]
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_change_is_reported_in_the_next_round_and_a_round_without_change_is_not() -> None:
     resolver = Resolver()
     resolver.answers = {WHALES_HOST: ["10.0.0.1"]}
@@ -79,7 +79,7 @@ async def test_change_is_reported_in_the_next_round_and_a_round_without_change_i
     [socket.gaierror(socket.EAI_AGAIN, "try again"), UnicodeError("label too long"), [], None],
     ids=["fails", "no name", "no addresses", "does not answer"],
 )
-@on_virtual_time
+@in_virtual_time
 async def test_failed_look_up_keeps_the_known_addresses(
     failure: Sequence[str] | Exception | None, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -102,7 +102,7 @@ async def test_failed_look_up_keeps_the_known_addresses(
     ]
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_concurrent_look_ups_are_limited() -> None:
     resolver = Resolver()
     models = [("g", "v", f"m{number}") for number in range(40)]

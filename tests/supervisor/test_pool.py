@@ -26,7 +26,7 @@ from supervisor.lane_reply import Scores
 from supervisor.pool import REST_S, ModelPool
 from supervisor.row_queue import MAX_ROWS
 from supervisor.rows import CohortRows, Passenger, RowPlanner
-from tests.supervisor.virtual_time import on_virtual_time, settle
+from tests.supervisor.virtual_time import in_virtual_time, settle
 
 COLUMNS = Columns(("level",), ())
 HEADER = ModelHeader(("level",), {}, "binary", 1, 1)
@@ -94,7 +94,7 @@ class Ask:
         return failure
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_single_lane_gets_few_rows_in_one_message() -> None:
     pool = new_pool()
     lane = FakeLane(pool, "a")
@@ -106,7 +106,7 @@ async def test_single_lane_gets_few_rows_in_one_message() -> None:
 
 
 @pytest.mark.parametrize(("lanes", "grain_s"), [("a", dealer.GRAIN_ALONE_S), ("ab", dealer.GRAIN_S)])
-@on_virtual_time
+@in_virtual_time
 async def test_message_holds_at_most_a_grain_of_work(lanes: str, grain_s: float) -> None:
     pool = new_pool()
     lane, *others = [FakeLane(pool, name) for name in lanes]
@@ -122,7 +122,7 @@ async def test_message_holds_at_most_a_grain_of_work(lanes: str, grain_s: float)
     assert await ask.votes() == ask.expected
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_busy_lane_gets_no_rows_and_they_stay_queued() -> None:
     pool = new_pool()
     lane = FakeLane(pool, "a")
@@ -135,7 +135,7 @@ async def test_busy_lane_gets_no_rows_and_they_stay_queued() -> None:
     assert (await first.votes(), await second.votes()) == (first.expected, second.expected)
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_lane_with_little_outstanding_work_gets_more_rows() -> None:
     pool = new_pool()
     lane = FakeLane(pool, "a")
@@ -148,7 +148,7 @@ async def test_lane_with_little_outstanding_work_gets_more_rows() -> None:
         await ask.votes()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_rows_leave_the_queue_in_order() -> None:
     pool = new_pool()
     lane = FakeLane(pool, "a")
@@ -163,7 +163,7 @@ async def test_rows_leave_the_queue_in_order() -> None:
         assert await ask.votes() == ask.expected
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_free_lanes_share_the_queue_evenly() -> None:
     pool = new_pool()
     lanes = [FakeLane(pool, name) for name in "abc"]
@@ -175,7 +175,7 @@ async def test_free_lanes_share_the_queue_evenly() -> None:
     assert await ask.votes() == ask.expected
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_even_share_of_a_lane_is_one_message() -> None:
     pool = new_pool()
     lanes = [FakeLane(pool, name) for name in "ab"]
@@ -188,7 +188,7 @@ async def test_even_share_of_a_lane_is_one_message() -> None:
     await ask.votes()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_lane_that_is_down_gets_no_rows() -> None:
     pool = new_pool()
     down, up = FakeLane(pool, "a"), FakeLane(pool, "b")
@@ -201,7 +201,7 @@ async def test_lane_that_is_down_gets_no_rows() -> None:
     await ask.votes()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_vote_fails_at_once_when_every_lane_is_down() -> None:
     pool = new_pool()
     lane = FakeLane(pool, "a")
@@ -209,7 +209,7 @@ async def test_vote_fails_at_once_when_every_lane_is_down() -> None:
     assert "gone" in (await Ask(pool, 1).failure()).reason
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_loss_of_the_last_lane_fails_every_open_vote() -> None:
     pool = new_pool()
     lane = FakeLane(pool, "a")
@@ -220,7 +220,7 @@ async def test_loss_of_the_last_lane_fails_every_open_vote() -> None:
     assert pool.waiting_rows == 0
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_shipments_lost_with_a_lane_go_to_another_lane_in_order() -> None:
     pool = new_pool()
     one, other = FakeLane(pool, "a"), FakeLane(pool, "b")
@@ -240,7 +240,7 @@ async def test_shipments_lost_with_a_lane_go_to_another_lane_in_order() -> None:
         assert await ask.votes() == ask.expected
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_shipment_lost_twice_fails() -> None:
     pool = new_pool()
     one, other = FakeLane(pool, "a"), FakeLane(pool, "b")
@@ -254,7 +254,7 @@ async def test_shipment_lost_twice_fails() -> None:
     assert one.sizes == [1]
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_error_of_the_only_replica_is_final() -> None:
     pool = new_pool()
     lane = FakeLane(pool, "a")
@@ -265,7 +265,7 @@ async def test_error_of_the_only_replica_is_final() -> None:
     assert lane.sizes == [1]
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_shipment_refused_by_one_replica_is_sent_to_another() -> None:
     pool = new_pool()
     refusing, willing = FakeLane(pool, "a"), FakeLane(pool, "b")
@@ -279,7 +279,7 @@ async def test_shipment_refused_by_one_replica_is_sent_to_another() -> None:
     await ask.votes()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_replica_that_fails_fast_attracts_no_traffic() -> None:
     pool = new_pool()
     failing, willing = FakeLane(pool, "a"), FakeLane(pool, "b")
@@ -295,7 +295,7 @@ async def test_replica_that_fails_fast_attracts_no_traffic() -> None:
     assert len(failing.sizes) <= len(willing.sizes)
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_expired_rows_are_not_sent() -> None:
     pool = new_pool()
     lane = FakeLane(pool, "a")
@@ -309,7 +309,7 @@ async def test_expired_rows_are_not_sent() -> None:
     assert (await first.votes(), await last.votes()) == (first.expected, last.expected)
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_full_queue_refuses_at_once() -> None:
     pool = new_pool()
     lane = FakeLane(pool, "a")
@@ -323,7 +323,7 @@ async def test_full_queue_refuses_at_once() -> None:
         await ask.failure()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_expired_rows_make_room_in_a_full_queue() -> None:
     pool = new_pool()
     lane = FakeLane(pool, "a")
@@ -340,7 +340,7 @@ async def test_expired_rows_make_room_in_a_full_queue() -> None:
         await ask.failure()
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_replica_with_slow_rows_gets_fewer_rows_in_a_message() -> None:
     pool = new_pool()
     lane = FakeLane(pool, "a")
@@ -360,7 +360,7 @@ async def test_replica_with_slow_rows_gets_fewer_rows_in_a_message() -> None:
     assert lane.sizes[0] == 1
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_replica_that_reports_no_predict_time_still_gets_rows() -> None:
     pool = new_pool()
     lane = FakeLane(pool, "a")
@@ -383,7 +383,7 @@ def _unwanted() -> Shipment:
     return Shipment(vote, 0, 1)
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_pool_works_after_a_caller_is_cancelled() -> None:
     pool = new_pool()
     lane = FakeLane(pool, "a")
@@ -413,7 +413,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@on_virtual_time
+@in_virtual_time
 async def test_every_vote_is_settled_and_correct_whatever_the_lanes_do(steps: list[tuple[str, int]]) -> None:
     pool = new_pool()
     lanes = [FakeLane(pool, name) for name in "ab"]
@@ -473,7 +473,7 @@ def selling_lane(pool: ModelPool, name: str, max_pairs: int | None = 4096) -> Fa
     return lane
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_rows_are_split_over_two_lanes_between_requests() -> None:
     pool = selling_pool()
     pool._dealer.row_s = dealer.MIN_ROW_S
@@ -486,7 +486,7 @@ async def test_rows_are_split_over_two_lanes_between_requests() -> None:
     assert await ask.votes() == ask.expected
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_single_request_is_split_over_two_lanes() -> None:
     pool = selling_pool()
     lanes = [selling_lane(pool, name) for name in "ab"]
@@ -499,7 +499,7 @@ async def test_single_request_is_split_over_two_lanes() -> None:
 
 
 @pytest.mark.parametrize("broken", [True, False], ids=["lost", "refused"])
-@on_virtual_time
+@in_virtual_time
 async def test_pairs_refused_or_lost_by_a_lane_are_retried_on_another(broken: bool) -> None:
     pool = selling_pool()
     pool._dealer.row_s = dealer.MIN_ROW_S
@@ -520,7 +520,7 @@ async def test_pairs_refused_or_lost_by_a_lane_are_retried_on_another(broken: bo
 @pytest.mark.parametrize(
     ("max_pairs", "sizes"), [(None, [1020, 980]), (4096, [2000]), (1500, [1500, 500]), (1495, [1490, 510])]
 )
-@on_virtual_time
+@in_virtual_time
 async def test_message_of_factored_rows_holds_at_most_the_pairs_that_the_replica_accepts(
     max_pairs: int | None, sizes: list[int]
 ) -> None:
@@ -535,7 +535,7 @@ async def test_message_of_factored_rows_holds_at_most_the_pairs_that_the_replica
     assert await ask.votes() == ask.expected
 
 
-@on_virtual_time
+@in_virtual_time
 async def test_limit_of_plain_rows_is_the_same_for_a_replica_that_accepts_factored_rows() -> None:
     pool = new_pool()
     pool._dealer.row_s = dealer.MIN_ROW_S
