@@ -1,4 +1,4 @@
-"""DynamoDB tables for tests: their `features` block, filled with players by the layout's own writing."""
+"""DynamoDB tables for tests: their `features` block, and players written by the code of the layout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONG_S = 20.0
 
 
 def features_of(endpoint: str, layout: LayoutName, columns: Columns) -> DynamoFeatures:
-    """A block for a table of a name of its own."""
+    """A `features` block for a table with a unique name."""
     is_feast = layout == "feast"
     return DynamoFeatures(
         store="dynamodb",
@@ -34,7 +34,7 @@ def features_of(endpoint: str, layout: LayoutName, columns: Columns) -> DynamoFe
 
 @dataclass(frozen=True)
 class Table:
-    """A table, through a client that waits as long as a busy machine needs."""
+    """A table and its client, which waits long enough for a busy machine."""
 
     client: Any
     features: DynamoFeatures

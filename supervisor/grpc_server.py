@@ -1,4 +1,4 @@
-"""The door that callers come in by: the gRPC server, its health, and how long a connection may last."""
+"""The gRPC server for game backends: its port, its health, and the age limit of connections."""
 
 from __future__ import annotations
 
@@ -19,17 +19,22 @@ AGE_GRACE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """Where callers come in: the port, and the health that says whether they may."""
+class GrpcServer:
+    """A server that listens on `port`; `health` is NOT_SERVING until it is set."""
 
     port: int
     health: serving.Health
 
 
 @contextlib.asynccontextmanager
-async def listening(settings: Settings, service: OffersService, aging: serving.ChannelOptions) -> AsyncIterator[Door]:
-    """Answers for as long as the block lasts, then lets what was admitted be answered; not SERVING until told."""
-    server = grpc.aio.server(options=[*serving.server_options(serving.REQUEST_LIMIT_BYTES), *aging])
+async def grpc_server(
+    settings: Settings, service: OffersService, connection_options: serving.ChannelOptions
+) -> AsyncIterator[GrpcServer]:
+    """Serves `service` while the block lasts, then drains: accepted requests have `settings.drain_s` for their answers.
+
+    Raises Misconfigured if it cannot listen on the address.
+    """
+    server = grpc.aio.server(options=[*serving.server_options(serving.REQUEST_LIMIT_BYTES), *connection_options])
     health = serving.Health([SERVICE_NAME])
     offers_pb2_grpc.add_OffersServicer_to_server(service, server)  # type: ignore[no-untyped-call]
     await health.attach(server)
@@ -39,17 +44,18 @@ async def listening(settings: Settings, service: OffersService, aging: serving.C
         raise Misconfigured([f"--port: {error}"]) from error
     await server.start()
     try:
-        yield Door(port, health)
+        yield GrpcServer(port, health)
     finally:
         await health.set_serving(False)
         service.drain()
         await server.stop(settings.drain_s)
 
 
-def aging(settings: Settings, catalogs: Sequence[Catalog]) -> serving.ChannelOptions:
-    """What makes callers connect anew now and then, if that is wanted.
+def connection_age_options(settings: Settings, catalogs: Sequence[Catalog]) -> serving.ChannelOptions:
+    """Server options that limit the age of a connection; none if `settings` set no limit.
 
-    The grace is for a stream that began as its connection came of age: its own age, and the time of its last answers.
+    A stream may begin just before its connection reaches the limit, so the grace covers the age of the stream and the
+    time of its last answers.
     """
     if settings.max_connection_age_s is None:
         return []

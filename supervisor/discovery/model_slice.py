@@ -1,4 +1,4 @@
-"""EndpointSlices as values: what one says of a model's replicas, and what all of them say together."""
+"""Parsing of EndpointSlices, and merging them into the endpoints of all models."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _FAMILIES = ("IPv4", "IPv6")
 
 
 class BadSlice(ValueError):
-    """What an API server sent is no EndpointSlice of a model; the text says what it lacks."""
+    """An object is not a valid EndpointSlice of a model; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A pod that takes rows: `pod` tells the two addresses of one pod from the addresses of two."""
+    """A pod that can receive rows. `pod` identifies the pod: a dual-stack pod has two addresses."""
 
     pod: str
     address: str
@@ -28,7 +28,7 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class ModelSlice:
-    """A part of the replicas of one model, by (game, version, model)."""
+    """Some replicas of one model (game, version, model), all of one address family."""
 
     model: tuple[str, str, str]
     family: str
@@ -47,18 +47,18 @@ def parse(tree: Mapping[str, Any]) -> ModelSlice:
         model = (str(labels[GAME]), str(labels[VERSION]), str(labels[MODEL]))
         family = tree["addressType"]
         if family not in _FAMILIES:
-            raise BadSlice(f"its addressType is {family!r}")
-        takers = [endpoint for endpoint in tree.get("endpoints") or () if _takes_rows(endpoint)]
-        port = _port(tree) if takers else 0
-        return ModelSlice(model, family, tuple(_replica(endpoint, port) for endpoint in takers))
+            raise BadSlice(f"addressType is {family!r}, not one of {', '.join(_FAMILIES)}")
+        usable = [endpoint for endpoint in tree.get("endpoints") or () if _is_usable(endpoint)]
+        port = _port(tree) if usable else 0
+        return ModelSlice(model, family, tuple(_replica(endpoint, port) for endpoint in usable))
     except KeyError as error:
-        raise BadSlice(f"it has no {error}") from error
+        raise BadSlice(f"{error} is missing") from error
     except (TypeError, AttributeError, IndexError) as error:
-        raise BadSlice(f"its shape is another: {error}") from error
+        raise BadSlice(f"not the structure of an EndpointSlice: {error}") from error
 
 
 def merged(slices: Iterable[ModelSlice]) -> Endpoints:
-    """The replicas of every model, in order; a pod counts once, by its IPv4 address if it has both."""
+    """The sorted addresses of every model's replicas; a dual-stack pod counts once, by its IPv4 address."""
     pods: dict[tuple[str, str, str], dict[str, str]] = {}
     for one in sorted(slices, key=_family):
         of_model = pods.setdefault(one.model, {})
@@ -71,8 +71,8 @@ def _family(one: ModelSlice) -> str:
     return one.family
 
 
-def _takes_rows(endpoint: Mapping[str, Any]) -> bool:
-    """By the API's own words `ready` that is not there means yes; a pod that ends may still be called ready."""
+def _is_usable(endpoint: Mapping[str, Any]) -> bool:
+    """The API defines a missing `ready` as true; a terminating pod may still be ready."""
     conditions = endpoint.get("conditions") or {}
     return conditions.get("ready") is not False and conditions.get("terminating") is not True
 
@@ -80,7 +80,7 @@ def _takes_rows(endpoint: Mapping[str, Any]) -> bool:
 def _port(tree: Mapping[str, Any]) -> int:
     for port in _ports(tree):
         return port
-    raise BadSlice(f"it has no port named {PORT_NAME!r}")
+    raise BadSlice(f"no port is named {PORT_NAME!r}")
 
 
 def _ports(tree: Mapping[str, Any]) -> Iterator[int]:
@@ -90,8 +90,8 @@ def _ports(tree: Mapping[str, Any]) -> Iterator[int]:
 
 
 def _replica(endpoint: Mapping[str, Any], port: int) -> Replica:
-    host = endpoint["addresses"][0]  # a client may choose the first, says the API; they are all of one pod
+    host = endpoint["addresses"][0]  # all addresses are of one pod; the API allows clients to use the first
     if not isinstance(host, str):
-        raise BadSlice(f"{host!r} is no address")
+        raise BadSlice(f"{host!r} is not an address")
     address = host_and_port(host, port)
     return Replica(str((endpoint.get("targetRef") or {}).get("uid") or address), address)

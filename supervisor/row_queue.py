@@ -1,4 +1,4 @@
-"""The rows of one model that wait for a replica, in order and bounded."""
+"""The bounded queue of the rows of one model that no replica has received yet."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from supervisor.ballot import Shipment
 MAX_ROWS = 20_000
 
 
-class WaitingRows:
-    """First come, first served; what nobody wants any more is dropped when it comes to the head."""
+class RowQueue:
+    """A first-in, first-out queue of shipments; `rows` counts their rows."""
 
     def __init__(self) -> None:
         self.rows = 0
         self._shipments: deque[Shipment] = deque()
 
-    def __bool__(self) -> bool:
+    @property
+    def first(self) -> Shipment:
+        """The oldest shipment; the queue must not be empty."""
+        return self._shipments[0]
+
+    def has_wanted(self) -> bool:
+        """Drops unwanted shipments from the head; returns whether a shipment is left."""
         while self._shipments and not self._shipments[0].is_wanted():
             self.rows -= self._shipments.popleft().rows
         return bool(self._shipments)
 
-    @property
-    def first(self) -> Shipment:
-        """What has waited longest; there must be one."""
-        return self._shipments[0]
-
     def add(self, shipment: Shipment) -> None:
-        """Puts `shipment` last; raises Overloaded when there is no room."""
+        """Appends `shipment`; raises Overloaded if the queue has no room for it."""
         if self.rows + shipment.rows > MAX_ROWS:
             self._drop_unwanted()
         if self.rows + shipment.rows > MAX_ROWS:
@@ -37,21 +38,21 @@ class WaitingRows:
         self.rows += shipment.rows
 
     def put_back(self, shipment: Shipment) -> None:
-        """Puts `shipment` first: it has waited before."""
+        """Puts a shipment that was queued before at the head, even if the queue is full."""
         self._shipments.appendleft(shipment)
         self.rows += shipment.rows
 
     def take(self, rows: int) -> Shipment:
-        """The first `rows`, or fewer: what travels in one message belongs to one leg."""
+        """Removes the first `rows`; fewer if the oldest shipment has fewer, or is cut between two requests."""
         first = self.first
         shipment = first.split(rows) if rows < first.rows else self._shipments.popleft()
         self.rows -= shipment.rows
         return shipment
 
     def fail(self, failure: MeshError) -> None:
-        """Ends every leg that waits."""
+        """Settles the vote of every queued shipment with `failure` and empties the queue."""
         for shipment in self._shipments:
-            shipment.leg.settle(failure)
+            shipment.vote.settle(failure)
         self._drop_unwanted()
 
     def _drop_unwanted(self) -> None:
