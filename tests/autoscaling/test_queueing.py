@@ -11,7 +11,7 @@ import pytest
 from autoscaling.cluster.costs import ASSUMED
 from autoscaling.cluster.games import Settings
 from autoscaling.cluster.queueing import delay_probability
-from loadtest import arrivals
+from loadtest.generators import arrivals
 from loadtest.simulated.limit import ideal_latencies_s
 from loadtest.workloads import S15
 from tests.autoscaling.small_worlds import catalog, run

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from loadtest.arrivals import poisson
+from loadtest.generators.arrivals import poisson
 
 
 def test_the_same_seed_gives_the_same_schedule_and_another_seed_another() -> None:

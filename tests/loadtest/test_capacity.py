@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from autoscaling.capacity_profile import Batch, load
+from loadtest.capacity.curve import capacity_of, fit
 from loadtest.capacity.measure import drawn_rows
-from loadtest.capacity.profile import capacity_of, fit
 from mesh.errors import Misconfigured
 from mesh.model_file import ModelHeader
 from tests.end_to_end.meshes import World, build_world

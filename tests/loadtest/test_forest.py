@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from loadtest import __main__ as program
-from loadtest.forest import engines, report
-from loadtest.forest.cases import TABLE, Case
-from loadtest.forest.command import measure
-from loadtest.forest.engines import LIGHTGBM, PACKED
-from loadtest.forest.memory import Memory
-from loadtest.forest.scoring import Comparison, Cost, in_turn, measure_scoring, pinned
-from loadtest.forest.starting import Loading, Start
-from loadtest.plan import Plan
-from loadtest.training import train
+from loadtest.measurement.plan import Plan
+from loadtest.micro.forest import engines
+from loadtest.micro.forest.cases import TABLE, Case
+from loadtest.micro.forest.command import measure
+from loadtest.micro.forest.engines import LIGHTGBM, PACKED
+from loadtest.micro.forest.memory import Memory
+from loadtest.micro.forest.scoring import Comparison, Cost, in_turn, measure_scoring, pinned
+from loadtest.micro.forest.start import Loading, Start
+from loadtest.workload_files import train
 from loadtest.workloads import Forests
 from model_worker.forest.packed import PackedForest, find_engine
 

@@ -10,10 +10,10 @@ import grpc
 import numpy as np
 import pytest
 
-from loadtest.driving import Drive, Options, drive, no_meter
 from loadtest.generators.callers import Target
 from loadtest.generators.closed_loop import ask_by_turns
 from loadtest.generators.open_loop import ask_on_schedule
+from loadtest.generators.process import Drive, Options, drive, no_meter
 from loadtest.generators.tally import Window
 from mesh.wire import offers_pb2, offers_pb2_grpc
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from loadtest.latency import Level, level_of, median_level, percentiles, ratio
+from loadtest.measurement.latency import Level, level_of, median_level, percentiles, ratio
 
 
 def test_percentiles_come_in_the_order_asked() -> None:

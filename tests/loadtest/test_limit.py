@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from loadtest.arrivals import poisson
+from loadtest.generators.arrivals import poisson
 from loadtest.simulated.limit import ideal_latencies_s, queue_latencies_s
 from loadtest.simulated.service_times import Lognormal, Seconds
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from loadtest.peers.monolith_app import create_app
-from loadtest.training import Matrix, offers_of, players_of, prepare
+from loadtest.workload_files import Matrix, offers_of, players_of, prepare
 from loadtest.workloads import Forests, TrainedEnsemble, player_feature_names
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.players.sqlite import replacing_store, write_players

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from loadtest.measurement.plan import Plan
 from loadtest.outages import command
-from loadtest.outages.asking import Heard
+from loadtest.outages.client import Heard
 from loadtest.outages.command import faults_of, try_all
+from loadtest.outages.kinds import WAYS
 from loadtest.outages.verdict import Outage, Verdict, verdict_of
-from loadtest.outages.ways import WAYS
-from loadtest.plan import Plan
 
 SCORES = {"p": (0.25, 0.75)}
 FRESH = Heard("p", sent_s=10.0, took_s=0.01, source="ENSEMBLE", reason="", score=0.75, age_ms=5, error="")

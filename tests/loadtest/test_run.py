@@ -8,15 +8,15 @@ from typing import cast
 import numpy as np
 import pytest
 
-from loadtest.arrivals import constant, read_trace
-from loadtest.faults import CannotMeasure, ungrouped
-from loadtest.offline import Oracle
+from loadtest.errors import CannotMeasure, ungrouped
+from loadtest.generators.arrivals import constant, read_trace
+from loadtest.reference.oracle import Oracle
 from loadtest.run import page, report
 from loadtest.run.answers import CLASSES, Answer, class_of
 from loadtest.run.check import wrong_ones
 from loadtest.run.job import Question
 from loadtest.run.knee import Step, find_knee, is_generators, knee_of
-from loadtest.run.measure import Setting, jobs_of
+from loadtest.run.measurement import Setting, jobs_of
 from loadtest.run.summary import Generator, Summary, last_shares, summarise, tail_of
 
 ANSWER = Answer("p1", 1.0, 1.001, 1.02, "OK", "ENSEMBLE", stages_ms=(1.0, 1.0, 9.0, 0.1, 11.0), last_model="whales")

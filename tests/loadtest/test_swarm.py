@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from loadtest.popularity import MAX_PLAYERS, zipf
+from loadtest.generators.popularity import MAX_PLAYERS, zipf
 from loadtest.swarm import sources
+from loadtest.swarm.draws import drawn, games_of
 from loadtest.swarm.options import faults
-from loadtest.swarm.popularity import drawn, games_of
 from loadtest.swarm.shapes import SHAPES, users_at
 from loadtest.swarm.stages import MAX_MODELS, Stages, bucket_of, value_of
 

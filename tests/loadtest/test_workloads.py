@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.training import write_inputs
+from loadtest.workload_files import write_inputs
 from loadtest.workloads import S15, W15, W15X100, W30, Workload, endpoints_of, model_names
 from mesh.catalog import catalog
 

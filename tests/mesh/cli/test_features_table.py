@@ -12,7 +12,7 @@ from aiobotocore.client import AioBaseClient
 from emulators.aws import use_credentials
 from emulators.faults import Fault
 from emulators.processes import Server
-from loadtest.features.table import serving_table
+from loadtest.micro.features.table import serving_table
 from mesh.cli import features_get
 from mesh.cli.main import main
 from mesh.players.dynamodb import writing
