@@ -38,7 +38,7 @@ bench-forest: .venv/dev.stamp
 load: .venv/dev.stamp
 	@$(BIN)/locust -f loadtest/locustfile.py --host 127.0.0.1:7000 --web-host 127.0.0.1
 
-# Ray Serve lives in an environment of its own: it pins other versions of what the mesh uses, and weighs 500 MB.
+# Ray Serve is installed into its own environment: it pins other versions of our dependencies, and takes 500 MB.
 compare-ray: .venv/dev.stamp build/ray/stamp
 	@$(BIN)/python -m loadtest compare
 

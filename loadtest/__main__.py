@@ -68,9 +68,10 @@ def _imported(name: str, module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name not in CHECKOUT_ONLY:
+        package = (error.name or "").partition(".")[0]
+        if package not in CHECKOUT_ONLY:
             raise
-        reason = f"`loadtest {name}` needs the package {error.name}, which is not installed with loadtest"
+        reason = f"`loadtest {name}` needs the package {package}, which is not installed with loadtest"
         raise CannotMeasure(f"{reason}; run it in a checkout of the repository") from None
 
 

@@ -20,8 +20,8 @@ Options = dict[str, str | int | float]
 
 
 @dataclass(frozen=True, slots=True)
-class Drive:
-    """The command line of a generator; `options` have underscores instead of dashes."""
+class Load:
+    """A load, as the command line of a generator; `options` have underscores instead of dashes."""
 
     loop: str  # closed or open
     warm_up_s: float
@@ -39,7 +39,7 @@ class Drive:
 
 
 @dataclass(frozen=True, slots=True)
-class Driven(Generic[Reading]):
+class LoadResult(Generic[Reading]):
     """The results of a generator; `degraded` counts the answers that were not full, by kind.
 
     `slip_p99_ms` is how late requests left after they were due (open loop; else 0).
@@ -53,33 +53,33 @@ class Driven(Generic[Reading]):
     after: Reading
 
 
-async def drive(plan: Drive, meter: Callable[[], Awaitable[Reading]], logs: Path) -> Driven[Reading]:
+async def generate(load: Load, meter: Callable[[], Awaitable[Reading]], logs: Path) -> LoadResult[Reading]:
     """Runs a generator to its end.
 
     Raises ProcessFailed when the generator fails, CannotMeasure when it received no answer.
     """
-    async with running(plan.launch(logs)) as generator:
-        await generator.event("measuring", SLACK_S + plan.warm_up_s)
+    async with running(load.launch(logs)) as generator:
+        await generator.event("measuring", SLACK_S + load.warm_up_s)
         before = await meter()
-        await generator.event("measured", SLACK_S + plan.seconds)
+        await generator.event("measured", SLACK_S + load.seconds)
         after = await meter()  # before `done`: the last answers arrive after the measured time and do not count
-        results = await generator.event("done", SLACK_S)
-    return _driven(results, plan, before, after)
+        done = await generator.event("done", SLACK_S)
+    return _result(done, load, before, after)
 
 
 async def no_meter() -> None:
     """The meter of a system whose CPU is not measured."""
 
 
-def _driven(results: Event, plan: Drive, before: Reading, after: Reading) -> Driven[Reading]:
-    latencies_ms = results["latencies_ms"]
+def _result(done: Event, load: Load, before: Reading, after: Reading) -> LoadResult[Reading]:
+    latencies_ms = done["latencies_ms"]
     if not latencies_ms:
-        raise CannotMeasure(f"{plan.target.address} sent no answer within {plan.seconds:g} s")
-    return Driven(
-        level=level_of(latencies_ms, plan.seconds),
+        raise CannotMeasure(f"{load.target.address} sent no answer within {load.seconds:g} s")
+    return LoadResult(
+        level=level_of(latencies_ms, load.seconds),
         answers=len(latencies_ms),
-        degraded={source: count for source, count in results["sources"].items() if source != FULL_ANSWER},
-        slip_p99_ms=percentiles(results["slips_ms"] or [0.0], 99)[0],
+        degraded={source: count for source, count in done["sources"].items() if source != FULL_ANSWER},
+        slip_p99_ms=percentiles(done["slips_ms"] or [0.0], 99)[0],
         before=before,
         after=after,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.generators.callers import Target
-from loadtest.generators.process import Drive, Options, drive
+from loadtest.generators.process import Load, Options, generate
 from loadtest.measurement import meters
 from loadtest.measurement.latency import Level, ratio
 from loadtest.measurement.meters import Cohorts
@@ -74,16 +74,16 @@ async def _measure(system: System, workload: Workload, loop: str, options: Optio
         return _Usage(cpu_s, await meters.cohorts(address) if address else Cohorts(0.0, 0.0))
 
     target = Target(system.wire, system.address, workload.method, workload.game, workload.players)
-    driven = await drive(Drive(loop, span.warm_up_s, span.seconds, target, options), meter, logs)
-    before, after = driven.before, driven.after
+    result = await generate(Load(loop, span.warm_up_s, span.seconds, target, options), meter, logs)
+    before, after = result.before, result.after
     requests = after.cohorts.requests - before.cohorts.requests
     departed = after.cohorts.departed - before.cohorts.departed
     return Point(
         seconds=span.seconds,
-        level=driven.level,
-        answers=driven.answers,
-        degraded=driven.degraded,
-        slip_p99_ms=driven.slip_p99_ms,
+        level=result.level,
+        answers=result.answers,
+        degraded=result.degraded,
+        slip_p99_ms=result.slip_p99_ms,
         cpu_s={part: after.cpu_s[part] - before.cpu_s[part] for part in after.cpu_s},
         mean_cohort=ratio(requests, departed) if departed else 0.0,
     )

@@ -20,19 +20,19 @@ def test_cohorts_are_summed_over_games_and_versions() -> None:
     assert cohorts_in(generate_latest(registry).decode()) == Cohorts(departed=3, requests=15)
 
 
-def test_a_process_has_used_what_it_burnt() -> None:
+def test_cpu_time_of_a_process_grows_with_its_work() -> None:
     before_s = cpu_s([os.getpid()])
     while os.times().user + os.times().system < before_s + 0.1:
         sum(range(1000))
     assert cpu_s([os.getpid()]) > before_s
 
 
-def test_a_process_has_memory() -> None:
+def test_memory_of_a_process_is_plausible() -> None:
     assert 5.0 < pss_mb(os.getpid()) < 4000.0
 
 
-def test_a_process_that_is_gone_is_told_of() -> None:
+def test_ended_process_is_reported() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    with pytest.raises(CannotMeasure, match=f"process {process.pid} is gone"):
+    with pytest.raises(CannotMeasure, match=f"process {process.pid} has ended"):
         cpu_s([process.pid])
