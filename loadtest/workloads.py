@@ -92,7 +92,7 @@ W15X100 = TrainedEnsemble(
     "w15x100", "the same 15 models, ranking 100 offers per request", offers=100, offer_features=10, budget_ms=10_000
 )
 W30 = TrainedEnsemble("w30", "30 trained models of that size, one row", models=30, quorum=20)
-S15 = SimulatedEnsemble("s15", "15 simulated models, 33 ms a row, 4 replicas each, open loop")
+S15 = SimulatedEnsemble("s15", "15 simulated models, 33 ms per row, 4 replicas each, open loop")
 
 
 def model_names(workload: Workload) -> list[str]:

@@ -23,7 +23,7 @@ def _loads_table(comparison: Comparison) -> Table:
     workload = comparison.workload
     simulated = isinstance(workload, SimulatedEnsemble)
     table = Table(title=f"{workload.game.upper()}: {workload.title}")
-    columns = ("load" if simulated else "callers", "system", "rps", "p50 ms", "p95 ms", "p99 ms", "CPU us", "full")
+    columns = (_load_column(comparison), "system", "rps", "p50 ms", "p95 ms", "p99 ms", "CPU us", "full")
     ratios = ("p50 / limit", "p95 / limit") if simulated else ("mesh / system: rps", "p50", "p95")
     for column in (*columns, *ratios):
         table.add_column(column, justify="left" if column == "system" else "right")
@@ -34,6 +34,10 @@ def _loads_table(comparison: Comparison) -> Table:
             title = ""
         table.add_section()
     return table
+
+
+def _load_column(comparison: Comparison) -> str:
+    return "load" if isinstance(comparison.workload, SimulatedEnsemble) else "callers"
 
 
 def _load_title(comparison: Comparison, load: float) -> str:
@@ -55,7 +59,7 @@ def _ratios(comparison: Comparison, name: str, load: float) -> tuple[str, ...]:
 def _parts_table(comparison: Comparison, mesh: Outcome) -> Table:
     table = Table(title=f"{comparison.workload.game.upper()}: CPU of the mesh per answer")
     parts = list(mesh.parts)
-    for column in ("load", *(f"{part} us" for part in parts), "mean cohort"):
+    for column in (_load_column(comparison), *(f"{part} us" for part in parts), "mean cohort"):
         table.add_column(column, justify="right")
     for load, at in mesh.loads.items():
         cells = [f"{at.part_cpu_us[part]:,.0f}" for part in parts]

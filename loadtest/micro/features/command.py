@@ -68,7 +68,7 @@ def report(costs: Mapping[str, KeyCost], meshes: Sequence[Throughput]) -> Report
 def cpu_aims(costs: Mapping[str, KeyCost]) -> list[Aim]:
     """The aims of the layouts."""
     return [
-        Aim(f"CPU a key, {layout}, us", costs[layout].ours_us, bound)
+        Aim(f"CPU per key, {layout}, us", costs[layout].ours_us, bound)
         for layout, bound in CPU_AIMS_US.items()
         if layout in costs
     ]
