@@ -1,4 +1,4 @@
-"""Starts the servers that speak the protocol of DynamoDB, one of which (moto) also speaks that of S3."""
+"""Starts the DynamoDB emulators; moto also serves S3."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ SEED = 5
 class Fault:
     """The kind of failure, with its parameters.
 
-    `unprocessed` returns `share` of the keys of a batch as unprocessed (1: all of them; below 1: all but one at
-    most). `slow` responds after `delay_ms`. `trickle` waits `delay_ms` between two bytes. `stall` reads the request
+    `unprocessed` returns `share` of the keys of a batch as unprocessed; below 1, at least one key is returned.
+    `slow` responds after `delay_ms`. `trickle` waits `delay_ms` between two bytes. `stall` reads the request
     and never responds. `refuse` accepts no connections. With `later`, the table holds its later items.
     """
 

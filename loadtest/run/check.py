@@ -8,7 +8,9 @@ from loadtest.reference.oracle import Oracle
 from loadtest.run.answers import Answer
 
 
-def wrong_ones(answers: Sequence[Answer], oracle: Oracle, is_ranked: bool, progress: Callable[[int], None]) -> set[int]:
+def wrong_answers(
+    answers: Sequence[Answer], oracle: Oracle, is_ranked: bool, progress: Callable[[int], None]
+) -> set[int]:
     """The positions of the wrong answers; `progress` receives the number of checked answers.
 
     With `is_ranked`, the offers of an answer must also be the best offers.

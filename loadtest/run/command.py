@@ -21,7 +21,7 @@ from loadtest.reference.oracle import Oracle
 from loadtest.report import write_json
 from loadtest.run import page, report
 from loadtest.run.job import Question
-from loadtest.run.knee import Step, find_knee, is_generators
+from loadtest.run.knee import Step, find_knee, generator_is_limit
 from loadtest.run.measurement import Setting, measure, must_answer
 from loadtest.run.summary import Summary
 from loadtest.simulated.service_times import Seconds
@@ -89,12 +89,12 @@ def run(options: argparse.Namespace) -> int:
     summary, steps = interruption.run(_run(options, setting, progress))
     _write(options, summary, steps)
     _print(options, summary, steps)
-    if is_generators(steps):
+    if generator_is_limit(steps):
         stderr.print("doubtful: the generator limits the knee; raise --processes", style="red", markup=False)
     for doubt in report.doubts(summary):
         stderr.print(f"doubtful: {doubt}", style="red", markup=False, soft_wrap=True)
     progress(f"page: {options.out.with_suffix('.html')}")
-    return GENERATOR_LIMIT if is_generators(steps) else _exit_code(summary)
+    return GENERATOR_LIMIT if generator_is_limit(steps) else _exit_code(summary)
 
 
 async def _run(

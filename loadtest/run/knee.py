@@ -44,7 +44,7 @@ def knee_of(steps: list[Step]) -> float | None:
     return max(held, default=None)
 
 
-def is_generators(steps: list[Step]) -> bool:
+def generator_is_limit(steps: list[Step]) -> bool:
     """Whether the generator, not the mesh, limits the knee."""
     missed = [step for step in steps if not step.is_held]
     return bool(missed) and min(missed, key=lambda step: step.rate_rps).is_limit

@@ -19,7 +19,7 @@ from loadtest.generators.callers import ANSWERS
 from loadtest.generators.popularity import zipf
 from loadtest.reference.oracle import Oracle
 from loadtest.run.answers import Answer, class_of, read_answers
-from loadtest.run.check import wrong_ones
+from loadtest.run.check import wrong_answers
 from loadtest.run.job import Job, Question
 from loadtest.run.sender import request_of
 from loadtest.run.summary import Generator, Summary, summarise
@@ -74,7 +74,7 @@ async def measure(setting: Setting, offsets_s: Seconds, seconds: float, progress
     wrong: set[int] = set()
     if setting.oracle is not None:
         is_ranked, report = setting.question.method == "GetOffer", _every_second(progress, len(answers))
-        wrong = await asyncio.to_thread(wrong_ones, answers, setting.oracle, is_ranked, report)
+        wrong = await asyncio.to_thread(wrong_answers, answers, setting.oracle, is_ranked, report)
     deadline_ms = setting.question.deadline_ms
     classes = [class_of(answer, deadline_ms, position in wrong) for position, answer in enumerate(answers)]
     cpu = max(float(sender["cpu_s"]) for sender in senders) / max(seconds, 1e-3)

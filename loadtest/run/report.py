@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.run.knee import Step, is_generators, knee_of
+from loadtest.run.knee import Step, generator_is_limit, knee_of
 from loadtest.run.summary import PERCENTS, Summary
 
 LATE_SEND_MS = 1.0
@@ -95,7 +95,7 @@ def knee_document(steps: Sequence[Step], slo_ms: float) -> dict[str, Any]:
         | {"generator_was_limit": step.is_limit}
         for step in steps
     ]
-    knee = {"knee_rps": knee_of(list(steps)), "generator_was_limit": is_generators(list(steps))}
+    knee = {"knee_rps": knee_of(list(steps)), "generator_was_limit": generator_is_limit(list(steps))}
     return {"slo_ms": slo_ms, **knee, "steps": tried}
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -8,47 +7,17 @@ from typing import cast
 import numpy as np
 import pytest
 
-from loadtest.errors import CannotMeasure, ungrouped
-from loadtest.generators.arrivals import constant, read_trace
 from loadtest.reference.oracle import Oracle
 from loadtest.run import page, report
 from loadtest.run.answers import CLASSES, Answer, class_of
-from loadtest.run.check import wrong_ones
+from loadtest.run.check import wrong_answers
 from loadtest.run.job import Question
-from loadtest.run.knee import Step, find_knee, is_generators, knee_of
+from loadtest.run.knee import Step, find_knee, generator_is_limit, knee_of
 from loadtest.run.measurement import Setting, jobs_of
 from loadtest.run.summary import Generator, Summary, last_shares, summarise, tail_of
 
 ANSWER = Answer("p1", 1.0, 1.001, 1.02, "OK", "ENSEMBLE", stages_ms=(1.0, 1.0, 9.0, 0.1, 11.0), last_model="whales")
 ALONE = Generator(1, 0.1, "ordinary")
-
-
-def test_constant_arrivals_have_equal_gaps() -> None:
-    assert constant(4.0, 1.0).tolist() == [0.0, 0.25, 0.5, 0.75]
-
-
-def test_trace_starts_at_zero_and_may_have_a_header_comments_and_columns(tmp_path: Path) -> None:
-    (tmp_path / "trace.csv").write_text("time,player\n# evening\n10.5,a\n\n11,b\n11,c\n")
-    assert read_trace(tmp_path / "trace.csv").tolist() == [0.0, 0.5, 0.5]
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("1\nx\n", r"trace\.csv:2: 'x' is not a number"),
-        ("2\n1\n", ":2: 1 is earlier than 2"),
-        ("# none\n", "no timestamps"),
-    ],
-)
-def test_invalid_trace_is_reported_with_its_line_number(text: str, complaint: str, tmp_path: Path) -> None:
-    (tmp_path / "trace.csv").write_text(text)
-    with pytest.raises(CannotMeasure, match=complaint):
-        read_trace(tmp_path / "trace.csv")
-
-
-def test_missing_trace_is_reported_with_its_path(tmp_path: Path) -> None:
-    with pytest.raises(CannotMeasure, match="nothing"):
-        read_trace(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize(
@@ -73,27 +42,9 @@ def test_each_request_has_one_class(answer: Answer, is_wrong: bool, expected: st
 def test_knee_of_the_generator_is_distinguished_from_that_of_the_mesh() -> None:
     held, limited = Step(100.0, 20.0, 1.0, True), Step(200.0, 20.0, 1.0, False, is_limit=True)
     missed = Step(150.0, 90.0, 1.0, False)
-    assert is_generators([held, limited])
-    assert not is_generators([held, limited, missed])
-    assert not is_generators([held])
-
-
-async def test_cannot_measure_is_raised_without_its_exception_group() -> None:
-    async def fail() -> None:
-        raise CannotMeasure("a sender ended")
-
-    with pytest.raises(CannotMeasure, match="a sender ended"), ungrouped():
-        async with asyncio.TaskGroup() as group:
-            group.create_task(fail())
-
-
-async def test_other_errors_stay_in_their_exception_group() -> None:
-    async def fail() -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ExceptionGroup), ungrouped():
-        async with asyncio.TaskGroup() as group:
-            group.create_task(fail())
+    assert generator_is_limit([held, limited])
+    assert not generator_is_limit([held, limited, missed])
+    assert not generator_is_limit([held])
 
 
 class FixedOracle:
@@ -122,7 +73,7 @@ def test_wrong_score_and_wrong_best_offer_are_found(
     shown: list[tuple[str, float]], is_ranked: bool, is_wrong: bool
 ) -> None:
     answer = replace(ANSWER, scores=tuple(shown))
-    found = wrong_ones([answer], cast(Oracle, FixedOracle()), is_ranked, lambda _: None)
+    found = wrong_answers([answer], cast(Oracle, FixedOracle()), is_ranked, lambda _: None)
     assert found == ({0} if is_wrong else set())
 
 
