@@ -102,7 +102,7 @@ def test_a_host_that_is_down_is_one_clear_line() -> None:
     process = locust([*OPTIONS, "--host", "127.0.0.1:1"], 30)
     said = ended(process, 25)
     assert process.returncode == 2
-    assert "locust: nobody answers at 127.0.0.1:1" in said
+    assert "locust: cannot connect to 127.0.0.1:1" in said
 
 
 def test_a_wrong_game_is_one_clear_line(mesh: Mesh) -> None:

@@ -16,7 +16,7 @@ import pytest
 from loadtest.generators.callers import Target, calling
 from loadtest.generators.closed_loop import ask_by_turns
 from loadtest.generators.tally import Window
-from loadtest.latency import percentiles
+from loadtest.measurement.latency import percentiles
 from tests.end_to_end.meshes import Mesh, World, running
 
 STALL_S = 0.5
@@ -130,12 +130,12 @@ class stalled:  # noqa: N801 (reads as a word in `with`)
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--address", "127.0.0.1:1"], "nobody answers at 127.0.0.1:1"),
+        (["--address", "127.0.0.1:1"], "cannot connect to 127.0.0.1:1"),
         (["--game", "nosuchgame"], "NOT_FOUND: game: 'nosuchgame' is not served here"),
         (["--context", "nosuch=1"], "'nosuch' is no context feature"),
         (["--check"], "--check needs --catalog"),
-        (["--trace", "/nonexistent"], "/nonexistent: the trace cannot be read"),
-        (["--rate", "1e9"], "more requests than a run can keep"),
+        (["--trace", "/nonexistent"], "/nonexistent: cannot read the trace"),
+        (["--rate", "1e9"], "more than the maximum of 1,000,000 requests"),
     ],
 )
 def test_bad_input_is_a_clear_line_and_exit_code_2(mesh: Mesh, ids: Path, options: list[str], complaint: str) -> None:

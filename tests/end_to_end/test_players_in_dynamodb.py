@@ -10,23 +10,20 @@ from typing import Any
 import grpc
 import pytest
 
-from loadtest.outages import asking, world
-from loadtest.outages.asking import Asker, channel_to
+from loadtest.measurement.plan import Plan
+from loadtest.outages.client import Client, channel_to
 from loadtest.outages.world import ENSEMBLE, World, running_world
-from loadtest.plan import Plan
 from mesh.wire import offers_pb2
 
 PATIENCE_S = 10.0
 
 
 @pytest.fixture
-async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(world, "TIMEOUT_MS", 5000)
-    monkeypatch.setattr(asking, "DEADLINE_S", PATIENCE_S)
+async def served(tmp_path: Path) -> AsyncIterator[World]:
     doubts: list[str] = []
     plan = Plan(1, None, tmp_path, lambda _: None, doubts.append, doubts.append)
     plan.logs.mkdir()
-    async with running_world(plan) as running:
+    async with running_world(plan, timeout_ms=5000) as running:
         yield running
 
 
@@ -34,8 +31,8 @@ async def test_250_players_at_once_each_of_them_twice_get_their_own_scores(serve
     players = list(served.scores)[:250]
     before = served.store.counts()
     async with channel_to(served.address) as channel:
-        asker = Asker(channel, ENSEMBLE.game, players)
-        heard = await asyncio.gather(*(asker.ask(player) for player in [*players, *players]))
+        client = Client(channel, ENSEMBLE.game, players, PATIENCE_S)
+        heard = await asyncio.gather(*(client.ask(player) for player in [*players, *players]))
     after = served.store.counts()
     wrong = [one for one in heard if one.score is None or abs(one.score - served.scores[one.player][0]) > 1e-9]
     assert wrong == []

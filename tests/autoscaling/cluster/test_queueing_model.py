@@ -11,7 +11,7 @@ import pytest
 from autoscaling.cluster.model_costs import ASSUMED
 from autoscaling.cluster.queueing_model import delay_probability
 from autoscaling.cluster.simulation_input import Settings
-from loadtest import arrivals
+from loadtest.generators import arrivals
 from loadtest.simulated.limit import ideal_latencies_s
 from loadtest.workloads import S15
 from tests.autoscaling.simulated_games import catalog, run

@@ -10,7 +10,7 @@ import pytest
 from emulators.aws import use_credentials
 from emulators.faults import Fault
 from emulators.processes import Server
-from loadtest.features.table import serving_table
+from loadtest.micro.features.table import serving_table
 from mesh.cli import features_get
 from mesh.cli.main import main
 from mesh.players.dynamodb.schema import SCHEMA_KEY
