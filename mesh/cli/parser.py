@@ -36,7 +36,7 @@ def build() -> argparse.ArgumentParser:
 
 
 def _add_up(commands: Commands) -> None:
-    up = _command(commands, "up", "mesh.cli.up:run", "run games on this machine until Ctrl-C")
+    up = _command(commands, "up", "mesh.cli.up.command:run", "run games on this machine until Ctrl-C")
     up.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a game's catalog")
     up.add_argument("--replicas", type=_positive, default=1, metavar="N", help="workers per model (default: 1)")
     up.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
@@ -48,14 +48,14 @@ def _add_up(commands: Commands) -> None:
 
 
 def _add_offer(commands: Commands) -> None:
-    offer = _command(commands, "offer", "mesh.cli.ask:offer", "ask for a player's best offers")
+    offer = _command(commands, "offer", "mesh.cli.offers.command:offer", "ask for a player's best offers")
     _add_request(offer)
     offer.add_argument("--offer", action="append", default=[], metavar="ID", help="a candidate (default: all)")
     offer.add_argument("--limit", type=_positive, default=1, metavar="N", help="offers to return (default: 1)")
 
 
 def _add_score(commands: Commands) -> None:
-    score = _command(commands, "score", "mesh.cli.ask:score", "ask for the ensemble's score of a player")
+    score = _command(commands, "score", "mesh.cli.offers.command:score", "ask for the ensemble's score of a player")
     _add_request(score)
     score.add_argument("--offer", default="", metavar="ID", help="the offer to score (default: the fallback)")
 
@@ -77,7 +77,7 @@ def _add_request(command: argparse.ArgumentParser) -> None:
 
 
 def _add_status(commands: Commands) -> None:
-    status = _command(commands, "status", "mesh.cli.status:run", "watch the panel, lanes, cohorts and rates")
+    status = _command(commands, "status", "mesh.cli.status.command:run", "watch the panel, lanes, cohorts and rates")
     status.add_argument("--metrics", default=METRICS, metavar="ADDRESS", help="(default: %(default)s)")
     status.add_argument("--once", action="store_true", help="one look, then end")
     _add_json(status, "one line of JSON for each look")
@@ -85,7 +85,7 @@ def _add_status(commands: Commands) -> None:
 
 def _add_features(commands: Commands) -> None:
     features = _group(commands, "features", "the store of player features")
-    load = _command(features, "load", "mesh.cli.features:load", "fill a game's store from a file")
+    load = _command(features, "load", "mesh.cli.features.load:load", "fill a game's store from a file")
     load.add_argument("file", type=Path, metavar="FILE", help="a .csv or .parquet file with a column player_id")
     load.add_argument("--catalog", type=Path, required=True, metavar="FILE", help="names the store")
     load.add_argument(
@@ -95,7 +95,7 @@ def _add_features(commands: Commands) -> None:
     load.add_argument("--create", action="store_true", help="DynamoDB: make the table if it is not there")
     load.add_argument("--from-start", action="store_true", help="DynamoDB: do not go on with a load that broke off")
     _add_json(load, "one line when it is done")
-    get = _command(features, "get", "mesh.cli.features_get:get", "show a player as the supervisor sees it")
+    get = _command(features, "get", "mesh.cli.features.get:get", "show a player as the supervisor sees it")
     get.add_argument("player", metavar="PLAYER", help="the player's id")
     get.add_argument("--catalog", type=Path, required=True, metavar="FILE", help="names the store")
     _add_json(get, "the player as one line of JSON")
@@ -103,14 +103,14 @@ def _add_features(commands: Commands) -> None:
 
 def _add_catalog(commands: Commands) -> None:
     catalog = _group(commands, "catalog", "the files that say what is served")
-    check = _command(catalog, "check", "mesh.cli.catalogs:check", "report everything that is wrong in a catalog")
+    check = _command(catalog, "check", "mesh.cli.catalog.command:check", "report everything that is wrong in a catalog")
     check.add_argument("files", nargs="+", type=Path, metavar="FILE")
     _add_json(check, "one line of JSON")
-    _command(catalog, "schema", "mesh.cli.catalogs:schema", "print the JSON Schema of a catalog")
+    _command(catalog, "schema", "mesh.cli.catalog.command:schema", "print the JSON Schema of a catalog")
 
 
 def _add_publish(commands: Commands) -> None:
-    publish = _command(commands, "publish", "mesh.cli.publish:run", "upload a version's models to S3")
+    publish = _command(commands, "publish", "mesh.cli.publish.command:run", "upload a version's models to S3")
     publish.add_argument("folder", type=Path, metavar="VERSION_DIR", help="its .txt files are the models")
     publish.add_argument("--to", required=True, metavar="s3://BUCKET/PREFIX", help="where they go, by file name")
     publish.add_argument("--force", action="store_true", help="replace objects that have other content")

@@ -13,7 +13,7 @@ from emulators.aws import use_credentials
 from emulators.faults import Fault
 from emulators.processes import Server
 from loadtest.features.table import serving_table
-from mesh.cli import features_get
+from mesh.cli.features import get as features_get
 from mesh.cli.main import main
 from mesh.players.dynamodb import writing
 from mesh.players.dynamodb.schema import LOADING_KEY, SCHEMA_KEY

@@ -1,0 +1,1 @@
+"""`mesh up`: the processes of a mesh on this machine: their commands, restarts and end."""
