@@ -1,1 +1,1 @@
-"""The `mesh` command."""
+"""The `mesh` command: `parser` says what can be written, `main` runs it; each folder holds one command."""

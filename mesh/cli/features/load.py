@@ -1,4 +1,4 @@
-"""`mesh features load`: a file of players into the store that a catalog names."""
+"""`mesh features load`: loads a file of players into the store that a catalog names."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 
 from mesh.catalog import catalog as catalogs
 from mesh.catalog import files as catalog_files
+from mesh.cli.main import DONE
 from mesh.errors import Misconfigured
 from mesh.players.loading.file import PlayerFile, open_file
 from mesh.players.loading.sqlite import load_store
@@ -22,7 +23,7 @@ from mesh.players.settings import Features, SqliteFeatures
 
 
 def load(arguments: argparse.Namespace) -> int:
-    """Loads the file: into SQLite all of it or nothing, into DynamoDB row by row."""
+    """Loads the file. SQLite takes all rows or none; DynamoDB takes them row by row."""
     features = catalogs.load(arguments.catalog).features
     source = open_file(arguments.file)
     started_s = time.monotonic()
@@ -30,19 +31,19 @@ def load(arguments: argparse.Namespace) -> int:
         reading = progress.add_task("reading", total=source.rows)
         layout = survey(source, frozenset(arguments.text), lambda rows: progress.advance(reading, rows))
         if not arguments.force:
-            _refuse_what_models_miss(arguments.catalog, layout)
+            _check_columns(arguments.catalog, layout)
         progress.update(reading, total=layout.rows)
         writing = progress.add_task("writing", total=layout.rows)
         skipped = _write(source, layout, features, arguments, lambda rows: progress.advance(writing, rows))
     _report(arguments.json, _name(features), layout, skipped, time.monotonic() - started_s)
-    return 0
+    return DONE
 
 
-def _refuse_what_models_miss(catalog: Path, layout: Layout) -> None:
-    """Raises Misconfigured when the game's models could not be served from a store with these columns."""
+def _check_columns(catalog: Path, layout: Layout) -> None:
+    """Raises Misconfigured if a store with these columns cannot serve the game's models."""
     faults = [str(fault) for fault in catalog_files.column_faults(catalogs.read(catalog), layout.columns)]
     if faults:
-        raise Misconfigured([*faults, "the store stays as it was; add the columns, or --force to load all the same"])
+        raise Misconfigured([*faults, "the store was not changed; add the columns, or use --force to load anyway"])
 
 
 def _write(
@@ -52,11 +53,11 @@ def _write(
     arguments: argparse.Namespace,
     on_rows: Callable[[int], object],
 ) -> int:
-    """Writes all players; the number of those that were written before."""
+    """Writes all players; returns how many of them an interrupted load had already written."""
     if isinstance(features, SqliteFeatures):
         load_store(source, layout, Path(features.path), on_rows)
         return 0
-    from mesh.players.loading.dynamodb import Wishes, load_table  # aiobotocore, which only this store needs
+    from mesh.players.loading.dynamodb import Wishes, load_table  # imports aiobotocore, which SQLite does not need
 
     wishes = Wishes(arguments.create, arguments.force, arguments.from_start)
     return load_table(source, layout, features, wishes, on_rows)
@@ -83,6 +84,6 @@ def _report(as_json: bool, store: str, layout: Layout, skipped: int, seconds: fl
         counts = {"players": layout.rows, "skipped": skipped, "numbers": numbers, "texts": texts}
         print(json.dumps({"event": "loaded", "store": store, **counts, "seconds": round(seconds, 3)}))
     else:
-        what = f"{layout.rows:,} players with {numbers} numbers and {texts} texts each"
-        before = f" ({skipped:,} of them by an earlier load that broke off)" if skipped else ""
-        print(f"{store}: {what}{before}, in {seconds:.1f} s")
+        loaded = f"{layout.rows:,} players with {numbers} numbers and {texts} texts each"
+        before = f" ({skipped:,} of them by an earlier load that was interrupted)" if skipped else ""
+        print(f"{store}: {loaded}{before}, in {seconds:.1f} s")

@@ -1,4 +1,4 @@
-"""An answer of the mesh, printed for people."""
+"""Prints an answer of the mesh for people."""
 
 from __future__ import annotations
 
@@ -16,25 +16,28 @@ _STYLES = {offers_pb2.ENSEMBLE: "green", offers_pb2.PARTIAL: "yellow", offers_pb
 
 
 def print_offers(answer: offers_pb2.GetOfferResponse, seconds: float) -> None:
-    """Prints the ranked offers and how the answer came about; `seconds` is the caller's own measure."""
+    """Prints the ranked offers and the details of the answer; `seconds` is the time that the caller measured."""
     console = stdout()
     _print_source(console, answer)
-    found = table(("", "offer"), ("score", "expected revenue"))
+    ranking = table(("", "offer"), ("score", "expected revenue"))
     for place, ranked in enumerate(answer.offers, 1):
         score = f"{ranked.score:.6g}" if ranked.HasField("score") else "-"
         revenue = f"{ranked.expected_revenue:.4f}" if ranked.HasField("expected_revenue") else "-"
-        found.add_row(str(place), Text(ranked.offer_id), score, revenue)
-    console.print(found)
-    _print_lines(console, _circumstances(answer, seconds))
+        ranking.add_row(str(place), Text(ranked.offer_id), score, revenue)
+    console.print(ranking)
+    for line in _details(answer, seconds):
+        print_line(console, line)
 
 
 def print_score(answer: offers_pb2.ScoreResponse, seconds: float) -> None:
-    """Prints the score and how it came about; `seconds` is the caller's own measure."""
+    """Prints the score and the details of the answer; `seconds` is the time that the caller measured."""
     console = stdout()
     _print_source(console, answer)
     score = f"{answer.score:.17g}" if answer.HasField("score") else "-"
     offer = f" of offer {answer.offer_id}" if answer.offer_id else ""
-    _print_lines(console, (f"score {score}{offer}", *_circumstances(answer, seconds)))
+    print_line(console, f"score {score}{offer}")
+    for line in _details(answer, seconds):
+        print_line(console, line)
 
 
 def _print_source(console: Console, answer: Answer) -> None:
@@ -43,16 +46,11 @@ def _print_source(console: Console, answer: Answer) -> None:
     print_line(console, f"(version {answer.version or '-'}){reason}")
 
 
-def _print_lines(console: Console, lines: Iterator[str] | tuple[str, ...]) -> None:
-    for line in lines:
-        print_line(console, line)
-
-
-def _circumstances(answer: Answer, seconds: float) -> Iterator[str]:
+def _details(answer: Answer, seconds: float) -> Iterator[str]:
     for missing in answer.missing_models:
         yield f"missing {missing.model}: {missing.reason}"
     if answer.unknown_player:
-        yield "features none: the store does not know this player"
+        yield "no features: the store does not know this player"
     elif answer.HasField("features_age_ms"):
         yield f"features written {age(answer.features_age_ms)} ago"
     timings = answer.timings
@@ -60,12 +58,12 @@ def _circumstances(answer: Answer, seconds: float) -> Iterator[str]:
     yield (
         f"{timings.total_ms:.1f} ms: queue {timings.queue_ms:.1f}, features {timings.features_ms:.1f}, "
         f"fan-out {timings.fan_out_ms:.1f}{last}, combine {timings.combine_ms:.1f}; "
-        f"{seconds * 1000:.1f} ms with the way here"
+        f"{seconds * 1000:.1f} ms with the network"
     )
 
 
 def age(milliseconds: int) -> str:
-    """A duration in the largest unit of which it has at least two."""
+    """Formats a duration in the largest unit of which it has at least two."""
     seconds = milliseconds / 1000
     for unit, size_s in (("days", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size_s:

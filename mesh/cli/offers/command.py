@@ -1,4 +1,4 @@
-"""`mesh offer` and `mesh score`: what a game backend would get, asked the way it would ask."""
+"""`mesh offer` and `mesh score`: send one request as a game backend does, and print the answer."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import grpc
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from mesh.cli.main import DONE
 from mesh.cli.offers import answer_view
 from mesh.cli.offers.context import parse
 from mesh.errors import Expired, MeshError, Misconfigured, Unavailable
@@ -22,11 +23,11 @@ Request = TypeVar("Request", offers_pb2.GetOfferRequest, offers_pb2.ScoreRequest
 Answer = TypeVar("Answer", offers_pb2.GetOfferResponse, offers_pb2.ScoreResponse)
 
 _CONNECT_BUDGET_S = 3.0
-_LONGEST_ANSWER_S = 15.0  # above the largest budget that a catalog can give
+_LONGEST_ANSWER_S = 15.0  # above the largest budget that a catalog accepts
 
 
 def offer(arguments: argparse.Namespace) -> int:
-    """Asks for a player's best offers and prints the answer."""
+    """Requests the best offers for a player and prints the answer."""
     request = _request(offers_pb2.GetOfferRequest, arguments, offer_ids=arguments.offer, limit=arguments.limit)
     with _stub(arguments.address) as stub:
         answer, seconds = _timed(lambda: stub.GetOffer(request, timeout=_budget_s(arguments)))
@@ -34,11 +35,11 @@ def offer(arguments: argparse.Namespace) -> int:
         _print_json(answer)
     else:
         answer_view.print_offers(answer, seconds)
-    return 0
+    return DONE
 
 
 def score(arguments: argparse.Namespace) -> int:
-    """Asks for the ensemble's score of a player and prints the answer."""
+    """Requests the ensemble's score for a player and prints the answer."""
     request = _request(offers_pb2.ScoreRequest, arguments, offer_id=arguments.offer)
     with _stub(arguments.address) as stub:
         answer, seconds = _timed(lambda: stub.Score(request, timeout=_budget_s(arguments)))
@@ -46,16 +47,16 @@ def score(arguments: argparse.Namespace) -> int:
         _print_json(answer)
     else:
         answer_view.print_score(answer, seconds)
-    return 0
+    return DONE
 
 
 def _request(kind: Callable[..., Request], arguments: argparse.Namespace, **fields: Any) -> Request:
     context = parse(arguments.context)
-    who = {"game": arguments.game, "player_id": arguments.player, "version": arguments.version}
+    target = {"game": arguments.game, "player_id": arguments.player, "version": arguments.version}
     try:
-        return kind(context=context, **who, **fields)
-    except ValueError as error:  # bytes that are no text, a number that is too large
-        raise Misconfigured([f"this cannot be asked: {error}; correct the flags"]) from error
+        return kind(context=context, **target, **fields)
+    except ValueError as error:  # bytes that are not UTF-8, or a number out of range
+        raise Misconfigured([f"the request cannot be built: {error}; correct the options"]) from error
 
 
 def _timed(call: Callable[[], Answer]) -> tuple[Answer, float]:
@@ -75,41 +76,43 @@ def _print_json(answer: Message) -> None:
 
 
 def _budget_s(arguments: argparse.Namespace) -> float:
-    """The deadline of the call. Without one from the user the game's budget ends it, long before this."""
+    """The deadline of the call. By default it is so long that the game's own budget decides."""
     return arguments.deadline_ms / 1000 if arguments.deadline_ms else _LONGEST_ANSWER_S
 
 
 @contextlib.contextmanager
 def _stub(address: str) -> Iterator[offers_pb2_grpc.OffersStub]:
-    """The service at `address`, connected, so that the call's deadline is all the answer's.
+    """Yields a stub that is connected to `address`, so that connecting does not use up the call's deadline.
 
-    Raises MeshError for a call in the block that fails, with a sentence for the user.
+    Raises MeshError, with a message for the user, if a call in the block fails.
     """
-    _reach(address)
+    _check_reachable(address)
     with grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout=_CONNECT_BUDGET_S)
             yield offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
         except grpc.FutureTimeoutError as error:
-            raise Unavailable(f"what listens at {address} is not the mesh; correct --address") from error
+            raise Unavailable(f"the server at {address} is not a mesh; correct --address") from error
         except grpc.RpcError as error:
-            raise _explain(address, error) from error
+            raise _failure(address, error) from error
 
 
-def _reach(address: str) -> None:
-    """Raises Unavailable at once if nobody listens at `address`: a channel would go on trying."""
+def _check_reachable(address: str) -> None:
+    """Raises Unavailable at once if no server listens at `address`; a gRPC channel would keep trying."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _CONNECT_BUDGET_S).close()
     except (OSError, ValueError, OverflowError) as error:
-        problem = f"the mesh cannot be reached at {address}: {error}"
+        problem = f"cannot reach the mesh at {address}: {error}"
         raise Unavailable(f"{problem}; start it with `mesh up`, or correct --address") from error
 
 
-def _explain(address: str, error: grpc.RpcError) -> MeshError:
+def _failure(address: str, error: grpc.RpcError) -> MeshError:
     code, details = error.code(), error.details()
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return Expired("no answer within the deadline; give --deadline-ms more time")
+        return Expired("no answer within the deadline; increase --deadline-ms")
     if code is grpc.StatusCode.UNAVAILABLE:
-        return Unavailable(f"the mesh at {address} went away: {details}; ask again, or start it with `mesh up`")
+        return Unavailable(
+            f"the mesh at {address} became unavailable: {details}; try again, or start it with `mesh up`"
+        )
     return MeshError(f"{code.name.lower().replace('_', ' ')}: {details}")

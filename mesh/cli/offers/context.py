@@ -1,4 +1,4 @@
-"""Context features as they are written on a command line: `is_weekend=true platform=ios minutes=12.5`."""
+"""Parses context features from the command line, such as `is_weekend=true platform=ios minutes=12.5`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def parse(pairs: Sequence[str]) -> dict[str, ContextValue]:
-    """The features of `pairs` by name; raises Misconfigured with all that are wrong."""
+    """Returns the features of `pairs` by name; raises Misconfigured with all faults."""
     context: dict[str, ContextValue] = {}
     faults = []
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not name or not equals:
-            faults.append(f"--context {pair!r} is not NAME=VALUE; write it as in platform=ios")
+            faults.append(f"--context {pair!r} is not NAME=VALUE; write, for example, platform=ios")
         elif name in context:
-            faults.append(f"--context {name!r} is here twice; give it once")
+            faults.append(f"--context {name!r} is given twice; give it once")
         else:
             context[name] = value(text)
     if faults:
@@ -29,7 +29,7 @@ def parse(pairs: Sequence[str]) -> dict[str, ContextValue]:
 
 
 def value(text: str) -> ContextValue:
-    """A boolean, a number, or a text; what is in quotes is always a text."""
+    """Returns a boolean, a number or a text; a quoted value is always a text."""
     if text in ("true", "false"):
         return ContextValue(flag=text == "true")
     if _NUMBER.fullmatch(text):

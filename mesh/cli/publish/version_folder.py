@@ -1,4 +1,4 @@
-"""The models of a version as a data scientist leaves them: the LightGBM text files of one folder."""
+"""The models of a version on disk: the LightGBM text files of one folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mesh.sha256 import sha256_of
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A file that is a LightGBM model, and the name that the model gets from it."""
+    """A LightGBM model file, and the model's name, which comes from the file name."""
 
     name: str
     path: Path
@@ -25,20 +25,20 @@ class ModelFile:
 
 
 def read_folder(folder: Path) -> list[ModelFile]:
-    """Every model of `folder` by name; raises Misconfigured with all that is wrong in it."""
+    """Returns the models of `folder`, sorted by file name; raises Misconfigured with all faults."""
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".txt")
     except OSError as error:
         raise Misconfigured([f"{folder}: {error.strerror or error}; give the folder of a version"]) from error
     if not paths:
-        raise Misconfigured([f"{folder}: holds no .txt file; save the models there with Booster.save_model"])
+        raise Misconfigured([f"{folder}: contains no .txt file; save the models there with Booster.save_model"])
     found, faults = [], []
     for path in paths:
         try:
             found.append(_read(path))
         except (OSError, BadModel) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            faults.append(f"{path}: {reason}; replace it, or move what is no model elsewhere")
+            faults.append(f"{path}: {reason}; replace the file, or move it to another folder if it is not a model")
     faults += _name_faults(found)
     if faults:
         raise Misconfigured(faults)
@@ -55,7 +55,7 @@ def _name_faults(models: Sequence[ModelFile]) -> Iterator[str]:
     first: dict[str, Path] = {}
     for model in models:
         if not re.match(DNS_LABEL, model.name):
-            mend = "use small letters, digits and dashes, at most 63"
-            yield f"{model.path}: {model.name!r} can be no model's name; {mend}"
+            fix = "use lower-case letters, digits and dashes, at most 63"
+            yield f"{model.path}: {model.name!r} is not a valid model name; {fix}"
         if first.setdefault(model.name, model.path) is not model.path:
-            yield f"{model.path}: {model.name!r} is already the name of {first[model.name]}; rename one of them"
+            yield f"{model.path}: {model.name!r} is already the name of {first[model.name]}; rename one of the files"

@@ -1,4 +1,4 @@
-"""`mesh status`: the panel, lanes, cohorts and rates of a running mesh, live."""
+"""`mesh status`: shows the answers, latencies, lanes and cohorts of a running mesh."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from rich.live import Live
 from rich.text import Text
 
 from mesh.cli.console import stdout
+from mesh.cli.main import DONE
 from mesh.cli.metrics_page import fetch
-from mesh.cli.status.mesh_status import Looks, MeshStatus, status
+from mesh.cli.status.mesh_status import Interval, MeshStatus, status
 from mesh.cli.status.tables import tables
 from mesh.errors import Unavailable
 
@@ -23,37 +24,37 @@ PERIOD_S = 1.0
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Shows the mesh each second until Ctrl-C, or once; raises Unavailable when there is none to begin with."""
-    looks = itertools.islice(_looks(arguments.metrics), 1 if arguments.once else None)
+    """Shows the status every second until Ctrl-C, or once. Raises Unavailable if there is no mesh at the start."""
+    statuses = itertools.islice(_statuses(arguments.metrics), 1 if arguments.once else None)
     console = stdout()
     try:
         if console.is_terminal and not arguments.once and not arguments.json:
-            _show_live(console, looks)
+            _show_live(console, statuses)
         else:
-            for look in looks:
-                console.out(_as_json(look), highlight=False) if arguments.json else console.print(_shown(look))
+            for one in statuses:
+                console.out(_as_json(one), highlight=False) if arguments.json else console.print(_as_tables(one))
     except KeyboardInterrupt:
-        pass  # the way to end it
-    return 0
+        pass  # the normal end of the command
+    return DONE
 
 
-def _show_live(console: Console, looks: Iterator[MeshStatus | Unavailable]) -> None:
+def _show_live(console: Console, statuses: Iterator[MeshStatus | Unavailable]) -> None:
     with Live(console=console, auto_refresh=False) as live:
-        for one in looks:
-            live.update(_shown(one), refresh=True)
+        for one in statuses:
+            live.update(_as_tables(one), refresh=True)
 
 
-def _as_json(look: MeshStatus | Unavailable) -> str:
-    content = {"unavailable": look.reason} if isinstance(look, Unavailable) else dataclasses.asdict(look)
+def _as_json(one: MeshStatus | Unavailable) -> str:
+    content = {"unavailable": one.reason} if isinstance(one, Unavailable) else dataclasses.asdict(one)
     return json.dumps(content)
 
 
-def _shown(look: MeshStatus | Unavailable) -> RenderableType:
-    return Text(look.reason) if isinstance(look, Unavailable) else tables(look)
+def _as_tables(one: MeshStatus | Unavailable) -> RenderableType:
+    return Text(one.reason) if isinstance(one, Unavailable) else tables(one)
 
 
-def _looks(address: str) -> Iterator[MeshStatus | Unavailable]:
-    """What the mesh does, second by second; Unavailable for a second in which there is no page."""
+def _statuses(address: str) -> Iterator[MeshStatus | Unavailable]:
+    """Yields the status of each period; Unavailable for a period in which the metrics cannot be read."""
     before, before_s = fetch(address), time.monotonic()
     while True:
         time.sleep(PERIOD_S)
@@ -62,5 +63,5 @@ def _looks(address: str) -> Iterator[MeshStatus | Unavailable]:
         except Unavailable as error:
             yield error
             continue
-        yield status(Looks(before, after, after_s - before_s))
+        yield status(Interval(before, after, after_s - before_s))
         before, before_s = after, after_s

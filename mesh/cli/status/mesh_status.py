@@ -1,4 +1,4 @@
-"""What a mesh is doing: computed from two looks at the supervisor's metrics page."""
+"""The state of a mesh over an interval, computed from the supervisor's metrics at its two ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STAGES = ("queue", "features", "fan_out", "combine")
 
 @dataclass(frozen=True, slots=True)
 class EnsembleStatus:
-    """One version of a game. Times and the mean cohort are None while nothing is asked."""
+    """One version of a game. Times and the mean cohort size are None if there were no requests."""
 
     game: str
     version: str
@@ -28,7 +28,7 @@ class EnsembleStatus:
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """One model of a version; `misses_per_s` counts the votes that did not come, for whatever reason."""
+    """One model of a version; `misses_per_s` counts missing votes, for all reasons."""
 
     game: str
     version: str
@@ -42,7 +42,7 @@ class ModelStatus:
 
 @dataclass(frozen=True, slots=True)
 class MeshStatus:
-    """All of it."""
+    """All ensembles and models of a mesh, and its supervisor."""
 
     ensembles: list[EnsembleStatus]
     models: list[ModelStatus]
@@ -51,41 +51,41 @@ class MeshStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
-    """Two pages of one supervisor, `seconds` apart."""
+class Interval:
+    """Two metrics pages of one supervisor, read `seconds` apart."""
 
     before: Page
     after: Page
     seconds: float
 
-    def gained(self, name: str, **labels: str) -> float:
-        """How much a counter grew; one that started anew grew from 0."""
+    def increase(self, name: str, **labels: str) -> float:
+        """The increase of a counter. After a restart of the supervisor it counts from 0."""
         before, after = self.before.total(name, **labels), self.after.total(name, **labels)
         return after - before if after >= before else after
 
-    def per_s(self, name: str, **labels: str) -> float:
-        """The rate of a counter."""
-        return self.gained(name, **labels) / self.seconds
+    def rate(self, name: str, **labels: str) -> float:
+        """The increase of a counter per second."""
+        return self.increase(name, **labels) / self.seconds
 
     def mean(self, name: str, **labels: str) -> float | None:
-        """The mean of what a histogram observed."""
-        count = self.gained(f"{name}_count", **labels)
-        return self.gained(f"{name}_sum", **labels) / count if count else None
+        """The mean of the observations of a histogram; None if there were no observations."""
+        count = self.increase(f"{name}_count", **labels)
+        return self.increase(f"{name}_sum", **labels) / count if count else None
 
     def buckets(self, name: str, **labels: str) -> list[Bucket]:
-        """What a histogram observed, as cumulative counts by upper bound."""
+        """The observations of a histogram as cumulative counts by upper bound."""
         bounds = {sample.labels["le"] for sample in self.after.find(f"{name}_bucket", **labels)}
         return [
-            (float(bound), self.gained(f"{name}_bucket", **labels, le=bound)) for bound in sorted(bounds, key=float)
+            (float(bound), self.increase(f"{name}_bucket", **labels, le=bound)) for bound in sorted(bounds, key=float)
         ]
 
 
-def status(looks: Looks) -> MeshStatus:
-    """What happened between the two looks."""
-    page = looks.after
+def status(interval: Interval) -> MeshStatus:
+    """Returns the status: rates and times over the interval, and the gauges at its end."""
+    page = interval.after
     return MeshStatus(
-        [_ensemble(looks, *pair) for pair in _ensembles(page)],
-        [_model(looks, *triple) for triple in _models(page)],
+        [_ensemble(interval, *pair) for pair in _ensembles(page)],
+        [_model(interval, *triple) for triple in _models(page)],
         int(page.total("mesh_cohorts_under_way")),
         page.total("mesh_starved_share"),
     )
@@ -101,33 +101,33 @@ def _models(page: Page) -> Iterable[tuple[str, str, str]]:
     return dict.fromkeys((one["game"], one["version"], one["model"]) for one in labels)
 
 
-def _ensemble(looks: Looks, game: str, version: str) -> EnsembleStatus:
+def _ensemble(interval: Interval, game: str, version: str) -> EnsembleStatus:
     name = {"game": game, "version": version}
-    buckets = looks.buckets("mesh_request_seconds", **name)
-    sources = {sample.labels["source"] for sample in looks.after.find("mesh_requests_total", **name)}
+    buckets = interval.buckets("mesh_request_seconds", **name)
+    sources = {sample.labels["source"] for sample in interval.after.find("mesh_requests_total", **name)}
     return EnsembleStatus(
         game,
         version,
-        answers_per_s={one: looks.per_s("mesh_requests_total", source=one, **name) for one in sorted(sources)},
+        answers_per_s={one: interval.rate("mesh_requests_total", source=one, **name) for one in sorted(sources)},
         p50_ms=_in_ms(quantile(buckets, 0.5)),
         p95_ms=_in_ms(quantile(buckets, 0.95)),
         p99_ms=_in_ms(quantile(buckets, 0.99)),
-        stages_ms={stage: _in_ms(looks.mean("mesh_stage_seconds", stage=stage, **name)) for stage in STAGES},
-        mean_cohort=looks.mean("mesh_cohort_requests", **name),
-        waiting=int(looks.after.total("mesh_requests_waiting", **name)),
+        stages_ms={stage: _in_ms(interval.mean("mesh_stage_seconds", stage=stage, **name)) for stage in STAGES},
+        mean_cohort=interval.mean("mesh_cohort_requests", **name),
+        waiting=int(interval.after.total("mesh_requests_waiting", **name)),
     )
 
 
-def _model(looks: Looks, game: str, version: str, model: str) -> ModelStatus:
+def _model(interval: Interval, game: str, version: str, model: str) -> ModelStatus:
     name = {"game": game, "version": version, "model": model}
-    page = looks.after
+    page = interval.after
     return ModelStatus(
         **name,
         lanes_up=int(page.total("mesh_lanes", state="up", **name)),
         lanes=int(page.total("mesh_lanes", **name)),
         rows_waiting=int(page.total("mesh_rows_waiting", **name)),
         rows_outstanding=int(page.total("mesh_rows_outstanding", **name)),
-        misses_per_s=looks.per_s("mesh_model_misses_total", **name),
+        misses_per_s=interval.rate("mesh_model_misses_total", **name),
     )
 
 

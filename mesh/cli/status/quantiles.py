@@ -1,4 +1,4 @@
-"""Quantiles of a histogram's buckets."""
+"""Quantiles of Prometheus histograms."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ Bucket = tuple[float, float]
 
 
 def quantile(buckets: Sequence[Bucket], share: float) -> float | None:
-    """The value below which `share` of the observations are; None without observations.
+    """Returns the value below which `share` of the observations are; None if there are no observations.
 
-    `buckets` are pairs of upper bound and cumulative count, ascending, the last bound infinite. Linear within
-    a bucket, and never above the last finite bound, as Prometheus' histogram_quantile() has it.
+    `buckets` are pairs of upper bound and cumulative count, ascending; the last bound is infinite. As in Prometheus'
+    histogram_quantile(), the result is interpolated linearly within a bucket and is at most the last finite bound.
     """
     total = buckets[-1][1] if buckets else 0.0
     if total <= 0:

@@ -1,4 +1,4 @@
-"""The status of a mesh as tables."""
+"""Formats the status of a mesh as tables."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SOURCES = ("ENSEMBLE", "PARTIAL", "FALLBACK")
 
 
 def tables(status: MeshStatus) -> Group:
-    """The ensembles' answers and their way there, the models, and the supervisor in a line."""
+    """Returns one table of answers, one of stage times and one of models, and a line about the supervisor."""
     starved = f"processes wait for a CPU {status.starved_share:.0%} of the time"
     return Group(
         _answers(status.ensembles),
         "",
-        _journeys(status.ensembles),
+        _stages(status.ensembles),
         "",
         _models(status.models),
         "",
@@ -28,30 +28,30 @@ def tables(status: MeshStatus) -> Group:
 
 def _answers(ensembles: list[EnsembleStatus]) -> Table:
     rates = [f"{source.lower()}/s" for source in _SOURCES]
-    found = table(("game", "version"), (*rates, "p50 ms", "p95 ms", "p99 ms"))
+    rows = table(("game", "version"), (*rates, "p50 ms", "p95 ms", "p99 ms"))
     for one in ensembles:
         numbers = [one.answers_per_s.get(source, 0.0) for source in _SOURCES]
-        found.add_row(one.game, one.version, *map(_number, (*numbers, one.p50_ms, one.p95_ms, one.p99_ms)))
-    return found
+        rows.add_row(one.game, one.version, *map(_number, (*numbers, one.p50_ms, one.p95_ms, one.p99_ms)))
+    return rows
 
 
-def _journeys(ensembles: list[EnsembleStatus]) -> Table:
+def _stages(ensembles: list[EnsembleStatus]) -> Table:
     stages = [f"{stage.replace('_', '-')} ms" for stage in STAGES]
-    found = table(("game", "version"), ("waiting", "cohort", *stages))
+    rows = table(("game", "version"), ("waiting", "cohort", *stages))
     for one in ensembles:
         numbers = (one.mean_cohort, *(one.stages_ms[stage] for stage in STAGES))
-        found.add_row(one.game, one.version, str(one.waiting), *map(_number, numbers))
-    return found
+        rows.add_row(one.game, one.version, str(one.waiting), *map(_number, numbers))
+    return rows
 
 
 def _models(models: list[ModelStatus]) -> Table:
-    found = table(("game", "version", "model"), ("lanes up", "rows waiting", "outstanding", "misses/s"))
+    rows = table(("game", "version", "model"), ("lanes up", "rows waiting", "outstanding", "misses/s"))
     for one in models:
         whole = 0 < one.lanes == one.lanes_up
         counts = (f"{one.lanes_up}/{one.lanes}", str(one.rows_waiting), str(one.rows_outstanding))
         row = (one.game, one.version, one.model, *counts, _number(one.misses_per_s))
-        found.add_row(*row, style=None if whole else "red")
-    return found
+        rows.add_row(*row, style=None if whole else "red")
+    return rows
 
 
 def _number(value: float | None) -> str:

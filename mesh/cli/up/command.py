@@ -11,12 +11,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from mesh.cli.catalog.command import load_files
+from mesh.cli.checked_catalogs import load_files
+from mesh.cli.main import DONE
 from mesh.cli.up.fleet import Fleet
 from mesh.cli.up.lanes import lanes_are_up
-from mesh.cli.up.plan import Options, seats
+from mesh.cli.up.plan import Options, replicas_of
 from mesh.cli.up.report import TerminalReport
-from mesh.cli.up.signals import Stop, stop_signals
+from mesh.cli.up.signals import StopRequests, stop_signals
 from mesh.errors import Misconfigured
 from mesh.first_of import first_of
 
@@ -24,7 +25,7 @@ READY_BUDGET_S = 120.0
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the games of the catalogs until a signal; raises Misconfigured with all that keeps them from it."""
+    """Runs the games of the catalogs until a signal; raises Misconfigured with all faults that prevent the start."""
     catalogs = load_files(arguments.files)
     options = Options(
         arguments.host,
@@ -37,17 +38,17 @@ def run(arguments: argparse.Namespace) -> int:
     faults = list(port_faults(options))
     if faults:
         raise Misconfigured(faults)
-    places = list(seats(catalogs, options.replicas))
-    report = TerminalReport(len(places), arguments.json)
+    replicas = list(replicas_of(catalogs, options.replicas))
+    report = TerminalReport(len(replicas), arguments.json)
     folder = Path(tempfile.mkdtemp(prefix="mesh-"))
-    fleet = Fleet(arguments.files, places, options, folder, report)
+    fleet = Fleet(arguments.files, replicas, options, folder, report)
     try:
         asyncio.run(_run(fleet, report))
     finally:
-        _leave(folder, fleet, report)
+        _clean_up(folder, fleet, report)
     if fleet.failure is not None:
         raise Misconfigured(list(fleet.failure))
-    return 0
+    return DONE
 
 
 async def _run(fleet: Fleet, report: TerminalReport) -> None:
@@ -56,19 +57,19 @@ async def _run(fleet: Fleet, report: TerminalReport) -> None:
             fleet.start(group)
             if await _is_ready(fleet, report, stop):
                 report.ready(fleet)
-                await stop.asked.wait()
-            if stop.asked.is_set():
-                report.say("draining; a second Ctrl-C ends everything at once")
-            await fleet.drain(stop.hurry)
+                await stop.drain.wait()
+            if stop.drain.is_set():
+                report.say("draining; press Ctrl-C again to kill all processes")
+            await fleet.drain(stop.kill)
 
 
-async def _is_ready(fleet: Fleet, report: TerminalReport, stop: Stop) -> bool:
-    """Waits until all that can run runs; False when it is to end before that."""
+async def _is_ready(fleet: Fleet, report: TerminalReport, stop: StopRequests) -> bool:
+    """Waits until the processes are ready; False if the mesh has to end before."""
     with report.loading():
-        first = await first_of(_ready(fleet), stop.asked.wait(), within_s=READY_BUDGET_S)
+        first = await first_of(_ready(fleet), stop.drain.wait(), within_s=READY_BUDGET_S)
     if first is None:
-        report.say(f"not everything is ready after {READY_BUDGET_S:g} s; serving with what there is")
-    return not stop.asked.is_set() and fleet.failure is None
+        report.say(f"some processes are not ready after {READY_BUDGET_S:g} s; serving without them")
+    return not stop.drain.is_set() and fleet.failure is None
 
 
 async def _ready(fleet: Fleet) -> None:
@@ -78,17 +79,17 @@ async def _ready(fleet: Fleet) -> None:
 
 
 def port_faults(options: Options) -> Iterator[str]:
-    """What is wrong with the ports that the user chose."""
+    """Yields the faults of the ports that the user chose."""
     if options.port and options.port == options.metrics_port:
         yield f"--port and --metrics-port are both {options.port}; give each its own"
-    for flag, port in (("--port", options.port), ("--metrics-port", options.metrics_port)):
-        reason = _reason_against(options.host, port)
-        if reason is not None:
-            yield f"{flag} {port} of {options.host}: {reason}; choose another, or end what listens there"
+    for option, port in (("--port", options.port), ("--metrics-port", options.metrics_port)):
+        fault = _bind_fault(options.host, port)
+        if fault is not None:
+            yield f"{option} {port} of {options.host}: {fault}; choose another port, or stop the program that uses it"
 
 
-def _reason_against(host: str, port: int) -> str | None:
-    """Why a server cannot listen there; None if it can."""
+def _bind_fault(host: str, port: int) -> str | None:
+    """Returns the reason why a server cannot listen on the port; None if it can."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with contextlib.closing(socket.socket(family, kind, protocol)) as probe:
@@ -99,9 +100,9 @@ def _reason_against(host: str, port: int) -> str | None:
     return None
 
 
-def _leave(folder: Path, fleet: Fleet, report: TerminalReport) -> None:
-    """Removes the run's folder, unless somebody may want to read the logs in it."""
+def _clean_up(folder: Path, fleet: Fleet, report: TerminalReport) -> None:
+    """Removes the folder of the run; keeps it if a process failed, because the user may need the logs."""
     if fleet.troubled:
-        report.say(f"the logs are in {folder}")
+        report.say(f"logs: {folder}")
     else:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Whether the supervisor has found the workers: read from its metrics page."""
+"""Waits until the supervisor has lanes to the workers, according to its metrics."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from mesh.errors import Unavailable
 
 _POLL_S = 0.1
 
-Lanes = Counter[tuple[str, str, str]]
+LaneCounts = Counter[tuple[str, str, str]]
 
 
 async def lanes_are_up(fleet: Fleet) -> None:
-    """Returns when the supervisor has a lane to every worker that is ready now."""
-    while True:
-        if await _are_up(fleet):
-            return
+    """Returns when the supervisor has a lane to every worker that is ready."""
+    while not await _are_up(fleet):  # noqa: ASYNC110 (metrics have no event to wait for)
         await asyncio.sleep(_POLL_S)
 
 
@@ -29,18 +27,18 @@ async def _are_up(fleet: Fleet) -> bool:
         page = await asyncio.to_thread(fetch, fleet.supervisor.ready["metrics"])
     except Unavailable:
         return False
-    return lanes_of_ready_workers(fleet) <= lanes_up(page)
+    return _ready_workers(fleet) <= _lanes_up(page)
 
 
-def lanes_of_ready_workers(fleet: Fleet) -> Lanes:
-    """How many lanes each model should have."""
-    ready = (seat for seat, child in fleet.workers.items() if child.state == "ready")
-    return Counter((seat.game, seat.version, seat.model.name) for seat in ready)
+def _ready_workers(fleet: Fleet) -> LaneCounts:
+    """The number of ready workers of each model."""
+    ready = (replica for replica, child in fleet.workers.items() if child.state == "ready")
+    return Counter((replica.game, replica.version, replica.model.name) for replica in ready)
 
 
-def lanes_up(page: Page) -> Lanes:
-    """How many lanes each model has that are up."""
-    lanes: Lanes = Counter()
+def _lanes_up(page: Page) -> LaneCounts:
+    """The number of lanes of each model that are up."""
+    lanes: LaneCounts = Counter()
     for sample in page.find("mesh_lanes", state="up"):
         labels = sample.labels
         lanes[labels["game"], labels["version"], labels["model"]] += int(sample.value)

@@ -1,4 +1,4 @@
-"""What `mesh up` says: progress and mishaps on stderr, what runs on stdout."""
+"""The messages of `mesh up`: progress and failures on stderr, the running processes on stdout."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from mesh.cli.console import print_line, stdout, table
 from mesh.cli.parser import ADDRESS
 from mesh.cli.up.child import Child
 from mesh.cli.up.fleet import Fleet, address_of
-from mesh.cli.up.plan import Seat
-from mesh.cli.up.restarts import Ended
+from mesh.cli.up.plan import Replica
+from mesh.cli.up.restarts import Exit
 
 
 class TerminalReport:
-    """Tells a person, and with `as_json` a program, what happens in a fleet of `workers` workers."""
+    """Reports the events of a fleet of `workers` workers to a person or, with `as_json`, to a program."""
 
     def __init__(self, workers: int, as_json: bool) -> None:
         self._as_json = as_json
@@ -30,34 +30,34 @@ class TerminalReport:
         self._loading = self._progress.add_task("loading models", total=workers)
 
     def loading(self) -> Progress:
-        """The progress bar, for a `with` block around the start."""
+        """Returns the progress bar, for a `with` block around the start."""
         return self._progress
 
     def changed(self, fleet: Fleet) -> None:
-        """Moves the progress bar."""
+        """Updates the progress bar."""
         ready = sum(child.state == "ready" for child in fleet.workers.values())
         self._progress.update(self._loading, completed=ready)
 
-    def ended(self, child: Child, ended: Ended, pause_s: float) -> None:
-        """One line, and below it the last lines of the process if it did not end by somebody's signal."""
+    def ended(self, child: Child, end: Exit, pause_s: float) -> None:
+        """Prints one line, and the end of the log unless a signal ended the process."""
         again = f"starts again in {pause_s:g} s" if pause_s else "starts again at once"
-        if ended.refused:
-            self.say(f"{child.name}: {(ended.last_lines or ('refused without a word',))[-1]}; {again}")
+        if end.refused:
+            self.say(f"{child.name}: {(end.last_lines or ('refused its model without a message',))[-1]}; {again}")
             return
-        self.say(f"{child.name} ended after {ended.ran_s:.1f} s: {how(ended.code)}; {again} (log: {child.log})")
-        for line in ended.last_lines if ended.code >= 0 else ():
+        self.say(f"{child.name} ended after {end.ran_s:.1f} s: {reason_of(end.code)}; {again} (log: {child.log})")
+        for line in end.last_lines if end.code >= 0 else ():
             self.say(f"    {line}")
 
     def back(self, child: Child) -> None:
-        """One line."""
-        self.say(f"{child.name} is back")
+        """Prints one line."""
+        self.say(f"{child.name} is ready again")
 
     def killed(self, child: Child, budget_s: float) -> None:
-        """One line."""
+        """Prints one line."""
         self.say(f"{child.name} did not drain within {budget_s:g} s and was killed (log: {child.log})")
 
     def ready(self, fleet: Fleet) -> None:
-        """The table of what runs, or for a program one line."""
+        """Prints a table of the processes, or one JSON line."""
         if self._as_json:
             print(json.dumps(ready_event(fleet)), flush=True)
             return
@@ -67,66 +67,71 @@ class TerminalReport:
             print_line(console, line)
 
     def say(self, line: str) -> None:
-        """A line on stderr."""
+        """Prints `line` to stderr."""
         print_line(self._progress.console, line)
 
 
-def how(code: int) -> str:
-    """How a process ended, for a reader."""
+def reason_of(code: int) -> str:
+    """Describes an exit code."""
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 def ready_event(fleet: Fleet) -> dict[str, Any]:
-    """What programs wait for: where everything is. `state` is `ready` for every worker that serves."""
+    """Returns the ready line for programs: the addresses and pids. `state` is `ready` for every worker that serves."""
     ready = fleet.supervisor.ready or {}
     return {
         "event": "ready",
         "address": ready.get("address"),
         "metrics": ready.get("metrics"),
         "supervisor": {"pid": fleet.supervisor.pid},
-        "workers": [_worker(seat, child) for seat, child in fleet.workers.items()],
+        "workers": [_worker(replica, child) for replica, child in fleet.workers.items()],
     }
 
 
-def _worker(seat: Seat, child: Child) -> dict[str, Any]:
-    place = {"game": seat.game, "version": seat.version, "model": seat.model.name, "replica": seat.replica}
+def _worker(replica: Replica, child: Child) -> dict[str, Any]:
+    model = {
+        "game": replica.game,
+        "version": replica.version,
+        "model": replica.model.name,
+        "replica": replica.number,
+    }
     ready = child.ready
     address = address_of(ready) if ready else None
     metrics = f"127.0.0.1:{ready['metrics_port']}" if ready else None
     engine = {name: ready[name] if ready else None for name in ("engine", "engine_reason")}
-    return {**place, "pid": child.pid, "address": address, "metrics": metrics, "state": child.state, **engine}
+    return {**model, "pid": child.pid, "address": address, "metrics": metrics, "state": child.state, **engine}
 
 
 def _table(fleet: Fleet) -> Table:
     columns = ["game", "version", "model", "replica", "pid", "address", "metrics", "state"]
-    if not any(seat.replica for seat in fleet.workers):
+    if not any(replica.number for replica in fleet.workers):
         columns.remove("replica")
-    found = table(columns)
+    rows = table(columns)
     for worker in ready_event(fleet)["workers"]:
         cells = ("-" if worker[name] is None else str(worker[name]) for name in columns)
-        found.add_row(*cells, style=None if worker["state"] == "ready" else "red")
-    return found
+        rows.add_row(*cells, style=None if worker["state"] == "ready" else "red")
+    return rows
 
 
 def _hints(fleet: Fleet) -> list[str]:
     ready = fleet.supervisor.ready or {}
     address, game = ready.get("address", "-"), next(iter(fleet.workers)).game
-    where = "" if address == ADDRESS else f" --address {address}"
+    option = "" if address == ADDRESS else f" --address {address}"
     return [
         "",
-        f"scored by:  {_engines(fleet)}",
+        f"engine:     {_engines(fleet)}",
         f"supervisor: {address}, metrics http://{ready.get('metrics', '-')}/metrics, pid {fleet.supervisor.pid}",
-        f"ask it:     mesh offer --game {game} --player PLAYER{where}",
-        "end it:     Ctrl-C",
+        f"try it:     mesh offer --game {game} --player PLAYER{option}",
+        "stop it:    Ctrl-C",
     ]
 
 
 def _engines(fleet: Fleet) -> str:
-    """Each engine with why it is not another, and how many workers it scores for where there are several."""
+    """The engines of the workers, each with the reason for its choice; with the worker counts if they differ."""
     ready = [child.ready for child in fleet.workers.values() if child.ready]
-    found = Counter(
+    engines = Counter(
         f"{one['engine']} ({one['engine_reason']})" if one["engine_reason"] else one["engine"] for one in ready
     )
-    if len(found) < 2:
-        return next(iter(found), "-")
-    return ", ".join(f"{engine} x {count}" for engine, count in found.most_common())
+    if len(engines) < 2:
+        return next(iter(engines), "-")
+    return ", ".join(f"{engine} x {count}" for engine, count in engines.most_common())

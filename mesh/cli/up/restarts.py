@@ -1,10 +1,14 @@
-"""How long a process that ended stays down before it is started again."""
+"""Restart policy of a child process: how long to wait after it ended before it is started again.
+
+Without the jitter of `mesh.back_off`: all processes run on one machine, so no shared server has to be protected, and
+the pause depends on how each run ended.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-REFUSED = 3  # the exit code with which a program says that what it was given cannot be served
+REFUSED = 3  # the exit code of a program that cannot serve the model it was given
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
@@ -13,10 +17,10 @@ STEADY_AFTER_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How one run of a process ended; `code` is minus the signal's number if a signal ended it.
+class Exit:
+    """How one run of a process ended. `code` is the negative signal number if a signal ended it.
 
-    `last_lines` are the last that it wrote to its log.
+    `last_lines` are the last lines of its log.
     """
 
     code: int
@@ -26,26 +30,26 @@ class Ended:
 
     @property
     def refused(self) -> bool:
-        """Whether it said that it cannot serve what it was given, so that haste would not help."""
+        """Whether the program cannot serve the model it was given, so that a quick restart would not help."""
         return self.code == REFUSED and not self.was_ready
 
 
 @dataclass(frozen=True, slots=True)
-class Restarts:
-    """What a process that ends again and again has to wait; `None`: it has not ended of late."""
+class RestartPolicy:
+    """The restart state of one process; `next_pause_s` is None if the process has not ended recently."""
 
     next_pause_s: float | None = None
 
-    def after(self, ended: Ended) -> tuple[float, Restarts]:
-        """The pause before the next start, in seconds, and the state that follows.
+    def after(self, end: Exit) -> tuple[float, RestartPolicy]:
+        """Returns the pause before the next start, in seconds, and the next state.
 
-        The first restart of a process that was ready is immediate; each one that follows before it has run
-        for `STEADY_AFTER_S` doubles the pause.
+        The first restart of a process that was ready is immediate. The pause doubles with each end that comes before
+        the process has run for `STEADY_AFTER_S`.
         """
-        if ended.refused:
-            return REFUSED_PAUSE_S, Restarts()
-        planned_s = None if ended.ran_s >= STEADY_AFTER_S else self.next_pause_s
-        if planned_s is None and ended.was_ready:
-            return 0.0, Restarts(FIRST_PAUSE_S)
+        if end.refused:
+            return REFUSED_PAUSE_S, RestartPolicy()
+        planned_s = None if end.ran_s >= STEADY_AFTER_S else self.next_pause_s
+        if planned_s is None and end.was_ready:
+            return 0.0, RestartPolicy(FIRST_PAUSE_S)
         pause_s = planned_s or FIRST_PAUSE_S
-        return pause_s, Restarts(min(2 * pause_s, LONGEST_PAUSE_S))
+        return pause_s, RestartPolicy(min(2 * pause_s, LONGEST_PAUSE_S))

@@ -1,4 +1,4 @@
-"""What Ctrl-C and SIGTERM mean to `mesh up`: the first drains, a second one kills."""
+"""Signals of `mesh up`: the first SIGTERM or SIGINT drains the mesh, the second kills it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,25 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-# A wrapper such as `make` may pass on the Ctrl-C that the terminal has sent to us, too.
+# With `make`, one Ctrl-C can arrive twice: from the terminal and from make.
 _SAME_SIGNAL_S = 0.3
-
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
-    """`asked` is set by the first signal, `hurry` by one that comes when `may_hurry` is set."""
+class StopRequests:
+    """The first signal sets `drain`. A second signal sets `kill`, once `may_kill` is set."""
 
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    hurry: asyncio.Event = field(default_factory=asyncio.Event)
-    may_hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    drain: asyncio.Event = field(default_factory=asyncio.Event)
+    kill: asyncio.Event = field(default_factory=asyncio.Event)
+    may_kill: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @contextlib.contextmanager
-def stop_signals() -> Iterator[Stop]:
-    """What SIGTERM and SIGINT ask for, as long as the block lasts; after it they are ignored."""
-    loop, stop = asyncio.get_running_loop(), Stop()
+def stop_signals() -> Iterator[StopRequests]:
+    """Turns SIGTERM and SIGINT into stop requests during the block; afterwards both signals are ignored."""
+    loop, stop = asyncio.get_running_loop(), StopRequests()
     for number in _SIGNALS:
         loop.add_signal_handler(number, _receive, stop, loop)
     try:
@@ -35,13 +34,13 @@ def stop_signals() -> Iterator[Stop]:
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
-            # The process is about to exit: an impatient Ctrl-C must not end it with a traceback.
+            # The process is about to exit: one more Ctrl-C must not end it with a traceback.
             signal.signal(number, signal.SIG_IGN)
 
 
-def _receive(stop: Stop, loop: asyncio.AbstractEventLoop) -> None:
-    if not stop.asked.is_set():
-        stop.asked.set()
-        loop.call_later(_SAME_SIGNAL_S, stop.may_hurry.set)
-    elif stop.may_hurry.is_set():
-        stop.hurry.set()
+def _receive(stop: StopRequests, loop: asyncio.AbstractEventLoop) -> None:
+    if not stop.drain.is_set():
+        stop.drain.set()
+        loop.call_later(_SAME_SIGNAL_S, stop.may_kill.set)
+    elif stop.may_kill.is_set():
+        stop.kill.set()

@@ -104,7 +104,7 @@ async def test_a_load_that_broke_off_goes_on_where_it_was(
     assert await asyncio.to_thread(table.load, many(400)) == 0
 
     assert "400 players" in (said := capsys.readouterr().out)
-    assert "(200 of them by an earlier load that broke off)" in said
+    assert "(200 of them by an earlier load that was interrupted)" in said
     assert between.puts - before == 200
     expected = {f"p{row}": (float(row),) for row in range(400)}
     assert await table.numbers(list(expected)) == expected

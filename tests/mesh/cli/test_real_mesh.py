@@ -1,20 +1,17 @@
-"""The command with the real supervisor and real workers behind it."""
+"""The `mesh` command with a real supervisor and real workers."""
 
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import PIPE
-from typing import IO, Any
 
 import numpy as np
 import pytest
 
 from mesh.cli.main import main
 from tests.forests import FEATURES, train
+from tests.started_mesh import StartedMesh, started_mesh
 
 CATALOG = """game: arena
 budget_ms: 5000
@@ -30,7 +27,7 @@ versions:
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A game of two models whose player `anna` has the features 0, 1, 2..."""
+    """A game with two models and the player `anna`, whose features are 0, 1, 2 and so on."""
     folder = tmp_path_factory.mktemp("arena")
     for kind in ("binary", "regression"):
         train(kind, folder)
@@ -41,65 +38,34 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "mesh.yaml"
 
 
-class RealMesh:
-    """A running `mesh up`."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.stdout, self.stderr = _pipe(process.stdout), _pipe(process.stderr)
-        self.ready: dict[str, Any] = json.loads(self.stdout.readline())
-
-    def score(self, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-        flags = ["--game", "arena", "--player", "anna", "--address", self.ready["address"], "--json"]
-        assert main(["score", *flags]) == 0
-        answer: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return answer
-
-
 @pytest.fixture(scope="module")
-def mesh(catalog: Path) -> Iterator[RealMesh]:
-    command = [
-        sys.executable,
-        "-m",
-        "mesh.cli.main",
-        "up",
-        str(catalog),
-        "--port",
-        "0",
-        "--metrics-port",
-        "0",
-        "--json",
-    ]
-    environment = {**os.environ, "TMPDIR": str(catalog.parent)}  # logs are kept where a process was killed
-    with subprocess.Popen(command, text=True, env=environment, stdout=PIPE, stderr=PIPE) as process:
-        try:
-            running = RealMesh(process)
-            yield running
-            process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 0
-            assert running.stdout.read() == ""
-            assert "Traceback" not in running.stderr.read()
-        finally:
-            process.kill()
+def mesh(catalog: Path) -> Iterator[StartedMesh]:
+    # The mesh keeps its logs, because a test kills a process.
+    with started_mesh(catalog, "--json", environment={"TMPDIR": str(catalog.parent)}) as mesh:
+        assert mesh.ready
+        yield mesh
+        assert mesh.stop(signal.SIGINT) == 0
+        assert mesh.stdout.rest() == ""
+        assert "Traceback" not in mesh.stderr.rest()
 
 
-def _pipe(stream: IO[str] | None) -> IO[str]:
-    assert stream is not None
-    return stream
+def score(address: str) -> int:
+    return main(["score", "--game", "arena", "--player", "anna", "--address", address, "--json"])
 
 
-def test_at_its_ready_line_the_mesh_answers_with_every_model(
-    mesh: RealMesh, catalog: Path, capsys: pytest.CaptureFixture[str]
+def test_ready_mesh_answers_with_every_model(
+    mesh: StartedMesh, catalog: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     row = np.arange(float(FEATURES)).reshape(1, -1)
     scores = [train(kind, catalog.parent).scores(row)[0] for kind in ("binary", "regression")]
 
-    answer = mesh.score(capsys)
+    assert score(mesh.address) == 0
 
+    answer = json.loads(capsys.readouterr().out)
     assert (answer["source"], answer["score"]) == ("ENSEMBLE", np.mean(scores))
 
 
-def test_status_shows_a_lane_to_every_worker(mesh: RealMesh, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_shows_a_lane_to_every_worker(mesh: StartedMesh, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--metrics", mesh.ready["metrics"], "--once", "--json"]) == 0
 
     models = json.loads(capsys.readouterr().out)["models"]
@@ -109,18 +75,17 @@ def test_status_shows_a_lane_to_every_worker(mesh: RealMesh, capsys: pytest.Capt
     }
 
 
-def test_a_killed_supervisor_is_back_at_its_address(mesh: RealMesh, capsys: pytest.CaptureFixture[str]) -> None:
+def test_killed_supervisor_is_back_at_its_address(mesh: StartedMesh, capsys: pytest.CaptureFixture[str]) -> None:
     os.kill(mesh.ready["supervisor"]["pid"], signal.SIGKILL)
-    assert "supervisor ended after" in mesh.stderr.readline()
+    assert "supervisor ended after" in mesh.stderr.line()
 
-    address = mesh.ready["address"]
-    while main(["score", "--game", "arena", "--player", "anna", "--address", address, "--json"]) != 0:
+    while score(mesh.address) != 0:
         capsys.readouterr()
 
     assert json.loads(capsys.readouterr().out)["version"] == "1"
 
 
-def test_a_wrong_request_is_one_clear_line(mesh: RealMesh, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["offer", "--game", "nobody", "--player", "anna", "--address", mesh.ready["address"]]) == 1
+def test_wrong_request_is_reported_in_one_line(mesh: StartedMesh, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["offer", "--game", "nobody", "--player", "anna", "--address", mesh.address]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("not found: game: 'nobody'")

@@ -21,7 +21,7 @@ from mesh.wire.offers_pb2 import ContextValue
         ('"', ContextValue(text='"')),
     ],
 )
-def test_a_value_is_a_boolean_a_number_or_a_text(text: str, expected: ContextValue) -> None:
+def test_value_is_a_boolean_a_number_or_a_text(text: str, expected: ContextValue) -> None:
     assert value(text) == expected
 
 
@@ -34,7 +34,7 @@ def test_all_wrong_pairs_are_reported_together() -> None:
         parse(["platform", "=3", "a=1", "a=2"])
 
     assert caught.value.faults == [
-        "--context 'platform' is not NAME=VALUE; write it as in platform=ios",
-        "--context '=3' is not NAME=VALUE; write it as in platform=ios",
-        "--context 'a' is here twice; give it once",
+        "--context 'platform' is not NAME=VALUE; write, for example, platform=ios",
+        "--context '=3' is not NAME=VALUE; write, for example, platform=ios",
+        "--context 'a' is given twice; give it once",
     ]

@@ -17,10 +17,10 @@ TIMINGS = offers_pb2.Timings(
 
 
 class Offers(offers_pb2_grpc.OffersServicer):
-    """Answers as it was told to, and remembers what it was asked."""
+    """Gives the answer or the failure that a test sets, and records the requests."""
 
     def __init__(self) -> None:
-        self.asked: list[GetOfferRequest | ScoreRequest] = []
+        self.requests: list[GetOfferRequest | ScoreRequest] = []
         self.answer: GetOfferResponse | ScoreResponse = GetOfferResponse()
         self.failure: tuple[grpc.StatusCode, str] | None = None
         self.address = ""
@@ -34,7 +34,7 @@ class Offers(offers_pb2_grpc.OffersServicer):
     def _answer(
         self, request: GetOfferRequest | ScoreRequest, context: grpc.ServicerContext
     ) -> GetOfferResponse | ScoreResponse:
-        self.asked.append(request)
+        self.requests.append(request)
         if self.failure is not None:
             context.abort(*self.failure)
         return self.answer
@@ -58,7 +58,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_all_flags_reach_the_request(offers: Offers) -> None:
+def test_all_options_reach_the_request(offers: Offers) -> None:
     flags = ("--context", "platform=ios", "--context", "minutes=3", "--offer", "a", "--offer", "b")
 
     assert ask(offers, "offer", *flags, "--limit", "2", "--version", "2026-10") == 0
@@ -71,10 +71,12 @@ def test_all_flags_reach_the_request(offers: Offers) -> None:
         limit=2,
         version="2026-10",
     )
-    assert offers.asked == [expected]
+    assert offers.requests == [expected]
 
 
-def test_a_full_answer_is_a_ranking_with_scores_and_times(offers: Offers, capsys: pytest.CaptureFixture[str]) -> None:
+def test_full_answer_shows_the_ranking_with_scores_and_times(
+    offers: Offers, capsys: pytest.CaptureFixture[str]
+) -> None:
     offers.answer = GetOfferResponse(
         source=offers_pb2.ENSEMBLE,
         version="2026-10",
@@ -88,18 +90,20 @@ def test_a_full_answer_is_a_ranking_with_scores_and_times(offers: Offers, capsys
 
     assert ask(offers, "offer") == 0
 
-    told = lines(capsys)
-    assert told[:5] == [
+    printed = lines(capsys)
+    assert printed[:5] == [
         "ENSEMBLE (version 2026-10)",
         "offer score expected revenue",
         "1 gems 0.25 1.2475",
         "2 [red]egg 0.125 -",
         "features written 90.0 s ago",
     ]
-    assert told[5].startswith("5.0 ms: queue 0.1, features 0.5, fan-out 4.0 (last: whales), combine 0.4; ")
+    assert printed[5].startswith("5.0 ms: queue 0.1, features 0.5, fan-out 4.0 (last: whales), combine 0.4; ")
 
 
-def test_a_degraded_answer_says_why_and_who_is_missing(offers: Offers, capsys: pytest.CaptureFixture[str]) -> None:
+def test_degraded_answer_shows_its_reason_and_the_missing_models(
+    offers: Offers, capsys: pytest.CaptureFixture[str]
+) -> None:
     missing = [offers_pb2.MissingModel(model="[red]whales", reason="no lane is up")]
     fallback = [offers_pb2.RankedOffer(offer_id="starter-pack")]
     offers.answer = GetOfferResponse(
@@ -117,22 +121,20 @@ def test_a_degraded_answer_says_why_and_who_is_missing(offers: Offers, capsys: p
         "offer score expected revenue",
         "1 starter-pack - -",
         "missing [red]whales: no lane is up",
-        "features none: the store does not know this player",
+        "no features: the store does not know this player",
     ]
 
 
-def test_a_score_is_printed_to_its_last_bit(offers: Offers, capsys: pytest.CaptureFixture[str]) -> None:
+def test_score_is_printed_to_its_last_bit(offers: Offers, capsys: pytest.CaptureFixture[str]) -> None:
     offers.answer = ScoreResponse(source=offers_pb2.ENSEMBLE, version="1", score=0.1 + 0.2, offer_id="gems")
 
     assert ask(offers, "score", "--offer", "gems") == 0
 
     assert lines(capsys)[1] == "score 0.30000000000000004 of offer gems"
-    assert offers.asked == [ScoreRequest(game="arena", player_id="anna", offer_id="gems")]
+    assert offers.requests == [ScoreRequest(game="arena", player_id="anna", offer_id="gems")]
 
 
-def test_programs_get_the_answer_with_the_names_of_the_contract(
-    offers: Offers, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_answer_uses_the_field_names_of_the_contract(offers: Offers, capsys: pytest.CaptureFixture[str]) -> None:
     offers.answer = ScoreResponse(source=offers_pb2.PARTIAL, score=0.5, timings=TIMINGS)
 
     assert ask(offers, "score", "--json") == 0
@@ -149,15 +151,15 @@ def test_programs_get_the_answer_with_the_names_of_the_contract(
         ((grpc.StatusCode.NOT_FOUND, "game: no such game"), "not found: game: no such game\n"),
         (
             (grpc.StatusCode.DEADLINE_EXCEEDED, "too late"),
-            "no answer within the deadline; give --deadline-ms more time\n",
+            "no answer within the deadline; increase --deadline-ms\n",
         ),
         (
             (grpc.StatusCode.UNAVAILABLE, "draining"),
-            "the mesh at {address} went away: draining; ask again, or start it with `mesh up`\n",
+            "the mesh at {address} became unavailable: draining; try again, or start it with `mesh up`\n",
         ),
     ],
 )
-def test_a_refused_request_is_one_clear_line(
+def test_failed_request_is_reported_in_one_line(
     offers: Offers, capsys: pytest.CaptureFixture[str], failure: tuple[grpc.StatusCode, str], expected: str
 ) -> None:
     offers.failure = failure
@@ -166,37 +168,37 @@ def test_a_refused_request_is_one_clear_line(
     assert capsys.readouterr().err == expected.format(address=offers.address)
 
 
-def test_an_address_where_nobody_listens_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreachable_address_is_reported_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         address = f"127.0.0.1:{unused.getsockname()[1]}"
 
     assert main(["score", "--game", "g", "--player", "p", "--address", address]) == 1
 
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"the mesh cannot be reached at {address}: ")
+    assert line.startswith(f"cannot reach the mesh at {address}: ")
     assert line.endswith("; start it with `mesh up`, or correct --address")
 
 
 @pytest.mark.parametrize("flags", [("--limit", "99999999999"), ("--version", "\udcff")])
-def test_what_no_request_can_hold_is_one_clear_line(
+def test_value_that_does_not_fit_the_request_is_reported_in_one_line(
     offers: Offers, capsys: pytest.CaptureFixture[str], flags: tuple[str, str]
 ) -> None:
     assert ask(offers, "offer", *flags) == 2
 
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("this cannot be asked: ")
-    assert offers.asked == []
+    assert line.startswith("the request cannot be built: ")
+    assert offers.requests == []
 
 
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:x", "127.0.0.1:99999"])
-def test_an_address_that_is_none_is_one_clear_line(capsys: pytest.CaptureFixture[str], address: str) -> None:
+def test_malformed_address_is_reported_in_one_line(capsys: pytest.CaptureFixture[str], address: str) -> None:
     assert main(["score", "--game", "g", "--player", "p", "--address", address]) == 1
-    assert capsys.readouterr().err.startswith(f"the mesh cannot be reached at {address}: ")
+    assert capsys.readouterr().err.startswith(f"cannot reach the mesh at {address}: ")
 
 
 @pytest.mark.parametrize(
     ("milliseconds", "expected"),
     [(1500, "1.5 s"), (119_000, "119.0 s"), (600_000, "10 min"), (7_300_000, "2 h"), (200_000_000, "2 days")],
 )
-def test_an_age_is_told_in_a_unit_that_one_can_read(milliseconds: int, expected: str) -> None:
+def test_age_is_printed_in_the_largest_unit_of_which_it_has_two(milliseconds: int, expected: str) -> None:
     assert age(milliseconds) == expected

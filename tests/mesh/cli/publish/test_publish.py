@@ -1,4 +1,4 @@
-"""`mesh publish` against moto's S3: what is uploaded, what is left alone, what is refused."""
+"""`mesh publish` against moto's S3."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def forests(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, TrainedFor
 
 
 class Publisher:
-    """A folder with models, a bucket of its own, and the command."""
+    """A folder with models, its own bucket, and the command."""
 
     def __init__(self, folder: Path, store: s3.S3, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
@@ -46,8 +46,8 @@ class Publisher:
     def publish(self, *flags: str, to: str = "") -> tuple[int, str, str]:
         """Exit code, stdout, stderr."""
         code = main(["publish", str(self.folder), "--to", to or self.to, *flags])
-        said = self.capsys.readouterr()
-        return code, said.out, said.err
+        printed = self.capsys.readouterr()
+        return code, printed.out, printed.err
 
     def object(self, name: str) -> bytes | None:
         return self.store.get(self.bucket, f"arena/v1/{name}")
@@ -73,7 +73,7 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_version_is_uploaded_and_its_catalog_entry_printed(publisher: Publisher) -> None:
+def test_models_are_uploaded_and_their_catalog_entries_are_printed(publisher: Publisher) -> None:
     code, out, err = publisher.publish()
 
     assert code == 0
@@ -94,11 +94,11 @@ def test_a_version_is_uploaded_and_its_catalog_entry_printed(publisher: Publishe
         f"uploaded {publisher.to}/binary.txt",
         f"uploaded {publisher.to}/missing_nan.txt",
         f"uploaded {publisher.to}/multiclass.txt",
-        "multiclass has 3 classes; add `class: N` to its line, 0 to 2",
+        "multiclass has 3 classes; add `class: N` to its entry, N from 0 to 2",
     ]
 
 
-def test_programs_get_one_line(publisher: Publisher) -> None:
+def test_json_output_is_one_line(publisher: Publisher) -> None:
     code, out, err = publisher.publish("--json")
 
     assert (code, err, out.count("\n")) == (0, "", 1)
@@ -114,7 +114,7 @@ def test_programs_get_one_line(publisher: Publisher) -> None:
     }
 
 
-def test_what_is_there_already_is_not_uploaded_again(publisher: Publisher) -> None:
+def test_unchanged_objects_are_not_uploaded_again(publisher: Publisher) -> None:
     first = publisher.publish()
     _, out, err = publisher.publish(to=f"{publisher.to}/")
 
@@ -122,7 +122,7 @@ def test_what_is_there_already_is_not_uploaded_again(publisher: Publisher) -> No
     assert [line.split()[0] for line in err.splitlines()[:3]] == ["unchanged"] * 3
 
 
-def test_other_content_is_not_overwritten_unless_forced(publisher: Publisher) -> None:
+def test_different_content_is_overwritten_only_with_force(publisher: Publisher) -> None:
     publisher.publish()
     before = publisher.object("binary.txt")
     shutil.copy(publisher.folder / "missing_nan.txt", publisher.folder / "binary.txt")
@@ -130,7 +130,7 @@ def test_other_content_is_not_overwritten_unless_forced(publisher: Publisher) ->
     code, out, err = publisher.publish()
     assert (code, out) == (2, "")
     place = f"{publisher.to}/binary.txt"
-    assert err == f"{place}: is there with other content; publish to another prefix, or --force to replace it\n"
+    assert err == f"{place}: exists with different content; publish to another prefix, or use --force to replace it\n"
     assert publisher.object("binary.txt") == before
 
     code, _, err = publisher.publish("--force")
@@ -138,29 +138,27 @@ def test_other_content_is_not_overwritten_unless_forced(publisher: Publisher) ->
     assert publisher.object("binary.txt") == publisher.object("missing_nan.txt") != before
 
 
-def test_an_object_of_somebody_else_is_not_overwritten(publisher: Publisher) -> None:
+def test_object_without_a_digest_is_not_overwritten(publisher: Publisher) -> None:
     publisher.store.put(publisher.bucket, "arena/v1/binary.txt", b"by hand")
     assert publisher.publish()[0] == 2
     assert publisher.object("binary.txt") == b"by hand"
 
 
-def test_one_who_publishes_at_the_same_moment_is_not_overwritten(
-    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    look = upload._sha256_there
+def test_concurrent_upload_is_not_overwritten(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest_in_s3 = upload._sha256_there
 
-    async def look_and_be_late(client: object, address: ObjectAddress) -> str | None:
-        found = await look(client, address)
+    async def digest_before_another_upload(client: object, address: ObjectAddress) -> str | None:
+        found = await digest_in_s3(client, address)
         if found is None:
             publisher.store.put(address.bucket, address.key, b"by hand")
         return found
 
-    monkeypatch.setattr(upload, "_sha256_there", look_and_be_late)
+    monkeypatch.setattr(upload, "_sha256_there", digest_before_another_upload)
     assert publisher.publish()[0] == 2
     assert publisher.object("binary.txt") == b"by hand"
 
 
-def test_nothing_is_uploaded_when_one_file_is_no_model(publisher: Publisher) -> None:
+def test_nothing_is_uploaded_if_one_file_is_not_a_model(publisher: Publisher) -> None:
     (publisher.folder / "broken.txt").write_text("tree\n")
     (publisher.folder / "readme.txt").write_text("hello")
     (publisher.folder / "Missing-NaN.txt").write_bytes((publisher.folder / "missing_nan.txt").read_bytes())
@@ -171,57 +169,61 @@ def test_nothing_is_uploaded_when_one_file_is_no_model(publisher: Publisher) -> 
     assert (code, out) == (2, "")
     broken, readme, twice, spaces = err.splitlines()
     assert broken.startswith(f"{publisher.folder}/broken.txt: ")
-    assert readme.endswith("does not start with the line 'tree'; replace it, or move what is no model elsewhere")
+    assert readme.endswith(
+        "does not start with the line 'tree'; replace the file, or move it to another folder if it is not a model"
+    )
     assert "'missing-nan' is already the name of" in twice
-    assert "'wh ales' can be no model's name; use small letters" in spaces
+    assert "'wh ales' is not a valid model name; use lower-case letters" in spaces
     assert publisher.object("binary.txt") is None
 
 
 @pytest.mark.parametrize("to", ["models/v1", "s3://", "gs://models/v1"])
-def test_a_place_that_is_none_is_told(to: str, publisher: Publisher) -> None:
-    assert publisher.publish(to=to) == (2, "", f"--to {to}: is no place in S3; write s3://BUCKET/PREFIX\n")
+def test_malformed_s3_address_is_reported(to: str, publisher: Publisher) -> None:
+    assert publisher.publish(to=to) == (2, "", f"--to {to}: not an S3 address; write s3://BUCKET/PREFIX\n")
 
 
-def test_a_bucket_itself_is_a_place(publisher: Publisher) -> None:
+def test_bucket_without_a_prefix_is_accepted(publisher: Publisher) -> None:
     assert publisher.publish(to=f"s3://{publisher.bucket}")[0] == 0
     assert publisher.store.get(publisher.bucket, "binary.txt") is not None
 
 
-def test_a_folder_without_models_is_told(publisher: Publisher, tmp_path: Path) -> None:
+def test_folder_without_models_is_reported(publisher: Publisher, tmp_path: Path) -> None:
     publisher.folder = tmp_path
-    assert publisher.publish()[2] == f"{tmp_path}: holds no .txt file; save the models there with Booster.save_model\n"
+    assert (
+        publisher.publish()[2] == f"{tmp_path}: contains no .txt file; save the models there with Booster.save_model\n"
+    )
     publisher.folder = tmp_path / "ghost"
     assert publisher.publish()[2] == f"{tmp_path}/ghost: No such file or directory; give the folder of a version\n"
 
 
-def test_a_bucket_that_is_not_there_is_told(publisher: Publisher) -> None:
+def test_missing_bucket_is_reported(publisher: Publisher) -> None:
     code, out, err = publisher.publish(to="s3://no-bucket-of-ours/v1")
     assert (code, out) == (1, "")
     assert err.splitlines()[0].startswith("s3://no-bucket-of-ours/v1/binary.txt: no such bucket: ")
 
 
-def test_no_credentials_are_told(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_reported(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     s3.without_credentials(monkeypatch)
     code, _, err = publisher.publish()
     assert (code, "there are no credentials for S3: set AWS_PROFILE" in err) == (1, True)
 
 
-def test_a_profile_that_is_not_there_is_told(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
+def test_missing_profile_is_reported(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
     code, _, err = publisher.publish()
     assert (code, err.count("\n"), "the settings for S3 make no sense" in err) == (2, 1, True)
 
 
-def test_a_store_that_is_not_there_is_told(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        endpoint = f"http://127.0.0.1:{gone.getsockname()[1]}"
+def test_unreachable_store_is_reported(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        endpoint = f"http://127.0.0.1:{closed.getsockname()[1]}"
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
     monkeypatch.setattr("mesh.cli.publish.command._ATTEMPTS", 1)
     code, _, err = publisher.publish()
     assert (code, f"cannot connect to {endpoint}" in err) == (1, True)
 
 
-def test_the_command_ends_quietly_at_a_ctrl_c(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ends_the_command_without_a_message(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{silent.getsockname()[1]}")
         command = [sys.executable, "-m", "mesh.cli.main", "publish", str(publisher.folder), "--to", publisher.to]

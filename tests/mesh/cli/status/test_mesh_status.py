@@ -1,7 +1,7 @@
 import pytest
 
 from mesh.cli.metrics_page import Page, parse
-from mesh.cli.status.mesh_status import Looks, MeshStatus, ModelStatus, status
+from mesh.cli.status.mesh_status import Interval, MeshStatus, ModelStatus, status
 
 VERSION = 'game="g",version="1"'
 LANES = f"""
@@ -14,7 +14,7 @@ mesh_rows_outstanding{{{VERSION},model="whales"}} 2
 
 
 def page(seconds: int) -> Page:
-    """What a supervisor would have counted after `seconds`: 100 answers a second, one in ten PARTIAL."""
+    """The metrics of a supervisor after `seconds` with 100 answers per second, one in ten PARTIAL."""
     answers = 100 * seconds
     return parse(f"""{LANES}
 mesh_requests_total{{{VERSION},source="ENSEMBLE",reason="none"}} {answers * 0.9}
@@ -37,14 +37,14 @@ mesh_starved_share 0.25
 
 @pytest.fixture
 def busy() -> MeshStatus:
-    return status(Looks(page(10), page(12), seconds=2.0))
+    return status(Interval(page(10), page(12), seconds=2.0))
 
 
-def test_rates_are_those_between_the_looks(busy: MeshStatus) -> None:
+def test_rates_cover_the_interval(busy: MeshStatus) -> None:
     assert busy.ensembles[0].answers_per_s == pytest.approx({"ENSEMBLE": 90, "PARTIAL": 10})
 
 
-def test_latencies_come_from_the_buckets_that_grew(busy: MeshStatus) -> None:
+def test_latencies_come_from_the_increase_of_the_buckets(busy: MeshStatus) -> None:
     (ensemble,) = busy.ensembles
     assert (ensemble.p50_ms, ensemble.p95_ms, ensemble.p99_ms) == pytest.approx((2.0, 9.2, 9.84))
 
@@ -56,31 +56,31 @@ def test_stages_and_cohorts_are_means(busy: MeshStatus) -> None:
     assert ensemble.mean_cohort == pytest.approx(4.0)
 
 
-def test_a_model_s_lanes_and_rows_are_those_of_the_last_look(busy: MeshStatus) -> None:
+def test_lanes_and_rows_of_a_model_come_from_the_end_of_the_interval(busy: MeshStatus) -> None:
     (model,) = busy.models
     assert model == ModelStatus(
         "g", "1", "whales", lanes_up=1, lanes=2, rows_waiting=4, rows_outstanding=2, misses_per_s=10.0
     )
 
 
-def test_the_supervisor_s_own_state_is_shown(busy: MeshStatus) -> None:
+def test_supervisor_gauges_are_part_of_the_status(busy: MeshStatus) -> None:
     assert (busy.ensembles[0].waiting, busy.cohorts_under_way, busy.starved_share) == (3, 2, 0.25)
 
 
-def test_an_idle_mesh_has_no_latencies() -> None:
-    (ensemble,) = status(Looks(page(10), page(10), seconds=1.0)).ensembles
+def test_idle_mesh_has_no_latencies() -> None:
+    (ensemble,) = status(Interval(page(10), page(10), seconds=1.0)).ensembles
     assert (ensemble.p50_ms, ensemble.mean_cohort, ensemble.answers_per_s["ENSEMBLE"]) == (None, None, 0.0)
 
 
-def test_a_supervisor_that_started_anew_counts_from_zero() -> None:
-    (ensemble,) = status(Looks(page(1000), page(1), seconds=1.0)).ensembles
+def test_counters_of_a_restarted_supervisor_count_from_zero() -> None:
+    (ensemble,) = status(Interval(page(1000), page(1), seconds=1.0)).ensembles
     assert ensemble.answers_per_s["ENSEMBLE"] == pytest.approx(90)
     assert ensemble.p50_ms == pytest.approx(2.0)
 
 
-def test_a_version_without_any_worker_is_shown_with_its_fallbacks() -> None:
+def test_version_without_workers_is_shown_with_its_fallbacks() -> None:
     before, after = (
         parse(f'mesh_requests_total{{{VERSION},source="FALLBACK",reason="quorum"}} {count}\n') for count in (0, 5)
     )
-    (ensemble,) = status(Looks(before, after, seconds=1.0)).ensembles
+    (ensemble,) = status(Interval(before, after, seconds=1.0)).ensembles
     assert ensemble.answers_per_s == {"FALLBACK": 5.0}

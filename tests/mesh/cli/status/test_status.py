@@ -9,12 +9,12 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
 from mesh.cli.main import main
-from mesh.cli.status import command as status_module
+from mesh.cli.status import command
 
 
 @pytest.fixture
 def metrics() -> Iterator[str]:
-    """The address of a supervisor's metrics page."""
+    """The address of a metrics page like a supervisor's."""
     registry = CollectorRegistry()
     model = ("game", "version", "model")
     Gauge("mesh_lanes", "", (*model, "state"), registry=registry).labels("arena", "1", "whales", "up").set(1)
@@ -28,11 +28,11 @@ def metrics() -> Iterator[str]:
 
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status_module, "PERIOD_S", 0.01)
+    monkeypatch.setattr(command, "PERIOD_S", 0.01)
 
 
 @pytest.mark.usefixtures("_quick")
-def test_one_look_shows_versions_and_models(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_shows_versions_and_models(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--metrics", metrics, "--once"]) == 0
 
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
@@ -41,30 +41,30 @@ def test_one_look_shows_versions_and_models(metrics: str, capsys: pytest.Capture
 
 
 @pytest.mark.usefixtures("_quick")
-def test_programs_get_a_line_of_json_a_look(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_status_is_one_line(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--metrics", metrics, "--once", "--json"]) == 0
 
     (model,) = json.loads(capsys.readouterr().out)["models"]
     assert (model["model"], model["lanes_up"], model["lanes"]) == ("whales", 1, 1)
 
 
-def test_without_a_mesh_it_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreachable_mesh_is_reported_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         address = f"127.0.0.1:{unused.getsockname()[1]}"
 
     assert main(["status", "--metrics", address]) == 1
 
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"no metrics at {address}: ")
+    assert line.startswith(f"cannot read metrics at {address}: ")
     assert line.endswith("; start the mesh with `mesh up`, or correct --metrics")
 
 
-def test_what_is_no_metrics_page_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_malformed_metrics_address_is_reported_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--metrics", "nonsense"]) == 1
-    assert capsys.readouterr().err.startswith("no metrics at nonsense: ")
+    assert capsys.readouterr().err.startswith("cannot read metrics at nonsense: ")
 
 
-def test_ctrl_c_ends_it_without_a_traceback(metrics: str) -> None:
+def test_ctrl_c_ends_the_command_without_a_traceback(metrics: str) -> None:
     command = [sys.executable, "-m", "mesh.cli.main", "status", "--metrics", metrics, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mesh.cli.up.child import CANNOT_START, Child
-from mesh.cli.up.restarts import Ended
+from mesh.cli.up.restarts import Exit
 from mesh.process import Event
 
 SERVE = """
@@ -30,13 +30,13 @@ sleeper = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()
 print(json.dumps({"event": "ready", "grandchild": sleeper.pid}), flush=True)
 signal.pause()
 """
-LONG_WINDED = """
+LONG_LOG = """
 import sys
 sys.exit("\\n".join(f"line {number}" for number in range(100_000)))
 """
 CHATTY = """
 import json, sys
-print("no json")
+print("not JSON")
 print(json.dumps({"event": "other"}))
 print(json.dumps({"event": "ready"}), flush=True)
 for _ in range(100):
@@ -46,29 +46,29 @@ for _ in range(100):
 
 
 class Recorder:
-    """Takes down what becomes of a child."""
+    """Records the events of a child process."""
 
     def __init__(self) -> None:
         self.readies: asyncio.Queue[Event | None] = asyncio.Queue()
-        self.ends: asyncio.Queue[tuple[Ended, float]] = asyncio.Queue()
+        self.ends: asyncio.Queue[tuple[Exit, float]] = asyncio.Queue()
 
     def child_is_ready(self, child: Child) -> None:
         self.readies.put_nowait(child.ready)
 
-    def child_has_ended(self, child: Child, ended: Ended, pause_s: float) -> None:
+    def child_has_ended(self, child: Child, end: Exit, pause_s: float) -> None:
         assert child.ready is None
-        self.ends.put_nowait((ended, pause_s))
+        self.ends.put_nowait((end, pause_s))
 
 
-class Kept:
-    """A child that is kept running while the block lasts."""
+class RunningChild:
+    """A child process that is kept running during the block."""
 
     def __init__(self, folder: Path, script: str, command: Callable[[Event | None], list[str]] | None = None) -> None:
         self.recorder = Recorder()
         self.log = folder / "child.log"
-        self.child = Child("it", command or (lambda _: [sys.executable, "-c", script]), self.log, self.recorder)
+        self.child = Child("child", command or (lambda _: [sys.executable, "-c", script]), self.log, self.recorder)
 
-    async def __aenter__(self) -> "Kept":
+    async def __aenter__(self) -> "RunningChild":
         self.task = asyncio.create_task(self.child.keep_running())
         return self
 
@@ -81,7 +81,7 @@ class Kept:
         assert event is not None
         return event
 
-    async def ended(self) -> tuple[Ended, float]:
+    async def ended(self) -> tuple[Exit, float]:
         return await self.recorder.ends.get()
 
     def pid(self) -> int:
@@ -89,127 +89,125 @@ class Kept:
         return self.child.pid
 
 
-async def test_a_ready_child_says_where_it_serves(tmp_path: Path) -> None:
-    async with Kept(tmp_path, SERVE) as kept:
-        assert (await kept.ready())["port"] == 1
-        assert kept.child.state == "ready"
+async def test_ready_child_reports_its_port(tmp_path: Path) -> None:
+    async with RunningChild(tmp_path, SERVE) as running:
+        assert (await running.ready())["port"] == 1
+        assert running.child.state == "ready"
 
 
-async def test_a_killed_child_starts_again_at_once(tmp_path: Path) -> None:
-    async with Kept(tmp_path, SERVE) as kept:
-        await kept.ready()
-        first = kept.pid()
+async def test_killed_child_starts_again_at_once(tmp_path: Path) -> None:
+    async with RunningChild(tmp_path, SERVE) as running:
+        await running.ready()
+        first = running.pid()
 
         os.kill(first, signal.SIGKILL)
 
-        ended, pause_s = await kept.ended()
+        ended, pause_s = await running.ended()
         assert (ended.code, ended.was_ready, pause_s) == (-signal.SIGKILL, True, 0.0)
-        await kept.ready()
-        assert kept.pid() != first
+        await running.ready()
+        assert running.pid() != first
 
 
-async def test_a_child_that_crashes_at_its_start_waits_longer_each_time(tmp_path: Path) -> None:
-    async with Kept(tmp_path, CRASH) as kept:
-        ends = [await kept.ended() for _ in range(3)]
+async def test_pause_doubles_while_a_child_crashes_at_its_start(tmp_path: Path) -> None:
+    async with RunningChild(tmp_path, CRASH) as running:
+        ends = [await running.ended() for _ in range(3)]
 
     assert [pause_s for _, pause_s in ends] == [0.1, 0.2, 0.4]
 
 
-async def test_the_last_lines_are_those_of_the_run_that_ended(tmp_path: Path) -> None:
-    async with Kept(tmp_path, CRASH) as kept:
-        await kept.ended()
-        ended, _ = await kept.ended()
+async def test_last_lines_come_from_the_run_that_ended(tmp_path: Path) -> None:
+    async with RunningChild(tmp_path, CRASH) as running:
+        await running.ended()
+        ended, _ = await running.ended()
 
     assert ended.last_lines == ("first word", "last word")
-    assert kept.log.read_text().splitlines() == ["first word", "last word"] * 2
+    assert running.log.read_text().splitlines() == ["first word", "last word"] * 2
 
 
-async def test_a_child_can_come_back_with_what_it_was_ready_with(tmp_path: Path) -> None:
+async def test_restart_command_gets_the_last_ready_event(tmp_path: Path) -> None:
     def command(before: Event | None) -> list[str]:
         return [sys.executable, "-c", SERVE, json.dumps(dict(before)) if before else "nothing"]
 
-    async with Kept(tmp_path, "", command) as kept:
-        first = await kept.ready()
-        os.kill(kept.pid(), signal.SIGKILL)
-        second = await kept.ready()
+    async with RunningChild(tmp_path, "", command) as running:
+        first = await running.ready()
+        os.kill(running.pid(), signal.SIGKILL)
+        second = await running.ready()
 
     assert first["arguments"] == ["nothing"]
     assert json.loads(second["arguments"][0]) == first
 
 
-async def test_a_child_that_is_told_to_end_is_not_started_again(tmp_path: Path) -> None:
-    async with Kept(tmp_path, SERVE) as kept:
-        await kept.ready()
-        kept.child.end()
-        await kept.task
+async def test_ended_child_is_not_started_again(tmp_path: Path) -> None:
+    async with RunningChild(tmp_path, SERVE) as running:
+        await running.ready()
+        running.child.end()
+        await running.task
 
-    assert kept.child.pid is None
-    assert kept.recorder.ends.empty()
+    assert running.child.pid is None
+    assert running.recorder.ends.empty()
 
 
-async def test_a_child_that_is_told_to_end_in_its_pause_ends_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_end_during_the_pause_takes_effect_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mesh.cli.up.restarts.FIRST_PAUSE_S", 3600.0)
     monkeypatch.setattr("mesh.cli.up.restarts.LONGEST_PAUSE_S", 3600.0)
-    async with Kept(tmp_path, CRASH) as kept:
-        await kept.ended()
-        kept.child.end()
-        await kept.task
+    async with RunningChild(tmp_path, CRASH) as running:
+        await running.ended()
+        running.child.end()
+        await running.task
 
 
-async def test_a_child_that_is_told_to_end_while_it_starts_ends(tmp_path: Path) -> None:
-    async with Kept(tmp_path, SERVE) as kept:
-        await asyncio.sleep(0)  # far enough for its start to be under way
-        assert kept.child.pid is None
-        kept.child.end()
-        await kept.task
+async def test_end_during_the_start_takes_effect(tmp_path: Path) -> None:
+    async with RunningChild(tmp_path, SERVE) as running:
+        await asyncio.sleep(0)  # lets the start begin
+        assert running.child.pid is None
+        running.child.end()
+        await running.task
 
-    assert kept.log.exists()
-    assert kept.recorder.ends.empty()
+    assert running.log.exists()
+    assert running.recorder.ends.empty()
 
 
-async def test_what_a_killed_child_had_started_is_killed_with_it(tmp_path: Path) -> None:
-    async with Kept(tmp_path, WITH_A_GRANDCHILD) as kept:
-        grandchild = os.pidfd_open((await kept.ready())["grandchild"])
-        os.kill(kept.pid(), signal.SIGKILL)
-        await kept.ended()
+async def test_grandchildren_are_killed_with_the_child(tmp_path: Path) -> None:
+    async with RunningChild(tmp_path, WITH_A_GRANDCHILD) as running:
+        grandchild = os.pidfd_open((await running.ready())["grandchild"])
+        os.kill(running.pid(), signal.SIGKILL)
+        await running.ended()
 
     assert await asyncio.to_thread(select.select, [grandchild], [], [], 30) == ([grandchild], [], [])
     os.close(grandchild)
 
 
-async def test_a_child_is_never_blocked_by_what_it_writes(tmp_path: Path) -> None:
-    async with Kept(tmp_path, CHATTY) as kept:
-        await kept.ready()
-        ended, _ = await kept.ended()
+async def test_output_never_blocks_a_child(tmp_path: Path) -> None:
+    async with RunningChild(tmp_path, CHATTY) as running:
+        await running.ready()
+        ended, _ = await running.ended()
 
     assert ended.code == 0
 
 
-async def test_a_program_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
-    async with Kept(tmp_path, "", lambda _: [str(tmp_path / "nobody")]) as kept:
-        ended, pause_s = await kept.ended()
-        await kept.ended()
+async def test_program_that_cannot_be_started_is_started_again(tmp_path: Path) -> None:
+    async with RunningChild(tmp_path, "", lambda _: [str(tmp_path / "no-such-program")]) as running:
+        ended, pause_s = await running.ended()
+        await running.ended()
 
     assert (ended.code, pause_s) == (CANNOT_START, 0.1)
     assert "No such file" in ended.last_lines[0]
 
 
-async def test_cancelling_the_keeper_leaves_no_process(tmp_path: Path) -> None:
-    kept = Kept(tmp_path, SERVE)
+async def test_cancellation_leaves_no_process(tmp_path: Path) -> None:
+    running = RunningChild(tmp_path, SERVE)
     async with asyncio.TaskGroup() as group:
-        keeper = group.create_task(kept.child.keep_running())
-        await kept.ready()
-        running = os.pidfd_open(kept.pid())
-        keeper.cancel()
+        task = group.create_task(running.child.keep_running())
+        await running.ready()
+        descriptor = os.pidfd_open(running.pid())
+        task.cancel()
 
-    assert select.select([running], [], [], 0)[0] == [running]
-    os.close(running)
+    assert select.select([descriptor], [], [], 0)[0] == [descriptor]
+    os.close(descriptor)
 
 
-async def test_of_a_long_log_only_the_end_is_shown(tmp_path: Path) -> None:
-    async with Kept(tmp_path, LONG_WINDED) as kept:
-        ended, _ = await kept.ended()
+async def test_last_lines_are_limited_to_the_end_of_a_long_log(tmp_path: Path) -> None:
+    async with RunningChild(tmp_path, LONG_LOG) as running:
+        ended, _ = await running.ended()
 
     assert ended.last_lines == tuple(f"line {number}" for number in range(99_990, 100_000))

@@ -3,13 +3,13 @@ from pathlib import Path
 
 from mesh.catalog.catalog import Model
 from mesh.cli.up.endpoints import EndpointsFile
-from mesh.cli.up.plan import Seat
+from mesh.cli.up.plan import Replica
 
 WHALES, PVP = (Model(name=name, uri=f"{name}.txt") for name in ("whales", "pvp"))
-FIRST, SECOND, OTHER = Seat("g", "1", WHALES, 0), Seat("g", "1", WHALES, 1), Seat("g", "2", PVP, 0)
+FIRST, SECOND, OTHER = Replica("g", "1", WHALES, 0), Replica("g", "1", WHALES, 1), Replica("g", "2", PVP, 0)
 
 
-def test_every_model_is_listed_with_the_replicas_that_serve(tmp_path: Path) -> None:
+def test_file_lists_every_model_with_its_serving_replicas(tmp_path: Path) -> None:
     endpoints = EndpointsFile(tmp_path / "endpoints.json", [FIRST, OTHER, SECOND])
 
     endpoints.put(SECOND, "127.0.0.1:2")
@@ -20,7 +20,7 @@ def test_every_model_is_listed_with_the_replicas_that_serve(tmp_path: Path) -> N
     }
 
 
-def test_a_worker_that_is_gone_is_taken_off(tmp_path: Path) -> None:
+def test_worker_that_ended_is_removed(tmp_path: Path) -> None:
     endpoints = EndpointsFile(tmp_path / "endpoints.json", [FIRST])
     endpoints.put(FIRST, "127.0.0.1:1")
 
@@ -29,7 +29,7 @@ def test_a_worker_that_is_gone_is_taken_off(tmp_path: Path) -> None:
     assert json.loads(endpoints.path.read_text()) == {"g": {"1": {"whales": []}}}
 
 
-def test_a_reader_of_the_old_file_is_not_disturbed(tmp_path: Path) -> None:
+def test_reader_of_the_old_file_keeps_the_old_content(tmp_path: Path) -> None:
     endpoints = EndpointsFile(tmp_path / "endpoints.json", [FIRST])
     endpoints.write()
     with endpoints.path.open() as reader:

@@ -14,28 +14,28 @@ from mesh.cli.up import fleet as fleet_module
 from mesh.cli.up.child import Child
 from mesh.cli.up.fleet import Fleet, address_of, lane_address_of
 from mesh.cli.up.lanes import lanes_are_up
-from mesh.cli.up.plan import Options, Seat, seats, worker_command
-from mesh.cli.up.restarts import Ended
+from mesh.cli.up.plan import Options, Replica, replicas_of, worker_command
+from mesh.cli.up.restarts import Exit
 from tests.mesh.cli.up.stand_ins import write_stand_ins
 
 OPTIONS = Options("127.0.0.1", port=0, metrics_port=0, loop="asyncio", replicas=1)
 
 
 class Recorder:
-    """Takes down what happens in a fleet."""
+    """Records the events of a fleet."""
 
     def __init__(self) -> None:
         self.ends: list[tuple[str, int]] = []
         self.kills: list[str] = []
         self.returns: list[str] = []
-        self.news = asyncio.Event()
+        self.happened = asyncio.Event()
         self.on_kill: Callable[[], object] = list
 
     def changed(self, _: Fleet) -> None:
-        self.news.set()
+        self.happened.set()
 
-    def ended(self, child: Child, ended: Ended, _: float) -> None:
-        self.ends.append((child.name, ended.code))
+    def ended(self, child: Child, end: Exit, _: float) -> None:
+        self.ends.append((child.name, end.code))
 
     def back(self, child: Child) -> None:
         self.returns.append(child.name)
@@ -46,29 +46,29 @@ class Recorder:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         while not holds():
-            self.news.clear()
-            await self.news.wait()
+            self.happened.clear()
+            await self.happened.wait()
 
 
 class Run:
-    """A fleet of stand-ins with a worker for each of `uris`."""
+    """A fleet of stand-in processes with a worker for each of `uris`."""
 
     def __init__(self, folder: Path, *uris: str) -> None:
         self.folder = folder
         self.report = Recorder()
-        self.seats = [Seat("g", "1", Model(name=f"m{number}", uri=uri), 0) for number, uri in enumerate(uris)]
-        self.fleet = Fleet([folder / "mesh.yaml"], self.seats, OPTIONS, folder, self.report)
-        self.hurry = asyncio.Event()
+        self.replicas = [Replica("g", "1", Model(name=f"m{number}", uri=uri), 0) for number, uri in enumerate(uris)]
+        self.fleet = Fleet([folder / "mesh.yaml"], self.replicas, OPTIONS, folder, self.report)
+        self.kill = asyncio.Event()
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as group:
             self.fleet.start(group)
             yield
-            await self.fleet.drain(self.hurry)
+            await self.fleet.drain(self.kill)
 
     def worker(self, number: int) -> Child:
-        return self.fleet.workers[self.seats[number]]
+        return self.fleet.workers[self.replicas[number]]
 
     def endpoints(self) -> dict[str, list[str]]:
         tree = json.loads((self.folder / "endpoints.json").read_text())
@@ -91,7 +91,7 @@ def kill(child: Child) -> None:
     os.kill(child.pid, signal.SIGKILL)
 
 
-async def test_the_endpoints_file_names_every_worker_that_serves(tmp_path: Path) -> None:
+async def test_endpoints_file_lists_every_serving_worker(tmp_path: Path) -> None:
     run = Run(tmp_path, "a", "b")
     async with run.started():
         await run.fleet.settled()
@@ -100,7 +100,7 @@ async def test_the_endpoints_file_names_every_worker_that_serves(tmp_path: Path)
         assert run.endpoints() == {"m0": [address(run.worker(0))], "m1": [address(run.worker(1))]}
 
 
-async def test_a_worker_that_dies_leaves_the_file_and_comes_back_to_it(tmp_path: Path) -> None:
+async def test_killed_worker_leaves_the_endpoints_file_until_it_serves_again(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     async with run.started():
         await run.fleet.settled()
@@ -117,7 +117,7 @@ async def test_a_worker_that_dies_leaves_the_file_and_comes_back_to_it(tmp_path:
         assert address(run.worker(0)) != before
 
 
-async def test_the_supervisor_comes_back_on_its_ports(tmp_path: Path) -> None:
+async def test_restarted_supervisor_keeps_its_ports(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     async with run.started():
         await run.fleet.settled()
@@ -132,7 +132,7 @@ async def test_the_supervisor_comes_back_on_its_ports(tmp_path: Path) -> None:
         assert before["pid"] != run.fleet.supervisor.pid
 
 
-async def test_a_refused_model_does_not_stop_the_others(tmp_path: Path) -> None:
+async def test_refused_model_does_not_stop_the_others(tmp_path: Path) -> None:
     run = Run(tmp_path, "refused", "b")
     async with run.started():
         await run.fleet.settled()
@@ -141,19 +141,19 @@ async def test_a_refused_model_does_not_stop_the_others(tmp_path: Path) -> None:
         assert run.endpoints() == {"m0": [], "m1": [address(run.worker(1))]}
 
 
-async def test_a_supervisor_that_cannot_start_at_all_is_a_failure(
+async def test_supervisor_that_rejects_its_configuration_is_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("STAND_IN_FAULT", "the catalog changed its mind")
+    monkeypatch.setenv("STAND_IN_FAULT", "a fault in the catalog")
     run = Run(tmp_path, "a")
     async with run.started():
         await run.fleet.settled()
 
-    assert run.fleet.failure == ("the catalog changed its mind",)
+    assert run.fleet.failure == ("a fault in the catalog",)
     assert run.report.ends == []
 
 
-async def test_a_drained_fleet_leaves_no_process_and_no_complaint(tmp_path: Path) -> None:
+async def test_drained_fleet_leaves_no_process_and_reports_no_trouble(tmp_path: Path) -> None:
     run = Run(tmp_path, "a", "b")
     async with run.started():
         await run.fleet.settled()
@@ -162,7 +162,7 @@ async def test_a_drained_fleet_leaves_no_process_and_no_complaint(tmp_path: Path
     assert (run.report.ends, run.report.kills, run.fleet.troubled) == ([], [], False)
 
 
-async def test_the_supervisor_is_gone_before_the_workers_are_told_to_end(
+async def test_supervisor_ends_before_the_workers_are_asked_to_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fleet_module, "SUPERVISOR_DRAIN_S", 0.3)
@@ -177,7 +177,7 @@ async def test_the_supervisor_is_gone_before_the_workers_are_told_to_end(
     assert (run.report.kills, serving) == (["supervisor"], [True])
 
 
-async def test_a_process_that_does_not_drain_in_time_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_process_that_does_not_drain_in_time_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fleet_module, "WORKER_DRAIN_S", 0.01)
     run = Run(tmp_path, "stubborn")
     async with run.started():
@@ -187,43 +187,43 @@ async def test_a_process_that_does_not_drain_in_time_is_killed(tmp_path: Path, m
     assert run.fleet.troubled
 
 
-async def test_in_a_hurry_everything_is_killed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_kill_request_kills_all_processes_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fleet_module, "WORKER_DRAIN_S", 3600.0)
     run = Run(tmp_path, "stubborn")
     async with run.started():
         await run.fleet.settled()
-        run.hurry.set()
+        run.kill.set()
 
     assert run.worker(0).pid is None
     assert run.report.kills == []
 
 
-def test_there_is_a_worker_for_every_replica_of_every_model() -> None:
+def test_every_replica_of_every_model_gets_a_worker() -> None:
     versions = {name: {"traffic": 50, "models": [{"name": "a", "uri": "a"}]} for name in ("1", "2")}
     catalog = Catalog.model_validate({"game": "g", "features": {"path": "p"}, "versions": versions})
 
-    assert [seat.name for seat in seats([catalog], replicas=2)] == ["g/1/a", "g/2/a", "g/1/a#2", "g/2/a#2"]
+    assert [replica.name for replica in replicas_of([catalog], 2)] == ["g/1/a", "g/2/a", "g/1/a#2", "g/2/a#2"]
 
 
-def engine_of(seat: Seat, options: Options) -> str:
-    words = worker_command(seat, options, Path("/run/lane.sock"))
+def engine_of(replica: Replica, options: Options) -> str:
+    words = worker_command(replica, options, Path("/run/lane.sock"))
     return words[words.index("--engine") + 1]
 
 
-def test_a_worker_scores_by_what_its_model_or_version_or_game_says_unless_the_command_line_does() -> None:
+def test_engine_is_set_by_model_then_version_then_game_unless_the_command_line_sets_it() -> None:
     models = [{"name": "a", "uri": "a"}, {"name": "b", "uri": "b", "engine": "auto"}]
     versions = {"1": {"models": models, "engine": "lightgbm", "traffic": 50}, "2": {"models": models, "traffic": 50}}
     game = {"game": "g", "features": {"path": "p"}, "versions": versions}
-    places = [list(seats([Catalog.model_validate({**game, **more})], 1)) for more in ({}, {"engine": "lightgbm"})]
+    found = [list(replicas_of([Catalog.model_validate({**game, **more})], 1)) for more in ({}, {"engine": "lightgbm"})]
 
-    assert [[engine_of(seat, OPTIONS) for seat in found] for found in places] == [
+    assert [[engine_of(one, OPTIONS) for one in replicas] for replicas in found] == [
         ["lightgbm", "auto", "auto", "auto"],
         ["lightgbm", "auto", "lightgbm", "auto"],
     ]
-    assert {engine_of(seat, replace(OPTIONS, engine="auto")) for seat in places[0]} == {"auto"}
+    assert {engine_of(one, replace(OPTIONS, engine="auto")) for one in found[0]} == {"auto"}
 
 
-def test_lanes_go_by_the_unix_socket_of_a_worker_that_has_one() -> None:
+def test_lane_uses_the_unix_socket_of_a_worker_if_there_is_one() -> None:
     tcp = {"event": "ready", "name": "m", "port": 7, "metrics_port": 8}
     assert lane_address_of(tcp) == "127.0.0.1:7"
     assert lane_address_of({**tcp, "socket": "/run/m.sock"}) == "unix:/run/m.sock"
