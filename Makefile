@@ -1,8 +1,9 @@
 # The two commands of a newcomer: `make demo`, `make test`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+TEST_PROCESSES ?= 3
 PROTOS := $(wildcard protos/*.proto)
-# Together: what npm installs without saving, its next such call removes.
+# Installed in one call: an npm install without --save removes the packages of the previous call.
 NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4
 
 .PHONY: demo demo-dynamodb test check protos up load bench bench-forest compare-ray test-servers dynamodb-local node-packages chart rendered dashboards k8s-tools promtool fuzz fuzz-tools images image-roots lock clean
@@ -10,12 +11,14 @@ NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4
 demo: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.demo
 
-# The same game with its players in DynamoDB and its models in S3: emulators, which only developers have.
+# The same game with its players in DynamoDB and its models in S3, both emulated; needs the packages for developers.
 demo-dynamodb: .venv/dev.stamp
 	@$(BIN)/python -m examples.dragonfall.demo_dynamodb
 
+# Tests that load the machine by themselves come last, one at a time.
 test: .venv/dev.stamp
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not whole_machine"
+	@$(BIN)/python -m pytest -m whole_machine
 
 check: .venv/dev.stamp
 	@$(BIN)/ruff format --check .
@@ -24,6 +27,7 @@ check: .venv/dev.stamp
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.stubs_are_fresh
 	@$(BIN)/python -m k8s.monitoring.dashboards --check
+	@$(BIN)/python -m tests.plain_english
 
 up: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.build
@@ -38,12 +42,12 @@ bench-forest: .venv/dev.stamp
 load: .venv/dev.stamp
 	@$(BIN)/locust -f loadtest/locustfile.py --host 127.0.0.1:7000 --web-host 127.0.0.1
 
-# Ray Serve lives in an environment of its own: it pins other versions of what the mesh uses, and weighs 500 MB.
+# Ray Serve has its own environment: it pins other versions of the mesh's dependencies and takes 500 MB.
 compare-ray: .venv/dev.stamp build/ray/stamp
 	@$(BIN)/python -m loadtest compare
 
-# What the tests use if it is there: DynamoDB Local (Maven, Java 17), dynalite (npm), and Feast, which pins other versions
-# of what the mesh uses. Each is skipped without its tools.
+# Optional servers for the tests: DynamoDB Local (Maven, Java 17), dynalite (npm), and Feast, which pins other versions of the
+# mesh's dependencies. A server is skipped if its tools are missing.
 TEST_SERVERS := dynamodb-local node-packages build/feast/stamp
 
 test-servers:
@@ -52,14 +56,14 @@ test-servers:
 dynamodb-local:
 	@if command -v mvn >/dev/null && command -v java >/dev/null; then \
 	  mvn -q -B -f emulators/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/build/dynamodb-local; \
-	else echo "mvn or java is not installed: nothing will be tested against DynamoDB Local"; fi
+	else echo "mvn or java is not installed: the tests against DynamoDB Local will be skipped"; fi
 
 node-packages:
 	@if command -v npm >/dev/null; then \
 	  npm install --prefix build/node --no-save --no-package-lock --loglevel=error $(NODE_TEST_PACKAGES); \
-	else echo "npm is not installed: nothing will be tested against dynalite or Node"; fi
+	else echo "npm is not installed: the tests against dynalite and Node will be skipped"; fi
 
-# The chart's default values and their schema, from the catalog's types; and what it makes of the example, by Helm.
+# chart: the default values and their schema, from the catalog's types. rendered: the chart's output for the example, by Helm.
 chart: .venv/dev.stamp
 	@$(BIN)/python -m k8s.values
 
@@ -69,14 +73,14 @@ rendered: chart
 dashboards: .venv/dev.stamp
 	@$(BIN)/python -m k8s.monitoring.dashboards
 
-# What renders the chart and judges it. Built by Go, some three minutes once; the tests that need it are skipped without.
+# Helm and kube-score, which render and check the chart. Go builds them once, in about three minutes; without them, tests are skipped.
 GO_TOOLS := build/go/bin/helm build/go/bin/kube-score
 HELM_MODULE := helm.sh/helm/v3/cmd/helm@v3.21.4
 KUBE_SCORE_MODULE := github.com/zegl/kube-score/cmd/kube-score@v1.20.0
 
 k8s-tools:
 	@if command -v go >/dev/null; then $(MAKE) -s $(GO_TOOLS); \
-	else echo "go is not installed: the chart will not be rendered, nor judged by kube-score"; fi
+	else echo "go is not installed: the tests with Helm and kube-score will be skipped"; fi
 
 build/go/bin/helm:
 	@echo "building $(HELM_MODULE)"
@@ -86,30 +90,30 @@ build/go/bin/kube-score:
 	@echo "building $(KUBE_SCORE_MODULE)"
 	@CGO_ENABLED=0 GOBIN=$(CURDIR)/build/go/bin go install $(KUBE_SCORE_MODULE)
 
-# What judges the alerts: one program of Debian's package, taken out of it, for the package would start a server.
+# promtool checks the alerts. It is extracted from Debian's package, because installing the package would start a server.
 promtool:
 	@if command -v promtool >/dev/null; then :; \
 	elif command -v apt-get >/dev/null; then $(MAKE) -s build/debian/usr/bin/promtool; \
-	else echo "neither promtool nor apt-get is there: the alerts will not be tried"; fi
+	else echo "promtool and apt-get are not installed: the tests of the alerts will be skipped"; fi
 
 build/debian/usr/bin/promtool:
 	@mkdir -p build/debian
 	@cd build/debian && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } 2>&1
 	@dpkg -x build/debian/prometheus_*.deb build/debian
 
-# A fuzzer for the engine that scores: for SECONDS it makes models that should break it. What does is kept in build/fuzz.
+# Fuzzes the scoring engine with generated models for SECONDS; inputs that break it are kept in build/fuzz.
 SECONDS ?= 60
 
 fuzz: .venv/dev.stamp fuzz-tools
 	@$(BIN)/python -m tests.model_worker.forest.fuzz $(SECONDS)
 
-# clang with libFuzzer, taken out of Debian's packages, for it would be another compiler for all that builds here.
+# clang with libFuzzer, extracted from Debian's packages: if installed, other builds would use it as their compiler.
 CLANG_PACKAGES := clang-14 libclang-common-14-dev libclang-rt-14-dev libclang-cpp14 libllvm14 libz3-4
 
 fuzz-tools:
 	@if command -v clang >/dev/null; then :; \
 	elif command -v apt-get >/dev/null; then $(MAKE) -s build/clang/stamp; \
-	else echo "neither clang nor apt-get is there: the engine will not be fuzzed"; fi
+	else echo "clang and apt-get are not installed: the engine will not be fuzzed"; fi
 
 build/clang/stamp:
 	@mkdir -p build/clang
@@ -117,8 +121,8 @@ build/clang/stamp:
 	@cd build/clang && for one in *.deb; do dpkg -x $$one . && rm $$one || exit; done
 	@touch $@
 
-# The two container images, with docker or buildah. BASE is theirs: a slim Python on Debian, by digest (docs/images.md).
-# COMPILER: the packages of Debian with which the workers' engine is built; none of them is in an image.
+# The two container images, built with docker or buildah. BASE: the base image, a slim Debian with Python, by digest
+# (docs/images.md). COMPILER: Debian's packages that compile the workers' engine; they are not part of an image.
 IMAGES := supervisor model-worker
 COMPILER ?= gcc libc6-dev
 REGISTRY ?=
@@ -130,21 +134,21 @@ BUILD_docker = docker buildx build --load --build-arg SOURCE_DATE_EPOCH=0 --prov
 BUILD_buildah = buildah build --layers --timestamp 0
 
 images:
-	@case "$(BASE)" in *?@sha256:*) ;; *) echo "say which Python the images stand on, by digest:"; \
+	@case "$(BASE)" in *?@sha256:*) ;; *) echo "BASE is not set or has no digest; set it to a Python base image by digest:"; \
 	  echo "  make images BASE=docker.io/library/python:3.11-slim-bookworm@sha256:..."; \
-	  echo "docs/images.md says how to look the digest up"; exit 2;; esac
-	@test -n "$(ENGINE)" || { echo "neither docker (running) nor buildah is here: install one of them"; exit 2; }
+	  echo "docs/images.md explains how to look up the digest"; exit 2;; esac
+	@test -n "$(ENGINE)" || { echo "docker is not running and buildah is not installed: start or install one of them"; exit 2; }
 	@for image in $(IMAGES); do echo "building $(REGISTRY)ensemble-mesh/$$image:$(VERSION) with $(ENGINE)"; \
 	  $(BUILD_$(ENGINE)) -f k8s/images/Dockerfile --target $$image $(BUILD_ARGS) \
 	    -t $(REGISTRY)ensemble-mesh/$$image:$(VERSION) . || exit; done
 
-# What the images add to their base, for the tests and to look at, where there is no container engine.
+# The files that the images add to their base, for tests and inspection without a container engine.
 image-roots: $(IMAGES:%=build/images/%.stamp)
 	@for image in $(IMAGES); do \
 	  $(BIN)/python k8s/images/install.py code $$image build/images/$$image; du -sh build/images/$$image; done
 
 build/images/%.stamp: .venv/dev.stamp requirements/%.txt k8s/images/install.py
-	@echo "installing what the image $* holds into build/images"
+	@echo "installing the files of the image $* into build/images"
 	@rm -rf build/images/$*
 	@$(BIN)/python k8s/images/install.py packages $* build/images/$*
 	@touch $@
@@ -153,7 +157,7 @@ protos: .venv/dev.stamp
 	@$(BIN)/python -m grpc_tools.protoc -Imesh/wire=protos --python_out=. --pyi_out=. --grpc_python_out=. \
 	    $(PROTOS:protos/%=mesh/wire/%)
 
-# What LightGBM and scikit-learn ask for and a worker never imports.
+# Packages that LightGBM and scikit-learn require but a worker never imports.
 NOT_IN_WORKERS := cloudpickle joblib narwhals numpy scipy threadpoolctl
 
 lock: .venv/dev.stamp
@@ -174,23 +178,23 @@ clean:
 
 .venv/pip.stamp:
 	@echo "setting up .venv"
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is required; found " + sys.version)'
 	@$(PYTHON) -m venv .venv
 	@touch $@
 
-# The workers' own scoring engine, which setuptools builds beside the code; other sources make another one.
+# The workers' scoring engine, which setuptools builds next to the code; changed sources rebuild it.
 SCORER := model_worker/forest/_engine*.so
 SCORER_SOURCES := $(wildcard model_worker/forest/engine/*.[ch])
 
-# $(1): the lock file to install. Hashes are checked; the project itself is linked in, not copied. The engine is removed
-# first: where the new one cannot be built, the old one must not serve.
+# $(1): the lock file to install. pip checks the hashes; the project itself is linked, not copied. The old engine is removed
+# first, so that it is not used if the new one cannot be built.
 define install
 	@echo "installing $(1) (about a minute the first time)"
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r $(1)
 	@rm -f $(SCORER)
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@ls $(SCORER) >/dev/null 2>&1 || \
-	  echo "the scoring engine could not be built (is there a C compiler?): the workers will serve on LightGBM"
+	  echo "the scoring engine could not be built (is a C compiler installed?): the workers will use LightGBM"
 	@touch $@
 endef
 

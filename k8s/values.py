@@ -16,9 +16,9 @@ from mesh.catalog.deployment.blocks import Kubernetes, Scaled, SupervisorDeploym
 
 CHART = Path(__file__).parent / "chart"
 _HEAD = """\
-# The defaults of what a catalog says of the cluster, made by `make chart` from the catalog's types (mesh/deployment).
-# The values file is a game's catalog: helm install GAME k8s/chart -f mesh.yaml
-# The first seven hold for every model; the same keys in a version, and in a model, go over them.
+# The defaults of the catalog's keys for the cluster. `make chart` generates this file from mesh/catalog/deployment.
+# Use a game's catalog as the values file: helm install GAME k8s/chart -f mesh.yaml
+# The first seven keys apply to every model. A version can override them, and a model can override both.
 """
 
 
@@ -35,7 +35,7 @@ def schema() -> str:
 
 
 def files() -> dict[Path, str]:
-    """What this writes, and where."""
+    """The text of each file to write, by path."""
     return {CHART / "values.yaml": values(), CHART / "values.schema.json": schema()}
 
 
@@ -57,12 +57,12 @@ def _fields(block: type[BaseModel], depth: int = 0) -> Iterator[str]:
 def _line(name: str, field: FieldInfo, value: Any, indent: str) -> Iterator[str]:
     if field.description:
         yield f"{indent}# {field.description}"
-    if value is None:  # Helm takes a null for the removal of a key
+    if value is None:  # in Helm, null removes a key
         yield f"{indent}# {name}:"
         return
     plain = value.model_dump(mode="json", by_alias=True, exclude_none=True) if isinstance(value, BaseModel) else value
     plain = list(plain) if isinstance(plain, tuple) else plain
-    flow = None if isinstance(plain, list | dict) else False  # None: only what holds nothing but scalars
+    flow = None if isinstance(plain, list | dict) else False  # None: flow style only for collections of scalars
     text = yaml.safe_dump({name: plain}, sort_keys=False, default_flow_style=flow, width=100)
     yield "\n".join(indent + line for line in text.splitlines())
 

@@ -1,3 +1,3 @@
-"""The supervisor: gathers a player's features, asks every model of the ensemble, answers before the deadline."""
+"""The supervisor: reads a player's features, asks every model of the ensemble, answers before the deadline."""
 
-import mesh  # noqa: F401 (says what gRPC must hear before it is imported)
+import mesh  # noqa: F401 (sets options that gRPC reads when it is imported)

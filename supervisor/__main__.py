@@ -28,8 +28,11 @@ from mesh.errors import Misconfigured
 from mesh.first_of import first_of
 from mesh.metrics_endpoint import metrics_endpoint
 from mesh.players.settings import Features, SqliteFeatures
+from mesh.starvation import CpuStarvation
 from supervisor import settings as command_line
+from supervisor.answers import Answers
 from supervisor.cohort import Cohorts
+from supervisor.cpu_starvation import MachineStarvation
 from supervisor.discovery.opening import follow, open_discovery
 from supervisor.discovery.port import Discovery
 from supervisor.door import aging, listening
@@ -41,7 +44,6 @@ from supervisor.game import Game
 from supervisor.metrics import Metrics, StateOnDemand
 from supervisor.panel import Panel
 from supervisor.pool import ModelPool
-from supervisor.pressure import Pressure
 from supervisor.ranking import Ranking
 from supervisor.readiness import stopped_before_ready
 from supervisor.rows import RowPlanner
@@ -71,20 +73,20 @@ def faults_in(errors: ExceptionGroup[Misconfigured]) -> Iterator[str]:
 
 async def serve(settings: Settings) -> int:
     """Serves until told to stop; raises Misconfigured before it has begun."""
-    pressure, metrics = Pressure(), Metrics()
+    starvation, metrics = MachineStarvation(CpuStarvation().share), Metrics()
     catalogs = load_catalogs(settings.catalogs, settings.files)
     discovery = open_discovery(settings, catalogs)
     # Left in reverse: first the last answers, then the journeys, the lanes and the stores that they need.
     async with (
         serving.stop_signal() as stop,
-        unless_stopped(open_games(catalogs, pressure, metrics), stop) as games,
+        unless_stopped(open_games(catalogs, starvation, metrics), stop) as games,
         watching(*watchers(discovery, games, metrics)),
         asyncio.TaskGroup() as journeys,
     ):
         if stop.is_set():
             return 0
-        cohorts = Cohorts(journeys, pressure, settings.max_waiting)
-        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, pressure.share)
+        cohorts = Cohorts(journeys, starvation, settings.max_waiting)
+        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.share)
         metrics.registry.register(state)
         async with metrics_endpoint(metrics.exposition, settings.metrics_host, settings.metrics_port) as metrics_port:
             service = OffersService(games, cohorts, settings.max_connection_age_s)
@@ -135,7 +137,7 @@ def load_catalogs(paths: Sequence[Path], files: Path | None = None) -> list[Cata
 
 @contextlib.asynccontextmanager
 async def open_games(
-    catalogs: Sequence[Catalog], pressure: Pressure, metrics: Metrics
+    catalogs: Sequence[Catalog], starvation: MachineStarvation, metrics: Metrics
 ) -> AsyncIterator[Mapping[str, Game]]:
     """The games of `catalogs`, their stores open; at the end of the block lanes and stores are closed."""
     async with contextlib.AsyncExitStack() as stack:
@@ -145,7 +147,7 @@ async def open_games(
             store = await stack.enter_async_context(open_feature_store(catalog.features, log))
             features = open_cache(catalog.features, store, log)
             stack.push_async_callback(features.close)
-            game = games[catalog.game] = build_game(catalog, features, pressure, metrics)
+            game = games[catalog.game] = build_game(catalog, features, starvation, metrics)
             for pool in pools_of({catalog.game: game}):
                 stack.push_async_callback(pool.close)
         yield games
@@ -182,21 +184,19 @@ def open_cache(features: Features, store: FeatureStore, log: FeatureLog) -> Feat
     )
 
 
-def build_game(catalog: Catalog, features: FeatureCache, pressure: Pressure, metrics: Metrics) -> Game:
+def build_game(catalog: Catalog, features: FeatureCache, starvation: MachineStarvation, metrics: Metrics) -> Game:
     """A game and its ensembles, not connected to any replica yet."""
     offers = catalog_files.offers_of(catalog.offers) if catalog.offers else None
     ranking = Ranking(offers, catalog.offers.rank_by == "expected_revenue") if catalog.offers and offers else None
     planner = RowPlanner(Sources(features.columns, catalog.context, offers))
     ensembles = {
         name: Ensemble(
-            catalog=catalog,
             name=name,
-            version=version,
             panel=Panel(
-                tuple(ModelPool(model, planner, features.columns, pressure.report) for model in version.models)
+                tuple(ModelPool(model, planner, features.columns, starvation.report) for model in version.models)
             ),
             features=features,
-            ranking=ranking,
+            answers=Answers(catalog, version, ranking),
             log=metrics.of(catalog.game, name),
         )
         for name, version in catalog.versions.items()

@@ -1,4 +1,4 @@
-"""How the votes of an ensemble become one score a row. Every result is the same in a batch and alone, to the bit."""
+"""Combines the votes of an ensemble into one score per row, with the same bits in a batch and alone."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Scores = NDArray[np.float64]  # [rows]
 
 
 def combine(rule: Combine, votes: Votes, weights: Sequence[float], requests: Sequence[slice]) -> Scores:
-    """One score a row [rows] from `votes` [models, rows], in catalog order.
+    """Returns one score per row [rows] from `votes` [models, rows], in catalog order.
 
-    `weights` [models] counts for weighted_mean only. `requests` cuts the rows into requests: rank_mean ranks within
-    a request; the others treat every row alone.
+    Only weighted_mean uses `weights` [models]. `requests` divides the rows by request: rank_mean ranks the rows of one
+    request; the other kinds treat each row alone.
     """
     match rule.kind:
         case "mean":
@@ -41,7 +41,7 @@ def _mean(votes: Votes) -> Scores:
 
 
 def _sum(votes: Votes) -> Scores:
-    # One vote after the other: numpy's own sum adds in an order that depends on the number of rows.
+    # Adds one model after the other: the order in which numpy's own sum adds depends on the number of rows.
     total: Scores = votes[0].copy()
     for vote in votes[1:]:
         total += vote
@@ -54,7 +54,7 @@ def _middle(ordered: Votes) -> Scores:
 
 
 def _ranks(votes: Votes, requests: Sequence[slice]) -> Votes:
-    """Each vote's place among its request's rows, 0 (lowest) to 1 (highest); equal votes share the mean place."""
+    """Returns each vote's rank among the rows of its request, 0 (lowest) to 1; equal votes share their mean rank."""
     ranks = np.empty_like(votes)
     for vote, rank in zip(votes, ranks, strict=True):
         for request in requests:

@@ -1,92 +1,75 @@
-"""An ensemble in service: everything that answers for one version of one game."""
+"""Ensemble: the models, features and rules that answer for one version of one game."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import Protocol
 
-from mesh.catalog.catalog import Catalog, Version
 from mesh.errors import Overloaded
-from supervisor.answer import Answer, RankedOffer, Reason, Source, Timings
-from supervisor.cohort import Cohorts, Ticket
+from supervisor.answers import Answer, Answers, Reason, ReasonWord, Timings
+from supervisor.cohort import Cohorts
 from supervisor.features.cache import FeatureCache
-from supervisor.journey import CohortJourney
+from supervisor.journey import AnswerLog, CohortJourney
 from supervisor.panel import Panel
-from supervisor.ranking import Ranking
-
-
-class AnswerLog(Protocol):
-    """Who wants to know what was answered, and how the journeys went."""
-
-    def cohort(self, requests: int, rows: int) -> None:
-        """A cohort is on its way to the panel."""
-        ...
-
-    def answered(self, answer: Answer) -> None:
-        """A request was answered."""
-        ...
+from supervisor.ticket import Ticket
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ensemble:
-    """One version's panel, features and rules; the route of its cohorts. A game without offers has no ranking."""
+    """Answers the requests of one version; the route of its cohorts."""
 
-    catalog: Catalog
     name: str
-    version: Version
     panel: Panel
     features: FeatureCache
-    ranking: Ranking | None
+    answers: Answers
     log: AnswerLog
 
     @property
     def messages(self) -> int:
-        """One for each model."""
+        """The number of messages of a journey: one for each model."""
         return len(self.panel.pools)
 
-    async def answer(self, ticket: Ticket, cohorts: Cohorts) -> Answer:
-        """The answer for `ticket`, at its deadline at the latest; cancelling it costs its neighbours nothing."""
+    async def answer(self, ticket: Ticket, cohorts: Cohorts) -> tuple[Answer, float]:
+        """Returns the answer to `ticket`, at its deadline at the latest, and the seconds since its admission.
+
+        Cancelling the call does not affect the other tickets of the cohort.
+        """
         left_s = ticket.deadline_s - time.monotonic()
-        if left_s <= 0:  # work for it would only be in the way of those who can still be answered
-            return self._say(ticket, self.fallback(Reason("deadline", "no time was left when it came in")))
+        if left_s <= 0:  # its work would only delay requests that can still be answered
+            return self._deliver(
+                ticket, self.answers.fallback(Reason(ReasonWord.DEADLINE, "no time was left on arrival"))
+            )
         timer = asyncio.get_running_loop().call_later(left_s, self._expire, ticket)
         try:
             cohorts.admit(self, ticket)
             answer = await ticket.answer
         except Overloaded as error:
-            answer = self.fallback(Reason("overloaded", error.reason))
+            answer = self.answers.fallback(Reason(ReasonWord.OVERLOADED, error.reason))
         finally:
             timer.cancel()
-        return self._say(ticket, answer)
+        return self._deliver(ticket, answer)
 
     def depart(self, tickets: list[Ticket]) -> CohortJourney:
-        """Sends `tickets` on their way together."""
-        return CohortJourney(self, tickets)
+        """Starts the journey of a cohort."""
+        return CohortJourney(self.features, self.panel, self.answers, self.log, tickets)
 
     def abandon(self, tickets: list[Ticket]) -> None:
-        """Answers `tickets` with the fallback after a bug on the way."""
+        """Answers `tickets` with the fallback, after a bug on their journey."""
+        answer = self.answers.fallback(Reason(ReasonWord.INTERNAL, "the supervisor failed; see its log"))
         for ticket in tickets:
-            ticket.settle(self.fallback(Reason("internal", "the supervisor failed; its log says how")))
+            ticket.settle(answer)
 
-    def fallback(
-        self, reason: Reason, missing: tuple[tuple[str, str], ...] = (), timings: Timings | None = None
-    ) -> Answer:
-        """The catalog's fallback offer, without scores."""
-        rules = self.catalog.offers
-        offers = (RankedOffer(rules.fallback, None, None),) if rules else ()
-        return Answer(Source.FALLBACK, reason, offers=offers, missing=missing, timings=timings or Timings())
-
-    def _say(self, ticket: Ticket, answer: Answer) -> Answer:
-        answer.timings.total_s = time.monotonic() - ticket.admitted_s
-        self.log.answered(answer)
-        return answer
+    def _deliver(self, ticket: Ticket, answer: Answer) -> tuple[Answer, float]:
+        total_s = time.monotonic() - ticket.admitted_s
+        self.log.record_answer(answer, total_s)
+        return answer, total_s
 
     def _expire(self, ticket: Ticket) -> None:
+        """Answers `ticket` at its deadline."""
         if ticket.journey is not None:
             ticket.journey.settle_now(ticket)
-        else:
-            waited_s = time.monotonic() - ticket.admitted_s
-            reason = Reason("deadline", "no cohort departed in time")
-            ticket.settle(self.fallback(reason, timings=Timings(queue_s=waited_s)))
+            return
+        waited_s = time.monotonic() - ticket.admitted_s
+        reason = Reason(ReasonWord.DEADLINE, "no cohort departed in time")
+        ticket.settle(self.answers.fallback(reason, timings=Timings(queue_s=waited_s)))

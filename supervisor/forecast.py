@@ -1,20 +1,21 @@
-"""How long a journey of so many rows will take, learnt from those that have returned."""
+"""Forecasts the time of a journey from its number of rows and the journeys before."""
 
 from __future__ import annotations
 
 import math
 
 LEARNING_WEIGHT = 0.2
-# Nothing is known of cohorts more than so much larger than the usual: they count as if they were no larger.
+# A cohort with more than REACH times the usual rows is beyond what the journeys before show: it is forecast as if it
+# had REACH times the usual rows.
 REACH = 3.0
 CAUTION = 2.0
 CONGESTED = 2.0
 
 
 class Forecast:
-    """The line through the latest journeys, time over rows, by least squares whose weights fade.
+    """A least-squares line of time over rows, through the journeys before; older journeys weigh less.
 
-    Optimistic where it knows nothing: before the first journey, and beyond `REACH` times the usual rows.
+    Optimistic where nothing is known: 0 before the first journey, flat beyond `REACH` times the usual rows.
     """
 
     def __init__(self) -> None:
@@ -24,10 +25,10 @@ class Forecast:
         self._covariance = 0.0
         self._error_s = 0.0
         self._quickest_s = math.inf
-        self._weight = 1.0  # the first journey is all there is
+        self._weight = 1.0  # of the first journey; then LEARNING_WEIGHT
 
     def learn(self, rows: int, journey_s: float) -> None:
-        """Takes in a journey that returned."""
+        """Adds a journey that has returned."""
         if self._weight < 1.0:
             self._error_s += self._weight * (abs(journey_s - self.journey_s(rows)) - self._error_s)
         off_rows, off_s = rows - self._rows, journey_s - self._journey_s
@@ -41,22 +42,22 @@ class Forecast:
         self._weight = LEARNING_WEIGHT
 
     def journey_s(self, rows: int) -> float:
-        """The expected time from departure to return; 0 while nothing is known."""
+        """Returns the expected time from departure to return; 0 before the first journey."""
         return self._journey_s + self._row_s() * (min(rows, REACH * self._rows) - self._rows)
 
     def is_congested(self, answer_s: float) -> bool:
-        """Whether an answer after `answer_s` would be late for want of capacity: twice what it took at the quickest."""
+        """Returns whether an answer after `answer_s` is late because of load: it takes twice the quickest journey."""
         return answer_s > CONGESTED * self._quickest_s
 
     def at_most_s(self, rows: int) -> float:
-        """What a journey rarely exceeds: the expected time and as much again as forecasts are usually wrong by.
+        """Returns a time that few journeys exceed: the expected time plus twice the usual error of the forecast.
 
-        After Jacobson 1988, "Congestion Avoidance and Control": a mean alone would be late half the time.
+        After Jacobson 1988, "Congestion Avoidance and Control". Half of the journeys exceed the expected time itself.
         """
         return self.journey_s(rows) + CAUTION * self._error_s
 
     def _row_s(self) -> float:
         if self._covariance <= 0.0 or self._rows_variance <= 0.0:
             return 0.0
-        # A journey of no rows takes no less than no time.
+        # At most the slope at which a journey of 0 rows takes 0 s: a steeper line gives negative times.
         return min(self._covariance / self._rows_variance, self._journey_s / self._rows)

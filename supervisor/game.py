@@ -1,4 +1,4 @@
-"""A game in service: a request's own faults, the version it belongs to, and the ticket that it becomes."""
+"""A game: checks queries, chooses the version that answers, and makes tickets."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import time
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from mesh.catalog.catalog import Catalog, ContextKind
 from mesh.catalog.offers_table import OffersTable
 from mesh.errors import MeshError, NotFound, NotSupported, WrongRequest
-from supervisor.cohort import Ticket
 from supervisor.ensemble import Ensemble
+from supervisor.query import ContextValue, OfferQuery, ScoreQuery, check_id
 from supervisor.rows import Passenger, Value
+from supervisor.ticket import Ticket
 from supervisor.traffic import assign
 
-MAX_ID_BYTES = 128
 MAX_TEXT_BYTES = 1024
-_FIELD_OF_KIND: Mapping[ContextKind, str] = {"number": "number", "boolean": "flag", "text": "text"}
+_TYPE_OF_KIND: Mapping[ContextKind, type] = {"number": float, "boolean": bool, "text": str}
+_FIELD_OF_TYPE: Mapping[type, str] = {float: "number", bool: "flag", str: "text", type(None): "empty"}
 
 
 @dataclass(frozen=True)
 class Game:
-    """The ensembles of one game, by version."""
+    """The ensembles of one game, by version. `offers` is None for a game without offers."""
 
     catalog: Catalog
     offers: OffersTable | None
@@ -32,11 +32,11 @@ class Game:
 
     @cached_property
     def shares(self) -> dict[str, float]:
-        """Percent of players by version."""
+        """The percentage of players of each version."""
         return {name: version.traffic for name, version in self.catalog.versions.items()}
 
-    def ensemble(self, player_id: str, pinned: str) -> Ensemble:
-        """The ensemble that answers: the pinned version's, else the player's own. Raises NotFound."""
+    def ensemble(self, player_id: str, pinned: str | None) -> Ensemble:
+        """Returns the ensemble of the pinned version, or of the player's own. Raises NotFound."""
         name = pinned or assign(self.catalog.game, player_id, self.shares)
         ensemble = self.ensembles.get(name)
         if ensemble is None:
@@ -44,47 +44,51 @@ class Game:
             raise NotFound(f"version: {self.catalog.game} has no version {name!r}; it has {known}")
         return ensemble
 
-    def ticket_to_rank(self, request: Any, remaining_s: float | None) -> Ticket:
-        """A GetOfferRequest's ticket; raises WrongRequest, NotFound or NotSupported, naming the field."""
+    def ticket_to_rank(self, query: OfferQuery, remaining_s: float | None) -> Ticket:
+        """Returns the ticket of a GetOffer request. `remaining_s` is the time until the caller's deadline.
+
+        Raises WrongRequest, NotFound or NotSupported, naming the field.
+        """
         if self.offers is None:
             raise NotSupported(f"game: {self.catalog.game} has no offers in its catalog; call Score")
-        candidates = self._candidates(request.offer_ids)
-        limit = min(request.limit or 1, len(candidates))
-        return self._ticket(request, candidates, limit, None, remaining_s)
+        candidates = self._candidates(query.offer_ids)
+        limit = min(query.limit, len(candidates))
+        return self._ticket(query, candidates, limit, None, remaining_s)
 
-    def ticket_to_score(self, request: Any, ensemble: Ensemble, remaining_s: float | None) -> tuple[Ticket, str]:
-        """A ScoreRequest's ticket and the offer it is scored with; raises as `ticket_to_rank` does."""
+    def ticket_to_score(self, query: ScoreQuery, ensemble: Ensemble, remaining_s: float | None) -> tuple[Ticket, str]:
+        """Returns the ticket of a Score request, and the offer that it scores. Raises as `ticket_to_rank` does."""
         if self.offers is None or self.catalog.offers is None:
-            if request.offer_id:
+            if query.offer_id:
                 raise NotFound(f"offer_id: {self.catalog.game} has no offers in its catalog; leave it empty")
-            return self._ticket(request, (), 0, 0, remaining_s), ""
-        offer_id = request.offer_id or self.catalog.offers.fallback
-        (offer,) = self._candidates([offer_id], "offer_id")
-        if ensemble.version.combine.kind == "rank_mean":  # a rank has a meaning only among the others
-            return self._ticket(request, range(len(self.offers.ids)), 0, offer, remaining_s), offer_id
-        return self._ticket(request, (offer,), 0, 0, remaining_s), offer_id
+            return self._ticket(query, (), 0, 0, remaining_s), ""
+        offer_id = query.offer_id or self.catalog.offers.fallback
+        (offer,) = self._candidates((offer_id,), "offer_id")
+        if ensemble.answers.version.combine.kind == "rank_mean":  # a rank has a meaning only among all offers
+            return self._ticket(query, range(len(self.offers.ids)), 0, offer, remaining_s), offer_id
+        return self._ticket(query, (offer,), 0, 0, remaining_s), offer_id
 
     def _ticket(
         self,
-        request: Any,
+        query: OfferQuery | ScoreQuery,
         offers: Sequence[int],
         limit: int,
-        scored: int | None,
+        scored_row: int | None,
         remaining_s: float | None,
     ) -> Ticket:
         now_s = time.monotonic()
-        passenger = Passenger(self._context(request.context), offers)
+        passenger = Passenger(self._context(query.context), offers)
         deadline_s = now_s + self._budget_s(remaining_s)
-        return Ticket(request.player_id, passenger, limit, scored, now_s, deadline_s)
+        return Ticket(query.player_id, passenger, limit, scored_row, now_s, deadline_s)
 
     def _budget_s(self, remaining_s: float | None) -> float:
         budget_s = self.catalog.budget_ms / 1000
         if remaining_s is None:
             return budget_s
-        # Half of a very short deadline is kept for the way home; of the others the same few milliseconds.
+        # The reserve is for the way back to the caller; of a short deadline it takes at most half.
         return min(budget_s, remaining_s - min(self.catalog.reserve_ms / 1000, max(0.0, remaining_s) / 2))
 
     def _candidates(self, offer_ids: Sequence[str], field: str = "offer_ids") -> Sequence[int]:
+        """Returns the positions of `offer_ids` in the offers table; without ids, the range of all positions."""
         table = self.offers
         if table is None:
             return ()
@@ -99,41 +103,30 @@ class Game:
         return candidates
 
     def _unknown(self, offer_ids: Sequence[str], known: Container[str], field: str) -> MeshError:
-        """What is wrong with the first of `offer_ids` that is not one."""
+        """Returns the error for the first of `offer_ids` that is malformed or unknown."""
         for offer in offer_ids:
             check_id(field, offer, required=True)
         unknown = next(offer for offer in offer_ids if offer not in known)
         return NotFound(f"{field}: {self.catalog.game} has no offer {unknown!r}")
 
-    def _context(self, given: Mapping[str, Any]) -> dict[str, Value]:
-        return {name: self._context_value(name, value) for name, value in given.items()}
+    def _context(self, context: Mapping[str, ContextValue]) -> dict[str, Value]:
+        return {name: self._context_value(name, value) for name, value in context.items()}
 
-    def _context_value(self, name: str, value: Any) -> Value:
+    def _context_value(self, name: str, value: ContextValue) -> Value:
         check_id("context", name, required=True)
         kind = self.catalog.context.get(name)
         if kind is None:
             known = ", ".join(self.catalog.context) or "none"
-            raise WrongRequest(f"context: {name!r} is no context feature of {self.catalog.game}; known: {known}")
-        field = value.WhichOneof("kind")
-        if field != _FIELD_OF_KIND[kind]:
-            raise WrongRequest(
-                f"context.{name}: is {field or 'empty'}, the catalog says {kind}; set {_FIELD_OF_KIND[kind]!r}"
-            )
-        if field == "text":
-            if len(value.text.encode()) > MAX_TEXT_BYTES:
+            raise WrongRequest(f"context: {name!r} is not a context feature of {self.catalog.game}; known: {known}")
+        wanted = _TYPE_OF_KIND[kind]
+        if value is None or type(value) is not wanted:
+            given, field = _FIELD_OF_TYPE[type(value)], _FIELD_OF_TYPE[wanted]
+            raise WrongRequest(f"context.{name}: is {given}, but the catalog declares {kind}; set {field!r}")
+        if isinstance(value, str):
+            if len(value.encode()) > MAX_TEXT_BYTES:
                 raise WrongRequest(f"context.{name}: is longer than {MAX_TEXT_BYTES} bytes")
-            return str(value.text)
-        number = float(value.flag if field == "flag" else value.number)
+            return value
+        number = float(value)
         if not math.isfinite(number):
-            raise WrongRequest(f"context.{name}: is {number}; leave out what is not known")
+            raise WrongRequest(f"context.{name}: is {number}; leave out values that are not known")
         return number
-
-
-def check_id(field: str, value: str, *, required: bool) -> None:
-    """Raises WrongRequest unless `value` is a printable id of at most 128 bytes."""
-    if required and not value:
-        raise WrongRequest(f"{field}: is empty; set it")
-    if len(value.encode()) > MAX_ID_BYTES:
-        raise WrongRequest(f"{field}: is longer than {MAX_ID_BYTES} bytes")
-    if not value.isprintable():
-        raise WrongRequest(f"{field}: has characters that cannot be printed")

@@ -1,47 +1,53 @@
-"""The journey of a cohort: features, rows, panel, combine, rank; each request answered by its own deadline."""
+"""The journey of a cohort: read features, build rows, ask the panel, combine, rank, answer."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Protocol
 
-from mesh.errors import MeshError
-from mesh.players.features import PlayerFeatures
-from supervisor import tally
-from supervisor.answer import Answer, Reason, Source, Timings
+from supervisor.answers import Answer, Answers, PlayerRead, Reason, ReasonWord, Timings
 from supervisor.ballot import Ballot
-from supervisor.cohort import Ticket
-from supervisor.features.cache import FeatureRead
-from supervisor.panel import ask_panel
+from supervisor.combine import Scores
+from supervisor.features.cache import FeatureCache, FeatureRead
+from supervisor.panel import Panel, ask_panel
+from supervisor.ranking import RankedOffer
 from supervisor.rows import CohortRows
-from supervisor.tally import Tally
-
-if TYPE_CHECKING:
-    from supervisor.ensemble import Ensemble
+from supervisor.ticket import Ticket
+from supervisor.vote_count import VoteCount, count_votes
 
 
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """A ticket's place in the cohort: its rows, and its player as the store knows, or last knew, them.
+class AnswerLog(Protocol):
+    """Receives every answer and every cohort, for the metrics."""
 
-    `unread` says why nothing is known of the player.
-    """
+    def record_cohort(self, requests: int, rows: int) -> None:
+        """Records a cohort that asks the panel."""
+        ...
+
+    def record_answer(self, answer: Answer, total_s: float) -> None:
+        """Records an answer, `total_s` after the admission of its request."""
+        ...
+
+
+class Seat(NamedTuple):
+    """The place of a ticket in its cohort: its rows, and its player."""
 
     ticket: Ticket
     rows: slice
-    player: PlayerFeatures | None
-    is_stale: bool
-    unread: MeshError | None
+    player: PlayerRead
 
 
 class CohortJourney:
-    """Tickets that travel together. They are answered when all votes are in, or each at its own deadline."""
+    """Answers the tickets of a cohort together: when all votes are in, or each ticket at its own deadline."""
 
-    def __init__(self, ensemble: Ensemble, tickets: list[Ticket]) -> None:
-        self._ensemble = ensemble
+    def __init__(
+        self, features: FeatureCache, panel: Panel, answers: Answers, log: AnswerLog, tickets: list[Ticket]
+    ) -> None:
+        self._features = features
+        self._panel = panel
+        self._answers = answers
+        self._log = log
         self._tickets = tickets
         self._departed_s = time.monotonic()
         self._read_s: float | None = None
@@ -51,108 +57,88 @@ class CohortJourney:
             ticket.journey = self
 
     async def travel(self, on_quorum: Callable[[], None]) -> None:
-        """Answers every ticket; returns when no vote is awaited any more."""
+        """Answers every ticket; returns when no vote can arrive any more."""
         deadline_s = max(ticket.deadline_s for ticket in self._tickets)
         ids = [ticket.player_id for ticket in self._tickets]
-        read = await self._ensemble.features.read(ids, deadline_s - time.monotonic())
+        read = await self._features.read(ids, deadline_s - time.monotonic())
         self._read_s = time.monotonic()
-        self._seats = {seat.ticket: seat for seat in self._seat(read)}
+        self._seats = {seat.ticket: seat for seat in self._take_seats(read)}
         if not self._seats:
             return
         seats = self._seats.values()
-        rows = CohortRows(read.columns, [seat.player for seat in seats], [seat.ticket.passenger for seat in seats])
+        players, passengers = [seat.player.features for seat in seats], [seat.ticket.passenger for seat in seats]
+        rows = CohortRows(read.columns, players, passengers)
         self._ballot = self._open_ballot(on_quorum)
-        # Tickets whose callers left keep no timer: the journey ends by itself.
+        # The ticket of a caller who left has no timer: this timer ends the journey even if all callers have left.
         timer = asyncio.get_running_loop().call_later(deadline_s - time.monotonic(), self._ballot.close)
         try:
-            await ask_panel(self._ensemble.panel, rows, read.columns, self._ballot, deadline_s)
+            await ask_panel(self._panel, rows, read.columns, self._ballot, deadline_s)
         finally:
             timer.cancel()
             self._ballot.close()
         self._settle([seat for seat in seats if not seat.ticket.answer.done()], self._ballot)
 
     def settle_now(self, ticket: Ticket) -> None:
-        """At a ticket's deadline: answers with the votes that are in, while the cohort travels on."""
+        """Answers `ticket`, at its deadline, with the votes that have arrived. The other tickets travel on."""
         if self._ballot is None:
-            reason = Reason("deadline", "the features were not read in time")
-            return ticket.settle(self._ensemble.fallback(reason, timings=self._timings(ticket)))
-        seat = self._seats.get(ticket)  # None: it was settled when the cohort took its seats
+            reason = Reason(ReasonWord.DEADLINE, "the features were not read in time")
+            ticket.settle(self._answers.fallback(reason, timings=self._timings(ticket)))
+            return
+        seat = self._seats.get(ticket)  # None: the ticket was answered before the cohort took its seats
         if seat is not None:
             self._settle([seat], self._ballot)
         if all(ticket.answer.done() for ticket in self._seats):
             self._ballot.close()
-        return None
 
-    def _seat(self, read: FeatureRead) -> Iterator[Seat]:
-        """Gives a seat to each ticket that has features, and the fallback to the others."""
+    def _take_seats(self, read: FeatureRead) -> Iterator[Seat]:
+        """Yields the seats of the tickets for the panel; answers the others with the fallback."""
         start = 0
-        for position, (ticket, player) in enumerate(zip(self._tickets, read.players, strict=True)):
-            refusal = self._refusal(position, player, read)
+        for position, (ticket, features) in enumerate(zip(self._tickets, read.players, strict=True)):
+            player = PlayerRead(features, position in read.stale, read.unread.get(position))
+            refusal = self._answers.refusal(player)
             if refusal is not None:
-                ticket.settle(self._ensemble.fallback(refusal, timings=self._timings(ticket)))
+                ticket.settle(self._answers.fallback(refusal, timings=self._timings(ticket)))
             elif not ticket.answer.done():
                 stop = start + ticket.passenger.rows
-                yield Seat(ticket, slice(start, stop), player, position in read.stale, read.unread.get(position))
+                yield Seat(ticket, slice(start, stop), player)
                 start = stop
-
-    def _refusal(self, position: int, player: PlayerFeatures | None, read: FeatureRead) -> Reason | None:
-        rules, unread = self._ensemble.catalog.features, read.unread.get(position)
-        if unread is not None:
-            return Reason("features", unread.reason) if rules.unread_player == "fallback" else None
-        if player is None and rules.unknown_player == "fallback":
-            return Reason("unknown-player", "the store does not know this player")
-        return None
 
     def _open_ballot(self, on_quorum: Callable[[], None]) -> Ballot:
         rows = sum(seat.ticket.passenger.rows for seat in self._seats.values())
-        self._ensemble.log.cohort(len(self._seats), rows)
-        return Ballot(self._ensemble.panel.models, rows, self._ensemble.version.quorum, on_quorum)
+        self._log.record_cohort(len(self._seats), rows)
+        return Ballot(self._panel.models, rows, self._answers.version.quorum, on_quorum)
 
     def _settle(self, seats: Sequence[Seat], ballot: Ballot) -> None:
         if not seats:
             return
         voted_s = time.monotonic()
-        tallies = tally.count(self._ensemble.version, ballot.votes, ballot.reasons, [seat.rows for seat in seats])
-        for seat, result in zip(seats, tallies, strict=True):
-            timings = self._timings(seat.ticket, voted_s, ballot.last_model)
-            seat.ticket.settle(self._answer(seat, result, timings))
+        counts = count_votes(self._answers.version, ballot.votes, ballot.reasons, [seat.rows for seat in seats])
+        for seat, votes in zip(seats, counts, strict=True):
+            seat.ticket.settle(self._answer(seat, votes, voted_s, ballot.last_model))
 
-    def _answer(self, seat: Seat, result: Tally, timings: Timings) -> Answer:
-        quorum = self._ensemble.version.quorum
-        if result.scores is None or result.votes < quorum:
-            reason = Reason("quorum", f"{result.votes} of the {quorum} votes needed")
-            return self._ensemble.fallback(reason, result.missing, timings)
+    def _answer(self, seat: Seat, votes: VoteCount, voted_s: float, last_model: str) -> Answer:
         ticket = seat.ticket
-        ranking = None if ticket.scored is not None else self._ensemble.ranking
-        answer = Answer(
-            Source.PARTIAL if result.missing else Source.ENSEMBLE,
-            self._amiss(seat, result),
-            score=float(result.scores[ticket.scored or 0]) if ranking is None else None,
-            offers=() if ranking is None else ranking.best(ticket.passenger.offers, result.scores, ticket.limit),
-            missing=result.missing,
-            features_age_s=time.time() - seat.player.written_at_s if seat.player else None,
-            unknown_player=seat.player is None and seat.unread is None,
-            timings=timings,
-        )
-        timings.combine_s = time.monotonic() - self._departed_s - timings.features_s - timings.fan_out_s
-        return answer
+        if votes.scores is None or not self._answers.has_quorum(votes):
+            return self._answers.without_quorum(votes, self._timings(ticket, voted_s, last_model=last_model))
+        result = self._result(ticket, votes.scores)
+        combine_s = time.monotonic() - voted_s
+        timings = self._timings(ticket, voted_s, combine_s, last_model)
+        return self._answers.scored(result, votes, seat.player, timings)
 
-    def _amiss(self, seat: Seat, result: Tally) -> Reason | None:
-        if result.missing:
-            return Reason("missing-models", ", ".join(model for model, _ in result.missing))
-        if seat.unread is not None:
-            return Reason("features", f"{seat.unread.reason}; scored on missing values")
-        if seat.player is None:
-            return Reason("unknown-player", "the store does not know this player; scored on missing values")
-        if seat.is_stale:
-            return Reason("stale-features", "the store could not be read; these are from before")
-        return None
+    def _result(self, ticket: Ticket, scores: Scores) -> float | tuple[RankedOffer, ...]:
+        ranking = self._answers.ranking
+        if ranking is None or ticket.scored_row is not None:
+            return float(scores[ticket.scored_row or 0])
+        return ranking.best(ticket.passenger.offers, scores, ticket.limit)
 
-    def _timings(self, ticket: Ticket, voted_s: float | None = None, last_model: str = "") -> Timings:
+    def _timings(
+        self, ticket: Ticket, voted_s: float | None = None, combine_s: float = 0.0, last_model: str = ""
+    ) -> Timings:
         read_s = self._read_s or time.monotonic()
         return Timings(
             queue_s=self._departed_s - ticket.admitted_s,
             features_s=read_s - self._departed_s,
             fan_out_s=voted_s - read_s if voted_s is not None else 0.0,
+            combine_s=combine_s,
             last_model=last_model,
         )

@@ -1,4 +1,4 @@
-"""The panel: every model of a version, asked at once."""
+"""Panel: the models of one version, which are asked at the same time."""
 
 from __future__ import annotations
 
@@ -12,44 +12,23 @@ from supervisor.rows import CohortRows
 
 
 @dataclass(frozen=True, slots=True)
-class Vote:
-    """A model scored every row of the cohort."""
-
-    model: str
-
-
-@dataclass(frozen=True, slots=True)
-class Absence:
-    """A model did not score every row of the cohort, and why."""
-
-    model: str
-    reason: str
-
-
-Reply = Vote | Absence
-
-
-@dataclass(frozen=True, slots=True)
 class Panel:
-    """The models of one version, in catalog order."""
+    """The model pools of one version, in catalog order."""
 
     pools: tuple[ModelPool, ...]
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Their names."""
+        """The names of the models."""
         return tuple(pool.model.name for pool in self.pools)
 
 
-async def ask_panel(panel: Panel, rows: CohortRows, columns: Columns, ballot: Ballot, deadline_s: float) -> list[Reply]:
-    """Asks every model of `panel` to score `rows` into `ballot` by `deadline_s` (monotonic).
+async def ask_panel(panel: Panel, rows: CohortRows, columns: Columns, ballot: Ballot, deadline_s: float) -> None:
+    """Asks every model of `panel` to score `rows`, and waits until each has voted or failed.
 
-    One reply per model, in panel order: a slow or failing model loses its own vote and costs no neighbour theirs.
-    Raises nothing but bugs.
+    The votes, and the reasons of models that did not vote, are in `ballot`. `deadline_s` is monotonic. A slow or
+    failing model loses only its own vote: a failure is the result of its future, never an exception.
     """
-    legs = [pool.score(rows, columns, ballot, index, deadline_s) for index, pool in enumerate(panel.pools)]
-    failures = await asyncio.gather(*legs)
-    return [
-        Vote(model) if failure is None else Absence(model, failure.reason)
-        for model, failure in zip(panel.models, failures, strict=True)
-    ]
+    await asyncio.gather(
+        *(pool.score(rows, columns, ballot, index, deadline_s) for index, pool in enumerate(panel.pools))
+    )

@@ -1,18 +1,29 @@
-"""Ranking: the best offers for a player, by score or by the revenue to expect."""
+"""Ranks offers by score or by expected revenue."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mesh.catalog.offers_table import OffersTable
-from supervisor.answer import RankedOffer
+
+
+class RankedOffer(NamedTuple):
+    """An offer with its combined score. Both numbers are None in a fallback.
+
+    A named tuple, because up to thousands are made for each request: a frozen dataclass takes twice as long.
+    """
+
+    offer_id: str
+    score: float | None
+    expected_revenue: float | None  # None for an offer without a price
 
 
 class Ranking:
-    """Ranks the offers of `table` by score; with `by_revenue`, where there are prices, by score times price."""
+    """Ranks the offers of `table` by score; with `by_revenue`, and if there are prices, by score times price."""
 
     def __init__(self, table: OffersTable, by_revenue: bool) -> None:
         self._ids = table.ids
@@ -20,9 +31,9 @@ class Ranking:
         self._by_revenue = by_revenue
 
     def best(self, candidates: Sequence[int], scores: NDArray[np.float64], limit: int) -> tuple[RankedOffer, ...]:
-        """The best `limit` of `candidates` (positions in the table), best first; equals stay in candidate order.
+        """Returns the best `limit` of `candidates` (positions in the table), best first; ties keep their order.
 
-        `scores` [candidates]; an offer without a price ranks last by expected revenue.
+        `scores` [candidates]. By expected revenue, an offer without a price ranks last.
         """
         revenues = self._revenues(candidates, scores)
         keys = scores
@@ -51,7 +62,7 @@ def _index(candidates: Sequence[int]) -> slice | list[int]:
 
 
 def _highest(keys: NDArray[np.float64], limit: int) -> list[int]:
-    """The places of the highest `limit` of `keys`, highest first, equals in order; without sorting the others."""
+    """Returns the places of the highest `limit` of `keys`, highest first; ties in order. Does not sort the others."""
     if limit == 1:
         return [int(keys.argmax())]
     places = np.arange(len(keys))

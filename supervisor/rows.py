@@ -1,4 +1,4 @@
-"""Rows: a player's features, what is known only now, and an offer's columns, in the order of a model's own features."""
+"""Builds the models' rows: stored features, request context and offer columns, in the order of a model's features."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from supervisor.encoding import (
 
 Value = float | str
 Codes = Mapping[object, float]
-Context = Mapping[str, tuple[int, Codes | None]]  # (column of the row, codes)
-MAX_CANDIDATE_BYTES = 8 * 2**20  # in one message, which may have 16 MiB
+ContextColumns = Mapping[str, tuple[int, Codes | None]]  # by name: (column of the row, codes)
+MAX_CANDIDATE_BYTES = 8 * 2**20  # half of the largest message (16 MiB)
 
 
 @dataclass(frozen=True, slots=True)
 class Passenger:
-    """What one request brings to its rows: one row for each of its offers, or a single one without offers.
+    """The context and offers of one request. It has one row per offer, or one row without offers.
 
-    `offers` are positions in the game's offers table; a range is the whole of it.
+    `offers` are positions in the game's offers table; a range means the whole table.
     """
 
     context: Mapping[str, Value]
@@ -43,12 +43,12 @@ class Passenger:
 
     @property
     def rows(self) -> int:
-        """How many rows the request needs."""
+        """The number of rows of the request."""
         return len(self.offers) or 1
 
 
 class CohortRows:
-    """Builds the row matrices of one cohort, one for each schema that is asked for."""
+    """The rows of one cohort: one matrix for each model schema, built on demand."""
 
     def __init__(
         self, columns: Columns, players: Sequence[PlayerFeatures | None], passengers: Sequence[Passenger]
@@ -59,7 +59,7 @@ class CohortRows:
         self._matrices: dict[RowPlan, RowMatrix] = {}
 
     def matrix(self, plan: RowPlan) -> RowMatrix:
-        """The rows as `plan` lays them out; built once."""
+        """Returns the rows in the layout of `plan`; builds them once."""
         matrix = self._matrices.get(plan)
         if matrix is None:
             matrix = self._matrices[plan] = self._build(plan)
@@ -72,12 +72,12 @@ class CohortRows:
 
     @cached_property
     def bounds(self) -> NDArray[np.intp]:
-        """Where each request's rows begin, and the last's end [requests + 1]."""
+        """The first row of each request, then the number of rows [requests + 1]."""
         return np.cumsum([0, *(passenger.rows for passenger in self._passengers)], dtype=np.intp)
 
     @cached_property
     def picks(self) -> NDArray[np.uint32] | None:
-        """The offer of each row [rows], a position in the offers table; None when all ask for the whole table."""
+        """The position of each row's offer in the offers table [rows]; None if all requests rank the whole table."""
         if all(isinstance(passenger.offers, range) for passenger in self._passengers):
             return None
         offers = chain.from_iterable(passenger.offers for passenger in self._passengers)
@@ -85,43 +85,46 @@ class CohortRows:
 
     @cached_property
     def numbers(self) -> NDArray[np.float64]:
-        """The players' numbers [requests, numbers]."""
+        """The players' numeric features [requests, numbers]."""
         width = len(self._columns.numbers)
         unknown = np.full(width, np.nan, ROW_DTYPE).tobytes()
         packed = b"".join(player.numbers if player else unknown for player in self._players)
         return np.frombuffer(packed, ROW_DTYPE).reshape(len(self._players), width)
 
     def texts(self, column: int, codes: Codes) -> NDArray[np.float64]:
-        """The codes of the players' texts in one column [requests]."""
+        """Returns the codes of one text feature of the players [requests]."""
         return _encode(codes, [player.texts[column] if player else None for player in self._players])
 
     def _build(self, plan: RowPlan) -> RowMatrix:
         if plan.candidates is None or self.bounds[-1] == len(self._passengers):
-            return PlainRows(plan.fill(self))
-        return FactoredRows(plan.share(self), self.bounds, plan.candidates, self.picks, lambda: plan.fill(self))
+            return PlainRows(plan.full_rows(self))
+        return FactoredRows(
+            plan.shared_rows(self), self.bounds, plan.candidates, self.picks, lambda: plan.full_rows(self)
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class RowPlan:
-    """Where each column of a schema comes from. What is known now wins over the offer, the offer over the store.
+    """The source of each column of a model schema. Context overrides offer columns, which override the store.
 
-    `candidates` are None where a request's rows may differ in more than the offers, and where there are none.
+    `candidates` is None, and rows are plain, if the context may change an offer column, if the candidates are too large
+    for a message, and for a game without offers.
     """
 
     width: int
     numbers_to: NDArray[np.intp]
     numbers_from: NDArray[np.intp]
-    coded: tuple[tuple[int, int, Codes], ...]  # (column of the row, of the store's numbers, their codes)
-    texts: tuple[tuple[int, int, Codes], ...]  # (column of the row, of the store's texts, their codes)
+    coded: tuple[tuple[int, int, Codes], ...]  # (column of the row, column of the store's numbers, codes)
+    texts: tuple[tuple[int, int, Codes], ...]  # (column of the row, column of the store's texts, codes)
     offers_to: NDArray[np.uint32]  # ascending
     offers: NDArray[np.float64]  # [offers, columns]
-    context: Context
-    context_over_offers: Context
+    context: ContextColumns
+    context_over_offers: ContextColumns
     candidates: CandidateList | None
 
-    def fill(self, cohort: CohortRows) -> NDArray[np.float64]:
-        """The cohort's rows in this layout [rows, width]; NaN where nothing is known."""
-        shared, bounds = self.share(cohort), cohort.bounds
+    def full_rows(self, cohort: CohortRows) -> NDArray[np.float64]:
+        """Returns the rows of `cohort` in this layout [rows, width]; NaN is a missing value."""
+        shared, bounds = self.shared_rows(cohort), cohort.bounds
         rows = shared if bounds[-1] == len(shared) else np.repeat(shared, np.diff(bounds), axis=0)
         if len(self.offers_to):
             whole = np.arange(len(rows)) % len(self.offers)
@@ -129,8 +132,8 @@ class RowPlan:
         _fill_context(self.context_over_offers, rows, cohort.passengers, bounds)
         return rows
 
-    def share(self, cohort: CohortRows) -> NDArray[np.float64]:
-        """What the rows of each request share [requests, width]; the offers' columns may be anything."""
+    def shared_rows(self, cohort: CohortRows) -> NDArray[np.float64]:
+        """Returns one row per request [requests, width]: the values that its rows share. Ignore its offer columns."""
         requests = len(cohort.passengers)
         rows = np.full((requests, self.width), np.nan, ROW_DTYPE)
         if len(self.numbers_to):
@@ -144,7 +147,7 @@ class RowPlan:
 
 
 def _fill_context(
-    context: Context,
+    context: ContextColumns,
     rows: NDArray[np.float64],
     passengers: Sequence[Passenger],
     bounds: Sequence[int] | NDArray[np.intp],
@@ -160,9 +163,9 @@ def _fill_context(
 
 
 class RowPlanner:
-    """Lays out rows for model schemas; models with the same schema share one plan, and so one matrix.
+    """Makes the row plans of model schemas. Models with the same schema share one plan, and so one matrix.
 
-    Looking a plan up costs as much as hashing its names: keep what you got.
+    A lookup hashes all names of the schema: callers keep the plan.
     """
 
     def __init__(self, sources: Sources) -> None:
@@ -170,7 +173,7 @@ class RowPlanner:
         self._plans: dict[tuple[object, ...], RowPlan] = {}
 
     def plan(self, header: ModelHeader, columns: Columns) -> RowPlan:
-        """The plan for a model; raises Unavailable, naming them, when a source for some feature is missing."""
+        """Returns the plan of a model. Raises Unavailable, naming the features, if features have no source."""
         schema = (columns, header.feature_names, tuple(sorted(header.categories.items())))
         plan = self._plans.get(schema)
         if plan is None:
@@ -179,7 +182,7 @@ class RowPlanner:
 
 
 def lay_out(header: ModelHeader, sources: Sources) -> RowPlan:
-    """Finds a source for every feature of `header`; raises Unavailable, naming them, where there is none."""
+    """Returns the plan of a schema, with a source for every feature. Raises Unavailable, naming those without one."""
     wrong = misfits(header, sources)
     if wrong:
         raise Unavailable("; ".join(problem for problem, _ in wrong))
@@ -221,7 +224,7 @@ def _codes(categories: Sequence[str | int | float | bool]) -> Codes:
 
 
 def _values(offers: OffersTable | None, names: Sequence[str], codes: Mapping[str, Codes]) -> NDArray[np.float64]:
-    """What a model sees of the offers in its features `names` [offers, names]."""
+    """Returns the offer columns `names` as a model sees them [offers, names]."""
     if offers is None:
         return np.empty((0, 0))
     table = np.empty((len(offers.ids), len(names)), ROW_DTYPE)

@@ -1,4 +1,4 @@
-"""Which version a player belongs to: the same at every log-in, on every supervisor."""
+"""Assigns players to versions by traffic share: the same version at every log-in and on every supervisor."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from hashlib import blake2b
 
 
 def assign(game: str, player_id: str, shares: Mapping[str, float]) -> str:
-    """The version of `shares` (percent by version, adding up to 100) that the player belongs to.
+    """Returns the version of a player; `shares` is the percentage of players by version, with a sum of 100.
 
-    The player's place in [0, 100) is the first 8 bytes of BLAKE2b-64 of `game/player_id`. Versions share it out in the
-    order of their names, whatever their order in the file, which Helm does not keep: so a share that grows keeps the
-    players it had.
+    The first 8 bytes of BLAKE2b-64 of `game/player_id` give the player's position in [0, 100). The versions divide this
+    range in the order of their names. The order in the catalog does not count, since Helm does not preserve it. A
+    version whose share grows keeps its players.
     """
     if len(shares) == 1:
         return next(iter(shares))
     digest = blake2b(f"{game}/{player_id}".encode(), digest_size=8).digest()
-    place = int.from_bytes(digest) / 2**64 * 100
+    position = int.from_bytes(digest) / 2**64 * 100
     edge = 0.0
     for version in sorted(shares):
         edge += shares[version]
-        if place < edge:
+        if position < edge:
             return version
-    return max(shares, key=lambda version: shares[version])  # rounding at the very top
+    return max(shares, key=lambda version: shares[version])  # rounding: the sum of the shares is just below 100

@@ -1,4 +1,4 @@
-"""What every test shares: how far a property is tried, and the real servers."""
+"""Shared by all tests: hypothesis settings and the fixtures of the real servers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.emulators.s3 import s3_store
 
 __all__ = ["dynamodb_server", "moto_server", "s3_store"]
 
-# No deadline an example: the machine may be busy. No database: a run leaves nothing behind.
-# The same examples at every run of CI: what a new one finds is for whoever runs the tests at their desk.
+# No deadline per example, because the machine may be busy. No database, so that a run leaves no files behind.
+# CI uses the same examples in every run; local runs try new ones.
 settings.register_profile("mesh", deadline=None, max_examples=25, database=None, derandomize="CI" in os.environ)
 settings.load_profile("mesh")

@@ -1,4 +1,4 @@
-"""`python -m tests.plain_english [PATH ...]`: finds wording that readers had to read twice (CONTRIBUTING.md, "English")."""
+"""`python -m tests.plain_english [PATH ...]`: finds wordings that readers had to read twice (see CONTRIBUTING.md)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is made to watch a game in a cluster: the dashboards."""
+"""Grafana dashboards for games in a cluster."""

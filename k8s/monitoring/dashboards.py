@@ -1,4 +1,4 @@
-"""`python -m k8s.monitoring.dashboards [--check]`: writes Grafana's dashboards, or says which of them are stale."""
+"""`python -m k8s.monitoring.dashboards [--check]`: writes Grafana's dashboards, or reports stale ones."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ DASHBOARDS = {"game": GAME, "models": MODELS, "supervisor": SUPERVISOR}
 
 
 def files() -> dict[Path, str]:
-    """What this writes, and where."""
+    """The text of each file to write, by path."""
     return {FOLDER / f"{name}.json": dashboard.json() for name, dashboard in DASHBOARDS.items()}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Writes the files; with --check, says which of them are not what they should be."""
+    """Writes the files; with --check, prints the stale files and returns 1 if there are any."""
     if "--check" not in arguments:
         FOLDER.mkdir(exist_ok=True)
         for path, text in files().items():
@@ -29,9 +29,9 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     stale = [path.name for path, text in files().items() if not path.exists() or path.read_text("utf-8") != text]
     if stale:
-        print(f"stale in {FOLDER}: {', '.join(stale)}; run `make dashboards` and commit", file=sys.stderr)
+        print(f"stale files in {FOLDER}: {', '.join(stale)}; run `make dashboards` and commit them", file=sys.stderr)
         return 1
-    print(f"the {len(DASHBOARDS)} dashboards are fresh")
+    print(f"the {len(DASHBOARDS)} dashboards are up to date")
     return 0
 
 

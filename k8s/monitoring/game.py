@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from k8s.monitoring.grafana import Dashboard, Panel, Query, Variable
-from k8s.monitoring.queries import CHOOSE_GAME, MISSES, OF_GAME, OF_VERSION, VALUES_OF_GAME, mean, per_second, quantile
+from k8s.monitoring.queries import (
+    GAME_VARIABLES,
+    MISSES,
+    OF_GAME,
+    OF_VERSION,
+    VALUES_OF_GAME,
+    mean,
+    per_second,
+    quantile,
+)
 
 _FALLBACKS = f'{OF_VERSION},source="FALLBACK",reason!="unknown-player"'
 
@@ -11,7 +20,7 @@ GAME = Dashboard(
     "ensemble-mesh-game",
     "Ensemble mesh: game",
     (
-        *CHOOSE_GAME,
+        *GAME_VARIABLES,
         Variable("version", f"{VALUES_OF_GAME}version)", is_multiple=True),
         Variable("budget_ms", text="300"),
     ),
@@ -21,7 +30,7 @@ GAME = Dashboard(
                 "Answers by source",
                 "reqps",
                 (Query(per_second("mesh_requests_total", OF_VERSION, "source"), "{{source}}"),),
-                "Whole ensembles, parts of one that met the quorum, and fallbacks.",
+                "ENSEMBLE: all models voted. PARTIAL: the quorum was met. FALLBACK: the fallback offer.",
                 is_stacked=True,
             ),
             Panel(
@@ -34,7 +43,7 @@ GAME = Dashboard(
                     ),
                     Query("vector($budget_ms / 1000)", "budget"),
                 ),
-                "From admission to answer. Set the variable budget_ms to the catalog's.",
+                "From admission to answer. Set the variable budget_ms to the value in the catalog.",
             ),
             Panel(
                 "Answers from the models",
@@ -46,7 +55,7 @@ GAME = Dashboard(
                         "from the models",
                     ),
                 ),
-                "In the time shown; the objective is 99.5 %. Fallbacks for unknown players count as well served.",
+                "In the selected time range; the objective is 99.5 %. Fallbacks for unknown players count as good.",
                 kind="stat",
             ),
             Panel(
@@ -70,29 +79,29 @@ GAME = Dashboard(
                         "{{version}}",
                     ),
                 ),
-                "The share of a version's answers; MeshFallbackRate rings at 5 %.",
+                "Share of a version's answers; MeshFallbackRate fires at 5 %.",
             ),
             Panel(
-                "Where the time goes",
+                "Mean time per stage",
                 "s",
                 (Query(mean("mesh_stage_seconds", OF_VERSION, "stage"), "{{stage}}"),),
-                "The mean of each stage.",
+                "A request's mean time in each stage.",
                 is_stacked=True,
             ),
         ),
         "Models": (
             Panel(
-                "Answers that a model is missing from",
+                "Missing votes by model",
                 "percentunit",
                 (Query(MISSES, "{{version}} {{model}}"),),
-                "MeshModelMissing rings at 10 %.",
+                "Share of the version's answers without the model's vote; MeshModelMissing fires at 10 %.",
                 width=12,
             ),
             Panel(
-                "Missing now",
+                "Models with missing votes now",
                 "percentunit",
                 (Query(f"topk(15, {MISSES} > 0)", "{{version}} {{model}}"),),
-                "Empty when every model votes.",
+                "Empty if every model votes.",
                 kind="bargauge",
                 width=12,
             ),
@@ -106,7 +115,7 @@ GAME = Dashboard(
                         "{{version}} {{model}}",
                     ),
                 ),
-                "Replicas of each model, as a supervisor sees them on average.",
+                "Replicas of each model that a supervisor can use, averaged over the supervisors.",
                 width=12,
             ),
             Panel(
@@ -118,7 +127,7 @@ GAME = Dashboard(
                         "{{version}} {{model}}",
                     ),
                 ),
-                "Empty when every model has a replica that a supervisor reaches.",
+                "Empty if a supervisor can reach a replica of every model.",
                 kind="table",
                 width=12,
             ),

@@ -1,4 +1,4 @@
-"""Grafana's dashboard JSON, as far as we use it: panels in rows, laid out from left to right."""
+"""The part of Grafana's dashboard JSON that we use: panels in rows, laid out from left to right."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A PromQL expression, and what its lines are called."""
+    """A PromQL expression and the legend of its lines."""
 
     expr: str
     legend: str
@@ -23,12 +23,12 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One picture. `kind` is Grafana's type of panel; everything but a `timeseries` shows the latest values."""
+    """One panel. `kind` is Grafana's panel type; every type except `timeseries` shows the latest values."""
 
     title: str
     unit: str
     queries: Sequence[Query]
-    says: str = ""
+    description: str = ""
     kind: str = "timeseries"
     is_stacked: bool = False
     width: int = 8
@@ -36,7 +36,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """What the reader chooses: a label's values, by `query`; or, where that is empty, a text to fill in."""
+    """A variable that the reader sets: a label's values by `query`, or a free text if `query` is empty."""
 
     name: str
     query: str = ""
@@ -47,7 +47,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """A page: its variables, and rows of panels by their titles."""
+    """A dashboard: its variables, and rows of panels by their titles."""
 
     uid: str
     title: str
@@ -55,7 +55,7 @@ class Dashboard:
     rows: dict[str, Sequence[Panel]]
 
     def json(self) -> str:
-        """The file that Grafana reads."""
+        """The text of the file that Grafana reads."""
         return json.dumps(_dashboard(self), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -71,12 +71,12 @@ def _dashboard(dashboard: Dashboard) -> dict[str, Any]:
         "time": {"from": "now-3h", "to": "now"},
         "timezone": "browser",
         "links": [{"type": "dashboards", "title": "ensemble-mesh", "tags": ["ensemble-mesh"], "includeVars": True}],
-        "templating": {"list": [_choice_of_prometheus(), *map(_variable, dashboard.variables)]},
+        "templating": {"list": [_datasource_variable(), *map(_variable, dashboard.variables)]},
         "panels": [{"id": place, **panel} for place, panel in enumerate(_panels(dashboard), start=1)],
     }
 
 
-def _choice_of_prometheus() -> dict[str, Any]:
+def _datasource_variable() -> dict[str, Any]:
     return {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus"}
 
 
@@ -122,7 +122,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
     return {
         "type": panel.kind,
         "title": panel.title,
-        "description": panel.says,
+        "description": panel.description,
         "datasource": _DATASOURCE,
         "targets": [_target(query, place, panel) for place, query in enumerate(panel.queries)],
         "fieldConfig": {

@@ -1,10 +1,10 @@
-"""Each model of a version, with its HPA: replicas, CPU against the target, rows, batches."""
+"""Dashboard of a version's models with their HPAs: replicas, CPU against the target, rows, batches."""
 
 from __future__ import annotations
 
 from k8s.monitoring.grafana import Dashboard, Panel, Query, Variable
 from k8s.monitoring.queries import (
-    CHOOSE_GAME,
+    GAME_VARIABLES,
     MISSES,
     MODEL_NAME,
     OF_MODEL,
@@ -13,35 +13,40 @@ from k8s.monitoring.queries import (
     VALUES_OF_GAME,
     WORKER_PODS,
     cpu_and_target,
+    failing_conditions,
+    mean_and_p95,
+    median_and_p99,
     per_second,
     replicas,
-    sizes,
-    spread,
-    trouble,
 )
 
 MODELS = Dashboard(
     "ensemble-mesh-models",
     "Ensemble mesh: models and their HPAs",
     (
-        *CHOOSE_GAME,
+        *GAME_VARIABLES,
         Variable("version", f"{VALUES_OF_GAME}version)"),
         Variable("model", 'label_values(mesh_lanes{game="$game",version="$version"}, model)', is_multiple=True),
     ),
     {
         "HPA": (
-            Panel("Replicas", "short", replicas(MODEL_NAME), "What the HPA may have, has and wants."),
+            Panel(
+                "Replicas",
+                "short",
+                replicas(MODEL_NAME),
+                "The HPA's min and max, and its current and desired replicas.",
+            ),
             Panel(
                 "CPU of the request",
                 "percentunit",
                 cpu_and_target(WORKER_PODS, f"{MODEL_NAME}"),
-                "What the HPA compares with its target, unless the model scales on rows in flight.",
+                "The value that the HPA compares with its target, unless the model scales on rows in flight.",
             ),
             Panel(
-                "What hinders the HPA",
+                "Failing HPA conditions",
                 "short",
-                (trouble(MODEL_NAME),),
-                "ScalingActive = false: it cannot see its metric. ScalingLimited = true: it wants to leave min..max.",
+                (failing_conditions(MODEL_NAME),),
+                "ScalingActive = false: it cannot read its metric. ScalingLimited = true: it would leave min..max.",
                 kind="table",
             ),
         ),
@@ -50,31 +55,31 @@ MODELS = Dashboard(
                 "Rows waiting",
                 "short",
                 (Query(f"sum by (model) (mesh_rows_waiting{{{OF_MODEL}}})", "{{model}}"),),
-                "Rows that no replica has room for yet: what does not go back to 0 grows into misses.",
+                "Rows that wait because no replica has room. If the value does not return to 0, votes will be missing.",
             ),
             Panel(
                 "Rows outstanding",
                 "short",
                 (Query(f"sum by (model) (mesh_rows_outstanding{{{OF_MODEL}}})", "{{model}}"),),
-                "Rows that replicas work on.",
+                "Rows that replicas are scoring.",
             ),
             Panel(
-                "Misses",
+                "Missing votes",
                 "percentunit",
                 (Query(MISSES.replace(OF_VERSION, OF_MODEL, 1), "{{model}}"),),
-                "The share of the version's answers without this model's vote.",
+                "Share of the version's answers without this model's vote.",
             ),
             Panel(
                 "Lanes",
                 "short",
                 (Query(f"sum by (model, state) (mesh_lanes{{{OF_MODEL}}})", "{{model}} {{state}}"),),
-                "Of all supervisors together.",
+                "Sum over all supervisors.",
             ),
             Panel(
                 "Requests in the workers",
                 "short",
                 (Query(f"sum by (model) (mesh_worker_in_flight{{{OF_MODEL}}})", "{{model}}"),),
-                "Admitted and not yet answered.",
+                "Admitted but not yet answered.",
             ),
             Panel(
                 "Refused and expired",
@@ -86,9 +91,9 @@ MODELS = Dashboard(
             ),
         ),
         "Workers": (
-            Panel("Time of a batch", "s", spread("mesh_worker_predict_seconds", OF_MODEL, "model")),
-            Panel("Wait in the queue", "s", spread("mesh_worker_queue_seconds", OF_MODEL, "model")),
-            Panel("Rows of a batch", "short", sizes("mesh_worker_batch_rows", OF_MODEL, "model")),
+            Panel("Time of a batch", "s", median_and_p99("mesh_worker_predict_seconds", OF_MODEL, "model")),
+            Panel("Wait in the queue", "s", median_and_p99("mesh_worker_queue_seconds", OF_MODEL, "model")),
+            Panel("Rows of a batch", "short", mean_and_p95("mesh_worker_batch_rows", OF_MODEL, "model")),
             Panel(
                 "Busy predict threads",
                 "percentunit",
@@ -101,10 +106,10 @@ MODELS = Dashboard(
                         "{{model}} busiest",
                     ),
                 ),
-                "At 1 a replica can do no more, whatever its CPU request says.",
+                "At 1 a replica cannot do more, whatever its CPU request is.",
             ),
             Panel(
-                "What is served",
+                "Served models",
                 "short",
                 (
                     Query(
@@ -113,7 +118,7 @@ MODELS = Dashboard(
                         "",
                     ),
                 ),
-                "Two lines for one model: a rollout is under way, or its replicas differ in file or engine.",
+                "Two lines for one model: a rollout is under way, or its replicas have different files or engines.",
                 kind="table",
                 width=16,
             ),

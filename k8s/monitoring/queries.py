@@ -1,4 +1,4 @@
-"""The PromQL that several dashboards use, and the variables that it is chosen by."""
+"""PromQL expressions that several dashboards share, and the variables that select their series."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ RATE = "$__rate_interval"
 _POD = "-[a-z0-9]+-[a-z0-9]+"
 _DEPLOYMENT_OF_POD = f'"deployment", "$1", "pod", "(.+){_POD}"'
 
-# What is chosen, innermost first. Outside of a cluster nothing has a namespace, and the empty one is chosen.
+# Selectors by the dashboards' variables. Outside a cluster the namespace is empty.
 OF_GAME = 'namespace=~"$namespace",game="$game"'
 OF_VERSION = f'{OF_GAME},version=~"$version"'
 OF_MODEL = f'{OF_VERSION},model=~"$model"'
@@ -18,7 +18,7 @@ SUPERVISOR_NAME = "$game-supervisor"
 WORKER_PODS = f'namespace=~"$namespace",container="worker",pod=~"{MODEL_NAME}{_POD}"'
 SUPERVISOR_PODS = 'namespace=~"$namespace",container="supervisor",pod=~"$pod"'
 
-CHOOSE_GAME = (
+GAME_VARIABLES = (
     Variable("game", "label_values(mesh_lanes, game)"),
     Variable("namespace", 'label_values(mesh_lanes{game="$game"}, namespace)', is_multiple=True, all_value=".*"),
 )
@@ -26,28 +26,28 @@ VALUES_OF_GAME = 'label_values(mesh_lanes{game="$game",namespace=~"$namespace"},
 
 
 def per_second(metric: str, labels: str, by: str) -> str:
-    """A counter's rate, summed by `by`."""
+    """The rate of a counter, summed by `by`."""
     return f"sum by ({by}) (rate({metric}{{{labels}}}[{RATE}]))"
 
 
 def mean(histogram: str, labels: str, by: str) -> str:
-    """The mean of a histogram."""
+    """The mean of a histogram by `by`."""
     return f"{per_second(histogram + '_sum', labels, by)} / {per_second(histogram + '_count', labels, by)}"
 
 
 def quantile(share: float, histogram: str, labels: str, by: str) -> str:
-    """The value that `share` of a histogram stay below; without `by`, of all of it."""
+    """The quantile `share` (0 to 1) of a histogram by `by`; if `by` is empty, of all its series together."""
     grouped = f"{by}, le" if by else "le"
     return f"histogram_quantile({share}, {per_second(histogram + '_bucket', labels, grouped)})"
 
 
-def spread(histogram: str, labels: str, by: str) -> tuple[Query, ...]:
+def median_and_p99(histogram: str, labels: str, by: str) -> tuple[Query, ...]:
     """Median and 99th percentile of a histogram."""
     line = f"{{{{{by}}}}} " if by else ""
     return tuple(Query(quantile(share, histogram, labels, by), f"{line}p{share * 100:g}") for share in (0.5, 0.99))
 
 
-def sizes(histogram: str, labels: str, by: str) -> tuple[Query, ...]:
+def mean_and_p95(histogram: str, labels: str, by: str) -> tuple[Query, ...]:
     """Mean and 95th percentile of a histogram."""
     line = f"{{{{{by}}}}}"
     return (
@@ -57,7 +57,7 @@ def sizes(histogram: str, labels: str, by: str) -> tuple[Query, ...]:
 
 
 def replicas(scaler: str) -> tuple[Query, ...]:
-    """What an HPA may have, has and wants. KEDA puts its own word before the name."""
+    """Min, current, desired and max replicas of an HPA. KEDA adds the prefix `keda-hpa-` to its name."""
     labels = f'namespace=~"$namespace",horizontalpodautoscaler=~"(keda-hpa-)?{scaler}"'
     figures = {
         "min": "spec_min_replicas",
@@ -75,9 +75,9 @@ def replicas(scaler: str) -> tuple[Query, ...]:
 
 
 def cpu_and_target(pods: str, scaler: str) -> tuple[Query, ...]:
-    """CPU as a share of the request, as an HPA counts it; newer kube-state-metrics tell a container's target apart."""
+    """CPU as a share of the request, and the HPA's target; newer kube-state-metrics list a container's target apart."""
     used = f"rate(container_cpu_usage_seconds_total{{{pods}}}[{RATE}])"
-    asked = f'kube_pod_container_resource_requests{{{pods},resource="cpu"}}'
+    requested = f'kube_pod_container_resource_requests{{{pods},resource="cpu"}}'
     per_deployment = "sum by (deployment) (label_replace({}, " + _DEPLOYMENT_OF_POD + "))"
     target = (
         f'namespace=~"$namespace",horizontalpodautoscaler=~"{scaler}",'
@@ -88,13 +88,13 @@ def cpu_and_target(pods: str, scaler: str) -> tuple[Query, ...]:
         for metric in ("container_metric", "metric")
     )
     return (
-        Query(f"{per_deployment.format(used)} / {per_deployment.format(asked)}", "{{deployment}}"),
+        Query(f"{per_deployment.format(used)} / {per_deployment.format(requested)}", "{{deployment}}"),
         Query(f"({targets}) / 100", "{{horizontalpodautoscaler}} target"),
     )
 
 
-def trouble(scaler: str) -> Query:
-    """The conditions of an HPA that are not as one wishes them."""
+def failing_conditions(scaler: str) -> Query:
+    """The conditions of an HPA that indicate a problem: not active, not able to scale, or limited by min or max."""
     labels = f'namespace=~"$namespace",horizontalpodautoscaler=~"(keda-hpa-)?{scaler}"'
     condition = "kube_horizontalpodautoscaler_status_condition"
     return Query(

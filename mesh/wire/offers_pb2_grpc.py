@@ -55,25 +55,25 @@ class OffersServicer:
     """Missing associated documentation comment in .proto file."""
 
     def GetOffer(self, request, context):
-        """The best offers for a player, ranked, before the caller's deadline.
+        """Returns the best offers for a player, ranked, before the caller's deadline.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamOffers(self, request_iterator, context):
-        """The same for busy game servers: many requests on one stream, each answered as soon as it is
-        ready and matched by `request_id`, not by order. A wrong request is answered with `error` set
-        and costs its neighbours on the stream nothing. The supervisor may end the stream with OK, as it
-        does when it is stopped, or to have callers spread over all supervisors: what it has read is
-        answered before; open the stream anew and send again what has no answer.
+        """GetOffer for busy game servers: many requests on one stream. Responses arrive in any order, each
+        as soon as it is ready; match them by `request_id`. The response to a wrong request has `error`
+        set; the other requests on the stream are not affected. The supervisor may end the stream with
+        status OK: when it stops, or to spread callers over all supervisors. It first answers the requests
+        that it has read. Open the stream again and repeat the requests without a response.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Score(self, request, context):
-        """The ensemble's combined score for a player, without ranking offers.
+        """Returns the ensemble's combined score for a player, without ranking offers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

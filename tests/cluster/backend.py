@@ -1,7 +1,7 @@
-"""A game's backend: asks for offers at a steady rate, of all supervisors in turn, and counts what comes back.
+"""A game backend that asks all supervisors in turn for offers, at a steady rate, and counts the results.
 
-It finds them as docs/operating.md says, by gRPC's own resolver and `round_robin`; the name server is the tests' own. A
-request whose connection breaks (UNAVAILABLE) is sent once more, and how often that was is counted.
+It finds the supervisors as docs/operating.md describes: by gRPC's own resolver and `round_robin`. The name server is
+part of the tests. A request whose connection breaks (UNAVAILABLE) is repeated once, and the repetitions are counted.
 """
 
 from __future__ import annotations
@@ -35,34 +35,34 @@ CONTEXT = {
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the requests so far: answers by source, failures by gRPC code, and what was sent once more."""
+    """The results so far: answers by source, failures by gRPC code, repeated requests."""
 
     sent: int = 0
     sources: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
-    again: int = 0
+    repeated: int = 0
     slowest_s: float = 0.0
 
     @property
-    def over(self) -> int:
-        """Requests that were answered, or failed."""
+    def completed(self) -> int:
+        """Number of answered and failed requests."""
         return self.sources.total() + self.failures.total()
 
     @property
-    def less(self) -> int:
-        """Those of them whose answer was not the whole ensemble's."""
-        return self.over - self.sources["ENSEMBLE"]
+    def degraded(self) -> int:
+        """Number of completed requests without the whole ensemble's answer."""
+        return self.completed - self.sources["ENSEMBLE"]
 
     def __str__(self) -> str:
         parts = (
-            f"sent {self.sent}, answers {dict(self.sources)}, failures {dict(self.failures)}, sent again {self.again}"
+            f"sent {self.sent}, answers {dict(self.sources)}, failures {dict(self.failures)}, repeated {self.repeated}"
         )
         return f"{parts}, slowest {self.slowest_s * 1000:.0f} ms, reasons {dict(self.reasons)}"
 
 
 class Backend:
-    """One channel to all supervisors, and what became of what was sent by it."""
+    """One channel to all supervisors, and the results of its requests."""
 
     def __init__(self, channel: grpc.aio.Channel, rate_rps: float) -> None:
         self.tally = Tally()
@@ -72,22 +72,22 @@ class Backend:
 
     async def answers(self, count: int, within_s: float) -> None:
         """Waits for `count` more answers or failures."""
-        enough = self.tally.over + count
+        enough = self.tally.completed + count
         async with asyncio.timeout(within_s):
-            while self.tally.over < enough:  # noqa: ASYNC110 (a count has no event)
+            while self.tally.completed < enough:  # noqa: ASYNC110 (a count has no event)
                 await asyncio.sleep(self._every_s)
 
     async def whole(self, count: int, within_s: float) -> None:
-        """Waits until `count` answers, one after the other, are of the whole ensemble."""
+        """Waits until `count` consecutive answers are the whole ensemble's."""
         async with asyncio.timeout(within_s):
             while True:
-                before = self.tally.less
+                before = self.tally.degraded
                 await self.answers(count, within_s)
-                if self.tally.less == before:
+                if self.tally.degraded == before:
                     return
 
     async def send(self) -> None:
-        """Sends when each request is due, whatever became of those before; until it is cancelled."""
+        """Sends each request when it is due, whatever the results of earlier ones, until it is cancelled."""
         async with asyncio.timeout(FIRST_S):
             await self._channel.channel_ready()
         started_s = time.monotonic()
@@ -121,7 +121,7 @@ class Backend:
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
                 raise
-            self.tally.again += 1
+            self.tally.repeated += 1
             self.tally.reasons[str(error.details())] += 1
             return await self._call(player)
 
@@ -133,7 +133,7 @@ class Backend:
 
 @asynccontextmanager
 async def calling(namespace: Namespace, rate_rps: float) -> AsyncIterator[Backend]:
-    """A backend at work; at the end the last answers are waited for."""
+    """A backend that sends requests during the block; the end of the block waits for the last answers."""
     async with (
         named(namespace) as name_server,
         grpc.aio.insecure_channel(
@@ -148,7 +148,7 @@ async def calling(namespace: Namespace, rate_rps: float) -> AsyncIterator[Backen
 
 @asynccontextmanager
 async def named(namespace: Namespace) -> AsyncIterator[str]:
-    """A name server that knows the supervisors' pods by their EndpointSlices, as CoreDNS does."""
+    """The address of a name server that resolves the supervisors by their EndpointSlices, as CoreDNS does."""
     slices: dict[str, Values] = {}
     known = asyncio.Event()
 
@@ -170,7 +170,7 @@ async def named(namespace: Namespace) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def running(task: asyncio.Task[None]) -> AsyncIterator[None]:
-    """Ends a task that ends by nothing else; one that has failed fails the block's end."""
+    """Cancels `task` at the end of the block; fails if the task has already ended."""
     try:
         yield
     finally:
@@ -180,12 +180,12 @@ async def running(task: asyncio.Task[None]) -> AsyncIterator[None]:
 
 
 async def watch(namespace: Namespace, selector: str) -> AsyncGenerator[Values, None]:
-    """The events of EndpointSlices by kubectl's own watch, from what there is on."""
+    """The events of EndpointSlices from kubectl's watch, beginning with the existing objects."""
     chosen = ["--namespace", namespace.name, "get", "endpointslices", "--selector", selector]
-    told = [*chosen, "--watch", "--output-watch-events", "-o", "json"]
+    arguments = [*chosen, "--watch", "--output-watch-events", "-o", "json"]
     cluster = namespace.cluster
     process = await asyncio.create_subprocess_exec(
-        cluster.program, *told, env=cluster.environment, stdout=asyncio.subprocess.PIPE, limit=MAX_EVENT_BYTES
+        cluster.program, *arguments, env=cluster.environment, stdout=asyncio.subprocess.PIPE, limit=MAX_EVENT_BYTES
     )
     assert process.stdout is not None
     try:

@@ -1,8 +1,8 @@
-"""The cluster that MESH_TEST_KUBECONFIG names, and namespaces of it; without one the tests are skipped.
+"""The cluster of MESH_TEST_KUBECONFIG and its namespaces; if the variable is not set, the tests are skipped.
 
-MESH_TEST_CLUSTER_RUNS_PODS=1 says that its pods really run the project's images, and that the tests can reach their
-addresses. MESH_TEST_API_RESTART and MESH_TEST_KILL are commands: one ends the API server and starts it again, the other
-kills (SIGKILL) the process of the pod whose namespace and name are its last two arguments.
+MESH_TEST_CLUSTER_RUNS_PODS=1 means that the cluster's pods really run the project's images, and that the tests can
+reach their addresses. MESH_TEST_API_RESTART and MESH_TEST_KILL are commands: the first one restarts the API server, the
+second one kills (SIGKILL) the process of the pod whose namespace and name are its last two arguments.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def cluster() -> Cluster:
     kubeconfig = os.environ.get("MESH_TEST_KUBECONFIG")
     if not kubeconfig:
-        pytest.skip("MESH_TEST_KUBECONFIG names no cluster (see CONTRIBUTING.md)")
+        pytest.skip("MESH_TEST_KUBECONFIG is not set (see CONTRIBUTING.md)")
     program = shutil.which(os.environ.get("KUBECTL", "kubectl"))
     if program is None:
-        pytest.skip("kubectl is not installed, and $KUBECTL names none")
+        pytest.skip("kubectl is not installed; install it, or set $KUBECTL to its path")
     return Cluster(program, Path(kubeconfig).absolute())
 
 
 @pytest.fixture(scope="session")
-def helm(cluster: Cluster) -> str:  # noqa: ARG001 (without a cluster it is that which is told)
+def helm(cluster: Cluster) -> str:  # noqa: ARG001 (without a cluster, that is the skip reason)
     program = render.helm()
     if program is None:
-        pytest.skip("helm is not installed: `make k8s-tools` installs it where Go is")
+        pytest.skip("helm is not installed; install Go and run `make k8s-tools`")
     return program
 
 
 @pytest.fixture(scope="session")
 def running_pods(cluster: Cluster) -> Cluster:
-    """A cluster whose pods run."""
+    """The cluster; skips the test if its pods do not run."""
     if os.environ.get("MESH_TEST_CLUSTER_RUNS_PODS") != "1":
-        pytest.skip("MESH_TEST_CLUSTER_RUNS_PODS=1 is not set: the cluster's pods may be played")
+        pytest.skip("MESH_TEST_CLUSTER_RUNS_PODS=1 is not set: the cluster's pods may not really run")
     return cluster
 
 
@@ -77,7 +77,7 @@ def game(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> SmallGam
 
 @contextmanager
 def temporary(cluster: Cluster) -> Iterator[Namespace]:
-    """A namespace under Pod Security "restricted", for as long as the block lasts."""
+    """A new namespace under Pod Security "restricted"; deleted at the end of the block."""
     made = Namespace(cluster, f"mesh-test-{secrets.token_hex(3)}")
     cluster.run("create", "namespace", made.name)
     try:
@@ -88,8 +88,8 @@ def temporary(cluster: Cluster) -> Iterator[Namespace]:
 
 
 def command(variable: str, what: str) -> list[str]:
-    """The command in an environment variable; skips the test where there is none."""
-    told = os.environ.get(variable)
-    if not told:
+    """The command in an environment variable; skips the test with the reason `what` if it is not set."""
+    text = os.environ.get(variable)
+    if not text:
         pytest.skip(f"{variable} is not set: {what}")
-    return shlex.split(told)
+    return shlex.split(text)

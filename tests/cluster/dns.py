@@ -1,4 +1,4 @@
-"""A name server for one headless service, as a cluster's is: its name has the addresses of its ready pods."""
+"""A name server for one headless Service, as in a cluster: it returns the addresses of the ready pods."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import struct
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-TTL_S = 5  # what a cluster's CoreDNS says
+TTL_S = 5  # as a cluster's CoreDNS
 _ADDRESS, _INTERNET = 1, 1
 _ANSWERED = 0x8180  # a response, recursion desired and available, no error
 
 
 class _Names(asyncio.DatagramProtocol):
-    """Answers whatever is asked with the addresses as they are now: by name servers' own rules, all have one name."""
+    """Answers every query with the current addresses, whatever name it asks for."""
 
     def __init__(self, addresses: Callable[[], Sequence[str]]) -> None:
         self._addresses = addresses
         self._transport: asyncio.DatagramTransport | None = None
 
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]  # it is one
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]  # always a DatagramTransport
         self._transport = transport
 
     def datagram_received(self, data: bytes, caller: tuple[str, int]) -> None:
@@ -29,11 +29,11 @@ class _Names(asyncio.DatagramProtocol):
 
 
 def answer(query: bytes, hosts: Sequence[str]) -> bytes:
-    """The response to a query (RFC 1035, section 4.1): `hosts` if it asks for addresses, else that there is nothing."""
+    """The response to a query (RFC 1035, section 4.1): `hosts` for an address query, otherwise no records."""
     (identity,) = struct.unpack_from("!H", query)
     end = query.index(b"\0", 12) + 5  # the name ends with an empty label; type and class follow
-    (asked,) = struct.unpack_from("!H", query, end - 4)
-    found = hosts if asked == _ADDRESS else ()
+    (record_type,) = struct.unpack_from("!H", query, end - 4)
+    found = hosts if record_type == _ADDRESS else ()
     header = struct.pack("!6H", identity, _ANSWERED, 1, len(found), 0, 0)
     records = [struct.pack("!HHHIH", 0xC00C, _ADDRESS, _INTERNET, TTL_S, 4) + socket.inet_aton(host) for host in found]
     return header + query[12:end] + b"".join(records)
@@ -41,7 +41,7 @@ def answer(query: bytes, hosts: Sequence[str]) -> bytes:
 
 @asynccontextmanager
 async def serving(addresses: Callable[[], Sequence[str]]) -> AsyncIterator[str]:
-    """The name server's address, for as long as the block lasts; `addresses` is asked for each answer."""
+    """Runs the name server during the block; yields its address. Each response calls `addresses`."""
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(lambda: _Names(addresses), ("127.0.0.1", 0))
     try:

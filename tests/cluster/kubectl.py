@@ -1,4 +1,4 @@
-"""A cluster, and a namespace of it, by what kubectl says of them."""
+"""Access to a cluster and to one namespace, by kubectl."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 Values = dict[str, Any]
 CALL_S = 60.0
-# Enforced, and told of where a Deployment is applied: what is forbidden would else show at its ReplicaSets only.
+# With `warn`, the apply of a Deployment reports forbidden pods; with `enforce` alone, only its ReplicaSet does.
 RESTRICTED = ("pod-security.kubernetes.io/enforce=restricted", "pod-security.kubernetes.io/warn=restricted")
 
 
@@ -25,41 +25,41 @@ class Cluster:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For programs that are to talk to it."""
+        """The environment for programs that access the cluster."""
         return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
 
     def call(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
-        """What becomes of a kubectl command, whatever that is."""
+        """Runs a kubectl command; returns the result, also of a failed command."""
         command = [self.program, *arguments]
         return subprocess.run(
             command, env=self.environment, input=given, capture_output=True, text=True, timeout=CALL_S, check=False
         )
 
     def run(self, *arguments: str, given: str | None = None) -> str:
-        """What a kubectl command that succeeds prints."""
+        """Runs a kubectl command that must succeed; returns its output."""
         done = self.call(*arguments, given=given)
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return done.stdout
 
     def settings(self) -> Values:
-        """The part of the kubeconfig that is used, certificates included."""
-        told: Values = json.loads(self.run("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
-        return told
+        """The used part of the kubeconfig, with the certificates."""
+        settings: Values = json.loads(self.run("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
+        return settings
 
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """A namespace for one test, or for those of one file."""
+    """A namespace for one test, or for all tests of a file."""
 
     cluster: Cluster
     name: str
 
     def call(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
-        """What becomes of a kubectl command in the namespace."""
+        """Runs a kubectl command in the namespace; returns the result, also of a failed command."""
         return self.cluster.call("--namespace", self.name, *arguments, given=given)
 
     def run(self, *arguments: str, given: str | None = None) -> str:
-        """What a kubectl command that succeeds in the namespace prints."""
+        """Runs a kubectl command in the namespace that must succeed; returns its output."""
         return self.cluster.run("--namespace", self.name, *arguments, given=given)
 
     def all(self, kind: str, selector: str = "") -> list[Values]:
@@ -74,16 +74,16 @@ class Namespace:
         return found
 
     def replicas(self) -> dict[str, int]:
-        """How many replicas each Deployment is to have."""
+        """The replicas that each Deployment should have, by its name."""
         return {one["metadata"]["name"]: one["spec"]["replicas"] for one in self.all("deployments")}
 
     def ready(self, service: str) -> frozenset[str]:
-        """The addresses behind a service that take requests."""
+        """The ready addresses (`host:port`) of a Service."""
         return frozenset(ready_addresses(self.all("endpointslices", f"kubernetes.io/service-name={service}")))
 
 
 def ready_addresses(slices: Sequence[Values]) -> list[str]:
-    """The addresses (`host:port`) of slices that are ready and will stay."""
+    """The addresses (`host:port`) in `slices` that are ready and not terminating."""
     return [
         f"{address}:{port['port']}"
         for one in slices

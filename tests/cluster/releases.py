@@ -1,4 +1,4 @@
-"""Games in a cluster, installed as operators do: by Helm, the catalog being the values."""
+"""Installs games in a cluster as operators do: by Helm, with the catalog as the values file."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ CREATED_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A game's release; `helm` is the program."""
+    """The Helm release of a game; `helm` is the program's path."""
 
     helm: str
     namespace: Namespace
     game: str
 
     def install(self, catalog: Path, *more: str) -> str:
-        """Installs it; what Helm remarked on the way."""
+        """Installs the release; returns Helm's warnings."""
         return self._run("install", catalog, *more)
 
     def upgrade(self, catalog: Path, *more: str) -> str:
-        """Upgrades it; what Helm remarked on the way."""
+        """Upgrades the release; returns Helm's warnings."""
         return self._run("upgrade", catalog, *more)
 
     def _run(self, verb: str, catalog: Path, *more: str) -> str:
@@ -40,7 +40,7 @@ class Release:
 
 
 def all_have_pods(namespace: Namespace) -> bool:
-    """Whether every Deployment has the pods it is to have: pods that a cluster forbids are never created."""
+    """Whether every Deployment has all its pods; the cluster never creates forbidden pods."""
     deployments = namespace.all("deployments")
     return bool(deployments) and all(
         one.get("status", {}).get("replicas", 0) >= one["spec"]["replicas"] for one in deployments
@@ -48,9 +48,9 @@ def all_have_pods(namespace: Namespace) -> bool:
 
 
 def until_all_have_pods(namespace: Namespace) -> None:
-    """Waits for it; a pod that is refused fails it with what the ReplicaSets say."""
+    """Waits until all Deployments have their pods; on failure, the error shows the ReplicaSets' conditions."""
     try:
         until(lambda: all_have_pods(namespace), CREATED_S, "every Deployment has its pods")
     except AssertionError as error:
-        told = [one["status"].get("conditions") for one in namespace.all("replicasets")]
-        raise AssertionError(f"{error}: {[one for one in told if one]}") from None
+        conditions = [one["status"].get("conditions") for one in namespace.all("replicasets")]
+        raise AssertionError(f"{error}: {[one for one in conditions if one]}") from None

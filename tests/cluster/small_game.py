@@ -1,4 +1,4 @@
-"""The example on a small scale: its 15 models with fewer trees and some of its players, in a ConfigMap for any pod."""
+"""A small version of the example: its 15 models with fewer trees, and some of its players, in a ConfigMap."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from tests.cluster.kubectl import Namespace
 GAME, VERSION = "dragonfall", "2026-10"
 FILES = "dragonfall-files"
 PLAYERS = 1_000
-EFFORT = Effort(rows=4_000, trees=10)  # a ConfigMap holds one MiB, models, players and all
+EFFORT = Effort(rows=4_000, trees=10)  # a ConfigMap holds at most 1 MiB, for models and players
 LOAD_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class SmallGame:
-    """A catalog, and beside it what it names."""
+    """A catalog with its files in the same folder."""
 
     catalog: Path
 
     def values(self) -> dict[str, Any]:
-        """What the catalog says."""
+        """The parsed catalog."""
         read: dict[str, Any] = yaml.safe_load(self.catalog.read_text(encoding="utf-8"))
         return read
 
     def put_files(self, namespace: Namespace) -> None:
-        """Hands what the catalog names to the pods of a namespace."""
+        """Puts the catalog's files into a ConfigMap for the pods of a namespace."""
         files = [f"--from-file={file}" for file in sorted(self.catalog.parent.iterdir()) if file != self.catalog]
         namespace.run("create", "configmap", FILES, *files)
 
@@ -58,7 +58,7 @@ def deployment(model: str) -> str:
 
 
 def build(folder: Path) -> SmallGame:
-    """Trains the models and fills the store into `folder`/files: some seconds."""
+    """Trains the models and fills the store in `folder`/files; takes some seconds."""
     files = folder / "files"
     files.mkdir()
     shutil.copy(OFFERS_CSV, files / "offers.csv")
@@ -74,10 +74,10 @@ def build(folder: Path) -> SmallGame:
 
 
 def _catalog() -> dict[str, Any]:
-    """The example's, with flat files, and what fits a laptop or a machine of CI.
+    """The example's catalog with all files in one folder, and with sizes for a laptop or a CI machine.
 
-    Every HPA may scale, and only that of `whales` will: a worker asks for little CPU, and whales' HPA wants pods to use
-    a part of what they asked for, the others' ten times as much. `lapsed` has two replicas, the others one.
+    Every HPA may scale, but only that of `whales` will: workers request little CPU, and the target of whales is below
+    100 % of the request, the others' ten times the request. `lapsed` has two replicas, the others one.
     """
     values: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
     values["features"]["path"] = "players.sqlite"

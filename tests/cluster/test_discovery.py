@@ -1,4 +1,4 @@
-"""The supervisor's own discovery beside a real API server, with the rights of its own account."""
+"""The supervisor's discovery with a real API server and the rights of its own service account."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ RESTART_S = 60.0
 
 
 class Watched:
-    """What the discovery has told so far."""
+    """The results of the discovery so far."""
 
     def __init__(self) -> None:
-        self.told = Endpoints()
+        self.endpoints = Endpoints()
         self.changes = 0
-        self.was_empty = False  # of whales, once they had been seen
-        self._news = asyncio.Condition()
+        self.was_empty = False  # whether whales had no replica after it had one
+        self._changed = asyncio.Condition()
 
     async def follow(self, slices: EndpointSlices) -> None:
         async for endpoints in slices.watch():
             self.was_empty |= bool(self.of("whales")) and not endpoints.of(GAME, VERSION, "whales")
-            self.told = endpoints
+            self.endpoints = endpoints
             self.changes += 1
-            async with self._news:
-                self._news.notify_all()
+            async with self._changed:
+                self._changed.notify_all()
 
     def of(self, model: str) -> frozenset[str]:
-        return frozenset(self.told.of(GAME, VERSION, model))
+        return frozenset(self.endpoints.of(GAME, VERSION, model))
 
-    async def comes_to(self, model: str, addresses: frozenset[str], within_s: float) -> None:
+    async def until(self, model: str, addresses: frozenset[str], within_s: float) -> None:
         try:
-            async with asyncio.timeout(within_s), self._news:
-                await self._news.wait_for(lambda: self.of(model) == addresses)
+            async with asyncio.timeout(within_s), self._changed:
+                await self._changed.wait_for(lambda: self.of(model) == addresses)
         except TimeoutError:
-            pytest.fail(f"{model}: {within_s:g} s after the cluster says {addresses} it is {self.of(model)}")
+            pytest.fail(f"{model}: expected {addresses} within {within_s:g} s, got {self.of(model)}")
 
 
 @asynccontextmanager
@@ -68,7 +68,7 @@ async def watching(namespace: Namespace, folder: Path) -> AsyncIterator[Watched]
 
 
 def account_of(namespace: Namespace, folder: Path) -> ServiceAccount:
-    """The supervisor's account, in a folder as a pod has it."""
+    """The supervisor's service account, in a folder as in a pod."""
     server = namespace.cluster.settings()["clusters"][0]["cluster"]
     folder.mkdir()
     (folder / "token").write_text(namespace.run("create", "token", f"{GAME}-supervisor"))
@@ -86,7 +86,7 @@ def installed(release: Release, game: SmallGame) -> Namespace:
 
 
 async def ready(namespace: Namespace, service: str, count: int) -> frozenset[str]:
-    """The addresses of a service's pods, once there are `count` of them and all are ready."""
+    """The addresses of a Service's pods, once exactly `count` of them are ready."""
 
     def enough() -> frozenset[str]:
         addresses = namespace.ready(service)
@@ -98,50 +98,50 @@ async def ready(namespace: Namespace, service: str, count: int) -> frozenset[str
 MIN_3 = '{"spec": {"minReplicas": 3, "maxReplicas": 3}}'
 
 
-async def test_it_sees_what_is_there_and_follows_a_scale_up_within_a_second(
+async def test_discovery_finds_replicas_and_follows_a_scale_up_within_a_second(
     installed: Namespace, tmp_path: Path
 ) -> None:
     one = await ready(installed, WHALES, 1)
     async with watching(installed, tmp_path / "account") as watched:
-        await watched.comes_to("whales", one, READY_S)
+        await watched.until("whales", one, READY_S)
         assert await asyncio.to_thread(scaled, installed)
-        await watched.comes_to("whales", await ready(installed, WHALES, 3), FOLLOWS_S)
+        await watched.until("whales", await ready(installed, WHALES, 3), FOLLOWS_S)
         assert watched.of("whales") > one
 
 
-async def test_it_follows_a_rollout_within_a_second(installed: Namespace, tmp_path: Path) -> None:
+async def test_discovery_follows_a_rollout_within_a_second(installed: Namespace, tmp_path: Path) -> None:
     assert await asyncio.to_thread(scaled, installed)
     old = await ready(installed, WHALES, 3)
     pods = names(installed)
     async with watching(installed, tmp_path / "account") as watched:
-        await watched.comes_to("whales", old, READY_S)
+        await watched.until("whales", old, READY_S)
         await asyncio.to_thread(installed.run, "rollout", "restart", f"deployment/{WHALES}")
         await until_true(lambda: len(names(installed) - pods) == len(names(installed)) == 3, READY_S, "other pods")
-        await watched.comes_to("whales", await ready(installed, WHALES, 3), FOLLOWS_S)
+        await watched.until("whales", await ready(installed, WHALES, 3), FOLLOWS_S)
         assert not watched.was_empty
         assert watched.changes > 1
 
 
 def names(namespace: Namespace) -> set[str]:
-    """Of whales' pods."""
+    """The names of the pods of whales."""
     return {one["metadata"]["name"] for one in namespace.all("pods", "ensemble-mesh/model=whales")}
 
 
-async def test_it_keeps_what_it_knows_while_the_api_server_restarts_and_then_goes_on(
+async def test_discovery_keeps_its_endpoints_while_the_api_server_restarts_and_then_continues(
     installed: Namespace, tmp_path: Path
 ) -> None:
-    restart = command("MESH_TEST_API_RESTART", "the API server cannot be restarted")
+    restart = command("MESH_TEST_API_RESTART", "the tests cannot restart the API server")
     one, other = await ready(installed, WHALES, 1), await ready(installed, ASIA, 1)
     async with watching(installed, tmp_path / "account") as watched:
-        await watched.comes_to("whales", one, READY_S)
+        await watched.until("whales", one, READY_S)
         await asyncio.to_thread(subprocess.run, restart, check=True, timeout=RESTART_S)
         assert watched.of("whales") == one
         await until_true(lambda: scaled(installed), RESTART_S, "the scale can be set")
-        await watched.comes_to("whales", await ready(installed, WHALES, 3), FOLLOWS_S + LONGEST_PAUSE_S)
+        await watched.until("whales", await ready(installed, WHALES, 3), FOLLOWS_S + LONGEST_PAUSE_S)
         assert watched.of("asia") == other
         assert not watched.was_empty
 
 
 def scaled(namespace: Namespace) -> bool:
-    """Asked of the HPA, which would take away what only the Deployment was asked for."""
+    """Scales whales to 3 by its HPA, which would undo a change of the Deployment; returns whether that succeeded."""
     return namespace.call("patch", "hpa", WHALES, "--type=merge", "--patch", MIN_3).returncode == 0

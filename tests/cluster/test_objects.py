@@ -1,4 +1,4 @@
-"""The whole example, applied: the API server takes every object, every pod is made, HPAs find their targets."""
+"""The example applied to a cluster: every object is accepted, every pod created, every HPA finds its target."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from tests.cluster.releases import Release, until_all_have_pods
 from tests.cluster.waiting import until
 
 RENDER = RENDERED / "dragonfall"
-HPA_S = 60.0  # an HPA is looked at every 15 s
+HPA_S = 60.0  # the controller evaluates an HPA every 15 s
 DEPLOYMENTS = 16
 
 
 def overlay(namespace: Namespace, folder: Path) -> str:
-    """A kustomization that puts the committed render into `namespace`, as operators would for their own."""
+    """Writes a kustomization that applies the committed render to `namespace`; returns its folder."""
     folder.mkdir()
     render = os.path.relpath(RENDER, folder.resolve())
     (folder / "kustomization.yaml").write_text(f"namespace: {namespace.name}\nresources: [{render}]\n")
     return str(folder)
 
 
-def test_the_api_server_takes_every_object_of_the_render(namespace: Namespace, tmp_path: Path) -> None:
+def test_api_server_accepts_every_object_of_the_render(namespace: Namespace, tmp_path: Path) -> None:
     done = namespace.call("apply", "--dry-run=server", "-k", overlay(namespace, tmp_path / "overlay"))
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(done.stdout.splitlines()) == 4 * DEPLOYMENTS + 7  # and what is shared
+    assert len(done.stdout.splitlines()) == 4 * DEPLOYMENTS + 7  # and the shared objects
 
 
-def test_the_render_gets_all_its_pods_under_restricted_pod_security(namespace: Namespace, tmp_path: Path) -> None:
+def test_render_gets_all_its_pods_under_restricted_pod_security(namespace: Namespace, tmp_path: Path) -> None:
     done = namespace.call("apply", "-k", overlay(namespace, tmp_path / "overlay"))
     assert (done.returncode, done.stderr) == (0, "")
     until_all_have_pods(namespace)
     assert len(namespace.all("deployments")) == DEPLOYMENTS
 
 
-def test_the_chart_gets_all_its_pods_under_restricted_pod_security(release: Release) -> None:
+def test_chart_gets_all_its_pods_under_restricted_pod_security(release: Release) -> None:
     assert release.install(EXAMPLE) == ""
     until_all_have_pods(release.namespace)
     assert len(release.namespace.all("deployments")) == DEPLOYMENTS
@@ -44,19 +44,21 @@ def test_the_chart_gets_all_its_pods_under_restricted_pod_security(release: Rele
 
 def test_every_hpa_finds_its_target_and_no_other(release: Release) -> None:
     release.install(EXAMPLE)
-    scalers = until(lambda: looked_at(release.namespace), HPA_S, "every HPA has looked at its target")
+    scalers = until(lambda: evaluated(release.namespace), HPA_S, "every HPA has been evaluated")
     assert {name: conditions["AbleToScale"] for name, conditions in scalers.items()} == dict.fromkeys(
         release.namespace.replicas(), "True"
     )
-    said = str([one["status"] for one in release.namespace.all("hpa")])
-    assert "FailedGetScale" not in said
-    assert "AmbiguousSelector" not in said
+    statuses = str([one["status"] for one in release.namespace.all("hpa")])
+    assert "FailedGetScale" not in statuses
+    assert "AmbiguousSelector" not in statuses
 
 
-def looked_at(namespace: Namespace) -> dict[str, Values]:
-    """The conditions of all HPAs; none while one has not been looked at more than once."""
+def evaluated(namespace: Namespace) -> dict[str, Values]:
+    """The conditions of all HPAs by name; empty until every HPA has been evaluated."""
     scalers = {
-        one["metadata"]["name"]: {said["type"]: said["status"] for said in one["status"].get("conditions") or ()}
+        one["metadata"]["name"]: {
+            condition["type"]: condition["status"] for condition in one["status"].get("conditions") or ()
+        }
         for one in namespace.all("hpa")
     }
     return scalers if all("ScalingActive" in conditions for conditions in scalers.values()) else {}

@@ -1,4 +1,4 @@
-"""The cluster's own HPA controller, recorded under a load that comes and goes, and held against the engine."""
+"""Records the cluster's HPA controller under a changing load and compares it with the engine."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mesh.cli.hpa.replay import version_of
 from tests.cluster.kubectl import Cluster, Namespace
 
 MINUTES = 4
-TICKS = 12  # one every 15 s, but for the first
+TICKS = 12  # one every 15 s, without the first
 NAME = "burner"
-# Uses 45 thousandths of a core for 80 s from its start on, then 6.
+# Uses 45 thousandths of a core for the first 80 s, then 6.
 BURNS = """
 import time
 begin = time.monotonic()
@@ -74,10 +74,8 @@ SCALER: dict[str, Any] = {
 
 
 @pytest.mark.timeout(60 * MINUTES + 120)
-def test_what_the_controller_decides_the_engine_decides_too(
-    running_pods: Cluster, namespace: Namespace, tmp_path: Path
-) -> None:
-    """Where the recording is in doubt of what the controller saw, it may differ."""
+def test_engine_decides_as_the_recorded_controller(running_pods: Cluster, namespace: Namespace, tmp_path: Path) -> None:
+    """Ticks of which the recording is in doubt may differ."""
     for one in (DEPLOYMENT, SCALER):
         namespace.run("apply", "-f", "-", given=json.dumps(one))
     out = tmp_path / "burner.json.gz"
@@ -99,5 +97,5 @@ def record(cluster: Cluster, namespace: Namespace, out: Path) -> None:
     """Records the HPA as an operator would."""
     command = [sys.executable, "-m", "mesh.cli.main", "hpa", "record", NAME, "--namespace", namespace.name]
     reach = ["--kubeconfig", str(cluster.kubeconfig), "--kubectl", cluster.program]
-    told = ["--minutes", str(MINUTES), "--out", str(out)]
-    subprocess.run([*command, *reach, *told], check=True, timeout=60 * MINUTES + 60)
+    options = ["--minutes", str(MINUTES), "--out", str(out)]
+    subprocess.run([*command, *reach, *options], check=True, timeout=60 * MINUTES + 60)

@@ -1,4 +1,4 @@
-"""What the pods' accounts may do in the cluster: the supervisor's sees where replicas are, and that is all."""
+"""The rights of the pods' service accounts: the supervisor's may watch EndpointSlices, and nothing else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
 SUPERVISOR, WORKER = "dragonfall-supervisor", "dragonfall-worker"
 REQUEST_S = 20.0
-SEEN_S = 20.0  # a Role counts when the API server has heard of it
+SEEN_S = 20.0  # until the API server applies a new Role
 
 
 @pytest.fixture(scope="module")
@@ -33,46 +33,46 @@ def installed(helm: str, cluster: Cluster) -> Iterator[Namespace]:
 
 
 def rules(home: Namespace, account: str, place: str) -> list[Values]:
-    """What an account of `home` may do with the objects of the namespace `place`, by the API server's own review."""
-    asked = {"kind": "SelfSubjectRulesReview", "apiVersion": "authorization.k8s.io/v1", "spec": {"namespace": place}}
-    told = home.cluster.run(
+    """The rules of an account of `home` in the namespace `place`, from the API server's own review."""
+    review = {"kind": "SelfSubjectRulesReview", "apiVersion": "authorization.k8s.io/v1", "spec": {"namespace": place}}
+    reply = home.cluster.run(
         "create",
         "--raw",
         REVIEWS,
         f"--as=system:serviceaccount:{home.name}:{account}",
         "-f",
         "-",
-        given=json.dumps(asked),
+        given=json.dumps(review),
     )
-    found: list[Values] = json.loads(told)["status"]["resourceRules"]
+    found: list[Values] = json.loads(reply)["status"]["resourceRules"]
     return found
 
 
-def more_than_any(home: Namespace, account: str, place: str) -> list[Values]:
-    """What an account may do that any account of its namespace may not."""
+def additional_rules(home: Namespace, account: str, place: str) -> list[Values]:
+    """The rules of an account that the default account of its namespace does not have."""
     anyone = rules(home, "default", place)
     return [rule for rule in rules(home, account, place) if rule not in anyone]
 
 
-def test_the_supervisor_may_read_and_watch_the_endpoint_slices_of_its_namespace_and_nothing_else(
+def test_supervisor_may_only_read_and_watch_endpoint_slices_of_its_namespace(
     installed: Namespace,
 ) -> None:
-    more = until(lambda: more_than_any(installed, SUPERVISOR, installed.name), SEEN_S, "a role")
-    assert more == [
+    additional = until(lambda: additional_rules(installed, SUPERVISOR, installed.name), SEEN_S, "a role")
+    assert additional == [
         {"verbs": ["get", "list", "watch"], "apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"]}
     ]
 
 
-def test_the_supervisor_may_do_in_other_namespaces_what_any_account_may(installed: Namespace) -> None:
-    assert more_than_any(installed, SUPERVISOR, "kube-system") == []
+def test_supervisor_has_no_additional_rights_in_other_namespaces(installed: Namespace) -> None:
+    assert additional_rules(installed, SUPERVISOR, "kube-system") == []
 
 
-def test_a_worker_may_do_what_any_account_may(installed: Namespace) -> None:
-    assert more_than_any(installed, WORKER, installed.name) == []
+def test_worker_has_no_additional_rights(installed: Namespace) -> None:
+    assert additional_rules(installed, WORKER, installed.name) == []
 
 
 class Caller:
-    """Calls the API server as a pod does, with a token of its account."""
+    """Calls the API server as a pod does, with a token of its service account."""
 
     def __init__(self, namespace: Namespace, account: str) -> None:
         server = namespace.cluster.settings()["clusters"][0]["cluster"]
@@ -83,7 +83,7 @@ class Caller:
         )
 
     def status(self, path: str) -> int:
-        """The HTTP status of a GET, read to its end."""
+        """The HTTP status of a GET whose body is read completely."""
         request = urllib.request.Request(self._url + path, headers={"Authorization": f"Bearer {self._token}"})
         try:
             with urllib.request.urlopen(request, context=self._tls, timeout=REQUEST_S) as answer:
@@ -100,18 +100,20 @@ def supervisor(installed: Namespace) -> Caller:
 
 
 @pytest.mark.parametrize("query", ["?limit=1", "?watch=1&timeoutSeconds=1"])
-def test_with_its_token_the_supervisor_lists_and_watches(installed: Namespace, supervisor: Caller, query: str) -> None:
+def test_supervisors_token_can_list_and_watch_endpoint_slices(
+    installed: Namespace, supervisor: Caller, query: str
+) -> None:
     until(lambda: supervisor.status(SLICES.format(installed.name) + query) == 200, SEEN_S, "the slices can be read")
 
 
 @pytest.mark.parametrize("kind", ["pods", "secrets", "configmaps", "services", "endpoints"])
-def test_with_its_token_the_supervisor_reads_nothing_else(installed: Namespace, supervisor: Caller, kind: str) -> None:
+def test_supervisors_token_can_read_nothing_else(installed: Namespace, supervisor: Caller, kind: str) -> None:
     assert supervisor.status(f"/api/v1/namespaces/{installed.name}/{kind}") == 403
 
 
-def test_with_its_token_the_supervisor_reads_no_other_namespace(supervisor: Caller) -> None:
+def test_supervisors_token_cannot_read_other_namespaces(supervisor: Caller) -> None:
     assert supervisor.status(SLICES.format("kube-system")) == 403
 
 
-def test_a_worker_reads_nothing(installed: Namespace) -> None:
+def test_workers_token_can_read_nothing(installed: Namespace) -> None:
     assert Caller(installed, WORKER).status(SLICES.format(installed.name)) == 403

@@ -1,4 +1,4 @@
-"""What an upgrade leaves alone: the replicas that an HPA has set, and every pod that is not meant."""
+"""Upgrades keep the replicas that an HPA has set, and every pod that the change does not concern."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def other_target(release: Release, game: SmallGame) -> object:
 
 
 @pytest.mark.parametrize("upgrade", [same_catalog, other_target])
-def test_an_upgrade_keeps_the_replicas_that_were_set(release: Release, game: SmallGame, upgrade: Upgrade) -> None:
+def test_upgrade_keeps_the_scaled_replicas(release: Release, game: SmallGame, upgrade: Upgrade) -> None:
     game.put_files(release.namespace)
     release.install(game.catalog)
     until_all_have_pods(release.namespace)
@@ -36,12 +36,12 @@ def test_an_upgrade_keeps_the_replicas_that_were_set(release: Release, game: Sma
 
 
 def scale(namespace: Namespace) -> None:
-    """As an HPA does, by the Deployments' scale."""
+    """Sets the Deployments' scale, as an HPA does."""
     for name, count in SCALED.items():
         namespace.run("scale", f"deployment/{name}", f"--replicas={count}")
 
 
-def test_applying_the_render_again_keeps_the_replicas_that_were_set(namespace: Namespace, tmp_path: Path) -> None:
+def test_reapplied_render_keeps_the_scaled_replicas(namespace: Namespace, tmp_path: Path) -> None:
     render = overlay(namespace, tmp_path / "overlay")
     namespace.run("apply", "-k", render)
     until_all_have_pods(namespace)
@@ -52,20 +52,20 @@ def test_applying_the_render_again_keeps_the_replicas_that_were_set(namespace: N
     assert {name: namespace.replicas()[name] for name in scaled} == scaled
 
 
-def test_another_hpa_of_one_model_changes_that_hpa_and_starts_no_pod_anew(release: Release, game: SmallGame) -> None:
+def test_changed_hpa_of_one_model_restarts_no_pod(release: Release, game: SmallGame) -> None:
     game.put_files(release.namespace)
     release.install(game.catalog)
     until_all_have_pods(release.namespace)
-    before = wanted(release.namespace)
+    before = specs(release.namespace)
     other_target(release, game)
-    after = wanted(release.namespace)
+    after = specs(release.namespace)
     assert {key for key in before | after if before.get(key) != after.get(key)} == {
         ("HorizontalPodAutoscaler", deployment("whales"))
     }
 
 
-def wanted(namespace: Namespace) -> dict[tuple[str, str], Values]:
-    """What is wanted of every object: a rollout would show as another Deployment, and as another ReplicaSet."""
+def specs(namespace: Namespace) -> dict[tuple[str, str], Values]:
+    """Each object without metadata and status: a rollout would show as a changed Deployment and a new ReplicaSet."""
     kinds = "deployments,replicasets,hpa,services,poddisruptionbudgets,configmaps,roles,rolebindings,networkpolicies"
     return {
         (one["kind"], one["metadata"]["name"]): {
@@ -76,13 +76,13 @@ def wanted(namespace: Namespace) -> dict[tuple[str, str], Values]:
 
 
 def _without_replicas(value: object) -> object:
-    """Without the count, which is the HPA's."""
+    """`value` without the number of replicas, which the HPA sets."""
     return {key: one for key, one in value.items() if key != "replicas"} if isinstance(value, dict) else value
 
 
-def test_the_example_itself_is_upgraded_without_touching_a_pod(release: Release) -> None:
+def test_repeated_upgrade_of_the_example_changes_nothing(release: Release) -> None:
     release.install(EXAMPLE)
     until_all_have_pods(release.namespace)
-    before = wanted(release.namespace)
+    before = specs(release.namespace)
     release.upgrade(EXAMPLE)
-    assert wanted(release.namespace) == before
+    assert specs(release.namespace) == before

@@ -1,4 +1,4 @@
-"""Waiting for what a cluster will come to: asked again and again, until a deadline."""
+"""Polls a condition of the cluster until it holds or a deadline passes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Fact = TypeVar("Fact")
 
 
 def until(fact: Callable[[], Fact], within_s: float, what: str) -> Fact:
-    """The first answer of `fact` that is true; fails with the last one after `within_s`."""
+    """The first true result of `fact`; fails with the last result after `within_s`."""
     deadline_s = time.monotonic() + within_s
     while not (answer := fact()):
-        assert time.monotonic() < deadline_s, f"{what}: not within {within_s:g} s; at last {answer!r}"
+        assert time.monotonic() < deadline_s, f"{what}: not within {within_s:g} s; last result: {answer!r}"
         time.sleep(PAUSE_S)
     return answer
 
 
 async def until_true(fact: Callable[[], Fact], within_s: float, what: str) -> Fact:
-    """The same, while the loop goes on: `fact` is asked on a thread."""
+    """`until` in a thread, so that the event loop is not blocked."""
     return await asyncio.to_thread(until, fact, within_s, what)

@@ -1,4 +1,4 @@
-"""Catalogs for the chart: the example's, a small one that says everything, and 180 models of four games."""
+"""Catalogs for the chart: the example's, a small one that sets every key, and four games with 180 models."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ versions:
 
 
 def everything(folder: Path) -> Path:
-    """A catalog that uses every key for the cluster."""
+    """Writes a catalog that sets every key for the cluster."""
     file = folder / "everything.yaml"
     file.write_text(_HEAD.format(game="everything") + _EVERYTHING.format(digest="0" * 64), encoding="utf-8")
     return file
 
 
 def small(folder: Path, more: str = "", model: str = "") -> Path:
-    """Two models; `more` goes to the game's keys, `model` to the first model's."""
+    """Writes a catalog of two models; `more` adds keys to the game, `model` to the first model."""
     file = folder / "small.yaml"
     extra = f", {model}" if model else ""
     models = f"[{{name: whales, uri: s3://m/w.txt{extra}}}, {{name: minnows, uri: s3://m/m.txt}}]"
@@ -82,7 +82,7 @@ def small(folder: Path, more: str = "", model: str = "") -> Path:
 
 
 def many(folder: Path, games: int = 4, versions: int = 3, models: int = 15) -> list[Path]:
-    """The catalogs of `games` games."""
+    """Writes the catalogs of `games` games."""
     return [_one_of_many(folder, f"game-{number}", versions, models) for number in range(games)]
 
 

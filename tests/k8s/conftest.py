@@ -1,4 +1,4 @@
-"""Renders to hold rules against: the committed one always, others where Helm is installed."""
+"""Renders that the rules are checked on: the committed one, and others if Helm is installed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tests.k8s.objects import Objects
 
 @pytest.fixture(scope="session")
 def helm() -> str:
-    """The Helm to render with; skips where there is none."""
+    """The path of Helm; skips the test if Helm is not installed."""
     program = render.helm()
     if program is None:
-        pytest.skip("helm is not installed: `make k8s-tools` installs it where Go is")
+        pytest.skip("helm is not installed; install Go and run `make k8s-tools`")
     return program
 
 
 @pytest.fixture(scope="session", params=["committed", "everything", "many"])
 def game(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Objects:
-    """The objects of one game: the example's, of a catalog that says everything, and of the first of 4 x 45 models."""
+    """The objects of one game: the example, a catalog that sets every key, or one of four with 45 models each."""
     if request.param == "committed":
         return objects.committed()
     request.getfixturevalue("helm")

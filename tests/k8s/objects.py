@@ -38,7 +38,7 @@ def of(rendered: Iterable[Document]) -> Objects:
 
 
 def committed() -> Objects:
-    """What is in k8s/rendered/dragonfall."""
+    """The objects of k8s/rendered/dragonfall."""
     files = sorted((RENDERED / "dragonfall").glob("*.yaml"))
     texts = (file.read_text(encoding="utf-8") for file in files if file.name != "kustomization.yaml")
     return of(document for text in texts for document in documents(text))

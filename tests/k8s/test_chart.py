@@ -1,4 +1,4 @@
-"""The chart by Helm itself: what it makes of catalogs, and what it says against wrong ones."""
+"""The chart, rendered by Helm: its output for catalogs, and its errors for wrong ones."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from mesh.errors import Misconfigured
 from tests.k8s import catalogs, objects
 
 
-def test_the_defaults_and_their_schema_are_those_of_the_types() -> None:
+def test_defaults_and_schema_are_generated_from_the_types() -> None:
     for path, text in values.files().items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name} is stale; run `make chart`"
 
 
 @pytest.mark.usefixtures("helm")
-def test_what_is_committed_is_what_the_chart_makes() -> None:
+def test_committed_render_equals_the_charts_output() -> None:
     folder = render.RENDERED / "dragonfall"
     found = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
     assert found == render.example(), "k8s/rendered is stale; run `make rendered`"
 
 
-def test_the_chart_has_nothing_that_helm_lint_finds(helm: str, tmp_path: Path) -> None:
+def test_helm_lint_finds_no_fault(helm: str, tmp_path: Path) -> None:
     for file in (catalogs.EXAMPLE, catalogs.everything(tmp_path), *catalogs.many(tmp_path)):
         command = [helm, "lint", "--strict", str(values.CHART), "--kube-version", render.KUBERNETES, "-f", str(file)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -38,7 +38,7 @@ def test_the_chart_has_nothing_that_helm_lint_finds(helm: str, tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("helm")
-def test_there_are_hpas_services_budgets_and_deployments_for_180_models(tmp_path: Path) -> None:
+def test_180_models_get_hpas_services_budgets_and_deployments(tmp_path: Path) -> None:
     rendered = [objects.of(render.render(file, file.stem)) for file in catalogs.many(tmp_path)]
     for kind in ("Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget"):
         names = [name for game in rendered for name in game.names(kind)]
@@ -47,25 +47,25 @@ def test_there_are_hpas_services_budgets_and_deployments_for_180_models(tmp_path
 
 @pytest.mark.usefixtures("helm")
 @pytest.mark.parametrize("which", ["example", "everything", "many"])
-def test_the_chart_and_the_command_agree_about_every_hpa(tmp_path: Path, which: str) -> None:
+def test_chart_and_command_agree_on_every_hpa(tmp_path: Path, which: str) -> None:
     makers = {"example": lambda: catalogs.EXAMPLE, "everything": lambda: catalogs.everything(tmp_path)}
     file = makers[which]() if which in makers else catalogs.many(tmp_path)[0]
     folder = tmp_path / "rendered"
     folder.mkdir()
     for name, text in render.files(render.render(file, file.stem), "ns").items():
         (folder / name).write_text(text, encoding="utf-8")
-    there = hpa_objects.rendered(folder)
-    said = list(autoscalers(catalog.load(file)))
-    assert sorted(scaler.name for scaler in there) == sorted(scaler.name for scaler in said)
-    assert list(changes(there, said)) == []
+    from_chart = hpa_objects.rendered(folder)
+    from_command = list(autoscalers(catalog.load(file)))
+    assert sorted(scaler.name for scaler in from_chart) == sorted(scaler.name for scaler in from_command)
+    assert list(changes(from_chart, from_command)) == []
 
 
 @pytest.mark.usefixtures("helm")
-def test_the_supervisor_reads_the_catalog_that_the_chart_hands_on(tmp_path: Path) -> None:
+def test_supervisor_can_read_the_catalog_of_the_config_map(tmp_path: Path) -> None:
     for file in (catalogs.EXAMPLE, catalogs.everything(tmp_path), catalogs.small(tmp_path, model="weight: 0.00001")):
-        (handed,) = objects.of(render.render(file, file.stem)).of_kind("ConfigMap")[:1]
-        copy = tmp_path / "handed.yaml"
-        copy.write_text(handed["data"]["mesh.yaml"], encoding="utf-8")
+        (config_map,) = objects.of(render.render(file, file.stem)).of_kind("ConfigMap")[:1]
+        copy = tmp_path / "from-config-map.yaml"
+        copy.write_text(config_map["data"]["mesh.yaml"], encoding="utf-8")
         assert _serving(catalog.load(copy), tmp_path) == _serving(catalog.load(file), file.parent)
 
 
@@ -74,7 +74,7 @@ def test_the_supervisor_reads_the_catalog_that_the_chart_hands_on(tmp_path: Path
     "change",
     ["hpa: {cpu_percent: 55}", "replicas: {max: 11}", "hpa: {behavior: {scaleUp: {tolerance: 0.2}}}"],
 )
-def test_another_hpa_of_one_model_changes_one_object(tmp_path: Path, change: str) -> None:
+def test_changed_hpa_of_one_model_changes_one_object(tmp_path: Path, change: str) -> None:
     before, after = (_by_name(catalogs.small(tmp_path, model=model)) for model in ("", change))
     assert before.keys() == after.keys()
     changed = [key for key in before if before[key] != after[key]]
@@ -86,7 +86,7 @@ def test_another_hpa_of_one_model_changes_one_object(tmp_path: Path, change: str
     ("more", "model", "switched"),
     [("", "engine: lightgbm", ["whales"]), ("engine: lightgbm", "", ["minnows", "whales"]), ("", "engine: auto", [])],
 )
-def test_to_switch_the_engine_off_changes_the_workers_concerned_and_nothing_else(
+def test_engine_key_changes_only_the_workers_concerned(
     tmp_path: Path, more: str, model: str, switched: list[str]
 ) -> None:
     before, after = (_by_name(catalogs.small(tmp_path, *words)) for words in ((), (more, model)))
@@ -97,7 +97,7 @@ def test_to_switch_the_engine_off_changes_the_workers_concerned_and_nothing_else
 
 
 @pytest.mark.usefixtures("helm")
-def test_rows_in_flight_by_keda_are_a_scaled_object_and_no_hpa(tmp_path: Path) -> None:
+def test_keda_gets_a_scaled_object_and_no_hpa(tmp_path: Path) -> None:
     game = objects.of(render.render(catalogs.everything(tmp_path), "everything"))
     name = "everything-2026-10-01-0x1f"
     assert name not in game.names("HorizontalPodAutoscaler")
@@ -109,7 +109,7 @@ def test_rows_in_flight_by_keda_are_a_scaled_object_and_no_hpa(tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("helm")
-def test_a_value_with_a_meaning_in_yaml_is_the_text_that_it_is(tmp_path: Path) -> None:
+def test_text_values_that_look_like_other_yaml_types_stay_texts(tmp_path: Path) -> None:
     more = "kubernetes: {host: '::', env: {'yes': '1'}}\nreplicas: {max: 1000000}\nhpa: {cpu_percent: 2000000}"
     file = catalogs.small(tmp_path, more, "signal: in_flight, in_flight: {metric: '123'}")
     file.write_text(file.read_text(encoding="utf-8").replace("s3://m/w.txt", "'s3://m/a: #1.txt'"), encoding="utf-8")
@@ -128,9 +128,7 @@ def test_a_value_with_a_meaning_in_yaml_is_the_text_that_it_is(tmp_path: Path) -
 
 @pytest.mark.usefixtures("helm")
 @pytest.mark.parametrize(("load_s", "supervisor_s"), [(5, 180), (600, 600)])
-def test_a_supervisor_may_wait_for_its_lanes_however_soon_models_load(
-    tmp_path: Path, load_s: int, supervisor_s: int
-) -> None:
+def test_supervisors_startup_probe_allows_at_least_180_seconds(tmp_path: Path, load_s: int, supervisor_s: int) -> None:
     game = objects.of(render.render(catalogs.small(tmp_path, f"kubernetes: {{load_s: {load_s}}}"), "small"))
     found = {
         name: game.named("Deployment", name)["spec"]["template"]["spec"]["containers"][0]["startupProbe"]
@@ -141,18 +139,18 @@ def test_a_supervisor_may_wait_for_its_lanes_however_soon_models_load(
 
 
 @pytest.mark.usefixtures("helm")
-def test_no_ports_outside_are_none_and_not_all(tmp_path: Path) -> None:
+def test_empty_list_of_ports_opens_no_port(tmp_path: Path) -> None:
     file = catalogs.small(tmp_path, "kubernetes: {network_policies: {ports: []}}")
     policies = objects.of(render.render(file, "small")).of_kind("NetworkPolicy")
     assert [rule["ports"] for policy in policies for rule in policy["spec"]["egress"] if not rule.get("ports")] == []
 
 
 @pytest.mark.usefixtures("helm")
-def test_monitoring_is_there_only_when_it_is_asked_for(tmp_path: Path) -> None:
+def test_monitoring_objects_exist_only_if_enabled(tmp_path: Path) -> None:
     kinds = ("PodMonitor", "PrometheusRule")
     assert not objects.of(render.render(catalogs.small(tmp_path), "small")).of_kind(*kinds)
-    asked = catalogs.small(tmp_path, "kubernetes: {monitoring: {enabled: true}}")
-    assert len(objects.of(render.render(asked, "small")).of_kind(*kinds)) == 3
+    enabled = catalogs.small(tmp_path, "kubernetes: {monitoring: {enabled: true}}")
+    assert len(objects.of(render.render(enabled, "small")).of_kind(*kinds)) == 3
 
 
 _DYNAMO = "features: {store: dynamodb, table: players, region: eu-west-1}\n"
@@ -160,7 +158,7 @@ _DYNAMO = "features: {store: dynamodb, table: players, region: eu-west-1}\n"
 
 @pytest.mark.usefixtures("helm")
 @pytest.mark.parametrize(
-    ("more", "model", "told"),
+    ("more", "model", "words"),
     [
         ("", "hpa: {behaviour: {}}", ["/versions/1/models/0/hpa", "behaviour"]),
         ("", "hpa: {cpu_percent: -60}", ["/versions/1/models/0/hpa/cpu_percent", "minimum"]),
@@ -174,7 +172,7 @@ _DYNAMO = "features: {store: dynamodb, table: players, region: eu-west-1}\n"
         ("", "replicas: {min: 12}", ["versions.1.models[0].replicas: min 12 is above max 10; lower min or raise max"]),
         ("supervisor: {replicas: {min: 12}}", "", ["supervisor.replicas: min 12 is above max 10; lower min"]),
         ("", "name: Whales", ["/versions/1/models/0/name", "pattern"]),
-        ("", f"name: {'w' * 60}", ["versions.1.models[0].name:", "has 68 characters", "at most 63; shorten"]),
+        ("", f"name: {'w' * 60}", ["versions.1.models[0].name:", "has 68 characters", "the limit is 63; shorten"]),
         (
             "resources: {memory: null}",
             "",
@@ -184,29 +182,33 @@ _DYNAMO = "features: {store: dynamodb, table: players, region: eu-west-1}\n"
         ("engine: null", "", ["engine: is null, and null removes the default; leave the key out"]),
         ("", "engine: forest", ["/versions/1/models/0/engine"]),
         ("kubernetes: {load_s: null}", "", ["kubernetes.load_s: is null"]),
-        ("", "uri: build/w.txt", ["versions.1.models[0].uri: build/w.txt is a path", "kubernetes.files"]),
+        ("", "uri: build/w.txt", ["versions.1.models[0].uri: build/w.txt is a relative path", "kubernetes.files"]),
         (
             "offers: {path: offers.csv, fallback: a}",
             "",
-            ["offers.path: offers.csv is a path", "--set-file offers.table"],
+            ["offers.path: offers.csv is a relative path", "--set-file offers.table"],
         ),
-        ("features: {path: players.sqlite}", "", ["features.path: players.sqlite is a path", "kubernetes.files"]),
+        (
+            "features: {path: players.sqlite}",
+            "",
+            ["features.path: players.sqlite is a relative path", "kubernetes.files"],
+        ),
         ("", "resources: {memory: 1 GB}", ["/versions/1/models/0/resources/memory", "pattern"]),
     ],
 )
-def test_a_wrong_value_is_refused_with_its_path(tmp_path: Path, more: str, model: str, told: list[str]) -> None:
+def test_wrong_value_is_refused_with_its_path(tmp_path: Path, more: str, model: str, words: list[str]) -> None:
     file = catalogs.small(tmp_path, more, model)
     text = file.read_text(encoding="utf-8")
     key = model.partition(":")[0]
-    if more.startswith("features"):  # in the place of the game's own
+    if more.startswith("features"):  # replaces the game's own block
         file.write_text(text.replace(_DYNAMO, "", 1), encoding="utf-8")
-    if key in ("name", "uri"):  # in the place of the model's own
+    if key in ("name", "uri"):  # replaces the model's own key
         own = {"name": "name: whales, ", "uri": "uri: s3://m/w.txt, "}[key]
         file.write_text(text.replace(own, "", 1), encoding="utf-8")
     with pytest.raises(Misconfigured) as raised:
         render.render(file, "small")
-    assert [word for word in told if word not in str(raised.value)] == []
-    assert "oneOf" not in str(raised.value)  # which would tell what every other kind of block had against it
+    assert [word for word in words if word not in str(raised.value)] == []
+    assert "oneOf" not in str(raised.value)  # a oneOf message lists the faults of every other kind of block, too
 
 
 def _by_name(file: Path) -> dict[tuple[str, str], str]:
@@ -215,7 +217,7 @@ def _by_name(file: Path) -> dict[tuple[str, str], str]:
 
 
 def _serving(found: catalog.Catalog, folder: Path) -> Any:
-    """What of a catalog concerns the serving, its paths without their folder."""
+    """The part of a catalog that the supervisor uses; paths without their folder."""
     for_cluster = {"image", "engine", "replicas", "resources", "signal", "in_flight", "hpa", "supervisor", "kubernetes"}
     text = found.model_dump_json(by_alias=True).replace(str(folder), "")
     return json.loads(text, object_hook=lambda block: {k: v for k, v in block.items() if k not in for_cluster})

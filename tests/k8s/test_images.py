@@ -1,4 +1,4 @@
-"""The services as their images hold them: laid out by the script that builds the images, started with nothing else."""
+"""The services run from the files of their images, as laid out by the script that builds the images."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ROOTS = PROJECT / "build" / "images"
 LIMITS_MB = {"model-worker": 100, "supervisor": 160}
 Use = Callable[[str], None]
 
-# As a pod on EKS has it: a token in a file, exchanged for credentials.
+# As in a pod on EKS: a token in a file, exchanged for credentials.
 ROLE = {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/models", "AWS_ROLE_SESSION_NAME": "test"}
 CLIENTS = """
 import asyncio, sys
@@ -50,12 +50,12 @@ asyncio.run(main())
 
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Use:
-    """From then on the programs that the test starts are those of an image, in the environment that it gives them."""
+    """After `use(image)`, the programs that the test starts run from the image's files, in its environment."""
 
     def choose(image: str) -> None:
         root = ROOTS / image
         if not root.with_name(f"{image}.stamp").exists():
-            pytest.skip("what the images hold is not installed (make image-roots)")
+            pytest.skip("the files of the images are not installed; run `make image-roots`")
         subprocess.run([sys.executable, PROJECT / "k8s/images/install.py", "code", image, root], check=True)
         for name in [name for name in os.environ if not name.startswith("AWS_")]:
             monkeypatch.delenv(name)
@@ -72,7 +72,7 @@ def binary(tmp_path_factory: pytest.TempPathFactory) -> TrainedForest:
 
 
 @pytest.mark.parametrize("by_role", [False, True])
-async def test_a_worker_of_the_image_fetches_its_model_from_s3_and_scores_as_lightgbm_does(
+async def test_image_worker_downloads_its_model_from_s3_and_scores_as_lightgbm(
     by_role: bool,
     use: Use,
     s3_store: s3.S3,
@@ -103,9 +103,7 @@ async def test_a_worker_of_the_image_fetches_its_model_from_s3_and_scores_as_lig
     assert "mesh_worker_predict_seconds_count 1.0" in metrics
 
 
-async def test_a_supervisor_of_the_image_answers_for_players_in_dynamodb(
-    use: Use, moto_server: Server, tmp_path: Path
-) -> None:
+async def test_image_supervisor_answers_for_players_in_dynamodb(use: Use, moto_server: Server, tmp_path: Path) -> None:
     use_credentials()
     features = features_of(moto_server.endpoint, "packed", COLUMNS)
     async with open_client(features) as client:
@@ -118,10 +116,10 @@ async def test_a_supervisor_of_the_image_answers_for_players_in_dynamodb(
     endpoints = tmp_path / "endpoints.json"
     use("supervisor")
     async with (
-        replica(HEADER, sums()) as played,
+        replica(HEADER, sums()) as fake,
         supervisor("--catalog", catalog, "--endpoints", endpoints, "--log-level", "error") as running,
     ):
-        put(endpoints, {"g": {"v1": {model: [played.address] for model in MODELS}}})
+        put(endpoints, {"g": {"v1": {model: [fake.address] for model in MODELS}}})
         await until_whole(running)
         assert (await running.offer()).source == wire.ENSEMBLE
         assert "mesh_requests_total" in page(running.ready["metrics"])
@@ -129,16 +127,14 @@ async def test_a_supervisor_of_the_image_answers_for_players_in_dynamodb(
 
 
 @pytest.mark.parametrize("image", LIMITS_MB)
-def test_an_image_knows_every_aws_service_that_our_stores_and_the_chain_of_credentials_call(
-    image: str, use: Use
-) -> None:
+def test_image_has_every_aws_service_of_our_stores_and_the_credential_chain(image: str, use: Use) -> None:
     use(image)
-    asked = ("dynamodb", "s3", "signin", "sso", "sso-oidc", "sts")
-    subprocess.run([sys.executable, "-c", CLIENTS, *asked], check=True)
+    services = ("dynamodb", "s3", "signin", "sso", "sso-oidc", "sts")
+    subprocess.run([sys.executable, "-c", CLIENTS, *services], check=True)
 
 
 @pytest.mark.parametrize("image", LIMITS_MB)
-def test_an_image_is_small_and_holds_no_installer(image: str, use: Use) -> None:
+def test_image_is_small_and_holds_no_installer(image: str, use: Use) -> None:
     use(image)
     root = ROOTS / image
     packages = root / sysconfig.get_path("purelib", "venv", {"base": "opt/ensemble-mesh"})

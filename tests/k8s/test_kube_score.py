@@ -1,4 +1,4 @@
-"""What kube-score finds in a render: nothing, but for what is waived here, each with its reason."""
+"""kube-score finds no fault in a render, except the waived ones, each with its reason."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from k8s import render
 from tests.k8s import catalogs
 
 WAIVED = {
-    "container-image-pull-policy": "a tag is never moved, a digest cannot be: pods start while the registry is down",
-    "deployment-has-host-podantiaffinity": "topologySpreadConstraints say it, for nodes and for zones",
+    "container-image-pull-policy": "our tags never move, and digests cannot: so pods start while the registry is down",
+    "deployment-has-host-podantiaffinity": "topologySpreadConstraints spread the pods over nodes and zones",
 }
-# No CPU limit: a replica that may use idle CPU answers sooner, and the HPA sees more than 100 % of its request.
+# No CPU limit: a replica may use idle CPU and answers sooner, and the HPA sees more than 100 % of its request.
 NO_CPU_LIMIT = "--ignore-container-cpu-limit"
 
 
@@ -24,13 +24,13 @@ NO_CPU_LIMIT = "--ignore-container-cpu-limit"
 def kube_score() -> str:
     program = shutil.which(os.environ.get("KUBE_SCORE", "kube-score"), path=render.search_path())
     if program is None:
-        pytest.skip("kube-score is not installed: `make k8s-tools` installs it where Go is")
+        pytest.skip("kube-score is not installed; install Go and run `make k8s-tools`")
     return program
 
 
 @pytest.mark.usefixtures("helm")
 @pytest.mark.parametrize("which", ["example", "many"])
-def test_kube_score_finds_nothing(kube_score: str, tmp_path: Path, which: str) -> None:
+def test_kube_score_finds_no_fault(kube_score: str, tmp_path: Path, which: str) -> None:
     for file in [catalogs.EXAMPLE] if which == "example" else catalogs.many(tmp_path):
         text = "---\n".join(one.text for one in render.render(file, file.stem))
         command = [kube_score, "score", "--kubernetes-version", f"v{render.KUBERNETES}", "-o", "ci", NO_CPU_LIMIT]

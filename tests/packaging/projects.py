@@ -1,4 +1,4 @@
-"""Copies of the project to build from, each in a place of its own, and the C compiler where there is one."""
+"""Copies of the project to build from, each in its own folder, and a marker for tests that need a C compiler."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ ENGINE_SOURCES = {str(path.relative_to(PROJECT)) for path in PROJECT.glob("model
 NO_COMPILER = {"CC": "no-such-compiler"}
 
 needs_compiler = pytest.mark.skipif(
-    shutil.which(os.environ.get("CC", "cc")) is None, reason="there is no C compiler: no engine can be built"
+    shutil.which(os.environ.get("CC", "cc")) is None, reason="no C compiler: the engine cannot be built"
 )
 
 
 def copy_project(place: Path) -> Path:
-    """What is built from, less what a build has left in the checkout."""
+    """Copies the sources of a build to `place`, without the build output of the checkout; returns `place`."""
     leave_out = shutil.ignore_patterns("__pycache__", "_engine*")
     for package in PACKAGES:
         shutil.copytree(PROJECT / package, place / package, ignore=leave_out)

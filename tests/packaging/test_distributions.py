@@ -1,4 +1,4 @@
-"""What is installed: every file of the packages, and the engine where it can be built."""
+"""The wheel and the source distribution: every file of the packages, and the engine if there is a compiler."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def build(project: Path, kind: str, environ: dict[str, str] | None = None) -> Path:
-    """Calls setuptools as pip does, which would hide what it says."""
+    """Builds with setuptools directly; pip would hide the output. Returns the built file."""
     script = f"from setuptools import build_meta; build_meta.build_{kind}('built')"
     command = [sys.executable, "-c", script]
     subprocess.run(command, cwd=project, env={**os.environ, **(environ or {})}, check=True, capture_output=True)
@@ -42,19 +42,19 @@ def in_wheel(wheel: Path) -> set[str]:
 
 
 @needs_compiler
-def test_a_wheel_holds_every_file_of_the_packages_and_an_engine_that_can_be_loaded(project: Path) -> None:
+def test_wheel_holds_every_file_of_the_packages_and_a_loadable_engine(project: Path) -> None:
     expected = files(project) | {ENGINE}
     wheel = build(project, "wheel")
     assert in_wheel(wheel) == expected
     ctypes.CDLL(zipfile.ZipFile(wheel).extract(ENGINE, project / "unpacked"))
 
 
-def test_without_a_compiler_a_wheel_is_built_and_lacks_only_the_engine(project: Path) -> None:
+def test_wheel_without_a_compiler_lacks_only_the_engine(project: Path) -> None:
     expected = files(project)
     assert in_wheel(build(project, "wheel", NO_COMPILER)) == expected
 
 
-def test_the_sources_that_are_given_away_include_the_engines(project: Path) -> None:
+def test_source_distribution_includes_the_engines_sources(project: Path) -> None:
     with tarfile.open(build(project, "sdist")) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert ENGINE_SOURCES

@@ -1,4 +1,4 @@
-"""A supervisor in this process, as its composition root builds it: real store, real lanes, a real port."""
+"""A supervisor in this process, built like the real one: real store, real lanes, real port."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ import grpc
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.players.sqlite import replacing_store, write_players
+from mesh.starvation import CpuStarvation
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from supervisor import settings
 from supervisor.__main__ import load_catalogs, open_games
 from supervisor.cohort import Cohorts
+from supervisor.cpu_starvation import MachineStarvation
 from supervisor.door import listening
 from supervisor.game import Game
 from supervisor.metrics import Metrics, StateOnDemand
-from supervisor.pressure import Pressure
 from supervisor.service import OffersService
 from tests.supervisor.replica import Replica, replica, sums, until
 
@@ -51,7 +52,7 @@ versions:
 
 @dataclass(frozen=True)
 class Backend:
-    """The running parts, and a client."""
+    """The parts of a running supervisor, and a client."""
 
     game: Game
     replicas: Sequence[Replica]
@@ -68,18 +69,18 @@ class Backend:
         await until(lambda: all(lane.state == "up" for lane in lanes))
 
     async def offer(self, timeout_s: float = 20.0, **fields: Any) -> wire.GetOfferResponse:
-        """One GetOffer."""
+        """Calls GetOffer."""
         answer: wire.GetOfferResponse = await self.stub.GetOffer(ask(**fields), timeout=timeout_s)
         return answer
 
 
 def ask(**fields: Any) -> wire.GetOfferRequest:
-    """A request for player p1 of game g, but for `fields`."""
+    """Returns a request for player p1 of game g, changed by `fields`."""
     return wire.GetOfferRequest(**{"game": "g", "player_id": "p1", **fields})
 
 
 def score_of(player: str, price: float, minutes: float = 0.0) -> float:
-    """The mean of the played models for a row, in the order in which the panel adds them up."""
+    """Returns the mean score of the fake models for a row, added in the order of the panel."""
     row = LEVELS.get(player, 0.0) + minutes + price
     total = row + BIASES[0]
     for bias in BIASES[1:]:
@@ -88,7 +89,7 @@ def score_of(player: str, price: float, minutes: float = 0.0) -> float:
 
 
 def write_game(folder: Path, **options: object) -> Path:
-    """The files of the game; returns the catalog's path."""
+    """Writes the files of the game; returns the path of its catalog."""
     values: Mapping[str, object] = {
         "budget_ms": 10000,
         "timeout_ms": 5000,
@@ -108,16 +109,16 @@ def write_game(folder: Path, **options: object) -> Path:
 
 @asynccontextmanager
 async def backend(folder: Path, *, models: int = 3, **options: object) -> AsyncIterator[Backend]:
-    """A supervisor of the game in `folder`, with replicas for the first `models` of its models."""
+    """Runs a supervisor of the game in `folder`, with fake replicas for the first `models` models."""
     catalogs = load_catalogs([write_game(folder, **options)])
     listens = settings.parse(["--catalog", "unused", "--drain-s", "5"])
-    metrics, pressure = Metrics(), Pressure()
+    metrics, starvation = Metrics(), MachineStarvation(CpuStarvation().share)
     async with AsyncExitStack() as stack:
         replicas = [await stack.enter_async_context(replica(HEADER, sums(bias))) for bias in BIASES[:models]]
-        games = await stack.enter_async_context(open_games(catalogs, pressure, metrics))
+        games = await stack.enter_async_context(open_games(catalogs, starvation, metrics))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        cohorts = Cohorts(tasks, pressure, 1000)
-        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, pressure.share)
+        cohorts = Cohorts(tasks, starvation, 1000)
+        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.share)
         metrics.registry.register(state)
         service = OffersService(games, cohorts)
         door = await stack.enter_async_context(listening(listens, service, []))

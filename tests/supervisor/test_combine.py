@@ -1,4 +1,4 @@
-"""Combining votes, against plain Python formulas that share no code with it."""
+"""Combining votes, compared with formulas in plain Python that share no code with it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WEIGHTS = [1.0, 2.5, 0.25, 4.0, 1.5, 3.0, 0.5]
 
 
 def plain(rule: Combine, votes: Sequence[float], weights: Sequence[float]) -> float:
-    """One row's score by the book (all kinds but rank_mean)."""
+    """The score of one row by the textbook formula (all kinds except rank_mean)."""
     ordered = sorted(votes)
     match rule.kind:
         case "mean":
@@ -38,7 +38,7 @@ def plain(rule: Combine, votes: Sequence[float], weights: Sequence[float]) -> fl
 
 
 def plain_ranks(votes: Sequence[float]) -> list[float]:
-    """Mean places among `votes`, 0 (lowest) to 1 (highest)."""
+    """Mean ranks among `votes`, 0 (lowest) to 1 (highest)."""
     ordered, last = sorted(votes), max(1, len(votes) - 1)
     places = {vote: [place for place, other in enumerate(ordered) if other == vote] for vote in votes}
     return [statistics.fmean(places[vote]) / last for vote in votes]
@@ -53,7 +53,7 @@ def ballots(draw: st.DrawFn) -> Votes:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "rank_mean"])
 @given(votes=ballots(), trim=st.sampled_from([0.0, 0.1, 0.25, 0.4]))
-def test_every_kind_is_its_formula(kind: CombineKind, votes: Votes, trim: float) -> None:
+def test_every_kind_equals_its_formula(kind: CombineKind, votes: Votes, trim: float) -> None:
     rule, weights = Combine(kind=kind, trim=trim), WEIGHTS[: len(votes)]
     scores = combine(rule, votes, weights, [slice(0, votes.shape[1])])
     expected = [plain(rule, column.tolist(), weights) for column in votes.T]
@@ -61,33 +61,33 @@ def test_every_kind_is_its_formula(kind: CombineKind, votes: Votes, trim: float)
 
 
 @given(votes=ballots())
-def test_rank_mean_is_the_mean_place_among_a_requests_rows(votes: Votes) -> None:
+def test_rank_mean_is_the_mean_rank_among_the_rows_of_a_request(votes: Votes) -> None:
     scores = combine(Combine(kind="rank_mean"), votes, WEIGHTS[: len(votes)], [slice(0, votes.shape[1])])
     ranks = [plain_ranks(row.tolist()) for row in votes]
     assert scores.tolist() == pytest.approx([statistics.fmean(column) for column in zip(*ranks, strict=True)])
 
 
-def test_equal_votes_share_the_mean_place() -> None:
+def test_equal_votes_share_their_mean_rank() -> None:
     scores = combine(Combine(kind="rank_mean"), np.array([[5.0, 1.0, 5.0, 9.0]]), [1.0], [slice(0, 4)])
     assert scores.tolist() == [0.5, 0.0, 0.5, 1.0]
 
 
-def test_a_lone_row_has_the_lowest_rank() -> None:
+def test_single_row_has_the_lowest_rank() -> None:
     assert combine(Combine(kind="rank_mean"), np.array([[0.7]]), [1.0], [slice(0, 1)]).tolist() == [0.0]
 
 
-def test_a_vote_at_the_threshold_counts() -> None:
+def test_vote_at_the_threshold_counts() -> None:
     votes = np.array([[0.5], [0.49], [0.51], [0.0]])
     assert combine(Combine(kind="vote", threshold=0.5), votes, [1.0] * 4, [slice(0, 1)]).tolist() == [0.5]
 
 
-def test_trimming_cuts_the_same_number_at_both_ends() -> None:
+def test_trimmed_mean_drops_the_same_number_at_both_ends() -> None:
     votes = np.array([[100.0], [1.0], [2.0], [3.0], [-100.0]])
     assert combine(Combine(kind="trimmed_mean", trim=0.2), votes, [1.0] * 5, [slice(0, 1)]).tolist() == [2.0]
 
 
 @pytest.mark.parametrize(("models", "trim", "dropped"), [(30, 0.1, 3), (10, 0.3, 3), (15, 0.2, 3), (9, 0.1, 0)])
-def test_a_share_of_the_votes_is_dropped_rounded_down(models: int, trim: float, dropped: int) -> None:
+def test_trimmed_mean_rounds_the_number_of_dropped_votes_down(models: int, trim: float, dropped: int) -> None:
     votes = np.array([[float(2**vote)] for vote in range(models)])
     expected = statistics.fmean(2.0**vote for vote in range(dropped, models - dropped))
     score = combine(Combine(kind="trimmed_mean", trim=trim), votes, [1.0] * models, [slice(0, 1)])
@@ -96,7 +96,7 @@ def test_a_share_of_the_votes_is_dropped_rounded_down(models: int, trim: float, 
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(votes=ballots(), data=st.data())
-def test_a_request_scores_the_same_alone_and_in_any_batch_to_the_last_bit(
+def test_request_has_the_same_bits_alone_and_in_a_batch(
     kind: CombineKind,
     votes: Votes,
     data: st.DataObject,
@@ -112,8 +112,8 @@ def test_a_request_scores_the_same_alone_and_in_any_batch_to_the_last_bit(
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "rank_mean"])
-def test_a_row_scores_the_same_in_a_wide_batch(kind: CombineKind) -> None:
-    # numpy sums long and short axes in different orders: wide enough to meet that
+def test_row_has_the_same_bits_in_a_large_batch(kind: CombineKind) -> None:
+    # 600 rows: enough for numpy to sum in another order than for one row
     votes = np.random.default_rng(3).normal(size=(15, 600))
     rule, weights = Combine(kind=kind, trim=0.2), [0.1 * (model + 1) for model in range(15)]
     together = combine(rule, votes, weights, [slice(row, row + 1) for row in range(600)])
@@ -122,7 +122,7 @@ def test_a_row_scores_the_same_in_a_wide_batch(kind: CombineKind) -> None:
 
 
 @given(votes=ballots())
-def test_combining_leaves_the_votes_as_they_were(votes: Votes) -> None:
+def test_combining_does_not_change_the_votes(votes: Votes) -> None:
     before = votes.copy()
     for kind in KINDS:
         combine(Combine(kind=kind), votes, WEIGHTS[: len(votes)], [slice(0, votes.shape[1])])

@@ -1,4 +1,4 @@
-"""Factored rows: whatever a cohort asks, what a worker makes of them are the plain rows."""
+"""Factored rows: a worker expands them to the plain rows, for every cohort."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def player(level: float, spend: float, country: str | None = None) -> PlayerFeat
 
 
 def cohort(*offers: Sequence[int], context: Mapping[str, Value] | None = None) -> CohortRows:
-    """A request for each of `offers`, by players of levels 1, 2, ..."""
+    """One request for each of `offers`, by players of level 1, 2, ..."""
     players = [player(number, 0.5) for number in range(1, len(offers) + 1)]
     return CohortRows(COLUMNS, players, [Passenger(context or {}, some) for some in offers])
 
 
 def received(matrix: RowMatrix, start: int, stop: int) -> tuple[oip.ModelInferRequest, list[list[float]]]:
-    """The message of rows `start` to `stop`, with its candidates, and the rows that a worker makes of it."""
+    """The message of rows `start` to `stop`, with its candidates, and the rows that a worker expands it to."""
     part = matrix.factored(start, stop)
     assert part is not None
     request = oip.ModelInferRequest.FromString(part.candidates.encoded + part.encoded)
@@ -78,7 +78,7 @@ SCHEMAS = [
 
 
 @given(st.data())
-def test_what_a_worker_makes_of_them_are_the_plain_rows(data: st.DataObject) -> None:
+def test_worker_expands_factored_rows_to_the_plain_rows(data: st.DataObject) -> None:
     plan = plan_of(*data.draw(st.sampled_from(SCHEMAS)))
     numbers = st.floats(-5, 5) | st.just(NAN)
     players = st.none() | st.builds(player, numbers, numbers, st.sampled_from(["DE", "FR", "XX", None]))
@@ -99,54 +99,54 @@ def test_what_a_worker_makes_of_them_are_the_plain_rows(data: st.DataObject) -> 
     assert np.array_equal(np.array(rows), matrix.rows[start:stop], equal_nan=True)
 
 
-def test_requests_for_the_whole_table_need_no_picks() -> None:
+def test_requests_for_the_whole_table_have_no_picks() -> None:
     request, rows = received(cohort(ALL, ALL).matrix(plan_of("level", "price")), 0, 6)
     assert names(request) == ["columns", "candidates", "shared"]
     assert repr(rows) == "[[1.0, 1.0], [1.0, 9.0], [1.0, nan], [2.0, 1.0], [2.0, 9.0], [2.0, nan]]"
 
 
-def test_a_part_that_ends_inside_a_request_picks() -> None:
+def test_part_that_ends_inside_a_request_has_picks() -> None:
     request, rows = received(cohort(ALL, ALL).matrix(plan_of("level", "price")), 1, 4)
     assert names(request) == ["columns", "candidates", "shared", "counts", "picks"]
     assert repr(rows) == "[[1.0, 9.0], [1.0, nan], [2.0, 1.0]]"
 
 
-def test_a_part_carries_only_its_own_requests() -> None:
+def test_part_has_only_its_own_requests() -> None:
     request, _ = received(cohort(ALL, ALL, ALL).matrix(plan_of("level", "price")), 3, 6)
     assert list(request.inputs[2].shape) == [1, 2]
 
 
-def test_a_model_that_does_not_look_at_offers_gets_one_row_a_request() -> None:
+def test_model_without_offer_features_gets_one_row_per_request() -> None:
     request, rows = received(cohort(ALL).matrix(plan_of("level")), 0, 3)
     assert [list(tensor.shape) for tensor in request.inputs] == [[0], [3, 0], [1, 1]]
     assert rows == [[1], [1], [1]]
 
 
-def test_a_request_for_one_offer_each_goes_in_plain_rows() -> None:
+def test_requests_for_one_offer_each_are_plain_rows() -> None:
     assert cohort((2,), (0,)).matrix(plan_of("level", "price")).factored(0, 2) is None
 
 
-def test_a_context_that_may_override_an_offers_column_needs_plain_rows() -> None:
+def test_context_that_may_override_an_offer_column_needs_plain_rows() -> None:
     plan = plan_of("level", "price", context={"price": "number"})
     matrix = cohort(ALL, context={"price": 4.0}).matrix(plan)
     assert matrix.factored(0, 3) is None
     assert matrix.rows.tolist() == [[1, 4], [1, 4], [1, 4]]
 
 
-def test_a_context_may_override_an_offers_column_that_the_model_does_not_see() -> None:
+def test_context_may_override_an_offer_column_that_the_model_does_not_use() -> None:
     assert isinstance(cohort(ALL).matrix(plan_of("level", context={"price": "number"})), FactoredRows)
 
 
-def test_a_game_without_offers_has_plain_rows() -> None:
+def test_game_without_offers_has_plain_rows() -> None:
     assert cohort((), ()).matrix(plan_of("level", offers=None)).factored(0, 2) is None
 
 
-def test_candidates_too_big_for_a_message_go_in_plain_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_candidates_too_large_for_a_message_are_plain_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows_of_cohorts, "MAX_CANDIDATE_BYTES", 23)
     assert cohort(ALL).matrix(plan_of("level", "price")).factored(0, 3) is None
 
 
-def test_the_same_candidates_have_the_same_name_and_others_another() -> None:
+def test_name_depends_on_the_candidates() -> None:
     def name(*features: str, offers: OffersTable = OFFERS) -> str:
         request, _ = received(cohort(ALL).matrix(plan_of(*features, offers=offers)), 0, 3)
         return request.parameters[NAME_PARAMETER].string_param
@@ -159,13 +159,13 @@ def test_the_same_candidates_have_the_same_name_and_others_another() -> None:
     )
 
 
-def test_a_part_is_encoded_once() -> None:
+def test_part_is_encoded_once() -> None:
     matrix = cohort(ALL, ALL).matrix(plan_of("level", "price"))
     assert matrix.factored(0, 3) is matrix.factored(0, 3)
 
 
 @pytest.mark.parametrize(("start", "stop", "cut"), [(0, 3, 3), (0, 5, 4), (3, 5, 4), (0, 2, 2), (4, 5, 5), (1, 4, 4)])
-def test_a_message_ends_between_two_requests_if_it_can(start: int, stop: int, cut: int) -> None:
+def test_message_ends_between_two_requests_where_possible(start: int, stop: int, cut: int) -> None:
     matrix = cohort(ALL, (1,), ALL).matrix(plan_of("level", "price"))
     assert matrix.cut(start, stop) == cut
 
@@ -174,7 +174,7 @@ def test_plain_rows_can_be_cut_anywhere() -> None:
     assert PlainRows(np.zeros((4, 1))).cut(1, 3) == 3
 
 
-def test_bytes_do_not_grow_with_the_offers() -> None:
+def test_size_does_not_grow_with_the_offers() -> None:
     def size(count: int) -> int:
         ids = tuple(map(str, range(count)))
         table = OffersTable(ids, {}, None, {"price": tuple(map(float, range(count)))}, {})

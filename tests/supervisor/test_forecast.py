@@ -1,4 +1,4 @@
-"""What is expected of a journey, from those that have returned."""
+"""Forecasts of journey times from the journeys before."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ def learnt(*journeys: tuple[int, float]) -> Forecast:
     return forecast
 
 
-def test_where_nothing_is_known_nothing_is_expected() -> None:
+def test_forecast_is_zero_before_the_first_journey() -> None:
     assert (Forecast().journey_s(100), Forecast().at_most_s(100)) == (0.0, 0.0)
 
 
-def test_a_line_is_found_and_followed() -> None:
+def test_forecast_follows_a_line() -> None:
     forecast = learnt(*((rows, 0.010 + 0.001 * rows) for rows in (20, 60, 30, 50, 40)))
     assert forecast.journey_s(70) == pytest.approx(0.080)
     assert forecast.journey_s(10) == pytest.approx(0.020)
 
 
-def test_the_latest_journeys_count_most() -> None:
+def test_recent_journeys_count_most() -> None:
     forecast = learnt(*[(50, 0.5)] * 20, *[(50, 0.1)] * 20)
     assert forecast.journey_s(50) == pytest.approx(0.1, abs=0.01)
 
 
-def test_far_beyond_what_is_known_it_stays_hopeful() -> None:
+def test_forecast_is_flat_far_beyond_the_usual_rows() -> None:
     forecast = learnt((1, 0.010), (2, 0.015), (1, 0.010), (2, 0.015))
     assert forecast.journey_s(1000) < 0.010 + 0.005 * 2 * REACH
 
 
-def test_the_more_it_was_wrong_the_more_cautious_it_is() -> None:
-    sure, unsure = learnt(*[(50, 0.1)] * 9), learnt(*[(50, 0.05), (50, 0.15)] * 5)
-    assert sure.at_most_s(50) == pytest.approx(sure.journey_s(50))
-    assert unsure.at_most_s(50) > unsure.journey_s(50) + 0.05
+def test_upper_bound_grows_with_the_error() -> None:
+    steady, varying = learnt(*[(50, 0.1)] * 9), learnt(*[(50, 0.05), (50, 0.15)] * 5)
+    assert steady.at_most_s(50) == pytest.approx(steady.journey_s(50))
+    assert varying.at_most_s(50) > varying.journey_s(50) + 0.05
 
 
 @given(journeys=JOURNEYS, rows=ROWS, more=ROWS)
-def test_more_rows_never_take_less_and_none_less_than_nothing(
+def test_forecast_is_never_negative_and_never_falls_with_more_rows(
     journeys: list[tuple[int, float]], rows: int, more: int
 ) -> None:
     forecast = learnt(*journeys)

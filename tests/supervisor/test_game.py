@@ -1,11 +1,11 @@
-"""A request's own faults, budgets, and the tickets that requests become."""
+"""Checks of queries, budgets, and the tickets that a game makes."""
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,40 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.errors import MeshError, NotFound, NotSupported, WrongRequest
+from mesh.starvation import CpuStarvation
 from mesh.wire import offers_pb2 as wire
 from supervisor.__main__ import load_catalogs, open_games
-from supervisor.game import Game, check_id
+from supervisor.cpu_starvation import MachineStarvation
+from supervisor.game import Game
+from supervisor.messages import offer_query, score_query
 from supervisor.metrics import Metrics
-from supervisor.pressure import Pressure
+from supervisor.query import check_id
+from supervisor.ticket import Ticket
 from tests.supervisor.backend import ask, write_game
+
+
+@asynccontextmanager
+async def opened(catalog: Path) -> AsyncIterator[Game]:
+    starvation = MachineStarvation(CpuStarvation().share)
+    async with open_games(load_catalogs([catalog]), starvation, Metrics()) as games:
+        yield games["g"]
 
 
 @pytest.fixture
 async def game(tmp_path: Path) -> AsyncIterator[Game]:
-    async with open_games(load_catalogs([write_game(tmp_path, budget_ms=300)]), Pressure(), Metrics()) as games:
-        yield games["g"]
+    async with opened(write_game(tmp_path, budget_ms=300)) as game:
+        yield game
+
+
+def ticket_of(game: Game, remaining_s: float | None = None, **fields: Any) -> Ticket:
+    """The ticket of a GetOffer request for player p1, changed by `fields`."""
+    return game.ticket_to_rank(offer_query(ask(**fields)), remaining_s)
+
+
+def score_ticket_of(game: Game, **fields: Any) -> tuple[Ticket, str]:
+    """The ticket of a Score request for player p1, changed by `fields`, and the offer that it scores."""
+    request = wire.ScoreRequest(game="g", player_id="p1", **fields)
+    return game.ticket_to_score(score_query(request), game.ensembles["v1"], None)
 
 
 def without_offers(path: Path) -> Path:
@@ -37,13 +59,12 @@ def without_offers(path: Path) -> Path:
 @pytest.fixture
 async def plain(tmp_path: Path) -> AsyncIterator[Game]:
     """A game without offers."""
-    catalogs = load_catalogs([without_offers(write_game(tmp_path))])
-    async with open_games(catalogs, Pressure(), Metrics()) as games:
-        yield games["g"]
+    async with opened(without_offers(write_game(tmp_path))) as game:
+        yield game
 
 
 @pytest.mark.parametrize("value", ["x", "x" * 128, "é" * 64, "Player One #1"])
-def test_an_id_is_any_printable_text(value: str) -> None:
+def test_id_is_any_printable_text(value: str) -> None:
     check_id("player_id", value, required=True)
 
 
@@ -58,12 +79,12 @@ def test_an_id_is_any_printable_text(value: str) -> None:
         ("\0", "printed"),
     ],
 )
-def test_an_id_that_is_none_names_its_field(value: str, problem: str) -> None:
+def test_invalid_id_is_an_error_that_names_its_field(value: str, problem: str) -> None:
     with pytest.raises(WrongRequest, match=f"^player_id: .*{problem}"):
         check_id("player_id", value, required=True)
 
 
-def test_an_id_that_is_not_required_may_be_empty() -> None:
+def test_optional_id_may_be_empty() -> None:
     check_id("request_id", "", required=False)
 
 
@@ -81,101 +102,101 @@ CONTEXTS: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("name", "value", "problem"), CONTEXTS)
-async def test_wrong_context_names_its_feature(game: Game, name: str, value: dict[str, Any], problem: str) -> None:
+async def test_wrong_context_value_is_an_error_that_names_its_feature(
+    game: Game, name: str, value: dict[str, Any], problem: str
+) -> None:
     with pytest.raises(WrongRequest, match=rf"^context\.{name}: .*{problem}"):
-        game.ticket_to_rank(ask(context={name: wire.ContextValue(**value)}), None)
+        ticket_of(game, context={name: wire.ContextValue(**value)})
 
 
-async def test_unknown_context_is_told_what_is_known(game: Game) -> None:
+async def test_unknown_context_is_an_error_that_lists_the_known_features(game: Game) -> None:
     with pytest.raises(WrongRequest, match=r"^context: 'mood'.*minutes, platform, weekend"):
-        game.ticket_to_rank(ask(context={"mood": wire.ContextValue(number=1)}), None)
+        ticket_of(game, context={"mood": wire.ContextValue(number=1)})
 
 
-async def test_context_of_every_kind_comes_aboard(game: Game) -> None:
+async def test_context_of_every_kind_is_in_the_ticket(game: Game) -> None:
     context = {
         "minutes": wire.ContextValue(number=1.5),
         "platform": wire.ContextValue(text=""),
         "weekend": wire.ContextValue(flag=False),
     }
-    ticket = game.ticket_to_rank(ask(context=context), None)
+    ticket = ticket_of(game, context=context)
     assert ticket.passenger.context == {"minutes": 1.5, "platform": "", "weekend": 0.0}
 
 
-async def test_a_pinned_version_is_the_one_that_answers(game: Game) -> None:
+async def test_pinned_version_answers(game: Game) -> None:
     assert game.ensemble("p1", "v1").name == "v1"
 
 
-async def test_a_pinned_version_that_is_not_there_names_its_field(game: Game) -> None:
+async def test_unknown_version_is_an_error_that_names_its_field(game: Game) -> None:
     with pytest.raises(NotFound, match=r"^version: .*'v2'.*v1"):
         game.ensemble("p1", "v2")
 
 
-async def test_an_unknown_offer_names_its_field(game: Game) -> None:
+async def test_unknown_offer_is_an_error_that_names_its_field(game: Game) -> None:
     with pytest.raises(NotFound, match=r"^offer_ids: .*'ghost'"):
-        game.ticket_to_rank(ask(offer_ids=["gold", "ghost"]), None)
+        ticket_of(game, offer_ids=["gold", "ghost"])
 
 
-async def test_an_offer_named_twice_names_its_field(game: Game) -> None:
+async def test_offer_named_twice_is_an_error_that_names_its_field(game: Game) -> None:
     with pytest.raises(WrongRequest, match=r"^offer_ids: "):
-        game.ticket_to_rank(ask(offer_ids=["gold", "silver", "gold"]), None)
+        ticket_of(game, offer_ids=["gold", "silver", "gold"])
 
 
-async def test_without_candidates_every_offer_is_one(game: Game) -> None:
-    assert game.ticket_to_rank(ask(), None).passenger.offers == range(3)
+async def test_query_without_candidates_ranks_every_offer(game: Game) -> None:
+    assert ticket_of(game).passenger.offers == range(3)
 
 
 async def test_candidates_keep_their_order(game: Game) -> None:
-    assert game.ticket_to_rank(ask(offer_ids=["silver", "starter"]), None).passenger.offers == (2, 0)
+    assert ticket_of(game, offer_ids=["silver", "starter"]).passenger.offers == (2, 0)
 
 
 @pytest.mark.parametrize(("limit", "returned"), [(0, 1), (1, 1), (2, 2), (2**32 - 1, 3)])
-async def test_a_limit_of_nothing_means_one_and_of_too_many_means_all(game: Game, limit: int, returned: int) -> None:
-    assert game.ticket_to_rank(ask(limit=limit), None).limit == returned
+async def test_limit_zero_means_one_and_a_large_limit_means_all(game: Game, limit: int, returned: int) -> None:
+    assert ticket_of(game, limit=limit).limit == returned
 
 
-async def test_a_score_is_for_one_row(game: Game) -> None:
-    request = wire.ScoreRequest(game="g", player_id="p1", offer_id="silver")
-    ticket, offer = game.ticket_to_score(request, game.ensembles["v1"], None)
-    assert (ticket.passenger.offers, ticket.scored, offer) == ((2,), 0, "silver")
+async def test_score_needs_one_row(game: Game) -> None:
+    ticket, offer = score_ticket_of(game, offer_id="silver")
+    assert (ticket.passenger.offers, ticket.scored_row, offer) == ((2,), 0, "silver")
 
 
-async def test_a_game_without_offers_has_none_to_rank(plain: Game) -> None:
+async def test_game_without_offers_cannot_rank(plain: Game) -> None:
     with pytest.raises(NotSupported, match="Score"):
-        plain.ticket_to_rank(ask(), None)
+        ticket_of(plain)
 
 
-async def test_a_game_without_offers_scores_a_player(plain: Game) -> None:
-    ticket, offer = plain.ticket_to_score(wire.ScoreRequest(game="g", player_id="p1"), plain.ensembles["v1"], None)
-    assert (ticket.passenger.rows, ticket.scored, offer) == (1, 0, "")
+async def test_game_without_offers_scores_a_player(plain: Game) -> None:
+    ticket, offer = score_ticket_of(plain)
+    assert (ticket.passenger.rows, ticket.scored_row, offer) == (1, 0, "")
 
 
-async def test_a_game_without_offers_knows_no_offer(plain: Game) -> None:
-    request = wire.ScoreRequest(game="g", player_id="p1", offer_id="gold")
+async def test_game_without_offers_refuses_an_offer_id(plain: Game) -> None:
     with pytest.raises(NotFound, match=r"^offer_id: "):
-        plain.ticket_to_score(request, plain.ensembles["v1"], None)
+        score_ticket_of(plain, offer_id="gold")
 
 
 @pytest.mark.parametrize(
     ("remaining_s", "budget_s"),
     [
-        (None, 0.3),  # nothing said: the catalog's budget
-        (60.0, 0.3),  # capped by it
+        (None, 0.3),  # no deadline: the budget of the catalog
+        (60.0, 0.3),  # at most the budget
         (0.65, 0.3),
-        (0.5, 0.25),  # half of a short one is kept back: less than the reserve of 0.3 s
+        (0.5, 0.25),  # a short deadline keeps half: less than the reserve of 0.3 s
         (0.02, 0.01),
         (0.0, 0.0),
         (-1.0, -1.0),
     ],
 )
-async def test_a_budget_is_the_callers_less_a_reserve_and_capped(
+async def test_budget_is_the_remaining_time_less_a_reserve_and_at_most_the_catalogs(
     game: Game, remaining_s: float | None, budget_s: float
 ) -> None:
     assert game._budget_s(remaining_s) == pytest.approx(budget_s)
 
 
-async def test_a_ticket_expires_at_the_end_of_its_budget(game: Game) -> None:
+async def test_ticket_expires_at_the_end_of_its_budget(game: Game) -> None:
     before_s = time.monotonic()
-    ticket = game.ticket_to_rank(ask(), 0.2)
+    ticket = ticket_of(game, 0.2)
     assert before_s + 0.1 <= ticket.deadline_s <= time.monotonic() + 0.1
 
 
@@ -198,24 +219,15 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
-def test_any_request_is_a_ticket_or_an_error_that_names_a_field(tmp_path: Path) -> None:
-    catalogs = load_catalogs([write_game(tmp_path)])
+async def test_every_query_is_a_ticket_or_an_error_that_names_a_field(game: Game) -> None:
+    @given(FIELDS)
+    def check(fields: dict[str, Any]) -> None:
+        query = offer_query(ask(**fields))
+        try:
+            check_id("player_id", query.player_id, required=True)
+            game.ensemble(query.player_id, query.version)
+            assert 1 <= game.ticket_to_rank(query, None).limit <= 3
+        except MeshError as error:
+            assert error.reason.partition(":")[0].partition(".")[0] in fields  # noqa: PT017
 
-    async def story() -> None:
-        async with open_games(catalogs, Pressure(), Metrics()) as games:
-            check(games["g"])
-
-    def check(game: Game) -> None:
-        @given(FIELDS)
-        def one(fields: dict[str, Any]) -> None:
-            request = ask(**fields)
-            try:
-                check_id("player_id", request.player_id, required=True)
-                game.ensemble(request.player_id, request.version)
-                assert 1 <= game.ticket_to_rank(request, None).limit <= 3
-            except MeshError as error:
-                assert error.reason.partition(":")[0].partition(".")[0] in fields  # noqa: PT017
-
-        one()
-
-    asyncio.run(story())
+    check()

@@ -8,7 +8,7 @@ import struct
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -21,8 +21,7 @@ from mesh.players.features import Columns, PlayerFeatures
 from mesh.wire import inference_pb2 as oip
 from supervisor.ballot import Ballot
 from supervisor.lane import read_reply
-from supervisor.panel import Absence, Panel, Vote, ask_panel
-from supervisor.panel import Reply as Verdict
+from supervisor.panel import Panel, ask_panel
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows, Passenger, RowPlanner
 from tests.supervisor.replica import (
@@ -76,6 +75,24 @@ def why_down(pool: ModelPool) -> list[str]:
     return [lane.why_down for lane in pool.lanes.values()]
 
 
+@dataclass(frozen=True)
+class Vote:
+    """The model voted on every row."""
+
+    model: str
+
+
+@dataclass(frozen=True)
+class Absence:
+    """The model did not vote on every row."""
+
+    model: str
+    reason: str
+
+
+Verdict = Vote | Absence
+
+
 class Ask:
     """One cohort's question to one pool."""
 
@@ -88,8 +105,9 @@ class Ask:
     async def verdict(self) -> Verdict:
         deadline_s = time.monotonic() + WITHIN_S
         async with asyncio.timeout(WITHIN_S):
-            (verdict,) = await ask_panel(Panel((self.pool,)), self.rows, COLUMNS, self.ballot, deadline_s)
-            return verdict
+            await ask_panel(Panel((self.pool,)), self.rows, COLUMNS, self.ballot, deadline_s)
+        (reason,) = self.ballot.reasons
+        return Vote("m") if reason is None else Absence("m", reason)
 
     @property
     def votes(self) -> list[float]:

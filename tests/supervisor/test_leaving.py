@@ -12,11 +12,19 @@ import pytest
 from mesh.wire import inference_pb2 as oip
 from supervisor import leaving
 from supervisor.lane import Lane, LaneOwner
-from supervisor.panel import Absence, Vote
-from supervisor.panel import Reply as Verdict
 from supervisor.pool import ModelPool
 from tests.supervisor.replica import Replica, error_reply, replica, silent, sums, until
-from tests.supervisor.test_lane import HEADER, WITHIN_S, Ask, one_replica, pool_of, states
+from tests.supervisor.test_lane import (
+    HEADER,
+    WITHIN_S,
+    Absence,
+    Ask,
+    Verdict,
+    Vote,
+    one_replica,
+    pool_of,
+    states,
+)
 from tests.supervisor.virtual_time import settle
 
 

@@ -1,4 +1,4 @@
-"""Rows: where each cell comes from, and what goes over the wire."""
+"""Rows: the source of each cell, and the encoded message."""
 
 from __future__ import annotations
 
@@ -61,23 +61,23 @@ def same(actual: list[list[float]], expected: list[list[float]]) -> bool:
     return bool(np.array_equal(np.array(actual), np.array(expected), equal_nan=True))
 
 
-def test_columns_are_in_the_models_own_order() -> None:
+def test_columns_are_in_the_order_of_the_model() -> None:
     assert fill(header("spend", "level"), (player(3, 7), {}, ())) == [[7.0, 3.0]]
 
 
-def test_what_is_known_now_wins_over_the_store() -> None:
+def test_context_overrides_the_store() -> None:
     assert fill(header("level"), (player(3, 7), {"level": 4.0}, ())) == [[4.0]]
 
 
-def test_what_is_not_said_now_comes_from_the_store() -> None:
+def test_feature_without_context_comes_from_the_store() -> None:
     assert fill(header("level"), (player(3, 7), {}, ())) == [[3.0]]
 
 
-def test_an_offers_column_wins_over_the_store() -> None:
+def test_offer_column_overrides_the_store() -> None:
     assert same(fill(header("spend"), (player(3, 7), {}, (0, 1)), offers=OFFERS), [[50.0], [NAN]])
 
 
-def test_what_is_known_now_wins_over_an_offers_column() -> None:
+def test_context_overrides_an_offer_column() -> None:
     context: Mapping[str, ContextKind] = {"price": "number"}
     rows = fill(
         header("price"),
@@ -89,52 +89,52 @@ def test_what_is_known_now_wins_over_an_offers_column() -> None:
     assert rows == [[2.0], [2.0], [9.0]]
 
 
-def test_an_unknown_player_is_missing_in_every_stored_column() -> None:
+def test_unknown_player_has_missing_values_in_every_stored_column() -> None:
     model = header("level", "country", "price", country=["DE"])
     assert same(fill(model, (None, {}, (1,)), offers=OFFERS), [[NAN, NAN, 9.0]])
 
 
-def test_context_that_is_not_said_and_not_stored_is_missing() -> None:
+def test_feature_without_context_and_store_is_missing() -> None:
     assert same(fill(header("weekend"), (player(3, 7), {}, ())), [[NAN]])
 
 
-def test_a_stored_text_becomes_the_models_own_code() -> None:
+def test_stored_text_becomes_the_code_of_the_model() -> None:
     model = header("country", country=["FR", "DE"])
     assert fill(model, (player(0, 0, "DE"), {}, ()), (player(0, 0, "FR"), {}, ())) == [[1.0], [0.0]]
 
 
-def test_a_text_that_the_model_never_saw_is_missing() -> None:
+def test_text_outside_the_categories_is_missing() -> None:
     model = header("country", country=["FR", "DE"])
     assert same(fill(model, (player(0, 0, "XX"), {}, ()), (player(0, 0, None), {}, ())), [[NAN], [NAN]])
 
 
-def test_a_text_known_now_becomes_a_code() -> None:
+def test_context_text_becomes_a_code() -> None:
     model = header("platform", platform=["ios", "android"])
     requests: list[Request] = [(player(0, 0), {"platform": name}, ()) for name in ("android", "switch")]
     assert same(fill(model, *requests), [[1.0], [NAN]])
 
 
-def test_an_offers_text_becomes_a_code() -> None:
+def test_offer_text_becomes_a_code() -> None:
     model = header("art", art=["moon", "sun"])
     assert same(fill(model, (player(0, 0), {}, (0, 1)), offers=OFFERS), [[1.0], [NAN]])
 
 
-def test_a_stored_number_with_categories_becomes_its_code() -> None:
+def test_stored_number_with_categories_becomes_its_code() -> None:
     model = header("level", level=[10, 20, 30])
     requests: list[Request] = [(player(level, 0), {}, ()) for level in (30.0, 10.0, 11.0, NAN)]
     assert same(fill(model, *requests), [[2.0], [0.0], [NAN], [NAN]])
 
 
-def test_a_boolean_known_now_is_a_number() -> None:
+def test_context_boolean_is_a_number() -> None:
     assert fill(header("weekend"), (player(0, 0), {"weekend": 1.0}, ())) == [[1.0]]
 
 
-def test_a_boolean_finds_its_pandas_category() -> None:
+def test_context_boolean_becomes_the_code_of_its_category() -> None:
     model = header("weekend", weekend=[False, True])
     assert fill(model, (player(0, 0), {"weekend": 1.0}, ())) == [[1.0]]
 
 
-def test_requests_with_several_offers_and_with_one_travel_together() -> None:
+def test_requests_with_one_and_with_several_offers_share_a_matrix() -> None:
     model = header("level", "price", "platform", platform=["ios"])
     rows = fill(
         model,
@@ -147,36 +147,36 @@ def test_requests_with_several_offers_and_with_one_travel_together() -> None:
     assert same(rows, expected)
 
 
-def test_context_that_a_model_does_not_use_is_left_out() -> None:
+def test_context_that_the_model_does_not_use_is_ignored() -> None:
     assert fill(header("spend"), (player(3, 7), {"platform": "ios", "weekend": 1.0}, ())) == [[7.0]]
 
 
-def test_every_feature_without_a_source_is_named() -> None:
+def test_error_names_every_feature_without_a_source() -> None:
     with pytest.raises(Unavailable, match=r"'ghost'.*'phantom'"):
         lay_out(header("level", "ghost", "phantom"), Sources(COLUMNS, CONTEXT, None))
 
 
-def test_a_text_without_categories_is_refused() -> None:
+def test_text_without_categories_is_refused() -> None:
     with pytest.raises(Unavailable, match="'country' is text"):
         lay_out(header("country"), Sources(COLUMNS, CONTEXT, None))
 
 
-def test_a_text_in_the_store_under_a_number_in_the_context_is_refused() -> None:
+def test_stored_text_with_a_number_as_context_is_refused() -> None:
     with pytest.raises(Unavailable, match="country"):
         lay_out(header("country"), Sources(COLUMNS, {"country": "number"}, None))
 
 
-def test_a_text_of_the_offers_under_a_number_in_the_context_is_refused() -> None:
+def test_offer_text_with_a_number_as_context_is_refused() -> None:
     with pytest.raises(Unavailable, match="art"):
         lay_out(header("art"), Sources(COLUMNS, {"art": "number"}, OFFERS))
 
 
-def test_a_text_for_categories_that_are_numbers_is_refused() -> None:
+def test_text_for_numeric_categories_is_refused() -> None:
     with pytest.raises(Unavailable, match="country"):
         lay_out(header("country", country=[10, 20]), Sources(COLUMNS, CONTEXT, None))
 
 
-def test_models_of_one_schema_share_a_matrix() -> None:
+def test_models_with_the_same_schema_share_a_matrix() -> None:
     planner = RowPlanner(Sources(COLUMNS, CONTEXT, None))
     rows = CohortRows(COLUMNS, [player(1, 2)], [Passenger({}, ())])
     one = planner.plan(header("level", "country", country=["DE"]), COLUMNS)
@@ -187,14 +187,14 @@ def test_models_of_one_schema_share_a_matrix() -> None:
 @pytest.mark.parametrize(
     "other", [header("country", "level", country=["DE"]), header("level", "country", country=["FR"]), header("level")]
 )
-def test_models_of_different_schemas_share_nothing(other: ModelHeader) -> None:
+def test_models_with_different_schemas_have_different_matrices(other: ModelHeader) -> None:
     planner = RowPlanner(Sources(COLUMNS, CONTEXT, None))
     rows = CohortRows(COLUMNS, [player(1, 2)], [Passenger({}, ())])
     one = planner.plan(header("level", "country", country=["DE"]), COLUMNS)
     assert rows.matrix(one) is not rows.matrix(planner.plan(other, COLUMNS))
 
 
-def test_a_plan_follows_the_stores_columns() -> None:
+def test_plan_follows_the_columns_of_the_store() -> None:
     planner = RowPlanner(Sources(COLUMNS, {}, None))
     turned = Columns(("spend", "level"), ())
     rows = CohortRows(turned, [PlayerFeatures(struct.pack("<2d", 7, 3), (), 0.0)], [Passenger({}, ())])
@@ -202,13 +202,13 @@ def test_a_plan_follows_the_stores_columns() -> None:
     assert rows.matrix(planner.plan(header("level"), turned)).rows.tolist() == [[3.0]]
 
 
-def test_a_part_of_a_matrix_is_encoded_once() -> None:
+def test_part_of_a_matrix_is_encoded_once() -> None:
     matrix = PlainRows(np.zeros((4, 2)))
     assert matrix.plain(0, 4) is matrix.plain(0, 4)
 
 
 @given(rows=st.integers(1, 6), features=st.integers(1, 4), data=st.data())
-def test_head_and_rows_one_after_the_other_are_one_request(rows: int, features: int, data: st.DataObject) -> None:
+def test_head_and_rows_concatenated_are_one_request(rows: int, features: int, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, rows - 1))
     stop = data.draw(st.integers(start + 1, rows))
     cells = np.arange(rows * features, dtype="<f8").reshape(rows, features)
@@ -222,8 +222,8 @@ def test_head_and_rows_one_after_the_other_are_one_request(rows: int, features: 
 
 
 @given(st.data())
-def test_rows_are_what_a_plain_lookup_finds(data: st.DataObject) -> None:
-    """Context over offer over store, cell by cell, for cohorts of any mixture."""
+def test_rows_equal_a_lookup_of_every_cell(data: st.DataObject) -> None:
+    """Compares cell by cell: context overrides offer, offer overrides store."""
     model = header("spend", "level", "price", "country", "platform", country=["DE", "FR"], platform=["ios"])
     numbers = st.floats(-5, 5) | st.just(NAN)
     players = st.none() | st.builds(player, numbers, numbers, st.sampled_from(["DE", "FR", "XX", None]))

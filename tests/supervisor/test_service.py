@@ -1,4 +1,4 @@
-"""`mesh.v1.Offers` over a real port, with real lanes to replicas that answer as the test tells them."""
+"""`mesh.v1.Offers` over a real port, with real lanes to fake replicas that the test controls."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import generate_latest
 
 from mesh.wire import offers_pb2 as wire
-from supervisor.answer import Source
-from supervisor.cohort import Ticket
+from supervisor.answers import Source
+from supervisor.messages import offer_query
 from supervisor.rows import Passenger
+from supervisor.ticket import Ticket
 from tests.supervisor.backend import Backend, ask, backend, score_of
 from tests.supervisor.replica import error_reply, silent, sums, until
 
@@ -39,7 +40,7 @@ def ids(answer: wire.GetOfferResponse) -> list[str]:
     return [offer.offer_id for offer in answer.offers]
 
 
-async def test_the_best_offer_is_ranked_by_the_whole_ensemble(whole: Backend) -> None:
+async def test_whole_ensemble_ranks_the_best_offer(whole: Backend) -> None:
     answer = await whole.offer(request_id="r1")
     assert (answer.source, answer.reason, answer.version, answer.request_id) == (wire.ENSEMBLE, "", "v1", "r1")
     assert [(offer.offer_id, offer.score, offer.expected_revenue) for offer in answer.offers] == [
@@ -50,7 +51,7 @@ async def test_the_best_offer_is_ranked_by_the_whole_ensemble(whole: Backend) ->
     assert 60_000 <= answer.features_age_ms < 600_000
 
 
-async def test_as_many_offers_as_asked_for_are_returned_best_first(whole: Backend) -> None:
+async def test_limit_offers_are_returned_best_first(whole: Backend) -> None:
     assert ids(await whole.offer(limit=2)) == ["gold", "silver"]
     assert ids(await whole.offer(limit=99)) == ["gold", "silver", "starter"]
 
@@ -64,39 +65,39 @@ async def test_context_reaches_the_models(whole: Backend) -> None:
     assert answer.offers[0].score == score_of("p1", 4, 10.0)
 
 
-async def test_score_is_the_ensembles_for_one_offer(whole: Backend) -> None:
+async def test_score_is_the_ensemble_score_of_one_offer(whole: Backend) -> None:
     answer = await whole.stub.Score(score_request(offer_id="silver", request_id="r2"), timeout=WITHIN_S)
     assert (answer.source, answer.offer_id, answer.request_id) == (wire.ENSEMBLE, "silver", "r2")
     assert answer.score == score_of("p1", 2)
 
 
-async def test_score_without_an_offer_takes_the_fallback_offer(whole: Backend) -> None:
+async def test_score_without_an_offer_scores_the_fallback_offer(whole: Backend) -> None:
     answer = await whole.stub.Score(score_request(), timeout=WITHIN_S)
     assert (answer.offer_id, answer.score) == ("starter", score_of("p1", 1))
 
 
-async def test_the_time_is_accounted_for(whole: Backend) -> None:
+async def test_timings_of_the_stages_add_up_to_at_most_the_total(whole: Backend) -> None:
     times = (await whole.offer()).timings
     stages = times.queue_ms + times.features_ms + times.fan_out_ms + times.combine_ms
     assert 0 < stages <= times.total_ms
     assert times.last_model in ("m0", "m1", "m2")
 
 
-async def test_a_crowd_gets_what_each_would_get_alone(whole: Backend) -> None:
+async def test_concurrent_requests_get_the_same_scores_as_alone(whole: Backend) -> None:
     players = ["p1", "p2", "p3"] * 20
     answers = await asyncio.gather(*(whole.offer(player_id=player, limit=3) for player in players))
     for player, answer in zip(players, answers, strict=True):
         assert [offer.score for offer in answer.offers] == [score_of(player, price) for price in (4, 2, 1)]
 
 
-async def test_a_model_that_fails_is_missing_and_named(whole: Backend) -> None:
+async def test_failed_model_is_listed_as_missing(whole: Backend) -> None:
     whole.replicas[1].respond = lambda request: [error_reply(request, "out of order")]
     answer = await whole.offer()
     assert (answer.source, answer.reason) == (wire.PARTIAL, "missing-models: m1")
     assert [(one.model, one.reason) for one in answer.missing_models] == [("m1", "out of order")]
 
 
-async def test_without_a_quorum_the_fallback_comes_without_scores(whole: Backend) -> None:
+async def test_answer_without_a_quorum_is_the_fallback_without_scores(whole: Backend) -> None:
     for played in whole.replicas[:2]:
         played.respond = lambda request: [error_reply(request, "out of order")]
     answer = await whole.offer()
@@ -106,21 +107,21 @@ async def test_without_a_quorum_the_fallback_comes_without_scores(whole: Backend
     assert {one.model for one in answer.missing_models} == {"m0", "m1"}
 
 
-async def test_score_without_a_quorum_has_no_score(whole: Backend) -> None:
+async def test_score_without_a_quorum_is_unset(whole: Backend) -> None:
     for played in whole.replicas:
         played.respond = lambda request: [error_reply(request, "out of order")]
     answer = await whole.stub.Score(score_request(), timeout=WITHIN_S)
     assert (answer.source, answer.HasField("score")) == (wire.FALLBACK, False)
 
 
-async def test_without_any_worker_there_is_a_fallback(tmp_path: Path) -> None:
+async def test_answer_without_any_worker_is_the_fallback(tmp_path: Path) -> None:
     async with backend(tmp_path, models=0) as running:
         answer = await running.offer()
         assert (answer.source, ids(answer)) == (wire.FALLBACK, ["starter"])
         assert {one.reason for one in answer.missing_models} == {"no replica is known"}
 
 
-async def test_workers_that_come_later_make_the_answers_whole(tmp_path: Path) -> None:
+async def test_workers_that_start_later_complete_the_answers(tmp_path: Path) -> None:
     async with backend(tmp_path, models=2) as running:
         pools = running.game.ensembles["v1"].panel.pools
         await until(lambda: all(lane.state == "up" for pool in pools[:2] for lane in pool.lanes.values()))
@@ -130,7 +131,7 @@ async def test_workers_that_come_later_make_the_answers_whole(tmp_path: Path) ->
         assert (await running.offer()).source == wire.ENSEMBLE
 
 
-async def test_an_unknown_player_gets_the_ensemble_on_missing_values(whole: Backend) -> None:
+async def test_unknown_player_is_scored_on_missing_values(whole: Backend) -> None:
     answer = await whole.offer(player_id="nobody")
     assert (answer.source, answer.unknown_player) == (wire.ENSEMBLE, True)
     assert answer.reason.startswith("unknown-player: ")
@@ -138,7 +139,7 @@ async def test_an_unknown_player_gets_the_ensemble_on_missing_values(whole: Back
     assert not answer.HasField("features_age_ms")
 
 
-async def test_an_unknown_player_gets_the_fallback_where_the_catalog_says_so(tmp_path: Path) -> None:
+async def test_unknown_player_gets_the_fallback_if_the_catalog_sets_it(tmp_path: Path) -> None:
     async with backend(tmp_path, unknown_player="fallback") as running:
         unknown, known = await asyncio.gather(running.offer(player_id="nobody"), running.offer())
         assert (unknown.source, ids(unknown)) == (wire.FALLBACK, ["starter"])
@@ -150,14 +151,14 @@ def remove(path: Path) -> None:
     path.unlink()
 
 
-async def test_without_a_store_there_is_a_fallback_with_the_reason(whole: Backend) -> None:
+async def test_answer_without_a_store_is_the_fallback_with_the_reason(whole: Backend) -> None:
     remove(whole.store)
     answer = await whole.offer()
     assert (answer.source, ids(answer)) == (wire.FALLBACK, ["starter"])
     assert answer.reason.startswith("features: the store cannot be read")
 
 
-async def test_without_a_store_a_player_read_before_is_scored_on_old_features(tmp_path: Path) -> None:
+async def test_player_read_before_is_scored_on_stale_features_without_a_store(tmp_path: Path) -> None:
     async with backend(tmp_path) as running:
         running.game.ensembles["v1"].features._ttl_s = 0.0  # every read goes to the store
         await running.offer()
@@ -168,7 +169,7 @@ async def test_without_a_store_a_player_read_before_is_scored_on_old_features(tm
         assert other.source == wire.FALLBACK
 
 
-async def test_without_a_store_the_catalog_may_have_players_scored_on_missing_values_and_said_so(
+async def test_players_are_scored_on_missing_values_without_a_store_if_the_catalog_sets_it(
     tmp_path: Path,
 ) -> None:
     async with backend(tmp_path, unread_player="ensemble", unknown_player="fallback") as running:
@@ -180,13 +181,13 @@ async def test_without_a_store_the_catalog_may_have_players_scored_on_missing_va
     assert not answer.HasField("features_age_ms")
 
 
-async def test_a_short_deadline_gets_the_votes_that_are_in_while_its_neighbours_get_the_whole(whole: Backend) -> None:
+async def test_short_deadline_gets_a_partial_answer_and_the_rest_of_the_cohort_the_whole(whole: Backend) -> None:
     slow = whole.replicas[2]
     slow.respond = silent
-    first = asyncio.create_task(whole.offer())  # under way: the next two share a cohort or follow it
+    first = asyncio.create_task(whole.offer())  # under way before the next two
     await asyncio.wait_for(slow.received.get(), WITHIN_S)
     ensemble = whole.game.ensembles["v1"]
-    hurried, patient = (whole.game.ticket_to_rank(ask(), seconds) for seconds in (SHORT_S, None))
+    hurried, patient = (whole.game.ticket_to_rank(offer_query(ask()), seconds) for seconds in (SHORT_S, None))
     cohort = ensemble.depart([hurried, patient])
     travelling = asyncio.create_task(cohort.travel(lambda: None))
     asyncio.get_running_loop().call_at(asyncio.get_running_loop().time() + SHORT_S, ensemble._expire, hurried)
@@ -200,13 +201,13 @@ async def test_a_short_deadline_gets_the_votes_that_are_in_while_its_neighbours_
     assert (await first).source == wire.ENSEMBLE
 
 
-async def test_a_deadline_shorter_than_a_model_is_kept_with_a_partial_answer(whole: Backend) -> None:
+async def test_deadline_shorter_than_one_model_gets_a_partial_answer_in_time(whole: Backend) -> None:
     whole.replicas[2].respond = silent
     answer = await whole.stub.GetOffer(ask(), timeout=1.0)
     assert (answer.source, answer.reason) == (wire.PARTIAL, "missing-models: m2")
 
 
-async def test_a_deadline_shorter_than_every_model_is_kept_with_the_fallback(tmp_path: Path) -> None:
+async def test_deadline_shorter_than_every_model_gets_the_fallback_in_time(tmp_path: Path) -> None:
     async with backend(tmp_path, budget_ms=150) as running:
         for played in running.replicas:
             played.respond = silent
@@ -216,15 +217,15 @@ async def test_a_deadline_shorter_than_every_model_is_kept_with_the_fallback(tmp
         await until(lambda: running.cohorts.under_way == 0)
 
 
-async def test_a_request_without_time_left_gets_the_fallback_and_joins_no_cohort(whole: Backend) -> None:
+async def test_request_without_time_left_gets_the_fallback_and_does_not_join_a_cohort(whole: Backend) -> None:
     now_s = time.monotonic()
     ticket = Ticket("p1", Passenger({}, (0,)), 1, None, now_s, now_s)
-    answer = await whole.game.ensembles["v1"].answer(ticket, whole.cohorts)
-    assert (answer.source, str(answer.reason)) == (Source.FALLBACK, "deadline: no time was left when it came in")
+    answer, _ = await whole.game.ensembles["v1"].answer(ticket, whole.cohorts)
+    assert (answer.source, str(answer.reason)) == (Source.FALLBACK, "deadline: no time was left on arrival")
     assert all(played.received.empty() for played in whole.replicas)
 
 
-async def test_a_caller_that_leaves_hurts_nobody(whole: Backend) -> None:
+async def test_caller_that_leaves_does_not_affect_the_cohort(whole: Backend) -> None:
     slow = whole.replicas[2]
     slow.respond = silent
     leaving, staying = asyncio.create_task(whole.offer()), asyncio.create_task(whole.offer(player_id="p2"))
@@ -236,7 +237,7 @@ async def test_a_caller_that_leaves_hurts_nobody(whole: Backend) -> None:
     assert (await staying).source == wire.ENSEMBLE
 
 
-async def test_a_cohort_that_everybody_left_ends_by_its_deadline(tmp_path: Path) -> None:
+async def test_cohort_ends_at_its_deadline_after_all_callers_have_left(tmp_path: Path) -> None:
     async with backend(tmp_path, budget_ms=200) as running:
         for played in running.replicas:
             played.respond = silent
@@ -251,7 +252,7 @@ async def test_a_cohort_that_everybody_left_ends_by_its_deadline(tmp_path: Path)
             has_ended = True
         except TimeoutError:
             has_ended = False
-        for played in running.replicas:  # or this test could not end: no supervisor could stop
+        for played in running.replicas:  # a supervisor with a journey under way cannot stop, and the test would not end
             played.release(sums())
     assert has_ended
 
@@ -273,7 +274,7 @@ WRONG: list[tuple[dict[str, Any], grpc.StatusCode, str]] = [
 @pytest.mark.parametrize(
     ("fields", "code", "text"), WRONG, ids=[next(iter(w[0])) + str(n) for n, w in enumerate(WRONG)]
 )
-async def test_a_wrong_request_is_an_error_that_names_its_field(
+async def test_wrong_request_is_an_error_that_names_its_field(
     whole: Backend, fields: dict[str, Any], code: grpc.StatusCode, text: str
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -282,7 +283,7 @@ async def test_a_wrong_request_is_an_error_that_names_its_field(
     assert (caught.value.details() or "").startswith(text)
 
 
-async def test_score_names_its_own_field_for_an_unknown_offer(whole: Backend) -> None:
+async def test_score_error_for_an_unknown_offer_names_offer_id(whole: Backend) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await whole.stub.Score(score_request(offer_id="ghost"), timeout=WITHIN_S)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
@@ -297,7 +298,7 @@ LONG = "x" * 100_000
     [{"game": LONG}, {"version": LONG}, {"offer_ids": [LONG]}, {"context": {LONG: wire.ContextValue(number=1)}}],
     ids=["game", "version", "offer_ids", "context"],
 )
-async def test_an_oversized_name_is_a_wrong_request_like_any_other(whole: Backend, fields: dict[str, Any]) -> None:
+async def test_oversized_name_is_a_wrong_request(whole: Backend, fields: dict[str, Any]) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await whole.offer(**fields)
     assert caught.value.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND)
@@ -305,19 +306,19 @@ async def test_an_oversized_name_is_a_wrong_request_like_any_other(whole: Backen
 
 
 async def stream_all(running: Backend, requests: Iterable[wire.GetOfferRequest]) -> dict[str, wire.GetOfferResponse]:
-    """Sends `requests`, closes, and returns what came back by request id."""
+    """Sends `requests`, closes the sending side, and returns the responses by request id."""
     async with asyncio.timeout(WITHIN_S):
         return {answer.request_id: answer async for answer in running.stub.StreamOffers(iter(requests))}
 
 
-async def test_a_stream_gets_all_its_answers_after_it_closed_its_half(whole: Backend) -> None:
+async def test_stream_gets_all_answers_after_the_client_closes_its_side(whole: Backend) -> None:
     answers = await stream_all(whole, [ask(player_id=f"p{n % 3 + 1}", request_id=str(n)) for n in range(100)])
     assert {key: answer.offers[0].score for key, answer in answers.items()} == {
         str(n): score_of(f"p{n % 3 + 1}", 4) for n in range(100)
     }
 
 
-async def test_a_wrong_request_on_a_stream_costs_its_neighbours_nothing(whole: Backend) -> None:
+async def test_wrong_request_on_a_stream_does_not_affect_the_others(whole: Backend) -> None:
     requests = [
         ask(request_id="a"),
         ask(request_id="b", game="other"),
@@ -331,13 +332,13 @@ async def test_a_wrong_request_on_a_stream_costs_its_neighbours_nothing(whole: B
     assert answers["c"].error.message.startswith("player_id: ")
 
 
-async def test_a_request_without_an_id_on_a_stream_is_told_so(whole: Backend) -> None:
+async def test_request_without_an_id_on_a_stream_is_an_error(whole: Backend) -> None:
     answers = await stream_all(whole, [ask(), ask(request_id="a")])
     assert answers[""].error.message.startswith("request_id: ")
     assert answers["a"].source == wire.ENSEMBLE
 
 
-async def test_answers_on_a_stream_come_as_they_become_ready(whole: Backend) -> None:
+async def test_answers_on_a_stream_arrive_as_they_become_ready(whole: Backend) -> None:
     for played in whole.replicas:
         played.respond = silent
     call = whole.stub.StreamOffers(timeout=WITHIN_S)
@@ -352,11 +353,11 @@ async def test_answers_on_a_stream_come_as_they_become_ready(whole: Backend) -> 
     assert await call.read() is grpc.aio.EOF
 
 
-async def test_an_empty_stream_ends(whole: Backend) -> None:
+async def test_empty_stream_ends(whole: Backend) -> None:
     assert await stream_all(whole, []) == {}
 
 
-async def test_a_client_that_vanishes_in_mid_stream_hurts_nobody(whole: Backend) -> None:
+async def test_client_that_disconnects_during_a_stream_does_not_affect_others(whole: Backend) -> None:
     call = whole.stub.StreamOffers(timeout=WITHIN_S)
     for number in range(300):
         await call.write(ask(request_id=str(number)))
@@ -367,14 +368,14 @@ async def test_a_client_that_vanishes_in_mid_stream_hurts_nobody(whole: Backend)
     await until(lambda: whole.cohorts.under_way == 0)
 
 
-async def test_a_stream_that_comes_during_a_drain_ends_at_once(whole: Backend) -> None:
+async def test_stream_that_opens_during_a_drain_ends_at_once(whole: Backend) -> None:
     whole.service.drain()
     call = whole.stub.StreamOffers(timeout=WITHIN_S)
     assert await call.read() is grpc.aio.EOF
     assert await call.code() is grpc.StatusCode.OK
 
 
-async def test_a_drain_answers_what_it_read_and_ends_the_stream(whole: Backend) -> None:
+async def test_drain_answers_the_requests_it_has_read_and_ends_the_stream(whole: Backend) -> None:
     call = whole.stub.StreamOffers(timeout=WITHIN_S)
     await call.write(ask(request_id="a"))
     assert (await call.read()).request_id == "a"
@@ -390,13 +391,13 @@ async def test_a_drain_answers_what_it_read_and_ends_the_stream(whole: Backend) 
 
 
 @pytest.mark.parametrize("service", ["", "mesh.v1.Offers"])
-async def test_health_says_serving(whole: Backend, service: str) -> None:
+async def test_health_reports_serving(whole: Backend, service: str) -> None:
     stub = health_pb2_grpc.HealthStub(whole.channel)
     answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=WITHIN_S)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
-async def test_reflection_names_the_services(whole: Backend) -> None:
+async def test_reflection_lists_the_services(whole: Backend) -> None:
     stub = reflection_pb2_grpc.ServerReflectionStub(whole.channel)
     listed = [
         service.name
@@ -406,7 +407,7 @@ async def test_reflection_names_the_services(whole: Backend) -> None:
     assert {"mesh.v1.Offers", "grpc.health.v1.Health"} <= set(listed)
 
 
-async def test_the_metrics_tell_what_was_answered(whole: Backend) -> None:
+async def test_metrics_count_the_answers(whole: Backend) -> None:
     await whole.offer()
     await whole.offer(player_id="nobody")
     whole.replicas[1].respond = lambda request: [error_reply(request, "out of order")]

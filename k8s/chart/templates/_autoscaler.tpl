@@ -1,4 +1,4 @@
-{{/* One Deployment has an HPA, or a ScaledObject from which KEDA makes one; never both. */}}
+{{/* The autoscaler of one Deployment: an HPA, or a ScaledObject from which KEDA creates the HPA. Never both. */}}
 {{- define "mesh.autoscaler" -}}
 {{- if and (eq .signal "in_flight") .in_flight.keda -}}
 {{- include "mesh.scaledobject" . -}}
@@ -58,7 +58,7 @@ spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ .name }}}
   minReplicaCount: {{ int64 .replicas.min }}
   maxReplicaCount: {{ int64 .replicas.max }}
-  # While Prometheus does not answer, the replicas stay as they are.
+  # While Prometheus does not respond, the number of replicas stays the same.
   fallback: {failureThreshold: 3, replicas: {{ int64 .replicas.min }}, behavior: currentReplicas}
   advanced:
     horizontalPodAutoscalerConfig:
@@ -72,7 +72,7 @@ spec:
         {{- $labels := printf "namespace=%q,game=%q,version=%q,model=%q" .namespace .game .version .model }}
         query: {{ printf "sum(mesh_rows_waiting{%s}) + sum(mesh_rows_outstanding{%s})" $labels $labels | quote }}
         threshold: {{ .in_flight.rows | toString | quote }}
-        # A series that has gone is no load of 0.
+        # A missing series does not mean a load of 0.
         ignoreNullValues: "false"
       {{- with .in_flight.keda.authentication }}
       authenticationRef: {name: {{ . | quote }}}

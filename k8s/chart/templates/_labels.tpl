@@ -1,4 +1,4 @@
-{{/* By which a Deployment, an HPA's scale, a Service and a budget choose pods: no pod is chosen by two. */}}
+{{/* The labels by which a Deployment, its HPA, Service and disruption budget select pods. No pod matches two Deployments. */}}
 {{- define "mesh.selector" -}}
 app.kubernetes.io/component: {{ if .model }}model-worker{{ else }}supervisor{{ end }}
 ensemble-mesh/game: {{ .game | quote }}
@@ -13,7 +13,7 @@ app.kubernetes.io/name: ensemble-mesh
 {{ include "mesh.selector" . }}
 {{- end -}}
 
-{{/* Of what belongs to the game as a whole. */}}
+{{/* The labels of objects that belong to the whole game. */}}
 {{- define "mesh.game.labels" -}}
 app.kubernetes.io/name: ensemble-mesh
 ensemble-mesh/game: {{ .Values.game | quote }}

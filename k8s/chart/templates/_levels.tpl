@@ -1,13 +1,13 @@
 {{/*
-Lays the second mapping over the first, in place: mappings key by key, anything else replaced.
-Not mergeOverwrite, for which 0 and false are no values: a window of 0 seconds must go over one of 60.
+Merges the second mapping into the first, in place: mappings key by key; the second's other values replace the first's.
+mergeOverwrite does not work here: it treats 0 and false as missing, and a window of 0 seconds must override one of 60.
 */}}
-{{- define "mesh.lay" -}}
+{{- define "mesh.merge" -}}
 {{- $under := index . 0 -}}
 {{- range $key, $value := index . 1 -}}
 {{- if kindIs "invalid" $value -}}
 {{- else if and (kindIs "map" $value) (kindIs "map" (index $under $key)) -}}
-{{- include "mesh.lay" (list (index $under $key) $value) -}}
+{{- include "mesh.merge" (list (index $under $key) $value) -}}
 {{- else -}}
 {{- $_ := set $under $key $value -}}
 {{- end -}}
@@ -15,8 +15,8 @@ Not mergeOverwrite, for which 0 and false are no values: a window of 0 seconds m
 {{- end -}}
 
 {{/*
-Puts into the given dict as `models` every model with what the levels come to for it: the game's values, the version's
-over them, the model's over those. Called as: include "mesh.models" (list $ $into)
+Adds the list `models` to the given dict: every model with its merged values. The version's values override the game's,
+and the model's override the version's. Call it as: include "mesh.models" (list $ $into)
 */}}
 {{- define "mesh.models" -}}
 {{- $root := index . 0 -}}
@@ -26,7 +26,7 @@ over them, the model's over those. Called as: include "mesh.models" (list $ $int
 {{- range $position, $given := $ensemble.models -}}
 {{- $model := dict -}}
 {{- range $level := list $root.Values $ensemble $given -}}
-{{- include "mesh.lay" (list $model (deepCopy (pick $level "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa"))) -}}
+{{- include "mesh.merge" (list $model (deepCopy (pick $level "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa"))) -}}
 {{- end -}}
 {{- $_ := set $model "at" (printf "versions.%s.models[%d]" $version $position) -}}
 {{- $_ := set $model "namespace" $root.Release.Namespace -}}
@@ -43,7 +43,7 @@ over them, the model's over those. Called as: include "mesh.models" (list $ $int
 {{- include "mesh.check" $model -}}
 {{- include "mesh.present" (list $model.at $model (list "engine")) -}}
 {{- if hasKey $names $model.name -}}
-{{- fail (printf "%s.name: %q would be a Kubernetes name twice; rename the version or the model" $model.at $model.name) -}}
+{{- fail (printf "%s.name: the Kubernetes name %q is also that of another model; rename the version or the model" $model.at $model.name) -}}
 {{- end -}}
 {{- $_ := set $names $model.name true -}}
 {{- $models = append $models $model -}}
@@ -52,27 +52,27 @@ over them, the model's over those. Called as: include "mesh.models" (list $ $int
 {{- $_ := set (index . 1) "models" $models -}}
 {{- end -}}
 
-{{/* What the supervisor reads itself must be in its pod: a relative path is of the volume of files. */}}
+{{/* Fails if the supervisor's pod would lack a file that it reads: relative paths need the volume of files. */}}
 {{- define "mesh.inputs" -}}
 {{- $offers := .Values.offers | default dict -}}
 {{- $paths := dict "features.path" (get .Values.features "path") -}}
-{{- $mends := dict "features.path" "name the volume in kubernetes.files, or keep the players in DynamoDB" -}}
+{{- $fixes := dict "features.path" "name the volume in kubernetes.files, or keep the players in DynamoDB" -}}
 {{- if not $offers.table -}}
 {{- $_ := set $paths "offers.path" $offers.path -}}
-{{- $_ := set $mends "offers.path" "bring the file along (--set-file offers.table=FILE), or name the volume in kubernetes.files" -}}
+{{- $_ := set $fixes "offers.path" "pass the file with --set-file offers.table=FILE, or name the volume in kubernetes.files" -}}
 {{- end -}}
 {{- range $at, $path := $paths -}}
 {{- if and $path (not $.Values.kubernetes.files) (not (hasPrefix "/" (trimPrefix "file:" $path))) -}}
-{{- fail (printf "%s: %s is a path in a folder, and no volume holds that folder; %s" $at $path (get $mends $at)) -}}
+{{- fail (printf "%s: %s is a relative path, and no volume holds its folder; %s" $at $path (get $fixes $at)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* The supervisor as such a dict. Called as: include "mesh.supervisor" (list $ $into) */}}
+{{/* Fills the given dict with the supervisor's values. Call it as: include "mesh.supervisor" (list $ $into) */}}
 {{- define "mesh.supervisor" -}}
 {{- $values := (index . 0).Values -}}
 {{- $into := index . 1 -}}
-{{- include "mesh.lay" (list $into (deepCopy $values.supervisor)) -}}
+{{- include "mesh.merge" (list $into (deepCopy $values.supervisor)) -}}
 {{- $_ := set $into "at" "supervisor" -}}
 {{- $_ := set $into "game" $values.game -}}
 {{- $_ := set $into "name" (printf "%s-supervisor" $values.game) -}}
@@ -80,13 +80,13 @@ over them, the model's over those. Called as: include "mesh.models" (list $ $int
 {{- $_ := set $into "service" "mesh.v1.Offers" -}}
 {{- $_ := set $into "signal" "cpu" -}}
 {{- $_ := set $into "kubernetes" $values.kubernetes -}}
-{{- /* However soon models load: it waits for its lanes, and before for the columns of a table. */ -}}
+{{- /* At least 180 s, however fast models load: the supervisor waits for a table's columns and then for its lanes. */ -}}
 {{- $_ := set $into "start_s" (max 180 (int $values.kubernetes.load_s)) -}}
 {{- include "mesh.inputs" (index . 0) -}}
 {{- include "mesh.check" $into -}}
 {{- end -}}
 
-{{/* Where a pod finds a model's file: an address or an absolute path as it is, else below the volume of files. */}}
+{{/* The place of a model's file in a pod: an address or an absolute path unchanged, a relative path below the volume of files. */}}
 {{- define "mesh.uri" -}}
 {{- $root := index . 0 -}}
 {{- $uri := trimPrefix "file:" (index . 1) | trimPrefix "//" -}}
@@ -95,11 +95,11 @@ over them, the model's over those. Called as: include "mesh.models" (list $ $int
 {{- else if $root.Values.kubernetes.files -}}
 {{- printf "/srv/ensemble-mesh/%s" $uri -}}
 {{- else -}}
-{{- fail (printf "%s: %s is a path in a folder, and no volume holds that folder; give s3://BUCKET/KEY, or name the volume in kubernetes.files" (index . 2) $uri) -}}
+{{- fail (printf "%s: %s is a relative path, and no volume holds its folder; give s3://BUCKET/KEY, or name the volume in kubernetes.files" (index . 2) $uri) -}}
 {{- end -}}
 {{- end -}}
 
-{{/* What the schema cannot say, because it is about two values at once. */}}
+{{/* The checks that the schema cannot express, because they concern two values at once. */}}
 {{- define "mesh.check" -}}
 {{- include "mesh.present" (list .at . (list "image" "replicas" "resources" "hpa")) -}}
 {{- include "mesh.present" (list (printf "%s.replicas" .at) .replicas (list "min" "max")) -}}
@@ -107,23 +107,23 @@ over them, the model's over those. Called as: include "mesh.models" (list $ $int
 {{- include "mesh.present" (list (printf "%s.hpa" .at) .hpa (list "cpu_percent" "behavior")) -}}
 {{- include "mesh.present" (list "kubernetes" .kubernetes (list "discovery" "host" "load_s")) -}}
 {{- if gt (int .replicas.min) (int .replicas.max) -}}
-{{- fail (printf "%s.replicas: min %v is above max %v; lower min or raise max (what is not given here comes from the version, the game or the default)" .at .replicas.min .replicas.max) -}}
+{{- fail (printf "%s.replicas: min %v is above max %v; lower min or raise max (a value that is not set here comes from the version, the game or the default)" .at .replicas.min .replicas.max) -}}
 {{- end -}}
 {{- if gt (len .name) 63 -}}
-{{- fail (printf "%s.name: %q has %d characters, and a Kubernetes name at most 63; shorten the name of the game, the version or the model" .at .name (len .name)) -}}
+{{- fail (printf "%s.name: the Kubernetes name %q has %d characters, but the limit is 63; shorten the name of the game, the version or the model" .at .name (len .name)) -}}
 {{- end -}}
 {{- if and (eq .signal "in_flight") .hpa.metrics -}}
-{{- fail (printf "%s.hpa.metrics: metrics are given, and signal: in_flight makes them; remove one of the two, for a model or for the game" .at) -}}
+{{- fail (printf "%s.hpa.metrics: metrics are set, but `signal: in_flight` defines the metrics; remove one of the two settings from the model or the game" .at) -}}
 {{- end -}}
 {{- $check := . -}}
 {{- range $position, $metric := .hpa.metrics -}}
 {{- if and (eq $metric.type "ContainerResource") (ne $metric.containerResource.container $check.container) -}}
-{{- fail (printf "%s.hpa.metrics[%d].containerResource.container: the pods have no container %q; it is called %s" $check.at $position $metric.containerResource.container $check.container) -}}
+{{- fail (printf "%s.hpa.metrics[%d].containerResource.container: the pods have no container %q; use %s" $check.at $position $metric.containerResource.container $check.container) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Helm takes a null over a default for the default's removal. Called as: include "mesh.present" (list PLACE $block KEYS) */}}
+{{/* Fails on null: Helm removes a default that null overrides. Call it as: include "mesh.present" (list PLACE $block KEYS) */}}
 {{- define "mesh.present" -}}
 {{- $block := index . 1 -}}
 {{- range $key := index . 2 -}}

@@ -1,6 +1,6 @@
 {{/*
-What the pods of both services have in common. A pod's life: its startup probe waits for the model, its readiness for
-SERVING; when it must go, its endpoint is withdrawn at once, it sleeps until every supervisor knows, and then drains.
+The parts that the pods of both services have in common. Life of a pod: the startup probe waits for the model, the readiness
+probe for SERVING. On deletion the endpoint is withdrawn at once; the pod sleeps until every client knows, then drains.
 */}}
 {{- define "mesh.pod.security" -}}
 runAsNonRoot: true
@@ -16,7 +16,7 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* How long a pod goes on after its endpoint is withdrawn. */}}
+{{/* The time for which a pod keeps serving after its endpoint is withdrawn. */}}
 {{- define "mesh.sleep_s" -}}
 {{- if not .model }}35{{ else if eq .kubernetes.discovery "dns" }}15{{ else }}5{{ end -}}
 {{- end -}}
@@ -55,7 +55,7 @@ topologySpreadConstraints:
   {{- end }}
 {{- end -}}
 
-{{/* Environment, ports, life and limits of the one container. */}}
+{{/* Environment, ports, probes, lifecycle and resources of the pod's only container. */}}
 {{- define "mesh.container" -}}
 image: {{ .image | quote }}
 imagePullPolicy: IfNotPresent
@@ -85,7 +85,7 @@ readinessProbe:
   periodSeconds: 5
   timeoutSeconds: 3
   failureThreshold: 3
-# Of the server as a whole, answered by the event loop: a loop that hangs for half a minute is started anew.
+# For the whole server, answered by the event loop: a pod whose loop hangs for half a minute is restarted.
 livenessProbe:
   grpc: {port: 9000}
   periodSeconds: 10
@@ -94,10 +94,10 @@ livenessProbe:
 lifecycle:
   preStop:
     {{- if .model }}
-    # Until every supervisor knows: a watch tells it at once, a lookup after its turn and the resolver's cache.
+    # Until every supervisor knows: a watch reports it at once; DNS after the next lookup and the resolver's cache time.
     {{- else }}
-    # Until every game backend may look: gRPC's resolver does so when a connection ends, but not within 30 s of the
-    # last time. One that looked just before this pod's successor was ready would else be left with nobody.
+    # Until every game backend may look again: gRPC's resolver looks when a connection ends, but not within 30 s of its
+    # last look. A backend that looked just before this pod's successor was ready would otherwise know no supervisor.
     {{- end }}
     sleep: {seconds: {{ include "mesh.sleep_s" . }}}
 resources:

@@ -1,4 +1,4 @@
-{{/* Headless: a supervisor has a connection of its own to each replica, and chooses itself. */}}
+{{/* A headless Service: clients connect to each pod and balance the load themselves. */}}
 {{- define "mesh.service" -}}
 apiVersion: v1
 kind: Service

@@ -22,7 +22,7 @@ spec:
       labels:
         {{- include "mesh.labels" . | nindent 8 }}
       annotations:
-        # Another catalog means other pods: a supervisor reads it once.
+        # A changed catalog replaces the pods: a supervisor reads it only at its start.
         ensemble-mesh/catalog: {{ include "mesh.catalog" $root | sha256sum }}
     spec:
       serviceAccountName: {{ .name }}
@@ -64,7 +64,7 @@ spec:
 {{- end -}}
 {{- end -}}
 
-{{/* What the supervisor needs of the catalog: without the words for the cluster, so that they start no supervisor anew. */}}
+{{/* The supervisor's part of the catalog: without the keys for the cluster, so that changing these restarts no supervisor. */}}
 {{- define "mesh.catalog" -}}
 {{- $catalog := omit (deepCopy .Values) "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "supervisor" "kubernetes" -}}
 {{- range $name, $version := $catalog.versions -}}

@@ -1,4 +1,4 @@
-"""One scrape of a real mesh for all that is said of its metrics, and promtool where it is installed."""
+"""Shared fixtures: one scrape of a real mesh, and promtool if it is installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.k8s.monitoring.scrapes import Scrapes, scraped
 
-# Where `make promtool` puts it.
+# The place where `make promtool` puts it.
 _UNPACKED = Path(__file__).parents[3] / "build/debian/usr/bin"
 
 
@@ -23,5 +23,5 @@ def scrapes(tmp_path_factory: pytest.TempPathFactory) -> Scrapes:
 def promtool() -> str:
     program = shutil.which("promtool", path=os.pathsep.join((os.environ.get("PATH", os.defpath), str(_UNPACKED))))
     if program is None:
-        pytest.skip("promtool is not installed: `make promtool` gets it where apt-get is")
+        pytest.skip("promtool is not installed; run `make promtool`, which needs apt-get")
     return program

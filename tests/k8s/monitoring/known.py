@@ -1,4 +1,4 @@
-"""What an expression may name: metrics of a real mesh, those of the cluster that we use, and what the rules record."""
+"""The metrics and labels that an expression may name: a real mesh's, and those of the cluster that we use."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from tests.k8s.monitoring.promql import named
 from tests.k8s.monitoring.scrapes import Scrapes
 
-# What the PodMonitor adds to each sample; a worker does not know whose it is, and gets that from its pod's labels.
+# Labels that the PodMonitor adds to each sample. A worker's game, version and model come from the labels of its pod.
 _OF_SUPERVISOR = {"namespace", "pod"}
 _OF_WORKER = {"namespace", "pod", "game", "version", "model"}
 
 _SCALER = {"namespace", "horizontalpodautoscaler"}
 _CONTAINER = {"namespace", "pod", "container"}
 _TARGET = _SCALER | {"metric_name", "metric_target_type"}
-# Of kube-state-metrics (internal/store) and of cAdvisor, as the kubelet serves it.
+# From kube-state-metrics (internal/store) and from the kubelet's cAdvisor.
 CLUSTER: Mapping[str, set[str]] = {
     "kube_deployment_status_replicas_ready": {"namespace", "deployment"},
     "kube_pod_container_status_waiting_reason": _CONTAINER | {"reason"},
@@ -34,7 +34,7 @@ CLUSTER: Mapping[str, set[str]] = {
 
 
 def metrics(scrapes: Scrapes) -> dict[str, set[str]]:
-    """Every name that Prometheus will have from the mesh and the cluster, with its labels."""
+    """Every metric of the mesh and the cluster by name, with its labels in Prometheus."""
     return {
         **CLUSTER,
         **{name: set(labels) | _OF_SUPERVISOR for name, labels in scrapes.supervisor.samples.items()},
@@ -43,7 +43,7 @@ def metrics(scrapes: Scrapes) -> dict[str, set[str]]:
 
 
 def faults(expression: str, known: Mapping[str, set[str]]) -> list[str]:
-    """The metrics and labels in `expression` that do not exist."""
+    """One line for each metric or label in `expression` that does not exist."""
     names = named(expression)
     available = set(names.made).union(*(known.get(metric, set()) for metric, _ in names.selected))
     return [

@@ -1,4 +1,4 @@
-"""What a PromQL expression names: metrics and labels, found without a parser of the whole language."""
+"""Finds the metrics and labels in a PromQL expression, without a full parser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KEYWORDS = frozenset(["and", "or", "unless", "by", "without", "on", "ignoring",
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The metrics of an expression, each with the labels asked of it; by which labels it groups; which it makes."""
+    """Names in an expression: metrics with the labels of their selectors, grouping labels, created labels."""
 
     selected: tuple[tuple[str, frozenset[str]], ...]
     grouped: frozenset[str]
@@ -26,7 +26,7 @@ class Named:
 
 
 def named(expression: str) -> Named:
-    """What `expression` names."""
+    """The names in `expression`."""
     made = re.findall(r'label_(?:join|replace)\(.*?,\s*"(\w+)",', expression, re.DOTALL)
     bare = _STRING.sub('""', expression)
     selected = [(name, frozenset(_MATCHER.findall(matchers))) for name, matchers in _SELECTOR.findall(bare)]

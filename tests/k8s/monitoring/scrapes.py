@@ -1,4 +1,4 @@
-"""What Prometheus reads from a real supervisor and a real worker that have met every kind of answer."""
+"""Scrapes a real supervisor and a real worker after they have given every kind of answer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONG_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A metric by the name that the docs give it, with the labels of its own samples."""
+    """A metric under its name in the docs, with the labels of its samples."""
 
     name: str
     kind: str
@@ -36,7 +36,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """One service's page: its metrics, and the labels of each name that an expression may select."""
+    """One service's metrics page: its metrics, and the labels of each sample name that an expression may select."""
 
     families: tuple[Family, ...]
     samples: dict[str, frozenset[str]]
@@ -44,30 +44,30 @@ class Scrape:
 
 @dataclass(frozen=True, slots=True)
 class Scrapes:
-    """The pages of both services."""
+    """The metrics pages of both services."""
 
     supervisor: Scrape
     worker: Scrape
 
 
 def scraped(folder: Path) -> Scrapes:
-    """Both pages of a mesh that has answered wholly, in part and not at all, and has refused a request."""
+    """Both pages of a mesh that has given a whole answer and a partial one, and whose worker has refused a request."""
     with meshes.running(_catalog(folder)) as mesh:
         offers, worker = mesh.ready["address"], mesh.ready["workers"][0]
         _ask(offers, "player-1", LONG_S)
         with _frozen(mesh.pid(MODELS[1])):
             _ask(offers, "player-2", SHORT_S)
-        _ask_for_another_model(worker["address"])
+        _request_another_model(worker["address"])
         return Scrapes(_scrape(mesh.ready["metrics"]), _scrape(worker["metrics"]))
 
 
 def read(text: str) -> Scrape:
-    """A page in Prometheus's text format; what says when a metric was made is left out."""
+    """Parses a page in Prometheus's text format; leaves out the `_created` metrics."""
     families, samples = [], {}
     for family in text_string_to_metric_families(text):
         if family.name.endswith("_created"):
             continue
-        assert family.samples, f"{family.name} has no sample: nothing has happened that it counts"
+        assert family.samples, f"{family.name} has no sample: no event has been counted"
         own = frozenset(family.samples[0].labels) - {"le"}
         name = family.name + ("_total" if family.type == "counter" else "")
         families.append(Family(name, family.type, own))
@@ -86,7 +86,7 @@ def _ask(address: str, player: str, timeout_s: float) -> None:
         stub.GetOffer(offers_pb2.GetOfferRequest(game="watched", player_id=player), timeout=timeout_s)
 
 
-def _ask_for_another_model(address: str) -> None:
+def _request_another_model(address: str) -> None:
     with grpc.insecure_channel(address) as channel, contextlib.suppress(grpc.RpcError):
         stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]
         stub.ModelInfer(inference_pb2.ModelInferRequest(model_name="another"), timeout=LONG_S)

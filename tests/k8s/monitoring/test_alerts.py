@@ -1,4 +1,4 @@
-"""The alerts ring when they should, of what is really measured, and each tells where its runbook is."""
+"""The alerts fire when they should, use only existing metrics, and link to their runbook."""
 
 from __future__ import annotations
 
@@ -25,60 +25,60 @@ ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The rules as the chart makes them for the game of the cases, and the cases beside them."""
+    """A folder with the rules for the game of the cases, as the chart renders them, and with the cases."""
     (tmp_path / "alerts.yaml").write_text(TEXT.replace("GAME", "dragonfall"))
     for name in CASES:
         (tmp_path / name).write_text((HERE / name).read_text())
     return tmp_path
 
 
-def test_promtool_finds_no_fault_in_the_rules(promtool: str, folder: Path) -> None:
+def test_promtool_accepts_the_rules(promtool: str, folder: Path) -> None:
     done = subprocess.run([promtool, "check", "rules", "alerts.yaml"], cwd=folder, capture_output=True, text=True)
 
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_alert_rings_when_it_should_and_only_then(promtool: str, folder: Path, name: str) -> None:
+def test_alerts_fire_in_exactly_the_expected_cases(promtool: str, folder: Path, name: str) -> None:
     done = subprocess.run([promtool, "test", "rules", name], cwd=folder, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_alert_has_a_case_in_which_it_rings_and_one_in_which_it_does_not() -> None:
+def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:
     checks = [
         check
         for name in CASES
         for case in yaml.safe_load((HERE / name).read_text())["tests"]
         for check in case["alert_rule_test"]
     ]
-    rings = {check["alertname"] for check in checks if check.get("exp_alerts")}
+    fires = {check["alertname"] for check in checks if check.get("exp_alerts")}
     is_silent = {check["alertname"] for check in checks if not check.get("exp_alerts")}
 
-    assert set(ALERTS) == rings == is_silent
+    assert set(ALERTS) == fires == is_silent
 
 
-def test_the_rules_name_only_metrics_and_labels_that_exist(scrapes: Scrapes) -> None:
+def test_rules_use_only_existing_metrics_and_labels(scrapes: Scrapes) -> None:
     names, found = known.metrics(scrapes), []
     for rule in RULES:
         found += known.faults(rule["expr"], names)
-        if "record" in rule:  # what a rule records, those after it may name
+        if "record" in rule:  # later rules may use a recorded metric
             labels = {"namespace"} | set(named(rule["expr"]).grouped) | set(rule.get("labels", {}))
             names.setdefault(rule["record"], set()).update(labels)
 
     assert found == []
 
 
-def test_a_failed_proof_is_called_as_the_workers_call_it() -> None:
+def test_alert_for_a_failed_proof_uses_the_workers_reason() -> None:
     assert f'reason="{PROOF_FAILED}"' in ALERTS["MeshEngineProofFailed"]["expr"]
 
 
-def test_every_rule_is_about_this_game_alone() -> None:
+def test_every_rule_selects_this_game_only() -> None:
     assert [rule for rule in RULES if "GAME" not in rule["expr"]] == []
 
 
 @pytest.mark.parametrize("name", ALERTS)
-def test_an_alert_says_how_bad_it_is_and_what_to_read(name: str) -> None:
+def test_alert_has_severity_texts_and_runbook(name: str) -> None:
     alert = ALERTS[name]
 
     assert alert["labels"]["severity"] in ("critical", "warning")
@@ -87,7 +87,7 @@ def test_an_alert_says_how_bad_it_is_and_what_to_read(name: str) -> None:
     assert re.search(r"{{ \$(labels|value)", alert["annotations"]["description"])
 
 
-def test_the_runbook_has_a_section_for_every_alert_and_for_nothing_else() -> None:
+def test_runbook_has_one_section_per_alert() -> None:
     page = (ROOT / "docs/operating.md").read_text()
     chapter = page.partition("\n## When an alert fires\n")[2].partition("\n## ")[0]
 

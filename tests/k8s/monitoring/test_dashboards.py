@@ -1,4 +1,4 @@
-"""The dashboards are what their source makes, ask for what is measured, and are such that Grafana can draw them."""
+"""The dashboards equal their source, query only existing metrics, and are valid for Grafana."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ each_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 
 
 def expressions(page: Any) -> list[str]:
-    """Every expression of a page, with something in the place of its variables."""
+    """Every expression of a page, with a value for each of its variables."""
     raw = [target["expr"] for panel in page["panels"] for target in panel.get("targets", ())]
     return [re.sub(r"\$(\w+[a-z_])", lambda found: STANDS_FOR.get(found[1], "any"), expr) for expr in raw]
 
 
-def test_the_committed_files_are_what_the_source_makes() -> None:
+def test_committed_files_equal_their_source() -> None:
     assert {path: path.read_text() for path in FOLDER.glob("*.json")} == files()
 
 
-def test_each_page_has_a_uid_of_its_own_that_grafana_takes() -> None:
+def test_each_page_has_its_own_valid_uid() -> None:
     uids = [page["uid"] for page in PAGES.values()]
 
     assert len(set(uids)) == len(uids)
@@ -39,24 +39,24 @@ def test_each_page_has_a_uid_of_its_own_that_grafana_takes() -> None:
 
 
 @each_page
-def test_a_page_says_what_grafana_must_know(page: Any) -> None:
+def test_page_has_the_fields_that_grafana_requires(page: Any) -> None:
     assert page["schemaVersion"] >= 36  # since then a datasource is an object with a uid
     assert page["title"]
     assert all(panel["title"] and panel["type"] for panel in page["panels"])
 
 
 @each_page
-def test_the_reader_chooses_the_prometheus_and_every_panel_asks_it(page: Any) -> None:
+def test_every_panel_uses_the_chosen_prometheus(page: Any) -> None:
     variables = {variable["name"]: variable for variable in page["templating"]["list"]}
-    asked = [panel["datasource"] for panel in page["panels"] if panel["type"] != "row"]
-    asked += [target["datasource"] for panel in page["panels"] for target in panel.get("targets", ())]
+    used = [panel["datasource"] for panel in page["panels"] if panel["type"] != "row"]
+    used += [target["datasource"] for panel in page["panels"] for target in panel.get("targets", ())]
 
     assert variables["datasource"]["type"] == "datasource"
-    assert all(one == {"type": "prometheus", "uid": "${datasource}"} for one in asked)
+    assert all(one == {"type": "prometheus", "uid": "${datasource}"} for one in used)
 
 
 @each_page
-def test_every_variable_that_is_used_can_be_chosen(page: Any) -> None:
+def test_every_used_variable_can_be_set(page: Any) -> None:
     variables = {variable["name"] for variable in page["templating"]["list"]}
     queries = [v["query"]["query"] for v in page["templating"]["list"] if v["type"] == "query"]
     raw = [target["expr"] for panel in page["panels"] for target in panel.get("targets", ())]
@@ -66,7 +66,7 @@ def test_every_variable_that_is_used_can_be_chosen(page: Any) -> None:
 
 
 @each_page
-def test_panels_have_ids_of_their_own_and_do_not_overlap(page: Any) -> None:
+def test_panels_have_unique_ids_and_do_not_overlap(page: Any) -> None:
     ids = [panel["id"] for panel in page["panels"]]
     places = [panel["gridPos"] for panel in page["panels"]]
 
@@ -76,21 +76,21 @@ def test_panels_have_ids_of_their_own_and_do_not_overlap(page: Any) -> None:
 
 
 @each_page
-def test_a_panels_queries_have_letters_of_their_own(page: Any) -> None:
+def test_queries_of_a_panel_have_unique_letters(page: Any) -> None:
     letters = [[target["refId"] for target in panel.get("targets", ())] for panel in page["panels"]]
 
     assert all(len(set(one)) == len(one) for one in letters)
 
 
 @each_page
-def test_a_page_asks_only_for_metrics_and_labels_that_exist(page: Any, scrapes: Scrapes) -> None:
+def test_page_uses_only_existing_metrics_and_labels(page: Any, scrapes: Scrapes) -> None:
     names = known.metrics(scrapes)
 
     assert [fault for expression in expressions(page) for fault in known.faults(expression, names)] == []
 
 
 @each_page
-def test_promtool_understands_every_expression(promtool: str, page: Any, tmp_path: Path) -> None:
+def test_promtool_accepts_every_expression(promtool: str, page: Any, tmp_path: Path) -> None:
     rules = [{"record": f"panel:{place}", "expr": expr} for place, expr in enumerate(expressions(page))]
     path = tmp_path / "rules.yaml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))

@@ -1,4 +1,4 @@
-"""The page of metrics names every metric that there is, with its kind and labels, and none that there is not."""
+"""docs/metrics.md lists exactly the existing metrics, with kind and labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PAGE = (Path(__file__).parents[3] / "docs/metrics.md").read_text()
 _LINE = re.compile(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \| [^|]+ \| [^|]+ \|$", re.MULTILINE)
 
 
-def _said_of(service: str) -> set[Family]:
+def _documented(service: str) -> set[Family]:
     section = PAGE.partition(f"\n## {service}\n")[2].partition("\n## ")[0]
     return {
         Family(name, kind, frozenset(label for label in labels.split(", ") if label != "none"))
@@ -23,9 +23,9 @@ def _measured(scrape: Scrape) -> set[Family]:
     return set(scrape.families)
 
 
-def test_the_page_says_what_a_supervisor_measures(scrapes: Scrapes) -> None:
-    assert _measured(scrapes.supervisor) == _said_of("Supervisor")
+def test_page_lists_the_metrics_of_a_supervisor(scrapes: Scrapes) -> None:
+    assert _measured(scrapes.supervisor) == _documented("Supervisor")
 
 
-def test_the_page_says_what_a_worker_measures(scrapes: Scrapes) -> None:
-    assert _measured(scrapes.worker) == _said_of("Model worker")
+def test_page_lists_the_metrics_of_a_worker(scrapes: Scrapes) -> None:
+    assert _measured(scrapes.worker) == _documented("Model worker")

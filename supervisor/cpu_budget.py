@@ -1,0 +1,29 @@
+"""CPU budget: limits how often a cohort departs while another one is under way."""
+
+from __future__ import annotations
+
+REFILL_SHARE = 0.5
+MAX_JOURNEYS = 2
+
+
+class CpuBudget:
+    """A token bucket of CPU seconds. It fills by a share of the elapsed time and holds the cost of two journeys."""
+
+    def __init__(self, now_s: float) -> None:
+        self._saved_s = 0.0
+        self._refilled_s = now_s
+
+    def wait_s(self, cost_s: float, now_s: float) -> float:
+        """Returns the time from `now_s` until the budget covers a journey of `cost_s`; 0 if it does now."""
+        self._refill(cost_s, now_s)
+        return max(0.0, cost_s - self._saved_s) / REFILL_SHARE
+
+    def spend(self, cost_s: float, now_s: float) -> None:
+        """Takes `cost_s` out of the budget, or all of it if it holds less: the budget is never negative."""
+        self._refill(cost_s, now_s)
+        self._saved_s = max(0.0, self._saved_s - cost_s)
+
+    def _refill(self, cost_s: float, now_s: float) -> None:
+        earned_s = (now_s - self._refilled_s) * REFILL_SHARE
+        self._saved_s = min(self._saved_s + earned_s, MAX_JOURNEYS * cost_s)
+        self._refilled_s = now_s

@@ -1,0 +1,45 @@
+"""Tickets: admitted requests, which wait for a cohort and travel with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from supervisor.answers import Answer
+from supervisor.rows import Passenger
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """One admitted request, and the future of its answer. Times are monotonic.
+
+    `scored_row` is the row whose score Score returns; None for GetOffer, which returns the best `limit` offers.
+    """
+
+    player_id: str
+    passenger: Passenger
+    limit: int
+    scored_row: int | None
+    admitted_s: float
+    deadline_s: float
+    journey: Journey | None = None
+    answer: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def settle(self, answer: Answer) -> None:
+        """Sets the answer. Does nothing if there is one already, or if the caller has left."""
+        if not self.answer.done():
+            self.answer.set_result(answer)
+
+
+class Journey(Protocol):
+    """The journey of one cohort, from its departure to its last answer."""
+
+    async def travel(self, on_quorum: Callable[[], None]) -> None:
+        """Answers every ticket of the cohort; calls `on_quorum` once the quorum of votes has arrived."""
+        ...
+
+    def settle_now(self, ticket: Ticket) -> None:
+        """Answers one ticket, at its deadline, with the votes that have arrived. The other tickets travel on."""
+        ...
