@@ -21,6 +21,8 @@ from tests.end_to_end.load import is_whole, load_on
 from tests.end_to_end.meshes import FEW, World
 from tests.started_mesh import StartedMesh
 
+pytestmark = pytest.mark.whole_machine
+
 DEADLINE_S = 0.3
 SHORT_S = 0.02
 BACK_S = 2.0

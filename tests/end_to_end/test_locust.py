@@ -14,8 +14,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.free_port import free_port
 from tests.started_mesh import StartedMesh
+
+pytestmark = pytest.mark.whole_machine
 
 SECONDS = 20 if "CI" in os.environ else 4
 FILE = Path(__file__).parents[2] / "loadtest" / "locustfile.py"

@@ -17,6 +17,8 @@ from tests.end_to_end.meshes import FEW, World
 from tests.end_to_end.test_scores import ask_all, forests, score_request
 from tests.started_mesh import MESH, StartedMesh
 
+pytestmark = pytest.mark.whole_machine
+
 VERSION = "weighted-mean"
 
 

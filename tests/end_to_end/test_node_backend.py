@@ -12,6 +12,8 @@ import pytest
 from tests.end_to_end.meshes import World
 from tests.started_mesh import StartedMesh
 
+pytestmark = pytest.mark.whole_machine
+
 ROOT = Path(__file__).parent.parent.parent
 MODULES = ROOT / "build" / "node" / "node_modules"
 

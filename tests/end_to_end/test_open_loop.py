@@ -27,6 +27,8 @@ from mesh.wire import offers_pb2, offers_pb2_grpc
 from tests.end_to_end.meshes import World
 from tests.started_mesh import StartedMesh
 
+pytestmark = pytest.mark.whole_machine
+
 STALL_S = 0.5
 BEFORE_S = 1.5
 VERSIONS = ("every-kind", "weighted-mean", "median", "trimmed-mean", "rank-mean", "vote")
@@ -155,7 +157,7 @@ def stopped(pid: int) -> Iterator[None]:
     [
         (["--address", "127.0.0.1:1"], "nobody answers at 127.0.0.1:1"),
         (["--game", "nosuchgame"], "NOT_FOUND: game: 'nosuchgame' is not served here"),
-        (["--context", "nosuch=1"], "'nosuch' is no context feature"),
+        (["--context", "nosuch=1"], "'nosuch' is not a context feature"),
         (["--check"], "--check needs --catalog"),
         (["--trace", "/nonexistent"], "/nonexistent: the trace cannot be read"),
         (["--rate", "1e9"], "more requests than a run can keep"),

@@ -18,7 +18,7 @@ from mesh.wire import offers_pb2
 
 PATIENCE_S = 10.0
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.whole_machine, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

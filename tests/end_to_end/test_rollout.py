@@ -23,6 +23,8 @@ from tests.model_worker.processes import RunningWorker, worker_process
 from tests.supervisor.fake_api_server import FakeApiServer, endpoint, fake_api_server, slice_of
 from tests.supervisor.processes import supervisor
 
+pytestmark = pytest.mark.whole_machine
+
 KINDS = ("binary", "rf", "dart")
 DEADLINE_S = 5.0  # long, because workers start all the time on a shared machine, and a late answer is not a lost one
 PRE_STOP_S = 0.3  # 5 s in the chart

@@ -18,6 +18,8 @@ from tests.end_to_end.meshes import FEW, Player, World
 from tests.forests import KINDS, TrainedForest
 from tests.started_mesh import StartedMesh
 
+pytestmark = pytest.mark.whole_machine
+
 CALLERS = 64
 GAME = "testgame"
 PRICES = {offer: float(row["price"]) for offer, row in offline.OFFER_ROWS.items()}
