@@ -59,9 +59,9 @@ async def play(address: str) -> Results:
     """Simulates log-ins, first one at a time and then many at once, and evaluates the answers."""
     players, offers = simulate_players(), read_offers()
     rng = np.random.default_rng(SEED)
-    who = rng.choice(len(players.ids), WARM_UP + SEQUENTIAL + CONCURRENT, replace=False)
+    rows = rng.choice(len(players.ids), WARM_UP + SEQUENTIAL + CONCURRENT, replace=False)
     # The offer column is a placeholder: the mesh chooses the offers.
-    encounters = draw_encounters(who, np.zeros_like(who), rng)
+    encounters = draw_encounters(rows, np.zeros_like(rows), rng)
     requests = logins(players, encounters)
     await ask(address, requests[-WARM_UP:], callers=1)
     sequential = await ask(address, requests[:SEQUENTIAL], callers=1)

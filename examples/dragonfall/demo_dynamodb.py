@@ -143,8 +143,8 @@ def _write_catalog(server: Server, models: list[dict[str, str]]) -> Path:
 
 def _requests() -> list[Request]:
     rng, players = np.random.default_rng(SEED), simulate_players()
-    who = rng.choice(len(players.ids), LOGINS, replace=False)
-    return logins(players, draw_encounters(who, np.zeros_like(who), rng))
+    rows = rng.choice(len(players.ids), LOGINS, replace=False)
+    return logins(players, draw_encounters(rows, np.zeros_like(rows), rng))
 
 
 def _answers(name: str, catalog: Path, requests: Sequence[Request], console: Console) -> list[Answer]:

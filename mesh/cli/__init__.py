@@ -1,1 +1,1 @@
-"""The `mesh` command: `parser` says what can be written, `main` runs it; each folder holds one command."""
+"""The `mesh` command: `parser` defines the command line, `main` runs a command; each folder contains one command."""

@@ -88,11 +88,11 @@ async def test_fallback_has_no_expected_revenue() -> None:
 
 def test_revenue_of_the_best_offers_and_of_the_fallback_is_exact() -> None:
     players, offers = simulate_players(200, seed=1), read_offers()
-    who = np.arange(len(players.ids))
-    encounters = draw_encounters(who, np.zeros_like(who), np.random.default_rng(1))
+    rows = np.arange(len(players.ids))
+    encounters = draw_encounters(rows, np.zeros_like(rows), np.random.default_rng(1))
     best = revenue_of_every_offer(players, offers, encounters).argmax(axis=1)
     all_knowing = earned([answer(offers.ids[row]) for row in best], players, offers, encounters)
-    fallback = earned([answer(FALLBACK)] * len(who), players, offers, encounters)
+    fallback = earned([answer(FALLBACK)] * len(rows), players, offers, encounters)
     assert all_knowing.personalised == pytest.approx(all_knowing.all_knowing)
     assert fallback.personalised == pytest.approx(fallback.fallback)
 
@@ -100,8 +100,8 @@ def test_revenue_of_the_best_offers_and_of_the_fallback_is_exact() -> None:
 @pytest.fixture
 def results() -> Results:
     players, offers = simulate_players(50, seed=1), read_offers()
-    who = np.arange(len(players.ids))
-    encounters = draw_encounters(who, np.zeros_like(who), np.random.default_rng(1))
+    rows = np.arange(len(players.ids))
+    encounters = draw_encounters(rows, np.zeros_like(rows), np.random.default_rng(1))
     answers = [answer("guild-warchest", latency_ms=float(number)) for number in range(50)]
     revenue = earned(answers, players, offers, encounters)
     return Results(tuple(answers[:3]), count_sources(answers), revenue, (latency(answers, 1),))

@@ -1,1 +1,1 @@
-"""`mesh up`: the processes of a mesh on this machine: their commands, restarts and end."""
+"""`mesh up`: starts, restarts and ends the processes of a mesh on this machine."""
