@@ -1,1 +1,1 @@
-"""Games that run out of the box, to learn the mesh on and to try it with."""
+"""Example games that run on one machine."""

@@ -1,4 +1,4 @@
-// A game backend in Node: asks the mesh for a player's best offers, with a deadline of its own.
+// A game backend in Node: requests the best offers for a player, with its own deadline.
 "use strict";
 
 const path = require("node:path");
@@ -6,7 +6,7 @@ const grpc = require("@grpc/grpc-js");
 const loader = require("@grpc/proto-loader");
 
 const DEADLINE_MS = 200;
-const DEFAULT_OFFER = "starter-pack"; // for when the mesh cannot be reached at all
+const DEFAULT_OFFER = "starter-pack"; // shown when the mesh is unreachable
 const CONTRACT = path.join(__dirname, "..", "..", "protos", "offers.proto");
 
 const [address, game, playerId] = process.argv.slice(2);
@@ -23,7 +23,7 @@ const request = {
 };
 offers.GetOffer(request, { deadline: Date.now() + DEADLINE_MS }, (error, answer) => {
   if (error) {
-    console.log(`${DEFAULT_OFFER} (the mesh is out of reach or the request is wrong: ${error.message})`);
+    console.log(`${DEFAULT_OFFER} (the mesh is unreachable or the request is wrong: ${error.message})`);
   } else {
     console.log(`${answer.offers[0].offer_id} (${answer.source}) ${answer.reason}`);
   }

@@ -1,4 +1,4 @@
-"""A game backend in Python: asks the mesh for a player's best offers, with a deadline of its own."""
+"""A game backend in Python: requests the best offers for a player, with its own deadline."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import grpc
 from mesh.wire import offers_pb2, offers_pb2_grpc
 
 DEADLINE_S = 0.2
-DEFAULT_OFFER = "starter-pack"  # for when the mesh cannot be reached at all
+DEFAULT_OFFER = "starter-pack"  # shown when the mesh is unreachable
 
 
 def main(address: str, game: str, player_id: str) -> None:
-    """Prints the offer to show, and where it comes from."""
-    with grpc.insecure_channel(address) as channel:  # in a real backend: one channel for the life of the process
+    """Prints the offer to show and its source."""
+    with grpc.insecure_channel(address) as channel:  # a real backend keeps one channel open
         offers = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
         request = offers_pb2.GetOfferRequest(
             game=game,
@@ -25,7 +25,7 @@ def main(address: str, game: str, player_id: str) -> None:
         try:
             answer = offers.GetOffer(request, timeout=DEADLINE_S)
         except grpc.RpcError as error:
-            print(f"{DEFAULT_OFFER} (the mesh is out of reach or the request is wrong: {error})")
+            print(f"{DEFAULT_OFFER} (the mesh is unreachable or the request is wrong: {error})")
             return
     print(f"{answer.offers[0].offer_id} ({offers_pb2.Source.Name(answer.source)}) {answer.reason}")
 

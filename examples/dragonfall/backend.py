@@ -1,4 +1,4 @@
-"""The game's backend: asks the mesh for an offer whenever a player logs in."""
+"""The backend of the game: requests an offer from the mesh at every log-in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from examples.dragonfall.simulation import Encounters, Players
 from mesh.wire import offers_pb2, offers_pb2_grpc
 
 GAME = "dragonfall"
-# Far above the catalog's budget: the mesh answers by itself long before.
+# Much longer than the catalog's budget, within which the mesh always answers.
 DEADLINE_S = 2.0
 
 Request = offers_pb2.GetOfferRequest
@@ -22,7 +22,7 @@ Request = offers_pb2.GetOfferRequest
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The offer to show; `expected_revenue_usd` is None in a fallback."""
+    """The offer to show. `expected_revenue_usd` is None in a fallback answer."""
 
     player_id: str
     offer_id: str
@@ -33,7 +33,7 @@ class Answer:
 
 
 def logins(players: Players, encounters: Encounters) -> list[Request]:
-    """One request an encounter: who logged in, and what is known only now."""
+    """Returns one request per encounter, with the player and the context features."""
     return [
         Request(
             game=GAME,
@@ -55,19 +55,19 @@ def logins(players: Players, encounters: Encounters) -> list[Request]:
 
 
 async def ask(address: str, requests: Sequence[Request], callers: int) -> list[Answer]:
-    """Asks with `callers` requests under way at a time; the answers come in the order of `requests`.
+    """Sends the requests, `callers` at a time, and returns the answers in the order of `requests`.
 
-    Raises ExampleFailed at the first gRPC error: a mesh that is short of models still answers.
+    Raises ExampleFailed at the first gRPC error, because a mesh with missing models still answers.
     """
     answers: list[Answer | None] = [None] * len(requests)
-    turns = iter(enumerate(requests))
-    # No proxy: the address is one of this machine.
+    queue = iter(enumerate(requests))
+    # Without a proxy, because the mesh runs on this machine.
     async with grpc.aio.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
         stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]  # generated
         try:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(callers):
-                    tasks.create_task(_call(stub, turns, answers))
+                    tasks.create_task(_call(stub, queue, answers))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
     return [answer for answer in answers if answer is not None]
@@ -75,10 +75,10 @@ async def ask(address: str, requests: Sequence[Request], callers: int) -> list[A
 
 async def _call(
     stub: offers_pb2_grpc.OffersStub,
-    turns: Iterator[tuple[int, Request]],
+    queue: Iterator[tuple[int, Request]],
     answers: list[Answer | None],
 ) -> None:
-    for number, request in turns:
+    for number, request in queue:
         started_s = time.perf_counter()
         try:
             response = await stub.GetOffer(request, timeout=DEADLINE_S)
@@ -89,7 +89,7 @@ async def _call(
 
 def _read(request: Request, response: offers_pb2.GetOfferResponse, latency_ms: float) -> Answer:
     if not response.offers:
-        raise ExampleFailed(f"GetOffer for {request.player_id} brought no offer: {response.reason}")
+        raise ExampleFailed(f"GetOffer for {request.player_id} returned no offer: {response.reason}")
     best = response.offers[0]
     return Answer(
         player_id=request.player_id,

@@ -1,4 +1,4 @@
-"""Makes what the example needs and git does not keep: players, models, and the feature store."""
+"""Builds the files of the example that are not in git: players, models, and the feature store."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MODELS = BUILD / "models"
 STORE = BUILD / "players.sqlite"
 LOAD_LIMIT_S = 120.0
 
-# A change in one of these makes other players, or other models.
+# A change in one of these files changes the players or the models.
 PLAYERS_SOURCES = (HERE / "simulation.py",)
 MODEL_SOURCES = (
     *PLAYERS_SOURCES,
@@ -39,7 +39,7 @@ MODEL_SOURCES = (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to make; its stamp remembers what it was made from."""
+    """One step of the build. Its stamp file contains the fingerprint of its sources."""
 
     name: str
     sources: tuple[Path, ...]
@@ -48,7 +48,7 @@ class Step:
 
 
 def main() -> int:
-    """Builds; returns the exit code."""
+    """Runs the build and returns the exit code."""
     console = Console(stderr=True)
     try:
         build(console)
@@ -59,25 +59,25 @@ def main() -> int:
 
 
 def build(console: Console) -> None:
-    """Makes what is missing or older than its sources; raises ExampleFailed when a step fails."""
+    """Runs the steps whose outputs are missing or outdated; raises ExampleFailed when a step fails."""
     BUILD.mkdir(exist_ok=True)
     for step in _steps():
         started_s = time.monotonic()
         if refresh(step, BUILD, console):
-            console.print(f"{step.name}: made in {time.monotonic() - started_s:.1f} s", highlight=False)
+            console.print(f"{step.name}: built in {time.monotonic() - started_s:.1f} s", highlight=False)
         else:
             console.print(f"{step.name}: up to date", highlight=False)
 
 
 def refresh(step: Step, stamps: Path, console: Console) -> bool:
-    """Runs `step` unless its outputs are there and made from these sources; says whether it ran.
+    """Runs `step` unless its outputs exist and were built from its current sources; returns whether it ran.
 
-    The stamp goes first and comes back last: a step that was interrupted is run again.
+    The stamp file is deleted before the step and written after it, so that an interrupted step runs again.
     """
     stamp = stamps / f"{step.name}.stamp"
     fingerprint = _fingerprint(step.sources)
-    made_from = stamp.read_text() if stamp.exists() else None
-    if made_from == fingerprint and all(output.exists() for output in step.outputs):
+    built_from = stamp.read_text() if stamp.exists() else None
+    if built_from == fingerprint and all(output.exists() for output in step.outputs):
         return False
     stamp.unlink(missing_ok=True)
     step.make(console)

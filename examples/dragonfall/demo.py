@@ -1,4 +1,4 @@
-"""The example from end to end: build, start the mesh, ask it as a game would, judge it, drain it."""
+"""The complete example: builds it, starts the mesh, requests offers, evaluates the answers and stops the mesh."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from examples.dragonfall.simulation import draw_encounters, simulate_players
 
 SEED = 7
 WARM_UP = 20
-ALONE = 500
-TOGETHER = 1000
+SEQUENTIAL = 500
+CONCURRENT = 1000
 CALLERS = 16
-IN_TABLE = 12
+SAMPLE = 12
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,21 +56,21 @@ async def _play(command: Sequence[str]) -> Results:
 
 
 async def play(address: str) -> Results:
-    """Lets players log in, one at a time and then many at once, and judges the answers."""
+    """Simulates log-ins, first one at a time and then many at once, and evaluates the answers."""
     players, offers = simulate_players(), read_offers()
     rng = np.random.default_rng(SEED)
-    who = rng.choice(len(players.ids), WARM_UP + ALONE + TOGETHER, replace=False)
-    # No offer is shown yet: which one is the question.
-    encounters = draw_encounters(who, np.zeros_like(who), rng)
+    rows = rng.choice(len(players.ids), WARM_UP + SEQUENTIAL + CONCURRENT, replace=False)
+    # The offer column is a placeholder: the mesh chooses the offers.
+    encounters = draw_encounters(rows, np.zeros_like(rows), rng)
     requests = logins(players, encounters)
     await ask(address, requests[-WARM_UP:], callers=1)
-    alone = await ask(address, requests[:ALONE], callers=1)
-    together = await ask(address, requests[ALONE:-WARM_UP], callers=CALLERS)
+    sequential = await ask(address, requests[:SEQUENTIAL], callers=1)
+    concurrent = await ask(address, requests[SEQUENTIAL:-WARM_UP], callers=CALLERS)
     return Results(
-        sample=tuple(alone[:IN_TABLE]),
-        sources=count_sources([*alone, *together]),
-        revenue=earned(alone, players, offers, encounters.first(ALONE)),
-        latencies=(latency(alone, 1), latency(together, CALLERS)),
+        sample=tuple(sequential[:SAMPLE]),
+        sources=count_sources([*sequential, *concurrent]),
+        revenue=earned(sequential, players, offers, encounters.first(SEQUENTIAL)),
+        latencies=(latency(sequential, 1), latency(concurrent, CALLERS)),
     )
 
 
@@ -83,7 +83,7 @@ def _print(results: Results, *, as_json: bool) -> None:
 
 @contextlib.contextmanager
 def _sigterm_cancels() -> Iterator[None]:
-    """SIGTERM ends the running task as Ctrl-C does, so that the mesh is drained then, too."""
+    """SIGTERM cancels the running task, as Ctrl-C does, so that the mesh is drained."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     loop.add_signal_handler(signal.SIGTERM, task.cancel)

@@ -1,7 +1,7 @@
-"""The example with its players in DynamoDB and its models in S3, beside the one with files: the offers are the same.
+"""Compares the example on DynamoDB and S3 with the example on local files: the offers must be the same.
 
-Both stores are real servers on this machine: DynamoDB Local or dynalite where `make test-servers` has installed them,
-else moto, which is also the S3.
+Both stores are servers on this machine. DynamoDB is DynamoDB Local or dynalite if `make test-servers` has installed
+one of them, otherwise moto. S3 is always moto.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ SEED = 7
 LOGINS = 300
 CALLERS = 4
 COMMAND_LIMIT_S = 300.0
-# The real table answers in a few milliseconds; an emulator that shares two cores with 15 models, not always.
+# A real table answers in a few milliseconds. An emulator that shares two cores with 15 models may need longer.
 FEATURES_MS, BUDGET_MS = 500, 1500
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How the answers of both meshes compare; `differing` are the first players whose offers differ."""
+    """The comparison of both meshes; `differing` lists the first players whose offers differ."""
 
     server: str
     logins: int
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print("stopped", highlight=False)
         return 130
-    print(json.dumps(asdict(comparison)) if options.json else _in_words(comparison))
+    print(json.dumps(asdict(comparison)) if options.json else _as_text(comparison))
     return 0 if comparison.same == comparison.whole == comparison.logins else 1
 
 
@@ -79,14 +79,14 @@ def _run(wanted: str | None, console: Console) -> Comparison:
         console.print(f"players in DynamoDB ({server.name}), models in S3 (moto)", highlight=False)
         catalog = _write_catalog(server, _publish(store))
         run_mesh(["features", "load", str(PLAYERS_CSV), "--catalog", str(catalog), "--create"], COMMAND_LIMIT_S)
-        in_cloud = _answers("DynamoDB and S3", catalog, requests, console)
+        from_stores = _answers("DynamoDB and S3", catalog, requests, console)
         from_files = _answers("files", CATALOG, requests, console)
-    return _compare(server.name, from_files, in_cloud)
+    return _compare(server.name, from_files, from_stores)
 
 
 @contextlib.contextmanager
 def _dynamodb(wanted: str | None, moto: Server) -> Iterator[Server]:
-    """The server that the user wants, or the best that is there."""
+    """Starts the DynamoDB server that the user chose, or the best one that is installed."""
     names = [wanted] if wanted else ["dynamodb-local", "dynalite"]
     with contextlib.ExitStack() as stack:
         for name in names:
@@ -102,7 +102,7 @@ def _dynamodb(wanted: str | None, moto: Server) -> Iterator[Server]:
 
 
 def _use(store: Server) -> None:
-    """From now on this program and what it starts find the store as any AWS program does."""
+    """Sets the AWS environment variables, so that this program and its child processes find the store."""
     aws.use_credentials()
     os.environ.update(
         AWS_REGION=aws.CREDENTIALS["region_name"],
@@ -112,7 +112,7 @@ def _use(store: Server) -> None:
 
 
 def _publish(store: Server) -> list[dict[str, str]]:
-    """Uploads the models; their lines for the catalog."""
+    """Uploads the models and returns their catalog entries."""
     client = get_session().create_client("s3", endpoint_url=store.endpoint, **aws.CREDENTIALS)
     client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": client.meta.region_name})
     client.close()
@@ -122,7 +122,7 @@ def _publish(store: Server) -> list[dict[str, str]]:
 
 
 def _write_catalog(server: Server, models: list[dict[str, str]]) -> Path:
-    """The example's catalog, with the other stores; its models keep their order, which the mean adds up in."""
+    """Writes the example's catalog with the other stores. The models keep their order: the mean depends on it."""
     catalog: dict[str, Any] = yaml.safe_load(CATALOG.read_text())
     catalog["budget_ms"] = BUDGET_MS
     catalog["features"] = {
@@ -143,8 +143,8 @@ def _write_catalog(server: Server, models: list[dict[str, str]]) -> Path:
 
 def _requests() -> list[Request]:
     rng, players = np.random.default_rng(SEED), simulate_players()
-    who = rng.choice(len(players.ids), LOGINS, replace=False)
-    return logins(players, draw_encounters(who, np.zeros_like(who), rng))
+    rows = rng.choice(len(players.ids), LOGINS, replace=False)
+    return logins(players, draw_encounters(rows, np.zeros_like(rows), rng))
 
 
 def _answers(name: str, catalog: Path, requests: Sequence[Request], console: Console) -> list[Answer]:
@@ -156,34 +156,36 @@ def _answers(name: str, catalog: Path, requests: Sequence[Request], console: Con
 
     answers = asyncio.run(play())
     console.print(
-        f"{name}: {len(answers)} answers, with the start of the mesh in {time.monotonic() - started_s:.1f} s",
+        f"{name}: {len(answers)} answers in {time.monotonic() - started_s:.1f} s, including the start of the mesh",
         highlight=False,
     )
     return answers
 
 
-def _compare(server: str, from_files: Sequence[Answer], in_cloud: Sequence[Answer]) -> Comparison:
+def _compare(server: str, from_files: Sequence[Answer], from_stores: Sequence[Answer]) -> Comparison:
     def choice(answer: Answer) -> tuple[str, float | None]:
         return answer.offer_id, answer.expected_revenue_usd
 
-    pairs = list(zip(from_files, in_cloud, strict=True))
+    pairs = list(zip(from_files, from_stores, strict=True))
     differing = [one.player_id for one, other in pairs if choice(one) != choice(other)]
     whole = sum(one.source == other.source == "ENSEMBLE" and not other.reason for one, other in pairs)
     return Comparison(server, len(pairs), whole, len(pairs) - len(differing), tuple(differing[:10]))
 
 
-def _in_words(found: Comparison) -> str:
-    told = (
-        f"{found.logins} log-ins: players from {found.server} and models from S3, against both from files\n"
-        f"  {found.whole} answered by the whole ensemble on both sides\n"
-        f"  {found.same} with the same offer and the same expected revenue, to the last bit"
+def _as_text(found: Comparison) -> str:
+    text = (
+        f"{found.logins} log-ins, with {found.server} and S3 compared to local files:\n"
+        f"  {found.whole} were answered by the whole ensemble on both sides\n"
+        f"  {found.same} got the same offer and exactly the same expected revenue"
     )
-    return told + (f"\n  differing: {', '.join(found.differing)}" if found.differing else "")
+    return text + (f"\n  different offers: {', '.join(found.differing)}" if found.differing else "")
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.dragonfall.demo_dynamodb", description=__doc__)
-    parser.add_argument("--server", choices=tuple(aws.DYNAMODB), help="(default: the best that is installed)")
+    parser.add_argument(
+        "--server", choices=tuple(aws.DYNAMODB), help="DynamoDB server to use (default: the best one that is installed)"
+    )
     parser.add_argument("--json", action="store_true", help="print the comparison as one JSON object")
     return parser.parse_args(arguments)
 

@@ -1,5 +1,5 @@
-"""What ends the example early, as one sentence for the person who runs it."""
+"""The error that ends the example early."""
 
 
 class ExampleFailed(Exception):
-    """The example cannot go on; the text says what happened and what to look at."""
+    """The example cannot continue; the message, for the user, describes the problem and where to look."""

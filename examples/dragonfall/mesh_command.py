@@ -1,4 +1,4 @@
-"""Runs the `mesh` command as an operator would, to its end."""
+"""Runs a `mesh` command to its end."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from examples.dragonfall.failure import ExampleFailed
 
 
 def run_mesh(words: Sequence[str], limit_s: float) -> str:
-    """Its stdout; progress and errors go to our stderr. Raises ExampleFailed when it fails or takes too long."""
+    """Runs `mesh WORDS` and returns its stdout; its stderr is shown to the user.
+
+    Raises ExampleFailed when the command fails or takes longer than `limit_s`.
+    """
     command = [sys.executable, "-m", "mesh.cli.main", *words]
-    told = f"`mesh {' '.join(words)}`"
+    name = f"`mesh {' '.join(words)}`"
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=limit_s, check=False)
     except subprocess.TimeoutExpired:
-        raise ExampleFailed(f"{told} was not done after {limit_s:.0f} s") from None
+        raise ExampleFailed(f"{name} did not end within {limit_s:g} s") from None
     if done.returncode != 0:
-        raise ExampleFailed(f"{told} ended with exit code {done.returncode}, see above")
+        raise ExampleFailed(f"{name} ended with exit code {done.returncode}; see its messages above")
     return done.stdout

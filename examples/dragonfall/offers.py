@@ -1,4 +1,4 @@
-"""What the shop of dragonfall sells, as columns, read from `offers.csv`."""
+"""Reads the offers of the shop from `offers.csv` as columns."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ OFFERS_CSV = Path(__file__).parent / "offers.csv"
 FALLBACK = "starter-pack"
 TEXT_COLUMNS = frozenset({"kind"})
 
-Column = npt.NDArray[Any]  # float64, NaN where a value is missing; or str, "" where it is
+Column = npt.NDArray[Any]  # float64 with NaN for a missing value, or str with "" for a missing value
 
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """The offers in file order; every column has one entry an offer."""
+    """The offers in file order; every column has one entry per offer."""
 
     ids: tuple[str, ...]
     columns: Mapping[str, Column]
 
     @property
     def prices(self) -> Column:
-        """In dollars."""
+        """The prices in dollars."""
         return self.columns["price"]
 
     def index(self, offer_id: str) -> int:
-        """The row of `offer_id`; ValueError when the shop does not sell it."""
+        """Returns the row of `offer_id`; raises ValueError if the shop does not sell it."""
         return self.ids.index(offer_id)
 
 
 def read_offers(path: Path = OFFERS_CSV) -> Offers:
-    """Reads the shop; the first column is the offer's id, the others are model features."""
+    """Reads the offers. The first column is the offer's id, the others are model features."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in rows[0] if name != "offer_id"]

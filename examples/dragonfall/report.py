@@ -1,4 +1,4 @@
-"""The results for a person's eye."""
+"""Prints the results of the demo."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from examples.dragonfall.results import Latency, Results, Revenue
 
 
 def show(results: Results, console: Console) -> None:
-    """Prints the tables and the sentences."""
+    """Prints the answers, the latencies and the revenue."""
     console.print(_answers(results.sample))
     console.print(_latencies(results.latencies))
     counts = ", ".join(f"{count} {source}" for source, count in sorted(results.sources.items()))
     console.print(f"Answers by source: {counts}.", highlight=False)
-    console.print(in_words(results.revenue, results.latencies[0].requests), highlight=False)
+    console.print(as_text(results.revenue, results.latencies[0].requests), highlight=False)
 
 
-def in_words(revenue: Revenue, logins: int) -> str:
-    """What personalisation is worth, for someone who has never heard of an ensemble."""
+def as_text(revenue: Revenue, logins: int) -> str:
+    """Describes the value of personalised offers, for a reader who does not know ensembles."""
     times = revenue.personalised / revenue.fallback
     return (
-        f"A log-in truly earns ${revenue.personalised:.2f} with personalised offers and "
-        f"${revenue.fallback:.2f} with {FALLBACK} for everybody: {times:.1f} times as much "
-        f"({logins} log-ins, judged by the simulation's own truth). "
+        f"Average revenue per log-in, according to the simulation ({logins} log-ins): "
+        f"${revenue.personalised:.2f} with personalised offers and "
+        f"${revenue.fallback:.2f} with {FALLBACK} for everybody. Personalised offers earn {times:.1f} times as much. "
         f"For comparison: the best single offer for everybody, {revenue.best_for_all_id}, earns "
-        f"${revenue.best_for_all:.2f}, and a shop that knew the truth would earn ${revenue.all_knowing:.2f}."
+        f"${revenue.best_for_all:.2f}, and the best possible offer for each player earns ${revenue.all_knowing:.2f}."
     )
 
 
 def _answers(sample: Sequence[Answer]) -> Table:
-    table = Table(title="What the mesh offers", title_justify="left")
+    table = Table(title="Offers from the mesh", title_justify="left")
     for column in ("player", "offer"):
         table.add_column(column)
     table.add_column("expected revenue", justify="right")
@@ -56,7 +56,7 @@ def _dollars(amount_usd: float | None) -> str:
 
 
 def _latencies(latencies: Sequence[Latency]) -> Table:
-    table = Table(title="How long answers take, seen by the caller", title_justify="left")
+    table = Table(title="Latency, measured by the caller", title_justify="left")
     for column in ("callers", "requests", "p50", "p95", "p99"):
         table.add_column(column, justify="right")
     for row in latencies:

@@ -1,4 +1,4 @@
-"""What the demo found: what offers truly earn, and how long answers take."""
+"""Evaluates the answers: the revenue of the offers and the latencies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from examples.dragonfall.truth import revenue_of_every_offer, true_revenue
 
 @dataclass(frozen=True, slots=True)
 class Revenue:
-    """True average revenue of a log-in, in dollars, by who chooses the offer."""
+    """The true average revenue of a log-in in dollars, for each way to choose the offer."""
 
     personalised: float
     fallback: float
@@ -28,7 +28,7 @@ class Revenue:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Measured by the caller, with `callers` requests under way at a time."""
+    """Percentiles of the latency, measured by the caller with `callers` concurrent requests."""
 
     callers: int
     requests: int
@@ -39,7 +39,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Everything that the demo reports; `sample` is a few of the answers, for the eye."""
+    """The results of the demo; `sample` contains some of the answers."""
 
     sample: tuple[Answer, ...]
     sources: dict[str, int]
@@ -48,7 +48,7 @@ class Results:
 
 
 def earned(answers: Sequence[Answer], players: Players, offers: Offers, encounters: Encounters) -> Revenue:
-    """Judges the answers to `encounters` (same order) by the truth of the simulation."""
+    """Returns the true revenue of the answers to `encounters` (in the same order), according to the simulation."""
     chosen = np.array([offers.index(answer.offer_id) for answer in answers])
     of_each = revenue_of_every_offer(players, offers, encounters)
     on_average = of_each.mean(axis=0)
@@ -62,20 +62,20 @@ def earned(answers: Sequence[Answer], players: Players, offers: Offers, encounte
 
 
 def latency(answers: Sequence[Answer], callers: int) -> Latency:
-    """The percentiles of the answers' latencies."""
+    """Returns the percentiles of the latencies."""
     p50, p95, p99 = np.percentile([answer.latency_ms for answer in answers], [50, 95, 99]).tolist()
     return Latency(callers, len(answers), p50, p95, p99)
 
 
 def count_sources(answers: Sequence[Answer]) -> dict[str, int]:
-    """How many answers came from where."""
+    """Returns the number of answers by source."""
     return dict(Counter(answer.source for answer in answers))
 
 
 def check(results: Results) -> None:
-    """Raises ExampleFailed when the mesh did not do what the example is there to show."""
+    """Raises ExampleFailed if no answer is from the whole ensemble, or if personalised offers do not earn more."""
     if not results.sources.get("ENSEMBLE"):
         reasons = {answer.reason for answer in results.sample}
         raise ExampleFailed(f"no answer came from the whole ensemble: {'; '.join(sorted(reasons))}")
     if results.revenue.personalised <= results.revenue.fallback:
-        raise ExampleFailed("personalised offers earned no more than the fallback")
+        raise ExampleFailed("personalised offers earned no more than the fallback offer")

@@ -1,4 +1,4 @@
-"""The 15 segments of players that the 15 models learn from, one each; a player may be in several."""
+"""The 15 player segments: each of the 15 models is trained on one of them. A player may be in several segments."""
 
 from __future__ import annotations
 

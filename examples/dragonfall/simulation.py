@@ -1,4 +1,4 @@
-"""The players of dragonfall and their log-ins: the same seed gives the same game, to the last bit."""
+"""Simulates the players of dragonfall and their log-ins; the same seed gives exactly the same game."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from examples.dragonfall.offers import Column
 
 POPULATION = 10_000
 SEED = 2026
-# Country: (share of the players, how much richer than average, in standard deviations).
+# Country: (share of the players, mean wealth in standard deviations above the average).
 COUNTRIES = {
     "us": (0.20, 0.5), "br": (0.12, -0.5), "mx": (0.06, -0.4), "ca": (0.04, 0.4),
     "de": (0.09, 0.4), "fr": (0.07, 0.3), "gb": (0.08, 0.4), "pl": (0.05, -0.1), "tr": (0.06, -0.5),
@@ -26,7 +26,7 @@ TEXT_COLUMNS = ("country", "device_tier", "guild_role", "favourite_element")
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What drives a player, one standard normal number each; the game and the models never see it."""
+    """Hidden traits of the players, each a standard normal number; the game and the models never see them."""
 
     wealth: Column
     rivalry: Column
@@ -37,7 +37,7 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class Players:
-    """A population; `columns` is what the game recorded, NaN or "" where it does not know."""
+    """A population; `columns` contains the recorded features, with NaN or "" for missing values."""
 
     ids: tuple[str, ...]
     traits: Traits
@@ -46,9 +46,9 @@ class Players:
 
 @dataclass(frozen=True, slots=True)
 class Encounters:
-    """Moments at which a player who has just logged in is shown an offer, as columns of equal length.
+    """Log-ins at which a player sees an offer, as columns of equal length.
 
-    `player` and `offer` are row numbers; the rest is known only at the log-in.
+    `player` and `offer` are row numbers; the other columns are context features, known only at the log-in.
     """
 
     player: Column
@@ -58,12 +58,12 @@ class Encounters:
     is_weekend: Column
 
     def first(self, count: int) -> Encounters:
-        """The first `count` of them."""
+        """Returns the first `count` encounters."""
         return Encounters(*(getattr(self, field.name)[:count] for field in fields(self)))
 
 
 def simulate_players(count: int = POPULATION, seed: int = SEED) -> Players:
-    """Draws `count` players."""
+    """Draws `count` random players."""
     rng = np.random.default_rng(seed)
     country = rng.choice(list(COUNTRIES), size=count, p=[share for share, _ in COUNTRIES.values()])
     drawn = rng.normal(size=(5, count))
@@ -73,7 +73,7 @@ def simulate_players(count: int = POPULATION, seed: int = SEED) -> Players:
         "country": country,
         **_device(traits, rng),
         **_habits(traits, rng),
-        **_purse(traits, rng),
+        **_spending(traits, rng),
         **_guild(traits, rng),
         **_collection(traits, rng),
     }
@@ -81,7 +81,7 @@ def simulate_players(count: int = POPULATION, seed: int = SEED) -> Players:
 
 
 def draw_encounters(player: Column, offer: Column, rng: np.random.Generator) -> Encounters:
-    """Adds what is known only at the log-in to the pairs of `player` and `offer` row numbers."""
+    """Draws the context features of log-ins; `player` and `offer` are row numbers."""
     count = len(player)
     return Encounters(
         player=player,
@@ -114,7 +114,7 @@ def _device(traits: Traits, rng: np.random.Generator) -> dict[str, Column]:
     crashes = rng.poisson(np.where(tier == "low", 1.2, 0.2)).astype(np.float64)
     return {
         "device_tier": np.where(rng.random(count) < 0.04, "", tier),
-        "crashes_7d": _forget(crashes, 0.10, rng),
+        "crashes_7d": _with_missing(crashes, 0.10, rng),
     }
 
 
@@ -128,11 +128,11 @@ def _habits(traits: Traits, rng: np.random.Generator) -> dict[str, Column]:
         "days_away": np.floor(rng.exponential(np.exp(1.3 - 0.8 * traits.eagerness))),
         "level": np.clip(np.round(level), 1, 80),
         "sessions_7d": rng.poisson(np.exp(1.6 + 0.5 * traits.eagerness)).astype(np.float64),
-        "mean_session_minutes": _forget(np.round(minutes, 2), 0.15, rng),
+        "mean_session_minutes": _with_missing(np.round(minutes, 2), 0.15, rng),
     }
 
 
-def _purse(traits: Traits, rng: np.random.Generator) -> dict[str, Column]:
+def _spending(traits: Traits, rng: np.random.Generator) -> dict[str, Column]:
     count = len(traits.wealth)
     pays = rng.random(count) < _sigmoid(0.2 + 1.2 * traits.wealth)
     spend = np.exp(2.6 + 1.1 * traits.wealth + rng.normal(0, 0.5, count))
@@ -170,8 +170,8 @@ def _collection(traits: Traits, rng: np.random.Generator) -> dict[str, Column]:
     }
 
 
-def _forget(values: Column, share: float, rng: np.random.Generator) -> Column:
-    """Loses a `share` of the values, as telemetry does."""
+def _with_missing(values: Column, share: float, rng: np.random.Generator) -> Column:
+    """Replaces a `share` of the values by NaN, as in real telemetry."""
     return np.where(rng.random(len(values)) < share, np.nan, values)
 
 

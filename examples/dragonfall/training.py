@@ -1,7 +1,6 @@
-"""Trains one LightGBM model a segment on the purchases of that segment's players.
+"""Trains one LightGBM model per segment on the purchases of the segment's players.
 
-Only this file needs pandas and lightgbm, and imports them when it trains: what a newcomer runs every
-day starts without them.
+Only this file needs pandas and lightgbm. It imports them when it trains, so that the other programs start faster.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from examples.dragonfall.segments import SEGMENTS
 from examples.dragonfall.simulation import Encounters, Players, draw_encounters
 from examples.dragonfall.truth import chance
 
-# One, because OpenMP's threads spin while they wait for each other: on a machine that is busy with other
-# things, two need minutes for what one does in seconds, and on an idle one they save little at this size.
+# One thread, because OpenMP threads spin while they wait for each other: on a busy machine two threads can need minutes
+# for the work of seconds, and on an idle machine they save little at this size.
 THREADS = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much to learn from; the defaults train all 15 models in seconds."""
+    """The size of the training; the defaults train all 15 models in seconds."""
 
     rows: int = 20_000
     trees: int = 120
@@ -35,14 +34,14 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Offers that were shown, and whether each was bought (1.0) or not (0.0)."""
+    """Offers that were shown, and whether the player bought each (1.0) or not (0.0)."""
 
     encounters: Encounters
     bought: Column
 
 
 def train_all(players: Players, offers: Offers, folder: Path, effort: Effort) -> Iterator[str]:
-    """Trains the models one after another into `folder`/NAME.txt; yields each name when it is there."""
+    """Trains the models one after another and saves each as `folder`/NAME.txt; yields the name of each saved model."""
     for number, name in enumerate(SEGMENTS):
         history = purchases_of(name, players, offers, effort.rows, effort.seed + number)
         booster = train(features(players, offers, history.encounters), history.bought, effort)
@@ -51,10 +50,9 @@ def train_all(players: Players, offers: Offers, folder: Path, effort: Effort) ->
 
 
 def purchases_of(segment: str, players: Players, offers: Offers, rows: int, seed: int) -> History:
-    """What `rows` log-ins of the segment's players led to, with offers shown at random.
+    """Simulates `rows` log-ins of the segment's players, with randomly chosen offers.
 
-    At random, because a history of offers that were already chosen well would teach the models only
-    what the old choice knew.
+    The offers are random because a history of well-chosen offers would teach the models only the old choice.
     """
     rng = np.random.default_rng(seed)
     members = np.flatnonzero(SEGMENTS[segment](players.columns))
@@ -64,7 +62,7 @@ def purchases_of(segment: str, players: Players, offers: Offers, rows: int, seed
 
 
 def features(players: Players, offers: Offers, encounters: Encounters) -> dict[str, Column]:
-    """What the models see, in their column order: the player, the moment, the offer."""
+    """Returns the features of the models in their column order: player, context, offer."""
     return {
         **{name: column[encounters.player] for name, column in players.columns.items()},
         "session_minutes": encounters.session_minutes,
@@ -75,7 +73,7 @@ def features(players: Players, offers: Offers, encounters: Encounters) -> dict[s
 
 
 def train(columns: dict[str, Column], bought: Column, effort: Effort) -> Any:
-    """A booster that scores the chance of a purchase; the same input gives the same model."""
+    """Trains a booster that predicts the probability of a purchase; the same input gives the same model."""
     import lightgbm
 
     data = lightgbm.Dataset(as_frame(columns), label=bought, params={"verbose": -1, "num_threads": THREADS})
@@ -95,7 +93,7 @@ def train(columns: dict[str, Column], bought: Column, effort: Effort) -> Any:
 
 
 def as_frame(columns: dict[str, Column]) -> Any:
-    """A pandas frame whose text columns are unordered categories: those that occur, so each segment's own."""
+    """Returns a pandas frame; a text column becomes an unordered category with the texts that occur in this segment."""
     import pandas as pd
 
     return pd.DataFrame({name: _series(column) for name, column in columns.items()})

@@ -1,4 +1,4 @@
-"""The truth that the models never see: the chance that a player buys an offer that they are shown now."""
+"""The true probability that a player buys an offer; the models never see it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from examples.dragonfall.offers import Column, Offers
 from examples.dragonfall.simulation import Encounters, Players
 
 BASE_LOGIT = -2.4
-# How much each trait wants each kind: rivalry, fellowship, collecting, eagerness.
+# Preference for each kind of offer by trait: rivalry, fellowship, collecting, eagerness.
 TASTES = {
     "starter": (0.0, 0.0, 0.1, 0.4),
     "gems": (0.2, 0.0, 0.2, 0.3),
@@ -24,7 +24,7 @@ TASTES = {
 
 
 def chance(players: Players, offers: Offers, encounters: Encounters) -> Column:
-    """The true chance of a purchase, one an encounter, in 0..1."""
+    """Returns the true probability of a purchase for each encounter."""
     logit = (
         BASE_LOGIT
         + _taste(players, offers, encounters)
@@ -35,12 +35,12 @@ def chance(players: Players, offers: Offers, encounters: Encounters) -> Column:
 
 
 def true_revenue(players: Players, offers: Offers, encounters: Encounters) -> Column:
-    """What showing the offer earns on average, in dollars, one an encounter."""
+    """Returns the expected revenue of each encounter, in dollars."""
     return chance(players, offers, encounters) * offers.prices[encounters.offer]
 
 
 def revenue_of_every_offer(players: Players, offers: Offers, encounters: Encounters) -> Column:
-    """The true revenue [encounters, offers] of showing each offer at the moments of `encounters`."""
+    """Returns the true revenue [encounters, offers] of each offer at each of `encounters`."""
     shown = [replace(encounters, offer=np.full_like(encounters.player, row)) for row in range(len(offers.ids))]
     return np.stack([true_revenue(players, offers, each) for each in shown], axis=1)
 
@@ -54,16 +54,16 @@ def _taste(players: Players, offers: Offers, encounters: Encounters) -> Column:
 
 
 def _thrift(players: Players, offers: Offers, encounters: Encounters) -> Column:
-    """Dear offers strain a small purse, and a discount speaks to the thrifty."""
+    """The effect of the price: a high price deters players with little money, and a discount attracts them."""
     wealth = players.traits.wealth[encounters.player]
-    purse_usd = np.exp(1.7 + 0.9 * wealth)
-    strain = np.log1p(offers.prices[encounters.offer] / purse_usd)
+    budget_usd = np.exp(1.7 + 0.9 * wealth)
+    strain = np.log1p(offers.prices[encounters.offer] / budget_usd)
     discount = offers.columns["discount"][encounters.offer]
     return 0.5 * wealth - 2.1 * strain + discount * (1.2 - 0.6 * wealth)
 
 
 def _moment(players: Players, offers: Offers, encounters: Encounters) -> Column:
-    """New players want a start; long sessions, energy; weekends are for guilds and the arena."""
+    """The effect of the moment: new players buy starters, long sessions need energy, weekends favour guilds and PvP."""
     kind = offers.columns["kind"][encounters.offer]
     age_days = players.columns["days_since_install"][encounters.player]
     long = np.log1p(encounters.session_minutes) - 2.7

@@ -1,1 +1,1 @@
-"""The `mesh` command."""
+"""The `mesh` command: `parser` defines the command line, `main` runs a command; each folder contains one command."""

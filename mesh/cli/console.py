@@ -1,4 +1,4 @@
-"""How the command prints for people: results on stdout, tables without frames, words as they are."""
+"""Output for people: results on stdout, tables without borders, text without markup."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-_PIPE_WIDTH = 200  # a pipe or a file has no width of its own, and 80 would cut the tables
+_PIPE_WIDTH = 200  # rich assumes 80 columns for a pipe or a file, which would cut the tables
 
 
 def stdout() -> Console:
@@ -17,12 +17,12 @@ def stdout() -> Console:
 
 
 def print_line(console: Console, line: str) -> None:
-    """Prints `line` as it is: no markup, no colours, no breaks."""
+    """Prints `line` unchanged: without markup, colours or line breaks."""
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def table(left: Sequence[str], right: Sequence[str] = ()) -> Table:
-    """A table with the columns `left`, words, and `right`, numbers."""
+    """Returns a table with left-aligned columns `left` for text and right-aligned columns `right` for numbers."""
     found = Table(box=None, header_style="bold", pad_edge=False)
     for name in left:
         found.add_column(name)

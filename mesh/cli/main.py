@@ -1,4 +1,4 @@
-"""The `mesh` command: what its exit codes mean, and that no traceback reaches a person."""
+"""Entry point of the `mesh` command: runs one command and turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader left early, as `head` does; what is still buffered must not fail at exit.
+        # The reader closed the pipe, as `head` does. The flush at exit must not fail on the buffered rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 
 
 def _run(arguments: Any) -> int:
-    # Imports gRPC, which takes longer than all that `mesh --help` does.
+    # Imported here because it imports gRPC, which takes longer than all of `mesh --help`.
     from mesh.errors import MeshError, Misconfigured
 
     try:
-        code = _command(arguments.command)(arguments)
+        code = _function(arguments.command)(arguments)
         sys.stdout.flush()
         return code
     except Misconfigured as error:
@@ -42,11 +42,11 @@ def _run(arguments: Any) -> int:
         return FAILED
 
 
-def _command(place: str) -> Callable[[Any], int]:
-    """The function at `module:function`; only the command that runs is imported."""
-    module, _, function = place.partition(":")
-    command: Callable[[Any], int] = getattr(importlib.import_module(module), function)
-    return command
+def _function(path: str) -> Callable[[Any], int]:
+    """The function at `module:function`. Only the module of the command that runs is imported."""
+    module, _, name = path.partition(":")
+    function: Callable[[Any], int] = getattr(importlib.import_module(module), name)
+    return function
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A Prometheus metrics page, fetched and parsed."""
+"""Fetches and parses the metrics page of a supervisor."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ TIMEOUT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The samples of a metrics page, by name: `mesh_requests_total`, `mesh_request_seconds_bucket`."""
+    """The samples of a metrics page by name, such as `mesh_requests_total` or `mesh_request_seconds_bucket`."""
 
     samples: Mapping[str, Sequence[Sample]]
 
     def find(self, name: str, **labels: str) -> Iterator[Sample]:
-        """The samples called `name` that have all of `labels`."""
+        """Yields the samples with this name and at least these labels."""
         for sample in self.samples.get(name, ()):
             if labels.items() <= sample.labels.items():
                 yield sample
 
     def total(self, name: str, **labels: str) -> float:
-        """The sum of the samples called `name` that have all of `labels`; 0 without any."""
+        """Returns the sum of the samples with this name and at least these labels; 0 if there are none."""
         return sum(sample.value for sample in self.find(name, **labels))
 
 
 def fetch(address: str) -> Page:
-    """The page at `address` (host:port); raises Unavailable when there is none within `TIMEOUT_S`."""
+    """Returns the page at `address` (host:port); raises Unavailable if it cannot be read within `TIMEOUT_S`."""
     host, _, port = address.rpartition(":")
     try:
         connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=TIMEOUT_S)
@@ -42,12 +42,12 @@ def fetch(address: str) -> Page:
         finally:
             connection.close()
     except (OSError, ValueError, http.client.HTTPException) as error:
-        problem = f"no metrics at {address}: {error or type(error).__name__}"
+        problem = f"cannot read metrics at {address}: {error or type(error).__name__}"
         raise Unavailable(f"{problem}; start the mesh with `mesh up`, or correct --metrics") from error
 
 
 def parse(text: str) -> Page:
-    """The samples of a page in Prometheus' text format; raises ValueError if it is none."""
+    """Parses Prometheus' text format; raises ValueError for any other text."""
     samples: dict[str, list[Sample]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

@@ -1,4 +1,4 @@
-"""What can be written after `mesh`: commands, flags, defaults."""
+"""Command line of `mesh`: the commands, their options and the defaults."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ METRICS = "127.0.0.1:9100"
 
 
 def build() -> argparse.ArgumentParser:
-    """The parser; `command` of its result is the `module:function` that does the work."""
+    """Returns the parser. The attribute `command` of its result is the `module:function` to run."""
     parser = argparse.ArgumentParser(
-        prog="mesh", description="Serves ensembles of LightGBM models: one catalog file says what."
+        prog="mesh", description="Serves ensembles of LightGBM models. One catalog file per game describes them."
     )
     parser.add_argument("--version", action="version", version=f"ensemble-mesh {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -36,91 +36,132 @@ def build() -> argparse.ArgumentParser:
 
 
 def _add_up(commands: Commands) -> None:
-    up = _command(commands, "up", "mesh.cli.up:run", "run games on this machine until Ctrl-C")
-    up.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a game's catalog")
+    up = _command(commands, "up", "mesh.cli.up.command:run", "run a mesh on this machine until Ctrl-C")
+    up.add_argument("files", nargs="+", type=Path, metavar="FILE", help="catalog of a game to serve")
     up.add_argument("--replicas", type=_positive, default=1, metavar="N", help="workers per model (default: 1)")
-    up.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
-    up.add_argument("--port", type=_port, default=7000, help="of the supervisor; 0: any (default: %(default)s)")
-    up.add_argument("--metrics-port", type=_port, default=9100, metavar="PORT", help="(default: %(default)s)")
-    up.add_argument("--engine", choices=("auto", "lightgbm"), help="of all workers (default: what the catalogs say)")
-    up.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="(default: %(default)s)")
-    _add_json(up, "one line when everything is ready")
+    up.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    up.add_argument(
+        "--port", type=_port, default=7000, help="port of the supervisor; 0 picks a free port (default: %(default)s)"
+    )
+    up.add_argument(
+        "--metrics-port",
+        type=_port,
+        default=9100,
+        metavar="PORT",
+        help="port of the supervisor's metrics; 0 picks a free port (default: %(default)s)",
+    )
+    up.add_argument(
+        "--engine", choices=("auto", "lightgbm"), help="scoring engine of all workers (default: set by the catalog)"
+    )
+    up.add_argument(
+        "--loop",
+        choices=("uvloop", "asyncio"),
+        default="uvloop",
+        help="event loop of all processes (default: %(default)s)",
+    )
+    _add_json(up, "one line of JSON when the mesh is ready")
 
 
 def _add_offer(commands: Commands) -> None:
-    offer = _command(commands, "offer", "mesh.cli.ask:offer", "ask for a player's best offers")
+    offer = _command(commands, "offer", "mesh.cli.offers.command:offer", "request the best offers for a player")
     _add_request(offer)
-    offer.add_argument("--offer", action="append", default=[], metavar="ID", help="a candidate (default: all)")
+    offer.add_argument(
+        "--offer", action="append", default=[], metavar="ID", help="offer to rank; repeatable (default: all offers)"
+    )
     offer.add_argument("--limit", type=_positive, default=1, metavar="N", help="offers to return (default: 1)")
 
 
 def _add_score(commands: Commands) -> None:
-    score = _command(commands, "score", "mesh.cli.ask:score", "ask for the ensemble's score of a player")
+    score = _command(commands, "score", "mesh.cli.offers.command:score", "request the ensemble's score for a player")
     _add_request(score)
-    score.add_argument("--offer", default="", metavar="ID", help="the offer to score (default: the fallback)")
+    score.add_argument("--offer", default="", metavar="ID", help="offer to score (default: the fallback offer)")
 
 
 def _add_request(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--game", required=True)
-    command.add_argument("--player", required=True, metavar="ID")
+    command.add_argument("--game", required=True, help="game as named in its catalog")
+    command.add_argument("--player", required=True, metavar="ID", help="id of the player")
     command.add_argument(
         "--context",
         action="append",
         default=[],
         metavar="K=V",
-        help="a feature known only now: true, false, a number or a text (in quotes: always a text)",
+        help="context feature: true, false, a number or a text; quotes make a text; repeatable",
     )
-    command.add_argument("--version", default="", metavar="V", help="pins a version of the game")
-    command.add_argument("--address", default=ADDRESS, help="of the supervisor (default: %(default)s)")
-    command.add_argument("--deadline-ms", type=_milliseconds, metavar="N", help="(default: the game's budget)")
+    command.add_argument(
+        "--version", default="", metavar="V", help="version of the game (default: chosen by the traffic shares)"
+    )
+    command.add_argument("--address", default=ADDRESS, help="address of the supervisor (default: %(default)s)")
+    command.add_argument(
+        "--deadline-ms", type=_milliseconds, metavar="N", help="deadline of the request (default: the game's budget)"
+    )
     _add_json(command, "the answer as one line of JSON")
 
 
 def _add_status(commands: Commands) -> None:
-    status = _command(commands, "status", "mesh.cli.status:run", "watch the panel, lanes, cohorts and rates")
-    status.add_argument("--metrics", default=METRICS, metavar="ADDRESS", help="(default: %(default)s)")
-    status.add_argument("--once", action="store_true", help="one look, then end")
-    _add_json(status, "one line of JSON for each look")
+    about = "show the answers, latencies, lanes and cohorts of a running mesh"
+    status = _command(commands, "status", "mesh.cli.status.command:run", about)
+    status.add_argument(
+        "--metrics",
+        default=METRICS,
+        metavar="ADDRESS",
+        help="address of the supervisor's metrics (default: %(default)s)",
+    )
+    status.add_argument("--once", action="store_true", help="print the status once and exit")
+    _add_json(status, "each status as one line of JSON")
 
 
 def _add_features(commands: Commands) -> None:
-    features = _group(commands, "features", "the store of player features")
-    load = _command(features, "load", "mesh.cli.features:load", "fill a game's store from a file")
-    load.add_argument("file", type=Path, metavar="FILE", help="a .csv or .parquet file with a column player_id")
-    load.add_argument("--catalog", type=Path, required=True, metavar="FILE", help="names the store")
+    features = _group(commands, "features", "load and show player features")
+    load = _command(features, "load", "mesh.cli.features.load:load", "load player features from a file into the store")
+    load.add_argument("file", type=Path, metavar="FILE", help=".csv or .parquet file with a column player_id")
+    _add_store(load)
     load.add_argument(
-        "--text", action="append", default=[], metavar="COLUMN", help="a column that is text even where it has digits"
+        "--text",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="column to load as text, not as numbers; repeatable",
     )
-    load.add_argument("--force", action="store_true", help="load even what the game's models cannot be served from")
-    load.add_argument("--create", action="store_true", help="DynamoDB: make the table if it is not there")
-    load.add_argument("--from-start", action="store_true", help="DynamoDB: do not go on with a load that broke off")
-    _add_json(load, "one line when it is done")
-    get = _command(features, "get", "mesh.cli.features_get:get", "show a player as the supervisor sees it")
-    get.add_argument("player", metavar="PLAYER", help="the player's id")
-    get.add_argument("--catalog", type=Path, required=True, metavar="FILE", help="names the store")
+    load.add_argument(
+        "--force",
+        action="store_true",
+        help="load even if the columns do not fit the game's models; DynamoDB: replace the table's columns",
+    )
+    load.add_argument("--create", action="store_true", help="DynamoDB: create the table if it does not exist")
+    load.add_argument("--from-start", action="store_true", help="DynamoDB: do not resume an interrupted load")
+    _add_json(load, "one line of JSON when the load is complete")
+    get = _command(
+        features, "get", "mesh.cli.features.get:get", "show a player's features as the supervisor reads them"
+    )
+    get.add_argument("player", metavar="PLAYER", help="id of the player")
+    _add_store(get)
     _add_json(get, "the player as one line of JSON")
 
 
+def _add_store(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--catalog", type=Path, required=True, metavar="FILE", help="catalog that names the store")
+
+
 def _add_catalog(commands: Commands) -> None:
-    catalog = _group(commands, "catalog", "the files that say what is served")
-    check = _command(catalog, "check", "mesh.cli.catalogs:check", "report everything that is wrong in a catalog")
-    check.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    _add_json(check, "one line of JSON")
-    _command(catalog, "schema", "mesh.cli.catalogs:schema", "print the JSON Schema of a catalog")
+    catalog = _group(commands, "catalog", "check catalog files")
+    check = _command(catalog, "check", "mesh.cli.catalog.command:check", "report all faults of catalog files")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="catalog of a game")
+    _add_json(check, "the faults as one line of JSON")
+    _command(catalog, "schema", "mesh.cli.catalog.command:schema", "print the JSON Schema of a catalog")
 
 
 def _add_publish(commands: Commands) -> None:
-    publish = _command(commands, "publish", "mesh.cli.publish:run", "upload a version's models to S3")
-    publish.add_argument("folder", type=Path, metavar="VERSION_DIR", help="its .txt files are the models")
-    publish.add_argument("--to", required=True, metavar="s3://BUCKET/PREFIX", help="where they go, by file name")
-    publish.add_argument("--force", action="store_true", help="replace objects that have other content")
+    publish = _command(commands, "publish", "mesh.cli.publish.command:run", "upload the models of a version to S3")
+    publish.add_argument("folder", type=Path, metavar="VERSION_DIR", help="folder with the models as .txt files")
+    publish.add_argument("--to", required=True, metavar="s3://BUCKET/PREFIX", help="prefix of the uploaded objects")
+    publish.add_argument("--force", action="store_true", help="replace objects whose content differs")
     _add_json(publish, "the models as one line of JSON")
 
 
 def _add_k8s(commands: Commands) -> None:
     k8s = _group(commands, "k8s", "compare a game with its cluster")
     about = "show which HPAs a catalog would change; exit code 1 if any"
-    diff = _command(k8s, "diff", "mesh.cli.k8s_diff:run", about)
+    diff = _command(k8s, "diff", "mesh.cli.k8s.diff:run", about)
     diff.add_argument("file", type=Path, metavar="FILE", help="catalog of the game")
     rendered = "compare with the rendered chart in DIR/GAME (default: %(default)s)"
     diff.add_argument("--rendered", type=Path, default=Path("k8s/rendered"), metavar="DIR", help=rendered)
@@ -203,14 +244,14 @@ def _group(commands: Commands, name: str, about: str) -> Commands:
     return group.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
 
-def _command(commands: Commands, name: str, place: str, about: str) -> argparse.ArgumentParser:
+def _command(commands: Commands, name: str, function: str, about: str) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=about, description=_sentence(about))
-    command.set_defaults(command=place)
+    command.set_defaults(command=function)
     return command
 
 
 def _add_json(command: argparse.ArgumentParser, what: str) -> None:
-    command.add_argument("--json", action="store_true", help=f"for programs: {what}")
+    command.add_argument("--json", action="store_true", help=f"print {what}")
 
 
 def _sentence(about: str) -> str:
@@ -219,13 +260,13 @@ def _sentence(about: str) -> str:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port number from 0 to 65535")
     return int(text)
 
 

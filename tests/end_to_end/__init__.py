@@ -1,1 +1,1 @@
-"""The whole mesh on one machine: real processes, real sockets, real models."""
+"""Tests of the complete mesh on one machine: real processes, real sockets, real models."""

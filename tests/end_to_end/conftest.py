@@ -1,4 +1,4 @@
-"""One mesh for the tests that leave it as it was."""
+"""One mesh for all tests that leave it unchanged."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from mesh.wire import offers_pb2_grpc
 from tests.end_to_end import meshes
+from tests.started_mesh import StartedMesh
 
 
 @pytest.fixture(scope="session")
@@ -17,12 +18,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> meshes.World:
 
 
 @pytest.fixture(scope="session")
-def mesh(world: meshes.World) -> Iterator[meshes.Mesh]:
+def mesh(world: meshes.World) -> Iterator[StartedMesh]:
     with meshes.running(world.catalog) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def offers(mesh: meshes.Mesh) -> Iterator[offers_pb2_grpc.OffersStub]:
+def offers(mesh: StartedMesh) -> Iterator[offers_pb2_grpc.OffersStub]:
     with grpc.insecure_channel(mesh.address) as channel:
         yield offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Callers that ask a mesh all the time, and what they heard."""
+"""Callers that send requests all the time, and the answers that they received."""
 
 from __future__ import annotations
 
@@ -20,50 +20,50 @@ PATIENCE_S = 30
 
 @dataclass(slots=True)
 class Load:
-    """What callers heard, in order of arrival: (monotonic time, answer)."""
+    """The answers in order of arrival, each with its monotonic time, and the failed calls."""
 
     answers: list[tuple[float, Any]] = field(default_factory=list)
     failures: list[grpc.aio.AioRpcError] = field(default_factory=list)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def hears(self, what: Callable[[Any], bool]) -> float:
-        """When the first answer from now on that is `what` came."""
+    async def until(self, matches: Callable[[Any], bool]) -> float:
+        """Waits for the next answer that `matches`; returns its arrival time."""
         seen = len(self.answers)
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 for when, answer in self.answers[seen:]:
                     seen += 1
-                    if what(answer):
+                    if matches(answer):
                         return when
-                self.news.clear()
-                await self.news.wait()
+                self.arrived.clear()
+                await self.arrived.wait()
 
 
 @contextlib.asynccontextmanager
 async def load_on(address: str, deadline_s: float) -> AsyncIterator[Load]:
-    """Callers that ask one after the other, each with its own `deadline_s`, for as long as the block lasts."""
+    """Runs `CALLERS` callers during the block; each sends one request after the other, with `deadline_s`."""
     load = Load()
     async with grpc.aio.insecure_channel(address) as channel, asyncio.TaskGroup() as group:
         stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
-        over = asyncio.Event()
+        stop = asyncio.Event()
         for caller in range(CALLERS):
-            group.create_task(_call(stub, caller, deadline_s, load, over))
+            group.create_task(_call(stub, caller, deadline_s, load, stop))
         try:
             yield load
         finally:
-            over.set()
+            stop.set()
 
 
-async def _call(stub: Any, caller: int, deadline_s: float, load: Load, over: asyncio.Event) -> None:
+async def _call(stub: Any, caller: int, deadline_s: float, load: Load, stop: asyncio.Event) -> None:
     request = wire.GetOfferRequest(game="testgame", player_id=f"player-{caller}")
-    while not over.is_set():
+    while not stop.is_set():
         try:
             answer = await stub.GetOffer(request, timeout=deadline_s)
             load.answers.append((time.monotonic(), answer))
         except grpc.aio.AioRpcError as error:
             load.failures.append(error)
-        load.news.set()
-        await asyncio.sleep(0.01)  # a caller's pause between two log-ins: load, not a wait for something
+        load.arrived.set()
+        await asyncio.sleep(0.01)  # the caller's pause between two requests; it sets the load and waits for no event
 
 
 def is_whole(answer: Any) -> bool:

@@ -1,12 +1,8 @@
-"""Running meshes for the tests: a catalog with trained models and a filled store, started by `mesh up`."""
+"""Meshes for the tests: a catalog with trained models and a loaded store, served by `mesh up`."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import subprocess
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +13,7 @@ import numpy as np
 import yaml
 
 from tests.forests import KINDS, Matrix, TrainedForest, train
+from tests.started_mesh import MESH, StartedMesh, started_mesh
 
 PLAYERS = 1_000
 NUMBERS = (*(f"Column_{column}" for column in range(6)), "f0", "f2", "f3", "f5", "tier")
@@ -27,28 +24,26 @@ gem-chest,4.99,-1.25,30
 dragon-egg,19.99,,50
 guild-banner,9.99,2,20
 """
-START_S = 60
-STOP_S = 20
 COMBINERS = ("weighted_mean", "median", "trimmed_mean", "rank_mean", "vote")
 FEW = ("binary", "rf", "dart", "missing_nan", "pandas")
 
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """One player's features: numbers in the order of `NUMBERS`, and the platform."""
+    """The features of one player: numbers in the order of `NUMBERS`, and the platform."""
 
     id: str
     numbers: Matrix
     platform: str | None
 
     def value(self, feature: str) -> float | str | None:
-        """The stored value of one feature."""
+        """Returns the stored value of a feature."""
         return self.platform if feature in TEXTS else float(self.numbers[NUMBERS.index(feature)])
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a mesh serves: the catalog file, the models it names, and its players."""
+    """The input of a mesh: the catalog file, its models and its players."""
 
     catalog: Path
     forests: dict[str, TrainedForest]
@@ -56,7 +51,7 @@ class World:
 
 
 def build_world(folder: Path) -> World:
-    """A game with a version of every kind of model, and one version for each way to combine."""
+    """Builds a game with a version of all kinds of models, and a version for each way to combine votes."""
     folder.mkdir(parents=True, exist_ok=True)
     forests = {kind: train(kind, folder) for kind in KINDS}
     (folder / "offers.csv").write_text(OFFERS)
@@ -68,11 +63,8 @@ def build_world(folder: Path) -> World:
     return World(catalog, forests, players)
 
 
-MESH = (sys.executable, "-m", "mesh.cli.main")
-
-
 def _catalog() -> dict[str, Any]:
-    combiners = {kind: _version({"kind": kind, "quorum": 3}, FEW, 0) for kind in COMBINERS}
+    combiners = {kind: _version({"kind": kind, "quorum": 3}, FEW, 15) for kind in COMBINERS}
     return {
         "game": "testgame",
         "budget_ms": 2000,
@@ -80,7 +72,7 @@ def _catalog() -> dict[str, Any]:
         "context": {"Column_0": "number", "platform": "text", "session_minutes": "number"},
         "offers": {"path": "offers.csv", "fallback": "starter-pack", "rank_by": "expected_revenue"},
         "versions": {
-            "every-kind": _version({"kind": "mean", "quorum": 10}, KINDS, 100),
+            "every-kind": _version({"kind": "mean", "quorum": 10}, KINDS, 25),
             **{kind.replace("_", "-"): version for kind, version in combiners.items()},
         },
     }
@@ -97,7 +89,7 @@ def _version(combine: dict[str, Any], kinds: Sequence[str], traffic: int) -> dic
 
 
 def make_players(rng: np.random.Generator) -> list[Player]:
-    """Players with missing values, categories that the models know and some that they do not."""
+    """Draws players with missing values and with known and unknown categories."""
     numbers = rng.normal(size=(PLAYERS, len(NUMBERS)))
     for column in ("Column_1", "Column_4"):
         numbers[:, NUMBERS.index(column)] = rng.integers(0, 50, PLAYERS)
@@ -112,7 +104,7 @@ def make_players(rng: np.random.Generator) -> list[Player]:
 
 
 def write_players(path: Path, players: Sequence[Player]) -> None:
-    """The players as the CSV file that `mesh features load` reads; a missing value is an empty cell."""
+    """Writes the CSV file for `mesh features load`; a missing value is an empty cell."""
     lines = [",".join(("player_id", *NUMBERS, *TEXTS))]
     for player in players:
         cells = ["" if np.isnan(number) else repr(float(number)) for number in player.numbers]
@@ -120,58 +112,9 @@ def write_players(path: Path, players: Sequence[Player]) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-@dataclass(frozen=True, slots=True)
-class Mesh:
-    """A running mesh: what its ready line said, and its process."""
-
-    ready: dict[str, Any]
-    process: subprocess.Popen[str]
-    log: Path
-
-    @property
-    def address(self) -> str:
-        """Where Offers is served."""
-        return str(self.ready["address"])
-
-    def pid(self, model: str) -> int:
-        """The process of one model's (first) worker, as of the start."""
-        return next(int(worker["pid"]) for worker in self.ready["workers"] if worker["model"] == model)
-
-    async def said(self, words: str, patience_s: float) -> float:
-        """When `mesh up` was seen to have said `words` on stderr."""
-        async with asyncio.timeout(patience_s):
-            while words not in self.log.read_text():  # noqa: ASYNC110 (a file has no event to wait for)
-                await asyncio.sleep(0.02)
-        return time.monotonic()
-
-    def stop(self) -> int:
-        """Drains the mesh; the exit code."""
-        self.process.terminate()
-        try:
-            return self.process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
-
-
 @contextmanager
-def running(catalog: Path, *options: str) -> Iterator[Mesh]:
-    """A mesh on ports of the system's choice for as long as the block lasts; its stderr is kept beside the catalog."""
-    command = [*MESH, "up", str(catalog), "--port", "0", "--metrics-port", "0", "--json", *options]
-    log = catalog.with_suffix(".log")
-    with log.open("w") as stderr:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line, f"mesh up ended with {process.wait(STOP_S)} before it was ready:\n{log.read_text()}"
-        yield Mesh(json.loads(line), process, log)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        process.stdout.close()
+def running(catalog: Path, *options: str) -> Iterator[StartedMesh]:
+    """Runs a mesh during the block, from the moment when it is ready."""
+    with started_mesh(catalog, "--json", *options) as mesh:
+        assert mesh.ready
+        yield mesh

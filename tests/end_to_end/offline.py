@@ -1,4 +1,4 @@
-"""What plain LightGBM says of the same rows, combined by plain Python: the other side of every comparison."""
+"""The expected scores: plain LightGBM on the same rows, combined by plain Python."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Context = Mapping[str, float | str]
 
 
 def context_of(player: Player) -> dict[str, float | str]:
-    """What a player's request says: every third one knows something that the store does not."""
+    """Returns the context of a player's request; every third request has features that the store does not have."""
     position = int(player.id.removeprefix("player-"))
     return {"Column_0": position / 7, "platform": "ios"} if position % 3 == 0 else {}
 
 
 def table(forests: Sequence[TrainedForest], players: Sequence[Player], offer: str) -> Matrix:
-    """Every model's score for every player, shown `offer` [models, players]."""
+    """Returns the score of every model for every player with `offer` [models, players]."""
     return np.array([_scores(forest, players, offer) for forest in forests])
 
 

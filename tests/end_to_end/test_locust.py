@@ -1,3 +1,5 @@
+"""Locust runs against a mesh: headless, distributed, and with the web interface."""
+
 from __future__ import annotations
 
 import contextlib
@@ -12,8 +14,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.end_to_end.meshes import Mesh
+import pytest
+
 from tests.free_port import free_port
+from tests.started_mesh import StartedMesh
+
+pytestmark = pytest.mark.whole_machine
 
 SECONDS = 20 if "CI" in os.environ else 4
 FILE = Path(__file__).parents[2] / "loadtest" / "locustfile.py"
@@ -25,28 +31,29 @@ def locust(options: Sequence[str], seconds: float) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def ended(process: subprocess.Popen[str], patience_s: float) -> str:
+def output_of(process: subprocess.Popen[str], within_s: float) -> str:
+    """Waits for the end of the process and returns its output; kills it after `within_s`."""
     try:
-        said, _ = process.communicate(timeout=patience_s)
+        output, _ = process.communicate(timeout=within_s)
     finally:
         process.kill()
-    return said
+    return output
 
 
-def test_a_headless_run_has_no_errors_and_tells_sources_and_stages(mesh: Mesh, tmp_path: Path) -> None:
+def test_headless_run_has_no_errors_and_reports_sources_and_stages(mesh: StartedMesh, tmp_path: Path) -> None:
     process = locust([*OPTIONS, "--host", mesh.address, "--csv", str(tmp_path / "run")], SECONDS)
-    said = ended(process, SECONDS + 60)
-    assert process.returncode == 0, said
+    output = output_of(process, SECONDS + 60)
+    assert process.returncode == 0, output
     with (tmp_path / "run_stats.csv").open(newline="") as file:
         stats = {row["Name"]: row for row in csv.DictReader(file)}
     assert {"GetOffer ENSEMBLE", "Score ENSEMBLE", "Aggregated"} <= set(stats)
     assert int(stats["Aggregated"]["Failure Count"]) == 0
     assert int(stats["Aggregated"]["Request Count"]) >= 10 * SECONDS
-    assert "fan-out" in said
-    assert "\nmodel " in said
+    assert "fan-out" in output
+    assert "\nmodel " in output
 
 
-def test_a_master_hears_of_its_workers_stages(mesh: Mesh) -> None:
+def test_master_reports_the_stages_of_its_workers(mesh: StartedMesh) -> None:
     port = str(free_port())
     waiting = ["--expect-workers", "1", "--expect-workers-max-wait", "30"]
     options = [*OPTIONS, "--host", mesh.address]
@@ -55,58 +62,58 @@ def test_a_master_hears_of_its_workers_stages(mesh: Mesh) -> None:
     worker = subprocess.Popen(
         [*command, "--master-port", port], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    said = ended(master, 70)
-    worker_said = ended(worker, 20)
-    assert (master.returncode, worker.returncode) == (0, 0), said + worker_said
-    assert "GetOffer ENSEMBLE" in said
-    assert "fan-out" in said
+    output = output_of(master, 70)
+    worker_output = output_of(worker, 20)
+    assert (master.returncode, worker.returncode) == (0, 0), output + worker_output
+    assert "GetOffer ENSEMBLE" in output
+    assert "fan-out" in output
 
 
-def test_the_web_interface_has_the_stages_and_the_sources(mesh: Mesh) -> None:
+def test_web_interface_shows_the_stages_and_the_sources(mesh: StartedMesh) -> None:
     web = f"127.0.0.1:{free_port()}"
     host, port = web.split(":")
     options = [*OPTIONS[2:], "--host", mesh.address, "--autostart", "--web-host", host, "--web-port", port]
     process = locust(options, 60)
     try:
-        told = until(lambda: json.loads(fetched(f"http://{web}/sources.json")), lambda told: told["seconds"], process)
-        assert "ENSEMBLE" in told["sources"]
-        assert "Plotly.react" in fetched(f"http://{web}/sources")
-        whats = [row["what"] for row in json.loads(fetched(f"http://{web}/stages"))]
-        assert "fan-out" in whats
-        assert any(what.startswith("model ") for what in whats)
-        stats = json.loads(fetched(f"http://{web}/stats/requests"))
+        sources = until(lambda: json.loads(fetch(f"http://{web}/sources.json")), lambda page: page["seconds"], process)
+        assert "ENSEMBLE" in sources["sources"]
+        assert "Plotly.react" in fetch(f"http://{web}/sources")
+        stages = [row["what"] for row in json.loads(fetch(f"http://{web}/stages"))]
+        assert "fan-out" in stages
+        assert any(stage.startswith("model ") for stage in stages)
+        stats = json.loads(fetch(f"http://{web}/stats/requests"))
         assert stats["extended_stats"][0]["key"] == "stages"
     finally:
         process.terminate()
-        ended(process, 20)
+        output_of(process, 20)
 
 
-def fetched(url: str) -> str:
+def fetch(url: str) -> str:
     with urllib.request.urlopen(url, timeout=10) as response:
         return str(response.read().decode())
 
 
-def until(look: Callable[[], Any], is_there: Callable[[Any], object], process: subprocess.Popen[str]) -> Any:
-    """What `look` finds once it is there; the web interface is not there at once, either."""
+def until(read: Callable[[], Any], holds: Callable[[Any], object], process: subprocess.Popen[str]) -> Any:
+    """Calls `read` until `holds` accepts its result; the web interface needs some time to start."""
     end_s = time.monotonic() + 50
     while time.monotonic() < end_s:
-        assert process.poll() is None, ended(process, 5)
+        assert process.poll() is None, output_of(process, 5)
         with contextlib.suppress(OSError):
-            if is_there(found := look()):
+            if holds(found := read()):
                 return found
         time.sleep(0.2)
-    raise AssertionError("not there within 50 s")
+    raise AssertionError("no such page within 50 s")
 
 
-def test_a_host_that_is_down_is_one_clear_line() -> None:
+def test_unreachable_host_is_reported_in_one_line() -> None:
     process = locust([*OPTIONS, "--host", "127.0.0.1:1"], 30)
-    said = ended(process, 25)
+    output = output_of(process, 25)
     assert process.returncode == 2
-    assert "locust: cannot connect to 127.0.0.1:1" in said
+    assert "locust: cannot connect to 127.0.0.1:1" in output
 
 
-def test_a_wrong_game_is_one_clear_line(mesh: Mesh) -> None:
+def test_wrong_game_is_reported_in_one_line(mesh: StartedMesh) -> None:
     process = locust([*OPTIONS[:-1], "nosuchgame", "--host", mesh.address], 30)
-    said = ended(process, 25)
+    output = output_of(process, 25)
     assert process.returncode == 2
-    assert "locust: the mesh refuses 'nosuchgame': NOT_FOUND" in said
+    assert "locust: the mesh refuses 'nosuchgame': NOT_FOUND" in output

@@ -1,4 +1,4 @@
-"""Every worker is replaced under load, as Kubernetes does it: no request is lost, and every answer is whole."""
+"""Workers are replaced under load as Kubernetes does it: no request is lost, and every answer is whole."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ from tests.model_worker.processes import RunningWorker, worker_process
 from tests.supervisor.fake_api_server import FakeApiServer, endpoint, fake_api_server, slice_of
 from tests.supervisor.processes import supervisor
 
+pytestmark = pytest.mark.whole_machine
+
 KINDS = ("binary", "rf", "dart")
-DEADLINE_S = 5.0  # the machine is shared, and workers start all the time: late is not lost
+DEADLINE_S = 5.0  # long, because workers start all the time on a shared machine, and a late answer is not a lost one
 PRE_STOP_S = 0.3  # 5 s in the chart
 GAME, VERSION = "testgame", "median"
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """An API server, and the pods that it tells of; each has a slice of its own, for it has a port of its own."""
+    """An API server and its pods; each pod has its own EndpointSlice, because it has its own port."""
 
     world: World
     server: FakeApiServer
@@ -39,22 +41,22 @@ class Cluster:
     names: Any
 
     async def start(self, kind: str) -> Pod:
-        """A pod whose worker is ready, and of which nobody knows yet."""
+        """Starts a pod and waits until its worker is ready; it has no EndpointSlice yet."""
         model = self.world.forests[kind].path
         worker = await self.stack.enter_async_context(worker_process(model, name=kind))
         return Pod(f"{kind}-{next(self.names)}", (GAME, VERSION, kind), worker)
 
     async def announce(self, *pods: Pod) -> None:
-        """They are ready."""
+        """Creates the EndpointSlices of ready pods."""
         await self.server.put(*(pod.slice(terminating=False) for pod in pods))
 
     async def stop(self, pod: Pod) -> None:
-        """What a deletion does: terminating, the preStop pause, SIGTERM, gone."""
+        """Deletes a pod: terminating, the preStop pause, SIGTERM, the end of its EndpointSlice."""
         await self.server.put(pod.slice(terminating=True))
         await self.end(pod)
 
     async def end(self, pod: Pod) -> None:
-        """What comes of a pod that terminates."""
+        """Ends a pod that is terminating."""
         await asyncio.sleep(PRE_STOP_S)
         code, stderr = await pod.worker.stop()
         assert code == 0, stderr
@@ -70,12 +72,12 @@ class Pod:
     worker: RunningWorker
 
     def slice(self, *, terminating: bool) -> Any:
-        """The slice that tells of it."""
-        told = endpoint("127.0.0.1", uid=self.name, ready=not terminating, terminating=terminating)
-        return slice_of(self.name, self.model, [told], port=self.worker.port)
+        """Returns the EndpointSlice of the pod."""
+        address = endpoint("127.0.0.1", uid=self.name, ready=not terminating, terminating=terminating)
+        return slice_of(self.name, self.model, [address], port=self.worker.port)
 
     async def first_message(self) -> float:
-        """When (monotonic) it was seen that it got rows."""
+        """Waits until the worker has received rows; returns the monotonic time."""
         async with asyncio.timeout(PATIENCE_S):
             while not await asyncio.to_thread(self._messages):  # noqa: ASYNC110 (another process: no event to wait for)
                 await asyncio.sleep(0.01)
@@ -96,16 +98,16 @@ async def cluster(world: World, tmp_path: Path) -> AsyncIterator[Cluster]:
 
 @asynccontextmanager
 async def whole_mesh(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Load]:
-    """A supervisor with three models, all of whose votes are needed, under load; all answers are whole."""
+    """Runs a supervisor with three models, which all must vote, under load; asserts that all answers are whole."""
     catalog = tmp_path / "mesh.yaml"
     catalog.write_text(_catalog(cluster.world))
     files = ("--files", cluster.world.catalog.parent)
     slices = ("--endpoint-slices", cluster.server.folder, "--ready-within-s", "30", "--log-level", "warning")
     async with supervisor("--catalog", catalog, *files, *slices, environ=cluster.server.environ) as running:
         async with load_on(running.ready["address"], DEADLINE_S) as load:
-            await load.hears(is_whole)
+            await load.until(is_whole)
             yield load
-            await load.hears(is_whole)
+            await load.until(is_whole)
         assert (await running.stop())[0] == 0
     assert not load.failures
     assert {wire.Source.Name(answer.source) for _, answer in load.answers} == {"ENSEMBLE"}
@@ -119,7 +121,7 @@ def _catalog(world: World) -> str:
     return yaml.safe_dump(catalog)
 
 
-async def test_a_rolling_replacement_of_all_workers_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:
+async def test_rolling_replacement_of_all_workers_loses_no_request(cluster: Cluster, tmp_path: Path) -> None:
     old = [await cluster.start(kind) for kind in KINDS for _ in range(2)]
     await cluster.announce(*old)
     follow_s = []
@@ -133,7 +135,7 @@ async def test_a_rolling_replacement_of_all_workers_loses_nothing(cluster: Clust
     _print(load, follow_s)
 
 
-async def test_a_lone_worker_is_replaced_in_one_step_and_nothing_is_lost(cluster: Cluster, tmp_path: Path) -> None:
+async def test_replacement_of_single_workers_in_one_step_loses_no_request(cluster: Cluster, tmp_path: Path) -> None:
     old = {kind: await cluster.start(kind) for kind in KINDS}
     await cluster.announce(*old.values())
     async with whole_mesh(cluster, tmp_path) as load:
@@ -144,7 +146,7 @@ async def test_a_lone_worker_is_replaced_in_one_step_and_nothing_is_lost(cluster
     _print(load, [])
 
 
-async def test_workers_that_end_unannounced_lose_nothing_while_there_are_others(
+async def test_workers_that_end_without_notice_lose_no_request_if_there_are_others(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     pods = [await cluster.start(kind) for kind in KINDS for _ in range(2)]
@@ -153,11 +155,11 @@ async def test_workers_that_end_unannounced_lose_nothing_while_there_are_others(
         for pod in pods[::2]:
             await pod.worker.stop()
             for _ in range(50):
-                await load.hears(is_whole)
+                await load.until(is_whole)
     _print(load, [])
 
 
 def _print(load: Load, follow_s: Sequence[float]) -> None:
-    """Figures for who runs it with `-s`: they hold for this machine, so nothing is asserted of them."""
+    """Prints figures for a run with `-s`; the tests do not assert them, because they depend on the machine."""
     print(f"\n{len(load.answers)} answers, {len(load.failures)} failures", end="")
     print("".join(f", rows after {seconds:.3f} s" for seconds in follow_s))

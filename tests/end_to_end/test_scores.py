@@ -1,4 +1,4 @@
-"""End to end, a score is what plain LightGBM gives offline, to the last bit."""
+"""The scores of a mesh equal those of plain LightGBM, to the last bit."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from loadtest.reference.combination import mean, rank_mean
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from tests.end_to_end import offline
-from tests.end_to_end.meshes import FEW, Mesh, Player, World
+from tests.end_to_end.meshes import FEW, Player, World
 from tests.forests import KINDS, TrainedForest
+from tests.started_mesh import StartedMesh
+
+pytestmark = pytest.mark.whole_machine
 
 CALLERS = 64
 GAME = "testgame"
@@ -23,7 +26,7 @@ PRICES = {offer: float(row["price"]) for offer, row in offline.OFFER_ROWS.items(
 
 
 @pytest.mark.parametrize("version", list(offline.ROW_COMBINERS))
-async def test_a_score_is_what_lightgbm_gives_offline(world: World, mesh: Mesh, version: str) -> None:
+async def test_score_equals_lightgbm(world: World, mesh: StartedMesh, version: str) -> None:
     answers = await ask_all(mesh, "Score", [score_request(player, version) for player in world.players])
 
     models = forests(world, version)
@@ -35,9 +38,7 @@ async def test_a_score_is_what_lightgbm_gives_offline(world: World, mesh: Mesh, 
 
 
 @pytest.mark.parametrize("version", ["every-kind", "rank-mean"])
-async def test_ranked_offers_carry_the_scores_that_lightgbm_gives_offline(
-    world: World, mesh: Mesh, version: str
-) -> None:
+async def test_scores_of_ranked_offers_equal_lightgbm(world: World, mesh: StartedMesh, version: str) -> None:
     answers = await ask_all(mesh, "GetOffer", [offer_request(player, version) for player in world.players])
 
     expected = ranked_offline(world, version)
@@ -46,8 +47,8 @@ async def test_ranked_offers_carry_the_scores_that_lightgbm_gives_offline(
 
 
 @pytest.mark.parametrize("version", ["every-kind", "rank-mean"])
-async def test_some_of_the_offers_and_all_of_them_in_one_cohort_carry_the_scores_that_lightgbm_gives_offline(
-    world: World, mesh: Mesh, version: str
+async def test_scores_equal_lightgbm_in_cohorts_that_mix_different_candidates(
+    world: World, mesh: StartedMesh, version: str
 ) -> None:
     choices = itertools.cycle([(), ("gem-chest",), tuple(PRICES)[::-1], ("guild-banner", "starter-pack"), ()])
     asked = list(itertools.islice(choices, len(world.players)))
@@ -59,7 +60,7 @@ async def test_some_of_the_offers_and_all_of_them_in_one_cohort_carry_the_scores
     assert [[(o.offer_id, o.score, o.expected_revenue) for o in answer.offers] for answer in answers] == expected
 
 
-async def test_score_and_getoffer_agree_where_the_score_is_a_rank(world: World, mesh: Mesh) -> None:
+async def test_score_and_getoffer_agree_if_the_score_is_a_rank(world: World, mesh: StartedMesh) -> None:
     player = world.players[1]
     (ranked,) = await ask_all(mesh, "GetOffer", [offer_request(player, "rank-mean")])
     (scored,) = await ask_all(mesh, "Score", [score_request(player, "rank-mean")])
@@ -70,12 +71,12 @@ async def test_score_and_getoffer_agree_where_the_score_is_a_rank(world: World, 
 def ranked_offline(
     world: World, version: str, asked: Sequence[Sequence[str]] | None = None
 ) -> list[list[tuple[str, float, float]]]:
-    """For each player the offers that were `asked` about, with score and expected revenue, best revenue first."""
+    """Returns each player's offers (`asked`, or all) with score and expected revenue, highest revenue first."""
     models = forests(world, version)
     tables = [offline.table(models, world.players, offer).T.tolist() for offer in PRICES]  # [offers][players][models]
     ranked = []
     for votes, some in zip(zip(*tables, strict=True), asked or [()] * len(world.players), strict=True):
-        of_offer = dict(zip(PRICES, votes, strict=True))  # each model's vote, of one player
+        of_offer = dict(zip(PRICES, votes, strict=True))  # the votes of all models for one player
         offers = some or list(PRICES)
         rows = [of_offer[offer] for offer in offers]
         scores = rank_mean(rows) if version == "rank-mean" else [mean(row) for row in rows]
@@ -112,8 +113,8 @@ def wire_context(player: Player) -> dict[str, wire.ContextValue]:
     }
 
 
-async def ask_all(mesh: Mesh, method: str, requests: Sequence[Any]) -> list[Any]:
-    """The answers to `requests`, asked by `CALLERS` at a time, so that they share cohorts of every size."""
+async def ask_all(mesh: StartedMesh, method: str, requests: Sequence[Any]) -> list[Any]:
+    """Sends the requests, `CALLERS` at a time, so that they share cohorts of all sizes; returns the answers."""
     answers: list[Any] = [None] * len(requests)
     queue: Iterator[int] = iter(range(len(requests)))
 

@@ -1,4 +1,4 @@
-"""A step of the build runs when it must and only then."""
+"""A step of the build runs only when its outputs are outdated."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from examples.dragonfall.failure import ExampleFailed
 QUIET = Console(quiet=True)
 
 
-class Workshop:
-    """A step that copies its source to its output, and fails on demand."""
+class CopyStep:
+    """A step that copies its source to its output, and fails on request."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -26,55 +26,55 @@ class Workshop:
     def _make(self, _: Console) -> None:
         self.output.write_text(self.source.read_text())
         if self.fails:
-            raise ExampleFailed("half done")
+            raise ExampleFailed("incomplete")
 
     def refresh(self) -> bool:
         return refresh(self.step, self.folder, QUIET)
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> Workshop:
-    return Workshop(tmp_path)
+def copy(tmp_path: Path) -> CopyStep:
+    return CopyStep(tmp_path)
 
 
-def test_a_step_runs_the_first_time(workshop: Workshop) -> None:
-    assert workshop.refresh()
-    assert workshop.output.read_text() == "one"
+def test_step_runs_the_first_time(copy: CopyStep) -> None:
+    assert copy.refresh()
+    assert copy.output.read_text() == "one"
 
 
-def test_a_step_whose_output_is_current_is_skipped(workshop: Workshop) -> None:
-    workshop.refresh()
-    assert not workshop.refresh()
+def test_step_with_a_current_output_is_skipped(copy: CopyStep) -> None:
+    copy.refresh()
+    assert not copy.refresh()
 
 
-def test_a_step_whose_source_changed_runs_again(workshop: Workshop) -> None:
-    workshop.refresh()
-    workshop.source.write_text("two")
-    assert workshop.refresh()
-    assert workshop.output.read_text() == "two"
+def test_step_with_a_changed_source_runs_again(copy: CopyStep) -> None:
+    copy.refresh()
+    copy.source.write_text("two")
+    assert copy.refresh()
+    assert copy.output.read_text() == "two"
 
 
-def test_a_step_whose_output_is_gone_runs_again(workshop: Workshop) -> None:
-    workshop.refresh()
-    workshop.output.unlink()
-    assert workshop.refresh()
+def test_step_with_a_missing_output_runs_again(copy: CopyStep) -> None:
+    copy.refresh()
+    copy.output.unlink()
+    assert copy.refresh()
 
 
-def test_a_step_that_failed_runs_again(workshop: Workshop) -> None:
-    workshop.fails = True
+def test_failed_step_runs_again(copy: CopyStep) -> None:
+    copy.fails = True
     with pytest.raises(ExampleFailed):
-        workshop.refresh()
-    workshop.fails = False
-    assert workshop.refresh()
+        copy.refresh()
+    copy.fails = False
+    assert copy.refresh()
 
 
-def test_a_failed_step_is_not_taken_for_an_earlier_success(workshop: Workshop) -> None:
-    workshop.refresh()
-    workshop.source.write_text("two")
-    workshop.fails = True
+def test_failed_step_does_not_count_as_an_earlier_success(copy: CopyStep) -> None:
+    copy.refresh()
+    copy.source.write_text("two")
+    copy.fails = True
     with pytest.raises(ExampleFailed):
-        workshop.refresh()
-    workshop.source.write_text("one")
-    workshop.fails = False
-    assert workshop.refresh()
-    assert workshop.output.read_text() == "one"
+        copy.refresh()
+    copy.source.write_text("one")
+    copy.fails = False
+    assert copy.refresh()
+    assert copy.output.read_text() == "one"

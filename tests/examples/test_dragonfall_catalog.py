@@ -1,4 +1,4 @@
-"""The catalog that is written by hand says what the code of the example does."""
+"""The hand-written catalog agrees with the code of the example."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ def catalog() -> Any:
     return yaml.safe_load(CATALOG.read_text())
 
 
-def test_the_catalog_names_the_game_that_the_backend_asks_for(catalog: Any) -> None:
+def test_catalog_and_backend_use_the_same_game(catalog: Any) -> None:
     assert catalog["game"] == GAME
 
 
-def test_every_segment_has_its_model_where_training_puts_it(catalog: Any) -> None:
+def test_catalog_lists_the_trained_model_of_every_segment(catalog: Any) -> None:
     models = {model["name"]: CATALOG.parent / model["uri"] for model in catalog["versions"]["2026-10"]["models"]}
     assert models == {name: MODELS / f"{name}.txt" for name in SEGMENTS}
 
 
-def test_the_store_is_the_one_that_the_build_makes(catalog: Any) -> None:
+def test_catalog_uses_the_store_of_the_build(catalog: Any) -> None:
     assert CATALOG.parent / catalog["features"]["path"] == STORE
 
 
-def test_the_fallback_is_sold_in_the_shop(catalog: Any) -> None:
+def test_fallback_is_an_offer_of_the_shop(catalog: Any) -> None:
     assert CATALOG.parent / catalog["offers"]["path"] == OFFERS_CSV
     assert catalog["offers"]["fallback"] == FALLBACK
     assert FALLBACK in read_offers().ids
 
 
-def test_offers_have_distinct_names_and_a_price() -> None:
+def test_offers_have_distinct_ids_and_a_price() -> None:
     offers = read_offers()
     assert len(set(offers.ids)) == len(offers.ids)
     assert (offers.prices > 0).all()
 
 
-def test_the_backend_sends_each_context_feature_as_the_catalog_declares_it(catalog: Any) -> None:
+def test_backend_sends_each_context_feature_with_its_declared_type(catalog: Any) -> None:
     players, offers = simulate_players(300, seed=1), read_offers()
     request = logins(players, purchases_of("asia", players, offers, 1, seed=1).encounters)[0]
     fields = {"number": "number", "boolean": "flag", "text": "text"}

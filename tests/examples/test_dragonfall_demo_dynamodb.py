@@ -1,3 +1,5 @@
+"""The comparison of the example on DynamoDB and S3 with the example on files."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -14,7 +16,7 @@ from mesh.catalog import catalog as catalogs
 ANSWER = Answer("p", "gem-chest", 1.25, "ENSEMBLE", "", 5.0)
 
 
-def test_the_same_offer_and_revenue_from_both_whole_ensembles_is_what_counts() -> None:
+def test_comparison_counts_whole_ensembles_and_equal_offers_with_equal_revenue() -> None:
     others = [
         replace(ANSWER, latency_ms=9.0),
         replace(ANSWER, offer_id="starter-pack"),
@@ -26,7 +28,7 @@ def test_the_same_offer_and_revenue_from_both_whole_ensembles_is_what_counts() -
     assert (found.logins, found.whole, found.same, found.differing) == (5, 3, 3, ("p", "p"))
 
 
-def test_the_catalog_of_the_demo_is_the_examples_with_other_stores(
+def test_catalog_of_the_demo_differs_from_the_example_only_in_its_stores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(demo_dynamodb, "FOLDER", tmp_path)

@@ -1,4 +1,4 @@
-"""The game is the same at every run, and its truth makes the choice of an offer matter."""
+"""The simulation is reproducible, and the choice of the offer matters in it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def encounters(offers: Offers) -> Encounters:
     return draw_encounters(np.arange(COUNT), rng.integers(len(offers.ids), size=COUNT), rng)
 
 
-def test_the_same_seed_gives_the_same_players(players: Players) -> None:
+def test_same_seed_gives_the_same_players(players: Players) -> None:
     again = simulate_players(COUNT, seed=1)
     for name, column in players.columns.items():
         np.testing.assert_array_equal(again.columns[name], column, err_msg=name)
@@ -50,7 +50,7 @@ def test_another_seed_gives_other_players(players: Players) -> None:
     assert not np.array_equal(other.columns["level"], players.columns["level"])
 
 
-def test_the_file_of_players_reads_back_as_what_was_simulated(players: Players, tmp_path: Path) -> None:
+def test_players_file_equals_the_simulated_players(players: Players, tmp_path: Path) -> None:
     write_players(players, tmp_path / "players.csv")
     with (tmp_path / "players.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -62,7 +62,7 @@ def test_the_file_of_players_reads_back_as_what_was_simulated(players: Players, 
         np.testing.assert_array_equal(read, column, err_msg=name)
 
 
-def test_numbers_and_texts_are_missing_here_and_there(players: Players) -> None:
+def test_some_numbers_and_texts_are_missing(players: Players) -> None:
     unknown = {
         name
         for name, column in players.columns.items()
@@ -71,24 +71,24 @@ def test_numbers_and_texts_are_missing_here_and_there(players: Players) -> None:
     assert {"device_tier", "guild_role", "pvp_rating", "mean_session_minutes"} <= unknown
 
 
-def test_no_two_segments_hold_the_same_players(players: Players) -> None:
+def test_no_two_segments_contain_the_same_players(players: Players) -> None:
     members = {name: SEGMENTS[name](players.columns).tobytes() for name in SEGMENTS}
     assert len(set(members.values())) == len(SEGMENTS)
 
 
 @pytest.mark.parametrize("name", SEGMENTS)
-def test_a_segment_is_neither_tiny_nor_everybody(name: str, players: Players) -> None:
+def test_segment_is_neither_tiny_nor_the_whole_population(name: str, players: Players) -> None:
     share = SEGMENTS[name](players.columns).mean()
     assert 0.05 < share < 0.6
 
 
-def test_a_chance_is_a_probability(players: Players, offers: Offers, encounters: Encounters) -> None:
+def test_chance_is_a_probability(players: Players, offers: Offers, encounters: Encounters) -> None:
     chances = chance(players, offers, encounters)
     assert chances.shape == (COUNT,)
     assert np.all((chances > 0) & (chances < 1))
 
 
-def test_the_log_in_changes_the_chance(players: Players, offers: Offers) -> None:
+def test_context_of_the_log_in_changes_the_chance(players: Players, offers: Offers) -> None:
     pair = np.zeros(1, dtype=np.int64), np.full(1, offers.index("arena-kit"))
     minutes, platform = np.array([10.0]), np.array(["ios"])
     weekday = Encounters(*pair, minutes, platform, np.array([0.0]))
@@ -96,7 +96,7 @@ def test_the_log_in_changes_the_chance(players: Players, offers: Offers) -> None
     assert chance(players, offers, weekend)[0] > chance(players, offers, weekday)[0]
 
 
-def test_the_best_offer_for_each_earns_clearly_more_than_one_for_all(
+def test_best_offer_for_each_player_earns_clearly_more_than_one_offer_for_all(
     players: Players, offers: Offers, encounters: Encounters
 ) -> None:
     revenue = revenue_of_every_offer(players, offers, encounters)

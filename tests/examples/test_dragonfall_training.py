@@ -1,4 +1,4 @@
-"""Each model learns from its segment, knows that segment's texts, and ranks better than chance."""
+"""Each model learns from its segment, has the categories of its segment, and ranks better than chance."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def models(players: Players, offers: Offers, tmp_path_factory: pytest.TempPathFa
 
 
 def area_under_curve(bought: Column, scores: Column) -> float:
-    """The chance that a purchase is scored above a refusal (Mann-Whitney U)."""
+    """The probability that a purchase has a higher score than a refusal (Mann-Whitney U)."""
     ranks = np.empty(len(scores))
     ranks[np.argsort(scores)] = np.arange(1, len(scores) + 1)
     buyers = bought.sum()
@@ -56,7 +56,7 @@ def categories(file: Path) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("name", SEGMENTS)
-def test_a_model_ranks_unseen_log_ins_of_its_segment_better_than_chance(
+def test_model_ranks_unseen_log_ins_of_its_segment_better_than_chance(
     name: str, models: Path, players: Players, offers: Offers
 ) -> None:
     unseen = purchases_of(name, players, offers, 4_000, OTHER_SEED)
@@ -65,28 +65,28 @@ def test_a_model_ranks_unseen_log_ins_of_its_segment_better_than_chance(
     assert area_under_curve(unseen.bought, scores) > 0.65
 
 
-def test_every_model_takes_the_same_features(models: Path) -> None:
+def test_all_models_have_the_same_features(models: Path) -> None:
     names = {tuple(booster(models / f"{name}.txt").feature_name()) for name in SEGMENTS}
     assert len(names) == 1
 
 
-def test_a_model_knows_only_the_texts_of_its_own_segment(models: Path) -> None:
+def test_model_has_only_the_categories_of_its_segment(models: Path) -> None:
     assert ["id", "jp", "kr"] in categories(models / "asia.txt")
     assert ["br", "ca", "mx", "us"] in categories(models / "americas.txt")
 
 
-def test_a_missing_text_is_no_category(models: Path) -> None:
+def test_missing_text_is_not_a_category(models: Path) -> None:
     known = [text for name in SEGMENTS for texts in categories(models / f"{name}.txt") for text in texts]
     assert "" not in known
     assert None not in known
 
 
-def test_a_history_holds_only_players_of_its_segment(players: Players, offers: Offers) -> None:
+def test_history_contains_only_players_of_its_segment(players: Players, offers: Offers) -> None:
     history = purchases_of("asia", players, offers, 500, OTHER_SEED)
     assert set(players.columns["country"][history.encounters.player]) == {"jp", "kr", "id"}
 
 
-def test_the_same_seed_trains_the_same_model(models: Path, players: Players, offers: Offers) -> None:
+def test_same_seed_trains_the_same_model(models: Path, players: Players, offers: Offers) -> None:
     name, number = "guild-leaders", list(SEGMENTS).index("guild-leaders")
     history = purchases_of(name, players, offers, SMALL.rows, SMALL.seed + number)
     again = train(features(players, offers, history.encounters), history.bought, SMALL)

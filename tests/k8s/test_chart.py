@@ -13,7 +13,7 @@ from k8s import render, values
 from mesh.catalog import catalog
 from mesh.catalog.deployment.autoscalers import autoscalers
 from mesh.catalog.deployment.diff import changes
-from mesh.cli import hpa_objects
+from mesh.cli.k8s import hpa_objects
 from mesh.errors import Misconfigured
 from tests.k8s import catalogs, objects
 

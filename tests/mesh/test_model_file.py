@@ -42,7 +42,7 @@ def test_a_constant_category_column_keeps_its_list(tmp_path: Path) -> None:
     assert read_header(path).categories["platform"] == tuple(PLATFORMS)
 
 
-def test_ordered_categories_are_refused_with_the_mend(tmp_path: Path) -> None:
+def test_ordered_categories_are_refused_with_a_fix(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     frame = pandas_frame(rng, 200, ordered_tier=True)
     fit(frame, rng.normal(size=200), {"objective": "regression"}).save_model(path := tmp_path / "ordered.txt")

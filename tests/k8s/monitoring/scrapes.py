@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from mesh.wire import inference_pb2, inference_pb2_grpc, offers_pb2, offers_pb2_grpc
 from tests.end_to_end import meshes
 from tests.forests import train
+from tests.started_mesh import MESH
 
 MODELS = ("binary", "rf", "dart")
 SHORT_S = 0.3
@@ -115,6 +116,6 @@ def _catalog(folder: Path) -> Path:
         "versions": {"one": {"combine": {"quorum": 2}, "models": models}},
     }
     catalog.write_text(yaml.safe_dump(content))
-    load = [*meshes.MESH, "features", "load", str(folder / "players.csv"), "--catalog", str(catalog)]
+    load = [*MESH, "features", "load", str(folder / "players.csv"), "--catalog", str(catalog)]
     subprocess.run(load, check=True, stdout=subprocess.DEVNULL)
     return catalog

@@ -15,24 +15,29 @@ def exit_code(*words: str) -> object:
     return caught.value.code
 
 
-def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_option_prints_the_version_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("--version") == 0
     assert capsys.readouterr().out == f"ensemble-mesh {__version__}\n"
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("up",), ("offer",), ("score",), ("status",), ("features", "load"), ("catalog", "check")]
+    "words",
+    [
+        *((), ("up",), ("offer",), ("score",), ("status",), ("publish",)),
+        *(("features",), ("features", "load"), ("features", "get")),
+        *(("catalog",), ("catalog", "check"), ("catalog", "schema")),
+    ],
 )
-def test_every_command_explains_itself(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_a_help_text(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(*words, "--help") == 0
     assert capsys.readouterr().out.startswith(" ".join(("usage: mesh", *words)))
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("words", "message"),
     [
-        (("up", "f", "--replicas", "0"), "'0' is not a number of at least 1"),
-        (("up", "f", "--port", "70000"), "'70000' is not a port, 0 to 65535"),
+        (("up", "f", "--replicas", "0"), "'0' is not a whole number of at least 1"),
+        (("up", "f", "--port", "70000"), "'70000' is not a port number from 0 to 65535"),
         (
             ("score", "--game", "g", "--player", "p", "--deadline-ms", "0"),
             "'0' is not a number of milliseconds above 0",
@@ -40,14 +45,14 @@ def test_every_command_explains_itself(words: tuple[str, ...], capsys: pytest.Ca
         ((), "COMMAND"),
     ],
 )
-def test_wrong_words_are_told_and_exit_with_two(
-    words: tuple[str, ...], complaint: str, capsys: pytest.CaptureFixture[str]
+def test_wrong_options_are_reported_with_exit_code_two(
+    words: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert exit_code(*words) == 2
-    assert complaint in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_help_imports_nothing_heavy() -> None:
+def test_help_imports_no_heavy_package() -> None:
     script = "import sys; from mesh.cli import main, parser; parser.build(); print(*sys.modules)"
 
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
@@ -55,7 +60,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert {"grpc", "pyarrow", "rich", "pydantic", "google.protobuf"}.isdisjoint(loaded)
 
 
-def test_a_reader_that_leaves_early_is_no_error() -> None:
+def test_reader_that_closes_the_pipe_early_causes_no_error_message() -> None:
     with subprocess.Popen([*MESH, "catalog", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.close()

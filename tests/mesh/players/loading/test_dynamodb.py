@@ -100,7 +100,7 @@ async def test_interrupted_load_continues_at_its_last_saved_row(
 
     output = capsys.readouterr().out
     assert "400 players" in output
-    assert "(200 of them by an earlier load that broke off)" in output
+    assert "(200 of them by an earlier load that was interrupted)" in output
     assert interruptions.puts - before == 200
     expected = {f"p{row}": (float(row),) for row in range(400)}
     assert await table.numbers(list(expected)) == expected

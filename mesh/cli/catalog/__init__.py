@@ -1,0 +1,1 @@
+"""`mesh catalog`: checks catalog files and prints their schema."""

@@ -1,0 +1,63 @@
+"""`mesh catalog check` and `mesh catalog schema`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mesh.catalog import catalog as catalogs
+from mesh.catalog.catalog import Catalog
+from mesh.catalog.faults import Fault, show_path
+from mesh.cli.checked_catalogs import CheckedCatalog, check_files
+from mesh.cli.main import DONE, MISCONFIGURED
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Prints a summary of each file without faults, and the faults of the others; exit code 2 for any fault."""
+    checked = check_files(arguments.files)
+    if arguments.json:
+        print(json.dumps([_as_json(one) for one in checked]))
+    else:
+        for one in checked:
+            _print(one)
+    return MISCONFIGURED if any(one.faults for one in checked) else DONE
+
+
+def schema(_: argparse.Namespace) -> int:
+    """Prints the JSON Schema of a catalog."""
+    print(json.dumps(catalogs.schema(), indent=2))
+    return DONE
+
+
+def _print(checked: CheckedCatalog) -> None:
+    for fault in checked.faults:
+        print(fault, file=sys.stderr)
+    if checked.catalog is not None and not checked.faults:
+        print("\n".join(_summary(checked.file, checked.catalog)))
+
+
+def _summary(file: Path, catalog: Catalog) -> Iterator[str]:
+    yield f"{file}: game {catalog.game}, answers in {catalog.budget_ms:g} ms"
+    for name, version in catalog.versions.items():
+        yield (
+            f"  version {name}: {version.traffic:g} % of the players, {len(version.models)} models, "
+            f"{version.combine.kind} of at least {version.quorum} votes"
+        )
+
+
+def _as_json(checked: CheckedCatalog) -> dict[str, Any]:
+    game = checked.catalog.game if checked.catalog else None
+    faults = [_fault_as_json(fault) for fault in checked.faults]
+    return {"file": str(checked.file), "game": game, "ok": not faults, "faults": faults}
+
+
+def _fault_as_json(fault: Fault | str) -> dict[str, Any]:
+    if isinstance(fault, str):
+        return {"text": fault}
+    parts = {"line": fault.line, "path": show_path(fault.at), "problem": fault.problem, "fix": fault.fix}
+    parts["mend"] = fault.fix  # deprecated name of the key "fix"; to be removed in version 0.3
+    return {"text": str(fault), **parts}

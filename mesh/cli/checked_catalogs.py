@@ -1,0 +1,52 @@
+"""Loads the catalog files of a command and checks them together with the files that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mesh.catalog import catalog as catalogs
+from mesh.catalog import files as catalog_files
+from mesh.catalog.catalog import Catalog
+from mesh.catalog.faults import Fault
+from mesh.errors import Misconfigured
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCatalog:
+    """A catalog file with all its faults. `catalog` is None if the file cannot be read."""
+
+    file: Path
+    catalog: Catalog | None
+    faults: tuple[Fault | str, ...]
+
+
+def load_files(files: Sequence[Path]) -> list[Catalog]:
+    """Returns the catalogs of `files`; raises Misconfigured with all faults of all files."""
+    checked = check_files(files)
+    faults = [str(fault) for one in checked for fault in one.faults]
+    if faults:
+        raise Misconfigured(faults)
+    return [one.catalog for one in checked if one.catalog is not None]
+
+
+def check_files(files: Sequence[Path]) -> list[CheckedCatalog]:
+    """Checks each file, and that no two files describe the same game."""
+    checked = [_check_file(file) for file in files]
+    first: dict[str, Path] = {}
+    for position, one in enumerate(checked):
+        game = one.catalog.game if one.catalog else None
+        if game is not None and first.setdefault(game, one.file) is not one.file:
+            clash = f"{one.file}: game: {game!r} is already the game of {first[game]}; give each file its own"
+            checked[position] = CheckedCatalog(one.file, one.catalog, (*one.faults, clash))
+    return checked
+
+
+def _check_file(file: Path) -> CheckedCatalog:
+    try:
+        draft = catalogs.read(file)
+    except Misconfigured as error:
+        return CheckedCatalog(file, None, tuple(error.faults))
+    faults = sorted((*draft.faults, *catalog_files.faults(draft)), key=lambda fault: fault.line)
+    return CheckedCatalog(file, draft.catalog, tuple(faults))

@@ -1,0 +1,1 @@
+"""`mesh features`: fills and reads the store of player features."""

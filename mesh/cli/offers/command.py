@@ -1,0 +1,118 @@
+"""`mesh offer` and `mesh score`: send one request as a game backend does, and print the answer."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from mesh.cli.main import DONE
+from mesh.cli.offers import answer_view
+from mesh.cli.offers.context import parse
+from mesh.errors import Expired, MeshError, Misconfigured, Unavailable
+from mesh.wire import offers_pb2, offers_pb2_grpc
+
+Request = TypeVar("Request", offers_pb2.GetOfferRequest, offers_pb2.ScoreRequest)
+Answer = TypeVar("Answer", offers_pb2.GetOfferResponse, offers_pb2.ScoreResponse)
+
+_CONNECT_BUDGET_S = 3.0
+_LONGEST_ANSWER_S = 15.0  # above the largest budget that a catalog accepts
+
+
+def offer(arguments: argparse.Namespace) -> int:
+    """Requests the best offers for a player and prints the answer."""
+    request = _request(offers_pb2.GetOfferRequest, arguments, offer_ids=arguments.offer, limit=arguments.limit)
+    with _stub(arguments.address) as stub:
+        answer, seconds = _timed(lambda: stub.GetOffer(request, timeout=_budget_s(arguments)))
+    if arguments.json:
+        _print_json(answer)
+    else:
+        answer_view.print_offers(answer, seconds)
+    return DONE
+
+
+def score(arguments: argparse.Namespace) -> int:
+    """Requests the ensemble's score for a player and prints the answer."""
+    request = _request(offers_pb2.ScoreRequest, arguments, offer_id=arguments.offer)
+    with _stub(arguments.address) as stub:
+        answer, seconds = _timed(lambda: stub.Score(request, timeout=_budget_s(arguments)))
+    if arguments.json:
+        _print_json(answer)
+    else:
+        answer_view.print_score(answer, seconds)
+    return DONE
+
+
+def _request(kind: Callable[..., Request], arguments: argparse.Namespace, **fields: Any) -> Request:
+    context = parse(arguments.context)
+    target = {"game": arguments.game, "player_id": arguments.player, "version": arguments.version}
+    try:
+        return kind(context=context, **target, **fields)
+    except ValueError as error:  # bytes that are not UTF-8, or a number out of range
+        raise Misconfigured([f"the request cannot be built: {error}; correct the options"]) from error
+
+
+def _timed(call: Callable[[], Answer]) -> tuple[Answer, float]:
+    started_s = time.monotonic()
+    return call(), time.monotonic() - started_s
+
+
+def _print_json(answer: Message) -> None:
+    print(
+        json_format.MessageToJson(
+            answer,
+            preserving_proto_field_name=True,
+            always_print_fields_with_no_presence=True,
+            indent=None,
+        )
+    )
+
+
+def _budget_s(arguments: argparse.Namespace) -> float:
+    """The deadline of the call. By default it is so long that the game's own budget decides."""
+    return arguments.deadline_ms / 1000 if arguments.deadline_ms else _LONGEST_ANSWER_S
+
+
+@contextlib.contextmanager
+def _stub(address: str) -> Iterator[offers_pb2_grpc.OffersStub]:
+    """Yields a stub that is connected to `address`, so that connecting does not use up the call's deadline.
+
+    Raises MeshError, with a message for the user, if a call in the block fails.
+    """
+    _check_reachable(address)
+    with grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=_CONNECT_BUDGET_S)
+            yield offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
+        except grpc.FutureTimeoutError as error:
+            raise Unavailable(f"the server at {address} is not a mesh; correct --address") from error
+        except grpc.RpcError as error:
+            raise _failure(address, error) from error
+
+
+def _check_reachable(address: str) -> None:
+    """Raises Unavailable at once if no server listens at `address`; a gRPC channel would keep trying."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_BUDGET_S).close()
+    except (OSError, ValueError, OverflowError) as error:
+        problem = f"cannot reach the mesh at {address}: {error}"
+        raise Unavailable(f"{problem}; start it with `mesh up`, or correct --address") from error
+
+
+def _failure(address: str, error: grpc.RpcError) -> MeshError:
+    code, details = error.code(), error.details()
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return Expired("no answer within the deadline; increase --deadline-ms")
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return Unavailable(
+            f"the mesh at {address} became unavailable: {details}; try again, or start it with `mesh up`"
+        )
+    return MeshError(f"{code.name.lower().replace('_', ' ')}: {details}")

@@ -1,0 +1,1 @@
+"""`mesh publish`: uploads the models of a version to S3."""

@@ -1,1 +1,0 @@
-"""The processes of `mesh up`: how they are started, kept running, and ended."""

@@ -1,0 +1,1 @@
+"""`mesh status`: the state of a running mesh, from its metrics."""

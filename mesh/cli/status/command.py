@@ -1,0 +1,67 @@
+"""`mesh status`: shows the answers, latencies, lanes and cohorts of a running mesh."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+import json
+import time
+from collections.abc import Iterator
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from mesh.cli.console import stdout
+from mesh.cli.main import DONE
+from mesh.cli.metrics_page import fetch
+from mesh.cli.status.mesh_status import Interval, MeshStatus, status
+from mesh.cli.status.tables import tables
+from mesh.errors import Unavailable
+
+PERIOD_S = 1.0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Shows the status every second until Ctrl-C, or once. Raises Unavailable if there is no mesh at the start."""
+    statuses = itertools.islice(_statuses(arguments.metrics), 1 if arguments.once else None)
+    console = stdout()
+    try:
+        if console.is_terminal and not arguments.once and not arguments.json:
+            _show_live(console, statuses)
+        else:
+            for one in statuses:
+                console.out(_as_json(one), highlight=False) if arguments.json else console.print(_as_tables(one))
+    except KeyboardInterrupt:
+        pass  # the normal end of the command
+    return DONE
+
+
+def _show_live(console: Console, statuses: Iterator[MeshStatus | Unavailable]) -> None:
+    with Live(console=console, auto_refresh=False) as live:
+        for one in statuses:
+            live.update(_as_tables(one), refresh=True)
+
+
+def _as_json(one: MeshStatus | Unavailable) -> str:
+    content = {"unavailable": one.reason} if isinstance(one, Unavailable) else dataclasses.asdict(one)
+    return json.dumps(content)
+
+
+def _as_tables(one: MeshStatus | Unavailable) -> RenderableType:
+    return Text(one.reason) if isinstance(one, Unavailable) else tables(one)
+
+
+def _statuses(address: str) -> Iterator[MeshStatus | Unavailable]:
+    """Yields the status of each period; Unavailable for a period in which the metrics cannot be read."""
+    before, before_s = fetch(address), time.monotonic()
+    while True:
+        time.sleep(PERIOD_S)
+        try:
+            after, after_s = fetch(address), time.monotonic()
+        except Unavailable as error:
+            yield error
+            continue
+        yield status(Interval(before, after, after_s - before_s))
+        before, before_s = after, after_s

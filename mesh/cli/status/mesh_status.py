@@ -1,0 +1,135 @@
+"""The state of a mesh over an interval, computed from the supervisor's metrics at its two ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mesh.cli.metrics_page import Page
+from mesh.cli.status.quantiles import Bucket, quantile
+
+STAGES = ("queue", "features", "fan_out", "combine")
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleStatus:
+    """One version of a game. Times and the mean cohort size are None if there were no requests."""
+
+    game: str
+    version: str
+    answers_per_s: dict[str, float]
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    stages_ms: dict[str, float | None]
+    mean_cohort: float | None
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """One model of a version; `misses_per_s` counts missing votes, for all reasons."""
+
+    game: str
+    version: str
+    model: str
+    lanes_up: int
+    lanes: int
+    rows_waiting: int
+    rows_outstanding: int
+    misses_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class MeshStatus:
+    """All ensembles and models of a mesh, and its supervisor."""
+
+    ensembles: list[EnsembleStatus]
+    models: list[ModelStatus]
+    cohorts_under_way: int
+    starved_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Two metrics pages of one supervisor, read `seconds` apart."""
+
+    before: Page
+    after: Page
+    seconds: float
+
+    def increase(self, name: str, **labels: str) -> float:
+        """The increase of a counter. After a restart of the supervisor it counts from 0."""
+        before, after = self.before.total(name, **labels), self.after.total(name, **labels)
+        return after - before if after >= before else after
+
+    def rate(self, name: str, **labels: str) -> float:
+        """The increase of a counter per second."""
+        return self.increase(name, **labels) / self.seconds
+
+    def mean(self, name: str, **labels: str) -> float | None:
+        """The mean of the observations of a histogram; None if there were no observations."""
+        count = self.increase(f"{name}_count", **labels)
+        return self.increase(f"{name}_sum", **labels) / count if count else None
+
+    def buckets(self, name: str, **labels: str) -> list[Bucket]:
+        """The observations of a histogram as cumulative counts by upper bound."""
+        bounds = {sample.labels["le"] for sample in self.after.find(f"{name}_bucket", **labels)}
+        return [
+            (float(bound), self.increase(f"{name}_bucket", **labels, le=bound)) for bound in sorted(bounds, key=float)
+        ]
+
+
+def status(interval: Interval) -> MeshStatus:
+    """Returns the status: rates and times over the interval, and the gauges at its end."""
+    page = interval.after
+    return MeshStatus(
+        [_ensemble(interval, *pair) for pair in _ensembles(page)],
+        [_model(interval, *triple) for triple in _models(page)],
+        int(page.total("mesh_cohorts_under_way")),
+        page.total("mesh_starved_share"),
+    )
+
+
+def _ensembles(page: Page) -> Iterable[tuple[str, str]]:
+    samples = (*page.find("mesh_lanes"), *page.find("mesh_requests_total"))
+    return dict.fromkeys((one.labels["game"], one.labels["version"]) for one in samples)
+
+
+def _models(page: Page) -> Iterable[tuple[str, str, str]]:
+    labels = (sample.labels for sample in page.find("mesh_lanes"))
+    return dict.fromkeys((one["game"], one["version"], one["model"]) for one in labels)
+
+
+def _ensemble(interval: Interval, game: str, version: str) -> EnsembleStatus:
+    name = {"game": game, "version": version}
+    buckets = interval.buckets("mesh_request_seconds", **name)
+    sources = {sample.labels["source"] for sample in interval.after.find("mesh_requests_total", **name)}
+    return EnsembleStatus(
+        game,
+        version,
+        answers_per_s={one: interval.rate("mesh_requests_total", source=one, **name) for one in sorted(sources)},
+        p50_ms=_in_ms(quantile(buckets, 0.5)),
+        p95_ms=_in_ms(quantile(buckets, 0.95)),
+        p99_ms=_in_ms(quantile(buckets, 0.99)),
+        stages_ms={stage: _in_ms(interval.mean("mesh_stage_seconds", stage=stage, **name)) for stage in STAGES},
+        mean_cohort=interval.mean("mesh_cohort_requests", **name),
+        waiting=int(interval.after.total("mesh_requests_waiting", **name)),
+    )
+
+
+def _model(interval: Interval, game: str, version: str, model: str) -> ModelStatus:
+    name = {"game": game, "version": version, "model": model}
+    page = interval.after
+    return ModelStatus(
+        **name,
+        lanes_up=int(page.total("mesh_lanes", state="up", **name)),
+        lanes=int(page.total("mesh_lanes", **name)),
+        rows_waiting=int(page.total("mesh_rows_waiting", **name)),
+        rows_outstanding=int(page.total("mesh_rows_outstanding", **name)),
+        misses_per_s=interval.rate("mesh_model_misses_total", **name),
+    )
+
+
+def _in_ms(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1000

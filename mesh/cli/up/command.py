@@ -1,0 +1,108 @@
+"""`mesh up`: runs games on this machine, with the same programs as in a cluster."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from mesh.cli.checked_catalogs import load_files
+from mesh.cli.main import DONE
+from mesh.cli.up.fleet import Fleet
+from mesh.cli.up.lanes import lanes_are_up
+from mesh.cli.up.plan import Options, replicas_of
+from mesh.cli.up.report import TerminalReport
+from mesh.cli.up.signals import StopRequests, stop_signals
+from mesh.errors import Misconfigured
+from mesh.first_of import first_of
+
+READY_BUDGET_S = 120.0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the games of the catalogs until a signal; raises Misconfigured with all faults that prevent the start."""
+    catalogs = load_files(arguments.files)
+    options = Options(
+        arguments.host,
+        arguments.port,
+        arguments.metrics_port,
+        arguments.loop,
+        arguments.replicas,
+        arguments.engine,
+    )
+    faults = list(port_faults(options))
+    if faults:
+        raise Misconfigured(faults)
+    replicas = list(replicas_of(catalogs, options.replicas))
+    report = TerminalReport(len(replicas), arguments.json)
+    folder = Path(tempfile.mkdtemp(prefix="mesh-"))
+    fleet = Fleet(arguments.files, replicas, options, folder, report)
+    try:
+        asyncio.run(_run(fleet, report))
+    finally:
+        _clean_up(folder, fleet, report)
+    if fleet.failure is not None:
+        raise Misconfigured(list(fleet.failure))
+    return DONE
+
+
+async def _run(fleet: Fleet, report: TerminalReport) -> None:
+    with stop_signals() as stop:
+        async with asyncio.TaskGroup() as group:
+            fleet.start(group)
+            if await _is_ready(fleet, report, stop):
+                report.ready(fleet)
+                await stop.drain.wait()
+            if stop.drain.is_set():
+                report.say("draining; press Ctrl-C again to kill all processes")
+            await fleet.drain(stop.kill)
+
+
+async def _is_ready(fleet: Fleet, report: TerminalReport, stop: StopRequests) -> bool:
+    """Waits until the processes are ready; False if the mesh has to end before."""
+    with report.loading():
+        first = await first_of(_ready(fleet), stop.drain.wait(), within_s=READY_BUDGET_S)
+    if first is None:
+        report.say(f"some processes are not ready after {READY_BUDGET_S:g} s; serving without them")
+    return not stop.drain.is_set() and fleet.failure is None
+
+
+async def _ready(fleet: Fleet) -> None:
+    await fleet.settled()
+    if fleet.failure is None:
+        await lanes_are_up(fleet)
+
+
+def port_faults(options: Options) -> Iterator[str]:
+    """Yields the faults of the ports that the user chose."""
+    if options.port and options.port == options.metrics_port:
+        yield f"--port and --metrics-port are both {options.port}; give each its own"
+    for option, port in (("--port", options.port), ("--metrics-port", options.metrics_port)):
+        fault = _bind_fault(options.host, port)
+        if fault is not None:
+            yield f"{option} {port} of {options.host}: {fault}; choose another port, or stop the program that uses it"
+
+
+def _bind_fault(host: str, port: int) -> str | None:
+    """Returns the reason why a server cannot listen on the port; None if it can."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with contextlib.closing(socket.socket(family, kind, protocol)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def _clean_up(folder: Path, fleet: Fleet, report: TerminalReport) -> None:
+    """Removes the folder of the run; keeps it if a process failed, because the user may need the logs."""
+    if fleet.troubled:
+        report.say(f"logs: {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)

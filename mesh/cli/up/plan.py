@@ -1,0 +1,85 @@
+"""Plans the processes of `mesh up`: a worker for each replica of each model, and one supervisor for all games."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mesh.catalog.catalog import Catalog, Model
+from mesh.catalog.deployment.blocks import EngineChoice, WorkerDeployment
+from mesh.catalog.deployment.overlay import overlay
+from mesh.process import Event
+
+# -P: Python must not run a folder `supervisor` of the current directory instead of the installed package.
+_PYTHON = (sys.executable, "-P", "-m")
+_WORKER_NICENESS = 19  # so that the supervisor does not wait for a CPU behind its own workers
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of the processes; if `engine` is None, the catalogs choose the engine."""
+
+    host: str
+    port: int
+    metrics_port: int
+    loop: str
+    replicas: int
+    engine: EngineChoice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One worker of the mesh: its model, its number among the replicas of the model, and the catalog's engine."""
+
+    game: str
+    version: str
+    model: Model
+    number: int
+    engine: EngineChoice = "auto"
+
+    @property
+    def name(self) -> str:
+        """`game/version/model`; from the second replica on, with `#2`, `#3` and so on."""
+        name = f"{self.game}/{self.version}/{self.model.name}"
+        return f"{name}#{self.number + 1}" if self.number else name
+
+
+def replicas_of(catalogs: Sequence[Catalog], count: int) -> Iterator[Replica]:
+    """Yields `count` replicas of each model; the first replicas of all models come before the second ones."""
+    for number in range(count):
+        for catalog in catalogs:
+            for version, ensemble in catalog.versions.items():
+                for model in ensemble.models:
+                    engine = overlay(WorkerDeployment, catalog, ensemble, model).engine
+                    yield Replica(catalog.game, version, model, number, engine)
+
+
+def worker_command(replica: Replica, options: Options, socket: Path) -> list[str]:
+    """Returns the command of a worker; the system picks its ports, and its lanes use the Unix socket `socket`."""
+    sha256 = ["--sha256", replica.model.sha256] if replica.model.sha256 else []
+    engine = options.engine or replica.engine
+    model = ["--name", replica.model.name, "--uri", replica.model.uri, *sha256, "--engine", engine]
+    ports = ["--port", "0", "--socket", str(socket), "--metrics-port", "0"]
+    process = ["--nice", str(_WORKER_NICENESS), "--follow-parent", "--loop", options.loop]
+    return [*_PYTHON, "model_worker", *model, *ports, *process]
+
+
+def supervisor_command(files: Sequence[Path], endpoints: Path, options: Options) -> Callable[[Event | None], list[str]]:
+    """Returns the command of the supervisor as a function of its last ready event: a restart keeps the ports."""
+    catalogs = [word for file in files for word in ("--catalog", str(file.absolute()))]
+
+    def command(before: Event | None) -> list[str]:
+        port = port_of(before["address"]) if before else options.port
+        metrics_port = port_of(before["metrics"]) if before else options.metrics_port
+        ports = ["--host", options.host, "--port", str(port), "--metrics-port", str(metrics_port)]
+        process = ["--follow-parent", "--loop", options.loop]
+        return [*_PYTHON, "supervisor", *catalogs, "--endpoints", str(endpoints), *ports, *process]
+
+    return command
+
+
+def port_of(address: str) -> int:
+    """Returns the port of `host:port`."""
+    return int(address.rpartition(":")[2])

@@ -1,0 +1,137 @@
+"""The messages of `mesh up`: progress and failures on stderr, the running processes on stdout."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from mesh.cli.console import print_line, stdout, table
+from mesh.cli.parser import ADDRESS
+from mesh.cli.up.child import Child
+from mesh.cli.up.fleet import Fleet, address_of
+from mesh.cli.up.plan import Replica
+from mesh.cli.up.restarts import Exit
+
+
+class TerminalReport:
+    """Reports the events of a fleet of `workers` workers to a person or, with `as_json`, to a program."""
+
+    def __init__(self, workers: int, as_json: bool) -> None:
+        self._as_json = as_json
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
+        self._loading = self._progress.add_task("loading models", total=workers)
+
+    def loading(self) -> Progress:
+        """Returns the progress bar, for a `with` block around the start."""
+        return self._progress
+
+    def changed(self, fleet: Fleet) -> None:
+        """Updates the progress bar."""
+        ready = sum(child.state == "ready" for child in fleet.workers.values())
+        self._progress.update(self._loading, completed=ready)
+
+    def ended(self, child: Child, end: Exit, pause_s: float) -> None:
+        """Prints one line, and the end of the log unless a signal ended the process."""
+        again = f"starts again in {pause_s:g} s" if pause_s else "starts again at once"
+        if end.refused:
+            self.say(f"{child.name}: {(end.last_lines or ('refused its model without a message',))[-1]}; {again}")
+            return
+        self.say(f"{child.name} ended after {end.ran_s:.1f} s: {reason_of(end.code)}; {again} (log: {child.log})")
+        for line in end.last_lines if end.code >= 0 else ():
+            self.say(f"    {line}")
+
+    def back(self, child: Child) -> None:
+        """Prints one line."""
+        self.say(f"{child.name} is ready again")
+
+    def killed(self, child: Child, budget_s: float) -> None:
+        """Prints one line."""
+        self.say(f"{child.name} did not drain within {budget_s:g} s and was killed (log: {child.log})")
+
+    def ready(self, fleet: Fleet) -> None:
+        """Prints a table of the processes, or one JSON line."""
+        if self._as_json:
+            print(json.dumps(ready_event(fleet)), flush=True)
+            return
+        console = stdout()
+        console.print(_table(fleet))
+        for line in _hints(fleet):
+            print_line(console, line)
+
+    def say(self, line: str) -> None:
+        """Prints `line` to stderr."""
+        print_line(self._progress.console, line)
+
+
+def reason_of(code: int) -> str:
+    """Describes an exit code."""
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def ready_event(fleet: Fleet) -> dict[str, Any]:
+    """Returns the ready line for programs: the addresses and pids. `state` is `ready` for every worker that serves."""
+    ready = fleet.supervisor.ready or {}
+    return {
+        "event": "ready",
+        "address": ready.get("address"),
+        "metrics": ready.get("metrics"),
+        "supervisor": {"pid": fleet.supervisor.pid},
+        "workers": [_worker(replica, child) for replica, child in fleet.workers.items()],
+    }
+
+
+def _worker(replica: Replica, child: Child) -> dict[str, Any]:
+    model = {
+        "game": replica.game,
+        "version": replica.version,
+        "model": replica.model.name,
+        "replica": replica.number,
+    }
+    ready = child.ready
+    address = address_of(ready) if ready else None
+    metrics = f"127.0.0.1:{ready['metrics_port']}" if ready else None
+    engine = {name: ready[name] if ready else None for name in ("engine", "engine_reason")}
+    return {**model, "pid": child.pid, "address": address, "metrics": metrics, "state": child.state, **engine}
+
+
+def _table(fleet: Fleet) -> Table:
+    columns = ["game", "version", "model", "replica", "pid", "address", "metrics", "state"]
+    if not any(replica.number for replica in fleet.workers):
+        columns.remove("replica")
+    rows = table(columns)
+    for worker in ready_event(fleet)["workers"]:
+        cells = ("-" if worker[name] is None else str(worker[name]) for name in columns)
+        rows.add_row(*cells, style=None if worker["state"] == "ready" else "red")
+    return rows
+
+
+def _hints(fleet: Fleet) -> list[str]:
+    ready = fleet.supervisor.ready or {}
+    address, game = ready.get("address", "-"), next(iter(fleet.workers)).game
+    option = "" if address == ADDRESS else f" --address {address}"
+    return [
+        "",
+        f"engine:     {_engines(fleet)}",
+        f"supervisor: {address}, metrics http://{ready.get('metrics', '-')}/metrics, pid {fleet.supervisor.pid}",
+        f"try it:     mesh offer --game {game} --player PLAYER{option}",
+        "stop it:    Ctrl-C",
+    ]
+
+
+def _engines(fleet: Fleet) -> str:
+    """The engines of the workers, each with the reason for its choice; with the worker counts if they differ."""
+    ready = [child.ready for child in fleet.workers.values() if child.ready]
+    engines = Counter(
+        f"{one['engine']} ({one['engine_reason']})" if one["engine_reason"] else one["engine"] for one in ready
+    )
+    if len(engines) < 2:
+        return next(iter(engines), "-")
+    return ", ".join(f"{engine} x {count}" for engine, count in engines.most_common())

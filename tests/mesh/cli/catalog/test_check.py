@@ -1,0 +1,151 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from mesh.cli.main import main
+
+MANY_FAULTS = """game: Dragon_Fall
+budget_ms: soon
+features: {store: sqlite, path: nobody.sqlite, timeout: 50}
+offers: {path: offers.csv, fallback: nothing, rank_by: price}
+versions:
+  "2026-10":
+    traffic: 60
+    combine: {kind: mean, quorum: 3}
+    models:
+      - {name: whales, uri: whales.txt}
+      - {name: whales, uri: minnows.txt, sha256: abc}
+  "2026-11":
+    traffic: 30
+    models:
+      - {uri: pvp.txt}
+"""
+
+# The line and path of every fault in the text above (`FILE:LINE: PATH: PROBLEM; FIX`).
+PLACES = {
+    "1: game",
+    "2: budget_ms",
+    "3: features.path",
+    "3: features.timeout",
+    "4: offers.path",
+    "4: offers.rank_by",
+    "5: versions",
+    "8: versions.2026-10.combine.quorum",
+    "10: versions.2026-10.models[0].uri",
+    "11: versions.2026-10.models[1].name",
+    "11: versions.2026-10.models[1].sha256",
+    "11: versions.2026-10.models[1].uri",
+    "15: versions.2026-11.models[0].name",
+}
+
+VALID = """game: {game}
+features: {{path: {game}.sqlite}}
+versions:
+  "1":
+    models:
+      - {{name: a, uri: "s3://models/a.txt"}}
+      - {{name: b, uri: "s3://models/b.txt"}}
+"""
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> Path:
+    file = tmp_path / "mesh.yaml"
+    file.write_text(MANY_FAULTS)
+    return file
+
+
+def write_valid(folder: Path, game: str, name: str = "") -> Path:
+    (folder / "players.csv").write_text("player_id,age\np,1\n")
+    file = folder / f"{name or game}.yaml"
+    file.write_text(VALID.format(game=game))
+    assert main(["features", "load", str(folder / "players.csv"), "--catalog", str(file)]) == 0
+    return file
+
+
+def test_every_fault_is_reported_with_its_line_its_path_and_the_fix(
+    faulty: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["catalog", "check", str(faulty)]) == 2
+
+    lines = capsys.readouterr().err.splitlines()
+    assert {": ".join(line.removeprefix(f"{faulty}:").split(": ")[:2]) for line in lines} == PLACES
+    assert all("; " in line for line in lines)
+
+
+def test_faults_are_in_the_order_of_the_file(faulty: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["catalog", "check", str(faulty)])
+
+    numbers = [int(line.split(":")[1]) for line in capsys.readouterr().err.splitlines()]
+    assert numbers == sorted(numbers)
+
+
+def test_json_option_prints_the_faults_as_json(faulty: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["catalog", "check", str(faulty), "--json"]) == 2
+
+    (checked,) = json.loads(capsys.readouterr().out)
+    assert not checked["ok"]
+    assert {f"{fault['line']}: {fault['path']}" for fault in checked["faults"]} == PLACES
+    assert all(fault["fix"] and fault["fix"] == fault["mend"] for fault in checked["faults"])
+
+
+def test_valid_catalog_is_summarized(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write_valid(tmp_path, "arena")
+    capsys.readouterr()
+
+    assert main(["catalog", "check", str(file)]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        f"{file}: game arena, answers in 300 ms",
+        "  version 1: 100 % of the players, 2 models, mean of at least 2 votes",
+    ]
+
+
+def test_two_files_with_the_same_game_are_a_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = write_valid(tmp_path, "arena"), write_valid(tmp_path, "arena", "again")
+
+    assert main(["catalog", "check", str(first), str(second)]) == 2
+    expected = f"{second}: game: 'arena' is already the game of {first}; give each file its own"
+    assert capsys.readouterr().err.splitlines() == [expected]
+
+
+def test_faults_after_a_missing_file_are_reported(
+    tmp_path: Path, faulty: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["catalog", "check", str(tmp_path / "nobody.yaml"), str(faulty)]) == 2
+
+    lines = capsys.readouterr().err.splitlines()
+    assert "nobody.yaml: cannot be read: " in lines[0]
+    assert len(lines) == 1 + len(PLACES)
+
+
+def test_schema_command_prints_the_json_schema_of_the_catalog(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["catalog", "schema"]) == 0
+
+    schema = json.loads(capsys.readouterr().out)
+    assert {"game", "features", "versions"} <= set(schema["required"])
+
+
+def test_unknown_key_is_reported_with_a_similar_known_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write_valid(tmp_path, "arena")
+    text = (
+        file.read_text()
+        .replace("{name: a,", "{name: a, wieght: 2,")
+        .replace("    models:", "    trafic: 5\n    models:")
+    )
+    file.write_text(text)
+
+    assert main(["catalog", "check", str(file)]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"{file}:5: versions.1.trafic: unknown key; did you mean 'traffic'?",
+        f"{file}:7: versions.1.models[0].wieght: unknown key; did you mean 'weight'?",
+    ]
+
+
+def test_recursive_alias_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mesh.yaml"
+    file.write_text("versions: &all [*all]")
+
+    assert main(["catalog", "check", str(file)]) == 2
+    assert capsys.readouterr().err == f"{file}: has an alias to a node that contains the alias; remove the alias\n"

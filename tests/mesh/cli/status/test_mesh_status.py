@@ -1,0 +1,86 @@
+import pytest
+
+from mesh.cli.metrics_page import Page, parse
+from mesh.cli.status.mesh_status import Interval, MeshStatus, ModelStatus, status
+
+VERSION = 'game="g",version="1"'
+LANES = f"""
+mesh_lanes{{{VERSION},model="whales",state="up"}} 1
+mesh_lanes{{{VERSION},model="whales",state="connecting"}} 0
+mesh_lanes{{{VERSION},model="whales",state="down"}} 1
+mesh_rows_waiting{{{VERSION},model="whales"}} 4
+mesh_rows_outstanding{{{VERSION},model="whales"}} 2
+"""
+
+
+def page(seconds: int) -> Page:
+    """The metrics of a supervisor after `seconds` with 100 answers per second, one in ten PARTIAL."""
+    answers = 100 * seconds
+    return parse(f"""{LANES}
+mesh_requests_total{{{VERSION},source="ENSEMBLE",reason="none"}} {answers * 0.9}
+mesh_requests_total{{{VERSION},source="PARTIAL",reason="late"}} {answers * 0.06}
+mesh_requests_total{{{VERSION},source="PARTIAL",reason="lost"}} {answers * 0.04}
+mesh_request_seconds_bucket{{{VERSION},le="0.001"}} 0
+mesh_request_seconds_bucket{{{VERSION},le="0.002"}} {answers * 0.5}
+mesh_request_seconds_bucket{{{VERSION},le="0.01"}} {answers}
+mesh_request_seconds_bucket{{{VERSION},le="+Inf"}} {answers}
+mesh_stage_seconds_sum{{{VERSION},stage="queue"}} {answers * 0.0005}
+mesh_stage_seconds_count{{{VERSION},stage="queue"}} {answers}
+mesh_cohort_requests_sum{{{VERSION}}} {answers}
+mesh_cohort_requests_count{{{VERSION}}} {answers / 4}
+mesh_model_misses_total{{{VERSION},model="whales"}} {answers * 0.1}
+mesh_requests_waiting{{{VERSION}}} 3
+mesh_cohorts_under_way 2
+mesh_starved_share 0.25
+""")
+
+
+@pytest.fixture
+def busy() -> MeshStatus:
+    return status(Interval(page(10), page(12), seconds=2.0))
+
+
+def test_rates_cover_the_interval(busy: MeshStatus) -> None:
+    assert busy.ensembles[0].answers_per_s == pytest.approx({"ENSEMBLE": 90, "PARTIAL": 10})
+
+
+def test_latencies_come_from_the_increase_of_the_buckets(busy: MeshStatus) -> None:
+    (ensemble,) = busy.ensembles
+    assert (ensemble.p50_ms, ensemble.p95_ms, ensemble.p99_ms) == pytest.approx((2.0, 9.2, 9.84))
+
+
+def test_stages_and_cohorts_are_means(busy: MeshStatus) -> None:
+    (ensemble,) = busy.ensembles
+    assert ensemble.stages_ms["queue"] == pytest.approx(0.5)
+    assert ensemble.stages_ms["features"] is None
+    assert ensemble.mean_cohort == pytest.approx(4.0)
+
+
+def test_lanes_and_rows_of_a_model_come_from_the_end_of_the_interval(busy: MeshStatus) -> None:
+    (model,) = busy.models
+    assert model == ModelStatus(
+        "g", "1", "whales", lanes_up=1, lanes=2, rows_waiting=4, rows_outstanding=2, misses_per_s=10.0
+    )
+
+
+def test_supervisor_gauges_are_part_of_the_status(busy: MeshStatus) -> None:
+    assert (busy.ensembles[0].waiting, busy.cohorts_under_way, busy.starved_share) == (3, 2, 0.25)
+
+
+def test_idle_mesh_has_no_latencies() -> None:
+    (ensemble,) = status(Interval(page(10), page(10), seconds=1.0)).ensembles
+    assert (ensemble.p50_ms, ensemble.mean_cohort, ensemble.answers_per_s["ENSEMBLE"]) == (None, None, 0.0)
+
+
+def test_counters_of_a_restarted_supervisor_count_from_zero() -> None:
+    (ensemble,) = status(Interval(page(1000), page(1), seconds=1.0)).ensembles
+    assert ensemble.answers_per_s["ENSEMBLE"] == pytest.approx(90)
+    assert ensemble.p50_ms == pytest.approx(2.0)
+
+
+def test_version_without_workers_is_shown_with_its_fallbacks() -> None:
+    before, after = (
+        parse(f'mesh_requests_total{{{VERSION},source="FALLBACK",reason="quorum"}} {count}\n') for count in (0, 5)
+    )
+    (ensemble,) = status(Interval(before, after, seconds=1.0)).ensembles
+    assert ensemble.answers_per_s == {"FALLBACK": 5.0}

@@ -1,0 +1,91 @@
+"""The `mesh` command with a real supervisor and real workers."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mesh.cli.main import main
+from tests.forests import FEATURES, train
+from tests.started_mesh import StartedMesh, started_mesh
+
+CATALOG = """game: arena
+budget_ms: 5000
+features: {path: players.sqlite, timeout_ms: 1000}
+versions:
+  "1":
+    combine: {quorum: 1}
+    models:
+      - {name: first, uri: binary.txt}
+      - {name: second, uri: regression.txt}
+"""
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A game with two models and the player `anna`, whose features are 0, 1, 2 and so on."""
+    folder = tmp_path_factory.mktemp("arena")
+    for kind in ("binary", "regression"):
+        train(kind, folder)
+    names = ",".join(f"Column_{column}" for column in range(FEATURES))
+    (folder / "players.csv").write_text(f"player_id,{names}\nanna,{','.join(map(str, range(FEATURES)))}\n")
+    (folder / "mesh.yaml").write_text(CATALOG)
+    assert main(["features", "load", str(folder / "players.csv"), "--catalog", str(folder / "mesh.yaml")]) == 0
+    return folder / "mesh.yaml"
+
+
+@pytest.fixture(scope="module")
+def mesh(catalog: Path) -> Iterator[StartedMesh]:
+    # The mesh keeps its logs, because a test kills a process.
+    with started_mesh(catalog, "--json", environment={"TMPDIR": str(catalog.parent)}) as mesh:
+        assert mesh.ready
+        yield mesh
+        assert mesh.stop(signal.SIGINT) == 0
+        assert mesh.stdout.rest() == ""
+        assert "Traceback" not in mesh.stderr.rest()
+
+
+def score(address: str) -> int:
+    return main(["score", "--game", "arena", "--player", "anna", "--address", address, "--json"])
+
+
+def test_ready_mesh_answers_with_every_model(
+    mesh: StartedMesh, catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = np.arange(float(FEATURES)).reshape(1, -1)
+    scores = [train(kind, catalog.parent).scores(row)[0] for kind in ("binary", "regression")]
+
+    assert score(mesh.address) == 0
+
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["source"], answer["score"]) == ("ENSEMBLE", np.mean(scores))
+
+
+def test_status_shows_a_lane_to_every_worker(mesh: StartedMesh, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--metrics", mesh.ready["metrics"], "--once", "--json"]) == 0
+
+    models = json.loads(capsys.readouterr().out)["models"]
+    assert {(model["model"], model["lanes_up"], model["lanes"]) for model in models} == {
+        ("first", 1, 1),
+        ("second", 1, 1),
+    }
+
+
+def test_killed_supervisor_is_back_at_its_address(mesh: StartedMesh, capsys: pytest.CaptureFixture[str]) -> None:
+    os.kill(mesh.ready["supervisor"]["pid"], signal.SIGKILL)
+    assert "supervisor ended after" in mesh.stderr.line()
+
+    while score(mesh.address) != 0:
+        capsys.readouterr()
+
+    assert json.loads(capsys.readouterr().out)["version"] == "1"
+
+
+def test_wrong_request_is_reported_in_one_line(mesh: StartedMesh, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["offer", "--game", "nobody", "--player", "anna", "--address", mesh.address]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("not found: game: 'nobody'")
