@@ -11,7 +11,11 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 READ = {".c", ".h", ".js", ".md", ".proto", ".py", ".toml", ".tpl", ".txt", ".yaml", ".yml"}
 LEFT_OUT = ("mesh/wire/", "requirements/", "tests/plain_english.py")
-ALLOWED = {("mesh/cli/catalog/command.py", "mend"), ("CHANGELOG.md", "mend")}  # a name that users depend on
+ALLOWED = {
+    ("mesh/cli/catalog/command.py", "mend"),
+    ("tests/mesh/cli/catalog/test_check.py", "mend"),
+    ("CHANGELOG.md", "mend"),
+}  # a name that users depend on
 
 # What must not come back, and what to write instead.
 INSTEAD = {
