@@ -1,1 +1,1 @@
-"""The HorizontalPodAutoscaler as its controller decides, explained and held against recorded decisions."""
+"""HorizontalPodAutoscalers: the decision of the controller, a simulated cluster, tuning, and recorded decisions."""

@@ -1,4 +1,4 @@
-"""The capacity profile of a version's models, as `loadtest profile` measures it: its types and its JSON document."""
+"""The capacity profile of a version's models, which `loadtest profile` measures: types and JSON document."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Part(BaseModel):
 
 
 class Spread(_Part):
-    """Seconds over several starts."""
+    """Start times in seconds, over several starts."""
 
     min: float
     median: float
@@ -26,8 +26,11 @@ class Spread(_Part):
 
 
 class Batch(_Part):
-    """Messages of so many rows, caches warm. `predict_*`: in LightGBM, one message at a time; `round_trip_*`: as a
-    lane sees it; `rows_per_s` and `cpu_us_per_row`: with messages always waiting."""
+    """Messages of `rows` rows with warm caches.
+
+    `predict_*`: time in LightGBM, one message at a time. `round_trip_*`: time measured by a lane. `rows_per_s` and
+    `cpu_us_per_row`: measured while messages are always queued.
+    """
 
     rows: int
     predict_p50_ms: float
@@ -40,7 +43,7 @@ class Batch(_Part):
 
 
 class Curve(_Part):
-    """predict_mean_ms is about `base_ms` + `row_ms` x rows; `residual` is the largest relative miss."""
+    """Linear fit: predict_mean_ms is about `base_ms` + `row_ms` x rows; `residual` is the largest relative error."""
 
     base_ms: float
     row_ms: float
@@ -48,7 +51,7 @@ class Curve(_Part):
 
 
 class Capacity(_Part):
-    """The most rows a second that one replica bore, at which batch, and what it used of the cores then."""
+    """The maximum throughput of one replica, the batch size of that maximum, and the CPU that the replica used."""
 
     rows_per_s: float
     at_batch_rows: int
@@ -57,7 +60,7 @@ class Capacity(_Part):
 
 
 class ModelProfile(_Part):
-    """One model. `start_s`: from exec until it says SERVING; `start_cpu_s` with the child that proves the model."""
+    """One model. `start_s`: from exec to SERVING. `start_cpu_s` includes the child process that checks the model."""
 
     game: str
     version: str
@@ -74,7 +77,7 @@ class ModelProfile(_Part):
 
 
 class Profile(_Part):
-    """The file: `profile` is the format's number, `models` are by name."""
+    """The document: `profile` is the format number; `models` are by name."""
 
     profile: int = FORMAT
     date: str
@@ -83,12 +86,12 @@ class Profile(_Part):
     models: dict[str, ModelProfile]
 
     def as_json(self) -> str:
-        """The document, numbers to four digits."""
+        """Returns the JSON document; numbers have four significant digits."""
         return json.dumps(_rounded(self.model_dump()), indent=2)
 
 
 def load(path: Path) -> Profile:
-    """Reads a profile; raises Misconfigured with the path and the place of the first fault."""
+    """Reads a profile; raises Misconfigured with the path and the location of the first fault."""
     try:
         found = Profile.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -97,10 +100,11 @@ def load(path: Path) -> Profile:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise Misconfigured(
-            [f"{path}: {place}: {first['msg']}; make it anew by `python -m loadtest profile`"]
+            [f"{path}: {place}: {first['msg']}; measure it again: python -m loadtest profile"]
         ) from error
     if found.profile != FORMAT:
-        raise Misconfigured([f"{path}: is of format {found.profile}, not {FORMAT}; make it anew"])
+        problem = f"profile: format {found.profile} is not supported, only {FORMAT}"
+        raise Misconfigured([f"{path}: {problem}; measure it again: python -m loadtest profile"])
     return found
 
 

@@ -1,4 +1,4 @@
-"""An HPA's `spec` as a person writes it, read once into the engine's rules, with the API's own defaults.
+"""Reads the `spec` of an HPA into the engine's types and fills in the defaults of the API.
 
 Source: pkg/apis/autoscaling/v2/defaults.go; pkg/apis/autoscaling/validation/validation.go
 """
@@ -10,20 +10,20 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from autoscaling.engine.rules import Behavior, Direction, Flags, Hpa, Metric, Policy, Tolerance
+from autoscaling.engine.hpa import Behavior, Flags, Hpa, Metric, Policy, ScalingRules, Tolerance
 from autoscaling.engine.versions import DEFAULT, Version
 from mesh.block import Text
 from mesh.catalog import quantities
-from mesh.catalog.deployment import autoscaling as written
+from mesh.catalog.deployment import autoscaling_v2 as written
 from mesh.errors import Misconfigured
 
-_SLOWEST_BY_DEFAULT = (Policy("Percent", 100, 15),)
-_FASTEST_BY_DEFAULT = (Policy("Pods", 4, 15), Policy("Percent", 100, 15))
-_CPU_BY_DEFAULT = Metric("Resource", "cpu", "Utilization", 80)
+_DEFAULT_DOWN_POLICIES = (Policy("Percent", 100, 15),)
+_DEFAULT_UP_POLICIES = (Policy("Pods", 4, 15), Policy("Percent", 100, 15))
+_DEFAULT_METRIC = Metric("Resource", "cpu", "Utilization", 80)
 
 
 class ScaleTarget(written.KubernetesBlock):
-    """What is scaled."""
+    """The object that the HPA scales."""
 
     api_version: Text | None = None
     kind: Text
@@ -31,7 +31,7 @@ class ScaleTarget(written.KubernetesBlock):
 
 
 class Spec(written.KubernetesBlock):
-    """`spec` of autoscaling/v2, nothing filled in."""
+    """`spec` of autoscaling/v2, without defaults."""
 
     scale_target_ref: ScaleTarget | None = None
     min_replicas: int | None = Field(None, ge=0)
@@ -48,19 +48,19 @@ def read(
     namespace: str = "default",
     place: str = "spec",
 ) -> Hpa:
-    """The rules that `spec` comes to; raises Misconfigured with every fault, each under `place`."""
+    """Returns the HPA of `spec`; raises Misconfigured with all faults, each with a path that starts with `place`."""
     try:
         given = Spec.model_validate(_without_nulls(spec))
     except ValidationError as error:
         raise Misconfigured([_fault(place, one["loc"], one["msg"]) for one in error.errors()]) from None
-    least = 1 if given.min_replicas is None else given.min_replicas
-    if least > given.max_replicas:
-        raise Misconfigured([f"{place}.maxReplicas: {given.max_replicas} is below minReplicas, {least}"])
+    min_replicas = 1 if given.min_replicas is None else given.min_replicas
+    if min_replicas > given.max_replicas:
+        raise Misconfigured([f"{place}.maxReplicas: {given.max_replicas} is below minReplicas, {min_replicas}"])
     target = given.scale_target_ref
     return Hpa(
-        least,
+        min_replicas,
         given.max_replicas,
-        tuple(map(_metric, given.metrics or ())) or (_CPU_BY_DEFAULT,),
+        tuple(map(_metric, given.metrics or ())) or (_DEFAULT_METRIC,),
         None if given.behavior is None else _behavior(given.behavior, flags),
         _tolerance(given.behavior, flags, version),
         flags,
@@ -70,14 +70,14 @@ def read(
 
 
 def _without_nulls(value: Any) -> Any:
-    """Null is the same as absent to the API server."""
+    """The API server treats null as absent."""
     if isinstance(value, Mapping):
         return {key: _without_nulls(part) for key, part in value.items() if part is not None}
     return [_without_nulls(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _fault(place: str, at: tuple[str | int, ...], message: str) -> str:
-    """The steps in brackets are the blocks' types, and no places."""
+    """Formats a fault. Steps in brackets are types of blocks, not parts of the path."""
     path = place
     for step in at:
         if isinstance(step, int):
@@ -88,7 +88,7 @@ def _fault(place: str, at: tuple[str | int, ...], message: str) -> str:
 
 
 def _metric(metric: Any) -> Metric:
-    """`metric` is one of `written.Metric`."""
+    """Converts `metric`, a `written.Metric`."""
     if isinstance(metric, written.ResourceMetric):
         return Metric("Resource", metric.resource.name, *_target(metric.resource.target))
     if isinstance(metric, written.ContainerResourceMetric):
@@ -99,16 +99,16 @@ def _metric(metric: Any) -> Metric:
     if isinstance(metric, written.ExternalMetric):
         source = metric.external
         return Metric("External", source.metric.name, *_target(source.target), selector=_selector(source))
-    described = _as_written(metric.object.described_object)
+    described = _dump(metric.object.described_object)
     target, selector = _target(metric.object.target), _selector(metric.object)
-    return Metric("Object", metric.object.metric.name, *target, selector=selector, described=described)
+    return Metric("Object", metric.object.metric.name, *target, selector=selector, described_object=described)
 
 
 def _selector(source: written.Pods | written.External | written.Object) -> Mapping[str, Any] | None:
-    return None if source.metric.selector is None else _as_written(source.metric.selector)
+    return None if source.metric.selector is None else _dump(source.metric.selector)
 
 
-def _as_written(block: written.KubernetesBlock) -> Mapping[str, Any]:
+def _dump(block: written.KubernetesBlock) -> Mapping[str, Any]:
     return block.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
 
 
@@ -122,14 +122,15 @@ def _target(target: written.Utilization | written.AverageValue | written.Value) 
 def _behavior(behavior: written.Behavior, flags: Flags) -> Behavior:
     up, down = behavior.scale_up, behavior.scale_down
     return Behavior(
-        _direction(up, 0.0, _FASTEST_BY_DEFAULT), _direction(down, flags.downscale_stabilization_s, _SLOWEST_BY_DEFAULT)
+        _scaling_rules(up, 0.0, _DEFAULT_UP_POLICIES),
+        _scaling_rules(down, flags.downscale_stabilization_s, _DEFAULT_DOWN_POLICIES),
     )
 
 
-def _direction(rules: written.ScalingRules, window_s: float, policies: tuple[Policy, ...]) -> Direction:
-    """A list of policies replaces the default one whole; the rest goes field by field."""
+def _scaling_rules(rules: written.ScalingRules, window_s: float, policies: tuple[Policy, ...]) -> ScalingRules:
+    """A list of policies replaces all default policies; the other fields have separate defaults."""
     given = rules.policies
-    return Direction(
+    return ScalingRules(
         window_s if rules.stabilization_window_seconds is None else rules.stabilization_window_seconds,
         rules.select_policy or "Max",
         policies if given is None else tuple(Policy(one.type, one.value, one.period_seconds) for one in given),
@@ -139,10 +140,10 @@ def _direction(rules: written.ScalingRules, window_s: float, policies: tuple[Pol
 def _tolerance(behavior: written.Behavior | None, flags: Flags, version: Version) -> Tolerance:
     up, down = flags.tolerance, flags.tolerance
     if behavior is not None and version.tolerance_is_configurable:
-        up = _share(behavior.scale_up.tolerance, up)
-        down = _share(behavior.scale_down.tolerance, down)
+        up = _tolerance_of(behavior.scale_up.tolerance, up)
+        down = _tolerance_of(behavior.scale_down.tolerance, down)
     return Tolerance(up, down, version.tolerance_is_symmetrical)
 
 
-def _share(written_tolerance: str | None, default: float) -> float:
+def _tolerance_of(written_tolerance: str | None, default: float) -> float:
     return default if written_tolerance is None else quantities.approximate(written_tolerance)

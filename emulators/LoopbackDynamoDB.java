@@ -3,7 +3,7 @@ import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.server.ServerConnector;
 import software.amazon.dynamodb.services.local.main.ServerRunner;
 
-/** DynamoDB Local on loopback alone: its own command has no option for that and listens on every interface. */
+/** DynamoDB Local on the loopback interface only; its own command listens on every interface and has no option. */
 class LoopbackDynamoDB {
     public static void main(String[] options) throws Exception {
         var local = ServerRunner.createServerFromCommandLineArgs(options);

@@ -1,1 +1,1 @@
-"""Real servers, each a process of its own on loopback: DynamoDB, S3, and a DynamoDB that fails on demand."""
+"""Servers for tests, each in its own process on the loopback interface: DynamoDB, S3, and a DynamoDB with faults."""

@@ -1,4 +1,4 @@
-"""The servers that speak DynamoDB's protocol (and moto's S3): how each is found, and how it is started."""
+"""Starts the DynamoDB emulators; moto also serves S3."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ BUILD = Path(__file__).parent.parent / "build"
 LOCAL = BUILD / "dynamodb-local"
 DYNALITE = BUILD / "node" / "node_modules" / "dynalite" / "cli.js"
 
-# What an AWS client must be given, though none of these servers looks at it.
+# AWS clients require credentials and a region; none of these servers checks them.
 CREDENTIALS: Mapping[str, str] = MappingProxyType(
     {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-west-1"}
 )
 
 
 def use_credentials() -> None:
-    """From now on this program and what it starts find them as a pod does: in the environment."""
+    """Sets the credentials in the environment of this process and of its child processes, as in a pod."""
     os.environ["AWS_ACCESS_KEY_ID"] = CREDENTIALS["aws_access_key_id"]
     os.environ["AWS_SECRET_ACCESS_KEY"] = CREDENTIALS["aws_secret_access_key"]
 
 
 class NotInstalled(Exception):
-    """A server that this machine does not have; the text says which, and how to get it."""
+    """A server is not installed; the message names the server and the command that installs it."""
 
 
 @contextmanager
 def moto(folder: Path) -> Iterator[Server]:
-    """DynamoDB and S3 in Python: always there. Answers batches in the request's order, which the real one does not."""
+    """DynamoDB and S3 in Python; always installed. Unlike AWS, it returns batches in the order of the request."""
     program = (sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p")
     with serving("moto", lambda port: (*program, str(port)), folder / "moto.log") as server:
         yield server
@@ -42,10 +42,10 @@ def moto(folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def dynamodb_local(folder: Path) -> Iterator[Server]:
-    """AWS's own emulator; raises NotInstalled where it is missing."""
+    """DynamoDB Local, the emulator of AWS. Raises NotInstalled."""
     java = _program("java", "DynamoDB Local")
     if not any(LOCAL.glob("DynamoDBLocal-*.jar")):
-        raise NotInstalled("DynamoDB Local is not installed (make test-servers)")
+        raise NotInstalled("DynamoDB Local is not installed; run `make test-servers`")
     program = (
         java,
         f"-Djava.library.path={LOCAL}",
@@ -62,10 +62,10 @@ def dynamodb_local(folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def dynalite(folder: Path) -> Iterator[Server]:
-    """DynamoDB in Node, with the real one's refusals and shuffled batches; raises NotInstalled where it is missing."""
+    """DynamoDB in Node; like AWS, it refuses duplicate keys and shuffles batches. Raises NotInstalled."""
     node = _program("node", "dynalite")
     if not DYNALITE.is_file():
-        raise NotInstalled("dynalite is not installed (make test-servers)")
+        raise NotInstalled("dynalite is not installed; run `make test-servers`")
     program = (node, str(DYNALITE), "--host", "127.0.0.1", "--createTableMs", "0", "--port")
     with serving("dynalite", lambda port: (*program, str(port)), folder / "dynalite.log") as server:
         yield server
@@ -79,5 +79,5 @@ DYNAMODB: Mapping[str, Callable[[Path], AbstractContextManager[Server]]] = Mappi
 def _program(name: str, needed_by: str) -> str:
     path = shutil.which(name)
     if path is None:
-        raise NotInstalled(f"{name} is not installed, which {needed_by} needs: there is no {needed_by} here")
+        raise NotInstalled(f"{name} is not installed, but {needed_by} needs it")
     return path

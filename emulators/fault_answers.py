@@ -1,4 +1,4 @@
-"""What DynamoDB answers to a read of one table: validation with AWS's own words, items as prepared bytes."""
+"""Responses of DynamoDB to reads of one table: the validation errors of AWS, and items as prepared bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Key: TypeAlias = Mapping[str, Any]  # {"player_id": {"S": "p1"}}
 
 
 def on_the_wire(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """What a client gives as attributes, as DynamoDB's JSON has it: binary in base64."""
+    """Converts the attributes of a client to DynamoDB's JSON, in which binary values are base64."""
     return {name: _value_on_the_wire(value) for name, value in attributes.items()}
 
 
@@ -27,7 +27,7 @@ def _value_on_the_wire(value: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 class Refused(Exception):
-    """An answer that is an error: its HTTP status, and the error's name."""
+    """An error response: its HTTP status and its body, which names the error."""
 
     def __init__(self, status: int, name: str, message: str) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with a text key. Projections are not looked at: an item is answered whole."""
+    """A table with a text key. It ignores projections and always returns whole items."""
 
     name: str
     key: str
@@ -49,18 +49,18 @@ class Table:
         return cls(name, key, {item[key]["S"]: json.dumps(item).encode() for item in items})
 
     def get(self, request: Mapping[str, Any]) -> bytes:
-        """The body that answers a GetItem."""
+        """The response body of a GetItem."""
         item = self.items.get(self._id(request["TableName"], request["Key"]))
         return b"{}" if item is None else b'{"Item":' + item + b"}"
 
     def batch_keys(self, request: Mapping[str, Any]) -> list[Key]:
-        """The keys of a BatchGetItem, as asked. Raises Refused for what AWS does not take."""
-        asked = request["RequestItems"]
-        if not asked:
+        """The keys of a BatchGetItem in the order of the request. Raises Refused for a request that AWS refuses."""
+        requested = request["RequestItems"]
+        if not requested:
             raise _invalid("The requestItems parameter is required for BatchGetItem")
-        if sum(len(table["Keys"]) for table in asked.values()) > MAX_KEYS:
+        if sum(len(table["Keys"]) for table in requested.values()) > MAX_KEYS:
             raise _invalid("Too many items requested for the BatchGetItem call")
-        keys = [(name, key) for name, table in asked.items() for key in table["Keys"]]
+        keys = [(name, key) for name, table in requested.items() for key in table["Keys"]]
         ids = [self._id(name, key) for name, key in keys]
         if not ids:
             raise _invalid("1 validation error detected: Keys must have length greater than or equal to 1")
@@ -69,7 +69,7 @@ class Table:
         return [key for _, key in keys]
 
     def batch(self, keys: Sequence[Key], unprocessed: Sequence[Key], rng: random.Random) -> bytes:
-        """The body that answers a BatchGetItem: the items of `keys` in an order of chance, `unprocessed` as told."""
+        """The response body of a BatchGetItem: the items of `keys` in random order, and the keys `unprocessed`."""
         found = [item for key in keys if (item := self.items.get(key[self.key]["S"])) is not None]
         rng.shuffle(found)
         left = json.dumps({self.name: {"Keys": unprocessed}}).encode() if unprocessed else b"{}"

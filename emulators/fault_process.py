@@ -1,10 +1,9 @@
-"""The fault server as a process of its own, and the hand that switches its faults."""
+"""Starts the fault server as a process, and sets its fault through its control port."""
 
 from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,9 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from emulators.faults import HOST, Fault
+from emulators.faults import Fault
+from emulators.processes import HOST, running
 
-PATIENCE_S = 10
+CONTROL_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +26,23 @@ class FaultyDynamoDB:
 
     @property
     def endpoint(self) -> str:
-        """What AWS clients call `endpoint_url`."""
+        """The `endpoint_url` for AWS clients."""
         return f"http://{HOST}:{self.port}"
 
     def set(self, fault: Fault) -> None:
-        """From now on every request meets `fault`."""
-        self._say(asdict(fault))
+        """Applies `fault` to every later request."""
+        self._control(asdict(fault))
 
     def counts(self) -> Mapping[str, Any]:
-        """`requests`, `keys`, `unprocessed` and `hits` (by kind of fault) since the start."""
-        return self._say({})
+        """`requests`, `keys`, `unprocessed` and `hits` (requests by kind of fault) since the start."""
+        return self._control({})
 
-    def _say(self, wish: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _control(self, change: Mapping[str, Any]) -> Mapping[str, Any]:
         with (
-            socket.create_connection((HOST, self.control_port), timeout=PATIENCE_S) as connection,
+            socket.create_connection((HOST, self.control_port), timeout=CONTROL_TIMEOUT_S) as connection,
             connection.makefile("rw") as line,
         ):
-            line.write(json.dumps(wish) + "\n")
+            line.write(json.dumps(change) + "\n")
             line.flush()
             counts: Mapping[str, Any] = json.loads(line.readline())
             return counts
@@ -57,25 +57,21 @@ def faulty_dynamodb(
     table: str = "players",
     key: str = "player_id",
 ) -> Iterator[FaultyDynamoDB]:
-    """A fault server of `items` (maps of attributes in DynamoDB's JSON), without a fault at first.
+    """Runs a fault server with `items` (attribute maps in DynamoDB's JSON) until the block ends; no fault at first.
 
-    `later` are what it holds instead while a fault says so.
+    While a fault has `later` set, the table holds the `later` items instead.
     """
     content, log = folder / "table.json", folder / "faults.log"
     content.write_text(json.dumps({"table": table, "key": key, "items": items, "later": later}))
-    with log.open("w") as stderr:
-        process = subprocess.Popen(
-            (sys.executable, "-m", "emulators.faults", str(content)),
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        )
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line, f"the fault server ended with {process.wait(PATIENCE_S)} before it was ready:\n{log.read_text()}"
-        yield FaultyDynamoDB(**json.loads(line))
-    finally:
-        process.kill()  # it keeps nothing that could be lost
-        process.wait(PATIENCE_S)
-        process.stdout.close()
+    command = (sys.executable, "-m", "emulators.faults", str(content))
+    with running("the fault server", command, log, lambda: _ports_in(log)) as ports:
+        yield FaultyDynamoDB(**ports)
+
+
+def _ports_in(log: Path) -> dict[str, int] | None:
+    """The ports that the server printed; None before it did."""
+    line, newline, _ = log.read_text(errors="replace").partition("\n")
+    if not newline or not line.startswith("{"):
+        return None
+    ports: dict[str, int] = json.loads(line)
+    return ports

@@ -1,8 +1,8 @@
-"""A DynamoDB that fails on demand: one table, GetItem and BatchGetItem, a control port to change the fault meanwhile.
+"""A DynamoDB server that fails on demand: one table, GetItem and BatchGetItem, and a control port that sets the fault.
 
 `python -m emulators.faults TABLE.json` reads {"table", "key", "items", "later"} and prints {"port",
 "control_port"}. A line of JSON to the control port, {"kind", "share", "delay_ms", "later"}, changes the fault; {}
-changes nothing. The answer is a line with what was counted since the start.
+changes nothing. The server responds to each line with its counts since the start.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from emulators.fault_answers import Refused, Table
+from emulators.processes import HOST
 
 Kind: TypeAlias = Literal[
     "none", "throttle", "unprocessed", "error", "bad_json", "bad_crc", "cut", "stall", "trickle", "slow", "refuse"
 ]
-HOST = "127.0.0.1"
 SEED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong.
+    """The kind of failure, with its parameters.
 
-    `unprocessed` leaves `share` of a batch's keys (all at 1, else at least one is answered), `slow` answers after
-    `delay_ms`, `trickle` waits `delay_ms` between two bytes, `stall` reads and never
-    answers, `refuse` takes no connection. With `later`, the table holds its later items.
+    `unprocessed` returns `share` of the keys of a batch as unprocessed; below 1, at least one key is returned.
+    `slow` responds after `delay_ms`. `trickle` waits `delay_ms` between two bytes. `stall` reads the request
+    and never responds. `refuse` accepts no connections. With `later`, the table holds its later items.
     """
 
     kind: Kind = "none"
@@ -43,7 +43,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Counts:
-    """What came in since the start: requests, the keys they named, keys left unprocessed, requests under each fault."""
+    """Counts since the start: requests, their keys, keys returned as unprocessed, and requests by kind of fault."""
 
     requests: int = 0
     keys: int = 0
@@ -52,7 +52,7 @@ class Counts:
 
 
 class FaultServer:
-    """The table's server; `change` sets the fault for what arrives from then on."""
+    """Serves the table; a line on the control port sets the fault for later requests."""
 
     def __init__(self, table: Table, later: Table) -> None:
         self._tables = (table, later)
@@ -64,7 +64,7 @@ class FaultServer:
         self._listener: asyncio.Server | None = None
 
     async def listen(self) -> int:
-        """Takes connections, on the same port each time; the port."""
+        """Accepts connections and returns the port, which is the same each time."""
         if self._listener is None:
             self._listener = await asyncio.start_server(self._serve, HOST, self._port)
             self._port = self._listener.sockets[0].getsockname()[1]
@@ -73,8 +73,8 @@ class FaultServer:
     async def control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves one connection to the control port."""
         while line := await reader.readline():
-            if wish := json.loads(line):
-                await self._change(Fault(**wish))
+            if change := json.loads(line):
+                await self._change(Fault(**change))
             writer.write(json.dumps(asdict(self._counts)).encode() + b"\n")
         writer.close()
 
@@ -102,7 +102,7 @@ class FaultServer:
                 else:
                     await _send(writer, *answer, fault)
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the client has left, which clients do
+            pass  # the client closed the connection
         finally:
             self._open.discard(writer)
             writer.close()
@@ -126,15 +126,16 @@ class FaultServer:
             self._counts.keys += 1
             return table.get(request)
         if operation != "BatchGetItem":
-            raise Refused(400, "UnknownOperationException", f"{operation} is not served here")
+            raise Refused(400, "UnknownOperationException", f"{operation} is not supported")
         keys = table.batch_keys(request)
         self._counts.keys += len(keys)
-        left = self._left(len(keys), fault)
-        self._counts.unprocessed += len(left)
-        answered = [key for position, key in enumerate(keys) if position not in left]
-        return table.batch(answered, [keys[position] for position in sorted(left)], self._rng)
+        unprocessed = self._unprocessed(len(keys), fault)
+        self._counts.unprocessed += len(unprocessed)
+        answered = [key for position, key in enumerate(keys) if position not in unprocessed]
+        return table.batch(answered, [keys[position] for position in sorted(unprocessed)], self._rng)
 
-    def _left(self, keys: int, fault: Fault) -> set[int]:
+    def _unprocessed(self, keys: int, fault: Fault) -> set[int]:
+        """The positions of the keys that stay unprocessed."""
         if fault.kind != "unprocessed":
             return set()
         if fault.share >= 1:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from mesh.catalog import catalog
-from mesh.catalog.deployment.blocks import Kubernetes, Scaled, SupervisorDeployment
+from mesh.catalog.deployment.blocks import Kubernetes, SupervisorDeployment, WorkerDeployment
 
 CHART = Path(__file__).parent / "chart"
 _HEAD = """\
@@ -24,7 +24,11 @@ _HEAD = """\
 
 def values() -> str:
     """The text of values.yaml."""
-    blocks = [*_fields(Scaled), *_block("supervisor", SupervisorDeployment, 0), *_block("kubernetes", Kubernetes, 0)]
+    blocks = [
+        *_fields(WorkerDeployment),
+        *_block("supervisor", SupervisorDeployment, 0),
+        *_block("kubernetes", Kubernetes, 0),
+    ]
     return _HEAD + "\n".join(blocks) + "\n"
 
 

@@ -1,3 +1,3 @@
-"""Load tests: what the mesh bears, and how it compares with what one would use instead."""
+"""Load tests: the capacity and the latency of the mesh, and comparisons with other ways to serve an ensemble."""
 
-import mesh  # noqa: F401 (says what gRPC must hear before it is imported)
+import mesh  # noqa: F401 (sets environment variables that gRPC reads when it is imported)

@@ -1,58 +1,78 @@
-"""`python -m loadtest`: the load tests' command line."""
+"""`python -m loadtest`: the command line of the load tests."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import sys
+from collections.abc import Sequence
+from types import ModuleType
 
 from rich.console import Console
 
-from loadtest.bench import command as bench
-from loadtest.capacity import command as profile
-from loadtest.compare import command as compare
-from loadtest.faults import CannotMeasure
-from loadtest.features import command as features
-from loadtest.fleet import command as fleet
-from loadtest.forest import command as forest
-from loadtest.outages import command as outages
-from loadtest.run import command as run
+from loadtest.errors import FAILURES, CannotMeasure
 from mesh.errors import Misconfigured
 from mesh.model_file import BadModel
 
 NOT_MEASURED, INTERRUPTED = 2, 130
+CHECKOUT_ONLY = ("emulators", "k8s")  # packages that an installation does not have
 COMMANDS = {
-    "run": (run, "requests on a schedule to a running mesh: what it bears, where the tail comes from"),
-    "profile": (profile, "what one replica of a model bears, as profile.json"),
-    "bench": (bench, "the reference workloads beside a monolith and beside the limit"),
-    "forest": (forest, "our scoring engine beside LightGBM: CPU of a row, start, memory; are the scores the same?"),
-    "features": (features, "what players from DynamoDB cost, beside plain aiobotocore and beside SQLite"),
-    "outages": (outages, "the store of players fails in every way: what callers get, and whether it is true"),
-    "fleet": (fleet, "180 models: time to check and to render them, cost of a supervisor with 180 idle lanes"),
-    "compare": (compare, "this mesh beside a monolith, a naive mesh and Ray Serve"),
+    "run": ("loadtest.run.command", "send requests on a schedule to a running mesh; report latencies and the knee"),
+    "profile": ("loadtest.capacity.command", "measure the capacity of one replica of a model; write profile.json"),
+    "bench": ("loadtest.compare.bench", "compare the mesh with a monolith (W15) and with the ideal mesh (S15)"),
+    "forest": ("loadtest.micro.forest.command", "compare the scoring engine with LightGBM: CPU, start, memory, scores"),
+    "features": (
+        "loadtest.micro.features.command",
+        "measure CPU per DynamoDB key, and W15 with DynamoDB and SQLite",
+    ),
+    "outages": ("loadtest.outages.command", "make the player store fail in every way, and check every answer"),
+    "fleet": ("loadtest.fleet.command", "180 models: time of check and render, CPU and memory of an idle supervisor"),
+    "compare": ("loadtest.compare.command", "compare the mesh with a monolith, a naive mesh and Ray Serve"),
 }
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, (command, summary) in COMMANDS.items():
-        options = commands.add_parser(name, help=summary, description=command.__doc__)
-        command.add_options(options)
-        options.set_defaults(run=command.run)
-    chosen = parser.parse_args()
+    """Runs the command; the exit code is 2 when it cannot measure, 130 when a signal ended it."""
+    arguments = sys.argv[1:]
     try:
-        return int(chosen.run(chosen))
-    except (CannotMeasure, BadModel) as error:
-        faults = [str(error)]
+        options = _parser(arguments).parse_args(arguments)
+        return int(options.run(options))
+    except (*FAILURES, BadModel) as error:
+        lines = [str(error)]
     except Misconfigured as error:
-        faults = error.faults
+        lines = error.faults
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
-    said = Console(stderr=True, highlight=False)
-    for fault in faults:
-        said.print(fault, style="red", markup=False, soft_wrap=True)
+    stderr = Console(stderr=True, highlight=False)
+    for line in lines:
+        stderr.print(line, style="red", markup=False, soft_wrap=True)
     return NOT_MEASURED
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of all commands, with the options of the command in `arguments` only: the others stay unimported."""
+    parser = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (module, summary) in COMMANDS.items():
+        options = commands.add_parser(name, help=summary)
+        if arguments[:1] == [name]:
+            command = _imported(name, module)
+            options.description = command.__doc__
+            command.add_options(options)
+            options.set_defaults(run=command.run)
+    return parser
+
+
+def _imported(name: str, module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in CHECKOUT_ONLY:
+            raise
+        reason = f"`loadtest {name}` needs the package {package}, which is not installed with loadtest"
+        raise CannotMeasure(f"{reason}; run it in a checkout of the repository") from None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How a command is ended from outside: as an exception, so that every block on the way out ends what it started."""
+"""Ends a command on SIGINT or SIGTERM by cancellation, so that every block ends the processes that it started."""
 
 from __future__ import annotations
 

@@ -1,8 +1,11 @@
-"""Kinds of numbers that the load tests' command lines take."""
+"""Options that several load-test commands have in common, and the types of their values."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+
+FOLDER = Path("build/bench")
 
 
 def positive_int(text: str) -> int:
@@ -19,3 +22,22 @@ def positive_float(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not above zero")
     return number
+
+
+def add_rounds(parser: argparse.ArgumentParser, default: int) -> None:
+    """Adds --rounds."""
+    text = f"number of rounds; results are medians over them (default {default})"
+    parser.add_argument("--rounds", type=positive_int, default=default, help=text)
+
+
+def add_output(parser: argparse.ArgumentParser, out: Path, *, has_page: bool = False) -> None:
+    """Adds --json and --out."""
+    page = "; the page is written next to it as .html" if has_page else ""
+    parser.add_argument("--json", action="store_true", help="print the JSON document instead of the tables")
+    parser.add_argument("--out", type=Path, default=out, help=f"file for the JSON document (default {out}){page}")
+
+
+def add_folder(parser: argparse.ArgumentParser, default: Path = FOLDER) -> None:
+    """Adds --folder."""
+    text = f"folder for trained models, which later runs use again, and for logs (default {default})"
+    parser.add_argument("--folder", type=Path, default=default, help=text)

@@ -1,4 +1,4 @@
-"""The workloads that systems are compared on: what is asked, of how many models, and of what size."""
+"""The workloads of comparisons: the requests, the number of models and their size."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Method = Literal["Score", "GetOffer"]
 
 @dataclass(frozen=True, slots=True)
 class Forests:
-    """Model files of one size, in a folder of that name; several ensembles may share them.
+    """Model files of one size in the folder `name`; several ensembles may share them.
 
-    The last columns are categorical where there are `codes`: so many categories each.
+    `codes` are the numbers of categories of the last columns, which are categorical.
     """
 
     name: str = "forests"
@@ -30,10 +30,10 @@ class Forests:
 
 @dataclass(frozen=True, slots=True)
 class TrainedEnsemble:
-    """Models that are really trained and really predict; the caller waits.
+    """Trained models, under closed-loop load from each number of `callers`.
 
-    More models than files: files are served again under further names. With `offers`, a request ranks so many
-    candidates, whose columns are the last `offer_features` ones; without, it asks for one score.
+    If there are more models than files, files are served again under other names. With `offers`, a request ranks so
+    many candidates, whose columns are the last `offer_features`; without, it asks for one score.
     """
 
     game: str
@@ -49,18 +49,18 @@ class TrainedEnsemble:
 
     @property
     def features(self) -> int:
-        """The columns of a row."""
+        """The number of columns of a row."""
         return self.forests.features
 
     @property
     def method(self) -> Method:
-        """What is asked for."""
+        """The RPC of a request."""
         return "GetOffer" if self.offers else "Score"
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedEnsemble:
-    """Models that only take their time, so that the machine is not the limit; the caller never waits.
+    """Simulated models, which only wait, so that the machine is not the limit, under open-loop load.
 
     `loads` are arrival rates as shares of the capacity.
     """
@@ -81,7 +81,7 @@ class SimulatedEnsemble:
 
     @property
     def capacity_rps(self) -> float:
-        """The requests a second at which every replica is busy all the time."""
+        """The requests per second at which every replica is always busy."""
         return self.replicas / self.service.mean_s
 
 
@@ -89,10 +89,10 @@ Workload = TrainedEnsemble | SimulatedEnsemble
 
 W15 = TrainedEnsemble("w15", "15 trained models, 500 trees x 63 leaves, 80 features, one row")
 W15X100 = TrainedEnsemble(
-    "w15x100", "the same 15, ranking 100 offers a request", offers=100, offer_features=10, budget_ms=10_000
+    "w15x100", "the same 15 models, ranking 100 offers per request", offers=100, offer_features=10, budget_ms=10_000
 )
 W30 = TrainedEnsemble("w30", "30 trained models of that size, one row", models=30, quorum=20)
-S15 = SimulatedEnsemble("s15", "15 simulated models, 33 ms a row, 4 replicas each, open loop")
+S15 = SimulatedEnsemble("s15", "15 simulated models, 33 ms per row, 4 replicas each, open loop")
 
 
 def model_names(workload: Workload) -> list[str]:
@@ -106,12 +106,12 @@ def feature_names(rows: Workload | Forests) -> list[str]:
 
 
 def player_feature_names(workload: Workload) -> list[str]:
-    """Those that the store of players has: all but the offers'."""
+    """The features in the player store: all but those of the offers."""
     return feature_names(workload)[: workload.features - workload.offer_features]
 
 
 def offer_feature_names(workload: Workload) -> list[str]:
-    """Those that the table of offers has."""
+    """The features in the table of offers."""
     return feature_names(workload)[workload.features - workload.offer_features :]
 
 
@@ -121,34 +121,34 @@ def offer_ids(workload: Workload) -> list[str]:
 
 
 def model_file(workload: Workload, number: int) -> str:
-    """The file of the model of that number, seen from the workload's folder."""
+    """The path of the model with that number, relative to the folder of the workload."""
     if isinstance(workload, SimulatedEnsemble):
         return f"simulated/{number}.txt"
     return f"../{workload.forests.name}/{number % workload.forests.count:02d}.txt"
 
 
 def player_ids(players: int) -> list[str]:
-    """p0000, p0001, ...: every player whom a workload's store knows."""
+    """p0000, p0001, ...: every player in the store of a workload."""
     return [f"p{number:04d}" for number in range(players)]
 
 
 def catalog_of(workload: Workload) -> dict[str, Any]:
-    """The mesh's catalog of `workload`; its paths are relative to the folder that it is written to."""
+    """The catalog of `workload` for the mesh; its paths are relative to the folder of the workload."""
     models = [{"name": name, "uri": model_file(workload, number)} for number, name in enumerate(model_names(workload))]
     combine = {"kind": "mean", "quorum": workload.quorum}
-    told = {
+    catalog = {
         "game": workload.game,
         "budget_ms": workload.budget_ms,
         "features": {"store": "sqlite", "path": "players.sqlite", "timeout_ms": 200, "cache_ttl_s": 5},
         "versions": {VERSION: {"traffic": 100, "combine": combine, "models": models}},
     }
     if workload.offers:
-        told["offers"] = {"path": "offers.csv", "fallback": offer_ids(workload)[0], "rank_by": "score"}
-    return told
+        catalog["offers"] = {"path": "offers.csv", "fallback": offer_ids(workload)[0], "rank_by": "score"}
+    return catalog
 
 
 def endpoints_of(workload: SimulatedEnsemble, addresses: Sequence[str]) -> dict[str, Any]:
-    """Who serves which model: `addresses` dealt out by `replicas` to the models in panel order."""
+    """The endpoints of each model: `replicas` consecutive `addresses` per model, in panel order."""
     step = workload.replicas
     models = {
         name: list(addresses[index * step : (index + 1) * step]) for index, name in enumerate(model_names(workload))

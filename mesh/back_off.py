@@ -1,27 +1,33 @@
-"""Pauses between tries, so that many supervisors do not come back to a weak server all at once."""
+"""Exponential back-off with jitter, so that many clients do not retry at the same moment."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-Uniform = Callable[[float, float], float]  # random.uniform, or a test's
+Uniform = Callable[[float, float], float]  # random.uniform, or the one of a test
+MAX_DOUBLINGS = 30
 
 
 class BackOff:
-    """Each pause is up to twice the one before, jittered, and never longer than `cap_s`."""
+    """Pauses between retries: the longest possible pause doubles from `first_s` up to `cap_s`.
 
-    def __init__(self, first_s: float, cap_s: float, uniform: Uniform) -> None:
+    Each pause is uniform in [(1 - jitter) * longest, longest]. A jitter of 1 is "full jitter" (M. Brooker,
+    "Exponential Backoff And Jitter").
+    """
+
+    def __init__(self, first_s: float, cap_s: float, uniform: Uniform, jitter: float = 0.5) -> None:
         self._first_s = first_s
         self._cap_s = cap_s
         self._uniform = uniform
+        self._jitter = jitter
         self._failures = 0
 
     def next_s(self) -> float:
-        """The pause after one more failure, in seconds: from half of what it may be to the whole."""
-        longest_s = min(self._cap_s, self._first_s * 2.0 ** min(self._failures, 30))
+        """Counts one more failure and returns the pause after it, in seconds."""
+        longest_s = min(self._cap_s, self._first_s * 2.0 ** min(self._failures, MAX_DOUBLINGS))
         self._failures += 1
-        return self._uniform(longest_s / 2, longest_s)
+        return self._uniform(longest_s * (1 - self._jitter), longest_s)
 
     def reset(self) -> None:
-        """What was tried has held: the next pause is a short one."""
+        """Forgets the failures after a success."""
         self._failures = 0

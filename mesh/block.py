@@ -1,4 +1,4 @@
-"""What every block of the catalog is: frozen, and strict about its keys and kinds."""
+"""The base class of all catalog blocks, and the types of their texts and URIs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HAS_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://")
 
 
 class Block(BaseModel):
-    """A block of the catalog: frozen, and strict about its keys and kinds."""
+    """A block of the catalog: frozen; rejects unknown keys and values of another type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 

@@ -1,4 +1,4 @@
-"""The errors of the mesh, named by meaning, each with the gRPC code it crosses the wire as."""
+"""The errors of the mesh. Each has a meaning and the gRPC status code that the caller receives."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import grpc
 
 
 class MeshError(Exception):
-    """Something that a caller, a neighbour or an operator must be told; `reason` is the sentence."""
+    """An expected failure; `reason` is a sentence for the caller, the other service or the operator."""
 
     code = grpc.StatusCode.INTERNAL
 
@@ -16,49 +16,49 @@ class MeshError(Exception):
 
 
 class WrongRequest(MeshError):
-    """The request can never be answered as it stands; the sentence names the field and the mend."""
+    """The request is invalid, and a retry cannot succeed; the reason names the field and the fix."""
 
     code = grpc.StatusCode.INVALID_ARGUMENT
 
 
 class NotFound(MeshError):
-    """The request names something that is not here: a game, a version, an offer, a model."""
+    """The request names a game, version, offer or model that does not exist here."""
 
     code = grpc.StatusCode.NOT_FOUND
 
 
 class NotSupported(MeshError):
-    """The request is well formed, and this game is not set up to answer it."""
+    """The request is valid, but the configuration of this game cannot answer it."""
 
     code = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class UnknownCandidates(MeshError):
-    """A message names candidates that have not come on its stream: to be sent again, with them."""
+    """A message names candidates that its stream has not received; the sender must repeat it with the candidates."""
 
     code = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class Overloaded(MeshError):
-    """A queue is full; refused at once, before any work was done."""
+    """A queue is full; the request was refused at once, before any work was done."""
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 class Expired(MeshError):
-    """The time for the work ran out before it was done."""
+    """The deadline passed before the work was done."""
 
     code = grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 class Unavailable(MeshError):
-    """The one who should answer is not there: starting, draining, gone."""
+    """The server cannot answer now: it is starting, draining or gone."""
 
     code = grpc.StatusCode.UNAVAILABLE
 
 
 class Misconfigured(MeshError):
-    """The program cannot start with what it was given; `faults` lists everything that is wrong."""
+    """The program cannot start with its configuration or files; `faults` has one sentence for each fault."""
 
     code = grpc.StatusCode.FAILED_PRECONDITION
 

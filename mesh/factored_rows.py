@@ -1,18 +1,18 @@
-"""Factored rows: a dialect of the Open Inference Protocol for requests whose rows differ only in a few columns.
+"""Factored rows: a form of requests of the Open Inference Protocol whose rows differ in a few columns only.
 
-To rank 100 offers, plain rows repeat the player's columns 100 times. A `ModelInferRequest` of this dialect has other
-tensors than `features`, all of them raw, in any order:
+To rank 100 offers, plain rows repeat the columns of the player 100 times. A `ModelInferRequest` in factored form has
+these tensors instead of `features`, all of them raw, in any order:
 
-- `shared` FP64 [requests, features]: a row for each request; the candidates' columns of it may be anything;
-- `counts` UINT32 [requests] and `picks` UINT32 [pairs]: how many candidates each request asks for, one at least, and
-  which; without both, each asks for all;
-- `columns` UINT32 [columns] and `candidates` FP64 [candidates, columns]: where the candidates' columns belong in a row,
-  ascending, and their values.
+- `shared` FP64 [requests, features]: a row for each request; the values in the candidates' columns are ignored;
+- `counts` UINT32 [requests] and `picks` UINT32 [pairs]: the number of candidates of each request, at least one, and
+  their indices; without both tensors, each request asks for all candidates;
+- `columns` UINT32 [columns] and `candidates` FP64 [candidates, columns]: the positions of the candidates' columns in a
+  row, ascending, and their values.
 
-The answer has a row of scores for each pair of a request and one of its candidates, in order. A stream remembers the
-last candidates that came on it, under the name that the parameter `candidates` gave them: messages of that name need
-not bring them again. One that names others is refused with FAILED_PRECONDITION, to be sent again with its candidates.
-A worker that takes such messages says so by a property of its metadata: how many pairs a message may ask for.
+The response has a row of scores for each pair of a request and one of its candidates, in order. A stream remembers its
+last candidates by the name in the parameter `candidates`: later messages with this name may omit them. A message with
+another name and without candidates is refused with FAILED_PRECONDITION; send it again with its candidates. A worker
+that accepts factored rows has a property in its metadata: the maximum number of pairs in a message.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from collections.abc import Mapping
 SHARED, COUNTS, PICKS, COLUMNS, CANDIDATES = "shared", "counts", "picks", "columns", "candidates"
 NAME_PARAMETER = "candidates"
 PROPERTY = "factored_rows"
-MAX_CANDIDATES = 10_000  # what an offers table holds at most
+MAX_CANDIDATES = 10_000  # the maximum size of an offers table
 
 
 def pairs_taken(properties: Mapping[str, str]) -> int | None:
-    """How many pairs a message may ask a worker of these metadata for; None when it takes no factored rows."""
-    told = properties.get(PROPERTY, "")
-    return int(told) if told.isdecimal() and int(told) else None
+    """Returns the maximum number of pairs in a message, from the metadata of a worker; None: no factored rows."""
+    limit = properties.get(PROPERTY, "")
+    return int(limit) if limit.isdecimal() and int(limit) else None

@@ -8,9 +8,9 @@ from typing import Any
 
 
 async def first_of(*waits: Coroutine[Any, Any, object], within_s: float | None = None) -> int | None:
-    """Runs `waits` and returns the position of the first that ends; None when `within_s` pass before.
+    """Runs `waits` and returns the position of the first that ends, or None if none ends within `within_s`.
 
-    The others are cancelled and awaited, also when the caller is cancelled. Raises what a wait that ended raised.
+    Cancels and awaits the others, also when the caller is cancelled. If a wait ends with an error, raises this error.
     """
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:

@@ -1,4 +1,4 @@
-"""Errors on their way to the caller of a gRPC method: translated in this one place."""
+"""Translates errors of gRPC methods into the status that the caller receives."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _Response = TypeVar("_Response")
 
 
 def for_caller(error: Exception, log: logging.Logger, method: str) -> MeshError:
-    """The error that the caller of `method` receives: `error` if it is a MeshError, else INTERNAL.
+    """Returns the error that the caller of `method` receives: `error` if it is a MeshError, else INTERNAL.
 
-    An unexpected error is logged with its traceback, and its text does not reach the caller.
+    Logs an unexpected error with its traceback; the caller does not receive its text.
     """
     if isinstance(error, MeshError):
         return error
@@ -27,12 +27,12 @@ def for_caller(error: Exception, log: logging.Logger, method: str) -> MeshError:
 
 
 async def or_abort(answer: Awaitable[_Response], context: Any, log: logging.Logger, method: str) -> _Response:
-    """Returns the response, or aborts the call of `context` with the status of the error."""
+    """Awaits and returns the response; on an error, aborts the call of `context` with the status of the error."""
     try:
         return await answer
     except grpc.aio.AbortError:
         raise
-    except Exception as error:  # the border of the process: whatever it is, the caller gets a status
+    except Exception as error:  # the boundary of the process: the caller receives a status for every error
         failure = for_caller(error, log, method)
     await context.abort(failure.code, failure.reason)
     raise AssertionError("abort raises")

@@ -1,4 +1,4 @@
-"""The Prometheus port: just enough HTTP for a scrape, because an HTTP server costs more to import than to write."""
+"""The Prometheus endpoint: a minimal HTTP server, because importing a full one slows down each start."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import AsyncIterator, Callable
 from mesh.errors import Misconfigured
 
 _HEAD_LIMIT_BYTES = 16 * 2**10
-_PATIENCE_S = 5.0
+_REQUEST_LIMIT_S = 5.0
 
 
 @contextlib.asynccontextmanager
 async def metrics_endpoint(exposition: Callable[[], bytes], host: str, port: int) -> AsyncIterator[int]:
-    """Answers `GET /metrics` with `exposition` while the block lasts; yields the port (0 lets the system pick).
+    """Answers `GET /metrics` with the result of `exposition` while the block runs; yields the port.
 
-    `exposition` is called on a thread. Raises `Misconfigured` when the port cannot be had.
+    Port 0 lets the system pick. `exposition` is called on a thread. Raises `Misconfigured` when the port is in use.
     """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(_REQUEST_LIMIT_S):
                 head = await reader.readuntil(b"\r\n\r\n")
                 writer.write(await _response(head, exposition))
                 await writer.drain()

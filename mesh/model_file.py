@@ -1,4 +1,4 @@
-"""What both services read of a LightGBM text model without LightGBM: its columns, categories and shape."""
+"""Reads the header of a LightGBM text model without LightGBM: its columns, categories, objective and size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Parsed = TypeVar("_Parsed")
 
 
 class BadModel(Exception):
-    """A model that cannot be served; `reason` is a sentence that says why and, if there is one, the mend."""
+    """A model that cannot be served; `reason` is a sentence with the cause and, if there is one, the fix."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -26,11 +26,10 @@ class BadModel(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ModelHeader:
-    """The facts of a model that its callers need to build rows and to read scores.
+    """The properties of a model that its callers need to build rows and to read scores.
 
-    `categories` holds, for each pandas category column, its values in the order of their codes: the number
-    that the model wants for a value is its index. `classes` is the number of scores a row: 1, or the number
-    of classes of a multiclass model.
+    `categories` holds the values of each pandas category column in the order of their codes: the code of a value is its
+    index. `classes` is the number of scores of a row: 1, or the number of classes of a multiclass model.
     """
 
     feature_names: tuple[str, ...]
@@ -41,7 +40,7 @@ class ModelHeader:
 
 
 def read_header(path: Path) -> ModelHeader:
-    """The header of the model file at `path`; raises `BadModel` when it cannot be read or makes no sense."""
+    """Returns the header of the model file at `path`; raises `BadModel` if the file or its header cannot be read."""
     try:
         return parse_header(path.read_bytes())
     except OSError as error:
@@ -49,7 +48,7 @@ def read_header(path: Path) -> ModelHeader:
 
 
 def parse_header(model: bytes) -> ModelHeader:
-    """The header of a model's text, UTF-8; looks only at the parts before and after the trees."""
+    """Returns the header of the text of a model in UTF-8; reads only the parts before and after the trees."""
     fields = _fields(model)
     names = tuple(fields["feature_names"].split(" "))
     if len(set(names)) != len(names) or _number(fields, "max_feature_idx") + 1 != len(names):
@@ -65,12 +64,12 @@ def parse_header(model: bytes) -> ModelHeader:
 
 
 def to_properties(header: ModelHeader) -> dict[str, str]:
-    """`header` as the properties of an OIP ModelMetadataResponse: a JSON value for each of `PROPERTIES`."""
+    """Returns `header` as the properties of an OIP ModelMetadataResponse: a JSON value for each of `PROPERTIES`."""
     return {name: json.dumps(getattr(header, name)) for name in PROPERTIES}
 
 
 def from_properties(properties: Mapping[str, str]) -> ModelHeader:
-    """The header that `to_properties` wrote; raises `BadModel` naming the property that is not as it was."""
+    """Reads the properties of `to_properties`; raises `BadModel` with the name of a missing or wrong property."""
     return ModelHeader(
         feature_names=_property(properties, "feature_names", lambda names: tuple(map(_text, names))),
         categories=_property(properties, "categories", _category_lists),
@@ -88,7 +87,7 @@ def _fields(model: bytes) -> dict[str, str]:
     fields = dict(line.partition("=")[::2] for line in _decode(head).split("\n")[1:])
     wanted = ("max_feature_idx", "num_tree_per_iteration", "feature_names", "feature_infos", "tree_sizes")
     if missing := [name for name in wanted if name not in fields]:
-        raise BadModel(f"the model's header has no {', '.join(missing)}: save it again with LightGBM 3 or newer")
+        raise BadModel(f"the header has no {', '.join(missing)}: save the model again with LightGBM 3 or newer")
     return fields
 
 
@@ -99,19 +98,19 @@ def _categories(model: bytes, names: Sequence[str], infos: Sequence[str]) -> dic
     columns = _categorical_columns(model)
     if len(columns) != len(lists):
         raise BadModel(
-            f"the model was trained on {len(lists)} pandas category columns, and {len(columns)} columns are "
-            "marked as categorical, so which list belongs to which column is unknown: train it with "
-            "unordered categories only (Series.cat.as_unordered()), or with integer codes for all of them"
+            f"the model was trained on {len(lists)} pandas category columns, and {len(columns)} columns are marked as "
+            "categorical, so the lists of categories cannot be assigned to columns: train it with unordered categories "
+            "only (Series.cat.as_unordered()), or with integer codes for all of them"
         )
     if not all(column < min(len(names), len(infos)) for column in columns):
-        raise BadModel("categorical_feature names a column that the model does not have: the file is damaged")
+        raise BadModel("categorical_feature has a column that the model does not have: the file is damaged")
     for column, values in zip(columns, lists, strict=True):
         _check_codes(names[column], infos[column], len(values))
     return {names[column]: tuple(values) for column, values in zip(columns, lists, strict=True)}
 
 
 def _check_codes(name: str, info: str, size: int) -> None:
-    """Refuses a column whose codes (`-1:0:2`, or `none` when it was constant) are not indices of its list."""
+    """Raises `BadModel` if the codes of a column (`-1:0:2`; `none` if it is constant) are not indices of its list."""
     codes = [] if info == "none" else info.split(":")
     if not all(code.lstrip("-").isdigit() and int(code) < size for code in codes):
         raise BadModel(
@@ -121,16 +120,16 @@ def _check_codes(name: str, info: str, size: int) -> None:
 
 
 def _pandas_categorical(model: bytes) -> list[list[Category]]:
-    """The lists at the end of the file, one for each pandas category column, in the order of the columns."""
+    """Returns the lists at the end of the file, one for each pandas category column, in the order of the columns."""
     at = model.rfind(b"\npandas_categorical:")
     if at < 0:
         return []
     try:
         lists = json.loads(_decode(model[at:]).partition(":")[2])
     except ValueError as error:
-        raise BadModel(f"the list pandas_categorical at its end is no JSON: {error}") from error
+        raise BadModel(f"pandas_categorical at the end of the file is not valid JSON: {error}") from error
     if not _are_category_lists(lists or []):
-        raise BadModel("pandas_categorical is not a list of lists of texts, numbers or booleans")
+        raise BadModel("pandas_categorical is not a list of lists of strings, numbers or booleans")
     return lists or []
 
 
@@ -154,7 +153,7 @@ def _number(fields: Mapping[str, str], name: str) -> int:
     try:
         return int(fields[name])
     except ValueError as error:
-        raise BadModel(f"the header's {name} is not a whole number: {fields[name]!r}") from error
+        raise BadModel(f"the header field {name} is not a whole number: {fields[name]!r}") from error
 
 
 def _decode(text: bytes) -> str:
@@ -168,18 +167,18 @@ def _property(properties: Mapping[str, str], name: str, parse: Callable[[Any], _
     try:
         return parse(json.loads(properties[name]))
     except KeyError as error:
-        raise BadModel(f"the model's metadata has no property '{name}'") from error
+        raise BadModel(f"the metadata of the model has no property '{name}'") from error
     except (ValueError, TypeError, AttributeError) as error:
-        raise BadModel(f"the model's metadata has a bad property '{name}': {error}") from error
+        raise BadModel(f"the metadata of the model has a bad property '{name}': {error}") from error
 
 
 def _category_lists(value: Mapping[str, list[Category]]) -> dict[str, tuple[Category, ...]]:
     if not _are_category_lists(list(value.values())):
-        raise ValueError("not lists of texts, numbers or booleans by feature name")
+        raise ValueError("not lists of strings, numbers or booleans by feature name")
     return {name: tuple(values) for name, values in value.items()}
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
+        raise TypeError(f"{value!r} is not a string")
     return value

@@ -1,4 +1,4 @@
-"""A page of plots: one self-contained HTML file. Plotly is there where it is wanted: the extra `loadtest` has it."""
+"""A page of plots in one HTML file without external resources; requires plotly, which the extra `loadtest` installs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STYLE = "body{font-family:system-ui,sans-serif;max-width:1280px;margin:2em auto;
 
 
 def page(title: str, figures: Sequence[Figure], remark: str = "") -> str:
-    """The page's text: a title, perhaps a remark, and the figures one below the other."""
+    """Returns the text of the page: a title, an optional remark, and the figures one below the other."""
     parts = [
         figure.to_html(full_html=False, include_plotlyjs="inline" if not number else False)
         for number, figure in enumerate(figures)
@@ -27,18 +27,18 @@ def page(title: str, figures: Sequence[Figure], remark: str = "") -> str:
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{body}</body></html>\n"
 
 
-def must_be_possible(file: Path) -> None:
-    """Raises Misconfigured where plotly is missing, or `file` cannot be written: before the work, not after it."""
+def check_output(file: Path) -> None:
+    """Raises Misconfigured if plotly is missing or `file` cannot be written; call it before the work."""
     try:
         import plotly  # noqa: F401
     except ImportError:
-        raise Misconfigured(["--out: the page is drawn by plotly; install it, or leave --out away"]) from None
+        raise Misconfigured(["--out: plotly is not installed; install it, or omit --out"]) from None
     if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
         raise Misconfigured([f"--out {file}: cannot be written; choose another file"])
 
 
 def write(file: Path, text: str) -> None:
-    """Writes the page; raises Misconfigured when it cannot."""
+    """Writes the page to `file`; raises Misconfigured if it cannot be written."""
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:

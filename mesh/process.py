@@ -1,4 +1,4 @@
-"""Child processes: started by exec in a process group of their own, read line by line, ended in bounded time."""
+"""Child processes: each runs in its own process group, reports events on stdout, and ends in bounded time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from mesh.errors import MeshError
 
 DRAIN_S = 15.0
-LINE_LIMIT_BYTES = 64 * 2**20  # the last line of a load generator holds every latency
+LINE_LIMIT_BYTES = 64 * 2**20  # the last line of a load generator contains every latency
 LOG_TAIL_LINES = 12
 
 Event = Mapping[str, Any]
@@ -27,7 +27,7 @@ class ProcessFailed(MeshError):
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to start a program. Its stderr is appended to `log`; None: it shares the stderr of this process."""
+    """How to start a program. Its stderr is appended to `log`; if `log` is None, it uses the stderr of this process."""
 
     name: str
     command: Sequence[str]
@@ -38,7 +38,7 @@ class Launch:
 
 
 class Process:
-    """A running program. Ctrl-C in the terminal does not reach it, because it leads a session of its own."""
+    """A running program. Ctrl-C in the terminal does not reach it, because it runs in its own session."""
 
     def __init__(self, launch: Launch, process: asyncio.subprocess.Process, stdout: asyncio.StreamReader) -> None:
         self.launch = launch
@@ -56,9 +56,9 @@ class Process:
         return self._process.returncode
 
     async def event(self, name: str, within_s: float | None = None) -> Event:
-        """The next line of stdout that is a JSON object whose "event" is `name`; skips all other lines.
+        """Returns the next JSON object on stdout whose "event" is `name`; skips all other lines.
 
-        Raises ProcessFailed when the output ends before that, or after `within_s` (None: no limit).
+        Raises ProcessFailed when the output ends first, or after `within_s` (None: no limit).
         """
         try:
             async with asyncio.timeout(within_s):
@@ -72,22 +72,22 @@ class Process:
             raise ProcessFailed(self._with_log(f"ended with exit code {self.exit_code}"))
 
     async def read_rest(self) -> bytes:
-        """All output up to its end."""
+        """Returns the output up to its end."""
         return await self._stdout.read()
 
     async def drop_output(self) -> None:
-        """Reads and drops the output up to its end: a full pipe would block the program."""
+        """Reads and discards the output up to its end, because a full pipe blocks the program."""
         while await self._stdout.read(2**16):
             pass
 
     async def ended(self) -> int:
-        """Waits for the exit code; it is the negative signal number if a signal ended the process."""
+        """Waits for the end and returns the exit code: the negative signal number if a signal ended the process."""
         return await self._process.wait()
 
     def terminate(self) -> None:
-        """Sends SIGTERM: the program drains and ends."""
+        """Sends SIGTERM, so that the program drains and ends."""
         if self.exit_code is None:
-            # Process.terminate would poll the process, which takes the exit code away from asyncio.
+            # Process.terminate() polls the process, and asyncio would then not receive the exit code.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGTERM)
 
@@ -118,8 +118,8 @@ class Process:
 async def running(launch: Launch, drain_s: float = DRAIN_S) -> AsyncIterator[Process]:
     """Runs a program while the block lasts, then sends SIGTERM and, after `drain_s`, SIGKILL to its group.
 
-    No process of the group outlives the block. With `drain_s` 0 the group is killed at once. Raises OSError when the
-    program cannot be started.
+    All processes of the group have ended after the block. If `drain_s` is 0, the group is killed at once. Raises
+    OSError when the program cannot be started.
     """
     stdout, stdout_of_child = os.pipe()
     async with _reading(stdout) as reader:
@@ -135,7 +135,7 @@ async def running(launch: Launch, drain_s: float = DRAIN_S) -> AsyncIterator[Pro
 
 
 async def run_to_end(launch: Launch, within_s: float) -> None:
-    """Runs a program that ends by itself; raises ProcessFailed when it fails or `within_s` pass."""
+    """Runs a program until it ends by itself; raises ProcessFailed when it fails or takes longer than `within_s`."""
     async with running(launch) as process:
         try:
             async with asyncio.timeout(within_s):
@@ -169,7 +169,7 @@ async def _execute(launch: Launch, stdout: int) -> asyncio.subprocess.Process:
 
 @contextlib.asynccontextmanager
 async def _reading(descriptor: int) -> AsyncIterator[asyncio.StreamReader]:
-    """A reader of `descriptor`. asyncio's own pipe would also wait for grandchildren that hold it open."""
+    """Yields a reader of `descriptor`. A pipe made by asyncio would also wait for grandchildren that keep it open."""
     reader = asyncio.StreamReader(limit=LINE_LIMIT_BYTES)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)

@@ -1,4 +1,4 @@
-"""How both services stand on the network: gRPC settings, health, reflection, start and drain."""
+"""What both services need to serve gRPC: channel settings, health, reflection, event loop, stop signals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REQUEST_LIMIT_BYTES = 256 * 2**10
 
 
 def server_options(message_limit_bytes: int) -> ChannelOptions:
-    """The settings of a server that must not be surprised (docs/decisions/0003-grpc-settings.md)."""
+    """gRPC settings of a server: limits and keepalive (docs/decisions/0003-grpc-settings.md)."""
     return [
         ("grpc.so_reuseport", 0),
         ("grpc.max_concurrent_streams", 1024),
@@ -32,11 +32,11 @@ def server_options(message_limit_bytes: int) -> ChannelOptions:
         ("grpc.max_metadata_size", 8192),
         ("grpc.server_handshake_timeout_ms", 5000),
         ("grpc.max_allowed_incoming_connections", 4096),
-        # A lane's keepalive must never count as an attack: a strike would cost it the connection.
+        # Without this, the server closes a connection whose lane sends many keepalive pings.
         ("grpc.http2.max_ping_strikes", 0),
         ("grpc.http2.bdp_probe", 0),
         ("grpc.keepalive_permit_without_calls", 1),
-        # What gRPC holds back while the loop is busy is answered late: better refused, so that the caller can act.
+        # While the loop is busy, gRPC queues calls. It is better to refuse them than to answer after their deadline.
         ("grpc.server_max_unrequested_time_in_server", 1),
         ("grpc.server.max_pending_requests", 512),
         ("grpc.server.max_pending_requests_hard_limit", 1024),
@@ -44,9 +44,9 @@ def server_options(message_limit_bytes: int) -> ChannelOptions:
 
 
 def aging_options(age_s: float, grace_s: float) -> ChannelOptions:
-    """Has clients connect anew after `age_s` (gRPC adds its own jitter); their calls have `grace_s` to be answered.
+    """Makes clients reconnect after `age_s` (gRPC adds jitter); open calls have `grace_s` to finish.
 
-    A stream is a call too: one that is still open after the grace is cut.
+    This includes streams: gRPC cancels a stream that is still open after `grace_s`.
     """
     return [
         ("grpc.max_connection_age_ms", round(age_s * 1000)),
@@ -55,7 +55,7 @@ def aging_options(age_s: float, grace_s: float) -> ChannelOptions:
 
 
 def lane_options() -> ChannelOptions:
-    """The settings of a channel to one replica: quick to notice a loss, quick to come back."""
+    """gRPC settings of a channel to one replica: it detects a lost connection and reconnects quickly."""
     return [
         ("grpc.lb_policy_name", "pick_first"),
         ("grpc.use_local_subchannel_pool", 1),
@@ -65,10 +65,10 @@ def lane_options() -> ChannelOptions:
         ("grpc.max_reconnect_backoff_ms", 500),
         ("grpc.keepalive_time_ms", 2000),
         ("grpc.keepalive_timeout_ms", 1000),
-        # Internal to gRPC, and the one that counts: without it a frozen peer is kept for 60 s.
+        # An internal setting of gRPC. Without it, gRPC keeps the connection to a frozen peer for 60 s.
         ("grpc.http2.ping_timeout_ms", 1000),
         ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.http2.bdp_probe", 0),  # pings that measure bandwidth: our messages are small
+        ("grpc.http2.bdp_probe", 0),  # no pings to measure bandwidth: our messages are small
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.enable_http_proxy", 0),
         ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
@@ -77,29 +77,29 @@ def lane_options() -> ChannelOptions:
 
 
 def bind(server: grpc.aio.Server, host: str, port: int) -> int:
-    """Binds `server`; port 0 lets the system pick. Returns the port; raises OSError when it is taken."""
+    """Binds `server` and returns the port; port 0 lets the system pick. Raises OSError when the port is in use."""
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         bound = server.add_insecure_port(address)
     except RuntimeError:
         bound = 0
     if bound == 0:
-        raise OSError(f"cannot listen on {address}: it is taken, or not an address of this machine")
+        raise OSError(f"cannot listen on {address}: the port is in use, or the address is not of this machine")
     return bound
 
 
 def bind_socket(server: grpc.aio.Server, path: str) -> None:
-    """Binds `server` to the Unix socket at `path`; raises OSError when that cannot be."""
+    """Binds `server` to the Unix socket at `path`; raises OSError when this fails."""
     try:
         server.add_insecure_port(f"unix:{path}")
     except RuntimeError as error:
         raise OSError(
-            f"cannot listen on the Unix socket {path}: its folder is missing, or the path too long"
+            f"cannot listen on the Unix socket {path}: its folder is missing, or the path is too long"
         ) from error
 
 
 class Health:
-    """`grpc.health.v1` for the whole server and for each service named; NOT_SERVING until told otherwise."""
+    """`grpc.health.v1` for the whole server and for each of `services`; NOT_SERVING until `set_serving(True)`."""
 
     def __init__(self, services: Sequence[str]) -> None:
         self._services = ("", *services)
@@ -112,7 +112,7 @@ class Health:
         server.add_generic_rpc_handlers((_LateReflection((*self._services[1:], health.SERVICE_NAME)),))
 
     async def set_serving(self, serving: bool) -> None:
-        """Tells every watcher."""
+        """Changes the status of all services and notifies every watcher."""
         states = health_pb2.HealthCheckResponse
         status = states.SERVING if serving else states.NOT_SERVING
         for service in self._services:
@@ -120,7 +120,7 @@ class Health:
 
 
 class _LateReflection(grpc.GenericRpcHandler):
-    """Server reflection of `services`, imported when somebody first asks: few do, and each start would pay."""
+    """Server reflection of `services`. It is imported at the first call, because the import slows down each start."""
 
     service_name = "grpc.reflection.v1alpha.ServerReflection"
 
@@ -140,7 +140,7 @@ class _LateReflection(grpc.GenericRpcHandler):
 
 
 def run(main: Coroutine[Any, Any, int], loop: LoopKind) -> int:
-    """Runs a service to its end on one event loop and returns its exit code."""
+    """Runs `main` on a new event loop and returns its exit code."""
     if loop == "asyncio":
         return asyncio.run(main)
     import uvloop
@@ -151,7 +151,7 @@ def run(main: Coroutine[Any, Any, int], loop: LoopKind) -> int:
 
 @contextlib.asynccontextmanager
 async def stop_signal() -> AsyncIterator[asyncio.Event]:
-    """An event that SIGTERM and SIGINT set, for as long as the block lasts."""
+    """Yields an event that SIGTERM and SIGINT set while the block runs."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
@@ -165,19 +165,19 @@ async def stop_signal() -> AsyncIterator[asyncio.Event]:
 
 
 def settle_heap() -> None:
-    """After start-up: what lives now lives for ever, so the collector need not look at it again."""
-    gc.collect(1)  # the young ones: to look at all would be 15 ms of a start
+    """Excludes all current objects from garbage collection; call it after start-up, when they live until the end."""
+    gc.collect(1)  # only the young generations: a full collection takes 15 ms
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     gc.enable()
 
 
 def follow_parent() -> None:
-    """Asks the kernel to send SIGTERM when the parent dies, so that it leaves no orphan (Linux only)."""
+    """Asks the kernel to send SIGTERM to this process when its parent dies (Linux only)."""
     if not sys.platform.startswith("linux"):
         return
     parent = os.getppid()
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-    if os.getppid() != parent:  # it died before the kernel was asked
+    if os.getppid() != parent:  # the parent died before the call
         os.kill(os.getpid(), signal.SIGTERM)

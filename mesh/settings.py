@@ -1,6 +1,6 @@
-"""The command line of a service: read once, and every fault is reported together.
+"""Reads the command line of a service and reports all faults together.
 
-Only the standard library is imported here: a model worker reads its settings before it imports gRPC.
+This module imports only the standard library: a model worker reads its settings before it imports gRPC.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Check = Callable[[str], Any]
 
 
 class WrongSettingsError(Exception):
-    """The command line cannot be used; `faults` has one sentence for each fault."""
+    """The command line is invalid; `faults` has one sentence for each fault."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
@@ -25,7 +25,7 @@ class WrongSettingsError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """Takes every value as text, because argparse stops at the first value that it cannot convert."""
+    """A parser whose options are all text, because argparse stops at the first value that it cannot convert."""
 
     def error(self, message: str) -> NoReturn:
         """Raises WrongSettingsError instead of ending the process."""
@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def read(parser: Parser, checks: Mapping[str, Check], arguments: Sequence[str]) -> dict[str, Any]:
-    """The value of each option by its name, converted by its check in `checks`; a value of None is not checked.
+    """Returns the value of each option by name, converted by its check in `checks`; None is not checked.
 
     Raises WrongSettingsError with every fault.
     """
@@ -53,7 +53,7 @@ def read(parser: Parser, checks: Mapping[str, Check], arguments: Sequence[str]) 
 
 
 def whole(low: int, high: int) -> Check:
-    """A whole number from `low` to `high`."""
+    """Returns the check of a whole number from `low` to `high`."""
 
     def check(text: str) -> int:
         if not re.fullmatch(r"-?[0-9]{1,9}", text) or not low <= int(text) <= high:
@@ -64,7 +64,7 @@ def whole(low: int, high: int) -> Check:
 
 
 def seconds(low: float, high: float) -> Check:
-    """A number of seconds from `low` to `high`."""
+    """Returns the check of a number of seconds from `low` to `high`."""
 
     def check(text: str) -> float:
         try:
@@ -79,7 +79,7 @@ def seconds(low: float, high: float) -> Check:
 
 
 def one_of(*choices: str) -> Check:
-    """One of `choices`."""
+    """Returns the check of a text that must be one of `choices`."""
 
     def check(text: str) -> str:
         if text not in choices:
@@ -90,7 +90,7 @@ def one_of(*choices: str) -> Check:
 
 
 def dns_label(text: str) -> str:
-    """A DNS label, which is also what Kubernetes allows for a name."""
+    """Checks a DNS label, the syntax of names in Kubernetes."""
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text):
         raise ValueError("must be a DNS label: 1 to 63 lower-case letters, digits and inner hyphens")
     return text

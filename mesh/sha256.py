@@ -1,4 +1,4 @@
-"""The SHA-256 of a file, by which the catalog names model files."""
+"""The SHA-256 digest of a file; the catalog uses it to identify model files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from pathlib import Path
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of the file at `path`, in hexadecimal."""
+    """Returns the SHA-256 digest of the file at `path` in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

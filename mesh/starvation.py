@@ -1,27 +1,29 @@
-"""How long a thread waits for a CPU: the signal that more work under way would only break batches up."""
+"""CPU starvation of a thread: while it is high, more cohorts under way only make the batches smaller."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
+from collections.abc import Callable
 
 WINDOW_S = 0.05
 
 
 class CpuStarvation:
-    """The share of its wakeful time that one thread was runnable and not running, smoothed, 0 to 1.
+    """The share of time that one thread waits for a CPU: wait / (run + wait), smoothed, 0 to 1.
 
     Reads `/proc/self/task/TID/schedstat` (run ns, wait ns; Linux `Documentation/scheduler/sched-stats.rst`)
-    through an open descriptor: one system call of about 2 us, at most every `WINDOW_S / 10`. Where the
-    kernel has no schedstat the share is always 0.
+    through an open descriptor: one system call of about 2 us, at most every `WINDOW_S / 10`. If the kernel
+    has no schedstat, the share is always 0.
 
-    Must be constructed on the thread that it measures; may be read from any.
+    Construct it on the thread to measure; any thread may read it. `clock` returns monotonic seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._share = 0.0
-        self._sampled_s = time.monotonic()
+        self._sampled_s = clock()
         try:
             self._file: int | None = os.open(
                 f"/proc/self/task/{threading.get_native_id()}/schedstat", os.O_RDONLY | os.O_CLOEXEC
@@ -31,8 +33,8 @@ class CpuStarvation:
         self._run_ns, self._wait_ns = self._read()
 
     def share(self) -> float:
-        """The smoothed share as of now."""
-        now_s = time.monotonic()
+        """Returns the smoothed share up to now."""
+        now_s = self._clock()
         elapsed_s = now_s - self._sampled_s
         if elapsed_s >= WINDOW_S / 10:
             self._sample(elapsed_s)

@@ -1,4 +1,4 @@
-"""What a service tells of itself: Prometheus metrics on an HTTP port, logs on stderr, event-loop lag."""
+"""Log format, latency buckets and event-loop lag of both services."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ LAG_PROBE_S = 0.25
 
 
 def log_to_stderr(level: str) -> None:
-    """Lines of `time level logger message` on stderr; stdout stays free for what programs read."""
+    """Writes logs to stderr as `time level logger message`; stdout is only for output that programs read."""
     logging.basicConfig(stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
 
 async def watch_loop_lag(lag: Histogram) -> None:
-    """Records for ever by how many seconds the event loop comes late to a timer."""
+    """Records the delay of event-loop timers in seconds, until it is cancelled."""
     loop = asyncio.get_running_loop()
     while True:
         due_s = loop.time() + LAG_PROBE_S

@@ -1,4 +1,4 @@
-"""Serves one LightGBM model: settings, artifact, proof, load, warm up, serve, drain."""
+"""Serves one LightGBM model: reads settings, fetches, proves, loads and warms up the model, serves it, drains."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ EXIT_USAGE, EXIT_BAD_MODEL = 2, 3
 
 
 def main() -> int:
-    """The exit code: 0 after a drain, 2 for usage or a port that is taken, 3 for a model that is refused."""
-    gc.disable()  # nothing of a start is garbage; `serving.settle_heap` enables it
+    """Returns the exit code: 0 after a drain, 2 for wrong usage or a port in use, 3 for a rejected model."""
+    gc.disable()  # the start makes no garbage; `serving.settle_heap` enables the collector
     try:
         settings = read_settings(sys.argv[1:])
     except WrongSettingsError as error:
-        return _tell(EXIT_USAGE, *error.faults)
-    _leave_quietly_until_serving()
+        return _report(EXIT_USAGE, *error.faults)
+    _exit_silently_on_signals()
     os.nice(settings.nice)
     try:
         identity, forest = _prepare(settings)
     except BadModel as error:
-        return _tell(EXIT_BAD_MODEL, f"{settings.name}: refused {settings.uri}: {error}")
+        return _report(EXIT_BAD_MODEL, f"{settings.name}: refused {settings.uri}: {error}")
     except ModuleNotFoundError as error:
-        return _tell(EXIT_USAGE, str(error))
+        return _report(EXIT_USAGE, str(error))
     return _serve(settings, identity, forest)
 
 
 def _prepare(settings: Settings) -> tuple[Identity, Forest]:
-    """The model, checked, proved, loaded and warm; raises `BadModel`."""
+    """Checks, proves, loads and warms up the model; raises `BadModel`."""
     artifact = fetch(_source(settings), settings.uri, settings.sha256)
     header = parse_header(artifact.model)
-    # From here on imports come as late as they can: what is refused, is refused quickly.
+    # From here on each import is as late as possible, so that a bad model is rejected quickly.
     from model_worker.forest.lightgbm_c import find_library
     from model_worker.forest.packed import find_engine
     from model_worker.proof import Proof, trial_command
@@ -53,10 +53,10 @@ def _prepare(settings: Settings) -> tuple[Identity, Forest]:
     command = trial_command(library, settings.proof_memory_mb, settings.proof_s, engine)
     with artifact.file:
         proof = Proof(artifact.file, command, settings.proof_s)
-    # While the child tries the model: gRPC and the rest, which take as long to import.
+    # Imports gRPC while the child tries the model: both take about the same time.
     import model_worker.server  # noqa: F401
     from mesh import serving
-    from model_worker.forest.loading import NOT_BUILT, SWITCHED_OFF, load
+    from model_worker.forest.loader import NOT_BUILT, SWITCHED_OFF, load
     from model_worker.identity import Identity
 
     if settings.follow_parent:
@@ -85,16 +85,16 @@ def _serve(settings: Settings, identity: Identity, forest: Forest) -> int:
     try:
         return serving.run(serve(settings, identity, forest), settings.loop)
     except (OSError, Misconfigured) as error:
-        return _tell(EXIT_USAGE, f"{settings.name}: {error}")
+        return _report(EXIT_USAGE, f"{settings.name}: {error}")
 
 
-def _leave_quietly_until_serving() -> None:
-    """Without this, a Ctrl-C during the start would print a traceback."""
+def _exit_silently_on_signals() -> None:
+    """Without these handlers, Ctrl-C during the start prints a traceback. The server replaces them."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
 
 
-def _tell(code: int, *sentences: str) -> int:
+def _report(code: int, *sentences: str) -> int:
     for sentence in sentences:
         print(f"model_worker: {sentence}", file=sys.stderr)
     return code

@@ -1,4 +1,4 @@
-"""Takes the model's bytes from where they are kept, and checks that they are the right ones."""
+"""Reads the bytes of a model from where they are stored, and checks their digest."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from mesh.model_file import BadModel
 
 
 class ArtifactSource(Protocol):
-    """Where model files are kept."""
+    """A store of model files."""
 
     def open(self, uri: str) -> BinaryIO:
-        """The artifact as an open file of its own descriptor; raises `BadModel` when there is none."""
+        """Returns the artifact as an open file with its own descriptor; raises `BadModel` if it does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """The bytes of a model as they were read once, their SHA-256, and the open file they came from.
+    """The bytes of a model, read once, their SHA-256, and the open file from which they were read.
 
-    The file stays open so that the proof reads the same inode, even if the path is replaced meanwhile.
+    The file stays open so that the proof reads the same inode, even if the path is replaced in the meantime.
     """
 
     uri: str
@@ -30,28 +30,28 @@ class Artifact:
 
 
 class LocalFiles:
-    """Artifacts that are files of this machine: a path, or a `file:` URI."""
+    """Model files on this machine, by path or by `file:` URI."""
 
     def open(self, uri: str) -> BinaryIO:
-        """The file at `uri`."""
+        """Returns the open file at `uri`."""
         scheme, separator, _ = uri.partition("://")
         if separator and scheme != "file":
             raise BadModel(f"{scheme}:// is not supported: give the path of a file, or s3://BUCKET/KEY")
         path = uri.removeprefix("file:").removeprefix("//") if uri.startswith("file:") else uri
         try:
-            return open(path, "rb")  # noqa: PTH123 (pathlib is 6 ms of a start)
+            return open(path, "rb")  # noqa: PTH123 (pathlib adds 6 ms to the start)
         except OSError as error:
             raise BadModel(error.strerror or str(error)) from error
 
 
 def fetch(source: ArtifactSource, uri: str, sha256: str | None) -> Artifact:
-    """Reads the artifact whole; raises `BadModel` when it cannot, or when it is not the one of `sha256`."""
+    """Reads the whole artifact; raises `BadModel` if that fails, or if its digest is not `sha256` (None: any)."""
     file = source.open(uri)
     try:
         model = file.read()
         digest = hashlib.sha256(model).hexdigest()
         if sha256 is not None and digest != sha256:
-            raise BadModel(f"its SHA-256 is {digest}, not {sha256}: the file is damaged, or another one")
+            raise BadModel(f"its SHA-256 is {digest}, not {sha256}: the file is damaged or wrong")
     except (OSError, BadModel) as error:
         file.close()
         raise BadModel(str(error)) from error

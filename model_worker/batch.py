@@ -1,4 +1,4 @@
-"""What one turn of the predict thread does: many requests' rows in, an outcome for each of them out."""
+"""One turn of the predict thread: scores the rows of many requests together, and returns an outcome for each."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ log = logging.getLogger(__name__)
 
 
 class Scored(NamedTuple):
-    """The scores of one request, float64 [rows, classes], and what they cost.
+    """The scores of one request, float64 [rows, classes], and their cost.
 
-    `predict_ns` is the predict call's CPU time times the request's share of the rows, `queue_ns` the time
-    the request waited, and `starved` the share of its time for which the predict thread waited for a CPU.
+    `predict_ns` is the CPU time of the predict call multiplied by the request's share of the rows. `queue_ns` is the
+    time that the request waited. `starved` is the share of its time that the predict thread waited for a CPU.
     """
 
     scores: bytes
@@ -32,19 +32,19 @@ Outcome: TypeAlias = Scored | MeshError
 
 
 class Waiter(Protocol):
-    """Who wants the outcome of a request."""
+    """Receives the outcome of a request."""
 
     @property
     def gone(self) -> bool:
-        """Whether nobody waits any more; asked from the predict thread."""
+        """Whether the caller no longer waits; read from the predict thread."""
 
     def settle(self, outcome: Outcome) -> None:
-        """Takes the outcome; called once, on the loop; must not raise."""
+        """Receives the outcome. Called once, on the event loop; must not raise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """The rows of one message and the candidates that each of them is scored with, all or some of `table`'s."""
+    """The candidates of a factored request: each of its rows is scored with its `picks`, or with all (None)."""
 
     table: CandidateTable
     requests: int
@@ -53,9 +53,9 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
-    """The rows of one request, float64 [count, features], as they wait; times are `time.monotonic_ns`.
+    """A request in the queue: its rows, float64 [count, features]. Times are in `time.monotonic_ns`.
 
-    With `pairs`, `rows` are float64 [requests, features], and `count` counts the pairs.
+    With `pairs`, `rows` are float64 [requests, features], and `count` is the number of pairs.
     """
 
     rows: bytes
@@ -67,7 +67,7 @@ class Work:
 
 
 class Batch(NamedTuple):
-    """One turn's outcomes, each with its work; the rows that were predicted, and the turn's length."""
+    """The outcomes of one turn, the number of rows that were predicted, and the duration of the turn."""
 
     outcomes: Sequence[tuple[Work, Outcome]]
     rows: int
@@ -75,22 +75,23 @@ class Batch(NamedTuple):
 
 
 def predict_batch(forest: Forest, works: Sequence[Work], starved: float) -> Batch:
-    """Scores `works` in as few calls as can be, but for the expired and the abandoned, which cost nothing.
+    """Scores `works` in as few calls as possible. Expired and abandoned requests are not scored.
 
-    Raises nothing: a forest that fails costs all who shared the call their scores, and is logged once.
+    Raises nothing: if a call fails, it is logged once, and all requests of this call receive an error.
     """
     now_ns = time.monotonic_ns()
-    alive = [work for work in works if work.expires_ns > now_ns and not work.waiter.gone]
-    outcomes = [outcome for group in _groups(alive) for outcome in _scores(forest, group, now_ns, starved)]
-    if len(alive) < len(works):
-        living = set(alive)
-        outcomes += [(work, Expired("its time ran out in the queue")) for work in works if work not in living]
-    rows = sum(work.count for work in alive)
+    active = [work for work in works if work.expires_ns > now_ns and not work.waiter.gone]
+    outcomes = [outcome for group in _groups(active) for outcome in _scores(forest, group, now_ns, starved)]
+    if len(active) < len(works):
+        predicted = set(active)
+        dropped = [work for work in works if work not in predicted]
+        outcomes += [(work, Expired("the deadline of the request passed in the queue")) for work in dropped]
+    rows = sum(work.count for work in active)
     return Batch(outcomes, rows, time.monotonic_ns() - now_ns)
 
 
 def _groups(works: Sequence[Work]) -> Collection[Sequence[Work]]:
-    """Those that one call can score: plain rows, and for each table the pairs with all candidates and with some."""
+    """Groups `works` by call: plain rows, and for each table the pairs with all candidates and the pairs with picks."""
     groups: dict[object, list[Work]] = {}
     for work in works:
         kind = work.pairs and (id(work.pairs.table), work.pairs.picks is None)
@@ -103,8 +104,8 @@ def _scores(forest: Forest, works: Sequence[Work], now_ns: int, starved: float) 
     started_ns = time.thread_time_ns()
     try:
         scores = _predict(forest, works, count)
-    except Exception:  # many callers share this call: each must be told, and the thread must live on
-        log.exception("predict failed for %d rows of %d requests", count, len(works))
+    except Exception:  # every caller of the batch must receive an outcome, and the thread must continue
+        log.exception("cannot predict %d rows of %d requests", count, len(works))
         return [(work, MeshError("internal error")) for work in works]
     row_ns = (time.thread_time_ns() - started_ns) / count
     row_bytes = len(scores) // count
@@ -120,8 +121,8 @@ def _predict(forest: Forest, works: Sequence[Work], count: int) -> bytes:
     if not pairs:
         return forest.predict(rows, count)
     picks = [one.picks for one in pairs if one.picks is not None]
-    some = Picks(_joined([one.counts for one in picks]), _joined([one.positions for one in picks])) if picks else None
-    return pairs[0].table.predict(rows, sum(one.requests for one in pairs), some)
+    merged = Picks(_joined([one.counts for one in picks]), _joined([one.positions for one in picks])) if picks else None
+    return pairs[0].table.predict(rows, sum(one.requests for one in pairs), merged)
 
 
 def _joined(parts: Sequence[bytes]) -> bytes:

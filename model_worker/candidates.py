@@ -1,4 +1,4 @@
-"""The candidates of factored rows: each list is made ready once for all streams, and each stream remembers its last."""
+"""The candidates of factored rows: all streams share the table of a list, and each stream remembers its last list."""
 
 from __future__ import annotations
 
@@ -12,50 +12,51 @@ from model_worker.forest import Candidates, CandidateTable
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
-class ReadyCandidates:
-    """A list of candidates, and what the forest made of it."""
+class PreparedCandidates:
+    """A list of candidates and its table in the forest."""
 
-    listed: Candidates
+    candidates: Candidates
     table: CandidateTable
 
 
-class ReadyLists:
-    """The lists that some stream remembers; `make_ready` is the forest's, and may take its time."""
+class TableCache:
+    """The tables of all lists that a stream remembers. `make_table` belongs to the forest; it is called on a thread."""
 
-    def __init__(self, make_ready: Callable[[Candidates], CandidateTable]) -> None:
-        self._make_ready = make_ready
-        self._ready: WeakValueDictionary[Candidates, ReadyCandidates] = WeakValueDictionary()
+    def __init__(self, make_table: Callable[[Candidates], CandidateTable]) -> None:
+        self._make_table = make_table
+        self._prepared: WeakValueDictionary[Candidates, PreparedCandidates] = WeakValueDictionary()
 
-    async def of(self, listed: Candidates) -> ReadyCandidates:
-        """`listed`, ready; raises what the forest raises. Cancelling it loses nothing."""
-        ready = self._ready.get(listed)
-        if ready is None:
-            table = await asyncio.to_thread(self._make_ready, listed)
-            ready = self._ready[listed] = ReadyCandidates(listed, table)
-        return ready
+    async def get(self, candidates: Candidates) -> PreparedCandidates:
+        """Returns `candidates` with their table; raises the errors of the forest. It is safe to cancel."""
+        prepared = self._prepared.get(candidates)
+        if prepared is None:
+            table = await asyncio.to_thread(self._make_table, candidates)
+            prepared = self._prepared[candidates] = PreparedCandidates(candidates, table)
+        return prepared
 
 
-class RememberedCandidates:
-    """The last candidates that came on one stream, by the name that they came under."""
+class StreamCandidates:
+    """The last candidates that one stream sent, and their name."""
 
-    def __init__(self, lists: ReadyLists) -> None:
-        self._lists = lists
+    def __init__(self, tables: TableCache) -> None:
+        self._tables = tables
         self._name: str | None = None
-        self._ready: ReadyCandidates | None = None
+        self._last: PreparedCandidates | None = None
 
-    async def named(self, name: str, brought: Candidates | None) -> ReadyCandidates:
-        """What a message means that names its candidates `name`, and maybe brought them along.
+    async def named(self, name: str, included: Candidates | None) -> PreparedCandidates:
+        """Returns the candidates with this name. Candidates that a message has `included` become the remembered ones.
 
-        Raises UnknownCandidates when it did not, and the stream remembers others, or none.
+        Raises UnknownCandidates if the message has none, and the stream remembers candidates of another name, or none.
         """
-        if brought is not None:
-            self._ready = await self._lists.of(brought)
+        if included is not None:
+            self._last = await self._tables.get(included)
             self._name = name
-        if self._ready is None or self._name != name:
+        if self._last is None or self._name != name:
             raise UnknownCandidates(
-                f"parameters['candidates']: this stream remembers {self._memory()}, not {name!r}; send them along"
+                f"parameters['candidates']: this stream remembers {self._memory()}, not {name!r}; "
+                "include the candidates in the message"
             )
-        return self._ready
+        return self._last
 
     def _memory(self) -> str:
         return "no candidates" if self._name is None else f"the candidates {self._name!r}"

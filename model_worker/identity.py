@@ -1,4 +1,4 @@
-"""What a worker says of itself and its model, as the Open Inference Protocol puts it."""
+"""The identity of a worker and its model, and the metadata responses of the Open Inference Protocol."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ PLATFORM, BACKEND = "lightgbm_text", "lightgbm"
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What scores the rows; `forest` is our own.
+    """The engine that scores the rows; `forest` is our own.
 
-    `reason` says why LightGBM does instead, and is empty where it does not.
+    `reason` is the reason why LightGBM scores instead; it is empty if our own engine scores.
     """
 
     name: Literal["forest", "lightgbm"]
@@ -29,7 +29,7 @@ class Engine:
 
     @property
     def cause(self) -> str:
-        """The reason without what comes after its colon: `the proof failed`, and not at which row."""
+        """The reason up to its first colon: `the proof failed`, without the row."""
         return self.reason.partition(":")[0]
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The model of a worker: its name on the wire, its header, the SHA-256 of its file, and what scores it."""
+    """The model of a worker: its name on the wire, its header, the SHA-256 of its file, and its engine."""
 
     name: str
     header: ModelHeader
@@ -46,23 +46,23 @@ class Identity:
     engine: Engine
 
     def check(self, name: str, version: str) -> None:
-        """Raises `NotFound` when a request is for another model, or another version of this one."""
+        """Raises `NotFound` if a request is for another model, or for another version of this model."""
         if name != self.name:
             raise NotFound(f"model_name: this worker serves '{self.name}', not '{name}'")
         if version not in ("", MODEL_VERSION):
-            raise NotFound(f"model_version: the only one is '{MODEL_VERSION}', not '{version}'")
+            raise NotFound(f"model_version: this worker serves version '{MODEL_VERSION}', not '{version}'")
 
 
 def server_metadata() -> oip.ServerMetadataResponse:
-    """The answer to ServerMetadata."""
+    """Returns the response to ServerMetadata."""
     return oip.ServerMetadataResponse(name="ensemble-mesh model worker", version=__version__)
 
 
 def model_metadata(identity: Identity, max_rows: int) -> oip.ModelMetadataResponse:
-    """The answer to ModelMetadata of a worker that takes up to `max_rows` in a request.
+    """Returns the response to ModelMetadata of a worker that accepts up to `max_rows` rows in a request.
 
-    `properties` are those of `mesh.model_file`, the file's SHA-256, the engine, and the one of
-    `mesh.factored_rows`.
+    Its properties are the properties of `mesh.model_file`, the SHA-256 of the file, the engine and its reason, and the
+    property of `mesh.factored_rows`.
     """
     header = identity.header
     response = oip.ModelMetadataResponse(name=identity.name, versions=[MODEL_VERSION], platform=PLATFORM)
@@ -73,7 +73,7 @@ def model_metadata(identity: Identity, max_rows: int) -> oip.ModelMetadataRespon
 
 
 def model_config(identity: Identity) -> oip.ModelConfigResponse:
-    """The answer to ModelConfig, Triton's: `max_batch_size` 0 says that the shapes include the rows."""
+    """Returns the response to Triton's ModelConfig. `max_batch_size` 0 means that the shapes include the rows."""
     header = identity.header
     config = oip.ModelConfig(name=identity.name, platform=PLATFORM, backend=BACKEND, max_batch_size=0)
     config.input.add(name=INPUT, data_type=oip.TYPE_FP64, dims=_input_shape(header))

@@ -1,4 +1,4 @@
-"""The worker's tally in Prometheus's text format; imported at the first scrape, for a quick start."""
+"""The counters of a worker in the text format of Prometheus; imported at the first scrape, for a fast start."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from model_worker.counters import HistogramCounts, WorkerCounters
 from model_worker.identity import Engine, Identity
-from model_worker.tally import Spread, Tally
 
 
-def exposition(identity: Identity, tally: Tally, in_flight: int) -> bytes:
-    """All metrics of a worker as text, version 0.0.4 of the format."""
+def exposition(identity: Identity, counters: WorkerCounters, in_flight: int) -> bytes:
+    """Returns all metrics of a worker as text, in version 0.0.4 of the format."""
     registry = CollectorRegistry()
-    registry.register(_WorkerCollector(identity, tally, in_flight))
+    registry.register(_WorkerCollector(identity, counters, in_flight))
     return generate_latest(registry)
 
 
 class _WorkerCollector(Collector):
-    def __init__(self, identity: Identity, tally: Tally, in_flight: int) -> None:
+    def __init__(self, identity: Identity, counters: WorkerCounters, in_flight: int) -> None:
         self._identity = identity
-        self._tally = tally
+        self._counters = counters
         self._in_flight = in_flight
 
     def collect(self) -> Iterator[Metric]:
-        tally = self._tally
-        yield InfoMetricFamily("mesh_worker_model", "The model that is served", _facts(self._identity))
+        counters = self._counters
+        yield InfoMetricFamily("mesh_worker_model", "The model that this worker serves", _facts(self._identity))
         yield _fallback(self._identity.engine)
         yield GaugeMetricFamily("mesh_worker_in_flight", "Requests admitted and not yet answered", self._in_flight)
-        yield _histogram("mesh_worker_queue_seconds", "Wait of a request", tally.queue_s)
-        yield _histogram("mesh_worker_predict_seconds", "Time of a batch", tally.predict_s)
-        yield _histogram("mesh_worker_batch_rows", "Rows of a batch", tally.batch_rows)
+        yield _histogram("mesh_worker_queue_seconds", "Time of a request in the queue", counters.queue_s)
+        yield _histogram("mesh_worker_predict_seconds", "Time to predict a batch", counters.predict_s)
+        yield _histogram("mesh_worker_batch_rows", "Number of rows in a batch", counters.batch_rows)
         yield CounterMetricFamily(
-            "mesh_worker_busy_seconds", "Time for which the predict thread was busy", tally.busy_s
+            "mesh_worker_busy_seconds", "Time for which the predict thread was busy", counters.busy_s
         )
-        yield CounterMetricFamily("mesh_worker_expired", "Requests expired in the queue", tally.expired)
-        refused = CounterMetricFamily("mesh_worker_refused", "Requests refused at the door", labels=["code"])
-        for code, count in tally.refused.items():
+        yield CounterMetricFamily("mesh_worker_expired", "Requests that expired in the queue", counters.expired)
+        refused = CounterMetricFamily("mesh_worker_refused", "Requests that were not admitted", labels=["code"])
+        for code, count in counters.refused.items():
             refused.add_metric([code], count)
         yield refused
 
 
-def _histogram(name: str, documentation: str, spread: Spread) -> HistogramMetricFamily:
-    bounds = [*(str(float(bound)) for bound in spread.bounds), "+Inf"]
-    buckets = list(zip(bounds, accumulate(spread.counts), strict=True))
-    return HistogramMetricFamily(name, documentation, buckets=buckets, sum_value=spread.sum)
+def _histogram(name: str, documentation: str, histogram: HistogramCounts) -> HistogramMetricFamily:
+    bounds = [*(str(float(bound)) for bound in histogram.bounds), "+Inf"]
+    buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
+    return HistogramMetricFamily(name, documentation, buckets=buckets, sum_value=histogram.sum)
 
 
 def _fallback(engine: Engine) -> GaugeMetricFamily:
-    documentation = "1 where LightGBM serves instead of the forest engine"
+    documentation = "1 if LightGBM scores instead of the forest engine"
     fallback = GaugeMetricFamily("mesh_worker_engine_fallback", documentation, labels=["reason"])
     fallback.add_metric([engine.cause or "none"], 1 if engine.cause else 0)
     return fallback

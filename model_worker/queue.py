@@ -1,4 +1,4 @@
-"""The bounded queue and the one thread that predicts all that waits, and never waits while it is idle."""
+"""The bounded queue, and the thread that predicts all queued requests in one batch as soon as it is idle."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from mesh.starvation import CpuStarvation
 from model_worker.batch import Batch, Outcome, Scored, Work, predict_batch
 from model_worker.forest import Forest
 
+DRAINING = "draining: this worker accepts no new work"
+
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """`max_batch_rows` of one predict call; `max_queue_rows` admitted and not yet answered."""
+    """The maximum rows of one predict call, and the maximum rows that are admitted and not yet answered."""
 
     max_batch_rows: int
     max_queue_rows: int
 
 
 class PredictQueue:
-    """Admits work on the loop, predicts on one thread, settles on the loop.
+    """Admits work on the event loop, predicts on one thread, and settles on the event loop.
 
-    Whatever befalls the forest, a caller or the thread, what was admitted is settled, and once. `record`
-    sees each batch after it was settled. Made by `running_queue`.
+    All admitted work is settled exactly once, even if the forest, a caller or the thread fails. `record` receives each
+    batch after it is settled. `running_queue` makes the queue.
     """
 
     def __init__(self, forest: Forest, limits: QueueLimits, record: Callable[[Batch], None]) -> None:
@@ -38,38 +40,38 @@ class PredictQueue:
         self._admitted: set[Work] = set()
         self._rows = 0
         self._refusal: str | None = None
-        self._waiting: SimpleQueue[Work | None] = SimpleQueue()
-        self._held: Work | None = None
-        self._last_seen = False
+        self._queued: SimpleQueue[Work | None] = SimpleQueue()
+        self._postponed: Work | None = None
+        self._reached_end = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
 
     @property
     def in_flight(self) -> int:
-        """Requests admitted and not yet answered."""
+        """The number of requests that are admitted and not yet answered."""
         return len(self._admitted)
 
     def submit(self, work: Work) -> None:
-        """Admits `work`, or refuses at once: `Overloaded` without room for its rows, `Unavailable` at the end."""
+        """Admits `work`. Raises `Overloaded` if the queue has no space for its rows, `Unavailable` if it is closed."""
         if self._refusal is not None:
             raise Unavailable(self._refusal)
         if self._rows + work.count > self._limits.max_queue_rows:
             raise Overloaded(f"the queue is full: {self._rows} of {self._limits.max_queue_rows} rows")
         self._rows += work.count
         self._admitted.add(work)
-        self._waiting.put(work)
+        self._queued.put(work)
 
     def close(self) -> None:
-        """Refuses from now on; what was admitted is still answered."""
+        """Refuses new work; admitted work is still answered."""
         if self._refusal is None:
-            self._refusal = "draining: no new work is taken"
-            self._waiting.put(None)
+            self._refusal = DRAINING
+            self._queued.put(None)
 
     async def ended(self) -> None:
-        """Returns when all is settled for good: after `close`, or should the thread die of a bug."""
+        """Returns when all work is settled and no more follows: after `close`, or if a bug ends the thread."""
         await asyncio.shield(self._ended)
 
     async def drain(self, drain_s: float) -> None:
-        """Closes; what is not answered after `drain_s` is settled as `Unavailable`. Once more does nothing."""
+        """Closes the queue, and settles work that is not answered after `drain_s` as `Unavailable`. Idempotent."""
         self.close()
         try:
             async with asyncio.timeout(drain_s):
@@ -82,30 +84,30 @@ class PredictQueue:
         try:
             starvation = CpuStarvation()
             while works := self._take_all():
-                self._tell(self._settle, predict_batch(self._forest, works, starvation.share()))
+                self._call_on_loop(self._settle, predict_batch(self._forest, works, starvation.share()))
         finally:
-            self._tell(self._end)
+            self._call_on_loop(self._end)
 
-    def _tell(self, callback: Callable[..., None], *arguments: Batch) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: all was abandoned
+    def _call_on_loop(self, callback: Callable[..., None], *arguments: Batch) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: no caller waits
             self._loop.call_soon_threadsafe(callback, *arguments)
 
     def _take_all(self) -> list[Work]:
-        """Waits for work, then takes what is there, as far as it fits a batch; nothing at the very end."""
-        work = self._held or (None if self._last_seen else self._waiting.get())
-        self._held = None
+        """Waits for work, then returns all queued work that fits into a batch; an empty list after the last work."""
+        work = self._postponed or (None if self._reached_end else self._queued.get())
+        self._postponed = None
         works: list[Work] = []
-        room = self._limits.max_batch_rows
+        space = self._limits.max_batch_rows
         while work is not None:
-            if works and work.count > room:
-                self._held = work
+            if works and work.count > space:
+                self._postponed = work
                 return works
             works.append(work)
-            room -= work.count
-            if self._waiting.empty():
+            space -= work.count
+            if self._queued.empty():
                 return works
-            work = self._waiting.get()
-        self._last_seen = True
+            work = self._queued.get()
+        self._reached_end = True
         return works
 
     def _settle(self, batch: Batch) -> None:
@@ -117,22 +119,22 @@ class PredictQueue:
         self._record(batch)
 
     def _end(self) -> None:
-        self._refusal = self._refusal or "the predict thread has died"
+        self._refusal = self._refusal or "the predict thread has ended because of a bug"
         while self._admitted:
-            self._admitted.pop().waiter.settle(Unavailable("the worker stopped before it came to this"))
+            self._admitted.pop().waiter.settle(Unavailable("the worker stopped before it scored this request"))
         if not self._ended.done():
             self._ended.set_result(None)
 
 
 class CallWaiter:
-    """One caller that waits for its outcome; it is gone when its task was cancelled."""
+    """A caller that waits for its outcome. It is gone when its task is cancelled."""
 
     def __init__(self) -> None:
         self._future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
     @property
     def gone(self) -> bool:
-        """Whether the caller was cancelled, or has its outcome."""
+        """Whether the caller is cancelled, or has its outcome."""
         return self._future.done()
 
     def settle(self, outcome: Outcome) -> None:
@@ -141,7 +143,7 @@ class CallWaiter:
             self._future.set_result(outcome)
 
     async def scored(self) -> Scored:
-        """Waits for the scores; raises the `MeshError` that came instead."""
+        """Waits for the scores; raises the `MeshError` if that is the outcome."""
         outcome = await self._future
         if isinstance(outcome, MeshError):
             raise outcome
@@ -152,9 +154,9 @@ class CallWaiter:
 async def running_queue(
     forest: Forest, limits: QueueLimits, record: Callable[[Batch], None], drain_s: float
 ) -> AsyncIterator[PredictQueue]:
-    """A queue and its thread for as long as the block lasts; at its end up to `drain_s` to answer the rest."""
+    """Runs a queue and its thread while the block lasts, then drains it for up to `drain_s`."""
     queue = PredictQueue(forest, limits, record)
-    # A daemon: a predict call that hangs must not keep the process.
+    # A daemon: a predict call that hangs must not keep the process alive.
     thread = threading.Thread(target=queue.run, name="predict", daemon=True)
     thread.start()
     try:

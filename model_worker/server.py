@@ -1,4 +1,4 @@
-"""Where the worker's parts are put together, and taken apart again."""
+"""Starts the parts of a worker in order, and stops them in reverse order."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mesh.first_of import first_of
 from mesh.metrics_endpoint import metrics_endpoint
 from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
 from mesh.wire.inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
+from model_worker.counters import WorkerCounters
 from model_worker.forest import Forest
 from model_worker.identity import Identity
 from model_worker.queue import PredictQueue, QueueLimits, running_queue
 from model_worker.service import SERVICE, InferenceService
 from model_worker.settings import Settings
-from model_worker.tally import Tally
 from model_worker.trial import PROOF_FAILED
 
 log = logging.getLogger(__name__)
@@ -27,16 +27,16 @@ EXIT_DRAINED, EXIT_FAILED = 0, 1
 
 
 async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
-    """Serves until SIGTERM or SIGINT, then answers what was admitted; returns the exit code.
+    """Serves until SIGTERM or SIGINT, then answers the admitted requests; returns the exit code.
 
-    Raises OSError or `Misconfigured` when a port is taken.
+    Raises OSError or `Misconfigured` if a port is in use.
     """
-    tally = Tally()
+    counters = WorkerCounters()
     limits = QueueLimits(settings.max_batch_rows, settings.max_queue_rows)
     async with AsyncExitStack() as parts:
         stop = await parts.enter_async_context(stop_signal())
-        queue = await parts.enter_async_context(running_queue(forest, limits, tally.record, settings.drain_s))
-        service = InferenceService(identity, queue, forest.table, settings.max_batch_rows, tally.refuse)
+        queue = await parts.enter_async_context(running_queue(forest, limits, counters.record, settings.drain_s))
+        service = InferenceService(identity, queue, forest.table, settings.max_batch_rows, counters.refuse)
         health = Health([SERVICE])
         server = grpc.aio.server(options=server_options(MESSAGE_LIMIT_BYTES))
         add_GRPCInferenceServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
@@ -44,15 +44,15 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         port = bind(server, settings.host, settings.port)
         if settings.socket is not None:
             bind_socket(server, settings.socket)
-        metrics = metrics_endpoint(lambda: _exposition(identity, tally, queue), settings.host, settings.metrics_port)
+        metrics = metrics_endpoint(lambda: _exposition(identity, counters, queue), settings.host, settings.metrics_port)
         metrics_port = await parts.enter_async_context(metrics)
         await server.start()
         await health.set_serving(True)
         settle_heap()
         log_engine(identity)
-        _tell_ready(identity, port, metrics_port, settings.socket)
+        _print_ready(identity, port, metrics_port, settings.socket)
 
-        code = await _reason_to_end(stop, queue)
+        code = await _wait_for_end(stop, queue)
         await health.set_serving(False)
         service.drain()
         await queue.drain(settings.drain_s)
@@ -61,26 +61,26 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
     return code
 
 
-def _exposition(identity: Identity, tally: Tally, queue: PredictQueue) -> bytes:
+def _exposition(identity: Identity, counters: WorkerCounters, queue: PredictQueue) -> bytes:
     from model_worker.metrics import exposition
 
-    return exposition(identity, tally, queue.in_flight)
+    return exposition(identity, counters, queue.in_flight)
 
 
 def log_engine(identity: Identity) -> None:
-    """One line: a failed proof is somebody's business, what was never there or is switched off is not."""
+    """Logs which engine scores. Only a failed proof is a warning: a missing or disabled engine is intended."""
     level = logging.WARNING if identity.engine.cause == PROOF_FAILED else logging.INFO
     log.log(level, "%s: scored by %s", identity.name, identity.engine)
 
 
-def _tell_ready(identity: Identity, port: int, metrics_port: int, socket: str | None) -> None:
-    """The one line on stdout, for the program that started this one."""
+def _print_ready(identity: Identity, port: int, metrics_port: int, socket: str | None) -> None:
+    """Prints the only line on stdout, for the program that started this worker."""
     engine = {"engine": identity.engine.name, "engine_reason": identity.engine.reason}
     ready = {"event": "ready", "name": identity.name, "port": port, "metrics_port": metrics_port, **engine}
     print(json.dumps(ready if socket is None else {**ready, "socket": socket}), flush=True)
 
 
-async def _reason_to_end(stop: asyncio.Event, queue: PredictQueue) -> int:
-    """The exit code, once a signal came; or once the predict thread died, which only a new process mends."""
+async def _wait_for_end(stop: asyncio.Event, queue: PredictQueue) -> int:
+    """Waits for a signal, or for the end of the predict thread, after which only a new process helps."""
     await first_of(stop.wait(), queue.ended())
     return EXIT_DRAINED if stop.is_set() else EXIT_FAILED

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol as a gRPC servicer: one model, whose requests all meet in one queue."""
+"""The gRPC servicer of the Open Inference Protocol: it serves one model, and all requests share one queue."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ from mesh.grpc_errors import for_caller, or_abort
 from mesh.wire import inference_pb2 as oip
 from mesh.wire import inference_pb2_grpc
 from model_worker.batch import Pairs, Waiter, Work
-from model_worker.candidates import ReadyLists, RememberedCandidates
-from model_worker.factored import decode_factored, is_factored
+from model_worker.candidates import StreamCandidates, TableCache
+from model_worker.factored_request import decode_factored, is_factored
 from model_worker.forest import Candidates, CandidateTable
 from model_worker.identity import Identity, model_config, model_metadata, server_metadata
-from model_worker.queue import CallWaiter
+from model_worker.queue import DRAINING, CallWaiter
 from model_worker.replies import Replies
-from model_worker.stream import Answer, Outbox, Refusal, StreamWaiter
-from model_worker.tensors import Question, check_outputs, decode, expiry_ns
+from model_worker.stream import Outbox, RefusedRequest, ScoredRequest, StreamWaiter
+from model_worker.tensors import DecodedRequest, check_outputs, decode, expiry_ns
 
 log = logging.getLogger(__name__)
 
 SERVICE = oip.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
-DRAINING = "draining: no new work is taken"
 
 Context = grpc.aio.ServicerContext[Any, Any]
 _Request = TypeVar("_Request")
@@ -38,7 +37,7 @@ _Method = Callable[["InferenceService", _Request, Context], Awaitable[_Response]
 
 
 def _translated(method: _Method[_Request, _Response]) -> _Method[_Request, _Response]:
-    """Errors of the mesh become gRPC statuses; an unexpected one is logged, and crosses without its text."""
+    """Translates errors of the mesh to gRPC statuses. Logs an unexpected error, and hides its text from the caller."""
 
     @functools.wraps(method)
     async def call(self: InferenceService, request: _Request, context: Context) -> _Response:
@@ -48,27 +47,27 @@ def _translated(method: _Method[_Request, _Response]) -> _Method[_Request, _Resp
 
 
 class Admission(Protocol):
-    """Where requests wait to be scored."""
+    """The queue of requests that wait for their scores."""
 
     def submit(self, work: Work) -> None:
-        """Admits `work`, or raises a `MeshError` at once."""
+        """Admits `work`, or raises a `MeshError` immediately."""
 
     def close(self) -> None:
-        """Refuses from now on."""
+        """Refuses all later work."""
 
 
 class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
-    """Answers for the model of `identity` out of `queue`, in requests of up to `max_rows` rows.
+    """Serves the model of `identity` by `queue`, in requests of up to `max_rows` rows.
 
-    `make_ready` is the forest's: it makes a table of candidates. `refused` is told the code of each request that was
-    not admitted.
+    `make_table` makes the forest's table of a list of candidates. `refused` receives the status code of each request
+    that is not admitted.
     """
 
     def __init__(
         self,
         identity: Identity,
         queue: Admission,
-        make_ready: Callable[[Candidates], CandidateTable],
+        make_table: Callable[[Candidates], CandidateTable],
         max_rows: int,
         refused: Callable[[str], None],
     ) -> None:
@@ -77,13 +76,13 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
         self._queue = queue
         self._max_rows = max_rows
         self._refused = refused
-        self._lists = ReadyLists(make_ready)
+        self._tables = TableCache(make_table)
         self._replies = Replies(identity.name, identity.header.classes)
         self._draining = False
         self._readers: set[asyncio.Task[None]] = set()
 
     def drain(self) -> None:
-        """Refuses what comes from now on; streams stop reading, write what they owe, and end well."""
+        """Refuses new requests. Streams stop reading, write their outstanding responses, and end with status OK."""
         self._draining = True
         self._queue.close()
         for reader in self._readers:
@@ -91,17 +90,17 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
 
     @_translated
     async def ServerLive(self, _request: oip.ServerLiveRequest, _context: Context) -> oip.ServerLiveResponse:
-        """The process lives."""
+        """Returns true while the process runs."""
         return oip.ServerLiveResponse(live=True)
 
     @_translated
     async def ServerReady(self, _request: oip.ServerReadyRequest, _context: Context) -> oip.ServerReadyResponse:
-        """Whether new work is taken."""
+        """Returns whether the worker accepts new work."""
         return oip.ServerReadyResponse(ready=not self._draining)
 
     @_translated
     async def ModelReady(self, request: oip.ModelReadyRequest, _context: Context) -> oip.ModelReadyResponse:
-        """Whether new work for the model is taken."""
+        """Returns whether the worker accepts new work for the model."""
         self._identity.check(request.name, request.version)
         return oip.ModelReadyResponse(ready=not self._draining)
 
@@ -109,12 +108,12 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def ServerMetadata(
         self, _request: oip.ServerMetadataRequest, _context: Context
     ) -> oip.ServerMetadataResponse:
-        """Name and version of the server."""
+        """Returns the name and version of the server."""
         return server_metadata()
 
     @_translated
     async def ModelMetadata(self, request: oip.ModelMetadataRequest, _context: Context) -> oip.ModelMetadataResponse:
-        """The model's tensors, and its header as properties; refused at a drain, when nobody should come to stay."""
+        """Returns the tensors and properties of the model. Refused during a drain, so that no new client stays."""
         if self._draining:
             raise Unavailable(DRAINING)
         self._identity.check(request.name, request.version)
@@ -122,91 +121,91 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
 
     @_translated
     async def ModelConfig(self, request: oip.ModelConfigRequest, _context: Context) -> oip.ModelConfigResponse:
-        """The model as Triton's clients want it described."""
+        """Returns the configuration of the model in Triton's form."""
         self._identity.check(request.name, request.version)
         return model_config(self._identity)
 
     @_translated
     async def ModelInfer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
-        """Scores the rows of one request; a call that ends before its turn costs nothing."""
+        """Scores the rows of one request. A call that ends while it is queued is not scored."""
         waiter = CallWaiter()
-        remembered = RememberedCandidates(self._lists)
-        question = await self._enter(request, remembered, lambda _question: waiter, _remaining_s(context))
+        remembered = StreamCandidates(self._tables)
+        decoded = await self._submit(request, remembered, lambda _decoded: waiter, _remaining_s(context))
         response = oip.ModelInferResponse()
-        self._replies.fill(response, request.id, question, await waiter.scored())
+        self._replies.fill(response, request.id, decoded, await waiter.scored())
         return response
 
     async def ModelStreamInfer(self, _requests: object, context: Context) -> None:
-        """Reads, predicts and writes at the same time; ends well when the client has, or at a drain."""
+        """Reads, predicts and writes at the same time. Ends with status OK when the client ends, or after a drain."""
         if self._draining:
             await context.abort(Unavailable.code, DRAINING)
         outbox = Outbox()
         try:
             async with asyncio.TaskGroup() as tasks:
-                self._keep(tasks.create_task(self._read(context, outbox)))
-                while (answer := await outbox.next()) is not None:
-                    await context.write(self._message(answer))
+                self._track(tasks.create_task(self._read(context, outbox)))
+                while (result := await outbox.next()) is not None:
+                    await context.write(self._message(result))
         finally:
             outbox.gone = True
 
-    def _keep(self, reader: asyncio.Task[None]) -> None:
+    def _track(self, reader: asyncio.Task[None]) -> None:
         self._readers.add(reader)
         reader.add_done_callback(self._readers.discard)
 
     async def _read(self, context: Context, outbox: Outbox) -> None:
-        remembered = RememberedCandidates(self._lists)
+        remembered = StreamCandidates(self._tables)
         try:
             while (request := await context.read()) is not grpc.aio.EOF:
                 await self._admit(request, remembered, outbox)
-                await outbox.room()
+                await outbox.space()
         finally:
             outbox.finish()
 
-    async def _admit(self, request: oip.ModelInferRequest, remembered: RememberedCandidates, outbox: Outbox) -> None:
+    async def _admit(self, request: oip.ModelInferRequest, remembered: StreamCandidates, outbox: Outbox) -> None:
         outbox.expect()
         try:
-            await self._enter(request, remembered, functools.partial(StreamWaiter, outbox, request.id))
-        except asyncio.CancelledError:  # a drain began while its candidates were made ready
-            outbox.deliver(Refusal(request.id, Unavailable(DRAINING)))
+            await self._submit(request, remembered, functools.partial(StreamWaiter, outbox, request.id))
+        except asyncio.CancelledError:  # a drain began while the table of its candidates was made
+            outbox.deliver(RefusedRequest(request.id, Unavailable(DRAINING)))
             raise
-        except Exception as error:  # one message must not end a stream that many share
-            outbox.deliver(Refusal(request.id, for_caller(error, log, "ModelStreamInfer")))
+        except Exception as error:  # an error of one message must not end the stream, which many callers share
+            outbox.deliver(RefusedRequest(request.id, for_caller(error, log, "ModelStreamInfer")))
 
-    async def _enter(
+    async def _submit(
         self,
         request: oip.ModelInferRequest,
-        remembered: RememberedCandidates,
-        waiter_for: Callable[[Question], Waiter],
+        remembered: StreamCandidates,
+        waiter_for: Callable[[DecodedRequest], Waiter],
         remaining_s: float = math.inf,
-    ) -> Question:
-        """The door: whatever is wrong with a request is found here, before it waits with others."""
+    ) -> DecodedRequest:
+        """Checks a request completely, then submits it to the queue; counts a refusal."""
         now_ns = time.monotonic_ns()
         try:
             self._identity.check(request.model_name, request.model_version)
-            question = await self._question(request, remembered)
+            decoded = await self._decode(request, remembered)
             expires_ns = min(expiry_ns(request, now_ns), now_ns + remaining_s * 1e9)
-            waiter = waiter_for(question)
-            self._queue.submit(Work(question.rows, question.count, waiter, now_ns, expires_ns, question.pairs))
+            waiter = waiter_for(decoded)
+            self._queue.submit(Work(decoded.rows, decoded.count, waiter, now_ns, expires_ns, decoded.pairs))
         except MeshError as error:
             self._refused(error.code.name)
             raise
-        return question
+        return decoded
 
-    async def _question(self, request: oip.ModelInferRequest, remembered: RememberedCandidates) -> Question:
+    async def _decode(self, request: oip.ModelInferRequest, remembered: StreamCandidates) -> DecodedRequest:
         if not is_factored(request):
             return decode(request, self._features, self._max_rows)
         check_outputs(request)
         factored = decode_factored(request, self._features)
-        candidates = await remembered.named(factored.name, factored.brought)
-        count = factored.pairs(candidates.listed.count, self._max_rows)
-        pairs = Pairs(candidates.table, factored.requests, factored.picks)
-        return Question(factored.shared, count, raw=True, pairs=pairs)
+        prepared = await remembered.named(factored.name, factored.included)
+        count = factored.pairs(prepared.candidates.count, self._max_rows)
+        pairs = Pairs(prepared.table, factored.requests, factored.picks)
+        return DecodedRequest(factored.shared, count, raw=True, pairs=pairs)
 
-    def _message(self, answer: Answer | Refusal) -> oip.ModelStreamInferResponse:
-        if isinstance(answer, Refusal):
-            return self._replies.refusal(answer.request_id, answer.error)
+    def _message(self, result: ScoredRequest | RefusedRequest) -> oip.ModelStreamInferResponse:
+        if isinstance(result, RefusedRequest):
+            return self._replies.error(result.request_id, result.error)
         message = oip.ModelStreamInferResponse()
-        self._replies.fill(message.infer_response, answer.request_id, answer.question, answer.scored)
+        self._replies.fill(message.infer_response, result.request_id, result.decoded, result.scored)
         return message
 
 

@@ -1,4 +1,4 @@
-"""The worker's command line, read once; all its faults are told together."""
+"""The command line of a worker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How one worker is to run; the meaning of each is in `python -m model_worker --help`."""
+    """The settings of one worker; `python -m model_worker --help` describes each of them."""
 
     name: str
     uri: str
@@ -42,48 +42,51 @@ class Settings:
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:
-    """The settings of a command line; raises WrongSettingsError with every fault."""
+    """Returns the settings of a command line; raises WrongSettingsError with every fault."""
     values = read(_parser(), _CHECKS, arguments)
     if values["max_queue_rows"] < values["max_batch_rows"]:
-        raise WrongSettingsError(["--max-queue-rows: must be at least --max-batch-rows, or no full batch ever waits"])
+        raise WrongSettingsError(
+            ["--max-queue-rows: must be at least --max-batch-rows, or the queue never holds a full batch"]
+        )
     return Settings(**values)
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="model_worker", description=__doc__, allow_abbrev=False)
+    description = "Serves one LightGBM model over the Open Inference Protocol."
+    parser = Parser(prog="model_worker", description=description, allow_abbrev=False)
     add = parser.add_argument
-    add("--name", default="", help="what the model is called on the wire: a DNS label")
-    add("--uri", default="", help="the model's LightGBM text file: a path, or s3://BUCKET/KEY")
-    add("--sha256", help="what the file's SHA-256 must be (64 hex digits); not checked when not given")
-    add("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
-    add("--port", default="0", help="the gRPC port; 0 lets the system pick (%(default)s)")
-    add("--socket", help="a Unix socket to listen on beside the port: a fifth cheaper on one machine")
-    add("--metrics-port", default="0", help="the Prometheus port; 0 lets the system pick (%(default)s)")
-    add("--max-batch-rows", default="4096", help="rows of one request, and of one predict call (%(default)s)")
-    add("--max-queue-rows", default="16384", help="rows admitted and not yet answered (%(default)s)")
+    add("--name", default="", help="name of the model on the wire: a DNS label")
+    add("--uri", default="", help="LightGBM text file of the model: a path, or s3://BUCKET/KEY")
+    add("--sha256", help="expected SHA-256 of the file (64 hex digits); not checked if omitted")
+    add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    add("--port", default="0", help="gRPC port; 0 lets the system pick (%(default)s)")
+    add("--socket", help="additional Unix socket to listen on: it needs a fifth less CPU on one machine")
+    add("--metrics-port", default="0", help="Prometheus port; 0 lets the system pick (%(default)s)")
+    add("--max-batch-rows", default="4096", help="maximum rows of one request, and of one predict call (%(default)s)")
+    add("--max-queue-rows", default="16384", help="maximum rows that are admitted and not yet answered (%(default)s)")
     add("--num-threads", default="1", help="threads of one predict call (%(default)s)")
-    add("--engine", default="auto", help="lightgbm; or auto: our own if it is there and proved (%(default)s)")
-    add("--loop", default="uvloop", help="the event loop: uvloop or asyncio (%(default)s)")
-    add("--nice", default="0", help="added to the process's niceness (%(default)s)")
-    add("--follow-parent", action="store_true", help="stop when the parent process dies (Linux)")
-    add("--log-level", default="info", help="debug, info, warning or error (%(default)s)")
-    add("--drain-s", default="5", help="seconds for what was admitted to be answered at the end (%(default)s)")
-    add("--proof-memory-mb", default="2048", help="memory of the child that tries the model (%(default)s)")
-    add("--proof-s", default="20", help="seconds for the child that tries the model (%(default)s)")
-    add("--cache", default=_default_cache(), help="the folder for models from S3 (%(default)s)")
-    add("--fetch-s", default="90", help="seconds for a model to come from S3, with all retries (%(default)s)")
-    add("--max-model-mb", default="1024", help="the largest model that is fetched, in MiB (%(default)s)")
+    add("--engine", default="auto", help="lightgbm; or auto: the forest engine if built and proved (%(default)s)")
+    add("--loop", default="uvloop", help="event loop: uvloop or asyncio (%(default)s)")
+    add("--nice", default="0", help="increment of the niceness of the process (%(default)s)")
+    add("--follow-parent", action="store_true", help="stop when the parent process ends (Linux)")
+    add("--log-level", default="info", help="log level: debug, info, warning or error (%(default)s)")
+    add("--drain-s", default="5", help="maximum seconds to answer admitted requests at a stop (%(default)s)")
+    add("--proof-memory-mb", default="2048", help="memory, in MiB, of the child that tries the model (%(default)s)")
+    add("--proof-s", default="20", help="maximum seconds for the child that tries the model (%(default)s)")
+    add("--cache", default=_default_cache(), help="folder for models from S3 (%(default)s)")
+    add("--fetch-s", default="90", help="maximum seconds to fetch a model from S3, with all retries (%(default)s)")
+    add("--max-model-mb", default="1024", help="maximum size of a model from S3, in MiB (%(default)s)")
     return parser
 
 
 def _default_cache() -> str:
-    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 (pathlib is 6 ms)
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 (pathlib adds 6 ms)
     return f"{caches}/ensemble-mesh/models"
 
 
 def _present(text: str) -> str:
     if not text:
-        raise ValueError("must name the model's file")
+        raise ValueError("must name the file of the model")
     return text
 
 

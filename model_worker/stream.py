@@ -1,4 +1,4 @@
-"""The answers of one stream: settled in any order, written one at a time, bounded when nobody reads them."""
+"""The results of one stream: settled in any order, written one at a time, bounded if the client does not read."""
 
 from __future__ import annotations
 
@@ -9,83 +9,84 @@ from typing import NamedTuple
 
 from mesh.errors import MeshError
 from model_worker.batch import Outcome, Scored
-from model_worker.tensors import Question
+from model_worker.tensors import DecodedRequest
 
 MAX_UNWRITTEN = 1024
 
 
-class Answer(NamedTuple):
-    """Scores on their way to the client."""
+class ScoredRequest(NamedTuple):
+    """The scores of one message of the stream."""
 
     request_id: str
-    question: Question
+    decoded: DecodedRequest
     scored: Scored
 
 
-class Refusal(NamedTuple):
-    """An error about one message, on its way to the client."""
+class RefusedRequest(NamedTuple):
+    """The error of one message of the stream."""
 
     request_id: str
     error: MeshError
 
 
 class Outbox:
-    """What waits to be written to one stream.
+    """The results that are to be written to one stream.
 
-    A reader calls `expect` for what it admits and `finish` at its end; the writer takes the answers by
-    `next`. While `MAX_UNWRITTEN` wait, `room` does not return: the reader stops until the client reads.
+    The reader of the stream calls `expect` for each message that it admits, and `finish` at the end. The writer takes
+    results by `next`. While `MAX_UNWRITTEN` results are queued, `space` does not return: the reader stops until the
+    client reads.
     """
 
     def __init__(self) -> None:
         self.gone = False
-        self._answers: deque[Answer | Refusal] = deque()
-        self._under_way = 0
+        self._results: deque[ScoredRequest | RefusedRequest] = deque()
+        self._expected = 0
         self._finished = False
         self._changed = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._has_space = asyncio.Event()
+        self._has_space.set()
 
     def expect(self) -> None:
-        """One more answer is under way."""
-        self._under_way += 1
+        """Announces one more result."""
+        self._expected += 1
 
-    def deliver(self, answer: Answer | Refusal) -> None:
-        """The answer that was expected is here."""
-        self._under_way -= 1
-        self._answers.append(answer)
+    def deliver(self, result: ScoredRequest | RefusedRequest) -> None:
+        """Queues a result that was announced."""
+        self._expected -= 1
+        self._results.append(result)
         self._changed.set()
-        if len(self._answers) >= MAX_UNWRITTEN:
-            self._room.clear()
+        if len(self._results) >= MAX_UNWRITTEN:
+            self._has_space.clear()
 
     def finish(self) -> None:
-        """No more answers will be expected."""
+        """Declares that no more results are announced."""
         self._finished = True
         self._changed.set()
 
-    async def room(self) -> None:
-        """Returns when fewer than `MAX_UNWRITTEN` answers wait."""
-        await self._room.wait()
+    async def space(self) -> None:
+        """Returns when fewer than `MAX_UNWRITTEN` results are queued."""
+        await self._has_space.wait()
 
-    async def next(self) -> Answer | Refusal | None:
-        """The next answer to write; None after the last one. Cancelling it loses nothing."""
-        while not self._answers:
-            if self._finished and not self._under_way:
+    async def next(self) -> ScoredRequest | RefusedRequest | None:
+        """Returns the next result to write; None after the last one. If it is cancelled, no result is lost."""
+        while not self._results:
+            if self._finished and not self._expected:
                 return None
             self._changed.clear()
             await self._changed.wait()
-        answer = self._answers.popleft()
-        if len(self._answers) < MAX_UNWRITTEN:
-            self._room.set()
-        return answer
+        result = self._results.popleft()
+        if len(self._results) < MAX_UNWRITTEN:
+            self._has_space.set()
+        return result
 
 
 @dataclass(frozen=True, slots=True)
 class StreamWaiter:
-    """One request of a stream, waiting in the queue."""
+    """One message of a stream that waits for its outcome."""
 
     outbox: Outbox
     request_id: str
-    question: Question
+    decoded: DecodedRequest
 
     @property
     def gone(self) -> bool:
@@ -93,8 +94,8 @@ class StreamWaiter:
         return self.outbox.gone
 
     def settle(self, outcome: Outcome) -> None:
-        """Hands the outcome to the stream's writer."""
+        """Delivers the outcome to the outbox."""
         if isinstance(outcome, Scored):
-            self.outbox.deliver(Answer(self.request_id, self.question, outcome))
+            self.outbox.deliver(ScoredRequest(self.request_id, self.decoded, outcome))
         else:
-            self.outbox.deliver(Refusal(self.request_id, outcome))
+            self.outbox.deliver(RefusedRequest(self.request_id, outcome))

@@ -1,7 +1,7 @@
-"""Finds what is broken in a LightGBM text model before LightGBM, which trusts its files, gets to see it.
+"""Finds faults in a LightGBM text model before LightGBM loads it, because LightGBM does not check its files.
 
 Field meanings: LightGBM, src/io/tree.cpp (`Tree::Tree(const char*)`) and src/boosting/gbdt_model_text.cpp.
-Imports next to nothing and lets C do the counting: a fresh interpreter runs it at each start of a worker.
+Imports almost nothing and counts by methods in C: a fresh interpreter runs it at each start of a worker.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from model_worker.fields import FaultError, Fields, demand, parse_integer
 # Bit 0: categorical; bit 1: the default is left; bits 2 and 3: the missing type (none, zero, NaN).
 _DECISION_TYPES = frozenset(b"%d" % kind for kind in range(12))
 _CATEGORICAL = frozenset(b"%d" % kind for kind in range(1, 12, 2))
-_TREE_LINES = 22  # LightGBM reads no more
-_FLAG = b"\naverage_output"  # the one line that is no field, in the header of a random forest
-# Read by LightGBM and not used by predictions: they must only be as many as it expects.
+_TREE_LINES = 22  # LightGBM reads at most this number of lines
+_FLAG = b"\naverage_output"  # the only line without a value, in the header of a random forest
+# LightGBM reads these fields, but predictions do not use them: only their number of values matters.
 _PER_LEAF = (b"leaf_weight", b"leaf_count")
 _PER_NODE = (b"split_gain", b"internal_value", b"internal_weight", b"internal_count")
 
 
 def find_fault(model: bytes) -> str | None:
-    """The first fault of a model's text as a sentence, or None when every tree can be walked safely."""
+    """Returns the first fault in the text of a model as a sentence; None if every tree is safe to walk."""
     try:
         _check_model(model)
     except FaultError as fault:
@@ -33,22 +33,22 @@ def find_fault(model: bytes) -> str | None:
 def _check_model(model: bytes) -> None:
     end = model.find(b"\n\n")
     demand(model.startswith(b"tree\n") and end > 0, "it does not start with the header of a model")
-    demand(b"\0" not in model and b"\r" not in model, "it holds bytes that no model's text has")
+    demand(b"\0" not in model and b"\r" not in model, "it has bytes that do not occur in a text model")
     header = Fields(model[5:end].replace(_FLAG, b""))
     columns = header.integer(b"max_feature_idx") + 1
     classes = header.integer(b"num_tree_per_iteration")
-    demand(1 <= classes == header.integer(b"num_class"), "num_class is not num_tree_per_iteration")
+    demand(1 <= classes == header.integer(b"num_class"), "num_class is not equal to num_tree_per_iteration")
     _check_objective(header, classes)
     header.check_count(b"feature_names", columns)
     header.check_count(b"feature_infos", columns)
     sizes = header.integers(b"tree_sizes")
-    demand(len(sizes) % classes == 0, "it does not have as many trees for every class")
+    demand(len(sizes) % classes == 0, "the classes do not have the same number of trees")
     _check_trees(model, end + 2, sizes, {b"%d" % column for column in range(columns)})
     demand(b"\nend of parameters\n" in model and model.endswith(b"\n"), "it is cut off after the trees")
 
 
 def _check_objective(header: Fields, classes: int) -> None:
-    """Demands the right count of classes: LightGBM turns as many scores of a row into chances, be they there or not."""
+    """Requires the right number of classes: LightGBM transforms that many scores per row without a check."""
     words = header.value(b"objective").split(b" ") if b"objective" in header else []
     counts = {word for word in words if word.startswith(b"num_class:")}
     demand(counts <= {b"num_class:%d" % classes}, "the objective is for another number of classes")
@@ -68,7 +68,7 @@ def _check_trees(model: bytes, start: int, sizes: list[int], columns: Set[bytes]
 
 def _check_tree(text: bytes, columns: Set[bytes]) -> None:
     tree = Fields(text)
-    demand(len(tree) <= _TREE_LINES, "it has more than {} fields", _TREE_LINES)
+    demand(len(tree) <= _TREE_LINES, "more than {} fields", _TREE_LINES)
     leaves = tree.integer(b"num_leaves")
     demand(leaves >= 1, "num_leaves is less than 1")
     tree.check_finite(b"leaf_value", leaves)
@@ -97,20 +97,20 @@ def _check_splits(tree: Fields, nodes: int, columns: Set[bytes]) -> None:
 
 
 def _check_shape(left: list[bytes], right: list[bytes], nodes: int) -> None:
-    """Demands that the children make one tree: every leaf `~i` and node, but for the root, reached once."""
+    """Requires that the children form one tree: every leaf `~i` and every node except the root is a child once."""
     node_of = _nodes_by_text(nodes)
     children = set(left + right)
-    # As many different children as there are places for them: each allowed one is there exactly once.
+    # The number of different children is the number of places for them, so each allowed child occurs exactly once.
     each_once = len(children) == 2 * nodes and children <= node_of.keys()
     demand(each_once, "the child indices do not form a tree")
     lefts, rights = list(map(node_of.__getitem__, left)), list(map(node_of.__getitem__, right))
     if not (all(map(gt, lefts, range(nodes))) and all(map(gt, rights, range(nodes)))):
-        # LightGBM numbers parents before children, so that this is hardly ever walked.
+        # LightGBM numbers parents before children, so this walk is rare.
         demand(_reached(lefts, rights) == nodes, "the child indices form a cycle")
 
 
 def _reached(lefts: list[int], rights: list[int]) -> int:
-    """The number of nodes that can be reached from the root; each is the child of one node at most."""
+    """Returns the number of nodes that are reachable from the root; each is the child of at most one node."""
     reached, to_visit = 0, [0]
     while to_visit:
         node = to_visit.pop()
@@ -120,7 +120,7 @@ def _reached(lefts: list[int], rights: list[int]) -> int:
 
 
 def _nodes_by_text(nodes: int, _known: dict[int, dict[bytes, int]] = {}) -> dict[bytes, int]:  # noqa: B006 (a cache)
-    """The allowed children of a tree, to be looked up, not parsed: its nodes, and its leaves as `nodes`."""
+    """Returns the number of each allowed child by its text, to avoid parsing; each leaf has the number `nodes`."""
     if nodes not in _known:
         _known[nodes] = {b"%d" % leaf: nodes for leaf in range(-nodes - 1, 0)}
         _known[nodes].update((b"%d" % node, node) for node in range(1, nodes))
@@ -128,13 +128,13 @@ def _nodes_by_text(nodes: int, _known: dict[int, dict[bytes, int]] = {}) -> dict
 
 
 def _check_categories(tree: Fields, kinds: list[bytes]) -> None:
-    """Demands that each categorical node's threshold is the index of a bit set that exists."""
+    """Requires that the threshold of each categorical node is the index of an existing bit set."""
     sets = tree.integer(b"num_cat")
     demand(sets > 0, "num_cat does not fit the categorical splits")
     bounds, words = tree.integers(b"cat_boundaries"), tree.integers(b"cat_threshold")
     demand(len(bounds) == sets + 1 and bounds == sorted(bounds), "cat_boundaries does not fit num_cat")
     demand(bounds[0] == 0 and bounds[-1] == len(words), "cat_boundaries does not fit cat_threshold")
-    demand(min(words) >= 0 and max(words) < 2**32, "cat_threshold is not made of 32-bit words")
+    demand(min(words) >= 0 and max(words) < 2**32, "cat_threshold has a value that is not a 32-bit word")
     thresholds = zip(tree.values(b"threshold", len(kinds)), kinds, strict=True)
     fits = all(0 <= parse_integer(threshold) < sets for threshold, kind in thresholds if kind in _CATEGORICAL)
     demand(fits, "a categorical threshold is not the index of a bit set")
@@ -144,7 +144,7 @@ def _check_linear_leaves(tree: Fields, leaves: int, columns: Set[bytes]) -> None
     tree.check_finite(b"leaf_const", leaves)
     terms = tree.integers(b"num_features")
     demand(len(terms) == leaves and min(terms) >= 0, "num_features does not fit the leaves")
-    # One list for all leaves, with a blank more after each leaf.
+    # One list for all leaves, with an additional blank after each leaf.
     lists = (b"leaf_features", b"leaf_coeff")
     packed = Fields(b"\n".join(name + b"=" + b" ".join(tree.value(name).split()) for name in lists))
     if sum(terms) == 0:

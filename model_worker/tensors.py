@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol to rows, and scores to tensors; a wrong one gets no further."""
+"""Decodes and checks tensors of the Open Inference Protocol, and encodes scores as tensors."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _FIELDS = {"FP64": "fp64_contents", "FP32": "fp32_contents"}
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """The rows of one request, float64 [count, features] in a row, and whether they came as raw bytes.
+class DecodedRequest:
+    """The rows of one request, float64 [count, features], row-major, and whether they came as raw bytes.
 
-    With `pairs`, `rows` are those that the pairs of candidates share, and `count` counts the pairs.
+    With `pairs`, `rows` are the rows that the pairs share, and `count` is the number of pairs.
     """
 
     rows: bytes
@@ -30,8 +30,8 @@ class Question:
     pairs: Pairs | None = None
 
 
-def decode(request: ModelInferRequest, features: int, max_rows: int) -> Question:
-    """The rows of `request`, one at least; raises `WrongRequest` naming the field and the mend."""
+def decode(request: ModelInferRequest, features: int, max_rows: int) -> DecodedRequest:
+    """Returns the rows of `request`, at least one; raises `WrongRequest` with the field and the fix."""
     inputs = request.inputs
     if len(inputs) != 1 or inputs[0].name != INPUT:
         names = [tensor.name for tensor in inputs]
@@ -42,29 +42,29 @@ def decode(request: ModelInferRequest, features: int, max_rows: int) -> Question
     count = _row_count(tensor.shape, features, max_rows)
     check_outputs(request)
     if request.raw_input_contents:
-        return Question(_raw_rows(request, count * features), count, raw=True)
-    return Question(_typed_rows(tensor, count * features), count, raw=False)
+        return DecodedRequest(_raw_rows(request, count * features), count, raw=True)
+    return DecodedRequest(_typed_rows(tensor, count * features), count, raw=False)
 
 
 def check_outputs(request: ModelInferRequest) -> None:
-    """Raises `WrongRequest` when `request` wants what no worker has."""
+    """Raises `WrongRequest` if `request` asks for an output that does not exist."""
     for output in request.outputs:
         if output.name != OUTPUT:
-            raise WrongRequest(f"outputs: the only one is '{OUTPUT}', not '{output.name}'")
+            raise WrongRequest(f"outputs: the only output is '{OUTPUT}', not '{output.name}'")
 
 
-def encode(scores: bytes, question: Question, classes: int, response: ModelInferResponse) -> None:
-    """Adds `scores`, float64 [count, classes], to `response`: raw to a raw question, else typed."""
-    shape = (question.count,) if classes == 1 else (question.count, classes)
+def encode(scores: bytes, decoded: DecodedRequest, classes: int, response: ModelInferResponse) -> None:
+    """Adds `scores`, float64 [count, classes], to `response`: raw if the request was raw, else typed."""
+    shape = (decoded.count,) if classes == 1 else (decoded.count, classes)
     output = response.outputs.add(name=OUTPUT, datatype="FP64", shape=shape)
-    if question.raw:
+    if decoded.raw:
         response.raw_output_contents.append(scores)
     else:
         output.contents.fp64_contents.extend(array("d", scores))
 
 
 def expiry_ns(request: ModelInferRequest, arrived_ns: int) -> float:
-    """When the request's `timeout` parameter, Triton's microseconds, runs out; 0 or none is never."""
+    """Returns the expiry time by the parameter `timeout`, in microseconds as in Triton; 0 or absent means never."""
     if "timeout" not in request.parameters:
         return math.inf
     parameter = request.parameters["timeout"]
@@ -74,26 +74,26 @@ def expiry_ns(request: ModelInferRequest, arrived_ns: int) -> float:
     except ValueError:
         timeout_us = -1
     if timeout_us < 0:
-        raise WrongRequest(f"parameters['timeout']: must be microseconds, a whole number, not {given!r}")
+        raise WrongRequest(f"parameters['timeout']: must be a whole number of microseconds, not {given!r}")
     return arrived_ns + timeout_us * 1000 if timeout_us else math.inf
 
 
 def _row_count(shape: Sequence[int], features: int, max_rows: int) -> int:
     if len(shape) != 2 or shape[1] != features or shape[0] < 1:
-        raise WrongRequest(f"inputs[0].shape: must be [rows, {features}] with a row or more, not {list(shape)}")
+        raise WrongRequest(f"inputs[0].shape: must be [rows, {features}] with at least one row, not {list(shape)}")
     if shape[0] > max_rows:
-        raise WrongRequest(f"inputs[0].shape: {shape[0]} rows are too many, send {max_rows} at most in each request")
+        raise WrongRequest(f"inputs[0].shape: {shape[0]} rows are too many; send at most {max_rows} in each request")
     return shape[0]
 
 
 def _raw_rows(request: ModelInferRequest, values: int) -> bytes:
     tensor, raw = request.inputs[0], request.raw_input_contents
     if tensor.HasField("contents") or len(raw) != 1:
-        raise WrongRequest("raw_input_contents: send one entry for the one input, and no contents beside it")
+        raise WrongRequest("raw_input_contents: send one entry for the input, and no contents")
     typecode, data = _TYPECODES[tensor.datatype], raw[0]
     size = values * (_FLOAT64_BYTES if typecode == "d" else _FLOAT64_BYTES // 2)
     if len(data) != size:
-        raise WrongRequest(f"raw_input_contents[0]: {size} bytes make the shape, not {len(data)}")
+        raise WrongRequest(f"raw_input_contents[0]: the shape needs {size} bytes, not {len(data)}")
     return data if typecode == "d" else array("d", array("f", data)).tobytes()
 
 
@@ -103,5 +103,5 @@ def _typed_rows(tensor: ModelInferRequest.InferInputTensor, values: int) -> byte
         raise WrongRequest(f"inputs[0].contents: {tensor.datatype} belongs in {field}, not in {others[0]}")
     given = getattr(tensor.contents, field)
     if len(given) != values:
-        raise WrongRequest(f"inputs[0].contents.{field}: {values} numbers make the shape, not {len(given)}")
+        raise WrongRequest(f"inputs[0].contents.{field}: the shape needs {values} numbers, not {len(given)}")
     return array("d", given).tobytes()

@@ -1,41 +1,40 @@
-"""The child process of the proof: checks a model's structure, loads it and predicts, within hard limits.
+"""The child process of the proof: checks the structure of a model, loads it and predicts, within hard limits.
 
-Run as `python -I -S trial.py LIBRARY MEMORY_MB SECONDS [ENGINE] <MODEL`. What is wrong with the model is a sentence on
-stdout, with exit code 1. Else `SOUND` and, after a while, why the engine must not serve the model, or an empty line.
+Run as `python -I -S trial.py LIBRARY MEMORY_MB SECONDS [ENGINE] <MODEL`. If the model has a fault, it prints the fault
+as a sentence and exits with code 1. Otherwise it prints `SOUND`, and with an ENGINE a second line: the reason why the
+engine must not serve the model, or an empty line.
 """
 
-import ctypes
 import math
 import resource
 import struct
 import sys
 
 SOUND, PROOF_FAILED = "sound", "the proof failed"
-_REFUSED = 1
-_PR_SET_PDEATHSIG = 1
-_SIGKILL = 9  # the module signal takes 6 ms to import, for enums
+_EXIT_FAULT = 1
 
 if __name__ == "__main__":
-    # Isolated as it is, the interpreter knows only the standard library: this adds the program itself.
+    # The isolated interpreter finds only the standard library: this adds the program itself.
     sys.path.insert(0, __file__.rpartition("/model_worker/")[0])
 
+from model_worker.child_process import end_with_parent  # noqa: E402
 from model_worker.forest import Forest  # noqa: E402
 from model_worker.forest.lightgbm_c import LightGbmError, LightGbmForest  # noqa: E402
 
 
 class _UnsoundError(Exception):
-    """What is wrong with the model, as a sentence."""
+    """A fault of the model, as a sentence."""
 
 
 def main(library: str, memory_mb: int, seconds: float, engine: str | None) -> int:
-    """The exit code; what is to be said goes to stdout."""
+    """Prints the result; returns the exit code."""
     _limit(memory_mb * 2**20, math.ceil(seconds))
     model = sys.stdin.buffer.read()
     try:
         forest = _try(library, model)
     except _UnsoundError as error:
         print(error)
-        return _REFUSED
+        return _EXIT_FAULT
     print(SOUND, flush=True)
     if engine:
         print(_objection(engine, forest, model))
@@ -46,8 +45,7 @@ def _limit(memory_bytes: int, cpu_s: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+    end_with_parent()
 
 
 def _try(library: str, model: bytes) -> Forest:
@@ -62,7 +60,7 @@ def _try(library: str, model: bytes) -> Forest:
             if not all(map(math.isfinite, scores)):
                 raise _UnsoundError(f"its scores are not finite numbers: {scores}")
     except (LightGbmError, MemoryError) as error:
-        raise _UnsoundError(f"LightGBM does not take it: {error or 'out of memory'}") from error
+        raise _UnsoundError(f"LightGBM cannot load it: {error or 'out of memory'}") from error
     return forest
 
 
@@ -71,7 +69,7 @@ def _trial_rows(features: int) -> list[bytes]:
 
 
 def _objection(engine: str, judge: Forest, model: bytes) -> str:
-    from model_worker.forest.comparing import find_difference
+    from model_worker.forest.comparison import find_difference
     from model_worker.forest.packed import NotPackedError, PackedForest
 
     try:

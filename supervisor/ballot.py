@@ -1,4 +1,4 @@
-"""The votes of a cohort as they come in, and the rows that travel for them."""
+"""The votes of a cohort, and the shipments that carry its rows to the replicas."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from supervisor.encoding import FactoredPart, RowMatrix
 
 
 class Ballot:
-    """The votes of a cohort as they come in: `votes` [models, rows], NaN where there is none (yet).
+    """Collects the votes of a cohort in `votes` [models, rows]; NaN marks a missing vote.
 
-    `reasons` [models] says why a model's vote is missing, where that is known.
+    `reasons` [models] holds the reason of each missing vote, or None while the reason is not known.
     """
 
     def __init__(self, models: Sequence[str], rows: int, quorum: int, on_quorum: Callable[[], None]) -> None:
@@ -28,16 +28,19 @@ class Ballot:
         self._quorum = quorum
         self._on_quorum = on_quorum
         self._arrived = 0
-        self._legs: list[Leg] = []
+        self._open: list[ModelVote] = []
 
-    def leg(self, index: int, matrix: RowMatrix, outputs: int, column: int, deadline_s: float) -> Leg:
-        """Opens the leg of the model at `index`, whose replicas give `outputs` scores a row; `column` is its vote."""
-        leg = Leg(self, index, matrix, outputs, column, deadline_s)
-        self._legs.append(leg)
-        return leg
+    def open_vote(self, index: int, matrix: RowMatrix, outputs: int, column: int, deadline_s: float) -> ModelVote:
+        """Opens the vote of the model at `index`.
 
-    def settled(self, index: int, failure: MeshError | None) -> None:
-        """A model's votes are complete, or will not be."""
+        The replicas of the model return `outputs` scores for each row; the vote is the one in `column`.
+        """
+        vote = ModelVote(self, index, matrix, outputs, column, deadline_s)
+        self._open.append(vote)
+        return vote
+
+    def record(self, index: int, failure: MeshError | None) -> None:
+        """Records that the vote of the model at `index` is complete, or that it failed."""
         if failure is not None:
             self.reasons[index] = failure.reason
             return
@@ -47,16 +50,19 @@ class Ballot:
             self._on_quorum()
 
     def close(self) -> None:
-        """Ends every leg that is still out: nobody waits for its votes any more."""
-        for leg in self._legs:
-            leg.settle(Expired("no vote in time"))
-        self._legs.clear()
+        """Ends every incomplete vote as expired."""
+        for vote in self._open:
+            vote.settle(Expired("no vote in time"))
+        self._open.clear()
 
 
-class Leg:
-    """One model's part in one cohort's journey; `done` when every row has its vote, or with why not."""
+class ModelVote:
+    """The vote of one model on all rows of a cohort, cast in one or more parts.
 
-    __slots__ = ("_ballot", "_column", "_index", "_left", "_outputs", "deadline_s", "done", "matrix")
+    `done` resolves to None when every row has a score, or to the reason of the failure.
+    """
+
+    __slots__ = ("_ballot", "_column", "_index", "_outputs", "_rows_left", "deadline_s", "done", "matrix")
 
     def __init__(
         self, ballot: Ballot, index: int, matrix: RowMatrix, outputs: int, column: int, deadline_s: float
@@ -68,10 +74,10 @@ class Leg:
         self._index = index
         self._outputs = outputs
         self._column = column
-        self._left = matrix.count
+        self._rows_left = matrix.count
 
     def cast(self, start: int, stop: int, scores: NDArray[np.float64]) -> None:
-        """Writes the votes of some rows down; late ones are dropped."""
+        """Records the scores of rows `start` to `stop`; drops them if the vote is settled."""
         if self.done.done():
             return
         if len(scores) != (stop - start) * self._outputs:
@@ -79,55 +85,55 @@ class Leg:
             return
         votes = self._ballot.votes[self._index]
         votes[start:stop] = scores[self._column :: self._outputs]
-        self._left -= stop - start
-        if not self._left:
+        self._rows_left -= stop - start
+        if not self._rows_left:
             self.settle(Unavailable("a score is NaN") if _has_nan(votes) else None)
 
     def settle(self, failure: MeshError | None) -> None:
-        """Ends the leg; a second time is a no-op."""
+        """Ends the vote; does nothing if it is settled already."""
         if not self.done.done():
             self.done.set_result(failure)
-            self._ballot.settled(self._index, failure)
+            self._ballot.record(self._index, failure)
 
 
 def _has_nan(votes: NDArray[np.float64]) -> bool:
-    total = votes.sum()  # NaN where a vote is, and hardly ever else: a third of the price of asking each
+    total = votes.sum()  # NaN if a vote is NaN, and rarely otherwise; costs a third of a test of each vote
     return bool(total != total and np.isnan(votes).any())
 
 
 @dataclass(slots=True)
 class Shipment:
-    """Some rows of a leg, on their way to a replica or waiting for one."""
+    """Rows `start` to `stop` of a model's vote: queued, or sent to a replica in one message."""
 
-    leg: Leg
+    vote: ModelVote
     start: int
     stop: int
     tries: int = 1
 
     @property
     def rows(self) -> int:
-        """How many rows it carries."""
+        """The number of rows."""
         return self.stop - self.start
 
     def plain(self) -> bytes:
-        """The encoded rows."""
-        return self.leg.matrix.plain(self.start, self.stop)
+        """The encoded plain rows."""
+        return self.vote.matrix.plain(self.start, self.stop)
 
     def factored(self) -> FactoredPart | None:
-        """The same in factored rows, where these are less."""
-        return self.leg.matrix.factored(self.start, self.stop)
+        """The encoded factored rows; None if they are not smaller than the plain rows."""
+        return self.vote.matrix.factored(self.start, self.stop)
 
     def budget_s(self) -> float:
-        """The time that is left for an answer."""
-        return self.leg.deadline_s - time.monotonic()
+        """The time left until the deadline of the vote, in seconds."""
+        return self.vote.deadline_s - time.monotonic()
 
     def is_wanted(self) -> bool:
-        """Whether anybody still waits for its votes."""
-        return not self.leg.done.done()
+        """Whether the vote is still open."""
+        return not self.vote.done.done()
 
     def split(self, rows: int) -> Shipment:
-        """Cuts off the first `rows`, or a few less, and keeps the rest."""
-        cut = self.leg.matrix.cut(self.start, self.start + rows)
-        first = Shipment(self.leg, self.start, cut, self.tries)
+        """Cuts off the first `rows`, or a few less, and keeps the remainder."""
+        cut = self.vote.matrix.cut(self.start, self.start + rows)
+        first = Shipment(self.vote, self.start, cut, self.tries)
         self.start = cut
         return first

@@ -1,4 +1,4 @@
-"""The rows of a cohort as they go over the wire: plain, or factored where requests ask about many offers each."""
+"""The rows of a cohort in wire format: plain, or factored if the requests ask for many offers each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DATATYPES = {ROW_DTYPE: "FP64", POSITION_DTYPE: "UINT32"}
 
 @dataclass(frozen=True, slots=True)
 class CandidateList:
-    """The offers as one schema sees them: so many, under a name that is theirs alone, and encoded."""
+    """The encoded offer columns of one schema: `count` candidates under a unique name."""
 
     name: str
     count: int
@@ -31,45 +31,48 @@ class CandidateList:
 
 @dataclass(frozen=True, slots=True)
 class FactoredPart:
-    """Some rows of a cohort as `mesh.factored_rows` has them; `candidates` goes before them where they are new."""
+    """Some rows of a cohort in the format of `mesh.factored_rows`.
+
+    A message carries the encoded `candidates` first if its stream has not carried them yet.
+    """
 
     candidates: CandidateList
     encoded: bytes
 
 
 class RowMatrix(Protocol):
-    """The rows of a cohort for the models of one schema. Each part is encoded once for all of them."""
+    """The rows of a cohort for all models of one schema; each part is encoded once for all of them."""
 
     @property
     def count(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         ...
 
     @property
     def rows(self) -> NDArray[np.float64]:
-        """The rows in full [rows, features]."""
+        """The plain rows [rows, features]."""
         ...
 
     @property
     def is_factored(self) -> bool:
-        """Whether it saves anything to send factored rows."""
+        """Whether factored rows are smaller than plain rows."""
         ...
 
     def plain(self, start: int, stop: int) -> bytes:
-        """The part of a ModelInferRequest that carries rows `start` to `stop`."""
+        """Rows `start` to `stop`, encoded as a part of a ModelInferRequest."""
         ...
 
     def factored(self, start: int, stop: int) -> FactoredPart | None:
-        """The same in factored rows; None where these would be no less."""
+        """Rows `start` to `stop` as factored rows; None if they are not smaller."""
         ...
 
     def cut(self, start: int, stop: int) -> int:
-        """Where to end a message that begins at `start` and should end at `stop`, or a little before."""
+        """The end of a message that begins at `start`: `stop`, or a little before it."""
         ...
 
 
-class PlainRows:
-    """Rows in full: `rows` [rows, features]."""
+class PlainMatrix:
+    """Plain rows: `rows` [rows, features]."""
 
     is_factored = False
 
@@ -79,31 +82,32 @@ class PlainRows:
 
     @property
     def count(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return len(self.rows)
 
     def plain(self, start: int, stop: int) -> bytes:
-        """The encoded rows."""
+        """Rows `start` to `stop`, encoded."""
         encoded = self._encoded.get((start, stop))
         if encoded is None:
             encoded = self._encoded[start, stop] = _encode({FEATURES: self.rows[start:stop]})
         return encoded
 
     def factored(self, start: int, stop: int) -> None:
-        """Nothing is saved."""
+        """None: there is no smaller form."""
         del start, stop
 
     def cut(self, start: int, stop: int) -> int:
-        """Any row will do."""
+        """Any row can end a message."""
         del start
         return stop
 
 
-class FactoredRows:
-    """A row for each request, [requests, features], for its pairs with the candidates from `bounds` [requests + 1] on.
+class FactoredMatrix:
+    """Pairs of a request and a candidate, with one row for each request in `shared` [requests, features].
 
-    `picks` [pairs] are the pairs' candidates, None when each request asks for all of them, in order. `written_out`
-    makes plain rows of it all.
+    The pairs of request `i` are `bounds[i]` to `bounds[i + 1]`; `bounds` is [requests + 1]. `picks` [pairs] are the
+    positions of the pairs' candidates; None if each request asks for all candidates, in order. `written_out` returns
+    all pairs as plain rows [pairs, features].
     """
 
     is_factored = True
@@ -125,29 +129,29 @@ class FactoredRows:
         self._encoded: dict[tuple[int, int], FactoredPart] = {}
 
     def plain(self, start: int, stop: int) -> bytes:
-        """The pairs, each as a row of its own: for replicas that know nothing else."""
+        """Pairs `start` to `stop` as plain rows, for replicas that do not accept factored rows."""
         return self._plain.plain(start, stop)
 
     @property
     def rows(self) -> NDArray[np.float64]:
-        """The pairs' rows in full."""
+        """The plain rows of all pairs [pairs, features]."""
         return self._plain.rows
 
     def factored(self, start: int, stop: int) -> FactoredPart:
-        """The encoded pairs."""
+        """Pairs `start` to `stop`, encoded."""
         part = self._encoded.get((start, stop))
         if part is None:
             part = self._encoded[start, stop] = FactoredPart(self._candidates, self._encode(start, stop))
         return part
 
     def cut(self, start: int, stop: int) -> int:
-        """Between two requests if it can be: what their rows share is then computed once."""
+        """Cuts between two requests if possible, so that no request's shared row is sent and scored twice."""
         bound = int(self._bounds[np.searchsorted(self._bounds, stop, "right") - 1])
         return bound if bound > start else stop
 
     @cached_property
-    def _plain(self) -> PlainRows:
-        return PlainRows(self._written_out())
+    def _plain(self) -> PlainMatrix:
+        return PlainMatrix(self._written_out())
 
     def _encode(self, start: int, stop: int) -> bytes:
         first = int(np.searchsorted(self._bounds, start, "right")) - 1
@@ -167,13 +171,13 @@ class FactoredRows:
 
 
 def encode_candidates(columns: NDArray[np.uint32], values: NDArray[np.float64]) -> CandidateList:
-    """Candidates `values` [candidates, columns], whose `columns` are ascending positions in a row."""
+    """Encodes candidates `values` [candidates, columns]; `columns` are their ascending positions in a row."""
     encoded = _encode({COLUMNS: columns, CANDIDATES: values})
     return CandidateList(blake2b(encoded, digest_size=16).hexdigest(), len(values), encoded)
 
 
 def _encode(tensors: Mapping[str, NDArray[np.float64] | NDArray[np.uint32]]) -> bytes:
-    """The tensors' part of a ModelInferRequest; one part after the other is the encoding of a request with both."""
+    """Encodes tensors as a part of a ModelInferRequest; concatenated parts encode a request with all their tensors."""
     return oip.ModelInferRequest(
         inputs=[
             oip.ModelInferRequest.InferInputTensor(name=name, datatype=_DATATYPES[tensor.dtype], shape=tensor.shape)

@@ -1,163 +1,163 @@
-"""A lane: one channel and one stream to one replica of a model, kept up for as long as the replica is wanted."""
+"""A lane: one gRPC channel and one stream to one replica of a model, reconnected after each loss."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections import deque
-from dataclasses import dataclass
 from itertools import count
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import grpc
-import numpy as np
-from numpy.typing import NDArray
 
 from mesh import serving
-from mesh.errors import MeshError, Overloaded, Unavailable, UnknownCandidates
+from mesh.back_off import BackOff, Uniform
+from mesh.errors import MeshError, Unavailable, UnknownCandidates
 from mesh.factored_rows import pairs_taken
 from mesh.model_file import BadModel, ModelHeader, from_properties
 from mesh.wire import inference_pb2 as oip
 from supervisor.encoding import FactoredPart
+from supervisor.lane_reply import Scores, read_reply
 
 LaneState = Literal["connecting", "up", "down"]
 CONNECT_S = 2.0
-BACKOFF_S = (0.1, 0.2, 0.4, 0.5)
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.5
 _SERVICE = "/inference.GRPCInferenceService/"
-_ERRORS: dict[str, type[MeshError]] = {"RESOURCE_EXHAUSTED": Overloaded, "FAILED_PRECONDITION": UnknownCandidates}
 _log = logging.getLogger("supervisor.lane")
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """A replica's reply to one message: `values` is row-major [rows x outputs]."""
-
-    values: NDArray[np.float64]
-    predict_s: float | None
-    starved: float
-
-
-class Shipment(Protocol):
-    """What travels on a lane: some rows of one model, and what to do when they come back."""
+class LaneRequest(Protocol):
+    """The rows of one message."""
 
     @property
     def rows(self) -> int:
-        """How many rows it carries."""
+        """The number of rows."""
         ...
 
     def plain(self) -> bytes:
-        """The encoded part of the request that carries the rows."""
+        """The encoded plain rows: a part of a ModelInferRequest."""
         ...
 
     def factored(self) -> FactoredPart | None:
-        """The same in factored rows, where these are less."""
+        """The encoded factored rows; None if they are not smaller than the plain rows."""
         ...
 
     def budget_s(self) -> float:
-        """The time that is left for an answer."""
+        """The time left until the deadline, in seconds."""
         ...
 
 
-class _Sent(NamedTuple):
-    shipment: Shipment
-    with_candidates: bool
+RequestT = TypeVar("RequestT", bound=LaneRequest)
 
 
-class LaneOwner(Protocol):
-    """Who sends on a lane, and hears of it."""
+class LaneOwner(Protocol[RequestT]):
+    """Accepts replicas and receives the events of its lanes."""
 
-    def accept(self, lane: Lane, header: ModelHeader, properties: dict[str, str]) -> None:
-        """Says yes to what the replica serves, or raises MeshError with the reason why not."""
+    def accept(self, lane: Lane[RequestT], header: ModelHeader, properties: dict[str, str]) -> None:
+        """Accepts the model that the replica serves; raises MeshError with the reason of a refusal."""
         ...
 
     def on_up(self) -> None:
-        """A lane can carry shipments."""
+        """A lane is up."""
         ...
 
-    def on_down(self, lost: list[Any]) -> None:
-        """A lane is down; the shipments that were on it will not come back."""
+    def on_down(self, lost: list[RequestT]) -> None:
+        """A lane is down; `lost` are its outstanding requests, in the order of sending."""
         ...
 
-    def on_reply(self, lane: Lane, shipment: Any, reply: Scores | MeshError) -> None:
-        """A shipment came back."""
+    def on_reply(self, lane: Lane[RequestT], request: RequestT, reply: Scores | MeshError) -> None:
+        """The replica answered `request`."""
         ...
 
 
-class Lane:
-    """One replica. `run` keeps it connected; `send` puts a shipment on it while it is up.
+class _Sent(NamedTuple, Generic[RequestT]):
+    request: RequestT
+    with_candidates: bool
 
-    No call is ever cancelled while the lane is wanted: late replies arrive and are dropped by their owner.
+
+class Lane(Generic[RequestT]):
+    """The connection to one replica. `run` keeps it connected; `send` sends a request while it is up.
+
+    The lane never cancels the RPC of a wanted replica: late replies arrive, and its owner drops them.
     """
 
-    def __init__(self, address: str, model: str, owner: LaneOwner) -> None:
+    def __init__(self, address: str, model: str, owner: LaneOwner[RequestT], uniform: Uniform = random.uniform) -> None:
         self.address = address
         self.state: LaneState = "connecting"
         self.why_down = "connecting"
         self.outstanding_rows = 0
-        self.max_pairs: int | None = None  # in a message of factored rows; None: the replica takes none
+        self.max_pairs: int | None = None  # in a message of factored rows; None: the replica does not accept them
         self._model = model
         self._owner = owner
+        self._pauses = BackOff(FIRST_PAUSE_S, LONGEST_PAUSE_S, uniform)
         self._numbers = count(1)
-        self._outstanding: dict[str, _Sent] = {}
-        self._remembered: str | None = None  # the candidates that the replica has from this stream
+        self._outstanding: dict[str, _Sent[RequestT]] = {}
+        self._remembered: str | None = None  # the name of the candidates that the replica has from this stream
         self._outbox: deque[bytes] = deque()
         self._wake: asyncio.Future[None] | None = None
         self._emptied: asyncio.Future[None] | None = None
 
-    def send(self, shipment: Shipment) -> None:
-        """Puts `shipment` on the lane; its owner hears of it exactly once, by `on_reply` or `on_down`."""
+    def send(self, request: RequestT) -> None:
+        """Sends `request`; the owner receives it back exactly once, by `on_reply` or `on_down`."""
         number = str(next(self._numbers))
-        rows, with_candidates = self._encoded(shipment)
-        self._outstanding[number] = _Sent(shipment, with_candidates)
-        self.outstanding_rows += shipment.rows
+        rows, with_candidates = self._encoded(request)
+        self._outstanding[number] = _Sent(request, with_candidates)
+        self.outstanding_rows += request.rows
         head = oip.ModelInferRequest(model_name=self._model, id=number)
-        head.parameters["timeout"].int64_param = max(1, int(shipment.budget_s() * 1e6))
-        # Two encoded messages, one after the other, are the encoding of their merge: the rows are encoded once for all.
+        head.parameters["timeout"].int64_param = max(1, int(request.budget_s() * 1e6))
+        # Two concatenated protobuf messages are the encoding of their merge: all models share the encoded rows.
         self._outbox.append(head.SerializeToString() + rows)
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    def _encoded(self, shipment: Shipment) -> tuple[bytes, bool]:
-        """The rows as the replica takes them, and whether with candidates that it does not remember."""
-        part = None if self.max_pairs is None else shipment.factored()
+    def _encoded(self, request: RequestT) -> tuple[bytes, bool]:
+        """The rows in the form that the replica accepts, and whether the candidates go with them."""
+        part = None if self.max_pairs is None else request.factored()
         if part is None:
-            return shipment.plain(), False
+            return request.plain(), False
         if part.candidates.name == self._remembered:
             return part.encoded, False
         self._remembered = part.candidates.name
         return part.candidates.encoded + part.encoded, True
 
     async def emptied(self) -> None:
-        """Returns when nothing is outstanding: all has come back, or was lost with the stream."""
+        """Returns when no request is outstanding: each is answered, or was lost with the stream."""
         while self._outstanding:
             self._emptied = asyncio.get_running_loop().create_future()
             await self._emptied
 
     async def run(self) -> None:
-        """Connects, and connects again after a loss, until cancelled."""
-        options = serving.lane_options()
-        async with grpc.aio.insecure_channel(self.address, options=options) as channel:
-            tries = 0
+        """Connects, and reconnects after each loss, until cancelled."""
+        async with grpc.aio.insecure_channel(self.address, options=serving.lane_options()) as channel:
             while True:
                 began_s = time.monotonic()
                 try:
-                    await self._session(channel)
-                    reason = "the replica ended the stream"
-                except grpc.aio.AioRpcError as error:
-                    reason = error.details() or error.code().name
-                except (MeshError, BadModel) as error:
-                    reason = error.reason
-                except Exception:  # what one replica sends must not end its lane for ever
-                    _log.exception("the lane to %s at %s broke", self._model, self.address)
-                    reason = "the replica sent what makes no sense"
+                    reason = await self._session(channel)
                 finally:
                     self._go_down()
-                tries = 0 if time.monotonic() - began_s > BACKOFF_S[-1] else tries + 1
-                self._say_down(reason)
-                await asyncio.sleep(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
+                if time.monotonic() - began_s > LONGEST_PAUSE_S:
+                    self._pauses.reset()
+                self._log_down(reason)
+                await asyncio.sleep(self._pauses.next_s())
 
-    async def _session(self, channel: grpc.aio.Channel) -> None:
+    async def _session(self, channel: grpc.aio.Channel) -> str:
+        """Connects and serves until the stream ends; returns the reason of the end."""
+        try:
+            await self._ask_model(channel)
+            await self._stream(channel)
+        except grpc.aio.AioRpcError as error:
+            return error.details() or error.code().name
+        except (MeshError, BadModel) as error:
+            return error.reason
+        except Exception:  # malformed data of one replica must not end the reconnecting of its lane
+            _log.exception("the lane to %s at %s failed", self._model, self.address)
+            return "the replica sent malformed data"
+        return "the replica ended the stream"
+
+    async def _ask_model(self, channel: grpc.aio.Channel) -> None:
+        """Reads the replica's metadata and has the owner accept its model."""
         ask = channel.unary_unary(
             _SERVICE + "ModelMetadata",
             request_serializer=oip.ModelMetadataRequest.SerializeToString,
@@ -167,6 +167,8 @@ class Lane:
         properties = dict(metadata.properties)
         self._owner.accept(self, from_properties(properties), properties)
         self.max_pairs = pairs_taken(properties)
+
+    async def _stream(self, channel: grpc.aio.Channel) -> None:
         call: Any = channel.stream_stream(
             _SERVICE + "ModelStreamInfer", response_deserializer=oip.ModelStreamInferResponse.FromString
         )()
@@ -175,7 +177,7 @@ class Lane:
         try:
             await self._read(call)
         finally:
-            self.state = "down"  # at once: what is sent from here on would be lost
+            self.state = "down"  # at once, because a request sent from here on would be lost
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
 
@@ -199,22 +201,22 @@ class Lane:
                 self._wake = loop.create_future()
                 await self._wake
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            return  # the stream is over; the reader hears why
+            return  # the stream has ended; the reader gets the reason
 
     def _take(self, reply: oip.ModelStreamInferResponse) -> None:
         sent = self._outstanding.pop(reply.infer_response.id, None)
         if sent is None:
             _log.warning("%s at %s answered an unknown id: %s", self._model, self.address, reply.error_message)
             return
-        shipment = sent.shipment
-        self.outstanding_rows -= shipment.rows
-        outcome = read_reply(reply, shipment.rows)
+        request = sent.request
+        self.outstanding_rows -= request.rows
+        outcome = read_reply(reply, request.rows)
         if isinstance(outcome, UnknownCandidates) and not sent.with_candidates:
             self._remembered = None
-            self.send(shipment)
+            self.send(request)
             return
-        self._owner.on_reply(self, shipment, outcome)
-        self._tell_emptied()
+        self._owner.on_reply(self, request, outcome)
+        self._wake_if_emptied()
 
     def _go_up(self) -> None:
         self.state, self.why_down = "up", ""
@@ -223,33 +225,19 @@ class Lane:
 
     def _go_down(self) -> None:
         self.state = "down"
-        lost = [sent.shipment for sent in self._outstanding.values()]
+        lost = [sent.request for sent in self._outstanding.values()]
         self._outstanding.clear()
         self._outbox.clear()
         self._remembered = None
         self.outstanding_rows = 0
         self._owner.on_down(lost)
-        self._tell_emptied()
+        self._wake_if_emptied()
 
-    def _tell_emptied(self) -> None:
+    def _wake_if_emptied(self) -> None:
         if self._emptied is not None and not self._outstanding and not self._emptied.done():
             self._emptied.set_result(None)
 
-    def _say_down(self, reason: str) -> None:
+    def _log_down(self, reason: str) -> None:
         if reason != self.why_down:
             _log.warning("%s at %s is down: %s", self._model, self.address, reason)
         self.why_down = reason
-
-
-def read_reply(reply: oip.ModelStreamInferResponse, rows: int) -> Scores | MeshError:
-    """The scores in a reply, or the error that it carries or is."""
-    answer = reply.infer_response
-    if reply.error_message:
-        code = answer.parameters["code"].string_param
-        return _ERRORS.get(code, Unavailable)(reply.error_message)
-    raw = answer.raw_output_contents[0] if answer.raw_output_contents else b""
-    if not raw or len(raw) % (8 * rows):
-        return Unavailable(f"the replica sent {len(raw)} bytes of scores for {rows} rows")
-    parameters = answer.parameters
-    predict_s = parameters["predict_ns"].int64_param / 1e9 if "predict_ns" in parameters else None
-    return Scores(np.frombuffer(raw, "<f8"), predict_s, parameters["starved"].double_param)

@@ -1,11 +1,9 @@
-"""A model's replicas, and the rows that wait for them: bound to a replica as late as possible."""
+"""The replicas of one model: their lanes, the model that they serve, and the votes that they return."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from mesh.catalog.catalog import Model
 from mesh.catalog.files import class_fault
@@ -13,44 +11,34 @@ from mesh.errors import MeshError, Unavailable
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns
 from supervisor.ballot import Ballot, Shipment
-from supervisor.lane import Lane, Scores
-from supervisor.leaving import LeavingLanes
+from supervisor.dealer import Dealer
+from supervisor.draining_lanes import DrainingLanes
+from supervisor.lane import Lane
+from supervisor.lane_reply import Scores
+from supervisor.row_queue import RowQueue
 from supervisor.rows import CohortRows, RowPlan, RowPlanner
-from supervisor.waiting import WaitingRows
 
-# A replica gets rows only while less than this is outstanding with it (late binding): enough to keep it busy over
-# a message's way, too little to queue behind a slow row while another replica is free.
-DEPTH_S = 0.004
-# The most work in one message where other replicas could share it, and where there is only one.
-GRAIN_S = 0.008
-GRAIN_ALONE_S = 0.05
-MAX_MESSAGE_ROWS = 1024  # below what a worker takes at once
-MAX_MESSAGE_PAIRS = 65_536
-FIRST_GUESS_ROW_S = 0.0005
-MIN_ROW_S = 1e-6
-LEARNING_WEIGHT = 0.2
 MAX_TRIES = 2
-# A replica that answers an error gets nothing for so long while its sisters can: errors come fast and would attract
-# the traffic.
+# A replica that answers with an error gets no rows for this long if another replica can take them: errors return
+# fast and would attract the traffic.
 REST_S = 0.1
 
 
 class ModelPool:
-    """The replicas of one model. Rows are bound to one when its outstanding work is nearly done."""
+    """The replicas of one model. Queued rows wait for a free lane; see `Dealer`."""
 
     def __init__(
         self, model: Model, planner: RowPlanner, columns: Columns, on_starved: Callable[[float], None]
     ) -> None:
         self.model = model
-        self.lanes: dict[str, Lane] = {}
+        self.lanes: dict[str, Lane[Shipment]] = {}
         self.was_up = asyncio.Event()
-        self._leaving = LeavingLanes()
-        self._waiting = WaitingRows()
-        self._resting: set[Lane] = set()
+        self._draining = DrainingLanes()
+        self._queue = RowQueue()
+        self._dealer = Dealer(self._queue)
         self._planner = planner
         self._columns = columns
         self._on_starved = on_starved
-        self._row_s = FIRST_GUESS_ROW_S
         self._header: ModelHeader | None = None
         self._sha256: str | None = None
         self._plan: tuple[Columns, RowPlan] | None = None
@@ -58,164 +46,132 @@ class ModelPool:
 
     @property
     def waiting_rows(self) -> int:
-        """Rows that wait for a replica."""
-        return self._waiting.rows
+        """Rows queued for a replica."""
+        return self._queue.rows
 
     @property
     def outstanding_rows(self) -> int:
-        """Rows that replicas are working on."""
-        return sum(lane.outstanding_rows for lane in (*list(self.lanes.values()), *self._leaving.lanes()))
+        """Rows sent to replicas and not answered."""
+        return sum(lane.outstanding_rows for lane in (*list(self.lanes.values()), *self._draining.lanes()))
 
     def score(
         self, rows: CohortRows, columns: Columns, ballot: Ballot, index: int, deadline_s: float
     ) -> asyncio.Future[MeshError | None]:
-        """Has every row scored into `ballot.votes[index]`.
+        """Has a replica score every row into `ballot.votes[index]` by `deadline_s` (monotonic).
 
-        The future's result is None, or the reason why that could not be, or not in time; it has no exception.
+        The future resolves to None, or to the reason of the failure; it never raises.
         """
         try:
-            if self._header is None or not self._hopeful():
-                raise Unavailable(self._why_none_is_up())
-            matrix = rows.matrix(self._planned(self._header, columns))
-            leg = ballot.leg(index, matrix, self._header.classes, self.model.class_ or 0, deadline_s)
-            self._waiting.add(Shipment(leg, 0, matrix.count))
+            if self._header is None or not self._has_usable_lane():
+                raise Unavailable(self._why_unavailable())
+            matrix = rows.matrix(self._plan_for(self._header, columns))
+            vote = ballot.open_vote(index, matrix, self._header.classes, self.model.class_ or 0, deadline_s)
+            self._queue.add(Shipment(vote, 0, matrix.count))
         except MeshError as failure:
-            ballot.settled(index, failure)
+            ballot.record(index, failure)
             refused: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
             refused.set_result(failure)
             return refused
-        self._dispatch()
-        return leg.done
+        self._deal()
+        return vote.done
 
     def assign(self, addresses: Sequence[str]) -> None:
-        """Makes these the model's replicas: opens lanes to new ones; those that are gone finish what they have."""
+        """Sets the replicas of the model: opens a lane to each new address, and drains the lanes to the others."""
         for address in self.lanes.keys() - set(addresses):
-            self._leaving.add(self.lanes.pop(address), self._tasks.pop(address))
+            self._draining.add(self.lanes.pop(address), self._tasks.pop(address))
         for address in addresses:
             if address not in self.lanes:
                 lane = self.lanes[address] = Lane(address, self.model.name, self)
                 self._tasks[address] = asyncio.create_task(lane.run(), name=f"lane {self.model.name} {address}")
-        self._fail_without_hope(Unavailable("its replica is gone"))
+        self._fail_queue_without_lane(Unavailable("its replica is gone"))
 
     async def close(self) -> None:
         """Closes every lane at once."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, self._leaving.close(), return_exceptions=True)
+        await asyncio.gather(*tasks, self._draining.close(), return_exceptions=True)
         self.lanes.clear()
         self._tasks.clear()
 
-    def accept(self, lane: Lane, header: ModelHeader, properties: dict[str, str]) -> None:
-        """Refuses a replica that serves another model than its sisters, than published, or than can be fed."""
-        others = (*self.lanes.values(), *self._leaving.lanes())
-        sisters = any(other.state == "up" for other in others if other is not lane)
+    def accept(self, lane: Lane[Shipment], header: ModelHeader, properties: dict[str, str]) -> None:
+        """Refuses a replica whose model differs from the other replicas' or the catalog's, or cannot get its rows."""
+        others = (*self.lanes.values(), *self._draining.lanes())
+        is_other_up = any(other.state == "up" for other in others if other is not lane)
         sha256 = properties.get("sha256")
-        if sisters and (header, sha256) != (self._header, self._sha256):
-            raise Unavailable("it serves another model file than its sisters")
+        if is_other_up and (header, sha256) != (self._header, self._sha256):
+            raise Unavailable("it serves another model file than the other replicas")
         if self.model.sha256 is not None and sha256 not in (None, self.model.sha256):
-            raise Unavailable("the sha256 of its model is not the catalog's")
+            raise Unavailable("the sha256 of its model differs from the catalog")
         fault = class_fault(self.model, header)
         if fault is not None:
             raise Unavailable("class " + fault[0])
         plan = (self._columns, self._planner.plan(header, self._columns))
-        if header != self._header:  # what waits was laid out for the model that was here before
-            self._waiting.fail(Unavailable("its model was replaced by another"))
+        if header != self._header:  # the queued rows have the layout of the previous model
+            self._queue.fail(Unavailable("its model was replaced by another"))
         self._plan = plan
         self._header = header
         self._sha256 = sha256
 
     def on_up(self) -> None:
-        """Gives the lane what waits."""
+        """Deals the queued rows."""
         self.was_up.set()
-        self._dispatch()
+        self._deal()
 
-    def on_down(self, lost: list[Any]) -> None:
-        """Sends what was lost with the lane to another replica, once; if none is up, those votes are absent."""
+    def on_down(self, lost: list[Shipment]) -> None:
+        """Retries each lost shipment once on another replica; without one, fails the votes."""
         failure = Unavailable("its replica was lost")
         for shipment in reversed(lost):
             self._retry(shipment, failure)
-        self._fail_without_hope(failure)
-        self._dispatch()
+        self._fail_queue_without_lane(failure)
+        self._deal()
 
-    def on_reply(self, lane: Lane, shipment: Any, reply: Scores | MeshError) -> None:
-        """Writes votes down and gives the lane more to do; what it refused is tried once elsewhere."""
+    def on_reply(self, lane: Lane[Shipment], request: Shipment, reply: Scores | MeshError) -> None:
+        """Records the votes and deals again; a refused shipment is retried once if there is another lane."""
         if isinstance(reply, Scores):
-            self._learn(shipment, reply)
-            shipment.leg.cast(shipment.start, shipment.stop, reply.values)
-        elif not self._hopeful(beside=lane):
-            shipment.leg.settle(reply)
+            self._on_starved(reply.starved)
+            if reply.predict_s is not None:
+                self._dealer.learn(request.rows, reply.predict_s)
+            request.vote.cast(request.start, request.stop, reply.values)
+        elif not self._has_usable_lane(besides=lane):
+            request.vote.settle(reply)
         else:
             self._rest(lane)
-            self._retry(shipment, reply)
-        self._dispatch()
+            self._retry(request, reply)
+        self._deal()
 
-    def _learn(self, shipment: Shipment, reply: Scores) -> None:
-        self._on_starved(reply.starved)
-        if reply.predict_s is not None:
-            self._row_s += LEARNING_WEIGHT * (max(reply.predict_s / shipment.rows, MIN_ROW_S) - self._row_s)
+    def _deal(self) -> None:
+        self._dealer.deal(self.lanes.values())
 
-    def _planned(self, header: ModelHeader, columns: Columns) -> RowPlan:
+    def _plan_for(self, header: ModelHeader, columns: Columns) -> RowPlan:
         if self._plan is None or self._plan[0] is not columns:
             self._columns = columns
             self._plan = (columns, self._planner.plan(header, columns))
         return self._plan[1]
 
-    def _dispatch(self) -> None:
-        while self._waiting.rows and self._waiting:
-            free = [lane for lane in self._up() if self._is_free(lane)]
-            if not free:
-                return
-            self._deal(sorted(free, key=_outstanding) if len(free) > 1 else free)
+    def _has_usable_lane(self, besides: Lane[Shipment] | None = None) -> bool:
+        """Whether a lane is up, or connecting: mostly to the successor of a removed replica."""
+        return any(lane.state != "down" for lane in self.lanes.values() if lane is not besides)
 
-    def _deal(self, free: Sequence[Lane]) -> None:
-        """One even share of what waits to each of `free`, the least busy first."""
-        grain_s = GRAIN_S if len(self.lanes) > 1 else GRAIN_ALONE_S
-        grain = max(1, int(grain_s / self._row_s))
-        for position, lane in enumerate(free):
-            if self._waiting:
-                share = math.ceil(self._waiting.rows / (len(free) - position))
-                lane.send(self._waiting.take(min(share, grain, self._room(lane))))
+    def _fail_queue_without_lane(self, failure: MeshError) -> None:
+        if not self._has_usable_lane():
+            self._queue.fail(failure)
 
-    def _room(self, lane: Lane) -> int:
-        """The most rows of what waits first that one message on `lane` can carry."""
-        if lane.max_pairs is None or not self._waiting.first.leg.matrix.is_factored:
-            return MAX_MESSAGE_ROWS
-        return min(MAX_MESSAGE_PAIRS, lane.max_pairs)
+    def _rest(self, lane: Lane[Shipment]) -> None:
+        self._dealer.rest(lane)
+        asyncio.get_running_loop().call_later(REST_S, self._resume, lane)
 
-    def _up(self) -> list[Lane]:
-        return [lane for lane in self.lanes.values() if lane.state == "up"]
-
-    def _hopeful(self, beside: Lane | None = None) -> bool:
-        """Whether rows can go to a lane, or to one that is just being opened: a replica's successor, mostly."""
-        return any(lane.state != "down" for lane in self.lanes.values() if lane is not beside)
-
-    def _fail_without_hope(self, failure: MeshError) -> None:
-        if not self._hopeful():
-            self._waiting.fail(failure)
-
-    def _is_free(self, lane: Lane) -> bool:
-        return lane not in self._resting and lane.outstanding_rows * self._row_s < DEPTH_S
-
-    def _rest(self, lane: Lane) -> None:
-        self._resting.add(lane)
-        asyncio.get_running_loop().call_later(REST_S, self._rested, lane)
-
-    def _rested(self, lane: Lane) -> None:
-        self._resting.discard(lane)
-        self._dispatch()
+    def _resume(self, lane: Lane[Shipment]) -> None:
+        self._dealer.resume(lane)
+        self._deal()
 
     def _retry(self, shipment: Shipment, failure: MeshError) -> None:
         if shipment.tries < MAX_TRIES and shipment.is_wanted():
             shipment.tries += 1
-            self._waiting.put_back(shipment)
+            self._queue.put_back(shipment)
         else:
-            shipment.leg.settle(failure)
+            shipment.vote.settle(failure)
 
-    def _why_none_is_up(self) -> str:
+    def _why_unavailable(self) -> str:
         reasons = {lane.why_down or "its stream has ended" for lane in self.lanes.values()}
         return f"no replica is up: {'; '.join(sorted(reasons))}" if reasons else "no replica is known"
-
-
-def _outstanding(lane: Lane) -> int:
-    return lane.outstanding_rows

@@ -19,8 +19,8 @@ from supervisor.encoding import (
     POSITION_DTYPE,
     ROW_DTYPE,
     CandidateList,
-    FactoredRows,
-    PlainRows,
+    FactoredMatrix,
+    PlainMatrix,
     RowMatrix,
     encode_candidates,
 )
@@ -97,8 +97,8 @@ class CohortRows:
 
     def _build(self, plan: RowPlan) -> RowMatrix:
         if plan.candidates is None or self.bounds[-1] == len(self._passengers):
-            return PlainRows(plan.full_rows(self))
-        return FactoredRows(
+            return PlainMatrix(plan.full_rows(self))
+        return FactoredMatrix(
             plan.shared_rows(self), self.bounds, plan.candidates, self.picks, lambda: plan.full_rows(self)
         )
 

@@ -1,4 +1,4 @@
-"""The supervisor's settings, read once; all faults are reported together."""
+"""The supervisor's command line, read once; all faults are reported together."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mesh.errors import Misconfigured
 from mesh.serving import LoopKind
+from mesh.settings import LOG_LEVELS, LOOPS, Check, Parser, WrongSettingsError, one_of, read, seconds, whole
 
-# Where the kubelet puts a pod's token, its cluster's CA and its namespace.
+# The folder where the kubelet mounts a pod's token, the CA of its cluster and its namespace.
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+PLACES = ("endpoints", "endpoint_slices", "dns")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one supervisor process is told on its command line."""
+    """The settings of one supervisor process; `python -m supervisor --help` explains each."""
 
     catalogs: tuple[Path, ...]
     files: Path | None
@@ -38,79 +38,99 @@ class Settings:
     follow_parent: bool
 
 
-def parse(arguments: Sequence[str]) -> Settings:
-    """Reads the command line; raises Misconfigured with every value that is out of range."""
-    options = _parser().parse_args(arguments)
+def read_settings(arguments: Sequence[str]) -> Settings:
+    """The settings of a command line; raises WrongSettingsError with every fault."""
+    parser = _parser()
+    options, _ = parser.parse_known_args(arguments)
     faults = list(_faults(options))
+    try:
+        values = read(parser, _CHECKS, arguments)
+    except WrongSettingsError as error:
+        faults = [*error.faults, *faults]
     if faults:
-        raise Misconfigured(faults)
-    return Settings(tuple(options.catalog), **{k: v for k, v in vars(options).items() if k != "catalog"})
+        raise WrongSettingsError(faults)
+    catalogs = tuple(map(Path, values.pop("catalog")))
+    return Settings(catalogs, **values)
 
 
 def _faults(options: argparse.Namespace) -> Iterator[str]:
-    for name in ("port", "metrics_port"):
-        if not 0 <= getattr(options, name) <= 65535:
-            yield f"--{name.replace('_', '-')}: is {getattr(options, name)}; give a number from 0 to 65535"
-    if options.max_waiting < 1:
-        yield f"--max-waiting: is {options.max_waiting}; give at least 1"
-    for name in ("drain_s", "ready_within_s"):
-        if not 0 <= getattr(options, name) <= 600:
-            yield f"--{name.replace('_', '-')}: is {getattr(options, name)}; give seconds from 0 to 600"
-    age_s = options.max_connection_age_s
-    if age_s is not None and not 1 <= age_s <= 86_400:
-        yield f"--max-connection-age-s: is {age_s}; give seconds from 1 to 86400"
-    if options.dns is not None and not NAMESPACE.fullmatch(options.dns):
-        yield f"--dns: is {options.dns!r}; give a Kubernetes namespace"
-    places = [name for name in ("endpoints", "endpoint_slices", "dns") if getattr(options, name) is not None]
-    if len(places) > 1:
-        yield f"{', '.join('--' + name.replace('_', '-') for name in places)}: are given together; give one of them"
+    """The faults that no single value shows."""
+    if not options.catalog:
+        yield "--catalog: is missing; give the catalog file of each game"
+    given = ["--" + name.replace("_", "-") for name in PLACES if getattr(options, name) is not None]
+    if len(given) > 1:
+        yield f"{', '.join(given)}: cannot be combined; give only one"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("supervisor", description="Answers Offers for the games of its catalogs.")
+def _parser() -> Parser:
+    parser = Parser("supervisor", description="Answers the requests of game backends for the games of its catalogs.")
     add = parser.add_argument
-    add("--catalog", type=Path, action="append", required=True, metavar="FILE", help="one a game; may be repeated")
-    add(
-        "--files", type=Path, metavar="DIR", help="what the catalogs' relative paths are of (default: their own folder)"
-    )
+    add("--catalog", action="append", default=[], metavar="FILE", help="catalog of a game (required); repeatable")
+    add("--files", metavar="DIR", help="base folder of relative paths in the catalogs (default: the catalog's folder)")
     _add_places(parser)
-    add("--host", default="127.0.0.1", help="where to listen (default: %(default)s)")
-    add("--port", type=int, default=0, help="0: the system picks one (default: %(default)s)")
-    add("--metrics-host", default="127.0.0.1", help="where to serve metrics (default: %(default)s)")
-    add("--metrics-port", type=int, default=0, help="0: the system picks one (default: %(default)s)")
-    add("--max-waiting", type=int, default=2048, help="requests that may wait for a cohort (default: %(default)s)")
+    add("--host", default="127.0.0.1", help="address of the gRPC server (default: %(default)s)")
+    add("--port", default="0", help="port of the gRPC server; 0: the system picks one (default: %(default)s)")
+    add("--metrics-host", default="127.0.0.1", help="address of the metrics endpoint (default: %(default)s)")
+    add(
+        "--metrics-port",
+        default="0",
+        help="port of the metrics endpoint; 0: the system picks one (default: %(default)s)",
+    )
+    add("--max-waiting", default="2048", help="maximum requests waiting for a cohort (default: %(default)s)")
     _add_times(parser)
-    add("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="the event loop (default: %(default)s)")
-    add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
-    add("--follow-parent", action="store_true", help="end when the process that started this one ends")
+    add("--loop", default="uvloop", help="event loop: uvloop or asyncio (default: %(default)s)")
+    add("--log-level", default="info", help="debug, info, warning or error (default: %(default)s)")
+    add("--follow-parent", action="store_true", help="stop when the parent process ends (Linux)")
     return parser
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
-    places = parser.add_argument_group("where the replicas are (at most one; default: none are known)")
-    places.add_argument("--endpoints", type=Path, metavar="FILE", help="a JSON file, watched")
+    places = parser.add_argument_group("discovery of the replicas (at most one; default: no replicas)")
+    places.add_argument("--endpoints", metavar="FILE", help="watch a JSON file")
     places.add_argument(
         "--endpoint-slices",
-        type=Path,
         nargs="?",
-        const=SERVICE_ACCOUNT,
+        const=str(SERVICE_ACCOUNT),
         metavar="DIR",
-        help=f"in the pod's namespace, watched; DIR holds the pod's service account (default: {SERVICE_ACCOUNT})",
+        help=f"watch the EndpointSlices in the pod's namespace; DIR: its service account (default: {SERVICE_ACCOUNT})",
     )
-    places.add_argument("--dns", metavar="NAMESPACE", help="behind the models' headless services there, looked up")
+    places.add_argument(
+        "--dns", metavar="NAMESPACE", help="look up the headless Services of the models in this namespace every 5 s"
+    )
 
 
 def _add_times(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--ready-within-s",
-        type=float,
-        default=0.0,
-        help="be ready as soon as every model has a replica, at the latest after so long (default: %(default)s)",
+        default="0",
+        help="seconds to wait, before becoming ready, for a replica of every model (default: %(default)s)",
     )
     add(
         "--max-connection-age-s",
-        type=float,
-        help="callers connect anew after so long, to spread over all supervisors; so do streams (default: never)",
+        help="seconds after which callers must reconnect, to spread over all supervisors; also ends their streams "
+        "(default: no limit)",
     )
-    add("--drain-s", type=float, default=5.0, help="time for the last answers at the end (default: %(default)s)")
+    add("--drain-s", default="5", help="seconds for the last answers after a stop signal (default: %(default)s)")
+
+
+def _namespace(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", text):
+        raise ValueError("must be a Kubernetes namespace")
+    return text
+
+
+_CHECKS: dict[str, Check] = {
+    "port": whole(0, 65535),
+    "metrics_port": whole(0, 65535),
+    "max_waiting": whole(1, 999_999_999),
+    "drain_s": seconds(0, 600),
+    "ready_within_s": seconds(0, 600),
+    "max_connection_age_s": seconds(1, 86_400),
+    "files": Path,
+    "endpoints": Path,
+    "endpoint_slices": Path,
+    "dns": _namespace,
+    "loop": one_of(*LOOPS),
+    "log_level": one_of(*LOG_LEVELS),
+}

@@ -1,4 +1,4 @@
-"""Small real LightGBM models of every kind the workers must serve, trained in moments, seeded."""
+"""Small real LightGBM models of every kind that the workers must serve; training is fast and seeded."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _TREES = 12
 
 @dataclass(frozen=True, slots=True)
 class TrainedForest:
-    """A model file on disk, the booster that LightGBM itself makes of it, and rows to try on both.
+    """A model file on disk, LightGBM's booster of it, and rows to score with both.
 
-    `rows` is float64 [64, features], with NaN, zeros, infinities, huge and tiny values and numbers that
-    lie exactly on a threshold; category columns hold codes, unknown ones and NaN among them.
+    `rows` is float64 [64, features], with NaN, zeros, infinities, huge and tiny values, and values that are equal to a
+    threshold. Category columns hold codes, also unknown codes and NaN.
     """
 
     kind: str
@@ -37,7 +37,7 @@ class TrainedForest:
     rows: Matrix
 
     def scores(self, rows: Matrix) -> Matrix:
-        """What plain LightGBM says of `rows`: [n], or [n, classes] for multiclass."""
+        """Returns the scores of plain LightGBM for `rows`: [n], or [n, classes] for multiclass."""
         return np.asarray(self.booster.predict(rows, num_threads=1), dtype=np.float64)
 
 
@@ -51,7 +51,7 @@ def train(kind: str, folder: Path) -> TrainedForest:
 
 
 def pandas_frame(rng: np.random.Generator, count: int, ordered_tier: bool = False) -> pd.DataFrame:
-    """Players as a data frame: numbers, and the category columns `platform` (text) and `tier` (integers)."""
+    """Returns players as a data frame: numbers, and the category columns `platform` (text) and `tier` (integers)."""
     frame = pd.DataFrame(_features(rng, count), columns=[f"f{column}" for column in range(FEATURES)])
     frame["f1"] = pd.Categorical(rng.choice(PLATFORMS, count), categories=PLATFORMS)
     frame["f4"] = pd.Categorical(rng.choice(TIERS, count), categories=TIERS, ordered=ordered_tier)
@@ -107,7 +107,7 @@ def _categorical(rng: np.random.Generator) -> lightgbm.Booster:
 
 
 def _missing_or_not(rng: np.random.Generator) -> lightgbm.Booster:
-    """A column that is either missing or a constant: a split on it has the threshold `inf`."""
+    """Has a column that is either missing or constant: a split on it has the threshold `inf`."""
     rows = _features(rng, _TRAIN_ROWS)
     rows[:, 3] = np.where(rng.random(_TRAIN_ROWS) < 0.5, np.nan, 1.0)
     return fit(rows, _signal(rows) + 3 * np.isnan(rows[:, 3]), {"objective": "regression"})
@@ -115,8 +115,8 @@ def _missing_or_not(rng: np.random.Generator) -> lightgbm.Booster:
 
 def _pandas(rng: np.random.Generator) -> lightgbm.Booster:
     frame = pandas_frame(rng, _TRAIN_ROWS)
-    liking = frame["platform"].isin(["ios", "wéb"]).to_numpy() + (frame["tier"].astype(float) > 25).to_numpy()
-    labels = (np.nan_to_num(frame["f0"].to_numpy()) + liking > 1).astype(np.float64)
+    likes = frame["platform"].isin(["ios", "wéb"]).to_numpy() + (frame["tier"].astype(float) > 25).to_numpy()
+    labels = (np.nan_to_num(frame["f0"].to_numpy()) + likes > 1).astype(np.float64)
     return fit(frame, labels, {"objective": "binary", "min_data_per_group": 5, "cat_smooth": 1})
 
 
@@ -126,8 +126,8 @@ def _trial_rows(rng: np.random.Generator, booster: lightgbm.Booster) -> Matrix:
         if len(values):
             rows[20:40, column] = rng.choice(values, 20)  # exactly on a threshold
     rows[:, CATEGORICAL[0]] = np.where(np.isnan(rows[:, CATEGORICAL[0]]), np.nan, rng.integers(-2, 60, 64))
-    oddities = [np.nan, 0.0, -0.0, np.inf, -np.inf, 1e300, -1e300, 1e-36, -1e-36, 1e-35, 5e-324, 3e9, -1.0]
-    for row, value in enumerate(oddities):
+    special = [np.nan, 0.0, -0.0, np.inf, -np.inf, 1e300, -1e300, 1e-36, -1e-36, 1e-35, 5e-324, 3e9, -1.0]
+    for row, value in enumerate(special):
         rows[row] = value
     rows[40:52][rng.random((12, FEATURES)) < 0.4] = np.inf
     return np.ascontiguousarray(rows)

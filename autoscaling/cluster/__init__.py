@@ -1,1 +1,1 @@
-"""The world around the HPAs: load, models and their queues, pods, metrics that lag; and what becomes of them."""
+"""A simulated cluster around the HPAs: load, models and their queues, pods, and metrics with a delay."""

@@ -1,4 +1,4 @@
-"""One version's models under load for one step: how busy they are, how long votes take, which answers are whole."""
+"""The models of one version under load for one step: utilization, times of votes, complete and degraded answers."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaling.cluster.costs import ModelCosts
-from autoscaling.cluster.queueing import Counts, Draws, Floats, delay_probability, mean_delay_s
+from autoscaling.cluster.model_costs import ModelCosts
+from autoscaling.cluster.queueing_model import Counts, Floats, WaitSamples, delay_probability, mean_delay_s
 
-SAMPLES = 200  # requests that are followed in each step
-LUCK = 8192  # requests whose luck is drawn; steps take turns with it
-MOST_ROWS = 1024  # of a message
-BATCHING_AT = 0.7  # busier than that, replicas find several requests waiting whenever they are free
+SAMPLES = 200  # requests that are sampled in each step
+DRAWN_REQUESTS = 8192  # requests whose random numbers are drawn once; the steps reuse them in turn
+MAX_ROWS = 1024  # of a message
+BATCHING_UTILIZATION = 0.7  # above it, a replica that becomes free always finds several queued requests
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What callers of one version got in one step: of `SAMPLES` requests, seconds [samples], and how many were what."""
+class AnswerSample:
+    """The answers of one version in one step: seconds of `SAMPLES` requests [samples], and the number of each kind."""
 
     seconds: Floats
     full: int
@@ -30,18 +30,18 @@ class Answers:
 class Step:
     """One step of one version; arrays are [models].
 
-    `cores`: CPU that all replicas of a model used together; `in_flight`: rows that wait or are with a replica; `late`:
-    the share of votes that were late or never came.
+    `cores`: CPU used by all replicas of a model. `in_flight`: rows that are queued or being scored. `late`: share
+    of the votes that were late or missing.
     """
 
     cores: Floats
     in_flight: Floats
     late: Floats
-    answers: Answers
+    answers: AnswerSample
 
 
 class Ensemble:
-    """The models of a version, their queues, and what still waits in them."""
+    """The models of a version, their queues, and the backlog in them."""
 
     def __init__(
         self,
@@ -54,77 +54,80 @@ class Ensemble:
     ) -> None:
         self._base_s, self._row_s = _column(costs, "base_s"), _column(costs, "row_s") * rows
         self._message_cpu_s, self._row_cpu_s = _column(costs, "message_cpu_s"), _column(costs, "row_cpu_s") * rows
-        self._way_s, self._variability = _column(costs, "way_s"), _column(costs, "variability")
-        self._most = max(1.0, MOST_ROWS / rows)
+        self._transport_s, self._variability = _column(costs, "transport_s"), _column(costs, "variability")
+        self._max_batch = max(1.0, MAX_ROWS / rows)
         self._quorum = quorum
         self._rows = rows
-        self._limits = cpu_limits
+        self._cpu_limits = cpu_limits
         self._late_after_s = late_after_s
-        self._draws = Draws(rng, LUCK, self._variability)
-        self._chance = rng.random((LUCK, len(costs)))
-        self._waiting = np.zeros(len(costs))
-        self._turn = 0
+        self._waits = WaitSamples(rng, DRAWN_REQUESTS, self._variability)
+        self._chance = rng.random((DRAWN_REQUESTS, len(costs)))
+        self._backlog = np.zeros(len(costs))
+        self._next_sample = 0
 
     def step(self, rps: float, servers: Counts, budget_s: float, before_s: float, length_s: float) -> Step:
-        """`length_s` seconds at `rps`; `before_s` of each request's `budget_s` pass before the models are asked."""
-        together = self._together(rps, servers)
-        hold_s = self._hold_s(together)
-        most_rps = servers * self._most / self._hold_s(np.full(len(servers), self._most))
+        """Simulates `length_s` seconds at `rps`.
+
+        `before_s` of each request's `budget_s` pass before the models receive it.
+        """
+        batch = self._batch(rps, servers)
+        service_s = self._service_s(batch)
+        max_rps = servers * self._max_batch / self._service_s(np.full(len(servers), self._max_batch))
         patience_s = max(budget_s - before_s, 0.0)
-        served, lost, delay_s = self._backlog(rps, most_rps, patience_s, length_s)
-        offered = served / together * hold_s
-        cpu_s = self._message_cpu_s + self._row_cpu_s * together
-        cores = served / together * cpu_s
+        served, lost, delay_s = self._work_off(rps, max_rps, patience_s, length_s)
+        offered = served / batch * service_s
+        cpu_s = self._message_cpu_s + self._row_cpu_s * batch
+        cores = served / batch * cpu_s
         probability = np.where(servers > 0, delay_probability(servers, offered), 1.0)
-        wait_s = mean_delay_s(servers, offered, hold_s, self._variability)
-        fixed_s = before_s + self._way_s + delay_s + (together - 1) / (2 * max(rps, 1e-9))
-        answers, late = self._answers(probability, wait_s, hold_s, fixed_s, lost, budget_s)
-        in_flight = self._rows * served * (probability * wait_s + hold_s + delay_s)
+        wait_s = mean_delay_s(servers, offered, service_s, self._variability)
+        fixed_s = before_s + self._transport_s + delay_s + (batch - 1) / (2 * max(rps, 1e-9))
+        answers, late = self._answers(probability, wait_s, service_s, fixed_s, lost, budget_s)
+        in_flight = self._rows * served * (probability * wait_s + service_s + delay_s)
         return Step(cores, in_flight, late, answers)
 
-    def _together(self, rps: float, servers: Counts) -> Floats:
-        """How many requests a message carries in the mean [models]: enough that replicas are busy for BATCHING_AT."""
-        spare = BATCHING_AT * servers - rps * self._row_s
+    def _batch(self, rps: float, servers: Counts) -> Floats:
+        """Mean requests per message [models]: large enough to keep replicas at BATCHING_UTILIZATION."""
+        spare = BATCHING_UTILIZATION * servers - rps * self._row_s
         fixed = rps * self._base_s
-        most = np.where(fixed > 0, self._most, 1.0)
-        wanted = np.divide(fixed, spare, out=most.copy(), where=spare > fixed / self._most)
-        return np.asarray(np.clip(wanted, 1.0, most))
+        largest = np.where(fixed > 0, self._max_batch, 1.0)
+        wanted = np.divide(fixed, spare, out=largest.copy(), where=spare > fixed / self._max_batch)
+        return np.asarray(np.clip(wanted, 1.0, largest))
 
-    def _hold_s(self, together: Floats) -> Floats:
-        """Seconds that a message of so many requests keeps a replica, with its CPU limit [models]."""
-        cpu_s = self._message_cpu_s + self._row_cpu_s * together
-        return np.maximum(self._base_s + self._row_s * together, cpu_s / self._limits)
+    def _service_s(self, batch: Floats) -> Floats:
+        """Seconds that a message of `batch` requests occupies a replica, given its CPU limit [models]."""
+        cpu_s = self._message_cpu_s + self._row_cpu_s * batch
+        return np.maximum(self._base_s + self._row_s * batch, cpu_s / self._cpu_limits)
 
-    def _backlog(
-        self, rps: float, most_rps: Floats, patience_s: float, length_s: float
+    def _work_off(
+        self, rps: float, max_rps: Floats, patience_s: float, length_s: float
     ) -> tuple[Floats, Floats, Floats]:
-        """What is served [rps], the share of votes that never comes, and the delay by what waited before [models].
+        """The served requests [rps], the share of lost votes, and the delay caused by the backlog [models].
 
-        What cannot be served waits, and is dropped when its requests' time is over.
+        Requests above the capacity join the backlog; they are dropped when their time is over.
         """
-        had = self._waiting
-        come = rps * length_s + had
-        served = np.minimum(come, most_rps * length_s)
-        left = come - served
-        self._waiting = np.minimum(left, most_rps * patience_s)
-        lost = np.minimum((left - self._waiting) / max(rps * length_s, 1e-9), 1.0)
-        mean_waiting = (had + self._waiting) / 2
-        delay_s = np.divide(mean_waiting, most_rps, out=np.zeros(len(most_rps)), where=most_rps > 0)
+        before = self._backlog
+        arrived = rps * length_s + before
+        served = np.minimum(arrived, max_rps * length_s)
+        left = arrived - served
+        self._backlog = np.minimum(left, max_rps * patience_s)
+        lost = np.minimum((left - self._backlog) / max(rps * length_s, 1e-9), 1.0)
+        mean_backlog = (before + self._backlog) / 2
+        delay_s = np.divide(mean_backlog, max_rps, out=np.zeros(len(max_rps)), where=max_rps > 0)
         return served / length_s, lost, delay_s
 
     def _answers(
-        self, probability: Floats, wait_s: Floats, hold_s: Floats, fixed_s: Floats, lost: Floats, budget_s: float
-    ) -> tuple[Answers, Floats]:
-        first, self._turn = self._turn, (self._turn + SAMPLES) % (LUCK - SAMPLES)
-        took_s = self._draws.times_s(first, SAMPLES, probability, wait_s, hold_s) + fixed_s
+        self, probability: Floats, wait_s: Floats, service_s: Floats, fixed_s: Floats, lost: Floats, budget_s: float
+    ) -> tuple[AnswerSample, Floats]:
+        first, self._next_sample = self._next_sample, (self._next_sample + SAMPLES) % (DRAWN_REQUESTS - SAMPLES)
+        took_s = self._waits.times_s(first, SAMPLES, probability, wait_s, service_s) + fixed_s
         voted = (took_s <= budget_s) & (self._chance[first : first + SAMPLES] >= lost)
         votes = voted.sum(axis=1)
-        whole = votes == took_s.shape[1]
+        complete = votes == took_s.shape[1]
         fallback = int((votes < self._quorum).sum())
-        full = int(whole.sum())
-        seconds = np.where(whole, took_s.max(axis=1), budget_s)
+        full = int(complete.sum())
+        seconds = np.where(complete, took_s.max(axis=1), budget_s)
         on_time = voted if self._late_after_s >= budget_s else voted & (took_s <= self._late_after_s)
-        return Answers(seconds, full, SAMPLES - full - fallback, fallback), 1 - on_time.mean(axis=0)
+        return AnswerSample(seconds, full, SAMPLES - full - fallback, fallback), 1 - on_time.mean(axis=0)
 
 
 def _column(costs: Sequence[ModelCosts], name: str) -> Floats:

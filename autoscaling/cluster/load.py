@@ -1,4 +1,4 @@
-"""The load of a game over time: a shape in a few words, or a CSV of times and requests a second."""
+"""The load of a game over time."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaling.cluster.queueing import Floats
+from autoscaling.cluster.queueing_model import Floats
 from mesh.errors import Misconfigured
 
 DAY_S = 86_400.0
-MOST_RPS = 1e7
-LONGEST_S = 40 * DAY_S
+MAX_RPS = 1e7
+MAX_LENGTH_S = 40 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Requests a second at some times, straight lines between them. `start_s`: the time of day at which it begins."""
+    """Requests per second at points in time, interpolated linearly. `start_s`: the time of day of the first point."""
 
     name: str
     at_s: Floats
@@ -26,18 +26,18 @@ class Load:
 
     @property
     def length_s(self) -> float:
-        """From the first time to the last."""
+        """The time from the first point to the last."""
         return float(self.at_s[-1])
 
     def clock(self, at_s: float) -> str:
-        """The time of day, `at_s` seconds after the beginning."""
+        """Formats the time of day at `at_s` seconds after the start."""
         whole = int(self.start_s + at_s)
         days, second = divmod(whole, int(DAY_S))
         time = f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
         return f"day {days + 1}, {time}" if self.start_s + self.length_s > DAY_S else time
 
     def means(self, step_s: float) -> Floats:
-        """The mean of each whole step of the length [steps]."""
+        """Returns the mean of each whole step [steps]."""
         edges = np.arange(0.0, self.length_s + step_s / 2, step_s)
         total = np.concatenate([[0.0], np.cumsum(np.diff(self.at_s) * (self.rps[1:] + self.rps[:-1]) / 2)])
         here = np.interp(edges, self.at_s, self.rps)
@@ -47,11 +47,11 @@ class Load:
 
 
 def rate_of(place: str, text: str) -> float:
-    """The number at `place`; raises Misconfigured unless it is one of at least 0, and not beyond reason."""
+    """Parses the number `text` at `place`; raises Misconfigured unless it is from 0 to MAX_RPS."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 <= value <= MOST_RPS:
-        raise Misconfigured([f"{place}: {text!r} is no number of at least 0"])
+    if not 0 <= value <= MAX_RPS:
+        raise Misconfigured([f"{place}: {text!r} is not a number of at least 0"])
     return value

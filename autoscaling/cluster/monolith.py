@@ -1,4 +1,4 @@
-"""What the same load would cost without a mesh: copies of one process that holds every model, always as many."""
+"""The costs of the same load without a mesh: a fixed number of processes, each of which holds every model."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoscaling.cluster.costs import ModelCosts
+from autoscaling.cluster.model_costs import ModelCosts
+from autoscaling.cluster.results import GameResult
+from autoscaling.cluster.simulation_input import SimulationInput
 
-BASE_MB = 60.0  # the web framework and its process
-OF_WORKER_MB = 33.0  # of a worker's memory: what every worker has, whatever its model
+BASE_MB = 60.0  # the process with its web framework
+WORKER_BASE_MB = 33.0  # the part of a worker's memory that does not depend on the model
 REQUEST_CPU_S = 0.001
-BUSY_AT_PEAK = 0.6
+MAX_UTILIZATION = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class Monolith:
-    """So many copies, each of one core; the models of a copy are asked one after the other."""
+    """The copies of the process, each on one core. A copy asks its models one after the other."""
 
     copies: int
     request_s: float
@@ -25,8 +27,20 @@ class Monolith:
 
 
 def monolith(costs: Sequence[ModelCosts], rows: int, peak_rps: float, hours: float) -> Monolith:
-    """As many copies as are busy for BUSY_AT_PEAK at the peak."""
+    """Returns the monolith whose copies have a utilization of MAX_UTILIZATION at the peak."""
     request_s = REQUEST_CPU_S + sum(one.row_s * rows for one in costs)
-    copies = max(1, math.ceil(peak_rps * request_s / BUSY_AT_PEAK))
-    memory_mb = BASE_MB + sum(max(0.0, one.memory_mb - OF_WORKER_MB) for one in costs)
+    copies = max(1, math.ceil(peak_rps * request_s / MAX_UTILIZATION))
+    memory_mb = BASE_MB + sum(max(0.0, one.memory_mb - WORKER_BASE_MB) for one in costs)
     return Monolith(copies, request_s, copies * hours, copies * memory_mb * hours / 1024)
+
+
+def monoliths(given: SimulationInput, results: Sequence[GameResult]) -> list[Monolith]:
+    """Returns the monolith for each game: it holds the models of the version with the most traffic."""
+    return [_of_game(given, number, result) for number, result in enumerate(results)]
+
+
+def _of_game(given: SimulationInput, number: int, result: GameResult) -> Monolith:
+    catalog, _ = given.games[number]
+    version = max(catalog.versions, key=lambda name: catalog.versions[name].traffic)
+    costs = [given.costs[catalog.game, version, model.name] for model in catalog.versions[version].models]
+    return monolith(costs, given.settings.offers, float(result.rps.max()), result.hours)

@@ -1,4 +1,4 @@
-"""What a simulation comes to: a line for each step, each decision that changed something, and sums."""
+"""The result of a simulation: values of each step, rescales, and totals."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from autoscaling.cluster.queueing import Floats
-from autoscaling.engine.reasoning import Reasoning
+from autoscaling.cluster.queueing_model import Floats
+from autoscaling.engine.rationale import Rationale
 
-# Latencies are counted in classes that are 2 % apart.
+# Upper bounds of the latency histogram; they are 2 % apart.
 EDGES_S = np.geomspace(0.0005, 60.0, 592)
 
 
@@ -21,12 +21,15 @@ class Rescale:
     at_s: float
     before: int
     after: int
-    reasoning: Reasoning
+    rationale: Rationale
 
 
 @dataclass(slots=True)
-class Track:
-    """One Deployment over the steps [steps]: replicas asked for, pods ready, cores used and share of the request."""
+class DeploymentSeries:
+    """One Deployment over time; arrays are [steps].
+
+    `replicas`: desired. `ready`: ready pods. `cores`: CPU used by all pods. `late`: share of votes lost or late.
+    """
 
     name: str
     min_replicas: int
@@ -42,18 +45,18 @@ class Track:
 
     @property
     def percent(self) -> Floats:
-        """CPU of the ready pods, percent of what they request [steps]."""
+        """CPU of the ready pods in percent of their requests [steps]."""
         requested = self.ready * self.request_cores
         return 100 * np.divide(self.cores, requested, out=np.zeros(len(self.cores)), where=requested > 0)
 
     def core_hours(self, step_s: float) -> float:
-        """Cores requested, over time."""
+        """Returns the requested core hours of all replicas."""
         return float(self.request_cores * self.replicas.sum() * step_s / 3600)
 
 
 @dataclass(slots=True)
 class GameResult:
-    """One game: load and answers by step, and its Deployments, the supervisors' first."""
+    """One game: load and answers of each step, and its Deployments with the supervisors first."""
 
     game: str
     load: str
@@ -67,49 +70,49 @@ class GameResult:
     partial: Floats
     fallback: Floats
     latencies: Floats
-    tracks: list[Track]
+    deployments: list[DeploymentSeries]
 
     def quantile_s(self, share: float) -> float:
-        """The latency of all answers below which `share` of them are."""
+        """Returns the quantile `share` of the latencies of all answers."""
         total = np.cumsum(self.latencies)
         if total[-1] <= 0:
             return 0.0
         return float(EDGES_S[min(int(np.searchsorted(total, share * total[-1])), len(EDGES_S) - 1)])
 
-    def share(self, what: str) -> float:
-        """The share of all answers that were `full`, `partial` or `fallback`."""
+    def share(self, kind: str) -> float:
+        """Returns the share of the answers of `kind`: `full`, `partial` or `fallback`."""
         answers = self.rps.sum()
-        return float((getattr(self, what) * self.rps).sum() / answers) if answers else 0.0
+        return float((getattr(self, kind) * self.rps).sum() / answers) if answers else 0.0
 
-    def late_share(self, track: Track) -> float:
-        """The share of all requests whose vote of that model was late or never came."""
-        return float((track.late * self.rps).sum() / max(self.rps.sum(), 1e-9))
+    def late_share(self, deployment: DeploymentSeries) -> float:
+        """Returns the share of all requests for which the vote of a model was late or missing."""
+        return float((deployment.late * self.rps).sum() / max(self.rps.sum(), 1e-9))
 
     @property
     def hours(self) -> float:
-        """How long the simulation is."""
+        """The simulated time in hours."""
         return len(self.rps) * self.step_s / 3600
 
     def replica_hours(self) -> float:
-        """Of all Deployments, by the replicas asked for."""
-        return float(sum(track.replicas.sum() for track in self.tracks) * self.step_s / 3600)
+        """Returns the replica hours of all Deployments, by desired replicas."""
+        return float(sum(one.replicas.sum() for one in self.deployments) * self.step_s / 3600)
 
     def core_hours(self) -> float:
-        """Cores requested, over time."""
-        return sum(track.core_hours(self.step_s) for track in self.tracks)
+        """Returns the requested core hours of all Deployments."""
+        return sum(one.core_hours(self.step_s) for one in self.deployments)
 
     def memory_gb_hours(self) -> float:
-        """Memory used, in GiB, over time."""
-        used = sum(track.replicas.sum() * track.memory_mb for track in self.tracks)
+        """Returns the used memory of all Deployments, in GiB hours."""
+        used = sum(one.replicas.sum() * one.memory_mb for one in self.deployments)
         return float(used * self.step_s / 3600 / 1024)
 
     def peak_replicas(self) -> dict[str, int]:
-        """The most of each Deployment: what a fixed fleet would need all the time."""
-        return {track.name: int(track.replicas.max()) for track in self.tracks}
+        """Returns the maximum replicas of each Deployment, which a fixed fleet would always need."""
+        return {one.name: int(one.replicas.max()) for one in self.deployments}
 
 
 def summary(result: GameResult) -> dict[str, Any]:
-    """The sums of one game, for tables and programs."""
+    """Returns the totals of one game, for tables and JSON."""
     return {
         "p50_ms": 1000 * result.quantile_s(0.5),
         "p95_ms": 1000 * result.quantile_s(0.95),
@@ -120,5 +123,5 @@ def summary(result: GameResult) -> dict[str, Any]:
         "replica_hours": result.replica_hours(),
         "core_hours": result.core_hours(),
         "memory_gb_hours": result.memory_gb_hours(),
-        "rescales": sum(len(track.rescales) for track in result.tracks),
+        "rescales": sum(len(one.rescales) for one in result.deployments),
     }

@@ -1,1 +1,1 @@
-"""The HPA controller's decision as a pure function; start at `reconciling.reconcile`."""
+"""The decision of the HPA controller as a pure function; start at `reconciliation.reconcile`."""

@@ -1,1 +1,1 @@
-"""Records what the HPA controller of a live cluster sees and decides."""
+"""Records the observations and decisions of the HPA controller of a live cluster."""

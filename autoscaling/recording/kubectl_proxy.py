@@ -1,4 +1,4 @@
-"""Reads a cluster's API through `kubectl proxy`: one process that logs in as kubectl does, on a socket of this user."""
+"""Reads the API of a cluster through `kubectl proxy`, which logs in as kubectl does and serves a Unix socket."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mesh.errors import MeshError, Misconfigured
 
 Json = dict[str, Any]
 Get = Callable[[str], Json]
-START_S, ANSWER_S = 15.0, 10.0
+START_S, RESPONSE_S = 15.0, 10.0
 _READ_ONLY = "--reject-methods=^(POST|PUT|PATCH|DELETE)$"
 
 
-class Refused(MeshError):
-    """The API server, or one behind it, did not give what was asked for; `status` is HTTP's, None: no answer at all."""
+class RequestFailed(MeshError):
+    """A request to the API failed; `status` is the HTTP status, or None if there was no response."""
 
     def __init__(self, status: int | None, reason: str) -> None:
         super().__init__(reason)
@@ -30,39 +30,40 @@ class Refused(MeshError):
 
 
 @contextlib.contextmanager
-def opened(kubectl: Sequence[str]) -> Iterator[Get]:
-    """What gets a path of the API, for as long as the block lasts; `kubectl` is a command with its options.
+def open_proxy(kubectl: Sequence[str]) -> Iterator[Get]:
+    """Yields a function that reads a path of the API while the block lasts; `kubectl` is a command with its options.
 
-    Raises Misconfigured with kubectl's own words if it cannot start; what it yields raises Refused.
+    Raises Misconfigured with the message of kubectl if the proxy does not start. The function raises RequestFailed.
     """
-    with tempfile.TemporaryDirectory(prefix="mesh-") as folder:  # nobody else can look into it
-        place, said = Path(folder) / "api", Path(folder) / "said"
-        process = _started([*kubectl, "proxy", f"--unix-socket={place}", _READ_ONLY], said)
+    with tempfile.TemporaryDirectory(prefix="mesh-") as folder:  # only this user can read it
+        place, log = Path(folder) / "api", Path(folder) / "log"
+        process = _start([*kubectl, "proxy", f"--unix-socket={place}", _READ_ONLY], log)
         try:
-            _wait(process, place, said, kubectl[0])
+            _wait_for_socket(process, place, log, kubectl[0])
             yield lambda path: _get(place, path)
         finally:
             process.kill()
             process.wait()
 
 
-def _started(command: Sequence[str], said: Path) -> subprocess.Popen[bytes]:
+def _start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     try:
-        # In a session of its own: Ctrl-C is for the recording, which then still has a file to write.
-        with said.open("wb") as errors:
+        # A separate session: Ctrl-C must not end the proxy before the recorder has written its file.
+        with log.open("wb") as errors:
             return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
     except FileNotFoundError:
-        raise Misconfigured([f"{command[0]}: is not installed; the cluster is asked by it"]) from None
+        raise Misconfigured([f"{command[0]}: is not installed; install it, or give another --kubectl"]) from None
     except OSError as error:
         raise Misconfigured([f"{command[0]}: cannot be run: {error.strerror}"]) from None
 
 
-def _wait(process: subprocess.Popen[bytes], place: Path, said: Path, program: str) -> None:
+def _wait_for_socket(process: subprocess.Popen[bytes], place: Path, log: Path, program: str) -> None:
     deadline_s = time.monotonic() + START_S
     while not _listens(place):
         if process.poll() is not None:
-            words = " ".join(said.read_text(errors="replace").split())
-            raise Misconfigured([f"{program}: {words or f'ended with {process.returncode} and no word of why'}"])
+            message = " ".join(log.read_text(errors="replace").split())
+            ended = f"ended with exit code {process.returncode} and no message"
+            raise Misconfigured([f"{program}: {message or ended}"])
         if time.monotonic() > deadline_s:
             raise Misconfigured([f"{program}: `proxy` did not open its socket within {START_S:g} s; is it kubectl?"])
         time.sleep(0.02)
@@ -77,7 +78,7 @@ class _Connection(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
     def __init__(self, place: Path) -> None:
-        super().__init__("localhost", timeout=ANSWER_S)
+        super().__init__("localhost", timeout=RESPONSE_S)
         self._place = place
 
     def connect(self) -> None:
@@ -90,15 +91,15 @@ def _get(place: Path, path: str) -> Json:
     with contextlib.closing(_Connection(place)) as connection:
         try:
             connection.request("GET", path, headers={"Accept": "application/json"})
-            answer = connection.getresponse()
-            content = answer.read()
+            response = connection.getresponse()
+            content = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise Refused(None, f"the cluster did not answer: {error}") from None
+            raise RequestFailed(None, f"the cluster did not respond: {error}") from None
     try:
         found = json.loads(content)
     except ValueError:
         found = {"message": content.decode(errors="replace").strip()}
-    if answer.status != 200 or not isinstance(found, dict):
-        said = found.get("message") if isinstance(found, dict) else None
-        raise Refused(answer.status, " ".join(str(said or answer.reason).split()))
+    if response.status != 200 or not isinstance(found, dict):
+        message = found.get("message") if isinstance(found, dict) else None
+        raise RequestFailed(response.status, " ".join(str(message or response.reason).split()))
     return found

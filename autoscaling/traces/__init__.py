@@ -1,1 +1,1 @@
-"""Recorded decisions of real controllers: their file, replaying them, and recording more."""
+"""Traces: recorded decisions of real controllers, their file format, and their replay."""

@@ -1,1 +1,1 @@
-"""The search for the cheapest HPAs that keep a promise."""
+"""The search for the HPAs that meet an SLO at the lowest cost."""

@@ -1,42 +1,34 @@
-"""The frontier of a search: what each point costs, and what callers get for it."""
+"""A page with the frontier of a search: the cost of each point against its degraded answers."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from autoscaling.tuning.search import Point, Tuned
+from autoscaling.tuning.search import FrontierPoint, SearchResult
 from mesh import plot_page
 
 
-def page(game: str, promise: str, found: Tuned) -> str:
-    """A self-contained HTML page."""
+def page(game: str, slo: str, found: SearchResult) -> str:
+    """Returns the text of the HTML page; `slo` is the text of the SLO."""
     from plotly.graph_objects import Figure
 
     figure = Figure()
     points = sorted(found.frontier, key=lambda point: point.core_hours)
-    for name, shown, mark in (
+    best = [] if found.best is None else [found.best]
+    for name, shown, style in (
         ("frontier", points, {"mode": "lines+markers", "marker": {"color": "#1f77b4"}}),
-        ("as it is", [found.now], {"mode": "markers", "marker": {"color": "#666", "size": 12}}),
-        (
-            "cheapest that keeps the promise",
-            _best(found),
-            {"mode": "markers", "marker": {"color": "#2ca02c", "size": 14}},
-        ),
+        ("current HPAs", [found.current], {"mode": "markers", "marker": {"color": "#666", "size": 12}}),
+        ("lowest cost that meets the SLO", best, {"mode": "markers", "marker": {"color": "#2ca02c", "size": 14}}),
     ):
-        figure.add_scatter(name=name, **_drawn(shown), **mark)
+        figure.add_scatter(name=name, **_drawn(shown), **style)
     figure.update_xaxes(title="core hours")
     figure.update_yaxes(title="answers that are not full, %", type="log")
-    figure.update_layout(title=f"{game}: cost against {promise}", height=560)
-    return plot_page.page(
-        f"HPA tuning: {game}", [figure], "Each point was simulated whole; the worst of its seeds counts."
-    )
+    figure.update_layout(title=f"{game}: cost against {slo}", height=560)
+    remark = "Each point is a complete simulation; the worst of its seeds counts."
+    return plot_page.page(f"HPA tuning: {game}", [figure], remark)
 
 
-def _best(found: Tuned) -> list[Point]:
-    return [] if found.best is None else [found.best]
-
-
-def _drawn(points: list[Point]) -> dict[str, Any]:
+def _drawn(points: list[FrontierPoint]) -> dict[str, Any]:
     return {
         "x": [point.core_hours for point in points],
         "y": [max(100 * (1 - point.full), 1e-4) for point in points],

@@ -1,4 +1,4 @@
-"""What callers are promised: `p95=150ms,full=99.9%`."""
+"""The SLO of the answers: `p95=150ms,full=99.9%`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from dataclasses import dataclass
 from autoscaling.cluster.results import GameResult
 from mesh.errors import Misconfigured
 
-_TIMES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 @dataclass(frozen=True, slots=True)
 class Slo:
-    """Bounds: latencies in seconds by quantile, and the least shares of answers that are full, or not a fallback."""
+    """Maximum latencies in seconds as (name, quantile, bound), and minimum shares of full and of answered requests.
+
+    A fallback is not counted as answered.
+    """
 
     quantiles_s: tuple[tuple[str, float, float], ...]
     full: float
     answered: float
 
     def misses(self, result: GameResult) -> list[str]:
-        """The promises that `result` does not keep, each with its figure."""
+        """Returns the objectives that `result` misses, each with its value."""
         found = [
             f"{name} {1000 * took_s:.1f} ms"
             for name, share, bound_s in self.quantiles_s
@@ -35,22 +38,22 @@ class Slo:
 
     @property
     def tightest_s(self) -> float | None:
-        """The shortest of the promised times; None where none is."""
+        """The lowest latency bound; None if there is none."""
         return min((bound_s for _, _, bound_s in self.quantiles_s), default=None)
 
 
 def parse(text: str) -> Slo:
-    """Reads `p95=150ms,full=99.9%,answered=99.99%`; raises Misconfigured."""
+    """Parses `p95=150ms,full=99.9%,answered=99.99%`; raises Misconfigured."""
     times: list[tuple[str, float, float]] = []
     shares = {"full": 0.0, "answered": 0.0}
-    for word in text.split(","):
-        key, _, value = word.strip().partition("=")
-        if key in _TIMES:
-            times.append((key, _TIMES[key], _seconds(text, value)))
+    for objective in text.split(","):
+        key, _, value = objective.strip().partition("=")
+        if key in _QUANTILES:
+            times.append((key, _QUANTILES[key], _seconds(text, value)))
         elif key in shares:
             shares[key] = _share(text, value)
         else:
-            raise Misconfigured([f"--slo {text}: {key!r} is not known; promise {', '.join((*_TIMES, *shares))}"])
+            raise Misconfigured([f"--slo {text}: {key!r} is not known; use {', '.join((*_QUANTILES, *shares))}"])
     return Slo(tuple(times), shares["full"], shares["answered"])
 
 
@@ -58,13 +61,13 @@ def _seconds(text: str, value: str) -> float:
     for suffix, unit in (("ms", 0.001), ("s", 1.0)):
         if value.endswith(suffix):
             return _number(text, value.removesuffix(suffix)) * unit
-    raise Misconfigured([f"--slo {text}: {value!r} is no time; write 150ms"])
+    raise Misconfigured([f"--slo {text}: {value!r} is not a time; write it as 150ms"])
 
 
 def _share(text: str, value: str) -> float:
     share = _number(text, value.removesuffix("%")) / 100
     if not 0 < share <= 1:
-        raise Misconfigured([f"--slo {text}: {value!r} is no share; write 99.9%"])
+        raise Misconfigured([f"--slo {text}: {value!r} is not a share; write it as 99.9%"])
     return share
 
 
@@ -74,10 +77,10 @@ def _number(text: str, value: str) -> float:
     except ValueError:
         found = -1.0
     if not 0 < found < 1e6:
-        raise Misconfigured([f"--slo {text}: {value!r} is no number above 0"])
+        raise Misconfigured([f"--slo {text}: {value!r} is not a number above 0"])
     return found
 
 
 def all_misses(slo: Slo, results: Sequence[GameResult]) -> list[str]:
-    """The promises that any of `results` does not keep."""
+    """Returns the objectives that any of `results` misses."""
     return [miss for result in results for miss in slo.misses(result)]

@@ -1,1 +1,1 @@
-"""A game whose evening comes all at once: 15 models of different weights, and HPAs that are badly tuned."""
+"""A game with a rush of log-ins in the evening: 15 models of different sizes, and badly tuned HPAs."""

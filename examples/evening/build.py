@@ -1,6 +1,6 @@
-"""`python -m examples.evening.build`: the models that profile.json was measured on, 20 to 500 trees, and a store.
+"""`python -m examples.evening.build`: builds a store, and the models of 20 to 500 trees that profile.json describes.
 
-All are the first trees of one forest: what a tree knows does not matter here, only what it costs.
+All models are the first trees of one forest, because only their cost matters here, not their predictions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TREES = {
 
 
 def main() -> int:
-    """Trains the forest and writes its beginnings."""
+    """Trains the forest; writes the models and the store."""
     names = [f"f{number:02d}" for number in range(FEATURES)]
     rng = np.random.default_rng(0)
     values = rng.normal(size=(ROWS, FEATURES))

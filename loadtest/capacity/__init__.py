@@ -1,1 +1,1 @@
-"""`python -m loadtest profile`: what one replica of a model bears, as a file that later sizes its HPA."""
+"""`python -m loadtest profile`: measures the capacity of one replica of a model, for the sizing of its HPA."""

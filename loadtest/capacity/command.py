@@ -1,4 +1,4 @@
-"""`python -m loadtest profile`: rows a second that one replica bears, by batch size; what a start and a row cost."""
+"""`python -m loadtest profile`: measures the rows per second of one replica by batch size, and the cost of a start."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 from autoscaling.capacity_profile import ModelProfile, Profile
-from loadtest import interruption, machine
+from loadtest import interruption
 from loadtest.capacity.measure import Extent, drawn_rows, measure
-from loadtest.faults import CannotMeasure
-from loadtest.options import positive_float, positive_int
-from loadtest.store import sqlite_path
+from loadtest.errors import CannotMeasure
+from loadtest.measurement import machine
+from loadtest.options import add_output, positive_float, positive_int
+from loadtest.player_store import sqlite_path
 from mesh.catalog import catalog as catalogs
 from mesh.catalog.catalog import Catalog, Model
 from mesh.cli.console import stdout
@@ -33,35 +34,39 @@ PACKAGES = ("grpcio", "lightgbm", "numpy", "uvloop")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Adds the options of the command."""
     add = parser.add_argument
-    add("--catalog", type=Path, default=Path("examples/dragonfall/mesh.yaml"), help="(%(default)s)")
-    add("--version", help="of the ensemble (default: the first)")
-    add("--model", action="append", default=[], help="its name; repeat for several")
-    add("--all", action="store_true", help="every model of the version")
+    add("--catalog", type=Path, default=Path("examples/dragonfall/mesh.yaml"), help="catalog (default %(default)s)")
+    add("--version", help="version of the ensemble (default: the first)")
+    add("--model", action="append", default=[], help="name of a model; repeatable")
+    add("--all", action="store_true", help="measure every model of the version")
     add(
         "--batches",
         type=_sizes,
         default=(1, 4, 16, 64, 256, 1024),
-        help="rows of a message (default 1,4,16,64,256,1024)",
+        help="rows per message, comma-separated (default 1,4,16,64,256,1024)",
     )
-    add("--starts", type=positive_int, default=5, help="how often the worker is started (%(default)s)")
-    add("--seconds", type=positive_float, default=1.5, help="for each of a batch's two measurements (%(default)s)")
-    add("--json", action="store_true", help="the document on stdout instead of the tables")
-    add("--out", type=Path, default=Path("build/profile.json"), help="where the document goes (%(default)s)")
+    add("--starts", type=positive_int, default=5, help="number of worker starts (default %(default)s)")
+    add(
+        "--seconds",
+        type=positive_float,
+        default=1.5,
+        help="duration of each of the two measurements of a batch size (default %(default)s)",
+    )
+    add_output(parser, Path("build/profile.json"))
 
 
 def run(options: argparse.Namespace) -> int:
-    """Runs it; the exit code is 0 measured, 2 not measured, 130 interrupted."""
-    said = Console(stderr=True, highlight=False)
-    profile = interruption.run(_profile(options, lambda line: said.print(line, markup=False)))
+    """Runs the command; the exit code is 0 measured, 2 not measured, 130 interrupted."""
+    stderr = Console(stderr=True, highlight=False)
+    profile = interruption.run(_profile(options, lambda line: stderr.print(line, markup=False)))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(profile.as_json() + "\n")
     if options.json:
         print(json.dumps(json.loads(profile.as_json())))
     else:
         for model in profile.models.values():
-            stdout().print(_table(model), _told(model), soft_wrap=True)
+            stdout().print(_table(model), _summary(model), soft_wrap=True)
     return MEASURED
 
 
@@ -95,29 +100,29 @@ def _models(catalog: Catalog, version: str, options: argparse.Namespace) -> list
     if options.all:
         return list(by_name.values())
     if not options.model:
-        raise CannotMeasure(f"name a --model, or say --all; there are {', '.join(by_name)}")
+        raise CannotMeasure(f"set --model or --all; the models are {', '.join(by_name)}")
     for name in options.model:
         if name not in by_name:
             likely = difflib.get_close_matches(name, by_name, n=1)
-            hint = f"; {likely[0]}?" if likely else ""
+            hint = f"; did you mean {likely[0]!r}?" if likely else ";"
             raise CannotMeasure(f"{catalog.game} {version} has no model {name!r}{hint} It has {', '.join(by_name)}")
     return [by_name[name] for name in options.model]
 
 
 def _players(catalog: Catalog) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Some players' numbers [players, columns], and the names of the columns."""
+    """The numbers of some players [players, columns], and the names of the columns."""
     path = sqlite_path(catalog)
     store = open_store(path)
     columns = read_columns(store).numbers
     packed = [player.numbers for player in read_some_players(store, PLAYERS)]
     if not packed:
-        raise CannotMeasure(f"{path}: has no players; fill it with `mesh features load`")
+        raise CannotMeasure(f"{path}: the store has no players; fill it with `mesh features load`")
     return np.array([np.frombuffer(numbers, "<f8") for numbers in packed]), columns
 
 
 def _table(model: ModelProfile) -> Table:
     table = Table(title=f"{model.name}: {model.trees} trees, {model.features} features")
-    columns = ("rows", "predict p50 ms", "p95", "round trip p50 ms", "p95", "rows a second", "CPU us a row")
+    columns = ("rows", "predict p50 ms", "p95", "round trip p50 ms", "p95", "rows per second", "CPU us per row")
     for column in columns:
         table.add_column(column, justify="right")
     for batch in model.batches:
@@ -127,19 +132,19 @@ def _table(model: ModelProfile) -> Table:
     return table
 
 
-def _told(model: ModelProfile) -> str:
+def _summary(model: ModelProfile) -> str:
     start, curve, capacity = model.start_s, model.curve, model.capacity
     return (
         f"Start to SERVING {start.median:.2f} s ({start.min:.2f} to {start.max:.2f}), {model.start_cpu_s:.2f} s CPU; "
         f"memory {model.pss_mb:.0f} MB (PSS).\n"
-        f"A message takes {curve.base_ms:.2f} ms + {curve.row_ms * 1000:.1f} us a row (within {curve.residual:.0%}).\n"
-        f"One replica bears {capacity.rows_per_s:,.0f} rows a second, in messages of {capacity.at_batch_rows}, "
-        f"with {capacity.cores:.2f} cores.\n"
+        f"A message takes {curve.base_ms:.2f} ms + {curve.row_ms * 1000:.1f} us per row (error {curve.residual:.0%}).\n"
+        f"One replica scores {capacity.rows_per_s:,.0f} rows per second in messages of {capacity.at_batch_rows} rows, "
+        f"and uses {capacity.cores:.2f} cores.\n"
     )
 
 
 def _sizes(text: str) -> tuple[int, ...]:
     sizes = tuple(sorted({positive_int(part) for part in text.split(",")}))
     if len(sizes) < 2 or sizes[-1] > 4096:
-        raise argparse.ArgumentTypeError(f"{text!r}: give two sizes or more, none above 4096")
+        raise argparse.ArgumentTypeError(f"{text!r}: set at least two sizes, none above 4096")
     return sizes

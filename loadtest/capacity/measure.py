@@ -1,4 +1,4 @@
-"""Measuring one model: several starts, then messages of every size, one at a time and always waiting."""
+"""Measures one model: several starts, then messages of every size, one at a time and in a full queue."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from pathlib import Path
 import numpy as np
 
 from autoscaling.capacity_profile import Batch, ModelProfile, Spread
-from loadtest import metering
-from loadtest.capacity.profile import capacity_of, fit
+from loadtest.capacity.curve import capacity_of, fit
 from loadtest.capacity.worker import Matrix, Stream, Worker, started
-from loadtest.latency import percentiles
+from loadtest.measurement import meters
+from loadtest.measurement.latency import percentiles
 from mesh.catalog.catalog import Model
 from mesh.model_file import ModelHeader, read_header
 
 LEAST_MESSAGES = 20
-WAITING_MESSAGES = 3  # enough that the worker never runs dry
-DIFFERENT_MESSAGES = 16  # rows that differ, as players do: one row again and again would find every tree in the cache
+QUEUED_MESSAGES = 3  # enough to keep the worker always busy
+DIFFERENT_MESSAGES = 16  # with equal rows, every visited node of the trees would stay in the CPU cache
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much is measured: rows of a message, starts, and seconds for each figure of each batch."""
+    """The extent of the measurement: rows per message, starts, and seconds for each of the two figures of a batch."""
 
     batches: tuple[int, ...]
     starts: int
@@ -39,7 +39,7 @@ class Extent:
 async def measure(
     game: str, version: str, model: Model, rows: Matrix, extent: Extent, progress: Callable[[str], None]
 ) -> ModelProfile:
-    """The profile of one model; `rows` [rows, features] are what it is asked, in turn."""
+    """The profile of one model; the messages contain `rows` [rows, features] in turn."""
     header, sha256 = read_header(Path(model.uri)), await asyncio.to_thread(_sha256, Path(model.uri))
     starts: list[Worker] = []
     with tempfile.TemporaryDirectory(prefix="loadtest-profile-") as folder:
@@ -50,7 +50,7 @@ async def measure(
         async with started(model, Path(folder)) as worker:
             starts.append(worker)
             batches = [await _batch(worker, model.name, rows, count, extent, progress) for count in extent.batches]
-            pss_mb = metering.pss_mb(worker.pid)
+            pss_mb = meters.pss_mb(worker.pid)
     return ModelProfile(
         game=game,
         version=version,
@@ -68,17 +68,21 @@ async def measure(
 
 
 def drawn_rows(header: ModelHeader, players: Matrix, columns: Sequence[str], rng: np.random.Generator) -> Matrix:
-    """Rows like those that the model will see: stored values where the store has the column, else drawn ones.
+    """Rows similar to those in production: values of the store for its columns, random values for other features.
 
-    A category is a code of the model's list; what is known only at the request is normal.
+    A categorical feature is a random code of the model's list, or NaN if the list is empty. Other features are normal.
     """
     rows = rng.normal(size=(len(players), len(header.feature_names)))
-    for place, name in enumerate(header.feature_names):
+    for position, name in enumerate(header.feature_names):
         if name in header.categories:
-            rows[:, place] = rng.integers(len(header.categories[name]), size=len(players))
+            rows[:, position] = _codes(len(header.categories[name]), len(players), rng)
         elif name in columns:
-            rows[:, place] = players[:, columns.index(name)]
+            rows[:, position] = players[:, columns.index(name)]
     return rows
+
+
+def _codes(categories: int, count: int, rng: np.random.Generator) -> Matrix:
+    return rng.integers(categories, size=count).astype(np.float64) if categories else np.full(count, np.nan)
 
 
 async def _batch(
@@ -86,9 +90,9 @@ async def _batch(
 ) -> Batch:
     stream = Stream(worker, name)
     picked = np.resize(np.arange(len(rows)), (DIFFERENT_MESSAGES, count))
-    messages = [stream.message(np.ascontiguousarray(rows[places])) for places in picked]
+    messages = [stream.message(np.ascontiguousarray(rows[positions])) for positions in picked]
     predict_ms, round_trip_ms = await _one_at_a_time(stream, messages, extent.seconds)
-    rows_per_s, cpu_us = await _always_waiting(stream, worker, messages, count, extent.seconds)
+    rows_per_s, cpu_us = await _full_queue(stream, worker, messages, count, extent.seconds)
     await stream.close()
     batch = Batch(
         rows=count,
@@ -100,7 +104,7 @@ async def _batch(
         rows_per_s=rows_per_s,
         cpu_us_per_row=cpu_us,
     )
-    progress(f"{name}: {count} rows: {batch.predict_p50_ms:.2f} ms, {rows_per_s:,.0f} rows a second")
+    progress(f"{name}: {count} rows: {batch.predict_p50_ms:.2f} ms, {rows_per_s:,.0f} rows per second")
     return batch
 
 
@@ -121,22 +125,22 @@ async def _one_at_a_time(stream: Stream, messages: Sequence[bytes], seconds: flo
     return predict_ms, round_trip_ms
 
 
-async def _always_waiting(
+async def _full_queue(
     stream: Stream, worker: Worker, messages: Sequence[bytes], count: int, seconds: float
 ) -> tuple[float, float]:
-    """Rows a second, and microseconds of CPU a row."""
+    """Rows per second, and microseconds of CPU per row."""
     turn = cycle(messages)
-    under_way = 0
-    answered, began_s, began_cpu_s = 0, time.monotonic(), metering.cpu_s([worker.pid])
+    in_flight = 0
+    answered, began_s, began_cpu_s = 0, time.monotonic(), meters.cpu_s([worker.pid])
     while time.monotonic() < began_s + seconds or answered < LEAST_MESSAGES:
-        while under_way < WAITING_MESSAGES:
+        while in_flight < QUEUED_MESSAGES:
             await stream.send(next(turn))
-            under_way += 1
+            in_flight += 1
         await stream.predict_ms()
-        under_way -= 1
+        in_flight -= 1
         answered += 1
-    elapsed_s, cpu_s = time.monotonic() - began_s, metering.cpu_s([worker.pid]) - began_cpu_s
-    for _ in range(under_way):
+    elapsed_s, cpu_s = time.monotonic() - began_s, meters.cpu_s([worker.pid]) - began_cpu_s
+    for _ in range(in_flight):
         await stream.predict_ms()
     return answered * count / elapsed_s, cpu_s / (answered * count) * 1e6
 

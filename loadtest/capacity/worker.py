@@ -1,4 +1,4 @@
-"""One worker, started as in production, and its stream, used as a supervisor's lane uses it."""
+"""One worker, started as in production, and its stream, used like a lane of a supervisor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import grpc
 import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from loadtest import metering
+from loadtest.measurement import meters
 from mesh import serving
 from mesh.catalog.catalog import Model
 from mesh.process import Launch, running
@@ -23,14 +23,14 @@ from mesh.wire import inference_pb2
 
 START_BUDGET_S = 60.0
 REPLY_BUDGET_S = 30.0
-LOOK_AGAIN_S = 0.002
+POLL_S = 0.002
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker that says SERVING. `start_cpu_s` is the CPU of the process and of the child that proved its model."""
+    """A worker that is SERVING; `start_cpu_s` is the CPU of the process and of the child that proved its model."""
 
     pid: int
     channel: grpc.aio.Channel
@@ -40,7 +40,7 @@ class Worker:
 
 @contextlib.asynccontextmanager
 async def started(model: Model, folder: Path) -> AsyncIterator[Worker]:
-    """A worker for as long as the block lasts; its log and its socket are in `folder`."""
+    """Runs a worker until the block ends; its log and its socket are in `folder`."""
     socket = folder / "worker.sock"
     command = [sys.executable, "-m", "model_worker", "--name", model.name, "--uri", model.uri]
     command += ["--socket", str(socket), "--log-level", "warning"]
@@ -52,7 +52,7 @@ async def started(model: Model, folder: Path) -> AsyncIterator[Worker]:
             await _until_serving(channel)
             start_s = time.monotonic() - began_s
             pid = program.pid
-            yield Worker(pid, channel, start_s, metering.cpu_s([pid]) + metering.ended_children_cpu_s(pid))
+            yield Worker(pid, channel, start_s, meters.cpu_s([pid]) + meters.ended_children_cpu_s(pid))
 
 
 async def _until_serving(channel: grpc.aio.Channel) -> None:
@@ -62,7 +62,7 @@ async def _until_serving(channel: grpc.aio.Channel) -> None:
             answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=REPLY_BUDGET_S)
             if answer.status == health_pb2.HealthCheckResponse.SERVING:
                 return
-            await asyncio.sleep(LOOK_AGAIN_S)
+            await asyncio.sleep(POLL_S)
 
 
 class Stream:
@@ -83,19 +83,19 @@ class Stream:
         return bytes(request.SerializeToString())
 
     async def send(self, message: bytes) -> None:
-        """Puts a message on the stream."""
+        """Writes a message to the stream."""
         await self._call.write(message)
 
     async def predict_ms(self) -> float:
-        """Reads the next reply: the time that its rows were predicted for. Raises RuntimeError when it is an error."""
+        """Reads the next reply and returns its predict time; raises RuntimeError if the reply is an error."""
         async with asyncio.timeout(REPLY_BUDGET_S):
             reply = await self._call.read()
         if reply is grpc.aio.EOF or reply.error_message:
-            raise RuntimeError(f"the worker answered {reply}")
+            raise RuntimeError(f"the worker sent {reply} instead of scores")
         return float(reply.infer_response.parameters["predict_ns"].int64_param / 1e6)
 
     async def close(self) -> None:
-        """Ends the stream."""
+        """Closes the stream."""
         await self._call.done_writing()
         async with asyncio.timeout(REPLY_BUDGET_S):
             await self._call.read()

@@ -1,1 +1,1 @@
-"""`python -m loadtest compare`: this mesh beside what one would use instead, on the same workloads."""
+"""Comparisons of the mesh with its peers and with the ideal mesh: the command `compare` and its preset `bench`."""

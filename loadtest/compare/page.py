@@ -1,4 +1,4 @@
-"""The page of a comparison: rates and latencies of all systems, by load, in one self-contained HTML file."""
+"""The page of a comparison: one self-contained HTML file with the figures of every system by load."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import plotly.graph_objects as plots
 from plotly.subplots import make_subplots
 
-from loadtest.compare.results import LIMIT, Comparison, Figures
+from loadtest.compare.results import Comparison, Figures
 from mesh.plot_page import page
 
+LIMIT = "limit"
 COLOURS = {
     "mesh": "#1a7f5a",
     "mesh-lightgbm": "#2f7fb8",
@@ -18,13 +19,13 @@ COLOURS = {
     "ray": "#b8432f",
     LIMIT: "#888888",
 }
-PANELS = ("answers a second", "p50, ms", "p95, ms", "CPU of an answer, us")
+PANELS = ("answers per second", "p50, ms", "p95, ms", "CPU per answer, us")
 
 
 def render(measured: Sequence[Comparison], machine: str) -> str:
-    """The page's text."""
+    """The text of the page."""
     figures = [_figure(comparison) for comparison in measured]
-    return page("ensemble-mesh beside its peers", figures, f"{machine}. Medians of rounds.")
+    return page("ensemble-mesh and its peers", figures, f"{machine}. Medians of rounds.")
 
 
 def _figure(comparison: Comparison) -> plots.Figure:
@@ -41,7 +42,7 @@ def _figure(comparison: Comparison) -> plots.Figure:
 
 
 def _draw(figure: plots.Figure, name: str, loads: Sequence[tuple[float, Figures]]) -> None:
-    places = [f"{load:.0%}" if load < 1 else f"{load:g}" for load, _ in loads]
+    positions = [f"{load:.0%}" if load < 1 else f"{load:g}" for load, _ in loads]
     columns = (
         [at.rps for _, at in loads],
         [at.p50_ms for _, at in loads],
@@ -50,7 +51,7 @@ def _draw(figure: plots.Figure, name: str, loads: Sequence[tuple[float, Figures]
     )
     for number, values in enumerate(columns, 1):
         line = plots.Scatter(
-            x=places,
+            x=positions,
             y=values,
             name=name,
             legendgroup=name,

@@ -1,21 +1,21 @@
-"""What a comparison measured: figures at every load, for each system, in medians of rounds, and their document."""
+"""The results of a comparison: figures by load for each system, as medians of rounds."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from loadtest.measuring import Point
+from loadtest.measurement.point import Point
 from loadtest.workloads import Workload
-
-LIMIT = "limit"
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One system at one load: `rps` whole answers a second, `full` their share, `cpu_us` all CPU of one answer."""
+    """One system at one load.
+
+    `rps` counts full answers only; `full` is their share. CPU is per answer: `cpu_us` of all processes, `part_cpu_us`
+    of each part of the system. `mean_cohort` is 0 for a system without cohorts.
+    """
 
     rps: float
     p50_ms: float
@@ -23,20 +23,41 @@ class Figures:
     p99_ms: float
     cpu_us: float
     full: float
+    part_cpu_us: Mapping[str, float] = field(default_factory=dict)
+    mean_cohort: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PartMemory:
+    """The memory (PSS) of one part of a system: of all its processes, and of the largest."""
+
+    pss_mb: float
+    largest_pss_mb: float
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One system on one workload: figures by load (callers, or a share of the capacity), memory of all processes."""
+    """One system on one workload: figures by load (callers, or a share of the capacity), and memory after the load."""
 
     loads: Mapping[float, Figures]
     pss_mb: float
     first_answer_s: float
+    parts: Mapping[str, PartMemory] = field(default_factory=dict)
+
+    @property
+    def best_load(self) -> float:
+        """The load with the most full answers per second."""
+        return max(self.loads, key=lambda load: self.loads[load].rps)
+
+    @property
+    def best_rps(self) -> float:
+        """The most full answers per second at any load."""
+        return self.loads[self.best_load].rps
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One workload: an outcome for each system; `limit` is the ideal mesh's where there is one."""
+    """One workload: the outcome of each system; `limit` has the figures of the ideal mesh, for simulated models."""
 
     workload: Workload
     systems: Mapping[str, Outcome]
@@ -44,66 +65,16 @@ class Comparison:
 
 
 def figures_of(point: Point) -> Figures:
-    """The figures of a measurement; only whole answers count in the rate."""
+    """The figures of a measurement; only full answers count in the rate."""
     level = point.level
     full = 1.0 - sum(point.degraded.values()) / point.answers
-    return Figures(level.rps * full, level.p50_ms, level.p95_ms, level.p99_ms, point.cpu_us, full)
-
-
-def best_rps(outcome: Outcome) -> float:
-    """The most answers a second at any load."""
-    return max(figures.rps for figures in outcome.loads.values())
-
-
-def median_outcome(rounds: Sequence[Outcome]) -> Outcome:
-    """The median of every number by itself; at least one round, all with the same loads."""
-    return Outcome(
-        loads={load: median_figures([one.loads[load] for one in rounds]) for load in rounds[0].loads},
-        pss_mb=statistics.median(one.pss_mb for one in rounds),
-        first_answer_s=statistics.median(one.first_answer_s for one in rounds),
+    return Figures(
+        rps=level.rps * full,
+        p50_ms=level.p50_ms,
+        p95_ms=level.p95_ms,
+        p99_ms=level.p99_ms,
+        cpu_us=point.cpu_us,
+        full=full,
+        part_cpu_us={part: cpu_s / point.answers * 1e6 for part, cpu_s in point.cpu_s.items()},
+        mean_cohort=point.mean_cohort,
     )
-
-
-def median_figures(rounds: Sequence[Figures]) -> Figures:
-    """The median of every number by itself; at least one."""
-    names = [field.name for field in fields(Figures)]
-    return Figures(**{name: statistics.median(getattr(one, name) for one in rounds) for name in names})
-
-
-def document(comparison: Comparison) -> dict[str, Any]:
-    """One workload of `build/compare.json`: titles, figures by system and load, the limit, and ratios to the mesh."""
-    return {
-        "title": comparison.workload.title,
-        "systems": {name: _outcome_document(outcome) for name, outcome in comparison.systems.items()},
-        "limit": _loads_document(comparison.limit),
-        "mesh_over_peer": ratios(comparison),
-    }
-
-
-def ratios(comparison: Comparison) -> dict[str, dict[str, Any]]:
-    """For each peer: the mesh's best rps and memory over its own, and p50 and p95 by load."""
-    ours = comparison.systems.get("mesh")
-    peers = {name: outcome for name, outcome in comparison.systems.items() if name != "mesh"}
-    return {name: _ratios(ours, peer) for name, peer in peers.items()} if ours else {}
-
-
-def _ratios(ours: Outcome, peer: Outcome) -> dict[str, Any]:
-    most_rps = best_rps(peer)
-    return {
-        "best_rps": round(best_rps(ours) / most_rps, 3) if most_rps else None,  # None: it never answered in full
-        "pss_mb": round(ours.pss_mb / peer.pss_mb, 3),
-        "p50_ms": {f"{load:g}": round(ours.loads[load].p50_ms / at.p50_ms, 3) for load, at in peer.loads.items()},
-        "p95_ms": {f"{load:g}": round(ours.loads[load].p95_ms / at.p95_ms, 3) for load, at in peer.loads.items()},
-    }
-
-
-def _outcome_document(outcome: Outcome) -> dict[str, Any]:
-    memory = {"pss_mb": round(outcome.pss_mb, 1), "first_answer_s": round(outcome.first_answer_s, 2)}
-    return {"loads": _loads_document(outcome.loads), **memory}
-
-
-def _loads_document(loads: Mapping[float, Figures]) -> dict[str, Any]:
-    return {
-        f"{load:g}": {name: round(value, 3) for name, value in asdict(figures).items()}
-        for load, figures in loads.items()
-    }

@@ -1,1 +1,1 @@
-"""What a large fleet costs while nothing happens: 4 games of 3 versions of 15 models, each replica a real process."""
+"""The cost of a large idle fleet: 4 games with 3 versions of 15 models, each replica a real process."""

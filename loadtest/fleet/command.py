@@ -1,4 +1,4 @@
-"""`python -m loadtest fleet`: 180 models: how long a check and a render take, what an idle supervisor costs."""
+"""`python -m loadtest fleet`: measures a fleet of 180 models: check, render, and the cost of an idle supervisor."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
-from loadtest import interruption, machine
-from loadtest.bench.aims import Aim
-from loadtest.bench.report import print_aims
-from loadtest.faults import CannotMeasure
+from k8s import render
+from k8s.values import CHART
+from loadtest import interruption
+from loadtest.errors import CannotMeasure
 from loadtest.fleet.games import Seat, model_file, prepare, seats, write_endpoints
-from loadtest.metering import cpu_s, pss_mb, scrape
-from loadtest.options import positive_float, positive_int
+from loadtest.measurement import machine
+from loadtest.measurement.aims import Aim, aims_table
+from loadtest.measurement.meters import cpu_s, pss_mb, scrape
+from loadtest.options import FOLDER, add_folder, add_rounds, positive_float
 from mesh.cli.console import stdout
 from mesh.process import Launch, running
 
@@ -30,32 +32,34 @@ MEASURED = 0
 AT_ONCE = 8  # workers that start together
 READY_BUDGET_S = 60.0
 SETTLE_S = 5.0
-RENDER_TO_NOTHING = ("kubernetes.files.emptyDir.sizeLimit=1Mi",)  # the models' paths are this machine's
+RENDER_TO_NOTHING = ("kubernetes.files.emptyDir.sizeLimit=1Mi",)  # model paths of this machine
 _PYTHON = (sys.executable, "-P", "-m")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
-    parser.add_argument("--seconds", type=positive_float, default=30.0, help="how long it idles (default 30)")
-    parser.add_argument("--rounds", type=positive_int, default=5, help="checks and renders (default 5)")
-    parser.add_argument("--json", action="store_true", help="the figures as one line of JSON")
-    parser.add_argument("--folder", type=Path, default=Path("build/bench/fleet"), help="models, logs")
+    """Adds the options of the command."""
+    parser.add_argument(
+        "--seconds", type=positive_float, default=30.0, help="duration of the idle measurement (default 30)"
+    )
+    add_rounds(parser, 5)
+    parser.add_argument("--json", action="store_true", help="print the figures as one line of JSON")
+    add_folder(parser, FOLDER / "fleet")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measures; the exit code is 0 measured, 2 not measured, 130 interrupted."""
-    said = Console(stderr=True, highlight=False)
-    said.print(machine.described())
+    """Runs the command; the exit code is 0 measured, 2 not measured, 130 interrupted."""
+    stderr = Console(stderr=True, highlight=False)
+    stderr.print(machine.described())
     folder = options.folder.absolute()
     catalogs = prepare(folder)
     check_s = _median_s(options.rounds, [*_PYTHON, "mesh.cli.main", "catalog", "check", *map(str, catalogs)])
     aims = [Aim("mesh catalog check of 180 models, s", check_s, 1.0)]
     render_s = _render_s(options.rounds, catalogs)
     if render_s is None:
-        said.print("helm is not installed: the render is not measured")
+        stderr.print("helm is not installed, so the render is not measured; `make k8s-tools` installs it")
     else:
         aims.append(Aim("helm template of 180 models, s", render_s, 10.0))
-    idle = interruption.run(_idle(folder, catalogs, options.seconds, said))
+    idle = interruption.run(_idle(folder, catalogs, options.seconds, stderr))
     aims += [
         Aim("CPU of a supervisor with 180 idle lanes, % of a core", idle[0], 2.0),
         Aim("its memory (PSS), MB", idle[1], 120.0),
@@ -63,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({aim.text: aim.measured for aim in aims}))
     else:
-        print_aims(stdout(), aims)
+        stdout().print(aims_table(aims))
     return MEASURED
 
 
@@ -75,15 +79,12 @@ def _seconds(command: Sequence[str]) -> float:
     began_s = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, timeout=READY_BUDGET_S, check=False)
     if done.returncode:
-        raise CannotMeasure(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()}")
+        raise CannotMeasure(f"{command[0]} ended with exit code {done.returncode}: {done.stderr.strip()}")
     return time.monotonic() - began_s
 
 
 def _render_s(rounds: int, catalogs: Sequence[Path]) -> float | None:
-    """All games one after the other; None without Helm."""
-    from k8s import render  # of the checkout, like the chart: an installed package has neither
-    from k8s.values import CHART
-
+    """Renders all games one after the other; None without Helm."""
     helm = render.helm()
     if helm is None:
         return None
@@ -93,10 +94,10 @@ def _render_s(rounds: int, catalogs: Sequence[Path]) -> float | None:
     )
 
 
-async def _idle(folder: Path, catalogs: Sequence[Path], seconds: float, said: Console) -> tuple[float, float]:
-    """Percent of a core and MiB of a supervisor whose lanes are up and carry nothing."""
+async def _idle(folder: Path, catalogs: Sequence[Path], seconds: float, stderr: Console) -> tuple[float, float]:
+    """CPU in percent of a core and memory in MiB of a supervisor whose lanes are up and idle."""
     async with AsyncExitStack() as stack:
-        addresses = await _start_workers(stack, folder, said)
+        addresses = await _start_workers(stack, folder, stderr)
         write_endpoints(folder / "endpoints.json", addresses)
         words = [word for file in catalogs for word in ("--catalog", str(file))]
         command = [*_PYTHON, "supervisor", *words, "--endpoints", str(folder / "endpoints.json")]
@@ -111,9 +112,9 @@ async def _idle(folder: Path, catalogs: Sequence[Path], seconds: float, said: Co
         return 100 * share, pss_mb(ready["pid"])
 
 
-async def _start_workers(stack: AsyncExitStack, folder: Path, said: Console) -> dict[Seat, str]:
+async def _start_workers(stack: AsyncExitStack, folder: Path, stderr: Console) -> dict[Seat, str]:
     turn = asyncio.Semaphore(AT_ONCE)
-    places = list(seats())
+    all_seats = list(seats())
 
     async def start(number: int, seat: Seat) -> str:
         name = ["--name", seat[2], "--uri", str(model_file(folder)), "--nice", "10", "--follow-parent"]
@@ -124,9 +125,9 @@ async def _start_workers(stack: AsyncExitStack, folder: Path, said: Console) -> 
             ready = await worker.event("ready", READY_BUDGET_S)
         return f"127.0.0.1:{ready['port']}"
 
-    said.print(f"starting {len(places)} workers")
-    addresses = await asyncio.gather(*(start(number, seat) for number, seat in enumerate(places)))
-    return dict(zip(places, addresses, strict=True))
+    stderr.print(f"starting {len(all_seats)} workers")
+    addresses = await asyncio.gather(*(start(number, seat) for number, seat in enumerate(all_seats)))
+    return dict(zip(all_seats, addresses, strict=True))
 
 
 async def _lanes_up(metrics: str, expected: int) -> None:
@@ -136,7 +137,7 @@ async def _lanes_up(metrics: str, expected: int) -> None:
             while (up := await asyncio.to_thread(_count_up, metrics)) < expected:  # noqa: ASYNC110 (another process)
                 await asyncio.sleep(0.2)
     except TimeoutError:
-        raise CannotMeasure(f"{up} of {expected} lanes are up after {READY_BUDGET_S:g} s") from None
+        raise CannotMeasure(f"only {up} of {expected} lanes are up after {READY_BUDGET_S:g} s") from None
 
 
 def _count_up(metrics: str) -> int:

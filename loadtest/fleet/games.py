@@ -1,4 +1,4 @@
-"""The fleet's games: catalogs of small models, and where each replica is."""
+"""The games of the fleet: catalogs of small models, and the endpoints of their replicas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from loadtest.training import train
+from loadtest.workload_files import train
 from loadtest.workloads import Forests, feature_names
 from mesh.players.features import Columns
 from mesh.players.sqlite import replacing_store
@@ -17,11 +17,11 @@ from mesh.players.sqlite import replacing_store
 GAMES, VERSIONS, MODELS = 4, 3, 15
 FORESTS = Forests("fleet-forests", count=1, trees=20, leaves=15, features=20)
 
-Seat = tuple[str, str, str]
+Seat = tuple[str, str, str]  # game, version, model
 
 
 def seats() -> Iterator[Seat]:
-    """Game, version and model of every replica."""
+    """The game, version and model of every replica."""
     for game in range(GAMES):
         for version in range(VERSIONS):
             for model in range(MODELS):
@@ -29,7 +29,7 @@ def seats() -> Iterator[Seat]:
 
 
 def prepare(root: Path) -> list[Path]:
-    """Trains the models, fills the stores; returns the catalogs."""
+    """Trains the models, makes an empty store, and returns the catalogs."""
     root.mkdir(parents=True, exist_ok=True)
     train(FORESTS, root / FORESTS.name, lambda _: None)
     with replacing_store(root / "players.sqlite", Columns(tuple(feature_names(FORESTS)), ())):
@@ -38,12 +38,12 @@ def prepare(root: Path) -> list[Path]:
 
 
 def model_file(root: Path) -> Path:
-    """The file that every replica serves."""
+    """The model file of every replica."""
     return root / FORESTS.name / "00.txt"
 
 
 def write_endpoints(file: Path, addresses: Mapping[Seat, str]) -> None:
-    """Tells a supervisor where the replicas are."""
+    """Writes the endpoints file of a supervisor."""
     tree: dict[str, Any] = {}
     for (game, version, model), address in addresses.items():
         tree.setdefault(game, {}).setdefault(version, {})[model] = [address]
@@ -58,6 +58,6 @@ def _write_catalog(root: Path, game: str) -> Path:
             entry = {"name": model, "uri": str(model_file(root).relative_to(root))}
             versions.setdefault(version, first)["models"].append(entry)
     file = root / f"{game}.yaml"
-    told = {"game": game, "features": {"store": "sqlite", "path": "players.sqlite"}, "versions": versions}
-    file.write_text(yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
+    catalog = {"game": game, "features": {"store": "sqlite", "path": "players.sqlite"}, "versions": versions}
+    file.write_text(yaml.safe_dump(catalog, sort_keys=False), encoding="utf-8")
     return file

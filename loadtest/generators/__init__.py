@@ -1,1 +1,1 @@
-"""Load generators, each a process of its own, so that measuring costs the measured process nothing."""
+"""Load generators: each runs in a process of its own, so that the measured processes do not pay for it."""

@@ -1,4 +1,4 @@
-"""A generator process: `closed` or `open`. Says `measuring` when it is warm, and `done` with what it saw."""
+"""The generator process: a closed or an open loop; prints `measuring`, `measured` and, with the results, `done`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 
 import uvloop
 
-from loadtest import arrivals, precise_loop, priority
-from loadtest.faults import CannotMeasure
+from loadtest.errors import CannotMeasure
+from loadtest.generators import arrivals, precise_loop, priority
 from loadtest.generators.callers import Caller, Target, calling
 from loadtest.generators.closed_loop import ask_by_turns
 from loadtest.generators.open_loop import ask_on_schedule
@@ -37,18 +37,18 @@ def main() -> int:
     except (CannotMeasure, KeyboardInterrupt) as error:
         print(error, file=sys.stderr)
         return 1
-    _say({"event": "done", "seconds": options.seconds, **_told(tally)})
+    _print({"event": "done", "seconds": options.seconds, **_results(tally)})
     return 0
 
 
 async def _generate(options: argparse.Namespace) -> Tally:
     start_s = time.monotonic() + HEAD_START_S + options.warm_up_s
     window = Window(start_s, start_s + options.seconds)
-    telling = asyncio.create_task(_tell(window))
+    announcement = asyncio.create_task(_announce(window))
     target = Target(options.wire, options.address, options.method, options.game, options.players)
     async with calling(target) as caller:
         tally = await _ask(caller, options, window)
-    await telling
+    await announcement
     return tally
 
 
@@ -60,19 +60,19 @@ async def _ask(caller: Caller, options: argparse.Namespace, window: Window) -> T
     return await ask_on_schedule(caller, options.players, due_s, window, options.seed)
 
 
-async def _tell(window: Window) -> None:
-    """Says when the measured time begins and when it is over, for whoever reads meters."""
+async def _announce(window: Window) -> None:
+    """Prints an event at the start and at the end of the measured time, for readers of meters."""
     await asyncio.sleep(window.start_s - time.monotonic())
-    _say({"event": "measuring"})
+    _print({"event": "measuring"})
     await asyncio.sleep(window.end_s - time.monotonic())
-    _say({"event": "measured"})
+    _print({"event": "measured"})
 
 
-def _told(tally: Tally) -> dict[str, object]:
+def _results(tally: Tally) -> dict[str, object]:
     return {"latencies_ms": tally.latencies_ms, "slips_ms": tally.slips_ms, "sources": tally.sources}
 
 
-def _say(event: Mapping[str, object]) -> None:
+def _print(event: Mapping[str, object]) -> None:
     print(json.dumps(event), flush=True)
 
 
@@ -83,9 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--method", choices=["Score", "GetOffer"], default="Score")
     parser.add_argument("--address", required=True)
     parser.add_argument("--game", default="")
-    parser.add_argument("--players", type=int, required=True, help="how many players are asked for")
-    parser.add_argument("--callers", type=int, default=1)
-    parser.add_argument("--rate-rps", type=float, default=1.0, help="open loop: mean arrivals a second")
+    parser.add_argument("--players", type=int, required=True, help="number of players to draw from")
+    parser.add_argument("--callers", type=int, default=1, help="closed loop: number of concurrent callers")
+    parser.add_argument("--rate-rps", type=float, default=1.0, help="open loop: mean arrivals per second")
     parser.add_argument("--warm-up-s", type=float, default=1.0)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--seed", type=int, default=0)

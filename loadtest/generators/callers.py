@@ -1,4 +1,4 @@
-"""Who asks: a caller sends a request and says where the answer came from."""
+"""Callers: a caller sends a request and returns the source of the answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANSWERS: dict[Method, Any] = {"Score": offers_pb2.ScoreResponse, "GetOffer": off
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to ask, and for what: the first `players` players of `game`."""
+    """The address and the requests: `method` for the first `players` players of `game`."""
 
     wire: Wire
     address: str
@@ -34,16 +34,16 @@ class Target:
 
 
 class Caller(Protocol):
-    """Asks on players' behalf; may be asked again before it has answered."""
+    """Sends requests; several calls of `ask` may run at the same time."""
 
     async def ask(self, player: int) -> str:
-        """Asks for the player of that number: ENSEMBLE for a full answer, else a word on what came instead."""
+        """Sends the request of a player; returns ENSEMBLE for a full answer, else another source or an error name."""
         ...
 
 
 @contextlib.asynccontextmanager
 async def calling(target: Target) -> AsyncIterator[Caller]:
-    """A caller of `target` for as long as the block lasts."""
+    """A caller of `target` until the block ends."""
     players = player_ids(target.players)
     if target.wire == "http":
         caller = HttpCaller(target.address, posts(target.address, PATHS[target.method], players))
@@ -57,17 +57,17 @@ async def calling(target: Target) -> AsyncIterator[Caller]:
 
 
 class GrpcCaller:
-    """Asks for one of `requests` by a unary call; all share a channel."""
+    """Sends one of `requests` in a unary call; all calls share one channel."""
 
     def __init__(self, channel: grpc.aio.Channel, method: Method, requests: Sequence[bytes]) -> None:
         self._requests = requests
-        # Requests are serialised beforehand: what the generator saves, the measured processes have.
+        # Requests are serialised in advance: the CPU that the generator saves is left for the measured processes.
         self._call: grpc.aio.UnaryUnaryMultiCallable[bytes, Any] = channel.unary_unary(
             f"/mesh.v1.Offers/{method}", response_deserializer=ANSWERS[method].FromString
         )
 
     async def ask(self, player: int) -> str:
-        """The answer's source, or the name of the gRPC error."""
+        """The source of the answer, or the name of the gRPC code."""
         try:
             answer = await self._call(self._requests[player], timeout=CALL_BUDGET_S)
         except grpc.aio.AioRpcError as error:

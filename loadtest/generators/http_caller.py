@@ -1,4 +1,4 @@
-"""A caller of an HTTP service: as little work a request as asyncio allows, for the peer's sake."""
+"""A caller of an HTTP service with little work per request, to leave the CPU to the measured service."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ CLOSES = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 
 class HttpCaller:
-    """Posts one of `requests`; each on a connection of its own for as long as it is asked.
+    """Posts one of `requests`; each concurrent call has a connection of its own.
 
-    A connection is used again for as long as the server keeps it; gunicorn's sync workers close it after each
-    answer.
+    A connection is reused until the server closes it; gunicorn's sync workers close it after each answer.
     """
 
     def __init__(self, address: str, requests: Sequence[bytes]) -> None:
@@ -26,7 +25,7 @@ class HttpCaller:
         self._idle: list[_Connection] = []
 
     async def ask(self, player: int) -> str:
-        """ENSEMBLE when the service answered 200, else the status or how the connection was lost."""
+        """ENSEMBLE for the status 200, else the status or the name of the connection error."""
         connection = None
         try:
             connection = await self._connected()
@@ -42,7 +41,7 @@ class HttpCaller:
         return "ENSEMBLE" if status == 200 else f"HTTP {status}"
 
     def close(self) -> None:
-        """Ends the connections that nobody is using."""
+        """Closes the idle connections."""
         while self._idle:
             self._idle.pop().close()
 
@@ -55,7 +54,7 @@ class HttpCaller:
 
 
 def posts(address: str, path: str, players: Sequence[str]) -> list[bytes]:
-    """One request for each player: POST `path` {"player_id": ...}."""
+    """The encoded request of each player: POST `path` {"player_id": ...}."""
     return [_post(address, path, json.dumps({"player_id": player})) for player in players]
 
 
@@ -70,7 +69,7 @@ def _post(address: str, path: str, body: str) -> bytes:
 
 
 class _Connection(asyncio.Protocol):
-    """One HTTP/1.1 connection that answers one request at a time, each with a Content-Length."""
+    """One HTTP/1.1 connection: one request at a time; answers have a Content-Length."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -79,10 +78,10 @@ class _Connection(asyncio.Protocol):
         self.is_last = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by behaviour only
+        self._transport = cast(asyncio.Transport, transport)  # the transport of uvloop does not inherit from it
 
     async def exchange(self, request: bytes) -> int:
-        """The status of the answer to `request`; raises ConnectionError when it is lost before its end."""
+        """Sends `request` and returns the status; raises ConnectionError if the connection closes before the end."""
         assert self._transport is not None
         if self._transport.is_closing():
             raise ConnectionResetError("closed between two requests")
@@ -107,4 +106,4 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._status is not None and not self._status.done():
-            self._status.set_exception(ConnectionResetError(str(error or "closed before the answer's end")))
+            self._status.set_exception(ConnectionResetError(str(error or "closed before the end of the answer")))

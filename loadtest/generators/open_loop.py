@@ -1,4 +1,4 @@
-"""Open loop: requests leave when they are due, whatever became of those before, and time counts from then."""
+"""Open loop: each request leaves when it is due, without waiting for answers; its latency counts from that time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from loadtest.faults import CannotMeasure, ungrouped
+from loadtest.errors import CannotMeasure, ungrouped
 from loadtest.generators.callers import Caller
 from loadtest.generators.tally import Tally, Window
 from loadtest.simulated.service_times import Seconds
@@ -16,20 +16,20 @@ MAX_UNANSWERED = 10_000
 
 
 async def ask_on_schedule(caller: Caller, players: int, due_s: Seconds, window: Window, seed: int) -> Tally:
-    """Asks once at each moment of `due_s` (monotonic, ascending); a request counts when due in `window`.
+    """Sends one request at each time of `due_s` (monotonic, ascending); counts the requests that are due in `window`.
 
-    Raises CannotMeasure when 10,000 requests wait for their answers: the rate is past bearing.
+    Raises CannotMeasure when 10,000 requests wait for answers: the rate is too high for the system.
     """
     tally = Tally()
-    asked = np.random.default_rng(seed).integers(players, size=len(due_s))
+    drawn = np.random.default_rng(seed).integers(players, size=len(due_s))
     unanswered: set[asyncio.Task[None]] = set()
     with ungrouped():
         async with asyncio.TaskGroup() as group:
-            for moment_s, player in zip(due_s.tolist(), asked.tolist(), strict=True):
-                await _until(moment_s)
+            for time_s, player in zip(due_s.tolist(), drawn.tolist(), strict=True):
+                await _until(time_s)
                 if len(unanswered) >= MAX_UNANSWERED:
                     raise CannotMeasure(f"{MAX_UNANSWERED} requests wait for answers: the rate is too high")
-                call = group.create_task(_ask(caller, player, moment_s, window, tally))
+                call = group.create_task(_ask(caller, player, time_s, window, tally))
                 unanswered.add(call)
                 call.add_done_callback(unanswered.discard)
     return tally
@@ -43,7 +43,7 @@ async def _ask(caller: Caller, player: int, due_s: float, window: Window, tally:
         tally.slips_ms.append(round(slip_s * 1000, 3))
 
 
-async def _until(moment_s: float) -> None:
-    delay_s = moment_s - time.monotonic()
+async def _until(time_s: float) -> None:
+    delay_s = time_s - time.monotonic()
     if delay_s > 0:
         await asyncio.sleep(delay_s)

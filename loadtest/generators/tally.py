@@ -1,4 +1,4 @@
-"""What a generator saw: the answers that came within the measured time."""
+"""The answers that a generator counts: those within the measured time."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The measured part of a run, in monotonic time; what comes before it warms up."""
+    """The measured part of a run, in monotonic time; the warm-up comes before it."""
 
     start_s: float
     end_s: float
 
-    def holds(self, moment_s: float) -> bool:
-        """Whether the moment counts."""
-        return self.start_s <= moment_s < self.end_s
+    def holds(self, time_s: float) -> bool:
+        """Whether the time is within the window."""
+        return self.start_s <= time_s < self.end_s
 
 
 @dataclass(slots=True)
 class Tally:
-    """Latencies of the answers that counted, how many came from where, and how late requests were sent."""
+    """Latencies of the counted answers, how late their requests were sent, and the number of answers by source."""
 
     latencies_ms: list[float] = field(default_factory=list)
     slips_ms: list[float] = field(default_factory=list)

@@ -1,1 +1,1 @@
-"""The store of players fails in every way while the mesh is asked: what callers get, and whether it is true."""
+"""Outages of the player store while the mesh is under load: what callers receive, and whether it is correct."""

@@ -1,4 +1,4 @@
-"""A game whose players change while the store fails, so that every answer tells which features it was made of."""
+"""A game whose players change when an outage begins, so that every score shows which features it was made of."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 import yaml
 
 from emulators.fault_process import FaultyDynamoDB
-from loadtest.features.table import block, serving_table
+from loadtest.measurement.plan import Plan
+from loadtest.micro.features.table import block, serving_table
 from loadtest.peers import mesh
-from loadtest.plan import Plan
-from loadtest.training import prepare
+from loadtest.workload_files import prepare
 from loadtest.workloads import (
     Forests,
     TrainedEnsemble,
@@ -38,12 +38,12 @@ ENSEMBLE = TrainedEnsemble(
 )
 TIMEOUT_MS = 50
 CACHE_TTL_S = 0.5
-WRITTEN_S = (1.7e9, 1.75e9)  # the players' first features, and the later ones
+WRITTEN_S = (1.7e9, 1.75e9)  # write times of the first and of the later features
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A mesh that runs at `address`, its store, and what each player's score is: [first, later] by player id."""
+    """A running mesh at `address`, its store, and the correct scores of each player: first and later."""
 
     address: str
     store: FaultyDynamoDB
@@ -51,13 +51,15 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def running_world(plan: Plan) -> AsyncIterator[World]:
-    """Trains the models, unless they are there, fills both states of the table and starts the mesh."""
-    prepare(ENSEMBLE, plan.folder, plan.progress)
-    folder = plan.folder / ENSEMBLE.game
-    columns = Columns(tuple(player_feature_names(ENSEMBLE)), ())
-    ids = player_ids(ENSEMBLE.players)
-    states = [np.random.default_rng(seed).normal(size=(len(ids), ENSEMBLE.features)) for seed in (1, 2)]
+async def running_world(
+    plan: Plan, ensemble: TrainedEnsemble = ENSEMBLE, timeout_ms: float = TIMEOUT_MS
+) -> AsyncIterator[World]:
+    """Trains the missing models, fills the table with both states of the players, and runs the mesh."""
+    prepare(ensemble, plan.folder, plan.progress)
+    folder = plan.folder / ensemble.game
+    columns = Columns(tuple(player_feature_names(ensemble)), ())
+    ids = player_ids(ensemble.players)
+    states = [np.random.default_rng(seed).normal(size=(len(ids), ensemble.features)) for seed in (1, 2)]
     first, later = (
         [
             (player, PlayerFeatures(row.astype("<f8").tobytes(), (), written_s))
@@ -66,21 +68,21 @@ async def running_world(plan: Plan) -> AsyncIterator[World]:
         for state, written_s in zip(states, WRITTEN_S, strict=True)
     )
     with serving_table(plan.logs, "packed", columns, first, later) as store:
-        features = {**block("packed", columns, store.endpoint, TIMEOUT_MS), "cache_ttl_s": CACHE_TTL_S}
-        catalog: Any = {**catalog_of(ENSEMBLE), "features": features}
+        features = {**block("packed", columns, store.endpoint, timeout_ms), "cache_ttl_s": CACHE_TTL_S}
+        catalog: Any = {**catalog_of(ensemble), "features": features}
         (folder / "mesh.yaml").write_text(yaml.safe_dump(catalog, sort_keys=False))
-        truths = [_scores(folder, state) for state in states]
+        scores = [_scores(folder, ensemble, state) for state in states]
         async with mesh.up(folder, plan.logs) as ready:
-            await mesh.first_full_answer(ready["address"], ENSEMBLE)
-            yield World(ready["address"], store, dict(zip(ids, zip(*truths, strict=True), strict=True)))
+            await mesh.first_full_answer(ready["address"], ensemble)
+            yield World(ready["address"], store, dict(zip(ids, zip(*scores, strict=True), strict=True)))
 
 
-def _scores(folder: Path, rows: Any) -> Sequence[float]:
-    """The mean of the models' scores, as LightGBM alone gives them."""
+def _scores(folder: Path, ensemble: TrainedEnsemble, rows: Any) -> Sequence[float]:
+    """The mean of the scores of all models, computed with LightGBM."""
     import lightgbm
 
     votes = [
-        lightgbm.Booster(model_file=str(folder / model_file(ENSEMBLE, number))).predict(rows)
-        for number, _ in enumerate(model_names(ENSEMBLE))
+        lightgbm.Booster(model_file=str(folder / model_file(ensemble, number))).predict(rows)
+        for number, _ in enumerate(model_names(ensemble))
     ]
     return [float(score) for score in np.mean(votes, axis=0)]

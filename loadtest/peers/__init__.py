@@ -1,1 +1,1 @@
-"""What the mesh is compared with, and the mesh itself: each started as its users would start it."""
+"""The systems under test: the mesh and the systems that it is compared with, each started as its users start it."""

@@ -1,4 +1,4 @@
-"""What every peer reads: the models, players and offers of a workload's folder; runs in Ray's environment, too."""
+"""The models, players and offers in the folder of a workload, for every peer; also imported in Ray's environment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Matrix = npt.NDArray[np.float64]
 
 
 class Inputs:
-    """The folder of a workload, filled: mesh.yaml, players.sqlite and, for ranked offers, offers.csv."""
+    """Reads the folder of a workload: mesh.yaml, players.sqlite and, for ranked offers, offers.csv."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -37,7 +37,7 @@ class Inputs:
         self._players = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
 
     def rows(self, player_id: str) -> Matrix:
-        """The player's row, or one for each offer [rows, features]; raises KeyError for an unknown player."""
+        """The row of a player, or one row per offer [rows, features]; raises KeyError for an unknown player."""
         found = self._players.execute(READ, (player_id,)).fetchone()
         if found is None:
             raise KeyError(player_id)
@@ -47,6 +47,6 @@ class Inputs:
         return np.hstack([np.repeat(player, len(self._offers), axis=0), self._offers])
 
     def best(self, scores: Matrix) -> tuple[str, float]:
-        """The offer with the highest of the combined `scores` [rows], and its score; no id without offers."""
+        """The offer with the highest of the combined `scores` [rows], and its score; the id is empty without offers."""
         position = int(np.argmax(scores))
         return self.offer_ids[position] if self.offer_ids else "", float(scores[position])

@@ -1,4 +1,4 @@
-"""The mesh: started by `mesh up` with trained models, or as a supervisor before simulated ones."""
+"""The mesh as a system under test: `mesh up` with trained models, or a supervisor with simulated replicas."""
 
 from __future__ import annotations
 
@@ -8,65 +8,70 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from loadtest.faults import CannotMeasure
+from loadtest.errors import CannotMeasure
 from loadtest.generators.callers import FULL_ANSWER, Target, calling
 from loadtest.peers.system import System
 from loadtest.workloads import SimulatedEnsemble, TrainedEnsemble, endpoints_of, feature_names
 from mesh.process import Event, Launch, run_to_end, running
 
-Engine = Literal["auto", "lightgbm"]  # what the workers score with, as `mesh up --engine` takes it
+Engine = Literal["auto", "lightgbm"]  # the engine of the workers, see `mesh up --engine`
 
 READY_BUDGET_S = 60.0
 ASK_AGAIN_S = 0.005
 
-name = "mesh"
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """Starts the mesh; without `engine` each worker chooses its scoring engine."""
+
+    name: str = "mesh"
+    engine: Engine | None = None
+
+    @contextlib.asynccontextmanager
+    async def trained(self, ensemble: TrainedEnsemble, folder: Path, logs: Path) -> AsyncIterator[System]:
+        """`mesh up` on the catalog in `folder`, with one replica per model."""
+        started_s = time.monotonic()
+        async with up(folder, logs, self.engine) as ready:
+            await first_full_answer(ready["address"], ensemble)
+            parts = {
+                "supervisor": (ready["supervisor"]["pid"],),
+                "workers": tuple(worker["pid"] for worker in ready["workers"]),
+            }
+            yield System("grpc", ready["address"], parts, time.monotonic() - started_s, ready["metrics"])
+
+    @contextlib.asynccontextmanager
+    async def simulated(
+        self, ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed: int
+    ) -> AsyncIterator[System]:
+        """A supervisor with simulated replicas, which have no scoring engine."""
+        async with simulated_replicas(ensemble, folder, logs, seed) as pid:
+            started_s = time.monotonic()
+            async with running(_supervisor(folder, logs)) as supervisor:
+                ready = await supervisor.event("ready", READY_BUDGET_S)
+                await first_full_answer(ready["address"], ensemble)
+                parts = {"supervisor": (ready["pid"],), "workers": (pid,)}
+                yield System("grpc", ready["address"], parts, time.monotonic() - started_s, ready["metrics"])
 
 
 async def load_features(folder: Path, logs: Path) -> None:
-    """Fills `folder`/players.sqlite from players.csv as the catalog says."""
+    """Fills `folder`/players.sqlite from players.csv with `mesh features load`."""
     command = ["features", "load", "players.csv", "--catalog", "mesh.yaml"]
     await run_to_end(_mesh_command("features", command, folder, logs), READY_BUDGET_S)
 
 
 @contextlib.asynccontextmanager
-async def trained(
-    ensemble: TrainedEnsemble, folder: Path, logs: Path, engine: Engine | None = None
-) -> AsyncIterator[System]:
-    """`mesh up` on the catalog in `folder`, one replica a model; without `engine` the workers choose."""
-    started_s = time.monotonic()
-    async with up(folder, logs, engine) as ready:
-        await first_full_answer(ready["address"], ensemble)
-        parts = {
-            "supervisor": (ready["supervisor"]["pid"],),
-            "workers": tuple(worker["pid"] for worker in ready["workers"]),
-        }
-        yield System("grpc", ready["address"], parts, time.monotonic() - started_s, ready["metrics"])
-
-
-@contextlib.asynccontextmanager
-async def simulated(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed: int) -> AsyncIterator[System]:
-    """A supervisor before simulated replicas."""
-    async with simulated_replicas(ensemble, folder, logs, seed) as pid:
-        started_s = time.monotonic()
-        async with running(_supervisor(folder, logs)) as supervisor:
-            ready = await supervisor.event("ready", READY_BUDGET_S)
-            await first_full_answer(ready["address"], ensemble)
-            parts = {"supervisor": (ready["pid"],), "workers": (pid,)}
-            yield System("grpc", ready["address"], parts, time.monotonic() - started_s, ready["metrics"])
-
-
-@contextlib.asynccontextmanager
 async def up(folder: Path, logs: Path, engine: Engine | None = None) -> AsyncIterator[Event]:
-    """`mesh up` for as long as the block lasts; yields what it said when it was ready."""
+    """Runs `mesh up` until the block ends; yields its `ready` event."""
     async with running(up_launch(folder, logs, engine)) as program:
         yield await program.event("ready", READY_BUDGET_S)
 
 
 def up_launch(folder: Path, logs: Path, engine: Engine | None) -> Launch:
-    """How `mesh up` is started."""
+    """How to start `mesh up`."""
     command = ["up", "mesh.yaml", "--port", "0", "--metrics-port", "0", "--json"]
     if engine:
         command += ["--engine", engine]
@@ -75,7 +80,7 @@ def up_launch(folder: Path, logs: Path, engine: Engine | None) -> Launch:
 
 @contextlib.asynccontextmanager
 async def simulated_replicas(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed: int) -> AsyncIterator[int]:
-    """All replicas in one process, whose id it yields; writes their addresses to `folder`/endpoints.json."""
+    """Runs all replicas in one process and yields its id; writes their addresses to `folder`/endpoints.json."""
     async with running(_replicas(ensemble, folder, logs, seed)) as replicas:
         addresses = (await replicas.event("ready", READY_BUDGET_S))["addresses"]
         (folder / "endpoints.json").write_text(json.dumps(endpoints_of(ensemble, addresses)))
@@ -83,7 +88,7 @@ async def simulated_replicas(ensemble: SimulatedEnsemble, folder: Path, logs: Pa
 
 
 async def first_full_answer(address: str, ensemble: TrainedEnsemble | SimulatedEnsemble) -> None:
-    """Asks at `address` until an answer is whole; raises CannotMeasure when none is within a minute."""
+    """Asks at `address` until an answer is full; raises CannotMeasure after `READY_BUDGET_S`."""
     target = Target("grpc", address, ensemble.method, ensemble.game, 1)
     source = "nothing"
     try:
@@ -91,7 +96,8 @@ async def first_full_answer(address: str, ensemble: TrainedEnsemble | SimulatedE
             while (source := await caller.ask(0)) != FULL_ANSWER:  # noqa: ASYNC110 (another process)
                 await asyncio.sleep(ASK_AGAIN_S)
     except TimeoutError:
-        raise CannotMeasure(f"no full answer within {READY_BUDGET_S:g} s of the start, but {source}") from None
+        reason = f"{address} sent no full answer within {READY_BUDGET_S:g} s of the start"
+        raise CannotMeasure(f"{reason}; the last answer was {source}") from None
 
 
 def _mesh_command(name: str, command: list[str], folder: Path, logs: Path) -> Launch:

@@ -1,4 +1,4 @@
-"""The monolith of old: Flask under gunicorn, every process with all models, one after the other."""
+"""The monolith as a peer: Flask under gunicorn; every process holds all models and runs them one after the other."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from loadtest.faults import CannotMeasure
+from loadtest.errors import CannotMeasure
 from loadtest.peers.system import System
 from loadtest.workloads import SimulatedEnsemble, TrainedEnsemble
 from mesh.process import Launch, Process, running
 
 READY_BUDGET_S = 60.0
-LOOK_S = 1.0  # the socket accepts before any process does, so one look must not take all the time
+REQUEST_S = 1.0  # the socket accepts connections before a process does: one request must not use the whole budget
 
 name = "monolith"
 
 
 @contextlib.asynccontextmanager
 async def trained(ensemble: TrainedEnsemble, folder: Path, logs: Path) -> AsyncIterator[System]:  # noqa: ARG001
-    """One process a core."""
+    """One process per core."""
     async with _serving(folder, logs, os.cpu_count() or 1, {}) as system:
         yield system
 
 
 @contextlib.asynccontextmanager
 async def simulated(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed: int) -> AsyncIterator[System]:  # noqa: ARG001
-    """As many processes as the mesh has replicas: the same number of rows can be under way. They draw by themselves."""
+    """As many processes as the mesh has replicas, so that as many rows run at once; each draws its own times."""
     times = {"MONOLITH_MEDIAN_S": f"{ensemble.service.median_s}", "MONOLITH_SIGMA": f"{ensemble.service.sigma}"}
     async with _serving(folder, logs, ensemble.models * ensemble.replicas, times) as system:
         yield system
@@ -41,8 +41,9 @@ async def simulated(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed:
 
 @contextlib.asynccontextmanager
 async def _serving(folder: Path, logs: Path, processes: int, environment: Mapping[str, str]) -> AsyncIterator[System]:
-    """gunicorn's sync workers close the connection after each answer; gthread workers of one thread, which keep it
-    open, were no faster.
+    """Runs sync workers, which close the connection after each answer.
+
+    gthread workers with one thread, which keep the connection open, were not faster.
     """
     started_s = time.monotonic()
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
@@ -66,7 +67,7 @@ def _gunicorn(folder: Path, logs: Path, processes: int, listener: int, environme
 
 
 async def _all_processes(program: Process, address: str, processes: int) -> tuple[int, ...]:
-    """The ids of the monolith's processes once each has answered."""
+    """Waits until each process has answered, and returns the process ids."""
     seen: set[int] = set()
     try:
         async with asyncio.timeout(READY_BUDGET_S):
@@ -76,10 +77,10 @@ async def _all_processes(program: Process, address: str, processes: int) -> tupl
                     seen.add(await asyncio.to_thread(_answering_process, address))
     except TimeoutError:
         reason = f"only {len(seen)} of {processes} monolith processes answer after {READY_BUDGET_S:g} s"
-        raise CannotMeasure(f"{reason}, see {program.launch.log}") from None
+        raise CannotMeasure(f"{reason}; see {program.launch.log}") from None
     return tuple(sorted(seen))
 
 
 def _answering_process(address: str) -> int:
-    with urllib.request.urlopen(f"http://{address}/process", timeout=LOOK_S) as response:
+    with urllib.request.urlopen(f"http://{address}/process", timeout=REQUEST_S) as response:
         return int(json.load(response)["pid"])

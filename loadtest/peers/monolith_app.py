@@ -1,7 +1,7 @@
-"""The monolith of old: Flask, every process with all models, which predict one after the other.
+"""The application of the monolith: Flask; every process holds all models, which predict one after the other.
 
-Reads from the environment what it serves: MONOLITH_FOLDER, a workload's folder, and, when its models are simulated,
-MONOLITH_MEDIAN_S and MONOLITH_SIGMA of a row's time.
+Environment variables: MONOLITH_FOLDER is the folder of the workload; MONOLITH_MEDIAN_S and MONOLITH_SIGMA, for
+simulated models only, are the parameters of the time of a row.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Predict = Callable[[Matrix], Matrix]
 
 
 def create_app() -> Any:
-    """The WSGI application. Loads every model before it answers anything."""
+    """The WSGI application; loads every model before the first answer."""
     import flask
 
     inputs = Inputs(Path(os.environ["MONOLITH_FOLDER"]))
@@ -51,7 +51,7 @@ def create_app() -> Any:
 
 
 def trained_models(inputs: Inputs) -> Sequence[Predict]:
-    """LightGBM's own Python package, one thread."""
+    """Models in LightGBM's Python package, with one thread."""
     import lightgbm
 
     def predictor(path: Path) -> Predict:
@@ -62,7 +62,7 @@ def trained_models(inputs: Inputs) -> Sequence[Predict]:
 
 
 def simulated_models(inputs: Inputs) -> Sequence[Predict]:
-    """Each sleeps for as long as a row would take; a row's score is its first feature."""
+    """Models that sleep for the time of a row; the score of a row is its first feature."""
     service = Lognormal(float(os.environ["MONOLITH_MEDIAN_S"]), float(os.environ["MONOLITH_SIGMA"]))
     needed_s = endless_s(service, np.random.default_rng())
 

@@ -1,4 +1,4 @@
-"""The naive mesh: the same workers, and a supervisor that makes one unary call per model and request."""
+"""The naive mesh as a peer: the same workers, and a supervisor that makes one unary call per model and request."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from loadtest.peers.system import System
 from loadtest.workloads import SimulatedEnsemble, TrainedEnsemble, Workload
 from mesh.process import Launch, Process, running
 
-WORKER_NICENESS = 19  # as under `mesh up`
+WORKER_NICENESS = 19  # the niceness under `mesh up`
 
 name = "naive"
 
 
 @contextlib.asynccontextmanager
 async def trained(ensemble: TrainedEnsemble, folder: Path, logs: Path) -> AsyncIterator[System]:
-    """The workers that `mesh up` would start, on Unix sockets as well."""
+    """The workers that `mesh up` starts, also on Unix sockets."""
     started_s = time.monotonic()
     inputs = Inputs(folder)
     with tempfile.TemporaryDirectory(prefix="naive-") as sockets:
@@ -41,7 +41,7 @@ async def trained(ensemble: TrainedEnsemble, folder: Path, logs: Path) -> AsyncI
 
 @contextlib.asynccontextmanager
 async def simulated(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed: int) -> AsyncIterator[System]:
-    """Before the replicas that the mesh has; a call goes to the one with the fewest unanswered."""
+    """The simulated replicas of the mesh; each call goes to the replica with the fewest unanswered calls."""
     async with simulated_replicas(ensemble, folder, logs, seed) as pid, contextlib.AsyncExitStack() as stack:
         started_s = time.monotonic()
         (versions,) = json.loads((folder / "endpoints.json").read_text()).values()

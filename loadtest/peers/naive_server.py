@@ -1,4 +1,4 @@
-"""The naive supervisor: reads the player, asks every model by a call of its own, takes the mean."""
+"""The naive supervisor: reads the player, makes one call per model, returns the mean of the scores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DRAIN_S = 1.0
 
 
 class Replica:
-    """One replica of a model, and how many calls it has not answered yet."""
+    """One replica of a model, and the number of its unanswered calls."""
 
     def __init__(self, model: str, number: int, channel: grpc.aio.Channel) -> None:
         self.unanswered = 0
@@ -31,7 +31,7 @@ class Replica:
         self._stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]
 
     async def score(self, rows: Matrix) -> Matrix:
-        """Its scores of `rows` [rows]."""
+        """The scores of `rows` [rows]."""
         request = inference_pb2.ModelInferRequest(model_name=self._model, model_version=self._version)
         request.inputs.add(name="features", datatype="FP64", shape=rows.shape)
         request.raw_input_contents.append(rows.tobytes())
@@ -44,21 +44,21 @@ class Replica:
 
 
 class NaiveOffers(offers_pb2_grpc.OffersServicer):
-    """Answers every request by itself."""
+    """Handles every request on its own, without cohorts."""
 
     def __init__(self, inputs: Inputs, models: Sequence[Sequence[Replica]]) -> None:
         self._inputs = inputs
         self._models = models
 
     async def Score(self, request: offers_pb2.ScoreRequest, _: object) -> offers_pb2.ScoreResponse:  # noqa: N802
-        """The mean of the models' scores."""
+        """The mean of the scores of all models."""
         scores = await self._scores(request.player_id)
         return offers_pb2.ScoreResponse(score=float(scores[0]), source=offers_pb2.ENSEMBLE)
 
     async def GetOffer(  # noqa: N802
         self, request: offers_pb2.GetOfferRequest, _: object
     ) -> offers_pb2.GetOfferResponse:
-        """The offer with the highest mean."""
+        """The offer with the highest mean score."""
         offer_id, score = self._inputs.best(await self._scores(request.player_id))
         ranked = [offers_pb2.RankedOffer(offer_id=offer_id, score=score)]
         return offers_pb2.GetOfferResponse(offers=ranked, source=offers_pb2.ENSEMBLE)
@@ -72,7 +72,7 @@ class NaiveOffers(offers_pb2_grpc.OffersServicer):
 
 
 async def serve(folder: Path, addresses: Mapping[str, Sequence[str]]) -> int:
-    """Serves on a port that the system picks, which it says; ends on SIGTERM."""
+    """Serves on a free port, prints it in the `ready` event, and ends on SIGTERM."""
     async with connected(addresses) as models:
         server = grpc.aio.server(options=serving.server_options(serving.MESSAGE_LIMIT_BYTES))
         offers_pb2_grpc.add_OffersServicer_to_server(NaiveOffers(Inputs(folder), models), server)  # type: ignore[no-untyped-call]
@@ -88,11 +88,11 @@ async def serve(folder: Path, addresses: Mapping[str, Sequence[str]]) -> int:
 
 @contextlib.asynccontextmanager
 async def connected(addresses: Mapping[str, Sequence[str]]) -> AsyncIterator[list[list[Replica]]]:
-    """The replicas of every model, on a channel each."""
+    """The replicas of every model, each on its own channel."""
     async with contextlib.AsyncExitStack() as stack:
         models = []
-        for model, places in addresses.items():
-            channels = [grpc.aio.insecure_channel(place, options=serving.lane_options()) for place in places]
+        for model, replicas in addresses.items():
+            channels = [grpc.aio.insecure_channel(address, options=serving.lane_options()) for address in replicas]
             for channel in channels:
                 await stack.enter_async_context(channel)
             numbered = enumerate(channels, 1) if len(channels) > 1 else ((0, channel) for channel in channels)
@@ -101,9 +101,9 @@ async def connected(addresses: Mapping[str, Sequence[str]]) -> AsyncIterator[lis
 
 
 def main() -> int:
-    """The process: what its options say, until SIGTERM."""
+    """Runs the process until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.peers.naive_server", description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="the workload's")
+    parser.add_argument("--folder", type=Path, required=True, help="folder of the workload")
     parser.add_argument("--addresses", type=json.loads, required=True, help='{"MODEL": ["ADDRESS", ...]} as JSON')
     options = parser.parse_args()
     serving.follow_parent()

@@ -1,4 +1,4 @@
-"""Ray Serve, composed as its guide says: a Supervisor and one deployment a model; in an environment of its own."""
+"""Ray Serve as a peer, in an environment of its own: a Supervisor deployment and one deployment per model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from loadtest.faults import CannotMeasure
+from loadtest.errors import CannotMeasure
 from loadtest.peers.mesh import first_full_answer
 from loadtest.peers.system import System
 from loadtest.workloads import SimulatedEnsemble, TrainedEnsemble, Workload
@@ -20,7 +20,7 @@ from mesh.process import Launch, running
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / "build" / "ray" / "bin" / "python"
-MARK = "LOADTEST_RAY"  # in the environment of every process that Ray starts, wherever it puts them
+MARK = "LOADTEST_RAY"  # set in the environment of every process that Ray starts, in any session
 READY_BUDGET_S = 300.0
 
 name = "ray"
@@ -28,14 +28,14 @@ name = "ray"
 
 @contextlib.asynccontextmanager
 async def trained(ensemble: TrainedEnsemble, folder: Path, logs: Path) -> AsyncIterator[System]:
-    """One replica a model."""
+    """One replica per model."""
     async with _serving(ensemble, folder, logs, []) as system:
         yield system
 
 
 @contextlib.asynccontextmanager
 async def simulated(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed: int) -> AsyncIterator[System]:  # noqa: ARG001
-    """As many replicas a model as the mesh has; they draw their times by themselves."""
+    """As many replicas per model as the mesh has; each draws its own times."""
     times = ["--median-s", f"{ensemble.service.median_s}", "--sigma", f"{ensemble.service.sigma}"]
     async with _serving(ensemble, folder, logs, ["--replicas", f"{ensemble.replicas}", *times]) as system:
         yield system
@@ -44,7 +44,7 @@ async def simulated(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed:
 @contextlib.asynccontextmanager
 async def _serving(workload: Workload, folder: Path, logs: Path, options: Sequence[str]) -> AsyncIterator[System]:
     if not PYTHON.exists():
-        raise CannotMeasure("Ray Serve is not installed; `make compare-ray` does it, into build/ray")
+        raise CannotMeasure("Ray Serve is not installed; `make compare-ray` installs it into build/ray")
     started_s, mark, port = time.monotonic(), secrets.token_hex(8), _free_port()
     try:
         async with running(_launch(folder, logs, port, mark, options)) as program:
@@ -59,7 +59,7 @@ async def _serving(workload: Workload, folder: Path, logs: Path, options: Sequen
 
 
 def marked(mark: str) -> list[int]:
-    """The processes whose environment carries `mark`: Ray's own are in sessions of their own."""
+    """The ids of the processes whose environment contains `mark`; Ray starts some of them in other sessions."""
     wanted, found = f"{MARK}={mark}".encode(), []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -70,7 +70,7 @@ def marked(mark: str) -> list[int]:
 
 
 def versions() -> dict[str, str]:
-    """What is installed of it: the packages of its environment that count, none without one."""
+    """The version of Ray in its environment; empty if Ray is not installed."""
     packages = PYTHON.parents[1].glob("lib/python*/site-packages")
     found = {
         dist.metadata["Name"]: dist.version for dist in metadata.distributions(path=[str(path) for path in packages])
@@ -84,7 +84,7 @@ def _launch(folder: Path, logs: Path, port: int, mark: str, options: Sequence[st
         MARK: mark,
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
-        # What Ray's own guide calls throughput-optimised.
+        # The throughput-optimised mode of Ray's guide.
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DEDUP_LOGS": "0",

@@ -1,4 +1,4 @@
-"""What a load test needs to know of a system under test, whichever it is."""
+"""A running system under test, and the port for the peers that start one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from loadtest.workloads import SimulatedEnsemble, TrainedEnsemble
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A system that has given a full answer, `first_answer_s` after its exec.
+    """A system that gave its first full answer `first_answer_s` after its start.
 
-    `parts` are its processes by what they do; `metrics_address` is empty where no mesh tells its cohorts.
+    `parts` are its process ids by role; `metrics_address` is empty for a system that reports no cohorts.
     """
 
     wire: Wire
@@ -27,25 +27,28 @@ class System:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """All its processes."""
+        """The ids of all its processes."""
         return tuple(pid for part in self.parts.values() for pid in part)
 
 
 class Peer(Protocol):
-    """Starts one kind of system, as its users would, for as long as a block lasts.
+    """Starts one kind of system, as its users start it, until a block ends.
 
-    Both raise CannotMeasure when it gives no full answer in time. `folder` is the workload's, filled; stderr goes
-    to files in `logs`.
+    Both methods raise an error of FAILURES when the system gives no full answer in time. `folder` is the filled
+    folder of the workload; stderr goes to files in `logs`.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The name in tables and documents."""
+        ...
 
     def trained(self, ensemble: TrainedEnsemble, folder: Path, logs: Path) -> AbstractAsyncContextManager[System]:
-        """A system with one replica a model, or what comes nearest to it."""
+        """A system with one replica per model, or its closest equivalent."""
         ...
 
     def simulated(
         self, ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed: int
     ) -> AbstractAsyncContextManager[System]:
-        """A system of simulated models; `seed` fixes their service times."""
+        """A system with simulated models; `seed` fixes their service times."""
         ...

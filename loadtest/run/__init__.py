@@ -1,1 +1,1 @@
-"""`python -m loadtest run`: an open-loop run against a running mesh, its latencies counted from the schedule."""
+"""`python -m loadtest run`: an open-loop run against a running mesh; latencies count from the schedule."""

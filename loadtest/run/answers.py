@@ -1,4 +1,4 @@
-"""What became of each request, and which of seven classes that is."""
+"""The answer to each request, and its class."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SERVED = {"ENSEMBLE": "full", "PARTIAL": "partial", "FALLBACK": "fallback"}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One request: when it was due, sent and answered (seconds of the run), and what came.
+    """One request with its answer; times are seconds since the start of the run.
 
-    `code` is OK, the name of a gRPC code, or UNSENT; the fields after it are those of an answer that came.
-    `stages_ms` [5]: see `STAGES`. `scores`: offer and score, None in a fallback.
+    `code` is OK, the name of a gRPC code, or UNSENT; the fields after it are set for OK only. `stages_ms` has one
+    value per stage of `STAGES`. `scores` are pairs of offer and score; the score is None in a fallback.
     """
 
     player_id: str
@@ -37,22 +37,22 @@ class Answer:
 
     @property
     def latency_ms(self) -> float:
-        """From the moment it was due: a stall counts for all whom it kept waiting."""
+        """The latency from the due time, so that a stall counts for every request that it delays."""
         return (self.answered_s - self.due_s) * 1000
 
     @property
     def latency_from_send_ms(self) -> float:
-        """From the moment it left, as closed-loop tools count."""
+        """The latency from the send, as closed-loop tools measure it."""
         return (self.answered_s - self.sent_s) * 1000
 
     @property
     def slip_ms(self) -> float:
-        """How late it left."""
+        """How late the request was sent."""
         return (self.sent_s - self.due_s) * 1000
 
 
 def class_of(answer: Answer, deadline_ms: float, is_wrong: bool) -> str:
-    """The one class that counts most: unsent, wrong, late, refused, error, then what the answer says of itself."""
+    """The first class that applies: unsent, wrong, late, refused, else that of the source, else error."""
     if answer.code == "UNSENT":
         return "unsent"
     if is_wrong:
@@ -65,16 +65,16 @@ def class_of(answer: Answer, deadline_ms: float, is_wrong: bool) -> str:
 
 
 def read_answers(path: Path) -> Iterator[Answer]:
-    """The answers that a sender left."""
+    """Reads the answers that a sender wrote."""
     with path.open() as file:
         for line in file:
             yield _answer(json.loads(line))
 
 
-def _answer(told: dict[str, Any]) -> Answer:
+def _answer(fields: dict[str, Any]) -> Answer:
     for name in ("missing", "stages_ms"):
-        if name in told:
-            told[name] = tuple(told[name])
-    if "scores" in told:
-        told["scores"] = tuple((offer, score) for offer, score in told["scores"])
-    return Answer(**told)
+        if name in fields:
+            fields[name] = tuple(fields[name])
+    if "scores" in fields:
+        fields["scores"] = tuple((offer, score) for offer, score in fields["scores"])
+    return Answer(**fields)

@@ -1,17 +1,19 @@
-"""Whether answers are right: every score LightGBM's own, to the last bit, and the best offers in their order."""
+"""Checks answers: every score must equal LightGBM's to the last bit, and the offers must be the best in order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from loadtest.offline import Oracle
+from loadtest.reference.oracle import Oracle
 from loadtest.run.answers import Answer
 
 
-def wrong_ones(answers: Sequence[Answer], oracle: Oracle, is_ranked: bool, progress: Callable[[int], None]) -> set[int]:
-    """The positions of the answers that are wrong; `progress` hears how many have been looked at.
+def wrong_answers(
+    answers: Sequence[Answer], oracle: Oracle, is_ranked: bool, progress: Callable[[int], None]
+) -> set[int]:
+    """The positions of the wrong answers; `progress` receives the number of checked answers.
 
-    With `is_ranked` the offers of an answer must be the best ones, too.
+    With `is_ranked`, the offers of an answer must also be the best offers.
     """
     wrong = set()
     for position, answer in enumerate(answers):

@@ -1,4 +1,4 @@
-"""`python -m loadtest run`: sends on a schedule, waits for nobody, says what became of every request."""
+"""`python -m loadtest run`: sends requests on a schedule without waiting for answers, and classifies every request."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from loadtest import arrivals, documents, interruption
-from loadtest.faults import CannotMeasure
-from loadtest.offline import Oracle
-from loadtest.options import positive_float, positive_int
-from loadtest.popularity import MAX_PLAYERS
+from loadtest import interruption
+from loadtest.errors import CannotMeasure
+from loadtest.generators import arrivals
+from loadtest.generators.popularity import MAX_PLAYERS
+from loadtest.options import add_output, positive_float, positive_int
+from loadtest.reference.oracle import Oracle
+from loadtest.report import write_json
 from loadtest.run import page, report
 from loadtest.run.job import Question
-from loadtest.run.knee import Step, find_knee, is_generators
-from loadtest.run.measure import Setting, measure, must_answer
+from loadtest.run.knee import Step, find_knee, generator_is_limit
+from loadtest.run.measurement import Setting, measure, must_answer
 from loadtest.run.summary import Summary
 from loadtest.simulated.service_times import Seconds
 from mesh.cli.console import stdout
@@ -31,55 +33,68 @@ MAX_REQUESTS = 1_000_000
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
-    parser.epilog = "Exit codes: 0 measured; 1 errors or wrong scores; 2 not measured; 3 the generator was the limit."
+    """Adds the options of the command."""
+    codes = "0 measured; 1 errors or wrong scores; 2 not measured; 3 the generator was the limit; 130 interrupted"
+    parser.epilog = f"Exit codes: {codes}."
+    _add_request_options(parser)
+    _add_schedule_options(parser)
+    _add_knee_options(parser)
+    add_output(parser, Path("build/run.json"), has_page=True)
+
+
+def _add_request_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--address", default="127.0.0.1:7000", help="of the supervisor (%(default)s)")
-    add("--game", default="dragonfall", help="(%(default)s)")
-    add("--method", choices=["GetOffer", "Score"], default="GetOffer", help="(%(default)s)")
-    add("--version", default="", help="pins a version")
-    add("--context", action="append", default=[], type=_pair, metavar="NAME=VALUE", help="known at the request; repeat")
-    add("--players", type=positive_int, default=10_000, help="player-00000 and so on, by Zipf's law (%(default)s)")
-    add("--player-ids", type=Path, help="a file of ids instead, one a line, the most popular first")
-    add("--rate", type=positive_float, default=100.0, help="requests a second (%(default)s); of a knee: to begin with")
-    add("--seconds", type=positive_float, help="how long (default 20; a step of --find-knee 5)")
-    add("--arrivals", choices=["poisson", "constant"], default="poisson", help="(%(default)s)")
-    add("--trace", type=Path, help="a file of timestamps in seconds, one a line, instead of --rate and --seconds")
-    add("--deadline-ms", type=positive_float, default=300.0, help="of each request (%(default)s)")
-    add("--processes", type=positive_int, default=1, help="that send (%(default)s)")
-    add(
-        "--max-unanswered",
-        type=positive_int,
-        default=10_000,
-        help="requests under way; more are not sent (%(default)s)",
-    )
-    add("--check", action="store_true", help="compare every score with LightGBM's own; needs --catalog")
-    add("--catalog", type=Path, help="the mesh's catalog file, for --check")
-    add("--find-knee", action="store_true", help="search the highest rate that keeps --slo-ms")
-    add("--slo-ms", type=positive_float, default=50.0, help="the p99 to keep (%(default)s)")
-    add("--full-share", type=positive_float, default=0.99, help="of answers that must be whole, too (%(default)s)")
-    add("--seed", type=int, default=0, help="of arrivals and players (%(default)s)")
-    add("--json", action="store_true", help="the document on stdout instead of the tables")
-    add("--out", type=Path, default=Path("build/run.json"), help="the document; the page goes beside it as .html")
+    add("--address", default="127.0.0.1:7000", help="address of the supervisor (default %(default)s)")
+    add("--game", default="dragonfall", help="name of the game (default %(default)s)")
+    add("--method", choices=["GetOffer", "Score"], default="GetOffer", help="RPC to call (default %(default)s)")
+    add("--version", default="", help="version to ask for (default: the mesh chooses)")
+    add("--context", action="append", default=[], type=_pair, metavar="NAME=VALUE", help="context value; repeatable")
+    players_help = "number of players, drawn by Zipf's law from player-00000 on (default %(default)s)"
+    add("--players", type=positive_int, default=10_000, help=players_help)
+    add("--player-ids", type=Path, help="file of player ids instead of --players: one per line, most popular first")
+    add("--deadline-ms", type=positive_float, default=300.0, help="deadline of each request (default %(default)s)")
+    add("--check", action="store_true", help="compare every score with LightGBM; needs --catalog")
+    add("--catalog", type=Path, help="catalog file that the mesh serves, for --check")
+
+
+def _add_schedule_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    rate_help = "requests per second; with --find-knee the first rate (default %(default)s)"
+    add("--rate", type=positive_float, default=100.0, help=rate_help)
+    add("--seconds", type=positive_float, help="duration (default 20; for each step of --find-knee 5)")
+    add("--arrivals", choices=["poisson", "constant"], default="poisson", help="arrival process (default %(default)s)")
+    add("--trace", type=Path, help="file of timestamps in seconds, one per line, instead of --rate and --seconds")
+    add("--processes", type=positive_int, default=1, help="number of sender processes (default %(default)s)")
+    unanswered_help = "maximum number of unanswered requests; further requests are not sent (default %(default)s)"
+    add("--max-unanswered", type=positive_int, default=10_000, help=unanswered_help)
+    add("--seed", type=int, default=0, help="seed of arrivals and players (default %(default)s)")
+
+
+def _add_knee_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--find-knee", action="store_true", help="search for the highest rate that keeps --slo-ms and --full-share")
+    add("--slo-ms", type=positive_float, default=50.0, help="highest p99 for --find-knee (default %(default)s)")
+    share_help = "least share of full answers for --find-knee (default %(default)s)"
+    add("--full-share", type=positive_float, default=0.99, help=share_help)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Runs it; see the exit codes in `--help`."""
-    said = Console(stderr=True, highlight=False)
+    """Runs the command; `--help` lists the exit codes."""
+    stderr = Console(stderr=True, highlight=False)
 
     def progress(line: str) -> None:
-        said.print(line, markup=False)
+        stderr.print(line, markup=False)
 
     setting = _setting(options)
     summary, steps = interruption.run(_run(options, setting, progress))
     _write(options, summary, steps)
-    _tell(options, summary, steps)
-    if is_generators(steps):
-        said.print("doubtful: the knee is the generator's own; give it more --processes", style="red", markup=False)
+    _print(options, summary, steps)
+    if generator_is_limit(steps):
+        stderr.print("doubtful: the generator limits the knee; raise --processes", style="red", markup=False)
     for doubt in report.doubts(summary):
-        said.print(f"doubtful: {doubt}", style="red", markup=False, soft_wrap=True)
-    progress(f"the page: {options.out.with_suffix('.html')}")
-    return GENERATOR_LIMIT if is_generators(steps) else _exit_code(summary)
+        stderr.print(f"doubtful: {doubt}", style="red", markup=False, soft_wrap=True)
+    progress(f"page: {options.out.with_suffix('.html')}")
+    return GENERATOR_LIMIT if generator_is_limit(steps) else _exit_code(summary)
 
 
 async def _run(
@@ -106,10 +121,10 @@ async def _knee(
         is_limit = bool(list(report.doubts(summary)))
         full = summary.share("full")
         is_held = report.is_held(summary) and summary.p99_ms <= options.slo_ms and full >= options.full_share
-        progress(f"{rate_rps:,.0f} a second: p99 {summary.p99_ms:.1f} ms, {full:.1%} full")
+        progress(f"{rate_rps:,.0f} per second: p99 {summary.p99_ms:.1f} ms, {full:.1%} full")
         return Step(rate_rps, summary.p99_ms, full, is_held, is_limit and not is_held)
 
-    # The search itself is plain code on a thread, so that it can be tested without a mesh.
+    # The search is synchronous code on a thread, so that tests can run it without a mesh.
     steps = await asyncio.to_thread(find_knee, options.rate, try_rate)
     best = max((step for step in steps if step.is_held), key=lambda step: step.rate_rps, default=steps[-1])
     return summaries[best.rate_rps], steps
@@ -122,14 +137,14 @@ def _schedule(options: argparse.Namespace) -> tuple[Seconds, float]:
     seconds = options.seconds or 20.0
     offsets_s = _arrivals(options, options.rate, seconds)
     if not len(offsets_s):
-        raise CannotMeasure(f"no request falls into {seconds:g} s at {options.rate:g} a second; give it longer")
+        raise CannotMeasure(f"no request in {seconds:g} s at {options.rate:g} per second; raise --seconds or --rate")
     return offsets_s, seconds
 
 
 def _arrivals(options: argparse.Namespace, rate_rps: float, seconds: float) -> Seconds:
     if rate_rps * seconds > MAX_REQUESTS:
-        told = f"{rate_rps:g} a second for {seconds:g} s are more requests than a run can keep, {MAX_REQUESTS:,}"
-        raise CannotMeasure(f"{told}; lower --rate or --seconds")
+        reason = f"{rate_rps:g} per second for {seconds:g} s are more than the maximum of {MAX_REQUESTS:,} requests"
+        raise CannotMeasure(f"{reason}; lower --rate or --seconds")
     if options.arrivals == "constant":
         return arrivals.constant(rate_rps, seconds)
     offsets_s = arrivals.poisson(rate_rps, seconds, options.seed)
@@ -138,7 +153,7 @@ def _arrivals(options: argparse.Namespace, rate_rps: float, seconds: float) -> S
 
 def _setting(options: argparse.Namespace) -> Setting:
     if options.check and options.catalog is None:
-        raise CannotMeasure("--check needs --catalog FILE: the catalog that the mesh serves")
+        raise CannotMeasure("--check needs --catalog FILE, the catalog that the mesh serves")
     context = dict(options.context)
     question = Question(
         address=options.address,
@@ -156,32 +171,30 @@ def _setting(options: argparse.Namespace) -> Setting:
 def _player_ids(options: argparse.Namespace) -> list[str]:
     if options.player_ids is None:
         if options.players > MAX_PLAYERS:
-            raise CannotMeasure(
-                f"--players: {options.players:,} is above {MAX_PLAYERS:,}; the rest would hardly be drawn"
-            )
+            raise CannotMeasure(f"--players: {options.players:,} is above the maximum of {MAX_PLAYERS:,}")
         return [f"player-{number:05d}" for number in range(options.players)]
     try:
         ids = options.player_ids.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise CannotMeasure(f"{options.player_ids}: cannot be read: {error}") from error
+        raise CannotMeasure(f"--player-ids: cannot read {options.player_ids}: {error}") from error
     known = [player.strip() for player in ids if player.strip()]
     if not known:
-        raise CannotMeasure(f"{options.player_ids}: has no ids; give one a line")
+        raise CannotMeasure(f"--player-ids: {options.player_ids} has no ids; write one per line")
     return known
 
 
 def _document(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> dict[str, Any]:
-    told = {"address": options.address, "game": options.game, "method": options.method, **report.document(summary)}
-    return told | ({"knee": report.knee_document(steps, options.slo_ms)} if steps else {})
+    target = {"address": options.address, "game": options.game, "method": options.method}
+    return target | report.document(summary) | ({"knee": report.knee_document(steps, options.slo_ms)} if steps else {})
 
 
 def _write(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> None:
-    documents.write(options.out, _document(options, summary, steps))
-    title = f"{options.method} for {options.game}: {summary.offered_rps:,.0f} requests a second"
+    write_json(options.out, _document(options, summary, steps))
+    title = f"{options.method} for {options.game}: {summary.offered_rps:,.0f} requests per second"
     options.out.with_suffix(".html").write_text(page.render(title, summary, steps))
 
 
-def _tell(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> None:
+def _print(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> None:
     if options.json:
         print(json.dumps(_document(options, summary, steps)))
         return
@@ -194,7 +207,7 @@ def _exit_code(summary: Summary) -> int:
     if summary.classes["wrong"]:
         return FAULTY
     if summary.classes["unsent"] or not report.is_held(summary):
-        return GENERATOR_LIMIT  # what the mesh made of a load that never came says nothing
+        return GENERATOR_LIMIT  # the mesh did not receive the load, so its answers do not count
     return FAULTY if summary.classes["error"] else MEASURED
 
 

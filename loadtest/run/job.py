@@ -1,4 +1,4 @@
-"""What one sender process is to do, as the file that tells it."""
+"""The job of one sender process, as a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from loadtest.workloads import Method
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of whom, again and again, for players of `player_ids`."""
+    """The request that a run repeats for players of `player_ids`."""
 
     address: str
     method: Method
@@ -25,21 +25,21 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One sender's share: request i is due `offsets_s[i]` after `start_s` (monotonic), for `players[i]`."""
+    """The share of one sender: request i is due `offsets_s[i]` after `start_s` (monotonic), for player `players[i]`."""
 
     question: Question
     start_s: float
     offsets_s: list[float]
     players: list[int]
     max_unanswered: int
-    answers: str  # the file to fill, one JSON object a line
+    answers: str  # the file for the answers, one JSON object per line
 
     def write(self, path: Path) -> None:
-        """Leaves it in a file."""
+        """Writes the job to a file."""
         path.write_text(json.dumps(asdict(self)))
 
 
 def read_job(path: Path) -> Job:
-    """What `write` left."""
-    told = json.loads(path.read_text())
-    return Job(**{**told, "question": Question(**told["question"])})
+    """Reads a job that `write` wrote."""
+    fields = json.loads(path.read_text())
+    return Job(**{**fields, "question": Question(**fields["question"])})

@@ -1,4 +1,4 @@
-"""The page of a run: what happened over time, where the tail comes from; one self-contained HTML file."""
+"""The page of a run: latencies and classes over time, the slowest models; one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ COLOURS = {
 }
 PANELS = (
     "Latency from the schedule, ms",
-    "Requests a second, by what became of them",
-    "Who was last: all answers and the slowest 1 %",
+    "Requests per second by class",
+    "Last model: all answers and the slowest 1 %",
     "Latency by percentile, ms",
 )
 
 
 def render(title: str, summary: Summary, steps: Sequence[Step] = ()) -> str:
-    """The page's text; with `steps`, the search for the knee comes first."""
+    """The text of the page; with `steps`, the search for the knee comes first."""
     figures = [_run(summary)]
     if steps:
         figures.insert(0, _knee(steps))
@@ -95,7 +95,7 @@ def _draw_percentiles(figure: plots.Figure, summary: Summary) -> None:
 
 def _knee(steps: Sequence[Step]) -> plots.Figure:
     figure = plots.Figure()
-    for name, is_held, colour in (("held", True, "#1a7f5a"), ("broken", False, "#b8432f")):
+    for name, is_held, colour in (("held", True, "#1a7f5a"), ("missed", False, "#b8432f")):
         chosen = [step for step in steps if step.is_held == is_held]
         points = plots.Scatter(
             x=[step.rate_rps for step in chosen],
@@ -105,7 +105,7 @@ def _knee(steps: Sequence[Step]) -> plots.Figure:
             marker={"color": colour, "size": 11},
         )
         figure.add_trace(points)
-    figure.update_layout(title="Looking for the knee", height=380, template="plotly_white")
-    figure.update_xaxes(title="requests a second")
+    figure.update_layout(title="Search for the knee", height=380, template="plotly_white")
+    figure.update_xaxes(title="requests per second")
     figure.update_yaxes(title="p99 ms", type="log")
     return figure

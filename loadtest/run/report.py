@@ -1,4 +1,4 @@
-"""The tables and the document of a run."""
+"""The tables and the JSON document of a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.run.knee import Step, is_generators, knee_of
+from loadtest.run.knee import Step, generator_is_limit, knee_of
 from loadtest.run.summary import PERCENTS, Summary
 
 LATE_SEND_MS = 1.0
@@ -19,49 +19,49 @@ NAMES = tuple("max" if percent == 100 else f"p{percent:g}" for percent in PERCEN
 
 
 def print_run(console: Console, summary: Summary) -> None:
-    """Classes, latencies, stages and the models of the tail."""
+    """Prints classes, latencies, stages and the models of the tail."""
     console.print(_classes_table(summary), _latencies_table(summary))
     if summary.stages_ms:
         console.print(_stages_table(summary))
     for model, share in list(summary.tail.items())[:3]:
         console.print(
-            f"Model {model} was last in {share:.0%} of the slowest 1 % (in {summary.last[model]:.0%} of all)."
+            f"Model {model} was last in {share:.0%} of the slowest 1 % ({summary.last[model]:.0%} of all answers)."
         )
 
 
 def print_knee(console: Console, steps: Sequence[Step], slo_ms: float) -> None:
-    """Every rate that was tried, and the knee."""
-    table = Table(title="Looking for the knee")
+    """Prints every tried rate, and the knee."""
+    table = Table(title="Search for the knee")
     for column in ("rate", "p99 ms", "full", ""):
         table.add_column(column, justify="right")
     for step in sorted(steps, key=lambda step: step.rate_rps):
-        verdict = "generator was the limit" if step.is_limit else "held" if step.is_held else "broken"
+        verdict = "generator was the limit" if step.is_limit else "held" if step.is_held else "missed"
         table.add_row(f"{step.rate_rps:,.0f}", f"{step.p99_ms:.1f}", f"{step.full:.1%}", verdict)
     console.print(table)
     knee = knee_of(list(steps))
-    told = f"{knee:,.0f} requests a second" if knee else "below every rate that was tried"
-    console.print(f"Knee for a p99 of {slo_ms:g} ms: {told}.")
+    rate = f"{knee:,.0f} requests per second" if knee else "below every tried rate"
+    console.print(f"Knee for a p99 of {slo_ms:g} ms: {rate}.")
 
 
 def doubts(summary: Summary) -> Iterator[str]:
-    """What says that the generator was the limit, not the mesh."""
+    """Signs that the generator, not the mesh, was the limit."""
     if summary.slip_p99_ms > LATE_SEND_MS:
-        yield f"the generator sent {summary.slip_p99_ms:.1f} ms late (p99); give it --processes or a lower --rate"
+        yield f"the generator sent {summary.slip_p99_ms:.1f} ms late (p99); raise --processes or lower --rate"
     if summary.generator.cpu > BUSY_SENDER:
-        yield f"a generator process used {summary.generator.cpu:.0%} of a core; give it more --processes"
+        yield f"a generator process used {summary.generator.cpu:.0%} of a core; raise --processes"
     if summary.classes["unsent"]:
-        yield f"{summary.classes['unsent']:,} requests were not sent: too many waited for answers (--max-unanswered)"
+        yield f"{summary.classes['unsent']:,} requests were not sent: too many were unanswered (--max-unanswered)"
     if not is_held(summary):
-        yield f"{summary.sent_rps:,.0f} requests a second left instead of {summary.offered_rps:,.0f}"
+        yield f"the generator sent {summary.sent_rps:,.0f} requests per second instead of {summary.offered_rps:,.0f}"
 
 
 def is_held(summary: Summary) -> bool:
-    """Whether the generator kept the rate that was asked of it."""
+    """Whether the generator kept the wanted rate."""
     return summary.sent_rps >= HELD * summary.offered_rps
 
 
 def document(summary: Summary) -> dict[str, Any]:
-    """The run as JSON: what `--json` prints."""
+    """The JSON document of a run, which `--json` prints."""
     return {
         "seconds": summary.seconds,
         "requests": summary.requests,
@@ -89,13 +89,13 @@ def document(summary: Summary) -> dict[str, Any]:
 
 
 def knee_document(steps: Sequence[Step], slo_ms: float) -> dict[str, Any]:
-    """A search for the knee as JSON."""
+    """The JSON document of a search for the knee."""
     tried = [
         {"rate_rps": round(step.rate_rps, 1), "p99_ms": round(step.p99_ms, 2), "full": step.full, "held": step.is_held}
         | {"generator_was_limit": step.is_limit}
         for step in steps
     ]
-    knee = {"knee_rps": knee_of(list(steps)), "generator_was_limit": is_generators(list(steps))}
+    knee = {"knee_rps": knee_of(list(steps)), "generator_was_limit": generator_is_limit(list(steps))}
     return {"slo_ms": slo_ms, **knee, "steps": tried}
 
 
@@ -104,7 +104,7 @@ def _named(values: Sequence[float]) -> dict[str, float]:
 
 
 def _classes_table(summary: Summary) -> Table:
-    title = f"{summary.requests:,} requests in {summary.seconds:g} s: {summary.offered_rps:,.0f} a second offered"
+    title = f"{summary.requests:,} requests in {summary.seconds:g} s: {summary.offered_rps:,.0f} per second offered"
     table = Table(title=f"{title}, {summary.answered_rps:,.0f} answered")
     for column in ("class", "requests", "share"):
         table.add_column(column, justify="left" if column == "class" else "right")
@@ -120,7 +120,7 @@ def _latencies_table(summary: Summary) -> Table:
     latencies = summary.latencies
     table.add_row("the schedule", *(f"{value:,.1f}" for value in latencies.from_schedule))
     table.add_row("the send", *(f"{value:,.1f}" for value in latencies.from_send), style="dim")
-    table.add_row("late sending", *(f"{value:,.2f}" for value in latencies.slip), style="dim")
+    table.add_row("send delay", *(f"{value:,.2f}" for value in latencies.slip), style="dim")
     return table
 
 

@@ -1,6 +1,6 @@
-"""A sender process: sends each request when it is due, whatever became of those before, and keeps what came back.
+"""A sender process: sends each request when it is due, without waiting for answers, and records the answers.
 
-`python -m loadtest.run.sender JOB_FILE` says `done` on stdout, with the CPU it used, when the last answer is in.
+`python -m loadtest.run.sender JOB_FILE` prints the event `done`, with its CPU time, after the last answer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import grpc
 
-from loadtest import precise_loop, priority
+from loadtest.generators import precise_loop, priority
 from loadtest.generators.callers import ANSWERS, REQUESTS
 from loadtest.run.job import Job, Question, read_job
 from mesh import serving
@@ -25,11 +25,11 @@ from mesh.wire import offers_pb2
 UNSENT = "UNSENT"
 CONNECT_BUDGET_S = 5.0
 
-Sent = tuple[int, float, float, str, bytes]  # which request, sent, answered (monotonic), code, answer
+Sent = tuple[int, float, float, str, bytes]  # number of the request, sent, answered (monotonic), code, answer
 
 
 def main(arguments: list[str]) -> int:
-    """The process; the exit code is 0."""
+    """Runs the process; the exit code is 0."""
     serving.follow_parent()
     granted = priority.raised()
     job = read_job(Path(arguments[0]))
@@ -37,13 +37,13 @@ def main(arguments: list[str]) -> int:
         sent = runner.run(send(job))
     cpu_s = time.process_time()
     with Path(job.answers).open("w") as file:
-        file.writelines(json.dumps(line) + "\n" for line in told(job, sent))
+        file.writelines(json.dumps(line) + "\n" for line in answer_lines(job, sent))
     print(json.dumps({"event": "done", "cpu_s": cpu_s, "priority": granted}), flush=True)
     return 0
 
 
 async def send(job: Job) -> list[Sent]:
-    """Sends on schedule; every request is in the result, also those that too many unanswered ones kept from leaving."""
+    """Sends on schedule. The result has every request, also those not sent because too many were unanswered."""
     sent: list[Sent] = []
     waiting: set[asyncio.Task[None]] = set()
     question = job.question
@@ -52,7 +52,7 @@ async def send(job: Job) -> list[Sent]:
         grpc.aio.insecure_channel(question.address, options=serving.lane_options()) as channel,
         asyncio.TaskGroup() as group,
     ):
-        # Answers stay bytes until the run is over: parsing them would make the next request late.
+        # Answers stay bytes until the end of the run: parsing them would delay the next request.
         call: Any = channel.unary_unary(f"/mesh.v1.Offers/{question.method}")
         async with asyncio.timeout(CONNECT_BUDGET_S):
             await channel.channel_ready()
@@ -70,7 +70,7 @@ async def send(job: Job) -> list[Sent]:
             waiting.add(task)
             task.add_done_callback(waiting.discard)
             if delay_s <= 0:
-                await asyncio.sleep(0)  # a sender that lags behind must still hear the answers
+                await asyncio.sleep(0)  # a late sender must still receive answers
     return sent
 
 
@@ -93,7 +93,7 @@ def request_of(question: Question, player_id: str) -> bytes:
 
 
 def context_value(value: float | bool | str) -> offers_pb2.ContextValue:
-    """A value as the wire has it."""
+    """The value as a protobuf message."""
     if isinstance(value, str):
         return offers_pb2.ContextValue(text=value)
     if isinstance(value, bool):
@@ -101,8 +101,8 @@ def context_value(value: float | bool | str) -> offers_pb2.ContextValue:
     return offers_pb2.ContextValue(number=value)
 
 
-def told(job: Job, sent: list[Sent]) -> Iterator[dict[str, Any]]:
-    """Each request as a line of the answers' file; times count from the start of the run."""
+def answer_lines(job: Job, sent: list[Sent]) -> Iterator[dict[str, Any]]:
+    """The lines of the file of answers, one per request; times count from the start of the run."""
     parse = ANSWERS[job.question.method].FromString
     for number, sent_s, answered_s, code, answer in sent:
         line = {

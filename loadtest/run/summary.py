@@ -1,4 +1,4 @@
-"""What a run showed, in numbers: classes, latencies from the schedule and from the send, stages, the tail's models."""
+"""The summary of a run: classes, latencies from the schedule and from the send, stages, models of the tail."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from loadtest.latency import percentiles
+from loadtest.measurement.latency import percentiles
 from loadtest.run.answers import CLASSES, STAGES, Answer
 
 PERCENTS = (50, 90, 95, 99, 99.9, 100)
@@ -15,7 +15,7 @@ TAIL = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """Percentiles in ms [PERCENTS], counted from two moments."""
+    """Percentiles in ms [PERCENTS], counted from the schedule and from the send."""
 
     from_schedule: tuple[float, ...]
     from_send: tuple[float, ...]
@@ -24,7 +24,7 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """How the senders did: `cpu` in cores, the most of any sender; `priority` as the system granted it."""
+    """The senders: `cpu` is the highest CPU use of a sender, in cores; `priority` is what the system granted."""
 
     processes: int
     cpu: float
@@ -33,7 +33,7 @@ class Generator:
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """What was due within one second of the run: counts by class, and p50, p95, p99 from the schedule in ms."""
+    """The requests due within one second of the run: counts by class, and latencies from the schedule."""
 
     second: int
     classes: Mapping[str, int]
@@ -44,8 +44,12 @@ class Second:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One run. `answered_rps` counts answers that were served in time; `tail` the models that were last in the
-    slowest 1 %, `last` in all; `stages_ms` has p50, p95 and p99 by stage; both only of answers that came."""
+    """One run.
+
+    `answered_rps` counts the answers served in time. `last` has the share of answers in which each model was last to
+    vote, `tail` the same for the slowest 1 %. `stages_ms` has p50, p95 and p99 by stage. These three count only
+    requests with an answer.
+    """
 
     seconds: float
     offered_rps: float
@@ -62,28 +66,28 @@ class Summary:
 
     @property
     def requests(self) -> int:
-        """All that were due."""
+        """The number of due requests."""
         return sum(self.classes.values())
 
     def share(self, *classes: str) -> float:
-        """The share of requests in these classes."""
+        """The share of the requests in these classes."""
         return sum(self.classes.get(name, 0) for name in classes) / self.requests
 
     @property
     def p99_ms(self) -> float:
-        """Of the latency from the schedule."""
+        """The p99 of the latency from the schedule."""
         return self.latencies.from_schedule[PERCENTS.index(99)]
 
     @property
     def slip_p99_ms(self) -> float:
-        """How late requests left."""
+        """The p99 of how late requests were sent."""
         return self.latencies.slip[PERCENTS.index(99)]
 
 
 def summarise(answers: Sequence[Answer], classes: Sequence[str], seconds: float, generator: Generator) -> Summary:
-    """The summary of at least one request; `classes` [answers] says what became of each."""
+    """The summary of at least one request; `classes` has the class of each answer."""
     sent = [answer for answer in answers if answer.code != "UNSENT"]
-    came = [answer for answer in sent if answer.code == "OK"]
+    answered = [answer for answer in sent if answer.code == "OK"]
     counts = Counter(classes)
     return Summary(
         seconds=seconds,
@@ -93,28 +97,28 @@ def summarise(answers: Sequence[Answer], classes: Sequence[str], seconds: float,
         classes={name: counts[name] for name in CLASSES},
         codes=dict(Counter(answer.code for answer in answers)),
         latencies=_latencies(sent),
-        stages_ms=_stages(came),
-        last=last_shares(came),
-        tail=last_shares(tail_of(came)),
+        stages_ms=_stages(answered),
+        last=last_shares(answered),
+        tail=last_shares(tail_of(answered)),
         series=_series(answers, classes),
         generator=generator,
     )
 
 
 def tail_of(answers: Sequence[Answer]) -> list[Answer]:
-    """The slowest 1 %, one at least."""
+    """The slowest 1 % of the answers, at least one."""
     slowest = sorted(answers, key=lambda answer: -answer.latency_ms)
     return slowest[: max(1, round(len(slowest) * TAIL))]
 
 
 def last_shares(answers: Sequence[Answer]) -> dict[str, float]:
-    """The share of answers in which each model was the last to vote, largest first."""
+    """The share of answers in which each model was last to vote, largest first."""
     counts = Counter(answer.last_model for answer in answers if answer.last_model)
     return {model: count / counts.total() for model, count in counts.most_common()}
 
 
 def _span_s(sent: Sequence[Answer], seconds: float) -> float:
-    """How long the sending took: longer than the schedule when the senders could not keep it."""
+    """The duration of the sending; longer than the schedule if the senders could not keep it."""
     return max(seconds, max((answer.sent_s for answer in sent), default=0.0))
 
 
@@ -127,8 +131,8 @@ def _latencies(sent: Sequence[Answer]) -> Latencies:
     return Latencies(*(tuple(percentiles(column or [0.0], *PERCENTS)) for column in columns))
 
 
-def _stages(came: Sequence[Answer]) -> dict[str, tuple[float, ...]]:
-    columns = zip(*(answer.stages_ms for answer in came), strict=True)
+def _stages(answered: Sequence[Answer]) -> dict[str, tuple[float, ...]]:
+    columns = zip(*(answer.stages_ms for answer in answered), strict=True)
     return {stage: tuple(percentiles(column, 50, 95, 99)) for stage, column in zip(STAGES, columns, strict=False)}
 
 

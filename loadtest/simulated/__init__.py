@@ -1,1 +1,1 @@
-"""Models that only take their time, so that a machine can stand for sixty, and the limit that they set."""
+"""Simulated models, which only wait, so that one machine can stand for sixty; and the limit of their latencies."""

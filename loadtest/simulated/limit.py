@@ -1,4 +1,4 @@
-"""The limit: the answer times of an ideal mesh, which costs nothing and only ever waits for its models."""
+"""The limit: the latencies of an ideal mesh, which costs nothing and only waits for its models."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import heapq
 
 import numpy as np
 
-from loadtest import arrivals
-from loadtest.measuring import Span
+from loadtest.generators import arrivals
+from loadtest.measurement.point import Span
 from loadtest.simulated.service_times import Seconds, ServiceTimes
 from loadtest.workloads import SimulatedEnsemble
 
-LIMIT_RUNS = 20  # of the same arrivals with other service times, for percentiles that stand still
+LIMIT_RUNS = 20  # the same arrivals with other service times, for stable percentiles
 
 
 def limit_ms(ensemble: SimulatedEnsemble, rate_rps: float, span: Span, seed: int) -> Seconds:
-    """The ideal mesh's latencies, in ms, for the arrivals that an open-loop generator makes of the same arguments."""
+    """The latencies of the ideal mesh in ms, for the arrivals of an open-loop generator with the same arguments."""
     due_s = arrivals.poisson(rate_rps, span.warm_up_s + span.seconds, seed)
     rng = np.random.default_rng(seed)
     runs = [
@@ -30,8 +30,8 @@ def ideal_latencies_s(
 ) -> Seconds:
     """Seconds from each arrival to the answer of the last model [arrivals], by simulation.
 
-    Every model has one queue, first come first served, before all its replicas: no work waits while a
-    replica is free. Nothing else takes time. `arrivals_s` ascend.
+    Every model has one first-come-first-served queue for all its replicas: no work waits while a replica is free.
+    Nothing else takes time. `arrivals_s` are in ascending order.
     """
     slowest_s = np.zeros(len(arrivals_s))
     for _ in range(models):
@@ -41,9 +41,9 @@ def ideal_latencies_s(
 
 
 def queue_latencies_s(arrivals_s: Seconds, needed_s: Seconds, servers: int) -> Seconds:
-    """Seconds from arrival to the end of service in one queue before `servers` servers [arrivals].
+    """Seconds from arrival to the end of service in one queue with `servers` servers [arrivals].
 
-    First come, first served: Kiefer & Wolfowitz 1955, with a heap of the times at which servers are free.
+    First come, first served: Kiefer & Wolfowitz 1955, with a heap of the times at which servers become free.
     """
     free_s = [0.0] * servers
     ends_s = np.empty(len(arrivals_s))

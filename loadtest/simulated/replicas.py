@@ -1,8 +1,7 @@
-"""Many simulated replicas in one process, behind the part of the Open Inference Protocol that lanes use.
+"""Many simulated replicas in one process, with the part of the Open Inference Protocol that lanes use.
 
-Listens on one Unix socket a replica. Every stream is a replica of its own, and so is every model version of single
-calls: it answers its messages in order, one
-row at a time. A row's score is its first feature.
+Listens on one Unix socket per replica. Every stream is a replica of its own; for unary calls, every model version is
+one. A replica answers its messages in order, one row at a time. The score of a row is its first feature.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 import grpc
 import numpy as np
 
-from loadtest import precise_loop
+from loadtest.generators import precise_loop
 from loadtest.simulated.model import Service, SimulatedReplica
 from loadtest.simulated.service_times import Lognormal, ServiceTimes
 from mesh import serving
@@ -39,7 +38,7 @@ class _Waiting:
 
 
 class Replicas(inference_pb2_grpc.GRPCInferenceServiceServicer):
-    """Answers for any model name; `seed` and the order in which streams are opened fix all service times."""
+    """Serves every model name; `seed` and the order in which streams open fix all service times."""
 
     def __init__(self, service: ServiceTimes, features: tuple[str, ...], seed: int) -> None:
         self._service = service
@@ -48,10 +47,10 @@ class Replicas(inference_pb2_grpc.GRPCInferenceServiceServicer):
         self._opened = 0
         self._unary: dict[tuple[str, str], SimulatedReplica] = {}
 
-    async def ModelMetadata(  # noqa: N802  # the contract's name
+    async def ModelMetadata(  # noqa: N802  # the name in the contract
         self, request: inference_pb2.ModelMetadataRequest, _: object
     ) -> inference_pb2.ModelMetadataResponse:
-        """The metadata of a binary model of one tree with this server's features."""
+        """The metadata of a binary model of one tree with the features of this server."""
         tensor = inference_pb2.ModelMetadataResponse.TensorMetadata
         return inference_pb2.ModelMetadataResponse(
             name=request.name,
@@ -61,10 +60,10 @@ class Replicas(inference_pb2_grpc.GRPCInferenceServiceServicer):
             properties=to_properties(ModelHeader(self._features, {}, "binary", classes=1, trees=1)),
         )
 
-    async def ModelStreamInfer(  # noqa: N802  # the contract's name
+    async def ModelStreamInfer(  # noqa: N802  # the name in the contract
         self, requests: AsyncIterator[Request], context: grpc.aio.ServicerContext[Request, Reply]
     ) -> None:
-        """Answers the messages of one stream as one replica would."""
+        """Answers the messages of one stream as one replica."""
         replica = self._replica()
         waiting: asyncio.Queue[_Waiting | None] = asyncio.Queue(MAX_WAITING_MESSAGES)
         async with asyncio.TaskGroup() as group:
@@ -74,10 +73,10 @@ class Replicas(inference_pb2_grpc.GRPCInferenceServiceServicer):
                 await waiting.put(_Waiting(request, replica.serve(clock(), _rows(request))))
             await waiting.put(None)
 
-    async def ModelInfer(  # noqa: N802  # the contract's name
+    async def ModelInfer(  # noqa: N802  # the name in the contract
         self, request: Request, _: object
     ) -> inference_pb2.ModelInferResponse:
-        """Answers a single call: `model_version` says which replica of the model is meant."""
+        """Answers a unary call; `model_version` names the replica of the model."""
         key = (request.model_name, request.model_version)
         replica = self._unary.get(key) or self._unary.setdefault(key, self._replica())
         loop = asyncio.get_running_loop()
@@ -118,7 +117,7 @@ def _reply(message: _Waiting) -> inference_pb2.ModelInferResponse:
 
 
 async def serve(replicas: Replicas, count: int) -> int:
-    """Serves on `count` Unix sockets, as workers do under `mesh up`; says `ready` with them, ends on SIGTERM."""
+    """Serves on `count` Unix sockets, like workers under `mesh up`; prints them in `ready`, ends on SIGTERM."""
     server = grpc.aio.server(options=serving.server_options(serving.MESSAGE_LIMIT_BYTES))
     inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(replicas, server)  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory(prefix="replicas-") as folder:
@@ -135,7 +134,7 @@ async def serve(replicas: Replicas, count: int) -> int:
 
 
 def main() -> int:
-    """The process: what its options say, until SIGTERM."""
+    """Runs the process until SIGTERM."""
     serving.follow_parent()
     options = _parser().parse_args()
     service = Lognormal(options.median_ms / 1000, options.sigma)
@@ -146,10 +145,10 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m loadtest.simulated.replicas", description=__doc__)
-    parser.add_argument("--replicas", type=int, required=True, help="how many replicas")
-    parser.add_argument("--feature", action="append", required=True, help="a feature's name; repeat in order")
-    parser.add_argument("--median-ms", type=float, default=33.0, help="of a row's service time")
-    parser.add_argument("--sigma", type=float, default=0.15, help="of the lognormal service time")
+    parser.add_argument("--replicas", type=int, required=True, help="number of replicas")
+    parser.add_argument("--feature", action="append", required=True, help="name of a feature; repeat in order")
+    parser.add_argument("--median-ms", type=float, default=33.0, help="median service time of a row")
+    parser.add_argument("--sigma", type=float, default=0.15, help="sigma of the lognormal service time")
     parser.add_argument("--seed", type=int, default=0)
     return parser
 

@@ -1,4 +1,4 @@
-"""How long a simulated model takes for one row: shared by the simulated replicas and by the limit."""
+"""The time that a simulated model takes for one row, for the simulated replicas and for the limit."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Seconds = npt.NDArray[np.float64]
 
 
 class ServiceTimes(Protocol):
-    """A distribution of the seconds that one row takes."""
+    """A distribution of the seconds for one row."""
 
     @property
     def mean_s(self) -> float:
-        """The mean."""
+        """The mean in seconds."""
         ...
 
     def draw(self, rng: np.random.Generator, rows: int) -> Seconds:
@@ -27,14 +27,14 @@ class ServiceTimes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lognormal:
-    """exp(N(ln `median_s`, `sigma`)): the median is `median_s`, the mean a little above it."""
+    """exp(N(ln `median_s`, `sigma`)): the median is `median_s`, the mean is slightly larger."""
 
     median_s: float
     sigma: float
 
     @property
     def mean_s(self) -> float:
-        """The mean."""
+        """The mean in seconds."""
         return self.median_s * math.exp(self.sigma**2 / 2)
 
     def draw(self, rng: np.random.Generator, rows: int) -> Seconds:

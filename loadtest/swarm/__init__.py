@@ -1,1 +1,1 @@
-"""What locust plays: players who log in, scenarios of how many there are, and a tab of where the time goes."""
+"""The locust load test: players who log in, scenarios for their number, and a tab with the time of each stage."""

@@ -1,4 +1,4 @@
-"""The simulated user: log-ins at a steady pace, each for a player drawn by popularity."""
+"""The simulated user: log-ins at a constant rate, each for a player drawn by popularity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import grpc
 from locust import User, constant_throughput, task
 
 from loadtest.swarm.calls import ask
-from loadtest.swarm.popularity import drawn, games_of
+from loadtest.swarm.draws import drawn, games_of
 from loadtest.swarm.stages import Stages
 from loadtest.workloads import Method
 from mesh.wire import offers_pb2
@@ -21,12 +21,12 @@ _numbers = count()
 
 
 class Player(User):
-    """Every answer is recorded under its source, so that the tables show them apart; a gRPC error is a failure."""
+    """Records each answer by its source, so that tables show one row per source; a gRPC error is a failure."""
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         options = environment.parsed_options
-        # Every worker process has players of its own, or all would draw the same ones in the same order.
+        # Each worker process uses other seeds, so that the processes do not draw the same players in the same order.
         number = next(_numbers) + PLAYERS_APART * max(0, getattr(environment.runner, "worker_index", 0))
         self._pause = constant_throughput(options.player_rate)
         self._draw = drawn(options.players, options.zipf, number)
@@ -40,12 +40,12 @@ class Player(User):
         self._stages: Stages = environment.stages
 
     def wait_time(self) -> float:
-        """The seconds until the next log-in, so that their rate is kept."""
+        """The seconds until the next log-in at the constant rate."""
         return float(self._pause(self))
 
     @task
     def log_in(self) -> None:
-        """One request."""
+        """Sends one request and records the answer."""
         (game,) = self._rng.choices(self._games, self._game_weights)
         methods: list[Method] = ["GetOffer", "Score"]
         (method,) = self._rng.choices(methods, self._method_weights)
@@ -70,4 +70,4 @@ class Player(User):
 
 
 class _Failed(Exception):
-    """A gRPC error in a few words; locust groups failures by their text."""
+    """A gRPC error; locust groups failures by their text."""

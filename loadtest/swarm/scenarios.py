@@ -1,4 +1,4 @@
-"""The chosen scenario, as locust wants to hear of it: once a second."""
+"""The load shape of the selected scenario; locust asks for the number of users once per second."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from locust import LoadTestShape
 
 from loadtest.swarm.shapes import users_at
 
-RUN_TIME_S = 300.0  # where none is given
+RUN_TIME_S = 300.0  # without --run-time
 USERS = 50
 
 
 class Scenario(LoadTestShape):
-    """Plays `--scenario` over `--run-time`, with `--users` as its peak."""
+    """Runs `--scenario` over `--run-time`, with `--users` at its peak."""
 
     use_common_options = True
 
     def tick(self) -> tuple[int, float] | None:
-        """The number of users and how many may come or go a second; None at the end."""
+        """The number of users, and the spawn rate; None at the end."""
         assert self.runner is not None
         options: Any = self.runner.environment.parsed_options
         elapsed_s, run_time_s = self.get_run_time(), float(options.run_time or RUN_TIME_S)
         if elapsed_s >= run_time_s:
             return None
         peak = int(options.num_users or USERS)
-        # All at once: how fast users come is the scenario's business, not that of locust's --spawn-rate.
+        # All users at once: the scenario, not locust's --spawn-rate, decides how fast the number changes.
         return users_at(options.scenario, elapsed_s, run_time_s, peak), float(peak)

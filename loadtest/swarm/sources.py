@@ -1,4 +1,4 @@
-"""Answers a second by their source, over the run: locust's own charts do not tell them apart."""
+"""Answers per second by source over the run; locust's charts show all sources together."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Series = dict[str, Any]
 
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Answers by source</title>
 <style>body{font-family:system-ui,sans-serif;max-width:1280px;margin:2em auto;color:#222}</style></head>
-<body><h1>Answers a second, by source</h1><div id="plot"></div><script>PLOTLY</script><script>
+<body><h1>Answers per second by source</h1><div id="plot"></div><script>PLOTLY</script><script>
 async function draw() {
-  const told = await (await fetch("PATH.json")).json();
-  const times = told.seconds.map((second) => new Date(second * 1000));
-  const lines = Object.entries(told.sources).map(([name, one]) => ({
+  const series = await (await fetch("PATH.json")).json();
+  const times = series.seconds.map((second) => new Date(second * 1000));
+  const lines = Object.entries(series.sources).map(([name, one]) => ({
     x: times, y: one.rates, name, stackgroup: "all", line: { shape: "hv", width: 1, color: one.colour },
   }));
-  const layout = { height: 560, yaxis: { title: "answers a second", rangemode: "tozero" } };
+  const layout = { height: 560, yaxis: { title: "answers per second", rangemode: "tozero" } };
   Plotly.react("plot", lines, layout);
 }
 draw(); setInterval(draw, 2000);
@@ -29,9 +29,9 @@ draw(); setInterval(draw, 2000);
 
 
 def series(stats: Any) -> Series:
-    """Seconds of the run (epoch) and the answers in each, by source, from locust's statistics by name.
+    """The seconds of the run (epoch) and the answers per second by source, from locust's statistics by name.
 
-    The second that is not over yet is left out.
+    Without the current second, which is incomplete.
     """
     counts = {source: Counter[int]() for source in COLOURS}
     for (name, _), entry in stats.entries.items():
@@ -47,5 +47,5 @@ def series(stats: Any) -> Series:
 
 
 def page() -> str:
-    """The page that draws it, again every two seconds."""
+    """The page that draws the series every two seconds."""
     return _PAGE.replace("PATH", PATH).replace("PLOTLY", get_plotlyjs())

@@ -1,4 +1,4 @@
-"""Where the time of many answers went, in bounded memory, so that the counts of several processes add up."""
+"""The time of each stage over many answers, as histograms of bounded size that several processes can add up."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Iterator
 from typing import Any
 
 STAGES = ("queue", "features", "fan-out", "combine", "total")
-FLOOR_MS, GROWTH, BUCKETS = 0.01, 1.05, 360  # up to 400 s, each bucket within 5 %
+FLOOR_MS, GROWTH, BUCKETS = 0.01, 1.05, 360  # up to 400 s; each bucket is 5 % wide
 TAIL = 0.05
-MAX_MODELS = 256  # a counter of models must not grow without bound, whatever a server says
+MAX_MODELS = 256  # limits the number of counters, whatever names a server sends
 
 Counts = dict[str, dict[str, int]]
 
 
 class Stages:
-    """Histograms of every stage, and of the models that were last by latency."""
+    """Histograms of every stage, and of the latencies by the model that was last."""
 
     def __init__(self) -> None:
         self._stages = {stage: Counter[int]() for stage in STAGES}
         self._last: dict[str, Counter[int]] = {}
 
     def add(self, latency_ms: float, timings: Any) -> None:
-        """Counts one answer; `timings` is the wire's."""
+        """Counts one answer; `timings` is the protobuf message."""
         values = (timings.queue_ms, timings.features_ms, timings.fan_out_ms, timings.combine_ms, timings.total_ms)
         for stage, value_ms in zip(STAGES, values, strict=True):
             self._stages[stage][bucket_of(value_ms)] += 1
@@ -31,26 +31,26 @@ class Stages:
             self._last.setdefault(timings.last_model, Counter())[bucket_of(latency_ms)] += 1
 
     def take(self) -> dict[str, Counts]:
-        """Everything so far as plain data, and begins anew: what a worker process reports."""
+        """Returns all counts as plain data and clears them: the report of a worker process."""
         taken = {"stages": _plain(self._stages), "last": _plain(self._last)}
         self.clear()
         return taken
 
     def merge(self, taken: dict[str, Counts]) -> None:
-        """Adds what another process took."""
+        """Adds the counts that `take` returned in another process."""
         for stage, counts in taken["stages"].items():
             self._stages[stage].update(_counter(counts))
         for model, counts in taken["last"].items():
             self._last.setdefault(model, Counter()).update(_counter(counts))
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Removes all counts."""
         for counts in self._stages.values():
             counts.clear()
         self._last.clear()
 
     def rows(self) -> Iterator[dict[str, str | float]]:
-        """The table's rows: the stages in ms, then the models, by how often each was last."""
+        """The rows of the table: stages in ms, then models in descending order of how often they were last."""
         for stage, counts in self._stages.items():
             if counts:
                 p50, p95, p99 = (value_of(bucket_at(counts, percent)) for percent in (50, 95, 99))
@@ -67,19 +67,19 @@ class Stages:
 
 
 def bucket_of(value_ms: float) -> int:
-    """The bucket of a time: each is 5 % wide."""
+    """The bucket of a time; each bucket is 5 % wide."""
     if value_ms <= FLOOR_MS:
         return 0
     return min(BUCKETS, 1 + math.floor(math.log(value_ms / FLOOR_MS, GROWTH)))
 
 
 def value_of(bucket: int) -> float:
-    """The middle of a bucket in ms, to three digits."""
+    """The middle of a bucket in ms, with three significant digits."""
     return float(f"{FLOOR_MS * GROWTH ** (bucket - 0.5):.3g}") if bucket else 0.0
 
 
 def bucket_at(counts: Counter[int], percent: float) -> int:
-    """The bucket that the percentile falls into; at least one count."""
+    """The bucket of a percentile; needs at least one count."""
     wanted, seen = counts.total() * percent / 100, 0
     for bucket in sorted(counts):
         seen += counts[bucket]

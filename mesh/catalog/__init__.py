@@ -1,1 +1,1 @@
-"""The catalog: one YAML file that says everything about a game, and the files that it names."""
+"""The catalog: one YAML file that describes a game, and the files that it names."""

@@ -1,4 +1,4 @@
-"""The catalog: one YAML file per game that says what is served, from what, and how the answer is made."""
+"""The catalog: one YAML file per game. It defines the features, offers, versions and models, and how votes combine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mesh.block import Block, Uri
 from mesh.catalog import faults as catalog_faults
 from mesh.catalog import schema as catalog_schema
 from mesh.catalog.deployment import faults as deployment_faults
-from mesh.catalog.deployment.blocks import Kubernetes, Scaled, SupervisorDeployment
+from mesh.catalog.deployment.blocks import Kubernetes, SupervisorDeployment, WorkerDeployment
 from mesh.catalog.faults import Fault, Tree
 from mesh.errors import Misconfigured
 from mesh.players.settings import DynamoFeatures, Features, kind_of, own_attributes, reserved_names
@@ -21,7 +21,7 @@ from mesh.players.settings import DynamoFeatures, Features, kind_of, own_attribu
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 Name = Annotated[str, Field(pattern=DNS_LABEL)]
-Game = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]  # a Service's name begins with a letter
+Game = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]  # the name of a Service starts with a letter
 ContextKind = Literal["number", "text", "boolean"]
 CombineKind = Literal["mean", "weighted_mean", "median", "trimmed_mean", "rank_mean", "vote"]
 
@@ -29,66 +29,70 @@ CombineKind = Literal["mean", "weighted_mean", "median", "trimmed_mean", "rank_m
 class Offers(Block):
     """The offers to rank: a CSV file with the columns offer_id, price (optional) and offer features."""
 
-    path: Uri | None = Field(None, description="the CSV file")
+    path: Uri | None = Field(None, description="path of the CSV file")
     table: str | None = Field(
-        None, min_length=1, description="the CSV itself, read instead of the file: for Helm's --set-file offers.table="
+        None,
+        min_length=1,
+        description="the CSV itself, used instead of `path`; for helm --set-file offers.table=",
     )
-    fallback: str = Field(min_length=1, description="the offer that is shown when there is no other answer")
+    fallback: str = Field(min_length=1, description="ID of the offer to return when the models cannot rank the offers")
     rank_by: Literal["score", "expected_revenue"] = "score"
 
 
 class Combine(Block):
-    """How the votes become one score."""
+    """How to combine the votes of the models into one score."""
 
     kind: CombineKind = "mean"
-    quorum: int | None = Field(None, ge=1, description="votes an answer needs; default: more than half")
+    quorum: int | None = Field(None, ge=1, description="minimum number of votes for an answer; default: more than half")
     trim: float = Field(
-        0.1, ge=0, lt=0.5, description="trimmed_mean: the share of votes dropped at each end, rounded down"
+        0.1, ge=0, lt=0.5, description="for trimmed_mean: share of votes to drop at each end, rounded down"
     )
-    threshold: float = Field(0.5, description="vote: a model votes for an offer that it scores at least so high")
+    threshold: float = Field(0.5, description="for vote: a model votes for an offer that it scores at least this high")
 
 
-class Model(Scaled):
+class Model(WorkerDeployment):
     """One LightGBM model of an ensemble."""
 
     name: Name
-    uri: Uri = Field(description="a LightGBM text model: a path, or s3://BUCKET/KEY")
-    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="of the file; checked before it is loaded")
-    weight: float = Field(1.0, gt=0, description="weighted_mean: how much this model's vote counts")
+    uri: Uri = Field(description="LightGBM text model: a path or s3://BUCKET/KEY")
+    sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the model file, checked before loading"
+    )
+    weight: float = Field(1.0, gt=0, description="for weighted_mean: weight of the vote of this model")
     class_: int | None = Field(
         None,
         alias="class",
         ge=0,
-        description="of a multiclass model: the class whose probability is the score",
+        description="for a multiclass model: the class whose probability is the score",
     )
 
 
-class Version(Scaled):
-    """An ensemble: models that are asked together and combined."""
+class Version(WorkerDeployment):
+    """A version of the ensemble: the supervisor asks all its models and combines their votes."""
 
-    traffic: float = Field(100, ge=0, le=100, description="percent of players, sticky by player id")
+    traffic: float = Field(100, ge=0, le=100, description="percent of the players; each player keeps their version")
     combine: Combine = Combine()
     models: Annotated[tuple[Model, ...], Field(strict=False, min_length=1)]
 
     @property
     def quorum(self) -> int:
-        """The number of votes that an answer needs."""
+        """Returns the minimum number of votes for an answer."""
         return self.combine.quorum or len(self.models) // 2 + 1
 
 
-class Catalog(Scaled):
-    """Everything about one game. Paths are absolute once loaded."""
+class Catalog(WorkerDeployment):
+    """The catalog of one game. Relative paths become absolute when it is loaded."""
 
     game: Game
     budget_ms: float = Field(
-        300, gt=0, le=10_000, description="answer time when the caller sends no deadline; also the cap"
+        300, gt=0, le=10_000, description="deadline of a request if the caller sends none; also the maximum"
     )
     reserve_ms: float = Field(
-        10, ge=0, description="kept back of a deadline for the answer's way home (at most half of it)"
+        10, ge=0, description="part of the deadline that is reserved to return the answer (at most half of it)"
     )
     features: Features
     context: Mapping[str, ContextKind] = Field(
-        default_factory=dict, description="features known only at the request, and their kinds"
+        default_factory=dict, description="features that the caller sends with the request, by name, and their kinds"
     )
     offers: Offers | None = None
     versions: Annotated[Mapping[Name, Version], Field(min_length=1)]
@@ -98,7 +102,7 @@ class Catalog(Scaled):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A catalog file as far as it makes sense, for the checks that must not stop at its first fault."""
+    """The valid parts of a catalog file, so that checks continue after the first fault."""
 
     tree: Tree
     catalog: Catalog | None
@@ -111,7 +115,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class VersionDraft:
-    """One version of a draft; `models` holds None where a model cannot be read."""
+    """The valid parts of one version; `models` has None in place of an invalid model."""
 
     traffic: float | None
     combine: Combine
@@ -119,7 +123,10 @@ class VersionDraft:
 
 
 def load(path: Path, folder: Path | None = None) -> Catalog:
-    """Reads `path`; raises Misconfigured with every fault of the text (files: `catalog_files.faults`)."""
+    """Reads the catalog at `path`; raises Misconfigured with all faults in its text.
+
+    It does not check the files that the catalog names; see `mesh.catalog.files.faults`.
+    """
     draft = read(path, folder)
     if draft.catalog is None or draft.faults:
         raise Misconfigured([str(fault) for fault in draft.faults])
@@ -127,49 +134,49 @@ def load(path: Path, folder: Path | None = None) -> Catalog:
 
 
 def read(path: Path, folder: Path | None = None) -> Draft:
-    """Reads `path` with all the faults of its text; raises Misconfigured only when it is no YAML mapping.
+    """Reads the catalog at `path`, with all faults in its text; raises Misconfigured if it is not a YAML mapping.
 
-    Relative paths in it are of `folder`, or of its own.
+    Relative paths in the catalog start at `folder`; the default is the folder of `path`.
     """
     tree = catalog_faults.read_tree(path)
     if not isinstance(tree.values, dict):
-        raise Misconfigured([f"{path}: is not a catalog; start with `game: NAME`"])
-    place = {"folder": (folder or path.parent).absolute()}
-    catalog, faults = catalog_faults.validate(Catalog, tree, place)
-    draft = _draft(tree, catalog, place)
+        raise Misconfigured([f"{path}: is not a catalog; start the file with `game: NAME`"])
+    paths = {"folder": (folder or path.parent).absolute()}
+    catalog, faults = catalog_faults.validate(Catalog, tree, paths)
+    draft = _draft(tree, catalog, paths)
     return replace(draft, faults=(*faults, *_contradictions(draft)))
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of a catalog file."""
+    """Returns the JSON Schema of a catalog file."""
     as_json = catalog_schema.plain(Catalog.model_json_schema())
-    # A mapping's key that has no name's shape is a fault, as it is for the types.
+    # The schema, like the types, rejects a version name that does not match the pattern.
     as_json["properties"]["versions"]["additionalProperties"] = False
     return as_json
 
 
-def _draft(tree: Tree, catalog: Catalog | None, place: Mapping[str, Any]) -> Draft:
+def _draft(tree: Tree, catalog: Catalog | None, paths: Mapping[str, Any]) -> Draft:
     values = tree.values
     context = values.get("context")
     versions = values.get("versions")
     return Draft(
         tree,
         catalog,
-        catalog_faults.salvage(kind_of(values.get("features")), values.get("features"), place),
+        catalog_faults.valid_part(kind_of(values.get("features")), values.get("features"), paths),
         context if isinstance(context, dict) else {},
-        catalog_faults.salvage(Offers, values.get("offers"), place) if "offers" in values else None,
-        {str(name): _version_draft(raw, place) for name, raw in versions.items()} if isinstance(versions, dict) else {},
+        catalog_faults.valid_part(Offers, values.get("offers"), paths) if "offers" in values else None,
+        {str(name): _version_draft(raw, paths) for name, raw in versions.items()} if isinstance(versions, dict) else {},
         (),
     )
 
 
-def _version_draft(raw: Any, place: Mapping[str, Any]) -> VersionDraft:
+def _version_draft(raw: Any, paths: Mapping[str, Any]) -> VersionDraft:
     raw = raw if isinstance(raw, dict) else {}
     traffic, models = raw.get("traffic", 100), raw.get("models")
     return VersionDraft(
         traffic if isinstance(traffic, int | float) and 0 <= traffic <= 100 else None,
-        catalog_faults.salvage(Combine, raw.get("combine"), place) or Combine(),
-        tuple(catalog_faults.salvage(Model, one, place) for one in models) if isinstance(models, list) else (),
+        catalog_faults.valid_part(Combine, raw.get("combine"), paths) or Combine(),
+        tuple(catalog_faults.valid_part(Model, one, paths) for one in models) if isinstance(models, list) else (),
     )
 
 
@@ -177,44 +184,48 @@ def _contradictions(draft: Draft) -> Iterator[Fault]:
     shares = [version.traffic for version in draft.versions.values()]
     known = [share for share in shares if share is not None]
     if known and len(known) == len(shares) and abs(sum(known) - 100) > 1e-6:
-        problem = f"the versions' traffic adds up to {sum(known):g}"
-        yield draft.tree.fault(("versions",), problem, "change it so that it adds up to 100")
+        problem = f"the traffic of the versions adds up to {sum(known):g}"
+        yield draft.tree.fault(("versions",), problem, "change the shares so that they add up to 100")
     if isinstance(draft.features, DynamoFeatures):
-        for key, problem, mend in _table_contradictions(draft.features):
-            yield draft.tree.fault(("features", key), problem, mend)
+        for key, problem, fix in _table_contradictions(draft.features):
+            yield draft.tree.fault(("features", key), problem, fix)
     if draft.offers is not None and draft.offers.path is None and draft.offers.table is None:
-        yield draft.tree.fault(("offers", "path"), "is missing", "add it")
+        yield draft.tree.fault(("offers", "path"), "is missing", "add it, or add `table`")
     for name, version in draft.versions.items():
         yield from _version_contradictions(draft, version, ("versions", name))
     yield from deployment_faults.contradictions(draft.tree)
 
 
 def _table_contradictions(table: DynamoFeatures) -> Iterator[tuple[str, str, str]]:
-    """Key, problem and mend of what one layout needs and another cannot have."""
+    """Yields the keys that contradict the layout of the table, each with the problem and the fix."""
     if table.layout == "packed" and table.columns is not None:
-        yield "columns", "are named, and a packed table tells its own", "remove them"
+        yield "columns", "are set, but a packed table stores its own columns", "remove them"
     if table.layout == "feast" and table.columns is None:
-        yield "columns", "are missing, and a table of Feast does not tell them", "name the features of the view"
+        yield "columns", "are missing, but a Feast table does not store them", "list the features of the feature view"
     if table.layout == "feast" and table.entity is None:
-        yield "entity", "is missing, and Feast makes the key from it", "give the name of the player's join key"
+        yield "entity", "is missing, but Feast computes the key from it", "give the name of the join key of players"
     if table.key in own_attributes(table):
-        yield "key", f"{table.key!r} is the name of another attribute of the layout", "give the table's hash key"
+        yield (
+            "key",
+            f"{table.key!r} is also the name of another attribute in this layout",
+            "give the hash key of the table",
+        )
     names = [] if table.columns is None else [*table.columns.numbers, *table.columns.texts]
     twice = next((name for position, name in enumerate(names) if name in names[:position]), None)
     if twice is not None:
-        yield "columns", f"{twice!r} is named twice", "remove one"
+        yield "columns", f"{twice!r} occurs twice", "remove one"
     for name in sorted(reserved_names(table).intersection(names)):
-        yield "columns", f"{name!r} is a name that the table needs for itself", "remove it"
+        yield "columns", f"{name!r} is a reserved name in this layout", "remove it"
 
 
 def _version_contradictions(draft: Draft, version: VersionDraft, at: tuple[str, ...]) -> Iterator[Fault]:
     quorum = version.combine.quorum
     if quorum is not None and version.models and quorum > len(version.models):
-        problem = f"{quorum} votes are needed and there are {len(version.models)} models"
-        yield draft.tree.fault((*at, "combine", "quorum"), problem, "lower it or add models")
+        problem = f"{quorum} votes required, but the version has {len(version.models)} models"
+        yield draft.tree.fault((*at, "combine", "quorum"), problem, "lower the quorum or add models")
     if version.combine.kind == "rank_mean" and "offers" not in draft.tree.values:
-        problem = "rank_mean ranks offers, and the game has none"
-        yield draft.tree.fault((*at, "combine", "kind"), problem, "add an `offers` block or take another kind")
+        problem = "rank_mean ranks offers, but the game has no offers"
+        yield draft.tree.fault((*at, "combine", "kind"), problem, "add an `offers` block or use another kind")
     first: dict[str, int] = {}
     for position, model in enumerate(version.models):
         if model is not None and first.setdefault(model.name, position) != position:

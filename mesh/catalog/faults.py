@@ -1,4 +1,4 @@
-"""Faults of a catalog file: every one at once, each with its line, its path in the file, and the mend."""
+"""Faults of a catalog file: all at once, each with its line, its path in the file, the problem and the fix."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ from pydantic_core import ErrorDetails
 
 from mesh.errors import Misconfigured
 
-Step = str | int
-Model = TypeVar("Model", bound=BaseModel)
+Step = str | int  # a key, or a position in a list
+Location = tuple[Step, ...]
+_Block = TypeVar("_Block", bound=BaseModel)
 
-# What a text that does not fit its pattern is, and the mend: by key, and for every name.
+# The problem and the fix for a text that does not match its pattern, by key; `_NAME` is for all other keys.
 _SHAPES = {
-    "sha256": ("no sha256", "give 64 hexadecimal digits, small letters"),
-    "table": ("no name of a DynamoDB table", "use letters, digits, dots, dashes and underscores, 3 to 255 of them"),
-    "region": ("no AWS region", "give one such as eu-west-1"),
-    "endpoint_url": ("no address of a server", "give http:// or https:// and the host, such as http://localhost:8000"),
-    "image": ("no name of an image", "give REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:DIGEST"),
-    "tolerance": ("no share", "give a number of at least 0, such as 0.1"),
+    "sha256": ("not a SHA-256", "give 64 lower-case hexadecimal digits"),
+    "table": ("not a DynamoDB table name", "use 3 to 255 letters, digits, dots, dashes and underscores"),
+    "region": ("not an AWS region", "give a region such as eu-west-1"),
+    "endpoint_url": ("not a server URL", "give http:// or https:// and the host, such as http://localhost:8000"),
+    "image": ("not an image name", "give REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:DIGEST"),
+    "tolerance": ("not a tolerance", "give a number of at least 0, such as 0.1"),
 }
 _QUANTITIES = frozenset({"cpu", "cpu_limit", "memory", "ephemeral_storage", "rows", "averageValue", "value"})
-_QUANTITY = ("no quantity above 0", "give a number, or one with Kubernetes' suffix, such as 500m, 20 or 256Mi")
-_NAME = ("not a DNS label", "use small letters, digits and dashes, at most 63 (it becomes a Kubernetes name)")
+_QUANTITY = ("not a quantity above 0", "give a number, with or without a suffix, such as 500m, 20 or 256Mi")
+_NAME = ("not a DNS label", "use at most 63 lower-case letters, digits and dashes (it becomes a Kubernetes name)")
 
 
 class _Loader(yaml.SafeLoader):
-    """Takes `1e-05` for a number and `y` for a yes, as Helm does that reads and writes catalogs too, and PyYAML not."""
+    """Reads `1e-05` as a number and `y` as true, like Helm, which also reads and writes catalogs, and unlike PyYAML."""
 
     bool_values: ClassVar[dict[str, bool]] = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
 
@@ -48,67 +49,65 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"[yYnN]$"), 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong in a file, where, and what to do about it."""
+    """One fault in a file: its place, the problem, and the fix."""
 
     file: Path
     line: int
-    at: tuple[Step, ...]
+    at: Location
     problem: str
-    mend: str
+    fix: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {show_path(self.at)}: {self.problem}; {self.mend}"
+        return f"{self.file}:{self.line}: {show_path(self.at)}: {self.problem}; {self.fix}"
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A parsed YAML file: its values, and the line of every path in it."""
+    """A parsed YAML file: its values, and the line number of every path."""
 
     file: Path
     values: Any
-    lines: Mapping[tuple[Step, ...], int]
+    lines: Mapping[Location, int]
 
-    def fault(self, at: tuple[Step, ...], problem: str, mend: str) -> Fault:
-        """A fault at `at`, or for a missing key at the nearest thing above it."""
+    def fault(self, at: Location, problem: str, fix: str) -> Fault:
+        """Returns a fault at `at`. If the key is missing, the line is that of the nearest parent."""
         known = next(at[:depth] for depth in range(len(at), -1, -1) if at[:depth] in self.lines)
-        return Fault(self.file, self.lines[known], at, problem, mend)
+        return Fault(self.file, self.lines[known], at, problem, fix)
 
 
-def show_path(at: tuple[Step, ...]) -> str:
-    """The path as a person writes it: `versions.2026-10.models[3].name`."""
+def show_path(at: Location) -> str:
+    """Returns the path as text, such as `versions.2026-10.models[3].name`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in at)
     return text.lstrip(".") or "the file"
 
 
 def read_tree(path: Path) -> Tree:
-    """Reads a YAML file; raises Misconfigured when it cannot be read, is not YAML, or names a key twice."""
+    """Reads a YAML file; raises Misconfigured when it cannot be read, is not YAML, or has a key twice."""
     try:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=_Loader)
         values = _Loader(text).get_single_data()
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured([f"{path}: cannot be read: {error}; check the path and its permissions"]) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # PyYAML lets a bad date or number through as it is
-        raise Misconfigured([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from error
-    lines: dict[tuple[Step, ...], int] = {(): 1}
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a bad date or number
+        raise Misconfigured([f"{path}: is not valid YAML: {' '.join(str(error).split())}; fix the syntax"]) from error
+    lines: dict[Location, int] = {(): 1}
     try:
         twice = list(_walk(path, node, (), lines))
     except RecursionError:
-        raise Misconfigured([f"{path}: holds an alias to something around it; write it out"]) from None
+        raise Misconfigured([f"{path}: has an alias to a node that contains the alias; remove the alias"]) from None
     if twice:
         raise Misconfigured([str(fault) for fault in twice])
     return Tree(path, values, lines)
 
 
-def _walk(
-    path: Path, node: yaml.Node | None, at: tuple[Step, ...], lines: dict[tuple[Step, ...], int]
-) -> Iterable[Fault]:
-    """Fills `lines`; yields a fault for every key that its mapping already has (YAML would keep the last)."""
+def _walk(path: Path, node: yaml.Node | None, at: Location, lines: dict[Location, int]) -> Iterable[Fault]:
+    """Fills `lines`; yields a fault for every duplicate key of a mapping (YAML would keep the last one)."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             here, line = (*at, str(key.value)), key.start_mark.line + 1
             if here in lines:
-                yield Fault(path, line, here, f"is here twice, first on line {lines[here]}", "remove one")
+                yield Fault(path, line, here, f"occurs twice, first on line {lines[here]}", "remove one")
             lines[here] = line
             yield from _walk(path, value, here, lines)
     elif isinstance(node, yaml.SequenceNode):
@@ -117,17 +116,17 @@ def _walk(
             yield from _walk(path, value, (*at, position), lines)
 
 
-def validate(kind: type[Model], tree: Tree, context: Mapping[str, Any]) -> tuple[Model | None, list[Fault]]:
-    """The whole of `tree` as `kind`, or None and all its faults."""
+def validate(kind: type[_Block], tree: Tree, context: Mapping[str, Any]) -> tuple[_Block | None, list[Fault]]:
+    """Returns `tree` as a block of `kind`, or None and all its faults."""
     try:
         return kind.model_validate(tree.values, context=dict(context)), []
     except ValidationError as error:
         details = error.errors(include_url=False)
-        return None, [_explain(kind, tree, detail) for detail in details if not _is_echo(detail)]
+        return None, [_explain(kind, tree, detail) for detail in details if not _is_consequence(detail)]
 
 
-def salvage(kind: type[Model], values: Any, context: Mapping[str, Any]) -> Model | None:
-    """One block without its wrong keys, so that the rest can be checked too; None if too little is left."""
+def valid_part(kind: type[_Block], values: Any, context: Mapping[str, Any]) -> _Block | None:
+    """Returns the block without its invalid keys, to check the other keys; None if a required key is invalid."""
     kept = dict(values) if isinstance(values, dict) else {}
     while True:
         try:
@@ -139,13 +138,13 @@ def salvage(kind: type[Model], values: Any, context: Mapping[str, Any]) -> Model
         kept = {key: value for key, value in kept.items() if key not in wrong}
 
 
-def _is_echo(detail: ErrorDetails) -> bool:
-    """Whether this only says that no item of a list is left, where each has a fault of its own."""
+def _is_consequence(detail: ErrorDetails) -> bool:
+    """Whether a list is only empty because each of its items has a fault, which is reported itself."""
     return detail["type"] == "too_short" and bool(detail["input"])
 
 
-def _place(detail: ErrorDetails) -> tuple[Step, ...]:
-    # pydantic marks a fault of a mapping's key, and we mark a block of several kinds, by a step that is no place
+def _place(detail: ErrorDetails) -> Location:
+    # A step in brackets is not in the file: pydantic marks a fault in a key, and our types mark the kind of a block.
     return tuple(step for step in detail["loc"] if not _is_mark(step))
 
 
@@ -166,19 +165,19 @@ def _explain(kind: type[BaseModel], tree: Tree, detail: ErrorDetails) -> Fault:
             return _unknown_kind(tree, at, detail["ctx"])
         case "string_pattern_mismatch":
             key = str(at[-1])
-            problem, mend = _QUANTITY if key in _QUANTITIES else _SHAPES.get(key, _NAME)
-            return tree.fault(at, f"{detail['input']!r} is {problem}", mend)
+            problem, fix = _QUANTITY if key in _QUANTITIES else _SHAPES.get(key, _NAME)
+            return tree.fault(at, f"{detail['input']!r} is {problem}", fix)
         case "string_type":
             return tree.fault(at, f"{detail['input']!r} is not text", "put it in quotes")
     message = detail["msg"][0].lower() + detail["msg"][1:]
     return tree.fault(at, f"{_brief(detail['input'])} is wrong", message.replace("input ", "it "))
 
 
-def _unknown_kind(tree: Tree, at: tuple[Step, ...], context: Mapping[str, str]) -> Fault:
-    """A block whose kind is not known: the key that tells it is called as the function that reads it."""
+def _unknown_kind(tree: Tree, at: Location, context: Mapping[str, str]) -> Fault:
+    """Returns the fault of a block of unknown kind; its discriminator function is named like the key of the kind."""
     key, tag = context["discriminator"].rstrip("()"), context["tag"].strip("[]")
-    mend = f"it should be {context['expected_tags'].replace('[', '').replace(']', '')}"
-    return tree.fault((*at, key), "is missing" if tag == "None" else f"{tag!r} is wrong", mend)
+    fix = f"it should be {context['expected_tags'].replace('[', '').replace(']', '')}"
+    return tree.fault((*at, key), "is missing" if tag == "None" else f"{tag!r} is wrong", fix)
 
 
 def _brief(value: Any) -> str:
@@ -188,10 +187,10 @@ def _brief(value: Any) -> str:
 
 def _nearest(key: str, known: list[str]) -> str:
     near = difflib.get_close_matches(key, known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+    return f"did you mean {near[0]!r}?" if near else f"the known keys are: {', '.join(known)}"
 
 
-def _keys_at(kind: type[BaseModel], at: tuple[Step, ...]) -> list[str]:
+def _keys_at(kind: type[BaseModel], at: Location) -> list[str]:
     here: Any = kind
     for step in at:
         block = _block_in(here)
@@ -202,13 +201,13 @@ def _keys_at(kind: type[BaseModel], at: tuple[Step, ...]) -> list[str]:
 
 
 def _field(kind: Any, step: Step) -> FieldInfo | None:
-    """The field that `step` names; None for a step to an item: the key of a mapping, a place in a list."""
+    """Returns the field that `step` names; None if `step` is a key of a mapping or a position in a list."""
     fields = kind.model_fields.items() if _is_block(kind) else ()
     return next((field for name, field in fields if step in (name, field.alias)), None)
 
 
 def _marked(annotation: Any, mark: Step) -> Any:
-    """The part of a union that is tagged `mark`."""
+    """Returns the part of a union with the tag `mark`."""
     return next((part for part in typing.get_args(annotation) if Tag(str(mark)) in typing.get_args(part)), annotation)
 
 
@@ -217,7 +216,7 @@ def _is_block(kind: Any) -> bool:
 
 
 def _block_in(annotation: Any) -> Any:
-    """The block type inside an annotation such as `Offers | None` or `tuple[Model, ...]`."""
+    """Returns the block type in an annotation such as `Offers | None` or `tuple[Model, ...]`."""
     if _is_block(annotation):
         return annotation
     return next((block for part in typing.get_args(annotation) if _is_block(block := _block_in(part))), None)

@@ -1,4 +1,4 @@
-"""What a catalog says of files, held against the files: models, offers, the player store, their fit."""
+"""Checks the files that a catalog names: models, offers, the player store, and whether they fit together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mesh.block import HAS_SCHEME
 from mesh.catalog.catalog import Draft, Model, Offers
-from mesh.catalog.faults import Fault, Step
+from mesh.catalog.faults import Fault, Location
 from mesh.catalog.offers_table import OffersTable, parse_offers, read_offers
 from mesh.catalog.sources import Sources, misfits
 from mesh.errors import Misconfigured
@@ -21,16 +21,16 @@ from mesh.sha256 import sha256_of
 
 
 def faults(draft: Draft, *, models_elsewhere: bool = False) -> list[Fault]:
-    """Everything in the files that the catalog names which would keep the game from being served.
+    """Returns all faults in the files of the catalog; a game with a fault cannot be served.
 
-    With `models_elsewhere` a model file that is not on this machine is no fault.
+    With `models_elsewhere`, a model file may be missing on this machine.
     """
     found: list[Fault] = []
     columns = _columns(draft, found)
     offers = _offers(draft, found)
-    # Without the store or the offers a missing source would only echo that fault.
-    whole = columns is not None and (offers is not None or "offers" not in draft.tree.values)
-    sources = Sources(columns, draft.context, offers) if whole else None
+    # If the store or the offers cannot be read, do not also report each feature as missing.
+    complete = columns is not None and (offers is not None or "offers" not in draft.tree.values)
+    sources = Sources(columns, draft.context, offers) if complete else None
     for name, version in draft.versions.items():
         for position, model in enumerate(version.models):
             if model is not None and not (models_elsewhere and not _is_file(Path(model.uri))):
@@ -39,7 +39,7 @@ def faults(draft: Draft, *, models_elsewhere: bool = False) -> list[Fault]:
 
 
 def column_faults(draft: Draft, columns: Columns) -> Iterator[Fault]:
-    """What the models that are on this machine would miss in a player store with `columns`."""
+    """Yields the features that models on this machine would miss in a player store with `columns`."""
     sources = Sources(columns, draft.context, _offers(draft, []))
     for name, version in draft.versions.items():
         for position, model in enumerate(version.models):
@@ -49,21 +49,21 @@ def column_faults(draft: Draft, columns: Columns) -> Iterator[Fault]:
 
 
 def offers_of(offers: Offers) -> OffersTable:
-    """The table that the catalog gives or names; raises Misconfigured with everything that is wrong in it."""
+    """Returns the offers from the catalog or its CSV file; raises Misconfigured with all faults in them."""
     if offers.table is not None:
         return parse_offers(offers.table, "the table")
     return read_offers(Path(offers.path or ""))
 
 
 def _columns(draft: Draft, found: list[Fault]) -> Columns | None:
-    if isinstance(draft.features, DynamoFeatures):  # the table is not asked: files are checked without a network
+    if isinstance(draft.features, DynamoFeatures):  # no read of the table: the check needs no network
         return draft.features.named_columns
     if draft.features is None:
         return None
     path = Path(draft.features.path)
     if not _is_file(path):
-        mend = "fill it with `mesh features load FILE --catalog CATALOG`"
-        found.append(draft.tree.fault(("features", "path"), f"{path} is missing", mend))
+        fix = "create it with `mesh features load FILE --catalog CATALOG`"
+        found.append(draft.tree.fault(("features", "path"), f"{path} is missing", fix))
         return None
     try:
         with contextlib.closing(open_store(path)) as connection:
@@ -80,7 +80,7 @@ def _offers(draft: Draft, found: list[Fault]) -> OffersTable | None:
     if draft.offers.table is None and not (draft.offers.path and _is_file(Path(draft.offers.path))):
         if draft.offers.path is not None:
             problem = f"{draft.offers.path} is missing"
-            found.append(draft.tree.fault(("offers", key), problem, "write it, or correct the path"))
+            found.append(draft.tree.fault(("offers", key), problem, "create it, or correct the path"))
         return None
     try:
         table = offers_of(draft.offers)
@@ -92,27 +92,27 @@ def _offers(draft: Draft, found: list[Fault]) -> OffersTable | None:
 
 
 def offer_faults(draft: Draft, table: OffersTable) -> Iterator[Fault]:
-    """Where the catalog's `offers` block and its CSV file contradict each other."""
+    """Yields the contradictions between the `offers` block and its CSV file."""
     offers = draft.offers
     if offers is not None and offers.fallback not in table.positions:
-        problem = f"{offers.fallback!r} is no offer of {offers.path or 'the table'}"
-        yield draft.tree.fault(("offers", "fallback"), problem, "name one of its offer_ids")
+        problem = f"{offers.fallback!r} is not an offer in {offers.path or 'the table'}"
+        yield draft.tree.fault(("offers", "fallback"), problem, "use one of its offer_ids")
     if offers is not None and offers.rank_by == "expected_revenue" and table.prices is None:
-        problem = f"expected revenue is score x price, and {offers.path or 'the table'} has no column price"
-        yield draft.tree.fault(("offers", "rank_by"), problem, "add the column or rank by score")
+        problem = f"expected revenue is score x price, but {offers.path or 'the table'} has no column price"
+        yield draft.tree.fault(("offers", "rank_by"), problem, "add the column, or rank by score")
 
 
-def _model_faults(draft: Draft, model: Model, at: tuple[Step, ...], sources: Sources | None) -> Iterator[Fault]:
+def _model_faults(draft: Draft, model: Model, at: Location, sources: Sources | None) -> Iterator[Fault]:
     if HAS_SCHEME.match(model.uri):
         yield from _address_faults(draft, model.uri, (*at, "uri"))
         return
     path = Path(model.uri)
     if not _is_file(path):
-        yield draft.tree.fault((*at, "uri"), f"{path} is missing", "train it, or correct the path")
+        yield draft.tree.fault((*at, "uri"), f"{path} is missing", "train the model, or correct the path")
         return
     if model.sha256 is not None and (actual := sha256_of(path)) != model.sha256:
-        problem = f"differs from the file's, which is {actual}"
-        yield draft.tree.fault((*at, "sha256"), problem, "restore the file, or publish the new sum if it is meant")
+        problem = f"differs from the SHA-256 of the file, {actual}"
+        yield draft.tree.fault((*at, "sha256"), problem, "restore the file, or set this SHA-256 if you changed it")
         return
     try:
         header = read_header(path)
@@ -124,10 +124,10 @@ def _model_faults(draft: Draft, model: Model, at: tuple[Step, ...], sources: Sou
         yield from _misfit_faults(draft, header, (*at, "uri"), sources)
 
 
-def _address_faults(draft: Draft, uri: str, at: tuple[Step, ...]) -> Iterator[Fault]:
-    """What can be seen of a model elsewhere without asking for it: the check needs no network."""
+def _address_faults(draft: Draft, uri: str, at: Location) -> Iterator[Fault]:
+    """Checks the address of a model that is not a local file; needs no network."""
     if not uri.startswith(s3_address.SCHEME):
-        yield draft.tree.fault(at, f"{uri} is of a store that is not known", "give a path, or s3://BUCKET/KEY")
+        yield draft.tree.fault(at, f"{uri} has an unknown scheme", "give a path or s3://BUCKET/KEY")
         return
     try:
         s3_address.parse(uri)
@@ -135,36 +135,34 @@ def _address_faults(draft: Draft, uri: str, at: tuple[Step, ...]) -> Iterator[Fa
         yield draft.tree.fault(at, *_split(str(error)))
 
 
-def _misfit_faults(draft: Draft, header: ModelHeader, at: tuple[Step, ...], sources: Sources) -> Iterator[Fault]:
-    for problem, mend in misfits(header, sources):
-        yield draft.tree.fault(at, problem, mend)
+def _misfit_faults(draft: Draft, header: ModelHeader, at: Location, sources: Sources) -> Iterator[Fault]:
+    for problem, fix in misfits(header, sources):
+        yield draft.tree.fault(at, problem, fix)
 
 
-def _header_faults(draft: Draft, model: Model, header: ModelHeader, at: tuple[Step, ...]) -> Iterator[Fault]:
-    problem = class_fault(model, header)
-    if problem is not None:
-        yield draft.tree.fault((*at, "class"), *problem)
+def _header_faults(draft: Draft, model: Model, header: ModelHeader, at: Location) -> Iterator[Fault]:
+    fault = class_fault(model, header)
+    if fault is not None:
+        yield draft.tree.fault((*at, "class"), *fault)
 
 
 def class_fault(model: Model, header: ModelHeader) -> tuple[str, str] | None:
-    """Problem and mend when the catalog's `class` does not fit the model's outputs."""
+    """Returns the problem and the fix if `class` in the catalog does not fit the outputs of the model."""
     if header.classes == 1 and model.class_ is not None:
-        return "is given, and the model has one output", "remove it"
+        return "is set, but the model has one output", "remove it"
     if header.classes > 1 and (model.class_ is None or model.class_ >= header.classes):
-        return (
-            f"is {model.class_}, and the model has {header.classes} classes",
-            f"give 0 to {header.classes - 1}",
-        )
+        problem = "is missing" if model.class_ is None else f"is {model.class_}"
+        return f"{problem}, but the model has {header.classes} classes", f"give a number from 0 to {header.classes - 1}"
     return None
 
 
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a name that no file can have
+    except OSError:  # an invalid file name
         return False
 
 
 def _split(sentence: str) -> tuple[str, str]:
-    problem, _, mend = sentence.partition("; ")
-    return problem, mend or "replace the file"
+    problem, _, fix = sentence.partition("; ")
+    return problem, fix or "replace the file"

@@ -1,4 +1,4 @@
-"""The offers of a game: a CSV file of ids, prices and the columns that models see."""
+"""The offers of a game: a CSV file with IDs, prices and the offer features of the models."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MAX_OFFERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class OffersTable:
-    """Offers in file order; every column but `offer_id` is a feature, `price` among them.
+    """Offers in file order. Every column except `offer_id` is a feature, including `price`.
 
-    A missing number is NaN, a missing text None.
+    A missing number is NaN; a missing text is None.
     """
 
     ids: tuple[str, ...]
@@ -29,7 +29,7 @@ class OffersTable:
 
 
 def read_offers(path: Path) -> OffersTable:
-    """Reads the CSV file at `path`; raises Misconfigured with everything that is wrong in it."""
+    """Reads the CSV file at `path`; raises Misconfigured with all its faults."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -38,11 +38,11 @@ def read_offers(path: Path) -> OffersTable:
 
 
 def parse_offers(text: str, origin: str) -> OffersTable:
-    """The offers in CSV `text`, which comes from `origin`; raises Misconfigured with everything that is wrong in it."""
+    """Parses the CSV `text`, which comes from `origin`; raises Misconfigured with all its faults."""
     try:
         header, *lines = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
     except csv.Error as error:
-        raise Misconfigured([f"{origin}: cannot be read: {error}; mend the CSV"]) from error
+        raise Misconfigured([f"{origin}: cannot be read: {error}; fix the CSV"]) from error
     faults = _faults(origin, header, lines)
     if faults:
         raise Misconfigured(faults)
@@ -57,15 +57,13 @@ def parse_offers(text: str, origin: str) -> OffersTable:
 
 def _faults(origin: str, header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
     if "offer_id" not in header:
-        return [f"{origin}:1: has no column offer_id; add one, with a header line above"]
-    faults = [
-        f"{origin}:1: column {name!r} is here twice; remove one" for name in set(header) if header.count(name) > 1
-    ]
+        return [f"{origin}:1: has no column offer_id; add it to the header line"]
+    faults = [f"{origin}:1: column {name!r} occurs twice; remove one" for name in set(header) if header.count(name) > 1]
     if not lines or len(lines) > MAX_OFFERS:
         faults.append(f"{origin}: has {len(lines)} offers; give 1 to {MAX_OFFERS}")
     if any(len(line) != len(header) for line in lines):
         number = next(n for n, line in enumerate(lines, 2) if len(line) != len(header))
-        return [*faults, f"{origin}:{number}: does not have {len(header)} cells like the header; mend the line"]
+        return [*faults, f"{origin}:{number}: does not have {len(header)} cells like the header; fix the line"]
     return faults + _cell_faults(origin, header, lines)
 
 
@@ -75,9 +73,13 @@ def _cell_faults(origin: str, header: Sequence[str], lines: Sequence[Sequence[st
     price = header.index("price") if "price" in header else None
     for number, line in enumerate(lines, 2):
         if not line[ids] or first.setdefault(line[ids], number) != number:
-            faults.append(f"{origin}:{number}: offer_id {line[ids]!r} is empty or here twice; give it its own")
+            faults.append(
+                f"{origin}:{number}: offer_id {line[ids]!r} is empty or occurs twice; give each offer its own ID"
+            )
         if price is not None and not _is_price(line[price]):
-            faults.append(f"{origin}:{number}: price {line[price]!r} is wrong; give a number of at least 0, or none")
+            faults.append(
+                f"{origin}:{number}: price {line[price]!r} is wrong; give a number of at least 0, or leave it empty"
+            )
     return faults
 
 

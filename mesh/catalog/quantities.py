@@ -1,4 +1,4 @@
-"""Kubernetes' quantities (`500m`, `20`, `1Gi`), exactly.
+"""Exact arithmetic with Kubernetes quantities, such as `500m`, `20` and `1Gi`.
 
 Source: apimachinery/pkg/api/resource/quantity.go
 """
@@ -16,7 +16,7 @@ _DECIMAL_SUFFIXES = ("", "k", "M", "G", "T", "P", "E")
 
 
 def number(text: str) -> Fraction | None:
-    """What `text` is as a number; None if it is no quantity."""
+    """Returns the value of `text`; None if it is not a quantity."""
     found = _QUANTITY.fullmatch(text)
     if found is None:
         return None
@@ -27,22 +27,25 @@ def number(text: str) -> Fraction | None:
 
 
 def milli(text: str) -> int:
-    """In thousandths, rounded up, as `MilliValue` does; raises ValueError if `text` is no quantity."""
+    """Returns thousandths, rounded up, like `MilliValue`; raises ValueError if `text` is not a quantity."""
     return math.ceil(_number(text) * 1000)
 
 
 def approximate(text: str) -> float:
-    """As `AsApproximateFloat64` gives it: the mantissa of the canonical form times a power of ten, in floats."""
+    """Returns the value like `AsApproximateFloat64`: mantissa of the canonical form times a power of ten, in floats.
+
+    Raises ValueError if `text` is not a quantity.
+    """
     exact, exponent = _number(text), 0
     while exact.denominator != 1 and exponent > -9:
         exact, exponent = exact * 1000, exponent - 3
-    # Finer than nano is rounded up when the quantity is read.
+    # Kubernetes rounds values finer than nano up when it parses them.
     mantissa = math.ceil(exact)
     return float(mantissa) if exponent == 0 else mantissa * float(f"1e{exponent}")
 
 
 def of_milli(value_m: int) -> str:
-    """`value_m` thousandths in canonical form: the largest decimal suffix that leaves no fraction."""
+    """Returns `value_m` thousandths in canonical form: with the largest decimal suffix that leaves no fraction."""
     if value_m % 1000:
         return f"{value_m}m"
     value, place = value_m // 1000, 0
@@ -54,5 +57,5 @@ def of_milli(value_m: int) -> str:
 def _number(text: str) -> Fraction:
     found = number(text)
     if found is None:
-        raise ValueError(f"{text!r} is no quantity")
+        raise ValueError(f"{text!r} is not a quantity")
     return found

@@ -1,6 +1,7 @@
-"""The catalog's JSON Schema, written so that a validator tells one fault once: by conditions, not by alternatives.
+"""Rewrites the JSON Schema of the catalog, so that a validator reports each fault once.
 
-Of alternatives (`oneOf`) a validator tells why each of them failed, though a block's `type` says which one is meant.
+For `oneOf`, a validator reports why each alternative failed, although the `type` of a block selects one of them. So
+this module replaces `oneOf` by conditions (`if`/`then`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ Schema = dict[str, Any]
 
 
 def plain(schema: Schema) -> Schema:
-    """`schema` with its alternatives as conditions; it accepts the same documents."""
+    """Returns `schema` with conditions instead of alternatives; it accepts the same documents."""
     definitions = schema.get("$defs", {})
     rewritten: Schema = _rewritten(schema, definitions)
     return rewritten
@@ -33,11 +34,11 @@ def _rewritten(node: Any, definitions: Schema) -> Any:
 
 
 def _by_kind(references: list[Schema], definitions: Schema) -> Schema:
-    """What `oneOf` these blocks says, where one key of theirs tells which is meant."""
+    """Returns the conditions equivalent to `oneOf`; a constant key of each block selects the alternative."""
     blocks = [definitions[reference["$ref"].rpartition("/")[2]] for reference in references]
     key = next(name for name, field in blocks[0]["properties"].items() if "const" in field)
     kinds = [block["properties"][key]["const"] for block in blocks]
-    required = [[key] if key in block.get("required", ()) else [] for block in blocks]  # not where it has a default
+    required = [[key] if key in block.get("required", ()) else [] for block in blocks]  # a default: not required
     conditions = [
         {"if": {"properties": {key: {"const": kind}}, "required": needed}, "then": reference}
         for kind, needed, reference in zip(kinds, required, references, strict=True)

@@ -1,4 +1,4 @@
-"""Where the features of a row come from, and whether they are what a model was trained on."""
+"""The sources of the features of a row, and whether they fit the features that a model was trained on."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ TEXT: Kind = "text"
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Everything that can fill a feature; `columns` is None while the store cannot be read."""
+    """All sources of features; `columns` is None while the store cannot be read."""
 
     columns: Columns | None
     context: Mapping[str, ContextKind]
     offers: OffersTable | None
 
     def kinds(self) -> dict[str, set[Kind]]:
-        """By name, the kinds in which the sources give a feature: one, unless they contradict each other."""
+        """Returns the kinds of each feature by name: one kind, unless the sources contradict each other."""
         kinds: dict[str, set[Kind]] = {}
         for name, kind in self._given():
             kinds.setdefault(name, set()).add(kind)
@@ -40,7 +40,7 @@ class Sources:
 
 
 def misfits(header: ModelHeader, sources: Sources) -> list[tuple[str, str]]:
-    """Every feature of the model that the sources cannot fill, as pairs of problem and mend."""
+    """Returns the problem and the fix for every feature of the model that the sources cannot fill."""
     kinds = sources.kinds()
     found = ((name, _misfit(kinds.get(name, set()), header.categories.get(name))) for name in header.feature_names)
     return [(f"feature {name!r} {misfit[0]}", misfit[1]) for name, misfit in found if misfit is not None]
@@ -50,16 +50,16 @@ def _misfit(kinds: set[Kind], categories: Sequence[object] | None) -> tuple[str,
     texts = any(isinstance(category, str) for category in categories or ())
     match sorted(kinds):
         case []:
-            return "comes from no source", "add it to the store, `context` or the offers"
+            return "has no source", "add it to the player store, to `context` or to the offers"
         case ["number", "text"]:
-            return "is a number in one source and text in another", "give it one kind everywhere"
+            return "is a number in one source and text in another", "use one kind everywhere"
         case ["text"] if categories is None:
             return (
-                "is text, and the model knows no categories for it",
-                "train it as a pandas category, or store its codes",
+                "is text, but the model has no categories for it",
+                "train the model with a pandas category, or store the codes",
             )
         case ["text"] if categories and not texts:
-            return "is text, and the model's categories are no texts", "store its values as numbers"
+            return "is text, but its categories in the model are not texts", "store the values as numbers"
         case ["number"] if texts:
-            return "is a number, and the model's categories are texts", "store its texts, not its codes"
+            return "is a number, but its categories in the model are texts", "store the texts, not their codes"
     return None

@@ -1,4 +1,4 @@
-"""The HPAs that are there: in a folder that the chart rendered, or in a live cluster by kubectl."""
+"""Reads existing HPAs: from a folder with the rendered chart, or from a live cluster with kubectl."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ KUBECTL_S = 30
 
 
 def rendered(folder: Path) -> list[Autoscaler]:
-    """The HPAs and ScaledObjects in the YAML files of `folder`; raises Misconfigured when there is no such folder."""
+    """Reads the HPAs and ScaledObjects in the YAML files of `folder`; raises Misconfigured if it is not a folder."""
     if not folder.is_dir():
-        raise Misconfigured([f"{folder}: is no folder; render the chart into it, or give --rendered or --live"])
+        raise Misconfigured([f"{folder}: is not a folder; render the chart into it, or give --rendered or --live"])
     return list(_autoscalers(one for file in sorted(folder.glob("*.yaml")) for one in _objects(file)))
 
 
 def live(game: str, kubectl: Sequence[str]) -> list[Autoscaler]:
-    """Those of `game` in the cluster that `kubectl`, a command with its options, reaches.
+    """Reads the HPAs and ScaledObjects of `game` from a cluster; `kubectl` is a command with its options.
 
-    Raises Misconfigured with kubectl's own words when it cannot.
+    Raises Misconfigured with the message of kubectl if it fails.
     """
     found = _get(kubectl, "horizontalpodautoscalers", game)
     try:
@@ -39,22 +39,24 @@ def live(game: str, kubectl: Sequence[str]) -> list[Autoscaler]:
 
 def _get(kubectl: Sequence[str], kind: str, game: str) -> list[Any]:
     command = [*kubectl, "get", kind, "-l", f"ensemble-mesh/game={game}", "-o", "json"]
+    program = kubectl[0]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=KUBECTL_S, check=False)
     except FileNotFoundError:
-        raise Misconfigured([f"{kubectl[0]}: is not installed; --live asks the cluster by it"]) from None
+        raise Misconfigured([f"{program}: is not installed, but --live requires it; install it"]) from None
     except OSError as error:
-        raise Misconfigured([f"{kubectl[0]}: cannot be run: {error.strerror}; --live asks the cluster by it"]) from None
+        raise Misconfigured([f"{program}: cannot be run: {error.strerror}; --live requires it"]) from None
     except subprocess.TimeoutExpired:
-        raise Misconfigured(
-            [f"the cluster did not answer within {KUBECTL_S} s; try again, or compare with --rendered"]
-        ) from None
+        problem = f"the cluster did not respond within {KUBECTL_S} s"
+        raise Misconfigured([f"{problem}; try again, or compare with --rendered"]) from None
     if done.returncode:
-        raise Misconfigured([done.stderr.strip() or f"{kubectl[0]}: ended with {done.returncode} and no word of why"])
+        problem = done.stderr.strip() or f"{program}: ended with exit code {done.returncode} and no message"
+        raise Misconfigured([problem])
     try:
         items: list[Any] = json.loads(done.stdout)["items"]
     except (ValueError, KeyError, TypeError):
-        raise Misconfigured([f"{kubectl[0]}: answered what is no list: {done.stdout[:80]!r}; is it kubectl?"]) from None
+        problem = f"{program}: the response is not a list: {done.stdout[:80]!r}"
+        raise Misconfigured([f"{problem}; is it kubectl?"]) from None
     return items
 
 
@@ -62,17 +64,17 @@ def _objects(file: Path) -> list[Any]:
     try:
         return list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise Misconfigured([f"{file}: cannot be read: {' '.join(str(error).split())}; render it anew"]) from error
+        raise Misconfigured([f"{file}: cannot be read: {' '.join(str(error).split())}; render it again"]) from error
 
 
 def _autoscalers(objects: Iterable[Any]) -> Iterator[Autoscaler]:
     for one in objects:
-        if not isinstance(one, dict):  # such as a patch, which is no object
+        if not isinstance(one, dict):  # for example a JSON patch
             continue
         kind, name, spec = one.get("kind"), (one.get("metadata") or {}).get("name", ""), one.get("spec") or {}
         if kind == "ScaledObject":
             yield Autoscaler("ScaledObject", name, _of_scaled_object(spec))
-        elif kind == "HorizontalPodAutoscaler" and not name.startswith("keda-hpa-"):  # KEDA's own, of a ScaledObject
+        elif kind == "HorizontalPodAutoscaler" and not name.startswith("keda-hpa-"):  # KEDA's name for a ScaledObject
             fields = {key: value for key, value in spec.items() if key != "scaleTargetRef"}
             yield Autoscaler("HorizontalPodAutoscaler", name, fields)
 

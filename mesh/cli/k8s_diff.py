@@ -1,4 +1,4 @@
-"""`mesh k8s diff`: which HPAs a catalog would change, before anyone applies it."""
+"""`mesh k8s diff`: shows which HPAs a catalog would change, before you apply it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 from mesh.catalog import catalog as catalogs
 from mesh.catalog.deployment.autoscalers import Autoscaler, autoscalers
-from mesh.catalog.deployment.comparing import Change, changes
+from mesh.catalog.deployment.diff import Change, changes
 from mesh.cli import console, hpa_objects
 from mesh.cli.main import DONE, FAILED
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints what would change; exit codes as diff(1) has them: 0 nothing, 1 something, 2 it cannot be told."""
+    """Prints the changes. Exit codes as in diff(1): 0 no changes, 1 changes, 2 error."""
     catalog = catalogs.load(arguments.file)
     then = list(autoscalers(catalog))
     now = _now(arguments, catalog.game)
@@ -35,15 +35,15 @@ def _now(arguments: argparse.Namespace, game: str) -> list[Autoscaler]:
     return hpa_objects.live(game, [arguments.kubectl, *given])
 
 
-def _print(found: Sequence[Change], of: int) -> None:
+def _print(found: Sequence[Change], count: int) -> None:
     out = console.stdout()
     if not found:
-        console.print_line(out, f"no change: all {of} HPAs are as the catalog says")
+        console.print_line(out, f"no change: all {count} HPAs match the catalog")
         return
     table = console.table(("HPA", "field"), ("now", "would be"))
     for position, change in enumerate(found):
         repeated = position and found[position - 1].name == change.name
         table.add_row("" if repeated else change.name, change.field, change.now, change.then)
     out.print(table)
-    touched = len({change.name for change in found})
-    console.print_line(out, f"{touched} of {of} HPAs would change")
+    changed = len({change.name for change in found})
+    console.print_line(out, f"{changed} of {count} HPAs would change")

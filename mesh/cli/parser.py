@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mesh import __version__
-from mesh.cli.hpa import record_options, world_options
+from mesh.cli.hpa import record_options, simulation_options
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -159,61 +159,84 @@ def _add_publish(commands: Commands) -> None:
 
 
 def _add_k8s(commands: Commands) -> None:
-    k8s = _group(commands, "k8s", "a game in the cluster")
-    diff = _command(k8s, "diff", "mesh.cli.k8s_diff:run", "show which HPAs a catalog would change; 1 if any")
-    diff.add_argument("file", type=Path, metavar="FILE", help="the game's catalog")
-    diff.add_argument(
-        "--rendered",
-        type=Path,
-        default=Path("k8s/rendered"),
-        metavar="DIR",
-        help="compare with DIR/GAME (default: %(default)s)",
-    )
-    diff.add_argument("--live", action="store_true", help="compare with the cluster that kubectl reaches")
-    diff.add_argument("--namespace", "-n", metavar="NS", help="live: the game's (default: kubectl's)")
-    diff.add_argument("--context", metavar="NAME", help="live: of the kubeconfig (default: the current)")
-    diff.add_argument("--kubectl", default="kubectl", metavar="PROGRAM", help="live: (default: %(default)s)")
+    k8s = _group(commands, "k8s", "compare a game with its cluster")
+    about = "show which HPAs a catalog would change; exit code 1 if any"
+    diff = _command(k8s, "diff", "mesh.cli.k8s_diff:run", about)
+    diff.add_argument("file", type=Path, metavar="FILE", help="catalog of the game")
+    rendered = "compare with the rendered chart in DIR/GAME (default: %(default)s)"
+    diff.add_argument("--rendered", type=Path, default=Path("k8s/rendered"), metavar="DIR", help=rendered)
+    diff.add_argument("--live", action="store_true", help="compare with the live cluster, read with kubectl")
+    namespace = "namespace of the game, for --live (default: that of kubectl)"
+    diff.add_argument("--namespace", "-n", metavar="NS", help=namespace)
+    context = "context of the kubeconfig, for --live (default: the current context)"
+    diff.add_argument("--context", metavar="NAME", help=context)
+    kubectl = "kubectl program to run, for --live (default: %(default)s)"
+    diff.add_argument("--kubectl", default="kubectl", metavar="PROGRAM", help=kubectl)
     _add_json(diff, "the changes as one line of JSON")
 
 
 def _add_hpa(commands: Commands) -> None:
-    hpa = _group(commands, "hpa", "what a catalog's HPAs will do, before they are applied")
-    simulate = _command(hpa, "simulate", "mesh.cli.hpa.simulate:run", "a load over time: replicas, answers, costs")
-    world_options.add(simulate)
-    simulate.add_argument("--seeds", type=_positive, default=1, metavar="N", help="by other luck, too (default: 1)")
-    simulate.add_argument("--fixed", action="store_true", help="beside it: fixed replicas, as many as at the peak")
-    simulate.add_argument("--out", type=Path, metavar="FILE", help="a page of plots, each decision with its reason")
-    _add_json(simulate, "everything as one line of JSON")
-    tune = _command(hpa, "tune", "mesh.cli.hpa.tune:run", "the cheapest HPAs that keep a promise, as a patch")
-    world_options.add(tune)
-    tune.add_argument("--slo", required=True, metavar="WORDS", help="such as p95=150ms,full=99.9%%,answered=99.99%%")
-    tune.add_argument("--seeds", type=_positive, default=2, metavar="N", help="that each must hold for (default: 2)")
-    tune.add_argument("--out", type=Path, metavar="FILE", help="a page with the frontier of cost against promise")
-    _add_json(tune, "what was found as one line of JSON")
+    hpa = _group(commands, "hpa", "simulate, tune and explain the HPAs of a catalog before you apply them")
+    _add_hpa_simulate(hpa)
+    _add_hpa_tune(hpa)
     _add_hpa_explain(hpa)
-    record_options.add(
-        _command(hpa, "record", "mesh.cli.hpa.record:run", "write down what a cluster's controller decides")
-    )
-    replay = _command(hpa, "replay", "mesh.cli.hpa.replay:run", "decide recorded ticks again; 1 if any differs")
-    replay.add_argument("traces", nargs="+", type=Path, metavar="TRACE", help="a .json or .json.gz file")
+    _add_hpa_record(hpa)
+    _add_hpa_replay(hpa)
+
+
+def _add_hpa_simulate(hpa: Commands) -> None:
+    simulate = _command(hpa, "simulate", "mesh.cli.hpa.simulate:run", "simulate a load: replicas, answers, costs")
+    simulation_options.add(simulate)
+    seeds = "number of random seeds to simulate (default: 1)"
+    simulate.add_argument("--seeds", type=_positive, default=1, metavar="N", help=seeds)
+    simulate.add_argument("--fixed", action="store_true", help="also simulate fixed replicas: those of the peak")
+    page = "HTML page to write: plots, and an explanation of each decision"
+    simulate.add_argument("--out", type=Path, metavar="FILE", help=page)
+    _add_json(simulate, "all results as one line of JSON")
+
+
+def _add_hpa_tune(hpa: Commands) -> None:
+    tune = _command(hpa, "tune", "mesh.cli.hpa.tune:run", "find the cheapest HPAs that meet an SLO, as a patch")
+    simulation_options.add(tune)
+    slo = "objectives, for example p95=150ms,full=99.9%%,answered=99.99%%"
+    tune.add_argument("--slo", required=True, metavar="SLO", help=slo)
+    seeds = "number of random seeds for which the SLO must hold (default: 2)"
+    tune.add_argument("--seeds", type=_positive, default=2, metavar="N", help=seeds)
+    tune.add_argument("--out", type=Path, metavar="FILE", help="HTML page to write: cost against full answers")
+    _add_json(tune, "the result as one line of JSON")
+
+
+def _add_hpa_record(hpa: Commands) -> None:
+    about = "record the decisions of a cluster's HPA controller"
+    record_options.add(_command(hpa, "record", "mesh.cli.hpa.record:run", about))
+
+
+def _add_hpa_replay(hpa: Commands) -> None:
+    about = "compare recorded decisions with the engine; exit code 1 if any differ"
+    replay = _command(hpa, "replay", "mesh.cli.hpa.replay:run", about)
+    replay.add_argument("traces", nargs="+", type=Path, metavar="TRACE", help="trace, a .json or .json.gz file")
     _add_kubernetes(replay)
     _add_json(replay, "the differences as one line of JSON")
 
 
 def _add_hpa_explain(hpa: Commands) -> None:
-    explain = _command(hpa, "explain", "mesh.cli.hpa.explain:run", "show one decision step by step")
-    world_options.add(explain, required=False)
-    explain.add_argument("--model", metavar="NAME", help="a model of the catalogs, or supervisor")
-    explain.add_argument("--version", default="", metavar="V", help="the model's (default: the first that has it)")
-    explain.add_argument("--trace", type=Path, metavar="FILE", help="recorded ticks, instead of a catalog and a load")
-    explain.add_argument("--result", type=Path, metavar="FILE", help="what `simulate --json` wrote, instead of them")
-    explain.add_argument("--at", required=True, metavar="TIME", help="HH:MM, HH:MM:SS, or seconds from the beginning")
+    explain = _command(hpa, "explain", "mesh.cli.hpa.explain:run", "explain one decision step by step")
+    simulation_options.add(explain, required=False)
+    explain.add_argument("--model", metavar="NAME", help="model of the catalogs, or `supervisor`")
+    version = "version of the model (default: the first version that has the model)"
+    explain.add_argument("--version", default="", metavar="V", help=version)
+    explain.add_argument("--trace", type=Path, metavar="FILE", help="trace to explain, instead of a catalog and a load")
+    result = "output of `simulate --json` to explain, instead of a catalog and a load"
+    explain.add_argument("--result", type=Path, metavar="FILE", help=result)
+    at = "time of the decision: HH:MM, HH:MM:SS, or seconds from the start"
+    explain.add_argument("--at", required=True, metavar="TIME", help=at)
     _add_kubernetes(explain)
-    _add_json(explain, "the lines as one line of JSON")
+    _add_json(explain, "the explanation as one line of JSON")
 
 
 def _add_kubernetes(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--kubernetes", metavar="VERSION", help="whose rules, such as 1.32 (default: the trace's)")
+    about = "Kubernetes version of the rules, for example 1.32 (default: that of the trace)"
+    command.add_argument("--kubernetes", metavar="VERSION", help=about)
 
 
 def _group(commands: Commands, name: str, about: str) -> Commands:

@@ -1,1 +1,1 @@
-"""The features of players: what they are, and the stores that hold them."""
+"""Player features: their format, their stores, and loading them from files."""

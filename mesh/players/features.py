@@ -1,4 +1,4 @@
-"""A player's features as stored and read: packed numbers, a few texts, and when they were written."""
+"""The features of a player in stored form: packed numbers, texts, and the time of writing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The features that a store holds, in the order in which they are packed."""
+    """The features of a store, in the order in which they are packed."""
 
     numbers: tuple[str, ...]
     texts: tuple[str, ...]
@@ -16,7 +16,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class PlayerFeatures:
-    """One player. `numbers` is little-endian float64 in the order of `Columns.numbers`, NaN where missing."""
+    """One player. `numbers` is little-endian float64 in the order of `Columns.numbers`; a missing number is NaN."""
 
     numbers: bytes
     texts: tuple[str | None, ...]
@@ -24,12 +24,12 @@ class PlayerFeatures:
     ends_at_s: float | None = None
 
     def has_ended(self, now_s: float) -> bool:
-        """Whether the store has given the player up by `now_s` (Unix time, as all here)."""
+        """Whether the player has expired at `now_s`. All times are Unix times."""
         return self.ends_at_s is not None and self.ends_at_s <= now_s
 
 
 def pack_texts(texts: tuple[str | None, ...]) -> str:
-    """The texts as a store keeps them: a JSON list, empty when there are none."""
+    """Returns the texts in stored form: a JSON list, or an empty text if there are none."""
     return json.dumps(texts, ensure_ascii=False, separators=(",", ":")) if texts else ""
 
 

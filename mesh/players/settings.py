@@ -1,4 +1,4 @@
-"""The catalog's `features` block: where a player's features are kept, one kind of block for each kind of store."""
+"""The `features` block of a catalog: the store of player features. Each kind of store has its own kind of block."""
 
 from __future__ import annotations
 
@@ -10,78 +10,78 @@ from mesh.block import Block, Text, Uri
 from mesh.players.dynamodb.schema import COLUMNS_HASH, NUMBERS, TEXTS, WRITTEN_AT
 from mesh.players.features import Columns
 
-Layout = Literal["packed", "attributes", "map", "feast"]
+LayoutName = Literal["packed", "attributes", "map", "feast"]
 
 
 class _Store(Block):
-    timeout_ms: float = Field(50, gt=0, description="the longest wait for one batched read")
-    cache_ttl_s: float = Field(5, ge=0, description="how long a read player is not read again; 0: always read")
-    cache_players: int = Field(20_000, ge=0, description="how many players are kept")
+    timeout_ms: float = Field(50, gt=0, description="time limit of one batched read")
+    cache_ttl_s: float = Field(5, ge=0, description="how long a player is served from the cache; 0: read every time")
+    cache_players: int = Field(20_000, ge=0, description="maximum number of players in the cache")
     unknown_player: Literal["ensemble", "fallback"] = Field(
         "ensemble",
-        description="for a player whom the store does not know: scores on missing values, or the fallback",
+        description="for a player who is not in the store: score with missing values, or return the fallback",
     )
     unread_player: Literal["ensemble", "fallback"] = Field(
-        "fallback", description="for a player who could not be read, and is not in the cache: the same choice"
+        "fallback", description="the same for a player who cannot be read and is not in the cache"
     )
 
 
 class SqliteFeatures(_Store):
-    """A SQLite file on the supervisor's machine."""
+    """A SQLite file on the machine of the supervisor."""
 
-    store: Literal["sqlite"] = Field("sqlite", description="the kind of store")
-    path: Uri = Field(description="the SQLite file, filled by `mesh features load`")
+    store: Literal["sqlite"] = Field("sqlite", description="kind of store")
+    path: Uri = Field(description="path of the SQLite file; fill it with `mesh features load`")
 
     @property
     def stale_ok_s(self) -> float | None:
-        """A file that cannot be read is a mishap of this machine: what was read from it serves until it is mended."""
+        """Returns None: while the file cannot be read, cached players have no age limit, because the fault is local."""
         return None
 
 
 class TableColumns(Block):
-    """The features of a table that others fill: their names, by kind."""
+    """The names of the features in a table that another program fills, by kind."""
 
     numbers: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     texts: Annotated[tuple[Text, ...], Field(strict=False)] = ()
 
 
 class DynamoFeatures(_Store):
-    """A DynamoDB table with one item a player, in one of four layouts."""
+    """A DynamoDB table with one item per player, in one of four layouts."""
 
-    store: Literal["dynamodb"] = Field(description="the kind of store")
-    table: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{3,255}$")] = Field(description="the table's name")
+    store: Literal["dynamodb"] = Field(description="kind of store")
+    table: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{3,255}$")] = Field(description="name of the table")
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$")] = Field(
-        description="the table's AWS region, such as eu-west-1"
+        description="AWS region of the table, such as eu-west-1"
     )
     endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+(/[^?#@\s]*)?$")] | None = Field(
-        None, description="another server that speaks DynamoDB's protocol"
+        None, description="URL of another server with the DynamoDB API"
     )
-    key: Text = Field("player_id", description="the table's hash key, a text (feast: always entity_id)")
-    layout: Layout = Field("packed", description="how an item holds the features")
-    attribute: Text = Field("features", description="map: the attribute that holds them")
-    entity: Text | None = Field(None, description="feast: the name of the player's join key")
+    key: Text = Field("player_id", description="name of the hash key, a string (feast: always entity_id)")
+    layout: LayoutName = Field("packed", description="format of the features in an item")
+    attribute: Text = Field("features", description="for layout map: name of the attribute with the features")
+    entity: Text | None = Field(None, description="for layout feast: name of the join key of players")
     columns: TableColumns | None = Field(
-        None, description="of a table that others fill; else `mesh features load` keeps them in the table"
+        None, description="names of the features; required only if another program fills the table"
     )
-    consistent: bool = Field(False, description="strongly consistent reads, at twice the price")
-    ttl: Text | None = Field(None, description="the TTL attribute: an item past it is as good as deleted")
+    consistent: bool = Field(False, description="use strongly consistent reads, which cost twice as much")
+    ttl: Text | None = Field(None, description="name of the TTL attribute; an expired item counts as deleted")
     stale_ok_s: float = Field(
-        3600, ge=0, description="how long ago a player may have been read to serve while the table cannot be read"
+        3600, ge=0, description="maximum age of a cached player that is served while the table cannot be read"
     )
 
     @property
     def named_columns(self) -> Columns | None:
-        """The columns that the catalog names; None where the table tells them."""
+        """Returns the columns from the catalog; None if the table stores them."""
         return None if self.columns is None else Columns(self.columns.numbers, self.columns.texts)
 
     @property
     def hash_key(self) -> str:
-        """The attribute that an item is found by."""
+        """Returns the name of the hash key."""
         return "entity_id" if self.layout == "feast" else self.key
 
 
 def own_attributes(table: DynamoFeatures) -> frozenset[str]:
-    """What an item of that layout holds beside its key and features of its own: no key can have such a name."""
+    """Returns the attributes that the layout adds to an item; the key must have another name."""
     match table.layout:
         case "packed":
             return frozenset({NUMBERS, TEXTS, COLUMNS_HASH, WRITTEN_AT})
@@ -89,11 +89,11 @@ def own_attributes(table: DynamoFeatures) -> frozenset[str]:
             return frozenset({table.attribute, WRITTEN_AT})
         case "attributes":
             return frozenset({WRITTEN_AT})
-    return frozenset()  # feast: its key is not ours to name
+    return frozenset()  # feast: the catalog does not set its key
 
 
 def reserved_names(table: DynamoFeatures) -> frozenset[str]:
-    """What no feature can be called in a table of that layout."""
+    """Returns the names that no feature can have in a table of that layout."""
     match table.layout:
         case "attributes":
             return frozenset({table.key, WRITTEN_AT})
@@ -103,7 +103,7 @@ def reserved_names(table: DynamoFeatures) -> frozenset[str]:
 
 
 def store(block: Any) -> str:
-    """Tells the blocks apart: a store that is not named is SQLite. The brackets mark a step that is no place."""
+    """Returns the kind of a `features` block (default: SQLite); the brackets mark a step that is not in the file."""
     kind = block.get("store", "sqlite") if isinstance(block, dict) else getattr(block, "store", "sqlite")
     return f"[{kind}]"
 
@@ -114,5 +114,5 @@ Features = Annotated[
 
 
 def kind_of(block: Any) -> type[SqliteFeatures] | type[DynamoFeatures]:
-    """The kind of block that a file's `features` is meant to be."""
+    """Returns the type of a `features` block from a file."""
     return DynamoFeatures if store(block) == "[dynamodb]" else SqliteFeatures

@@ -1,4 +1,4 @@
-"""The SQLite file of a game's player features: its tables, how it is filled, how it is opened to read."""
+"""The SQLite store of player features: its tables, reading and replacing it."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _READ = "SELECT player_id, numbers, texts, written_at FROM players WHERE player_
 
 
 def open_store(path: Path) -> sqlite3.Connection:
-    """Opens the store at `path` to read, on any one thread at a time; raises Misconfigured if it is none."""
+    """Opens the store at `path` read-only, for one thread at a time; raises Misconfigured if it is not a store."""
     try:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, isolation_level=None
         )
         connection.execute("SELECT 1 FROM players, columns LIMIT 1")
     except sqlite3.Error as error:
-        problem = f"{path}: is no player store: {error}"
-        raise Misconfigured([f"{problem}; fill one with `mesh features load FILE --catalog CATALOG`"]) from error
+        problem = f"{path}: is not a player store: {error}"
+        raise Misconfigured([f"{problem}; create one with `mesh features load FILE --catalog CATALOG`"]) from error
     return connection
 
 
 def read_columns(connection: sqlite3.Connection) -> Columns:
-    """The columns of the store."""
+    """Reads the columns of the store."""
     rows = connection.execute("SELECT name, kind FROM columns ORDER BY position").fetchall()
     return Columns(
         tuple(name for name, kind in rows if kind == "number"),
@@ -43,7 +43,7 @@ def read_columns(connection: sqlite3.Connection) -> Columns:
 
 
 def read_players(connection: sqlite3.Connection, ids_json: str) -> dict[str, PlayerFeatures]:
-    """The players of a JSON list of ids whom the store knows, in one query."""
+    """Reads the players in a JSON list of IDs with one query; unknown players are absent."""
     return {
         player: PlayerFeatures(numbers, unpack_texts(texts), written_at)
         for player, numbers, texts, written_at in connection.execute(_READ, (ids_json,))
@@ -51,7 +51,7 @@ def read_players(connection: sqlite3.Connection, ids_json: str) -> dict[str, Pla
 
 
 def read_some_players(connection: sqlite3.Connection, limit: int) -> list[PlayerFeatures]:
-    """At most `limit` players, whoever they are."""
+    """Reads at most `limit` arbitrary players."""
     query = "SELECT numbers, texts, written_at FROM players LIMIT ?"
     return [
         PlayerFeatures(numbers, unpack_texts(texts), written_at)
@@ -61,7 +61,7 @@ def read_some_players(connection: sqlite3.Connection, limit: int) -> list[Player
 
 @contextlib.contextmanager
 def replacing_store(path: Path, columns: Columns) -> Iterator[sqlite3.Connection]:
-    """A new store that takes the place of `path` when the block ends well; readers see all of it or none."""
+    """Yields a new store, which replaces `path` when the block succeeds; readers never see a part of it."""
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.loading")
     fresh.unlink(missing_ok=True)
     connection = sqlite3.connect(fresh, isolation_level=None)
@@ -80,7 +80,7 @@ def replacing_store(path: Path, columns: Columns) -> Iterator[sqlite3.Connection
 
 
 def write_players(connection: sqlite3.Connection, players: Iterable[tuple[str, PlayerFeatures]]) -> None:
-    """Adds players; one that is there already is overwritten."""
+    """Writes players; replaces existing ones."""
     connection.executemany(
         "INSERT OR REPLACE INTO players VALUES (?, ?, ?, ?)",
         ((player, row.numbers, pack_texts(row.texts), row.written_at_s) for player, row in players),

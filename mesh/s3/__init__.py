@@ -1,1 +1,1 @@
-"""S3: addresses, the client, uploads."""
+"""Access to S3: addresses, the client and uploads."""

@@ -1,4 +1,4 @@
-"""Where an object is in S3: its bucket and its key, as they are written in `s3://BUCKET/KEY`."""
+"""The address of an object in S3: `s3://BUCKET/KEY`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SCHEME = "s3://"
 
 @dataclass(frozen=True, slots=True)
 class ObjectAddress:
-    """The place of one object."""
+    """The bucket and the key of one object."""
 
     bucket: str
     key: str
@@ -19,8 +19,8 @@ class ObjectAddress:
 
 
 def parse(uri: str) -> ObjectAddress:
-    """The address that `uri` writes; raises ValueError, with the mend, when it is none."""
+    """Parses `uri`; raises ValueError, with the fix, if it is not the address of an object."""
     bucket, _, key = uri.removeprefix(SCHEME).partition("/")
     if not uri.startswith(SCHEME) or not bucket or not key or key.endswith("/"):
-        raise ValueError(f"{uri} names no object; write s3://BUCKET/KEY")
+        raise ValueError(f"{uri} is not the address of an object; write s3://BUCKET/KEY")
     return ObjectAddress(bucket, key)

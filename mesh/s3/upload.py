@@ -1,4 +1,4 @@
-"""Puts files into S3: what is there already is left alone, what is there with other content is not overwritten."""
+"""Uploads files to S3: skips an object with the same content, and does not overwrite an object with other content."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from mesh.s3.client import code_of, explain
 
 Outcome = Literal["uploaded", "replaced", "unchanged", "differs"]
 
-_SHA256 = "sha256"  # the object's metadata: any S3-compatible store keeps it, not every one a checksum
+_SHA256 = "sha256"  # in the metadata of the object: all S3-compatible stores support it, unlike checksums
 _MISSING = ("404", "NoSuchKey")
-_CAME_BETWEEN = ("PreconditionFailed", "412", "ConditionalRequestConflict")
+_CREATED_MEANWHILE = ("PreconditionFailed", "412", "ConditionalRequestConflict")
 
 
 class UploadFailed(Exception):
-    """S3 did not take an object; the text is a sentence with the mend."""
+    """An upload failed; the text is a sentence with the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file on its way to an object; `replace` allows for other content to be lost."""
+    """A file to upload to `address`; `replace` allows to overwrite other content."""
 
     path: Path
     sha256: str
@@ -34,9 +34,9 @@ class Upload:
 
 
 async def put(client: Any, upload: Upload) -> Outcome:
-    """Sees that the object has the file's content: `differs` when it does not, and must not be replaced.
+    """Uploads the file; returns `differs` if the object has other content and must not be replaced.
 
-    Raises UploadFailed. Cancelled, it leaves the object as it was: S3 shows an object when it is whole.
+    Raises UploadFailed. If it is cancelled, the object does not change, because S3 only shows complete objects.
     """
     try:
         return await _put(client, upload)
@@ -48,23 +48,23 @@ async def put(client: Any, upload: Upload) -> Outcome:
 
 
 async def _put(client: Any, upload: Upload) -> Outcome:
-    there = await _sha256_there(client, upload.address)
-    if there == upload.sha256:
+    published = await _published_sha256(client, upload.address)
+    if published == upload.sha256:
         return "unchanged"
-    if there is not None and not upload.replace:
+    if published is not None and not upload.replace:
         return "differs"
     try:
         await _send(client, upload)
     except ClientError as error:
-        if code_of(error) not in _CAME_BETWEEN:
+        if code_of(error) not in _CREATED_MEANWHILE:
             raise
-        # Somebody else's object, or ours: the answer to the first attempt was lost.
-        return "uploaded" if await _sha256_there(client, upload.address) == upload.sha256 else "differs"
-    return "uploaded" if there is None else "replaced"
+        # Another client created the object, or our first attempt did and its response was lost.
+        return "uploaded" if await _published_sha256(client, upload.address) == upload.sha256 else "differs"
+    return "uploaded" if published is None else "replaced"
 
 
-async def _sha256_there(client: Any, address: ObjectAddress) -> str | None:
-    """The digest that the object was published with; empty when it was not by us, None when there is none."""
+async def _published_sha256(client: Any, address: ObjectAddress) -> str | None:
+    """Returns the SHA-256 in the metadata of the object; empty if it has none, None if the object does not exist."""
     try:
         head = await client.head_object(Bucket=address.bucket, Key=address.key)
     except ClientError as error:
@@ -75,7 +75,7 @@ async def _sha256_there(client: Any, address: ObjectAddress) -> str | None:
 
 
 async def _send(client: Any, upload: Upload) -> None:
-    # Two who publish at once: the second must not win by being slower.
+    # If two clients upload at the same time, the slower one must not overwrite the object.
     only_new = {} if upload.replace else {"IfNoneMatch": "*"}
     with upload.path.open("rb") as body:
         await client.put_object(
@@ -84,7 +84,7 @@ async def _send(client: Any, upload: Upload) -> None:
             Body=body,
             ContentType="text/plain; charset=utf-8",
             Metadata={_SHA256: upload.sha256},
-            # S3 compares this with what arrived: a file that changes meanwhile is refused.
+            # S3 compares this with the received data, and rejects a file that changes during the upload.
             ChecksumSHA256=base64.b64encode(bytes.fromhex(upload.sha256)).decode(),
             **only_new,
         )

@@ -1,27 +1,28 @@
-"""The port to a loaded model: rows in, scores out, one thread at a time."""
+"""The port to a loaded model: it scores rows, on one thread at a time."""
 
 from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-# Named tuples, because the child that tries a model imports this, and dataclasses would take a fifth of its start.
+# Named tuples: the child that tries a model imports this module, and dataclasses would add a fifth to its start.
 
 
 class Candidates(NamedTuple):
-    """A list of candidates, whose columns are all in which the rows of one request differ.
+    """A list of candidates. The rows of one request differ in the columns of the candidates only.
 
-    `values` is float64 [count, len(columns)], row-major; `columns` are ascending positions in a row, maybe none.
+    `columns` are ascending positions in a row, possibly none. `values` is float64 [count, len(columns)], row-major.
     """
 
     columns: tuple[int, ...]
     values: bytes
-    count: int  # type: ignore[assignment]  # hides a tuple's method, which nobody calls
+    count: int  # type: ignore[assignment]  # hides a method of tuples, which is not used
 
 
 class Picks(NamedTuple):
-    """Which candidates each request asks for: `counts` of them, one at least, from `positions`.
+    """The candidates that each request asks for: request i asks for the next counts[i] of `positions`, at least one.
 
-    Both are 32-bit and unsigned: `counts` [requests], `positions` [their sum], each below the candidates' count.
+    Both are unsigned 32-bit integers: `counts` [requests], and `positions` [sum of counts], each below the number of
+    candidates.
     """
 
     counts: bytes
@@ -29,32 +30,32 @@ class Picks(NamedTuple):
 
 
 class CandidateTable(Protocol):
-    """Candidates that a forest has made ready, to be scored for one request after the other."""
+    """A list of candidates that a forest has prepared, to score it for many requests."""
 
     def predict(self, shared: bytes, requests: int, picks: Picks | None = None) -> bytes:
-        """The scores of pairs, float64 [pairs, classes]: for each request each of its candidates, in order.
+        """Returns the scores of pairs, float64 [pairs, classes]: for each request its candidates, in order.
 
-        `shared` holds a row for each request, float64 [requests, features], in which the candidates' columns
-        may be anything. Without `picks` every request asks for all candidates. Raises as `Forest.predict` does.
+        `shared` is a row for each request, float64 [requests, features]; the values in the candidates' columns are
+        ignored. Without `picks` every request asks for all candidates. Raises the same errors as `Forest.predict`.
         """
 
 
 class Forest(Protocol):
-    """One loaded model. Not thread-safe: whoever predicts, by itself or by its tables, does so from one thread."""
+    """A loaded model. It is not thread-safe: one thread calls `predict`, also of its tables."""
 
     @property
     def features(self) -> int:
-        """Columns of a row."""
+        """The number of columns of a row."""
 
     @property
     def classes(self) -> int:
-        """Scores of a row: 1, or the number of classes."""
+        """The number of scores of a row: 1, or the number of classes."""
 
     def predict(self, rows: bytes, count: int) -> bytes:
-        """The scores, float64 [count, classes], of `rows`, float64 [count, features], both row-major.
+        """Returns the scores, float64 [count, classes], of `rows`, float64 [count, features], both row-major.
 
-        Raises when the model cannot score them.
+        Raises an error if the model cannot score them.
         """
 
     def table(self, candidates: Candidates) -> CandidateTable:
-        """Makes `candidates` ready; any thread may ask for it, while another one predicts."""
+        """Prepares `candidates`. Any thread may call this, also while another thread predicts."""

@@ -1,7 +1,7 @@
-"""The adapter to LightGBM's C API: a third of the memory and a fifth of the start-up of its package.
+"""The adapter to the C API of LightGBM: it needs a third of the memory and a fifth of the start time of the package.
 
-Function by function: LightGBM, include/LightGBM/c_api.h. One Booster belongs to one thread (issue #6142), and
-`num_threads` goes into every call, because a call without it resets the setting of the whole process.
+Functions: LightGBM, include/LightGBM/c_api.h. One thread uses a Booster (issue #6142). Every call gets `num_threads`,
+because a call without it resets the setting of the whole process.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import ctypes
 import os
 
 from model_worker.forest import Candidates
-from model_worker.forest.score_room import ScoreRoom
-from model_worker.forest.written_out import WrittenOutTable
+from model_worker.forest.expanded_table import ExpandedTable
+from model_worker.forest.score_buffer import ScoreBuffer
 
 _FLOAT64 = 1
 _ROW_MAJOR = 1
@@ -22,11 +22,11 @@ _LogCallback = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
 
 
 class LightGbmError(Exception):
-    """LightGBM's own words for what it could not do."""
+    """An error of LightGBM, with its own message."""
 
 
 def find_library() -> str:
-    """The path of `lib_lightgbm.so` in the installed package, found without importing the package."""
+    """Returns the path of `lib_lightgbm.so` in the installed package, without importing the package."""
     from importlib.util import find_spec
 
     spec = find_spec("lightgbm")
@@ -37,42 +37,42 @@ def find_library() -> str:
 
 
 class LightGbmForest:
-    """A Booster behind the port `Forest`; loaded at construction, raises `LightGbmError`."""
+    """A Booster as a `Forest`. Construction loads it, and raises `LightGbmError`."""
 
     def __init__(self, library: str, model: bytes, num_threads: int = 1) -> None:
-        os.environ["OMP_NUM_THREADS"] = str(num_threads)  # read once, when the library is loaded
+        os.environ["OMP_NUM_THREADS"] = str(num_threads)  # the library reads it once, when it is loaded
         self._library = _load(library)
         self._params = b"num_threads=%d" % num_threads
         self._booster = self._load_booster(model)
-        self.features = self._fact("LGBM_BoosterGetNumFeature")
-        self.classes = self._fact("LGBM_BoosterGetNumClasses")
-        self._room = ScoreRoom(self.classes)
+        self.features = self._number("LGBM_BoosterGetNumFeature")
+        self.classes = self._number("LGBM_BoosterGetNumClasses")
+        self._buffer = ScoreBuffer(self.classes)
         self._written = ctypes.c_int64()
         self._one_row = self._library.LGBM_BoosterPredictForMatSingleRowFast
         self._one_row_config = self._prepare_one_row()
 
     def predict(self, rows: bytes, count: int) -> bytes:
-        """Scores, float64 [count, classes], of `rows`, float64 [count, features]."""
+        """Returns the scores, float64 [count, classes], of `rows`, float64 [count, features]."""
         if count == 1:
             return self._predict_one(rows)
         return self._predict_many(rows, count)
 
-    def table(self, candidates: Candidates) -> WrittenOutTable:
-        """`candidates`, to be written out as rows."""
-        return WrittenOutTable(self, candidates)
+    def table(self, candidates: Candidates) -> ExpandedTable:
+        """Prepares `candidates`; each pair is expanded to a row."""
+        return ExpandedTable(self, candidates)
 
     def _predict_one(self, row: bytes) -> bytes:
-        self._check(self._one_row(self._one_row_config, row, self._written, self._room.of(1)))
-        return self._room.take(1)
+        self._check(self._one_row(self._one_row_config, row, self._written, self._buffer.reserve(1)))
+        return self._buffer.read(1)
 
     def _predict_many(self, rows: bytes, count: int) -> bytes:
         self._check(
             self._library.LGBM_BoosterPredictForMat(
                 self._booster, rows, _FLOAT64, count, self.features, _ROW_MAJOR,
-                _NORMAL_SCORES, 0, _ALL_TREES, self._params, self._written, self._room.of(count),
+                _NORMAL_SCORES, 0, _ALL_TREES, self._params, self._written, self._buffer.reserve(count),
             )
         )  # fmt: skip
-        return self._room.take(count)
+        return self._buffer.read(count)
 
     def _load_booster(self, model: bytes) -> ctypes.c_void_p:
         iterations, booster = ctypes.c_int(), ctypes.c_void_p()
@@ -88,17 +88,17 @@ class LightGbmForest:
         )
         return config
 
-    def _fact(self, function: str) -> int:
-        answer = ctypes.c_int()
-        self._check(getattr(self._library, function)(self._booster, answer))
-        return answer.value
+    def _number(self, function: str) -> int:
+        value = ctypes.c_int()
+        self._check(getattr(self._library, function)(self._booster, value))
+        return value.value
 
     def _check(self, status: int) -> None:
         if status != 0:
             raise LightGbmError(self._library.LGBM_GetLastError().decode(errors="replace"))
 
 
-# LightGBM prints to stdout, which belongs to the ready line; what matters comes back as an error.
+# LightGBM logs to stdout, which is reserved for the ready line. Its errors are also returned by the calls.
 _discard = _LogCallback(lambda _line: None)
 
 

@@ -1,7 +1,7 @@
-"""Rows that lie where two ways of walking a forest could part, made from the model's own thresholds.
+"""Probes: rows on which two implementations of a forest could differ, made from the thresholds of the model.
 
-No row is like another, but in groups of `GROUP` all but some columns are the same: the rows of one request. Which
-columns differ changes from group to group, so that each is the candidates' own once.
+The rows of a group of `GROUP` differ in some columns only, as the rows of one request do. These columns change from
+group to group, so that each column belongs to the candidates once.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from itertools import count as counting
 from typing import NamedTuple
 
 GROUP = 16
-_TURNS = 8  # of the columns, to be the candidates' own
-# So many that 4,096 rows are tried at least; more where a column has more values than these can hold, within reason.
-_FEWEST_GROUPS, _MOST_GROUPS = 256, 1024
+_TURNS = 8  # in every eighth group, a column belongs to the candidates
+# At least 4,096 rows; more if a column has more values than they can hold, up to a limit.
+_MIN_GROUPS, _MAX_GROUPS = 256, 1024
 
-# Among others: what LightGBM takes for zero (1e-35 as a float) and its neighbours, and where int32 ends.
+# Among others: the largest value that LightGBM treats as zero (1e-35 as a float), its neighbour, the limits of int32.
 _ZERO = struct.unpack("f", struct.pack("f", 1e-35))[0]
-_AT_EDGES = (5e-324, 2.3e-308, _ZERO, math.nextafter(_ZERO, 1.0), 1.0, 2.0**31 - 1, 2.0**31, 2.0**63, 1e300, math.inf)
-_ODD = (math.nan, 0.0, 0.5, *_AT_EDGES, -0.0, -0.5, *(-value for value in _AT_EDGES))
-_MOST_CATEGORIES = 1024
+_LIMITS = (5e-324, 2.3e-308, _ZERO, math.nextafter(_ZERO, 1.0), 1.0, 2.0**31 - 1, 2.0**31, 2.0**63, 1e300, math.inf)
+_SPECIAL = (math.nan, 0.0, 0.5, *_LIMITS, -0.0, -0.5, *(-value for value in _LIMITS))
+_MAX_CATEGORIES = 1024
 
 _SPLITS = re.compile(rb"\nsplit_feature=([^\n]*)\n(?:[^\n]+\n)*?threshold=([^\n]*)\ndecision_type=([^\n]*)\n")
 _BOUNDS = re.compile(rb"\ncat_boundaries=([^\n]*)\n")
@@ -32,14 +32,14 @@ _CATEGORICAL = frozenset(b"%d" % kind for kind in range(1, 12, 2))
 
 
 class Group(NamedTuple):
-    """The rows of one request: float64 [GROUP, features], which differ in `columns` only."""
+    """The rows of one request, float64 [GROUP, features]. They differ in `columns` only."""
 
     rows: bytes
     columns: tuple[int, ...]
 
 
 def groups(model: bytes, features: int) -> list[Group]:
-    """All probes of a model whose structure was checked; the same for the same model."""
+    """Returns all probes of a model whose structure is checked; they depend on the model only."""
     values = _values(model, features)
     count = _groups_for(max(map(len, values)))
     rows = array("d", bytes(8 * count * GROUP * features))
@@ -53,16 +53,16 @@ def groups(model: bytes, features: int) -> list[Group]:
 
 
 def _groups_for(values: int) -> int:
-    """How many groups a column needs to show so many values: of `_TURNS` groups one shows it `GROUP`, the others 1."""
+    """Returns the number of groups that show so many values: one in `_TURNS` shows `GROUP` values, the others 1."""
     shown = _TURNS - 1 + GROUP
-    turns = (values + shown - 1) // shown + 1  # and one more, for the two requests that every column has in common
-    return min(max(turns * _TURNS, _FEWEST_GROUPS), _MOST_GROUPS)
+    turns = (values + shown - 1) // shown + 1  # one more for the two requests that are the same in every column
+    return min(max(turns * _TURNS, _MIN_GROUPS), _MAX_GROUPS)
 
 
 def _column(values: Sequence[float], turn: int, groups: int) -> array[float]:
-    """A column: a value for each row where it is the candidates' own, one for each group elsewhere.
+    """Returns a column: a value for each row of the groups in which it belongs to the candidates, else one per group.
 
-    Two of the requests know nothing, and only zeros.
+    The first two values are NaN and 0: one request has NaN in all its shared columns, another one has zeros.
     """
     own = range(turn, groups, _TURNS)
     endless = chain((math.nan, 0.0), cycle(values))
@@ -76,14 +76,14 @@ def _column(values: Sequence[float], turn: int, groups: int) -> array[float]:
 
 
 def _mixed(values: Sequence[float], column: int) -> list[float]:
-    """`values` in an order that looks like none, another one in each column."""
+    """Returns `values` in a scattered order, which depends on the column."""
     count = len(values)
     step = next(step for step in counting(count * 5 // 8 + column) if math.gcd(step, count) == 1)
     return [values[(column + place * step) % count] for place in range(count)]
 
 
 def _values(model: bytes, features: int) -> list[Sequence[float]]:
-    """What to try in each column: odd values, its thresholds and their neighbours, its categories."""
+    """Returns the values for each column: special values, its thresholds and their neighbours, its categories."""
     numeric, categorical = dict[tuple[bytes, bytes], None](), set[int]()
     for columns, thresholds, kinds in _SPLITS.findall(model):
         splits, kinds_of = list(zip(columns.split(), thresholds.split(), strict=True)), kinds.split()
@@ -93,7 +93,7 @@ def _values(model: bytes, features: int) -> list[Sequence[float]]:
             )
             splits = [split for split, kind in zip(splits, kinds_of, strict=True) if kind not in _CATEGORICAL]
         numeric.update(dict.fromkeys(splits))
-    tried: list[list[float]] = [list(_ODD) for _ in range(features)]
+    tried: list[list[float]] = [list(_SPECIAL) for _ in range(features)]
     for column, threshold in numeric:
         value = float(threshold)
         tried[int(column)] += (value, math.nextafter(value, -math.inf), math.nextafter(value, math.inf))
@@ -104,7 +104,7 @@ def _values(model: bytes, features: int) -> list[Sequence[float]]:
 
 
 def _categories(model: bytes) -> int:
-    """More codes than any set of categories knows, within reason."""
+    """Returns the number of category codes to try: more than any set has, up to a limit."""
     bounds = [list(map(int, text.split())) for text in _BOUNDS.findall(model)]
     words = max((after - before for tree in bounds for before, after in pairwise(tree)), default=0)
-    return min(32 * words + 2, _MOST_CATEGORIES)
+    return min(32 * words + 2, _MAX_CATEGORIES)

@@ -1,1 +1,1 @@
-"""Models from S3: a cache on this machine, filled by a child process, so that no worker keeps an AWS client."""
+"""Models from S3: a cache on this machine. A child process fills it, so that a worker never keeps an AWS client."""

@@ -1,32 +1,27 @@
-"""The child that downloads a model: prints its path, or why there is none; `order.Order` says what it is told."""
+"""The child process that downloads a model: prints the path of the file, or the reason of the failure.
+
+`fetch_request.FetchRequest` describes its arguments.
+"""
 
 import asyncio
-import ctypes
-import signal
 import sys
 
 from mesh.model_file import BadModel
+from model_worker.child_process import end_with_parent
 from model_worker.s3.fetch import fetch
-from model_worker.s3.order import read
+from model_worker.s3.fetch_request import parse_arguments
 
-_REFUSED = 1
-_PR_SET_PDEATHSIG = 1
+_EXIT_FAILED = 1
 
 
 def main() -> int:
-    _die_with_parent()
+    end_with_parent()  # on other systems than Linux, the time limit ends the download
     try:
-        print(asyncio.run(fetch(read(sys.argv[1:]))))
+        print(asyncio.run(fetch(parse_arguments(sys.argv[1:]))))
     except BadModel as error:
         print(error)
-        return _REFUSED
+        return _EXIT_FAILED
     return 0
-
-
-def _die_with_parent() -> None:
-    """What is fetched for nobody is not fetched; elsewhere than on Linux, the budget ends it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

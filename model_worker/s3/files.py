@@ -1,4 +1,4 @@
-"""The worker's side of models in S3: what the cache holds is opened, what it lacks is fetched by a child."""
+"""Models in S3 as an artifact source: opens the file in the cache, or starts a child process to download it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import BinaryIO
 
 from mesh.model_file import BadModel
 from mesh.s3 import address as s3_address
-from model_worker.s3.order import Order
+from model_worker.child_process import read_output
+from model_worker.s3.fetch_request import FetchRequest
 
-_LEAVE_S = 5.0  # for the child to tell, after its own time is up
+_REPORT_S = 5.0  # for the child to report, after its own time limit
 
 
 @dataclass(frozen=True, slots=True)
 class S3Files:
-    """Artifacts that are objects in S3, kept in the folder `cache` and named there by their SHA-256.
+    """Objects in S3. The folder `cache` holds them as files that are named by their SHA-256.
 
-    What the cache does not hold, or not under a `sha256` known before, is fetched within `budget_s`.
+    A model is downloaded within `budget_s` if it is not in the cache, or if its `sha256` is not known in advance.
     """
 
     sha256: str | None
@@ -27,21 +28,21 @@ class S3Files:
     limit_bytes: int
 
     def open(self, uri: str) -> BinaryIO:
-        """The object at `uri`, as a file of the cache that is whole."""
+        """Returns the object at `uri` as an open file of the cache, which is complete."""
         try:
             s3_address.parse(uri)
         except ValueError as error:
             raise BadModel(str(error)) from error
-        held = f"{self.cache}/{self.sha256}"
-        if self.sha256 and is_whole(held, self.sha256):
-            path = held
+        cached = f"{self.cache}/{self.sha256}"
+        if self.sha256 and has_digest(cached, self.sha256):
+            path = cached
         else:
-            path = _fetch(Order(uri, self.sha256, self.cache, self.budget_s, self.limit_bytes))
-        return open(path, "rb")  # noqa: PTH123 (pathlib is 6 ms of a start)
+            path = _fetch(FetchRequest(uri, self.sha256, self.cache, self.budget_s, self.limit_bytes))
+        return open(path, "rb")  # noqa: PTH123 (pathlib adds 6 ms to the start)
 
 
-def is_whole(path: str, sha256: str) -> bool:
-    """Whether the file at `path` is there and has this digest."""
+def has_digest(path: str, sha256: str) -> bool:
+    """Whether the file at `path` exists and has this digest."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 (as above)
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
@@ -49,15 +50,12 @@ def is_whole(path: str, sha256: str) -> bool:
         return False
 
 
-def _fetch(order: Order) -> str:
-    """The path of the file in the cache; the child's notes on what it had to do twice go to our stderr."""
-    child = subprocess.Popen(order.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    try:
-        output, _ = child.communicate(timeout=order.budget_s + _LEAVE_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.communicate()
-        raise BadModel(f"the download did not end in {order.budget_s:g} s (--fetch-s)") from None
+def _fetch(request: FetchRequest) -> str:
+    """Returns the path of the file in the cache. The child reports its retries on our stderr."""
+    child = subprocess.Popen(request.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    output, is_late = read_output(child, request.budget_s + _REPORT_S)
+    if is_late:
+        raise BadModel(f"the download did not end in {request.budget_s:g} s (--fetch-s)")
     if child.returncode:
         raise BadModel(output.strip() or f"the download ended with exit code {child.returncode}; see above")
     return output.strip()

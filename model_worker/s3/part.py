@@ -1,4 +1,4 @@
-"""A model's file until it is whole: under a name of its own, and written by one process at a time."""
+"""The file of a model during its download: it has a separate name, and one process at a time writes it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import BinaryIO
 _CHUNK_BYTES = 2**20
 
 
-class Part:
-    """The open file of a transfer, locked; the lock ends with the process, however that ends.
+class PartFile:
+    """The open and locked file of a transfer. The lock ends with the process, even if it is killed.
 
-    What a process that was killed has written stays, so that the next one goes on from there.
+    The content stays when a process is killed, so that the next process continues from there.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
@@ -25,31 +25,31 @@ class Part:
         self.size_bytes = 0
 
     def resume(self) -> None:
-        """Takes in what another process has left."""
+        """Reads the content that another process has left."""
         self._file.seek(0)
         while data := self._file.read(_CHUNK_BYTES):
             self._count(data)
 
     def restart(self) -> None:
-        """Forgets everything that was written."""
+        """Discards all content."""
         self._file.seek(0)
         self._file.truncate()
         self._digest, self.size_bytes = hashlib.sha256(), 0
 
     def append(self, data: bytes) -> None:
-        """Writes `data` behind what is there; raises OSError when the disk does not take it."""
-        left = memoryview(data)
-        while left:  # a disk that is almost full takes a part of it, and says so only by the number
-            left = left[self._file.write(left) :]
+        """Appends `data`; raises OSError if the disk rejects it."""
+        rest = memoryview(data)
+        while rest:  # a disk that is almost full accepts a part, and reports it by the returned number only
+            rest = rest[self._file.write(rest) :]
         self._count(data)
 
     @property
     def sha256(self) -> str:
-        """The digest of what is there."""
+        """The digest of the content."""
         return self._digest.hexdigest()
 
-    def keep_as(self, path: Path) -> None:
-        """Puts the file at `path`, on disk and whole, at once: nobody ever sees half of it there."""
+    def rename_to(self, path: Path) -> None:
+        """Writes the file to disk, then renames it to `path` atomically: the file there is always complete."""
         os.fsync(self._file.fileno())
         self._path.replace(path)
 
@@ -58,7 +58,7 @@ class Part:
         self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Lets others have it; an empty one is not left."""
+        """Unlocks the file, and removes it if it is empty."""
         if not os.fstat(self._file.fileno()).st_size and _is_at(self._path, self._file):
             self.discard()
         self._file.close()
@@ -68,8 +68,8 @@ class Part:
         self.size_bytes += len(data)
 
 
-def try_take(path: Path) -> Part | None:
-    """The part at `path`, empty if it was not there; None while another process writes it."""
+def try_lock(path: Path) -> PartFile | None:
+    """Returns the locked part file at `path`, a new one if there is none; None while another process writes it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b", buffering=0))
@@ -77,10 +77,10 @@ def try_take(path: Path) -> Part | None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return None
-        if not _is_at(path, file):  # its writer has renamed it since we opened it: it is whole, and no part
+        if not _is_at(path, file):  # its writer has renamed it since we opened it: it is complete, not a part file
             return None
         stack.pop_all()
-        return Part(path, file)
+        return PartFile(path, file)
 
 
 def _is_at(path: Path, file: BinaryIO) -> bool:

@@ -1,1 +1,1 @@
-"""Where the replicas of each model are: the port, and one adapter per place to look."""
+"""Discovery of the replicas of each model: the port and its adapters."""

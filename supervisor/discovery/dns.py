@@ -1,4 +1,4 @@
-"""Discovery for clusters without a Role: the headless service of every model, looked up again and again."""
+"""Discovery by DNS, for clusters without a Role: looks up the headless Service of every model periodically."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from supervisor.discovery.port import Endpoints, host_and_port
 PORT = 9000
 EVERY_S = (4.0, 6.0)
 LOOK_UP_S = 2.0
-LOOK_UPS = 8  # at once: each takes a thread of the loop's
-NAMED = 3
+LOOK_UPS = 8  # concurrent; each takes a thread of the event loop
+MAX_NAMED = 3
 Models = Sequence[tuple[str, str, str]]
 LookUp = Callable[[str], Awaitable[Sequence[str]]]
 _log = logging.getLogger("supervisor.discovery")
 
 
 async def look_up(host: str) -> Sequence[str]:
-    """The addresses of `host` by the system's resolver; raises OSError."""
+    """Resolves `host` with the system's resolver; raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
 
 
 class HeadlessServices:
-    """Looks up GAME-VERSION-MODEL.NAMESPACE.svc for each of `models` every few seconds (from .. to `every_s`)."""
+    """Looks up GAME-VERSION-MODEL.NAMESPACE.svc for each of `models`, in rounds with a pause in the range `every_s`."""
 
     def __init__(
         self,
@@ -45,39 +45,38 @@ class HeadlessServices:
         self._slots = asyncio.Semaphore(LOOK_UPS)
 
     async def watch(self) -> AsyncIterator[Endpoints]:
-        """What is known after each round that changed it."""
+        """Yields the known endpoints after each round that changed them."""
         known: dict[tuple[str, str, str], tuple[str, ...]] = {}
-        told: Endpoints | None = None
+        last: Endpoints | None = None
         lost: set[str] = set()
         while True:
             found = await asyncio.gather(*map(self._addresses, self._hosts.values()))
-            # A name without addresses is kept like one that cannot be looked up: a resolver in trouble says either, and
-            # a lane to a pod that is gone costs nothing but its tries.
-            known |= {model: one for model, one in zip(self._hosts, found, strict=True) if one}
-            lost = _tell(lost, {host for host, one in zip(self._hosts.values(), found, strict=True) if not one})
-            if Endpoints(known) != told:
-                told = Endpoints(dict(known))
-                yield told
+            # A failing resolver may report an error or no addresses, so both keep the known addresses. A lane to a
+            # removed pod costs only its attempts to connect.
+            known |= {model: addresses for model, addresses in zip(self._hosts, found, strict=True) if addresses}
+            not_found = {host for host, addresses in zip(self._hosts.values(), found, strict=True) if not addresses}
+            _log_changes(lost, not_found)
+            lost = not_found
+            if Endpoints(known) != last:
+                last = Endpoints(dict(known))
+                yield last
             await asyncio.sleep(self._uniform(*self._every_s))
 
     async def _addresses(self, host: str) -> tuple[str, ...]:
-        """The sorted addresses of one service; none if they cannot be had in time."""
+        """The sorted addresses of one Service; empty if the look-up fails or takes longer than `LOOK_UP_S`."""
         async with self._slots:
             try:
                 async with asyncio.timeout(LOOK_UP_S):
                     found = await self._look_up(host)
-            except (
-                OSError,
-                UnicodeError,
-            ):  # a TimeoutError is an OSError; UnicodeError: a label of more than 63 letters
+            except (OSError, UnicodeError):  # TimeoutError is an OSError; UnicodeError: a label of more than 63 letters
                 return ()
-        return tuple(sorted({host_and_port(one, PORT) for one in found}))
+        return tuple(sorted({host_and_port(address, PORT) for address in found}))
 
 
-def _tell(lost: set[str], now: set[str]) -> set[str]:
-    """Says which names were lost since the last round and which are back; returns those that are lost `now`."""
-    for hosts, what in ((now - lost, "cannot be found; what is known of it stays"), (lost - now, "is found")):
+def _log_changes(lost: set[str], not_found: set[str]) -> None:
+    """Logs the names that this round did not find first, and those that it found again."""
+    for hosts, change in ((not_found - lost, "not found; keeping its known addresses"), (lost - not_found, "found")):
         if hosts:
-            first = ", ".join(sorted(hosts)[:NAMED])
-            _log.warning("DNS: %s%s: %s", first, f" and {len(hosts) - NAMED} more" if len(hosts) > NAMED else "", what)
-    return now
+            named = ", ".join(sorted(hosts)[:MAX_NAMED])
+            more = f" and {len(hosts) - MAX_NAMED} more" if len(hosts) > MAX_NAMED else ""
+            _log.warning("DNS: %s%s: %s", named, more, change)

@@ -1,4 +1,4 @@
-"""Discovery in a cluster: one list and watch of the EndpointSlices of all models of all games."""
+"""Kubernetes EndpointSlice watcher: one list and watch for all models of all games."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from collections.abc import AsyncIterator, Iterable
 from mesh.back_off import BackOff, Uniform
 from supervisor.discovery.known_slices import KnownSlices
 from supervisor.discovery.kube_api import ApiFault, Gone, KubeApi, Stream
+from supervisor.discovery.model_slice import selector
 from supervisor.discovery.port import Endpoints
 from supervisor.discovery.service_account import ServiceAccount
-from supervisor.discovery.slices import selector
 
-WATCH_S = (300.0, 600.0)  # each watch ends at another time, so that not all supervisors ask at once
+WATCH_S = (300.0, 600.0)  # random, so that the supervisors do not reconnect at the same moment
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 3.0
 HELD_S = 1.0
 _log = logging.getLogger("supervisor.discovery")
 
 
 class EndpointSlices:
-    """Watches the slices of the models of `games` in the pod's namespace; each watch lasts from .. to `watch_s`."""
+    """Watches the slices of the models of `games` in the pod's namespace; `watch_s` is the range of the watch time."""
 
     def __init__(
         self,
@@ -37,25 +37,25 @@ class EndpointSlices:
         self._uniform = uniform
 
     async def watch(self) -> AsyncIterator[Endpoints]:
-        """What is known after each change; while the API server is away, that is what was known last.
+        """Yields the known endpoints after each change; the first ones after the first list.
 
-        Nothing comes before the first list. Cancelling it closes its connection.
+        Yields nothing while the API server is unreachable. Cancelling it closes its connection.
         """
         api = KubeApi(self._account, self._selector)
-        following = _Following(api, self._watch_s, self._uniform)
-        told: Endpoints | None = None
+        watcher = _Watcher(api, self._watch_s, self._uniform)
+        last: Endpoints | None = None
         try:
             while True:
-                endpoints = await following.next()
-                if endpoints != told:
-                    told = endpoints
+                endpoints = await watcher.next()
+                if endpoints != last:
+                    last = endpoints
                     yield endpoints
         finally:
-            await following.close()
+            await watcher.close()
 
 
-class _Following:
-    """One step after the other: list, open the watch, take a burst of events; after a fault, a pause."""
+class _Watcher:
+    """Lists, opens a watch and applies its events, one step at a time; pauses after a fault."""
 
     def __init__(self, api: KubeApi, watch_s: tuple[float, float], uniform: Uniform) -> None:
         self._api = api
@@ -65,23 +65,23 @@ class _Following:
         self._stream: Stream | None = None
         self._opened_s = 0.0
         self._pauses = BackOff(FIRST_PAUSE_S, LONGEST_PAUSE_S, uniform)
-        self._trouble: str | None = None
+        self._last_fault: str | None = None
 
     async def next(self) -> Endpoints:
-        """What is known after the next step that went well."""
+        """The known endpoints after the next successful step."""
         while True:
             try:
                 await self._step()
                 return self._known.endpoints()
             except Gone:
-                _log.info("the API server has forgotten where we were; everything is listed anew")
+                _log.info("the resource version has expired; listing all slices again")
                 self._known.version = None
             except ApiFault as fault:
-                self._tell_lost(fault)
+                self._log_fault(fault)
             await self._pause()
 
     async def close(self) -> None:
-        """Closes the watch that is open."""
+        """Closes the open watch, if any."""
         stream, self._stream = self._stream, None
         if stream is not None:
             await stream.close()
@@ -89,19 +89,19 @@ class _Following:
     async def _step(self) -> None:
         if self._known.version is None:
             self._known.replace(await self._api.list())
-            self._tell_back()
+            self._log_recovery()
         elif self._stream is None:
             self._stream = await self._api.watch(self._known.version, self._uniform(*self._watch_s))
             self._opened_s = time.monotonic()
-            self._tell_back()
+            self._log_recovery()
         elif (events := await self._stream.burst()) is not None:
             self._known.apply(events)
             self._pauses.reset()
-        else:  # the time that was asked for is over, or the API server goes; it may not have lasted at all
+        else:  # the watch time is over or the API server stops; the watch may have been very short
             await self._pause()
 
     async def _pause(self) -> None:
-        """None after a watch that held for a while: what is to come may be waiting already."""
+        """Pauses, but not after a watch that held for a while: its next events may be available already."""
         held = self._stream is not None and time.monotonic() - self._opened_s > HELD_S
         await self.close()
         if held:
@@ -109,12 +109,12 @@ class _Following:
         else:
             await asyncio.sleep(self._pauses.next_s())
 
-    def _tell_lost(self, fault: ApiFault) -> None:
-        if fault.kind != self._trouble:
-            _log.warning("%s; the replicas stay as they are known, and it is tried again", fault.reason)
-        self._trouble = fault.kind
+    def _log_fault(self, fault: ApiFault) -> None:
+        if fault.kind != self._last_fault:
+            _log.warning("%s; keeping the known replicas and retrying", fault.reason)
+        self._last_fault = fault.kind
 
-    def _tell_back(self) -> None:
-        if self._trouble is not None:
-            _log.warning("the API server answers again")
-        self._trouble = None
+    def _log_recovery(self) -> None:
+        if self._last_fault is not None:
+            _log.warning("the API server responds again")
+        self._last_fault = None

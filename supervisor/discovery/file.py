@@ -1,4 +1,4 @@
-"""Discovery on one machine: a JSON file that whoever starts the workers keeps up to date."""
+"""Discovery on one machine: a JSON file that the starter of the workers keeps up to date."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _log = logging.getLogger("supervisor.discovery")
 
 
 class EndpointsFile:
-    """Watches `{"GAME": {"VERSION": {"MODEL": ["HOST:PORT", ...]}}}`; replace the file by a rename."""
+    """Watches a file `{"GAME": {"VERSION": {"MODEL": ["HOST:PORT", ...]}}}`; replace the file by a rename."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     async def watch(self) -> AsyncIterator[Endpoints]:
-        """Looks at the file twenty times a second; a file that is missing or wrong changes nothing."""
-        seen: tuple[int, int] | None = None
+        """Checks the file 20 times a second; a missing or malformed file changes nothing."""
+        last: tuple[int, int] | None = None
         while True:
             identity = self._identity()
-            if identity is not None and identity != seen:
+            if identity is not None and identity != last:
                 endpoints = self._read()
                 if endpoints is not None:
                     yield endpoints
-                seen = identity
+                last = identity
             await asyncio.sleep(POLL_S)
 
     def _identity(self) -> tuple[int, int] | None:
@@ -43,12 +43,12 @@ class EndpointsFile:
         try:
             return parse(json.loads(self._path.read_text(encoding="utf-8")))
         except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
-            _log.error("%s: is no endpoints file: %s; the replicas stay as they were", self._path, error)
+            _log.error("%s: not a valid endpoints file: %s; keeping the known replicas", self._path, error)
             return None
 
 
 def parse(tree: dict[str, dict[str, dict[str, list[str]]]]) -> Endpoints:
-    """The endpoints in a parsed file; raises AttributeError or TypeError when its shape is another."""
+    """The endpoints in a parsed file; raises AttributeError or TypeError if it has another structure."""
     return Endpoints(
         {
             (game, version, model): _addresses(addresses)
@@ -61,5 +61,5 @@ def parse(tree: dict[str, dict[str, dict[str, list[str]]]]) -> Endpoints:
 
 def _addresses(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(address, str) for address in value):
-        raise TypeError(f"{value!r} is no list of addresses")
+        raise TypeError(f"{value!r} is not a list of addresses")
     return tuple(value)

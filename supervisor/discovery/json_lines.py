@@ -1,4 +1,4 @@
-"""JSON, one value a line, cut out of bytes that come in any pieces."""
+"""JSON Lines: one JSON value a line, read from chunks of bytes of any size."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ MAX_LINE_BYTES = 32 * 2**20
 
 
 class TooLong(Exception):
-    """A line that does not end: no such object is meant to be."""
+    """A line exceeds `MAX_LINE_BYTES`."""
 
 
 class JsonLines:
-    """Keeps the beginning of a line until its end has come; a line that is no JSON is the text that it is."""
+    """Collects chunks; a line that is not valid JSON becomes its own text."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> Sequence[Any]:
-        """The values that are whole now; raises TooLong."""
+        """Adds a chunk and returns the values of the lines that it completes; raises TooLong."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > MAX_LINE_BYTES:
             raise TooLong(f"a line is longer than {MAX_LINE_BYTES} bytes")

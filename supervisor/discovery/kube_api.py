@@ -1,7 +1,7 @@
-"""Lists and watches one kind of object by the API server's protocol, as a pod does.
+"""Client of the Kubernetes API server that lists and watches EndpointSlices with the credentials of a pod.
 
-The protocol: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes. Why not a
-library: docs/decisions/0009-discovery.md.
+The protocol: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes.
+docs/decisions/0009-discovery.md explains why this is not a library.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,16 +21,16 @@ from supervisor.discovery.service_account import ServiceAccount
 
 CONNECT_S = 5.0
 ANSWER_S = 15.0
-# A watch ends by itself after the seconds that were asked for; a connection that says nothing for longer is dead.
+# The API server ends a watch after the requested time; a connection that is silent for this much longer is dead.
 OVERTIME_S = 10.0
 KEEPALIVE_IDLE_S, KEEPALIVE_EVERY_S, KEEPALIVE_PROBES = 15, 5, 3
 PAGE = 500
-_PLACE = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
-_TROUBLE = (aiohttp.ClientError, OSError, TimeoutError, ValueError, TooLong)
+_PATH = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
+_CONNECTION_ERRORS = (aiohttp.ClientError, OSError, TimeoutError, ValueError, TooLong)
 
 
 class ApiFault(Exception):
-    """The API server could not be asked, or did not do what was asked; `kind` is the same for the same trouble."""
+    """A request failed; `kind` is equal for faults with the same cause."""
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(reason)
@@ -39,19 +39,19 @@ class ApiFault(Exception):
 
 
 class Gone(Exception):
-    """The version that was asked for is no longer known (410): what there is must be listed anew."""
+    """The requested resource version has expired (410): list all objects again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All objects there are, and the version from which a watch goes on."""
+    """All objects, and the resource version from which a watch continues."""
 
     items: Sequence[Any]
     version: str
 
 
 class Stream:
-    """A watch that is open."""
+    """An open watch."""
 
     def __init__(self, response: aiohttp.ClientResponse, stack: contextlib.AsyncExitStack) -> None:
         self._response = response
@@ -59,12 +59,12 @@ class Stream:
         self._lines = JsonLines()
 
     async def burst(self) -> Sequence[Any] | None:
-        """The next events, all that have come by now; None when the server has ended the watch. Raises ApiFault."""
-        with _told():
+        """Waits for events and returns all received ones; None if the server ended the watch. Raises ApiFault."""
+        with _as_fault():
             data = await self._response.content.readany()
         if not data:
             return None
-        with _told():
+        with _as_fault():
             return self._lines.feed(data)
 
     async def close(self) -> None:
@@ -73,14 +73,14 @@ class Stream:
 
 
 class KubeApi:
-    """The EndpointSlices of the pod's namespace, by label. Each call has a connection and reads the token anew."""
+    """Reads the EndpointSlices in the pod's namespace that match `selector`; each request opens its own connection."""
 
     def __init__(self, account: ServiceAccount, selector: str) -> None:
         self._account = account
         self._selector = selector
 
     async def list(self) -> Listing:
-        """All objects, page by page; raises Gone or ApiFault."""
+        """Lists all objects, page by page; raises Gone or ApiFault."""
         items: list[Any] = []
         more = ""
         while True:
@@ -91,7 +91,7 @@ class KubeApi:
                 return Listing(items, str(page["metadata"]["resourceVersion"]))
 
     async def watch(self, version: str, watch_s: float) -> Stream:
-        """Opens a watch from `version` on that the server ends after `watch_s`; raises Gone or ApiFault."""
+        """Watches the changes after `version`; the server ends the watch after `watch_s`. Raises Gone or ApiFault."""
         query = {
             "watch": "1",
             "allowWatchBookmarks": "true",
@@ -100,37 +100,37 @@ class KubeApi:
         }
         stack = contextlib.AsyncExitStack()
         try:
-            return Stream(await stack.enter_async_context(self._asked(query, watch_s + OVERTIME_S)), stack)
+            return Stream(await stack.enter_async_context(self._get(query, watch_s + OVERTIME_S)), stack)
         except BaseException:
             await stack.aclose()
             raise
 
     async def _page(self, query: Mapping[str, str]) -> dict[str, Any]:
-        async with self._asked(query, ANSWER_S) as response:
-            with _told():
+        async with self._get(query, ANSWER_S) as response:
+            with _as_fault():
                 page = await response.json(content_type=None)
                 if not isinstance(page["items"], list | None) or not isinstance(page["metadata"], dict):
-                    raise ValueError("its list is none")
+                    raise ValueError("items is not a list, or metadata is not an object")
                 return {**page, "items": page["items"] or []}
 
     @contextlib.asynccontextmanager
-    async def _asked(self, query: Mapping[str, str], limit_s: float) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer to a GET, whose status is 200; all of it has to come within `limit_s`."""
+    async def _get(self, query: Mapping[str, str], limit_s: float) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Yields the response to a GET with status 200; the whole response must arrive within `limit_s`."""
         async with contextlib.AsyncExitStack() as stack:
-            with _told():
-                connector = aiohttp.TCPConnector(ssl=self._account.tls(), socket_factory=_kept_alive)
+            with _as_fault():
+                connector = aiohttp.TCPConnector(ssl=self._account.tls(), socket_factory=_keepalive_socket)
                 times = aiohttp.ClientTimeout(total=limit_s, sock_connect=CONNECT_S)
                 session = aiohttp.ClientSession(self._account.url, connector=connector, timeout=times)
                 await stack.enter_async_context(session)
                 headers = {"authorization": f"Bearer {self._account.token()}", "accept": "application/json"}
-                asking = session.get(
-                    _PLACE.format(self._account.namespace),
+                request = session.get(
+                    _PATH.format(self._account.namespace),
                     params={"labelSelector": self._selector, **query},
                     headers=headers,
                     allow_redirects=False,
                 )
                 async with asyncio.timeout(ANSWER_S):
-                    response = await stack.enter_async_context(asking)
+                    response = await stack.enter_async_context(request)
                     stack.callback(_hang_up, response)
                     if response.status != 200:
                         raise _refusal(self._account.namespace, response.status, await response.text())
@@ -138,23 +138,23 @@ class KubeApi:
 
 
 def _hang_up(response: aiohttp.ClientResponse) -> None:
-    """Ends the connection of an answer that has not come to its end, without TLS's farewell: a server may be gone."""
+    """Aborts the connection of an incomplete response, without the TLS close handshake: the server may be gone."""
     if response.connection is not None and response.connection.transport is not None:
         response.connection.transport.abort()
 
 
 @contextlib.contextmanager
-def _told() -> Any:
-    """Whatever may befall a request, as an ApiFault."""
+def _as_fault() -> Iterator[None]:
+    """Turns every error of a request into an ApiFault."""
     try:
         yield
-    except _TROUBLE as error:
-        raise ApiFault("unreachable", f"the API server cannot be asked: {_words(error)}") from error
+    except _CONNECTION_ERRORS as error:
+        raise ApiFault("unreachable", f"the request to the API server failed: {_text(error)}") from error
     except (KeyError, TypeError) as error:
-        raise ApiFault("nonsense", f"the API server answered what is no list: {_words(error)}") from error
+        raise ApiFault("malformed", f"the response of the API server is not a list: {_text(error)}") from error
 
 
-def _words(error: Exception) -> str:
+def _text(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
@@ -165,29 +165,31 @@ def _refusal(namespace: str, status: int, body: str) -> Exception:
         role = (
             f"a Role with the verbs get, list and watch on endpointslices (discovery.k8s.io) in namespace {namespace}"
         )
-        return ApiFault("403", f"the API server forbids it; the pod's service account needs {role}: {_message(body)}")
+        return ApiFault(
+            "403", f"the API server refused the request; the pod's service account needs {role}: {_message(body)}"
+        )
     if status == 401:
-        return ApiFault("401", "the API server does not take the pod's token")
-    return ApiFault(str(status), f"the API server answered {status}: {_message(body)}")
+        return ApiFault("401", "the API server does not accept the pod's token")
+    return ApiFault(str(status), f"the API server responded with status {status}: {_message(body)}")
 
 
 def _message(body: str) -> str:
-    """What a Status object says, else the beginning of whatever came."""
+    """The message of a Status object, or the beginning of any other body."""
     try:
         return str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
         return body[:200]
 
 
-def _kept_alive(place: tuple[Any, ...]) -> socket.socket:
-    """A socket that notices within half a minute when nobody is at the other end any more."""
-    made = socket.socket(*place[:3])
+def _keepalive_socket(address: tuple[Any, ...]) -> socket.socket:
+    """A socket that detects a dead peer within half a minute."""
+    made = socket.socket(*address[:3])
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (
         ("TCP_KEEPIDLE", KEEPALIVE_IDLE_S),
         ("TCP_KEEPINTVL", KEEPALIVE_EVERY_S),
         ("TCP_KEEPCNT", KEEPALIVE_PROBES),
     ):
-        if hasattr(socket, name):  # macOS has another name for the first
+        if hasattr(socket, name):  # macOS names the first one differently
             made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     return made

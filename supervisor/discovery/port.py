@@ -1,4 +1,4 @@
-"""What the supervisor needs to know of the replicas."""
+"""Port for discovery: the addresses of each model's replicas."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The addresses (`host:port`, `[host]:port`) of every model's replicas, by (game, version, model)."""
+    """The addresses (`host:port` or `[host]:port`) of all replicas, by (game, version, model)."""
 
     addresses: Mapping[tuple[str, str, str], Sequence[str]] = field(default_factory=dict)
 
     def of(self, game: str, version: str, model: str) -> Sequence[str]:
-        """The replicas of one model; none if nothing is known of it."""
+        """The addresses of one model's replicas; empty for an unknown model."""
         return self.addresses.get((game, version, model), ())
 
 
 class Discovery(Protocol):
-    """Tells of the replicas, and of every change."""
+    """Watches the replicas."""
 
     def watch(self) -> AsyncIterator[Endpoints]:
-        """The endpoints as they are now, and anew after each change, for ever; keeps the last when it cannot look."""
+        """Yields the current endpoints, and the new ones after each change, without end.
+
+        Yields nothing while the source is not available: the last endpoints stay valid.
+        """
         ...
 
 
 def host_and_port(host: str, port: int) -> str:
-    """The address of `port` on `host`; one of IPv6 needs brackets."""
+    """The address of `port` on `host`; an IPv6 host gets brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,4 +1,4 @@
-"""What a pod knows of its cluster: where the API server is, and who the pod is to it."""
+"""The service account of a pod: the address of the API server, and the pod's credentials."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _HOST, _PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """The API server's address, the pod's namespace, and the folder with the token and the CA's certificate."""
+    """The URL of the API server, the namespace of the pod, and the folder with its token and the CA certificate."""
 
     url: str
     namespace: str
     folder: Path
 
     def token(self) -> str:
-        """The token as it is now: the kubelet renews it. Raises OSError; the file is small and in memory."""
+        """Reads the current token, because the kubelet renews it; raises OSError. The file is small and in memory."""
         return (self.folder / "token").read_text(encoding="ascii").strip()
 
     def tls(self) -> ssl.SSLContext:
-        """Trusts the cluster's CA and nothing else; raises OSError.
+        """A context that trusts only the cluster's CA; raises OSError.
 
-        Not `ssl.create_default_context`: Python 3.13 made it strict, and many a cluster's CA has no key identifier.
+        Not `ssl.create_default_context`: it is strict since Python 3.13, and many cluster CAs have no key identifier.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(self.folder / "ca.crt")
@@ -36,10 +36,10 @@ class ServiceAccount:
 
 
 def read_service_account(folder: Path, environ: Mapping[str, str]) -> ServiceAccount:
-    """The account of the pod that this process runs in; raises Misconfigured with all that is missing."""
+    """Reads the account of the pod of this process; raises Misconfigured with every missing part."""
     faults = []
     if not environ.get(_HOST):
-        faults.append(f"--endpoint-slices: {_HOST} is not set; it is for pods of a cluster")
+        faults.append(f"--endpoint-slices: {_HOST} is not set; use this option only in a pod of a cluster")
     for name in ("token", "ca.crt", "namespace"):
         if not (folder / name).is_file():
             faults.append(f"--endpoint-slices: {folder / name} is missing; mount the pod's service account")

@@ -1,1 +1,1 @@
-"""Where a player's features come from: the port, the cache in front of it, and one adapter per store."""
+"""The features of players: the port of stores, the cache in front of a store, and one adapter for each store."""

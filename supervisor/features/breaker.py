@@ -1,4 +1,4 @@
-"""Stops asking a store that fails again and again, and lets one read through from time to time to see if it is back."""
+"""Circuit breaker in front of a feature store: after repeated failures, only a probe goes to the store now and then."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Callable
 from mesh.errors import Unavailable
 
 FAILURES = 3
-# Fresh features come back at most this long, and one read, after the store does.
+# When the store works again, fresh features follow after at most this time plus one read.
 PROBE_EVERY_S = 0.5
 
 _log = logging.getLogger(__name__)
 
 
 class Spared(Unavailable):
-    """The store was not asked: it has failed so often that it is left alone for a moment."""
+    """The store was not asked, because its last reads failed."""
 
 
 class Breaker:
-    """Trips after `FAILURES` reads in a row that brought nothing; the first that brings something closes it again."""
+    """Opens after `FAILURES` failed reads in a row; the first successful read closes it."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -28,28 +28,30 @@ class Breaker:
         self._probe_s = 0.0
 
     def admit(self) -> bool:
-        """Whether the read that may go now is a probe; raises Spared if none may.
+        """Admits a read and returns whether it is a probe; raises Spared if the store must not be asked now.
 
-        What the read brings must be told by `succeeded` or `failed`.
+        Report the result of the read by `succeeded` or `failed`.
         """
         if self._failures < FAILURES:
             return False
         now_s = self._clock()
         if now_s < self._probe_s:
-            raise Spared(f"the store is asked only every {PROBE_EVERY_S * 1000:.0f} ms, since it failed: {self._last}")
+            raise Spared(
+                f"the store is asked only every {PROBE_EVERY_S * 1000:.0f} ms, because it failed: {self._last}"
+            )
         self._probe_s = now_s + PROBE_EVERY_S
         return True
 
     def succeeded(self) -> None:
-        """A read brought something."""
+        """The read succeeded."""
         if self._failures >= FAILURES:
-            _log.warning("the feature store is back")
+            _log.warning("the feature store responds again")
         self._failures = 0
 
     def failed(self, reason: str, detail: str) -> None:
-        """A read brought nothing; `reason` is for callers, `detail` for the log."""
+        """The read failed; `reason` is for callers, `detail` for the log."""
         self._failures += 1
         self._last = reason
         if self._failures == FAILURES:
             self._probe_s = self._clock() + PROBE_EVERY_S
-            _log.warning("the feature store failed %d times in a row, and is spared: %s", FAILURES, detail)
+            _log.warning("the feature store failed %d times in a row; reading it less often: %s", FAILURES, detail)

@@ -1,4 +1,4 @@
-"""Players read a moment ago, so that a log-in burst does not read them again; the safety net when the store fails."""
+"""Cache of recently read players: it absorbs log-in bursts, and serves stale features when the store fails."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from supervisor.features.port import FeatureBatch, FeatureLog, FeatureStore
 
 @dataclass(frozen=True, slots=True)
 class FeatureRead:
-    """The players of a cohort, in the order asked: None where the store knows no such player.
+    """The players of a cohort, in the requested order; None for a player unknown to the store.
 
-    `stale` holds the positions of the players who come from an entry that is not fresh any more, because the store
-    could not be read; `unread` those of the players who could not be had at all, each with why.
+    `stale` holds the positions of players with an old entry, used because the store could not be read. `unread` holds
+    the positions of players without a usable entry, each with the reason.
     """
 
     columns: Columns
@@ -34,15 +34,15 @@ class _Entry(NamedTuple):
     features: PlayerFeatures | None
 
 
-_Flight: TypeAlias = "asyncio.Task[FeatureBatch | MeshError]"
+_ReadTask: TypeAlias = "asyncio.Task[FeatureBatch | MeshError]"
 
 
 class FeatureCache:
-    """A bounded cache over a feature store, least recently used out first.
+    """A bounded cache in front of a feature store; it evicts the least recently used player.
 
-    An entry is fresh for `ttl_s`; after that it serves only when the store cannot be read, until it is `stale_ok_s` old
-    (None: for ever). A player who is being read is not asked for twice: all who want it wait for the same read, which
-    goes on for `timeout_s` whoever leaves.
+    An entry is fresh for `ttl_s`. After that it is used only if the store cannot be read, until its age is `stale_ok_s`
+    (None: without limit). Concurrent readers of a player share one read, which continues for up to `timeout_s` even if
+    its readers are cancelled.
     """
 
     def __init__(
@@ -65,38 +65,38 @@ class FeatureCache:
         self._log = log
         self._columns = store.columns
         self._kept: OrderedDict[str, _Entry] = OrderedDict()
-        self._under_way: dict[str, _Flight] = {}
+        self._reads: dict[str, _ReadTask] = {}
 
     @property
     def columns(self) -> Columns:
-        """The store's columns as of its last read."""
+        """The columns of the store at its last read."""
         return self._store.columns
 
     async def read(self, player_ids: Sequence[str], budget_s: float) -> FeatureRead:
-        """The features of `player_ids`, within `budget_s`; what failed comes as a value."""
+        """Reads the features of `player_ids` within `budget_s`; a failure is part of the result."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + budget_s
         while True:
             columns = self._columns
             kept = {player: entry for player in player_ids if (entry := self._touch(player)) is not None}
-            fresh = self._younger(kept, self._ttl_s)
+            fresh = self._not_older(kept, self._ttl_s)
             wanted = [player for player in dict.fromkeys(player_ids) if player not in fresh]
             wait_s = min(self._timeout_s, until_s - loop.time())
             batches, failures = await self._fetch(wanted, wait_s) if wanted else ([], {})
-            # Who was not known then may be by now: only what is known of a player can serve stale.
+            # A player that was unknown may exist by now, so an entry without features is never stale.
             old = {player: kept[player] for player in failures if player in kept and kept[player].features}
-            stale = self._younger(old, self._stale_ok_s)
+            stale = self._not_older(old, self._stale_ok_s)
             orders = {batch.columns for batch in batches} | ({columns} if fresh or stale else set())
-            if len(orders) > 1:  # the columns changed meanwhile, and two orders must not mix
+            if len(orders) > 1:  # the columns changed during the read, and their orders must not mix
                 continue
-            return self._told(player_ids, orders.pop() if orders else columns, fresh, stale, batches, failures)
+            return self._result(player_ids, orders.pop() if orders else columns, fresh, stale, batches, failures)
 
     async def close(self) -> None:
-        """Ends the reads under way, and the store."""
-        flights = set(self._under_way.values())
-        for flight in flights:
-            flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)  # they end by being cancelled
+        """Ends the running reads and closes the store."""
+        reads = set(self._reads.values())
+        for read in reads:
+            read.cancel()
+        await asyncio.gather(*reads, return_exceptions=True)  # each ends with its cancellation
         await self._store.close()
 
     def _touch(self, player: str) -> _Entry | None:
@@ -105,7 +105,7 @@ class FeatureCache:
             self._kept.move_to_end(player)
         return entry
 
-    def _younger(self, entries: Mapping[str, _Entry], age_s: float) -> dict[str, _Entry]:
+    def _not_older(self, entries: Mapping[str, _Entry], age_s: float) -> dict[str, _Entry]:
         since_s, now_s = self._clock() - age_s, time.time()
         return {
             player: entry
@@ -114,38 +114,41 @@ class FeatureCache:
         }
 
     async def _fetch(self, players: Sequence[str], budget_s: float) -> tuple[list[FeatureBatch], dict[str, MeshError]]:
-        """What was read of `players`, in one or several batches, and who of them was not."""
+        """Reads `players`; returns the batches read and the players that could not be read."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + budget_s
-        joined = {self._under_way[player] for player in players if player in self._under_way}
-        flights = self._board(players)
-        await asyncio.wait(set(flights.values()), timeout=max(0.0, budget_s))
-        late = [player for player, flight in flights.items() if flight in joined and _has_expired(flight)]
-        if late and loop.time() < until_s:  # the read that they joined had less time left than they have
-            flights |= self._board(late)
-            await asyncio.wait({flights[player] for player in late}, timeout=until_s - loop.time())
-        batches: dict[_Flight, FeatureBatch] = {}
+        joined = {self._reads[player] for player in players if player in self._reads}
+        reads = self._join_or_start(players)
+        await asyncio.wait(set(reads.values()), timeout=max(0.0, budget_s))
+        late = [player for player, read in reads.items() if read in joined and _has_expired(read)]
+        if late and loop.time() < until_s:  # the joined read had less time left than this one
+            reads |= self._join_or_start(late)
+            await asyncio.wait({reads[player] for player in late}, timeout=until_s - loop.time())
+        batches: dict[_ReadTask, FeatureBatch] = {}
         failures: dict[str, MeshError] = {}
-        for player, flight in flights.items():
-            ended = flight.result() if flight.done() else Expired(f"the store had {budget_s * 1000:.0f} ms to answer")
-            if isinstance(ended, MeshError):
-                failures[player] = ended
+        for player, read in reads.items():
+            outcome = read.result() if read.done() else _expired(budget_s)
+            if isinstance(outcome, MeshError):
+                failures[player] = outcome
                 continue
-            batches[flight] = ended
-            if player in ended.unread:
-                failures[player] = ended.unread[player]
+            batches[read] = outcome
+            if player in outcome.unread:
+                failures[player] = outcome.unread[player]
         return list(batches.values()), failures
 
-    def _board(self, players: Sequence[str]) -> dict[str, _Flight]:
-        """The read that brings each player: one under way, or a new one for all the others."""
-        waiting = [player for player in players if player not in self._under_way]
-        if waiting:
-            flight = asyncio.create_task(self._fly(waiting), name="features")
-            self._under_way.update(dict.fromkeys(waiting, flight))
-        return {player: self._under_way[player] for player in players}
+    def _join_or_start(self, players: Sequence[str]) -> dict[str, _ReadTask]:
+        """The read of each player: a running one, or one new read for all other players."""
+        others = [player for player in players if player not in self._reads]
+        if others:
+            read = asyncio.create_task(self._read_store(others), name="features")
+            self._reads.update(dict.fromkeys(others, read))
+        return {player: self._reads[player] for player in players}
 
-    async def _fly(self, players: Sequence[str]) -> FeatureBatch | MeshError:
-        """Reads `players`, and keeps what was found. The failure is a value: nobody may be left who would take it."""
+    async def _read_store(self, players: Sequence[str]) -> FeatureBatch | MeshError:
+        """Reads `players` and keeps the result.
+
+        Returns a failure, because an exception would have no receiver if every reader is cancelled.
+        """
         started_s = self._clock()
         try:
             batch = await self._store.read(players, self._timeout_s)
@@ -154,7 +157,7 @@ class FeatureCache:
             return failure
         finally:
             for player in players:
-                del self._under_way[player]
+                del self._reads[player]
         self._log.read(len(players), self._clock() - started_s, None)
         if batch.columns != self._columns:
             self._kept.clear()
@@ -170,7 +173,7 @@ class FeatureCache:
         while len(self._kept) > self._max_players:
             self._kept.popitem(last=False)
 
-    def _told(
+    def _result(
         self,
         player_ids: Sequence[str],
         columns: Columns,
@@ -184,19 +187,23 @@ class FeatureCache:
             found.update(batch.players)
         found.update(_known(fresh))
         found.update(_known(stale))
-        places = [(place, player) for place, player in enumerate(player_ids) if player in failures]
+        failed = [(position, player) for position, player in enumerate(player_ids) if player in failures]
         read = FeatureRead(
             columns,
             tuple(map(found.get, player_ids)),
-            frozenset(place for place, player in places if player in stale),
-            {place: failures[player] for place, player in places if player not in stale},
+            frozenset(position for position, player in failed if player in stale),
+            {position: failures[player] for position, player in failed if player not in stale},
         )
         self._log.served(sum(player in fresh for player in player_ids), len(read.stale), len(read.unread))
         return read
 
 
-def _has_expired(flight: _Flight) -> bool:
-    return flight.done() and isinstance(flight.result(), Expired)
+def _expired(budget_s: float) -> Expired:
+    return Expired(f"the store did not answer within {budget_s * 1000:.0f} ms")
+
+
+def _has_expired(read: _ReadTask) -> bool:
+    return read.done() and isinstance(read.result(), Expired)
 
 
 def _known(entries: Mapping[str, _Entry]) -> Iterator[tuple[str, PlayerFeatures]]:

@@ -1,4 +1,4 @@
-"""What the supervisor needs of a feature store."""
+"""Port for feature stores: reading the features of many players at once."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mesh.players.features import Columns, PlayerFeatures
 
 @dataclass(frozen=True, slots=True)
 class FeatureBatch:
-    """What one read found: the store's columns as of then, and the players it knows.
+    """The result of one read: the columns of the store and the players found.
 
-    `unread` are those of whom it cannot be said, each with why; a player in neither is unknown to the store.
+    `unread` holds the players that could not be read, each with its reason; a player in neither is unknown.
     """
 
     columns: Columns
@@ -27,37 +27,37 @@ class FeatureStore(Protocol):
 
     @property
     def columns(self) -> Columns:
-        """The columns as of the last read."""
+        """The columns of the last read."""
         ...
 
     async def read(self, player_ids: Sequence[str], timeout_s: float) -> FeatureBatch:
-        """Reads all of `player_ids` in one go.
+        """Reads all of `player_ids` at once.
 
-        A player whom the store does not know is absent from the batch. Raises Expired after `timeout_s`,
-        Unavailable when nobody could be read; cancelling it leaves the store usable.
+        A player unknown to the store is absent from the batch. Raises Expired after `timeout_s`, and Unavailable if
+        no player could be read. Cancelling it leaves the store usable.
         """
         ...
 
     async def close(self) -> None:
-        """Ends what the store holds open."""
+        """Closes the resources of the store."""
         ...
 
 
 class FeatureLog(Protocol):
-    """Who wants to know how the players were read."""
+    """Receives the events of a feature store and its cache, for metrics."""
 
     def served(self, hits: int, stale: int, unread: int) -> None:
-        """Players of a cohort came from the cache (`hits`), were older than they should be, or could not be read."""
+        """Counts the players of a cohort that were fresh in the cache, stale, or could not be read."""
         ...
 
     def read(self, keys: int, seconds: float, failure: MeshError | None) -> None:
-        """The store was asked for `keys` players; `failure` says why it told nothing."""
+        """A read of `keys` players took `seconds`; `failure` is its error, if any."""
         ...
 
     def unprocessed(self, keys: int) -> None:
-        """A store did not get to some players of a request, who are asked for again if there is time."""
+        """The store did not process `keys` of a request; they are requested again if there is time."""
         ...
 
     def throttled(self) -> None:
-        """A store refused a request because there were too many."""
+        """The store throttled a request."""
         ...

@@ -1,4 +1,4 @@
-"""The feature store of one machine: a SQLite file, read on a thread of its own."""
+"""The feature store of one machine: a SQLite file, read on its own thread."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from supervisor.features.port import FeatureBatch
 
 
 class SqliteStore:
-    """Reads the file that `mesh features load` writes; a file that takes its place is picked up by the next read.
+    """Reads the file that `mesh features load` writes; the next read opens a file that replaced it.
 
-    Raises Misconfigured on construction when the file is no player store.
+    The constructor raises Misconfigured if the file is not a player store.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,7 +33,7 @@ class SqliteStore:
 
     @property
     def columns(self) -> Columns:
-        """The columns as of the last read."""
+        """The columns of the last read."""
         return self._columns
 
     async def read(self, player_ids: Sequence[str], timeout_s: float) -> FeatureBatch:
@@ -45,14 +45,14 @@ class SqliteStore:
                 return await work
         except TimeoutError:
             if self._running is ids:
-                with contextlib.suppress(sqlite3.Error):  # closed meanwhile, for another file
+                with contextlib.suppress(sqlite3.Error):  # closed in the meantime, because another file replaced it
                     self._connection.interrupt()
             raise Expired(f"the store did not answer within {timeout_s * 1000:.0f} ms") from None
         except (sqlite3.Error, OSError, Misconfigured) as error:
             raise Unavailable(f"the store cannot be read: {error}") from error
 
     async def close(self) -> None:
-        """Ends the reading thread and closes the file."""
+        """Ends the thread and closes the file."""
         await asyncio.to_thread(self._thread.shutdown)
         self._connection.close()
 

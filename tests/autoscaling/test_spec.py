@@ -1,4 +1,4 @@
-"""What a spec comes to: the API's defaults, and what the API server would refuse."""
+"""Reading a spec: the defaults of the API, and faults that the API server refuses."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 import pytest
 
 from autoscaling import spec
-from autoscaling.engine.rules import Flags, Metric, Policy
+from autoscaling.engine.hpa import Flags, Metric, Policy
 from mesh.catalog import catalog as catalogs
 from mesh.catalog.deployment.autoscalers import autoscalers
 from mesh.errors import Misconfigured
-from tests.autoscaling.scene import cpu, external
+from tests.autoscaling.builders import cpu, external
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "dragonfall" / "mesh.yaml"
 
 
-def test_without_metrics_it_is_80_percent_of_cpu_and_the_minimum_is_1() -> None:
+def test_default_is_80_percent_of_cpu_and_min_replicas_1() -> None:
     given: list[dict[str, Any]] = [{}, {"metrics": []}, {"metrics": None}]
     for metrics in given:
         found = spec.read({"maxReplicas": 5, **metrics})
         assert (found.min_replicas, found.metrics) == (1, (Metric("Resource", "cpu", "Utilization", 80),))
 
 
-def test_a_behavior_is_filled_in_only_where_there_is_one() -> None:
+def test_defaults_of_a_behavior_apply_only_if_there_is_a_behavior() -> None:
     assert spec.read({"maxReplicas": 5}).behavior is None
     given: list[dict[str, Any]] = [{}, {"scaleUp": {}}, {"scaleDown": None}]
     for behavior in given:
@@ -35,7 +35,7 @@ def test_a_behavior_is_filled_in_only_where_there_is_one() -> None:
         assert (found.down.window_s, found.down.policies) == (300, (Policy("Percent", 100, 15),))
 
 
-def test_the_scale_downs_window_is_the_controllers_unless_it_is_given() -> None:
+def test_default_scale_down_window_is_that_of_the_controller() -> None:
     flags = Flags(downscale_stabilization_s=120.0)
     found = spec.read({"maxReplicas": 5, "behavior": {}}, flags=flags).behavior
     own = spec.read({"maxReplicas": 5, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}).behavior
@@ -44,14 +44,14 @@ def test_the_scale_downs_window_is_the_controllers_unless_it_is_given() -> None:
     assert (found.down.window_s, own.down.window_s) == (120, 0)
 
 
-def test_a_list_of_policies_replaces_the_default_one_whole() -> None:
+def test_list_of_policies_replaces_all_default_policies() -> None:
     behavior = {"scaleUp": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}]}}
     found = spec.read({"maxReplicas": 5, "behavior": behavior}).behavior
     assert found is not None
     assert found.up.policies == (Policy("Pods", 1, 60),)
 
 
-def test_quantities_are_thousandths() -> None:
+def test_quantities_are_converted_to_thousandths() -> None:
     metrics = [external(averageValue="500m"), external(value="1Gi"), external(value="20")]
     found = spec.read({"maxReplicas": 5, "metrics": metrics})
     assert [metric.amount for metric in found.metrics] == [500, 2**30 * 1000, 20_000]
@@ -70,13 +70,13 @@ def test_quantities_are_thousandths() -> None:
         ({"maxReplicas": 5, "behaviour": {}}, "spec.behaviour: "),
     ],
 )
-def test_what_the_api_server_would_refuse_is_a_line_with_its_place(given: dict[str, Any], fault: str) -> None:
+def test_fault_is_reported_with_its_path(given: dict[str, Any], fault: str) -> None:
     with pytest.raises(Misconfigured) as refused:
         spec.read(given)
     assert [line.startswith(fault) for line in refused.value.faults] == [True]
 
 
-def test_every_hpa_of_the_example_can_be_read() -> None:
+def test_all_hpas_of_the_example_can_be_read() -> None:
     catalog = catalogs.load(EXAMPLE)
     found = [spec.read(one.spec) for one in autoscalers(catalog) if one.kind == "HorizontalPodAutoscaler"]
     assert len(found) > 1

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from autoscaling.traces import file as traces
-from autoscaling.traces import recorded
-from autoscaling.traces.replaying import compared_fields, differences
+from autoscaling.traces import trace_file
+from autoscaling.traces.replay import compared_fields, differences
+from autoscaling.traces.trace_hpa import hpa_of, version_of
 from mesh import __version__
-from mesh.cli.hpa.replay import version_of
 from tests.cluster.kubectl import Cluster, Namespace
 
 MINUTES = 4
@@ -80,11 +79,11 @@ def test_engine_decides_as_the_recorded_controller(running_pods: Cluster, namesp
         namespace.run("apply", "-f", "-", given=json.dumps(one))
     out = tmp_path / "burner.json.gz"
     record(running_pods, namespace, out)
-    trace = traces.load(out)
-    hpa = recorded.rules(trace, version_of(trace, out, None), out)
+    trace = trace_file.load(out)
+    hpa = hpa_of(trace, version_of(trace, out, None), out)
     found = list(differences(trace, hpa))
     doubts = sum(tick.doubt is not None for tick in trace.ticks)
-    rescales = [tick.seen.spec_replicas - tick.out.spec_replicas for tick in trace.ticks if tick.out.rescaled]
+    rescales = [tick.observed.spec_replicas - tick.out.spec_replicas for tick in trace.ticks if tick.out.rescaled]
     print(f"\n{len(trace.ticks)} ticks, {doubts} in doubt, {len(rescales)} rescales, {len(found)} differences: {found}")
     assert trace.compared_from_s is None
     assert compared_fields(trace) == ["spec_replicas", "rescaled", "desired_replicas", "conditions", "current_metrics"]

@@ -1,1 +1,1 @@
-"""The servers that tests run against, as fixtures; what they are taken for is tested here."""
+"""Fixtures for the servers that tests run against, and tests of these servers."""

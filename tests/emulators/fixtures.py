@@ -1,4 +1,4 @@
-"""The servers as fixtures, each started once a run; `tests/conftest.py` hands them to every test."""
+"""Session fixtures for the servers; `tests/conftest.py` makes them available to every test."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from emulators.processes import Server
 
 @pytest.fixture(scope="session")
 def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """DynamoDB and S3; tests share it, so that each makes tables and buckets of its own name."""
+    """DynamoDB and S3. Tests share this server, so each test uses tables and buckets with names of its own."""
     with aws.moto(tmp_path_factory.mktemp("moto")) as server:
         yield server
 
 
 @pytest.fixture(scope="session", params=aws.DYNAMODB)
 def dynamodb_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Every DynamoDB server that is there, one after the other; a missing one skips with a word."""
+    """Each DynamoDB server in turn; skips the servers that are not installed."""
     with contextlib.ExitStack() as stack:
         try:
             server = stack.enter_context(aws.DYNAMODB[request.param](tmp_path_factory.mktemp(request.param)))

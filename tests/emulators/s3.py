@@ -1,4 +1,4 @@
-"""Models' side of moto: a client of its S3, and the environment by which programs find a store."""
+"""A client of moto's S3, and the environment variables by which programs find the store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from emulators.aws import CREDENTIALS
 from emulators.processes import Server
 
 _KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-_NOTHING_ELSE = {
+_NO_OTHER_SOURCES = {
     "AWS_REGION": CREDENTIALS["region_name"],
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -25,22 +25,22 @@ _NOTHING_ELSE = {
 
 @dataclass(frozen=True, slots=True)
 class S3:
-    """A running store, and botocore's own client of it."""
+    """A running store, and a botocore client for it."""
 
     endpoint: str
     client: Any
 
     def make_bucket(self, name: str) -> None:
-        """One that is there already is no error."""
+        """Creates the bucket unless it exists."""
         with contextlib.suppress(self.client.exceptions.BucketAlreadyOwnedByYou):
-            place = {"LocationConstraint": CREDENTIALS["region_name"]}
-            self.client.create_bucket(Bucket=name, CreateBucketConfiguration=place)
+            region = {"LocationConstraint": CREDENTIALS["region_name"]}
+            self.client.create_bucket(Bucket=name, CreateBucketConfiguration=region)
 
     def put(self, bucket: str, key: str, data: bytes) -> None:
         self.client.put_object(Bucket=bucket, Key=key, Body=data)
 
     def get(self, bucket: str, key: str) -> bytes | None:
-        """The object; None when there is none."""
+        """The content of the object; None if it does not exist."""
         try:
             return bytes(self.client.get_object(Bucket=bucket, Key=key)["Body"].read())
         except self.client.exceptions.NoSuchKey:
@@ -49,7 +49,7 @@ class S3:
 
 @pytest.fixture(scope="session")
 def s3_store(moto_server: Server) -> Iterator[S3]:
-    """moto's S3; tests share it, so that each makes buckets of its own name."""
+    """moto's S3. Tests share it, so each test uses buckets with names of its own."""
     with contextlib.closing(
         get_session().create_client("s3", endpoint_url=moto_server.endpoint, **CREDENTIALS)
     ) as client:
@@ -57,14 +57,14 @@ def s3_store(moto_server: Server) -> Iterator[S3]:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
-    """From now on this test and the programs that it starts use the store at `endpoint`, whatever the machine's own."""
+    """Makes this test and its child processes use the store at `endpoint` and no settings of the machine."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    for name, value in {**_KEYS, **_NOTHING_ELSE, "AWS_ENDPOINT_URL_S3": endpoint}.items():
+    for name, value in {**_KEYS, **_NO_OTHER_SOURCES, "AWS_ENDPOINT_URL_S3": endpoint}.items():
         monkeypatch.setenv(name, value)
 
 
 def without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on there are none."""
+    """Removes the credentials from the environment."""
     for name in _KEYS:
         monkeypatch.delenv(name)

@@ -1,4 +1,4 @@
-"""The real servers are what the tests take them for: DynamoDB's answers and refusals, and moto's S3."""
+"""The servers behave as the tests assume: DynamoDB's responses and refusals, and moto's S3."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from emulators.processes import Server
 ITEMS = [{"player_id": {"S": f"p{number}"}, "packed": {"B": bytes((number, 255))}} for number in range(20)]
 
 
-async def test_items_come_back_in_a_batch_and_duplicates_are_refused(dynamodb_server: Server) -> None:
+async def test_batch_read_returns_every_item_and_duplicate_keys_are_refused(dynamodb_server: Server) -> None:
     async with get_session().create_client("dynamodb", endpoint_url=dynamodb_server.endpoint, **CREDENTIALS) as client:
         await make_table(client)
         puts = [{"PutRequest": {"Item": item}} for item in ITEMS]
@@ -42,7 +42,7 @@ async def make_table(client: Any) -> None:
     await client.get_waiter("table_exists").wait(TableName="test-servers", WaiterConfig={"Delay": 1, "MaxAttempts": 20})
 
 
-async def test_moto_keeps_an_object_in_s3(moto_server: Server) -> None:
+async def test_moto_stores_an_object_in_s3(moto_server: Server) -> None:
     async with get_session().create_client("s3", endpoint_url=moto_server.endpoint, **CREDENTIALS) as client:
         await client.create_bucket(
             Bucket="test-servers", CreateBucketConfiguration={"LocationConstraint": CREDENTIALS["region_name"]}

@@ -1,4 +1,4 @@
-"""A plain aiobotocore client meets each fault as what it should be."""
+"""Each fault has the intended effect on a plain aiobotocore client."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def store(started: FaultyDynamoDB) -> Iterator[FaultyDynamoDB]:
 
 @pytest.fixture
 async def client(store: FaultyDynamoDB) -> AsyncIterator[Any]:
-    """One try a call: a fault must be seen, not retried away."""
+    """A client without retries, so that each fault is visible."""
     config = AioConfig(
         connect_timeout=READ_S, read_timeout=READ_S, retries={"mode": "standard", "total_max_attempts": 1}
     )
@@ -45,14 +45,14 @@ async def client(store: FaultyDynamoDB) -> AsyncIterator[Any]:
 
 
 async def batch(client: Any, ids: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The ids answered, and those left unprocessed, each in the order of the answer."""
+    """The ids of the returned items and of the unprocessed keys, each in the order of the response."""
     keys = [{"player_id": {"S": player}} for player in ids]
     answer = await client.batch_get_item(RequestItems={"players": {"Keys": keys}})
-    left = answer["UnprocessedKeys"].get("players", {"Keys": []})["Keys"]
-    return [item["player_id"]["S"] for item in answer["Responses"]["players"]], [key["player_id"]["S"] for key in left]
+    keys = answer["UnprocessedKeys"].get("players", {"Keys": []})["Keys"]
+    return [item["player_id"]["S"] for item in answer["Responses"]["players"]], [key["player_id"]["S"] for key in keys]
 
 
-async def test_without_a_fault_items_come_whole_and_missing_ones_not_at_all(client: Any) -> None:
+async def test_without_fault_known_items_are_returned_and_unknown_items_are_absent(client: Any) -> None:
     found = await client.get_item(TableName="players", Key={"player_id": {"S": "p7"}})
     absent = await client.get_item(TableName="players", Key={"player_id": {"S": "nobody"}})
 
@@ -61,18 +61,18 @@ async def test_without_a_fault_items_come_whole_and_missing_ones_not_at_all(clie
     assert (await batch(client, ["p1", "nobody"]))[0] == ["p1"]
 
 
-async def test_a_batch_comes_in_another_order_than_asked(client: Any) -> None:
-    answered, left = await batch(client, EVERY_ID)
+async def test_batch_response_is_in_another_order_than_the_request(client: Any) -> None:
+    answered, unprocessed = await batch(client, EVERY_ID)
 
     assert answered != EVERY_ID
-    assert (sorted(answered), left) == (sorted(EVERY_ID), [])
+    assert (sorted(answered), unprocessed) == (sorted(EVERY_ID), [])
 
 
 @pytest.mark.parametrize(
     ("kind", "error"),
     [("throttle", "ProvisionedThroughputExceededException"), ("error", "InternalServerError")],
 )
-async def test_a_refusal_has_its_name(client: Any, store: FaultyDynamoDB, kind: Kind, error: str) -> None:
+async def test_refusal_has_the_error_code_of_aws(client: Any, store: FaultyDynamoDB, kind: Kind, error: str) -> None:
     store.set(Fault(kind))
 
     with pytest.raises(exceptions.ClientError) as raised:
@@ -89,10 +89,10 @@ async def test_a_refusal_has_its_name(client: Any, store: FaultyDynamoDB, kind: 
         ("refuse", (exceptions.ConnectionClosedError, exceptions.EndpointConnectionError)),
     ],
 )
-async def test_a_broken_answer_is_an_error_and_the_next_one_is_whole(
+async def test_broken_response_is_an_error_and_the_next_response_is_complete(
     client: Any, store: FaultyDynamoDB, kind: Kind, error: type[Exception] | tuple[type[Exception], ...]
 ) -> None:
-    await batch(client, ["p1"])  # a kept connection must break as well
+    await batch(client, ["p1"])  # an open connection must break as well
     store.set(Fault(kind))
     with pytest.raises(error):
         await batch(client, ["p1"])
@@ -101,24 +101,22 @@ async def test_a_broken_answer_is_an_error_and_the_next_one_is_whole(
     assert await batch(client, ["p1"]) == (["p1"], [])
 
 
-async def test_without_a_listener_a_new_connection_is_refused(client: Any, store: FaultyDynamoDB) -> None:
+async def test_refuse_fault_refuses_new_connections(client: Any, store: FaultyDynamoDB) -> None:
     store.set(Fault("refuse"))
 
     with pytest.raises(exceptions.EndpointConnectionError):
         await batch(client, ["p1"])
 
 
-async def test_bad_json_looks_to_a_plain_client_like_an_answer_without_items(
-    client: Any, store: FaultyDynamoDB
-) -> None:
+async def test_plain_client_reads_bad_json_as_a_response_without_items(client: Any, store: FaultyDynamoDB) -> None:
     store.set(Fault("bad_json"))
 
     answer = await client.batch_get_item(RequestItems={"players": {"Keys": [{"player_id": {"S": "p1"}}]}})
 
-    assert "Responses" not in answer  # botocore takes what it cannot parse for a message
+    assert "Responses" not in answer  # botocore treats a body that it cannot parse as a message
 
 
-async def test_a_wrong_checksum_differs_from_the_body(client: Any, store: FaultyDynamoDB) -> None:
+async def test_bad_crc_fault_sends_a_checksum_that_does_not_match_the_body(client: Any, store: FaultyDynamoDB) -> None:
     key = {"TableName": "players", "Key": {"player_id": {"S": "p1"}}}
     right = (await client.get_item(**key))["ResponseMetadata"]["HTTPHeaders"]["x-amz-crc32"]
     store.set(Fault("bad_crc"))
@@ -127,7 +125,7 @@ async def test_a_wrong_checksum_differs_from_the_body(client: Any, store: Faulty
     assert int(wrong) == int(right) ^ 1
 
 
-async def test_slow_answers_take_their_time(client: Any, store: FaultyDynamoDB) -> None:
+async def test_slow_fault_delays_the_response(client: Any, store: FaultyDynamoDB) -> None:
     store.set(Fault("slow", delay_ms=100))
     loop = asyncio.get_running_loop()
     start_s = loop.time()
@@ -136,7 +134,7 @@ async def test_slow_answers_take_their_time(client: Any, store: FaultyDynamoDB) 
     assert loop.time() - start_s >= 0.1
 
 
-async def test_a_trickling_answer_outlives_the_read_timeout(client: Any, store: FaultyDynamoDB) -> None:
+async def test_trickle_fault_takes_longer_than_the_read_timeout(client: Any, store: FaultyDynamoDB) -> None:
     store.set(Fault("trickle", delay_ms=5))
     loop = asyncio.get_running_loop()
     start_s = loop.time()
@@ -145,19 +143,19 @@ async def test_a_trickling_answer_outlives_the_read_timeout(client: Any, store: 
     assert loop.time() - start_s > READ_S
 
 
-@pytest.mark.parametrize(("share", "players", "left"), [(0.3, 20, 6), (0.99, 20, 19), (0.99, 1, 0), (1.0, 20, 20)])
-async def test_a_share_of_the_keys_is_left_and_told(
-    client: Any, store: FaultyDynamoDB, share: float, players: int, left: int
+@pytest.mark.parametrize(("share", "players", "expected"), [(0.3, 20, 6), (0.99, 20, 19), (0.99, 1, 0), (1.0, 20, 20)])
+async def test_share_of_the_keys_is_returned_as_unprocessed(
+    client: Any, store: FaultyDynamoDB, share: float, players: int, expected: int
 ) -> None:
     store.set(Fault("unprocessed", share=share))
 
     answered, unprocessed = await batch(client, EVERY_ID[:players])
 
-    assert len(unprocessed) == left
+    assert len(unprocessed) == expected
     assert sorted(answered + unprocessed) == sorted(EVERY_ID[:players])
 
 
-async def test_requests_keys_and_hits_are_counted(tmp_path: Path) -> None:
+async def test_server_counts_requests_keys_and_hits(tmp_path: Path) -> None:
     with faulty_dynamodb(tmp_path, ITEMS) as own:
         async with get_session().create_client("dynamodb", endpoint_url=own.endpoint, **CREDENTIALS) as fresh:
             await batch(fresh, EVERY_ID[:10])

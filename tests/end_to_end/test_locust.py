@@ -109,7 +109,7 @@ def test_unreachable_host_is_reported_in_one_line() -> None:
     process = locust([*OPTIONS, "--host", "127.0.0.1:1"], 30)
     output = output_of(process, 25)
     assert process.returncode == 2
-    assert "locust: nobody answers at 127.0.0.1:1" in output
+    assert "locust: cannot connect to 127.0.0.1:1" in output
 
 
 def test_wrong_game_is_reported_in_one_line(mesh: StartedMesh) -> None:

@@ -19,8 +19,8 @@ import pytest
 from loadtest.generators.callers import Target, calling
 from loadtest.generators.closed_loop import ask_by_turns
 from loadtest.generators.tally import Window
-from loadtest.latency import percentiles
-from loadtest.run.measure import HEAD_START_S
+from loadtest.measurement.latency import percentiles
+from loadtest.run.measurement import HEAD_START_S
 from mesh.cli.metrics_page import fetch
 from mesh.cli.status.mesh_status import Interval
 from mesh.wire import offers_pb2, offers_pb2_grpc
@@ -155,12 +155,12 @@ def stopped(pid: int) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--address", "127.0.0.1:1"], "nobody answers at 127.0.0.1:1"),
+        (["--address", "127.0.0.1:1"], "cannot connect to 127.0.0.1:1"),
         (["--game", "nosuchgame"], "NOT_FOUND: game: 'nosuchgame' is not served here"),
         (["--context", "nosuch=1"], "'nosuch' is not a context feature"),
         (["--check"], "--check needs --catalog"),
-        (["--trace", "/nonexistent"], "/nonexistent: the trace cannot be read"),
-        (["--rate", "1e9"], "more requests than a run can keep"),
+        (["--trace", "/nonexistent"], "/nonexistent: cannot read the trace"),
+        (["--rate", "1e9"], "more than the maximum of 1,000,000 requests"),
     ],
 )
 def test_wrong_input_is_reported_with_exit_code_2(

@@ -10,10 +10,9 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from loadtest.outages import asking, world
-from loadtest.outages.asking import Asker, channel_to
+from loadtest.measurement.plan import Plan
+from loadtest.outages.client import Client, channel_to
 from loadtest.outages.world import ENSEMBLE, World, running_world
-from loadtest.plan import Plan
 from mesh.wire import offers_pb2
 
 PATIENCE_S = 10.0
@@ -25,19 +24,16 @@ pytestmark = [pytest.mark.whole_machine, pytest.mark.asyncio(loop_scope="module"
 async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     plan = Plan(1, None, tmp_path_factory.mktemp("players"), lambda _: None, lambda _: None, lambda _: None)
     plan.logs.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(world, "TIMEOUT_MS", 5000)
-        patch.setattr(asking, "DEADLINE_S", PATIENCE_S)
-        async with running_world(plan) as running:
-            yield running
+    async with running_world(plan, timeout_ms=5000) as running:
+        yield running
 
 
 async def test_250_concurrent_players_each_requested_twice_get_their_own_scores(served: World) -> None:
     players = list(served.scores)[:250]
     before = served.store.counts()
     async with channel_to(served.address) as channel:
-        asker = Asker(channel, ENSEMBLE.game, players)
-        answers = await asyncio.gather(*(asker.ask(player) for player in [*players, *players]))
+        client = Client(channel, ENSEMBLE.game, players, PATIENCE_S)
+        answers = await asyncio.gather(*(client.ask(player) for player in [*players, *players]))
     after = served.store.counts()
     wrong = [one for one in answers if one.score is None or abs(one.score - served.scores[one.player][0]) > 1e-9]
     assert wrong == []

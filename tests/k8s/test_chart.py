@@ -12,7 +12,7 @@ import pytest
 from k8s import render, values
 from mesh.catalog import catalog
 from mesh.catalog.deployment.autoscalers import autoscalers
-from mesh.catalog.deployment.comparing import changes
+from mesh.catalog.deployment.diff import changes
 from mesh.cli import hpa_objects
 from mesh.errors import Misconfigured
 from tests.k8s import catalogs, objects

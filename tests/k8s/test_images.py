@@ -20,7 +20,7 @@ from mesh.wire import offers_pb2 as wire
 from tests.emulators import s3
 from tests.forests import TrainedForest, train
 from tests.model_worker.processes import RunningWorker, start
-from tests.model_worker.test_process import channel_to, check_reflection, inference, question
+from tests.model_worker.test_process import channel_to, check_reflection, inference, request_for
 from tests.model_worker.test_process import fetch as read_page
 from tests.ports.tables import Table, features_of
 from tests.supervisor.backend import COLUMNS, HEADER, MODELS, write_game
@@ -95,7 +95,7 @@ async def test_image_worker_downloads_its_model_from_s3_and_scores_as_lightgbm(
     worker = await start("s3://images/forest.txt", "--sha256", digest)
     assert isinstance(worker, RunningWorker), worker
     async with channel_to(worker) as channel:
-        reply = await inference(channel).ModelInfer(question(binary, 8))
+        reply = await inference(channel).ModelInfer(request_for(binary, 8))
         await check_reflection(channel)
     metrics = read_page(f"http://127.0.0.1:{worker.metrics_port}/metrics")
     assert (await worker.stop())[0] == 0

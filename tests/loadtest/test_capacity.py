@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from autoscaling.capacity_profile import Batch, load
+from loadtest.capacity.curve import capacity_of, fit
 from loadtest.capacity.measure import drawn_rows
-from loadtest.capacity.profile import capacity_of, fit
 from mesh.errors import Misconfigured
 from mesh.model_file import ModelHeader
 from tests.end_to_end.meshes import World, build_world
@@ -29,17 +29,17 @@ def batch(rows: int, predict_ms: float, rows_per_s: float = 1000.0) -> Batch:
     )
 
 
-def test_a_line_is_found_again() -> None:
+def test_fit_finds_the_line_through_the_batches() -> None:
     curve = fit([batch(rows, 0.2 + 0.05 * rows) for rows in (1, 16, 256)])
     assert (curve.base_ms, curve.row_ms, curve.residual) == pytest.approx((0.2, 0.05, 0.0), abs=1e-9)
 
 
-def test_the_capacity_is_that_of_the_best_batch() -> None:
+def test_capacity_is_that_of_the_best_batch() -> None:
     capacity = capacity_of([batch(1, 1.0, 1000.0), batch(64, 1.0, 20_000.0), batch(256, 1.0, 15_000.0)])
     assert (capacity.rows_per_s, capacity.at_batch_rows, capacity.cores) == (20_000.0, 64, 1.0)
 
 
-def test_rows_have_stored_values_codes_of_categories_and_drawn_ones_for_the_rest() -> None:
+def test_rows_have_stored_values_category_codes_and_random_values() -> None:
     header = ModelHeader(("gold", "tier", "session"), {"tier": (10, 20)}, "binary", 1, 1)
     rows = drawn_rows(header, np.array([[7.0, 1.0], [8.0, 2.0]]), ("gold", "level"), np.random.default_rng(0))
     assert rows[:, 0].tolist() == [7.0, 8.0]
@@ -47,10 +47,17 @@ def test_rows_have_stored_values_codes_of_categories_and_drawn_ones_for_the_rest
     assert np.isfinite(rows[:, 2]).all()
 
 
+def test_categorical_feature_without_categories_is_missing_in_every_row() -> None:
+    header = ModelHeader(("gold", "tier"), {"tier": ()}, "binary", 1, 1)
+    rows = drawn_rows(header, np.array([[7.0], [8.0]]), ("gold",), np.random.default_rng(0))
+    assert rows[:, 0].tolist() == [7.0, 8.0]
+    assert np.isnan(rows[:, 1]).all()
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"), [("{}", "date: Field required"), ("nothing", "Invalid JSON"), (None, "cannot be read")]
 )
-def test_a_file_that_is_no_profile_is_a_clear_line(text: str | None, complaint: str, tmp_path: Path) -> None:
+def test_invalid_profile_is_reported_in_one_line(text: str | None, complaint: str, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / "profile.json").write_text(text)
     with pytest.raises(Misconfigured, match=complaint):
@@ -67,7 +74,7 @@ def profile(world: World, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
 
-def test_a_profile_is_whole_and_is_read_again(world: World, tmp_path: Path) -> None:
+def test_profile_is_complete_and_can_be_loaded(world: World, tmp_path: Path) -> None:
     out = tmp_path / "profile.json"
     options = ["--model", "pandas", "--batches", "1,8", "--starts", "2", "--seconds", "0.1", "--json"]
     ended = profile(world, *options, "--out", str(out))
@@ -82,12 +89,12 @@ def test_a_profile_is_whole_and_is_read_again(world: World, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--model", "pandsa"], "has no model 'pandsa'; pandas?"),
+        (["--model", "pandsa"], "has no model 'pandsa'; did you mean 'pandas'?"),
         (["--model", "pandas", "--version", "9"], "has no version '9'"),
-        ([], "name a --model"),
+        ([], "set --model or --all"),
     ],
 )
-def test_bad_input_is_a_clear_line_and_exit_code_2(world: World, options: list[str], complaint: str) -> None:
+def test_invalid_input_is_one_line_and_exit_code_2(world: World, options: list[str], complaint: str) -> None:
     ended = profile(world, *options)
     assert ended.returncode == 2
     assert complaint in ended.stderr.replace("\n", " ")

@@ -10,10 +10,10 @@ import grpc
 import numpy as np
 import pytest
 
-from loadtest.driving import Drive, Options, drive, no_meter
 from loadtest.generators.callers import Target
 from loadtest.generators.closed_loop import ask_by_turns
 from loadtest.generators.open_loop import ask_on_schedule
+from loadtest.generators.process import Load, Options, generate, no_meter
 from loadtest.generators.tally import Window
 from mesh.wire import offers_pb2, offers_pb2_grpc
 
@@ -21,7 +21,7 @@ FOREVER = Window(float("-inf"), float("inf"))
 
 
 class Gate:
-    """Answers nobody until so many have asked."""
+    """Answers all requests when `awaited` requests have arrived."""
 
     def __init__(self, awaited: int) -> None:
         self.asked = 0
@@ -38,7 +38,7 @@ class Gate:
 
 
 class TwoAtATime:
-    """Fails when more than two wait for its answers."""
+    """Fails if more than two requests wait for answers."""
 
     def __init__(self) -> None:
         self._waiting = 0
@@ -69,27 +69,27 @@ async def mesh() -> AsyncIterator[str]:
     await server.stop(None)
 
 
-async def test_the_open_loop_asks_on_whatever_became_of_those_before() -> None:
+async def test_open_loop_does_not_wait_for_answers() -> None:
     gate = Gate(awaited=50)
     due_s = np.full(50, time.monotonic())
     tally = await ask_on_schedule(gate, 10, due_s, FOREVER, seed=1)
     assert tally.sources == {"ENSEMBLE": 50}
 
 
-async def test_latency_counts_from_the_scheduled_time_not_from_the_send() -> None:
+async def test_latency_counts_from_the_schedule_and_not_from_the_send() -> None:
     due_s = np.array([time.monotonic() - 5.0])
     tally = await ask_on_schedule(Gate(awaited=1), 10, due_s, FOREVER, seed=1)
     assert tally.latencies_ms[0] >= tally.slips_ms[0] >= 5000.0
 
 
-async def test_a_request_due_before_the_window_only_warms_up() -> None:
+async def test_request_due_before_the_window_does_not_count() -> None:
     now_s = time.monotonic()
     due_s = np.array([now_s - 2.0, now_s - 1.0, now_s])
     tally = await ask_on_schedule(Gate(awaited=1), 10, due_s, Window(now_s - 1.0, now_s + 60.0), seed=1)
     assert tally.sources == {"ENSEMBLE": 2}
 
 
-async def test_a_caller_of_the_closed_loop_waits_for_its_answer() -> None:
+async def test_closed_loop_caller_waits_for_its_answer() -> None:
     now_s = time.monotonic()
     window = Window(now_s, now_s + 0.05)
     tally = await ask_by_turns(TwoAtATime(), 2, 10, window, seed=1)
@@ -98,12 +98,12 @@ async def test_a_caller_of_the_closed_loop_waits_for_its_answer() -> None:
 
 
 @pytest.mark.parametrize("loop", ["closed", "open"])
-async def test_a_generator_process_tells_answers_that_were_not_full_ones(
+async def test_generator_process_reports_answers_that_are_not_full(
     loop: Literal["closed", "open"], mesh: str, tmp_path: Path
 ) -> None:
     options: Options = {"rate_rps": 200.0, "seed": 3}
     target = Target("grpc", mesh, "Score", "w15", 20)
-    driven = await drive(Drive(loop, 0.1, 0.5, target, options), no_meter, tmp_path)
-    assert set(driven.degraded) == {"FALLBACK"}
-    assert 0 < driven.degraded["FALLBACK"] < driven.answers
-    assert driven.level.rps == driven.answers / 0.5
+    result = await generate(Load(loop, 0.1, 0.5, target, options), no_meter, tmp_path)
+    assert set(result.degraded) == {"FALLBACK"}
+    assert 0 < result.degraded["FALLBACK"] < result.answers
+    assert result.level.rps == result.answers / 0.5

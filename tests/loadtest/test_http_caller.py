@@ -14,7 +14,7 @@ FAILED = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 
 
 class Service:
-    """Answers each connection's requests with `answers`, byte by byte, then closes it."""
+    """Sends `answers`, byte by byte, on each connection, then closes it."""
 
     def __init__(self, answers: Sequence[bytes]) -> None:
         self.answers = answers
@@ -44,7 +44,7 @@ async def _caller_of(service: Service) -> AsyncIterator[HttpCaller]:
         caller.close()
 
 
-async def test_a_connection_that_the_server_keeps_is_used_again() -> None:
+async def test_open_connection_is_reused() -> None:
     service = Service([KEPT, KEPT, KEPT])
     async with _caller_of(service) as caller:
         assert [await caller.ask(player) for player in (0, 1, 0)] == ["ENSEMBLE"] * 3
@@ -52,7 +52,7 @@ async def test_a_connection_that_the_server_keeps_is_used_again() -> None:
     assert service.bodies[:2] == [b'{"player_id": "p0000"}', b'{"player_id": "p0001"}']
 
 
-async def test_a_connection_that_the_server_closes_is_opened_anew() -> None:
+async def test_new_connection_replaces_one_that_the_server_closed() -> None:
     service = Service([CLOSED])
     async with _caller_of(service) as caller:
         assert [await caller.ask(0) for _ in range(3)] == ["ENSEMBLE"] * 3
@@ -60,8 +60,8 @@ async def test_a_connection_that_the_server_closes_is_opened_anew() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"), [(FAILED, "HTTP 500"), (CLOSED[:-1], "HTTP ConnectionResetError")], ids=["500", "cut"]
+    ("answer", "reported"), [(FAILED, "HTTP 500"), (CLOSED[:-1], "HTTP ConnectionResetError")], ids=["500", "cut"]
 )
-async def test_an_answer_that_is_none_is_told_as_what_it_was(answer: bytes, told: str) -> None:
+async def test_failed_answer_is_reported_by_its_status_or_error(answer: bytes, reported: str) -> None:
     async with _caller_of(Service([answer])) as caller:
-        assert await caller.ask(0) == told
+        assert await caller.ask(0) == reported

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from loadtest.peers.monolith_app import create_app
-from loadtest.training import Matrix, offers_of, players_of, prepare
+from loadtest.workload_files import Matrix, offers_of, players_of, prepare
 from loadtest.workloads import Forests, TrainedEnsemble, player_feature_names
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.players.sqlite import replacing_store, write_players
@@ -37,14 +37,14 @@ def test_models_of_an_earlier_run_are_kept(folder: Path) -> None:
     assert trained == []
 
 
-def test_models_of_another_size_are_not_used(tmp_path: Path) -> None:
+def test_models_of_another_size_are_trained_again(tmp_path: Path) -> None:
     prepare(TINY, tmp_path, lambda _: None)
     trained: list[str] = []
     prepare(replace(TINY, forests=replace(TINY.forests, trees=2)), tmp_path, trained.append)
     assert len(trained) == 2
 
 
-def test_the_monolith_reads_the_meshs_store_and_answers_the_mean_of_its_models(
+def test_monolith_reads_the_store_of_the_mesh_and_returns_the_mean_of_its_models(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = monolith(TINY, folder, monkeypatch)
@@ -53,7 +53,7 @@ def test_the_monolith_reads_the_meshs_store_and_answers_the_mean_of_its_models(
         assert client.post("/score", json={"player_id": player}).get_json() == {"score": expected}
 
 
-def test_the_monolith_ranks_every_offer_for_the_player(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_monolith_returns_the_best_offer_for_the_player(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client = monolith(RANKING, folder, monkeypatch)
     offers = offers_of(RANKING)
     for player, row in players_of(RANKING).items():

@@ -34,7 +34,7 @@ def _request(number: int, rows: Sequence[Sequence[float]]) -> inference_pb2.Mode
 async def _exchange(
     address: str, requests: Sequence[inference_pb2.ModelInferRequest]
 ) -> list[inference_pb2.ModelInferResponse]:
-    """Sends all `requests` on one stream before it reads the first reply."""
+    """Sends all `requests` on one stream, then reads the replies."""
     async with grpc.aio.insecure_channel(address) as channel:
         stream = inference_pb2_grpc.GRPCInferenceServiceStub(channel).ModelStreamInfer()  # type: ignore[no-untyped-call]
         for request in requests:
@@ -43,7 +43,7 @@ async def _exchange(
         return [reply.infer_response async for reply in stream]
 
 
-async def test_replies_come_in_order_with_their_ids_and_scores(addresses: Sequence[str]) -> None:
+async def test_replies_are_in_order_with_their_ids_and_scores(addresses: Sequence[str]) -> None:
     requests = [_request(1, [[1.0, 9.0]]), _request(2, [[2.0, 9.0], [3.0, 9.0]]), _request(3, [[4.0, 9.0]])]
     replies = await _exchange(addresses[1], requests)
     assert [reply.id for reply in replies] == ["1", "2", "3"]
@@ -59,13 +59,13 @@ async def test_rows_are_served_one_at_a_time(addresses: Sequence[str]) -> None:
     assert time.monotonic_ns() - before_ns >= sum(reply.parameters["predict_ns"].int64_param for reply in replies)
 
 
-async def test_each_stream_is_a_replica_of_its_own(addresses: Sequence[str]) -> None:
+async def test_each_stream_is_its_own_replica(addresses: Sequence[str]) -> None:
     first, second = [await _exchange(address, [_request(1, [[0.0, 0.0]])]) for address in addresses]
     assert first[0].parameters["predict_ns"] != second[0].parameters["predict_ns"]
     assert [reply.parameters["queue_ns"].int64_param for reply in (*first, *second)] == [0, 0]
 
 
-async def test_metadata_names_the_features_as_a_worker_does(addresses: Sequence[str]) -> None:
+async def test_metadata_has_the_feature_names_in_the_format_of_a_worker(addresses: Sequence[str]) -> None:
     async with grpc.aio.insecure_channel(addresses[0]) as channel:
         stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]
         metadata = await stub.ModelMetadata(inference_pb2.ModelMetadataRequest(name="m07"))

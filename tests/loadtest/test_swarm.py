@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from loadtest.popularity import MAX_PLAYERS, zipf
+from loadtest.generators.popularity import MAX_PLAYERS, zipf
 from loadtest.swarm import sources
+from loadtest.swarm.draws import drawn, games_of
 from loadtest.swarm.options import faults
-from loadtest.swarm.popularity import drawn, games_of
 from loadtest.swarm.shapes import SHAPES, users_at
 from loadtest.swarm.stages import MAX_MODELS, Stages, bucket_of, value_of
 
@@ -16,34 +16,34 @@ def users_through(scenario: str) -> list[int]:
     return [users_at(scenario, hour, 24.0, 100) for hour in range(24)]
 
 
-def test_steady_and_mixed_keep_their_users() -> None:
+def test_steady_and_mixed_have_a_constant_number_of_users() -> None:
     assert set(users_through("steady")) == set(users_through("mixed")) == {100}
 
 
-def test_steps_go_up_by_a_tenth_each() -> None:
+def test_each_step_adds_a_tenth_of_the_users() -> None:
     assert [users_at("step", second, 10.0, 50) for second in range(10)] == [5, 10, 15, 20, 25, 30, 35, 40, 45, 50]
 
 
-def test_a_spike_is_five_times_what_was_before_and_ends() -> None:
+def test_spike_is_five_times_the_users_before_and_after_it() -> None:
     assert [users_at("spike", second, 10.0, 50) for second in range(10)] == [10] * 4 + [50] * 2 + [10] * 4
 
 
-def test_a_day_has_its_peak_in_the_evening_and_a_quarter_of_it_in_the_morning() -> None:
+def test_day_has_its_peak_in_the_evening_and_a_quarter_in_the_morning() -> None:
     users = users_through("day")
     assert (users.index(100), users.index(25)) == (20, 8)
 
 
 @pytest.mark.parametrize("scenario", list(SHAPES))
-def test_there_is_always_a_user_and_never_more_than_the_peak(scenario: str) -> None:
+def test_number_of_users_is_between_one_and_the_peak(scenario: str) -> None:
     assert all(1 <= users_at(scenario, second / 10, 10.0, 3) <= 3 for second in range(100))
 
 
-def test_popularity_falls_with_the_rank() -> None:
+def test_popularity_decreases_with_the_rank() -> None:
     assert zipf(4, 1.0) == pytest.approx([12 / 25, 6 / 25, 4 / 25, 3 / 25])
     assert zipf(4, 0.0) == pytest.approx([0.25] * 4)
 
 
-def test_the_most_popular_player_is_drawn_most_and_everybody_can_be() -> None:
+def test_all_players_are_drawn_in_the_order_of_their_popularity() -> None:
     draw = drawn(5, 1.0, seed=1)
     players = [draw() for _ in range(3000)]
     assert sorted(set(players), key=players.count, reverse=True) == [0, 1, 2, 3, 4]
@@ -54,12 +54,12 @@ def test_games_have_weights() -> None:
 
 
 @pytest.mark.parametrize("text", ["a:x", "a:0", "a:-1", "", "a,,b", "a:inf"])
-def test_games_that_make_no_sense_name_the_option(text: str) -> None:
+def test_invalid_games_are_reported_with_the_option(text: str) -> None:
     with pytest.raises(ValueError, match="--games"):
         games_of(text)
 
 
-SENSIBLE = {
+VALID = {
     "players": 10,
     "zipf": 1.0,
     "player_rate": 1.0,
@@ -69,8 +69,8 @@ SENSIBLE = {
 }
 
 
-def test_sensible_options_have_no_faults() -> None:
-    assert list(faults(SimpleNamespace(**SENSIBLE))) == []
+def test_valid_options_have_no_faults() -> None:
+    assert list(faults(SimpleNamespace(**VALID))) == []
 
 
 @pytest.mark.parametrize(
@@ -87,12 +87,12 @@ def test_sensible_options_have_no_faults() -> None:
         ("score_weight", -1),
     ],
 )
-def test_an_option_that_makes_no_sense_is_named(option: str, value: float) -> None:
-    (fault,) = faults(SimpleNamespace(**{**SENSIBLE, option: value}))
+def test_invalid_option_is_named(option: str, value: float) -> None:
+    (fault,) = faults(SimpleNamespace(**{**VALID, option: value}))
     assert f"--{option.replace('_', '-')}" in fault
 
 
-def test_a_bucket_is_within_five_percent() -> None:
+def test_bucket_is_within_five_percent() -> None:
     for value_ms in (0.02, 0.5, 3.0, 47.0, 5000.0):
         assert value_of(bucket_of(value_ms)) == pytest.approx(value_ms, rel=0.05)
     assert bucket_of(0.0) == 0
@@ -105,7 +105,7 @@ def timings(queue_ms: float, last_model: str) -> SimpleNamespace:
     )
 
 
-def test_sources_are_told_apart_second_by_second_without_the_last_that_is_not_over() -> None:
+def test_series_has_the_sources_by_second_without_the_current_second() -> None:
     def entry(**counts: int) -> SimpleNamespace:
         return SimpleNamespace(num_reqs_per_sec={int(second[1:]): count for second, count in counts.items()})
 
@@ -114,19 +114,19 @@ def test_sources_are_told_apart_second_by_second_without_the_last_that_is_not_ov
         ("Score ENSEMBLE", "gRPC"): entry(_100=1),
         ("GetOffer error", "gRPC"): entry(_101=2),
     }
-    told = sources.series(SimpleNamespace(entries=entries))
-    assert told["seconds"] == [100, 101, 102]
-    assert {source: one["rates"] for source, one in told["sources"].items()} == {
+    series = sources.series(SimpleNamespace(entries=entries))
+    assert series["seconds"] == [100, 101, 102]
+    assert {source: one["rates"] for source, one in series["sources"].items()} == {
         "ENSEMBLE": [6, 0, 7],
         "error": [0, 2, 0],
     }
 
 
-def test_before_the_first_answer_there_is_nothing_to_draw() -> None:
+def test_series_is_empty_before_the_first_answer() -> None:
     assert sources.series(SimpleNamespace(entries={})) == {"seconds": [], "sources": {}}
 
 
-def test_what_several_processes_took_adds_up() -> None:
+def test_stages_of_several_processes_add_up() -> None:
     alone, master, one, other = Stages(), Stages(), Stages(), Stages()
     for number in range(200):
         latency_ms, model = (500.0, "whales") if number % 20 == 0 else (10.0, "minnows")
@@ -138,7 +138,7 @@ def test_what_several_processes_took_adds_up() -> None:
     assert list(one.rows()) == []
 
 
-def test_the_models_of_the_tail_are_those_of_the_slowest_answers() -> None:
+def test_tail_has_the_models_of_the_slowest_answers() -> None:
     stages = Stages()
     for number in range(200):
         slow = number % 20 == 0
@@ -148,7 +148,7 @@ def test_the_models_of_the_tail_are_those_of_the_slowest_answers() -> None:
     assert (rows["model minnows"]["tail"], rows["model whales"]["tail"]) == ("0.0%", "100.0%")
 
 
-def test_models_without_end_do_not_fill_the_memory() -> None:
+def test_number_of_counted_models_is_limited() -> None:
     stages = Stages()
     for number in range(2 * MAX_MODELS):
         stages.add(1.0, timings(1.0, f"model-{number}"))

@@ -19,11 +19,11 @@ async def test_first_wait_that_ends_is_returned_by_position() -> None:
     assert await first_of(never(), at_once()) == 1
 
 
-async def test_nothing_within_the_time_is_none() -> None:
+async def test_no_end_within_the_time_returns_none() -> None:
     assert await first_of(never(), never(), within_s=0.001) is None
 
 
-async def test_the_others_have_ended_when_it_returns() -> None:
+async def test_other_waits_have_ended_when_it_returns() -> None:
     ended = asyncio.Event()
 
     async def slow_to_end() -> None:
@@ -37,7 +37,7 @@ async def test_the_others_have_ended_when_it_returns() -> None:
     assert ended.is_set()
 
 
-async def test_an_error_of_a_wait_is_raised() -> None:
+async def test_error_of_a_wait_is_raised() -> None:
     async def fails() -> None:
         raise LookupError
 
@@ -45,7 +45,7 @@ async def test_an_error_of_a_wait_is_raised() -> None:
         await first_of(fails(), never())
 
 
-async def test_a_cancelled_caller_leaves_no_wait_behind() -> None:
+async def test_cancelled_caller_leaves_no_wait_running() -> None:
     ended = asyncio.Event()
 
     async def wait() -> None:

@@ -30,7 +30,7 @@ async def ask(port: int, request: bytes) -> bytes:
         (b"nonsense", b"405 Method Not Allowed", b""),
     ],
 )
-async def test_a_request_is_answered_by_its_first_line(request_line: bytes, status: bytes, body: bytes) -> None:
+async def test_first_line_of_a_request_decides_the_response(request_line: bytes, status: bytes, body: bytes) -> None:
     async with metrics_endpoint(lambda: b"up 1\n", "127.0.0.1", 0) as port:
         head, _, answered = (await ask(port, request_line + b"\r\nHost: here\r\n\r\n")).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 " + status)
@@ -38,14 +38,14 @@ async def test_a_request_is_answered_by_its_first_line(request_line: bytes, stat
     assert answered == body
 
 
-async def test_a_head_that_is_too_long_is_hung_up_on() -> None:
+async def test_connection_with_a_too_long_request_head_is_closed() -> None:
     async with metrics_endpoint(lambda: b"", "127.0.0.1", 0) as port:
         with contextlib.suppress(ConnectionError):
             assert await ask(port, b"GET /" + b"x" * 100_000) == b""
         assert b"200 OK" in await ask(port, b"GET / HTTP/1.1\r\n\r\n")
 
 
-async def test_a_port_that_is_taken_is_named() -> None:
+async def test_port_in_use_is_reported_with_its_option() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

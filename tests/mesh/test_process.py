@@ -10,12 +10,12 @@ import pytest
 
 from mesh.process import Launch, ProcessFailed, run_to_end, running
 
-PARENT_OF_A_STUBBORN_CHILD = """
+PARENT_OF_A_CHILD_THAT_IGNORES_SIGTERM = """
 import json, signal, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", '''
 import signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print("deaf", flush=True)
+print("ignoring SIGTERM", flush=True)
 time.sleep(600)
 '''], stdout=subprocess.PIPE)
 child.stdout.readline()
@@ -30,18 +30,18 @@ def _python(program: str, folder: Path) -> Launch:
     return Launch("program", [sys.executable, "-c", program], folder, folder / "log")
 
 
-async def test_a_program_and_its_children_are_gone_after_the_block(tmp_path: Path) -> None:
-    async with running(_python(PARENT_OF_A_STUBBORN_CHILD, tmp_path)) as program:
+async def test_program_and_its_children_have_ended_after_the_block(tmp_path: Path) -> None:
+    async with running(_python(PARENT_OF_A_CHILD_THAT_IGNORES_SIGTERM, tmp_path)) as program:
         child = os.pidfd_open((await program.event("ready", 30.0))["child"])
     assert program.exit_code == 0
     assert _has_ended(child)
 
 
-async def test_a_block_that_is_cancelled_leaves_nothing_behind(tmp_path: Path) -> None:
+async def test_cancelled_block_leaves_no_process_running(tmp_path: Path) -> None:
     started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def measure() -> None:
-        async with running(_python(PARENT_OF_A_STUBBORN_CHILD, tmp_path)) as program:
+        async with running(_python(PARENT_OF_A_CHILD_THAT_IGNORES_SIGTERM, tmp_path)) as program:
             started.set_result(os.pidfd_open((await program.event("ready", 30.0))["child"]))
             await asyncio.Event().wait()
 
@@ -53,19 +53,19 @@ async def test_a_block_that_is_cancelled_leaves_nothing_behind(tmp_path: Path) -
     assert _has_ended(child)
 
 
-async def test_a_program_that_dies_early_is_told_of_with_its_last_words(tmp_path: Path) -> None:
+async def test_early_end_is_reported_with_the_end_of_the_log(tmp_path: Path) -> None:
     async with running(_python("import sys; sys.exit('no such model')", tmp_path)) as program:
         with pytest.raises(ProcessFailed, match=r"(?s)exit code 1 before it printed a 'ready'.*no such model"):
             await program.event("ready", 30.0)
 
 
-async def test_a_program_that_says_nothing_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+async def test_wait_for_an_event_of_a_silent_program_has_a_limit(tmp_path: Path) -> None:
     async with running(_python("import time; time.sleep(600)", tmp_path)) as program:
         with pytest.raises(ProcessFailed, match=r"printed no 'ready' event within 0\.05 s"):
             await program.event("ready", 0.05)
 
 
-async def test_a_program_that_must_run_is_told_of_when_it_has_ended(tmp_path: Path) -> None:
+async def test_must_run_reports_a_program_that_has_ended(tmp_path: Path) -> None:
     async with running(_python("import sys; sys.exit('no module named flask')", tmp_path)) as program:
         program.must_run()
         await program.ended()
@@ -73,13 +73,13 @@ async def test_a_program_that_must_run_is_told_of_when_it_has_ended(tmp_path: Pa
             program.must_run()
 
 
-async def test_a_step_that_fails_is_told_of_with_all_it_said(tmp_path: Path) -> None:
+async def test_failed_run_to_end_is_reported_with_all_output(tmp_path: Path) -> None:
     with pytest.raises(ProcessFailed, match=r"ended with exit code 3:\nbad column"):
         await run_to_end(_python("print('bad column'); raise SystemExit(3)", tmp_path), 30.0)
 
 
 def _has_ended(process_fd: int) -> bool:
-    """Whether a killed process, of another parent, ends: its descriptor becomes readable (pidfd_open(2))."""
+    """Whether a killed process of another parent ends: its descriptor becomes readable (pidfd_open(2))."""
     try:
         return bool(select.select([process_fd], [], [], 10.0)[0])
     finally:

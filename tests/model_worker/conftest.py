@@ -34,5 +34,5 @@ def library() -> str:
 @pytest.fixture(scope="session")
 def engine() -> str:
     if (built := find_engine()) is None:
-        pytest.skip("the engine was not built: no C compiler was there when the project was installed")
+        pytest.skip("the engine is not built: there was no C compiler when the project was installed")
     return built

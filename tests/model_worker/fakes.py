@@ -1,4 +1,4 @@
-"""A forest that waits at a gate, and callers that keep what they got: for tests without a model."""
+"""Fakes for tests without a model: a forest that waits at a gate, and callers that keep their outcomes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import time
 
 from model_worker.batch import Outcome, Work
 from model_worker.forest import Candidates
-from model_worker.forest.written_out import WrittenOutTable
+from model_worker.forest.expanded_table import ExpandedTable
 
 
 class GatedForest:
-    """Scores a row by its first number plus one; each batch waits until the gate is open.
+    """Returns the first value of a row plus one as its score. Each batch waits until the gate is open.
 
-    `entered` is released once for each batch that has come to the gate.
+    `entered` is released once for each batch that arrives at the gate.
     """
 
     features, classes = 2, 1
@@ -35,12 +35,12 @@ class GatedForest:
         first = struct.unpack(f"{2 * count}d", rows)[::2]
         return struct.pack(f"{count}d", *[value + 1 for value in first])
 
-    def table(self, candidates: Candidates) -> WrittenOutTable:
-        return WrittenOutTable(self, candidates)
+    def table(self, candidates: Candidates) -> ExpandedTable:
+        return ExpandedTable(self, candidates)
 
 
 class Caller:
-    """Waits for an outcome, and remembers all that it was given."""
+    """Waits for an outcome, and keeps all outcomes that it receives."""
 
     def __init__(self) -> None:
         self.gone = False

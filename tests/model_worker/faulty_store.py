@@ -1,4 +1,4 @@
-"""A store that speaks as much of S3 as a download needs, and fails as it is told: what moto cannot do."""
+"""A fake S3 store for downloads that fails as its script says, which moto cannot do."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-Answer = Callable[["Store", int | None, asyncio.StreamWriter], Awaitable[None]]
+Response = Callable[["Store", int | None, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass(slots=True)
 class Store:
-    """One object, whatever key is asked for; each request gets the next answer of `script`, then whole ones."""
+    """Serves one object for every key. Each request gets the next response of `script`, then the whole object."""
 
     body: bytes
-    script: list[Answer]
+    script: list[Response]
     endpoint: str = ""
-    asked: list[int | None] = field(default_factory=list)  # where each request's range starts
+    range_starts: list[int | None] = field(default_factory=list)  # of all requests
 
     @property
     def etag(self) -> str:
@@ -30,21 +30,21 @@ class Store:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             found = re.search(r"(?im)^range: bytes=(\d+)-", head)
             start = int(found[1]) if found else None
-            self.asked.append(start)
+            self.range_starts.append(start)
             same = re.search(r"(?im)^if-match: (\S+)", head)
-            answer = self.script.pop(0) if self.script else whole
-            await (answer if same is None or same[1] == self.etag else refuse(412, "PreconditionFailed"))(
+            response = self.script.pop(0) if self.script else whole
+            await (response if same is None or same[1] == self.etag else refuse(412, "PreconditionFailed"))(
                 self, start, writer
             )
         except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client has left, as some tests want
+            pass  # some tests close the connection
         finally:
             writer.close()
 
 
 @asynccontextmanager
-async def store(body: bytes, script: Sequence[Answer] = ()) -> AsyncIterator[Store]:
-    """A store on a free loopback port for as long as the block lasts."""
+async def store(body: bytes, script: Sequence[Response] = ()) -> AsyncIterator[Store]:
+    """Runs a store on a free loopback port while the block lasts."""
     served = Store(body, list(script))
     handlers: set[asyncio.Task[None]] = set()
 
@@ -63,38 +63,38 @@ async def store(body: bytes, script: Sequence[Answer] = ()) -> AsyncIterator[Sto
 
 
 async def whole(store: Store, start: int | None, writer: asyncio.StreamWriter) -> None:
-    """Everything from `start` on."""
+    """Sends everything from `start` on."""
     writer.write(_head(store, start) + store.body[start or 0 :])
     await writer.drain()
 
 
 async def whole_without_ranges(store: Store, _: int | None, writer: asyncio.StreamWriter) -> None:
-    """Everything, whatever was asked for."""
+    """Sends the whole object, and ignores the range."""
     await whole(store, None, writer)
 
 
-def cut(after_bytes: int) -> Answer:
-    """`after_bytes` of what was promised, then the connection is closed."""
+def cut(after_bytes: int) -> Response:
+    """Sends only the first `after_bytes`, then closes the connection."""
 
-    async def answer(store: Store, start: int | None, writer: asyncio.StreamWriter) -> None:
+    async def respond(store: Store, start: int | None, writer: asyncio.StreamWriter) -> None:
         writer.write(_head(store, start) + store.body[start or 0 :][:after_bytes])
         await writer.drain()
 
-    return answer
+    return respond
 
 
-def stall(after_bytes: int) -> Answer:
-    """`after_bytes` of what was promised, then nothing more on an open connection."""
+def stall(after_bytes: int) -> Response:
+    """Sends only the first `after_bytes`, then nothing on an open connection."""
 
-    async def answer(store: Store, start: int | None, writer: asyncio.StreamWriter) -> None:
+    async def respond(store: Store, start: int | None, writer: asyncio.StreamWriter) -> None:
         await cut(after_bytes)(store, start, writer)
         await writer.wait_closed()
 
-    return answer
+    return respond
 
 
 async def drip(store: Store, start: int | None, writer: asyncio.StreamWriter) -> None:
-    """One byte at a time, as quick as that goes."""
+    """Sends one byte at a time, without a pause."""
     writer.write(_head(store, start))
     for byte in store.body[start or 0 :]:
         writer.write(bytes((byte,)))
@@ -102,16 +102,16 @@ async def drip(store: Store, start: int | None, writer: asyncio.StreamWriter) ->
         await asyncio.sleep(0)
 
 
-def refuse(status: int, code: str) -> Answer:
-    """An error of S3's."""
+def refuse(status: int, code: str) -> Response:
+    """Sends an error of S3."""
 
-    async def answer(_: Store, __: int | None, writer: asyncio.StreamWriter) -> None:
-        body = f"<Error><Code>{code}</Code><Message>told to</Message></Error>".encode()
+    async def respond(_: Store, __: int | None, writer: asyncio.StreamWriter) -> None:
+        body = f"<Error><Code>{code}</Code><Message>scripted</Message></Error>".encode()
         head = f"HTTP/1.1 {status} X\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n"
         writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
         await writer.drain()
 
-    return answer
+    return respond
 
 
 def _head(store: Store, start: int | None) -> bytes:

@@ -1,4 +1,4 @@
-"""Real worker processes, started and ended by the tests."""
+"""Starts and ends real worker processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ START_S = 60
 
 @dataclass(frozen=True, slots=True)
 class RunningWorker:
-    """A worker process that has told that it is ready."""
+    """A worker process that has printed its ready line."""
 
     process: asyncio.subprocess.Process
     port: int
@@ -30,7 +30,7 @@ class RunningWorker:
         return f"127.0.0.1:{self.port}"
 
     async def stop(self) -> tuple[int, str]:
-        """Asks it to stop; its exit code and what it said on stderr."""
+        """Sends SIGTERM; returns the exit code and the stderr of the worker."""
         self.process.send_signal(signal.SIGTERM)
         _, stderr = await asyncio.wait_for(self.process.communicate(), START_S)
         assert self.process.returncode is not None
@@ -39,7 +39,7 @@ class RunningWorker:
 
 @dataclass(frozen=True, slots=True)
 class EndedWorker:
-    """What a worker that never served left behind."""
+    """The exit code and output of a worker that ended before it served."""
 
     code: int
     stdout: str
@@ -48,7 +48,7 @@ class EndedWorker:
 
 @asynccontextmanager
 async def worker_process(model: Path | str, *arguments: str, name: str = "forest") -> AsyncIterator[RunningWorker]:
-    """A worker that serves `model`; asserts that it stops well, if the block has not stopped it."""
+    """Runs a worker that serves `model` while the block lasts, then stops it; asserts that it exits with 0."""
     outcome = await start(model, *arguments, name=name)
     assert isinstance(outcome, RunningWorker), outcome
     try:
@@ -62,15 +62,15 @@ async def worker_process(model: Path | str, *arguments: str, name: str = "forest
 async def start(
     model: Path | str, *arguments: str, name: str = "forest", code: Path | None = None
 ) -> RunningWorker | EndedWorker:
-    """Starts a worker, of the program in the folder `code` if that is given; waits until it serves, or has ended."""
+    """Starts a worker from the code in the folder `code` (None: this code); waits until it serves or has ended."""
     process = await run("--name", name, "--uri", str(model), *arguments, code=code)
     assert process.stdout is not None
     line = await asyncio.wait_for(process.stdout.readline(), START_S)
     if not line:
         return await ended(process)
-    told = json.loads(line)
-    assert (told["event"], told["name"]) == ("ready", name)
-    return RunningWorker(process, told["port"], told["metrics_port"], Engine(told["engine"], told["engine_reason"]))
+    ready = json.loads(line)
+    assert (ready["event"], ready["name"]) == ("ready", name)
+    return RunningWorker(process, ready["port"], ready["metrics_port"], Engine(ready["engine"], ready["engine_reason"]))
 
 
 async def run(*arguments: str, code: Path | None = None) -> asyncio.subprocess.Process:

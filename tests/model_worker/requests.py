@@ -1,4 +1,4 @@
-"""Requests as clients make them."""
+"""Builds requests as clients do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def typed_request(
 
 
 class Factored:
-    """A factored request of doubles `shared` [requests][2], to change before it is sent."""
+    """A factored request with `shared` [requests][2], to be changed before it is sent."""
 
     def __init__(self, *shared: Sequence[float], name: str = "", request_id: str = "", model: str = "forest") -> None:
         self.request = oip.ModelInferRequest(model_name=model, id=request_id)
@@ -43,12 +43,12 @@ class Factored:
         return self
 
     def picks(self, *of_each: Sequence[int]) -> Factored:
-        """Which candidates each of the requests asks for."""
+        """Adds the candidates that each request asks for."""
         self.add("counts", "UINT32", [len(of_each)], [len(picks) for picks in of_each])
         return self.add("picks", "UINT32", [sum(map(len, of_each))], [pick for picks in of_each for pick in picks])
 
-    def bring(self, columns: Sequence[int], *candidates: Sequence[float]) -> Factored:
-        """The candidates themselves."""
+    def include(self, columns: Sequence[int], *candidates: Sequence[float]) -> Factored:
+        """Adds the candidates."""
         self.add("columns", "UINT32", [len(columns)], columns)
         values = [value for candidate in candidates for value in candidate]
         return self.add("candidates", "FP64", [len(candidates), len(columns)], values)

@@ -10,7 +10,7 @@ from model_worker.artifact import LocalFiles, fetch
 
 
 @pytest.mark.parametrize("scheme", ["", "file:", "file://"])
-def test_a_local_file_is_read_whole(scheme: str, tmp_path: Path) -> None:
+def test_local_file_is_read(scheme: str, tmp_path: Path) -> None:
     (path := tmp_path / "model.txt").write_bytes(b"tree\n")
     digest = hashlib.sha256(b"tree\n").hexdigest()
     artifact = fetch(LocalFiles(), f"{scheme}{path}", digest)
@@ -18,17 +18,17 @@ def test_a_local_file_is_read_whole(scheme: str, tmp_path: Path) -> None:
         assert (artifact.model, artifact.sha256) == (b"tree\n", digest)
 
 
-def test_another_digest_is_refused(tmp_path: Path) -> None:
+def test_wrong_digest_is_refused(tmp_path: Path) -> None:
     (path := tmp_path / "model.txt").write_bytes(b"tree\n")
     with pytest.raises(BadModel, match=f"its SHA-256 is .*, not {'0' * 64}"):
         fetch(LocalFiles(), str(path), "0" * 64)
 
 
-def test_a_folder_is_refused(tmp_path: Path) -> None:
+def test_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match="Is a directory"):
         fetch(LocalFiles(), str(tmp_path), None)
 
 
-def test_a_store_that_is_not_built_in_is_refused() -> None:
+def test_unsupported_scheme_is_refused() -> None:
     with pytest.raises(BadModel, match="gs:// is not supported: give the path of a file, or s3://BUCKET/KEY"):
         fetch(LocalFiles(), "gs://bucket/model.txt", None)

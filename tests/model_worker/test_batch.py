@@ -13,7 +13,7 @@ from model_worker.forest import Candidates, CandidateTable, Picks
 from tests.model_worker.fakes import Caller, GatedForest, rows, scores, work
 
 
-def test_requests_share_one_call_and_get_their_own_rows() -> None:
+def test_requests_share_one_call_and_get_their_own_scores() -> None:
     forest = GatedForest()
     works = [work(Caller(), 1), work(Caller(), 2, 3), work(Caller(), 4)]
     batch = predict_batch(forest, works, starved=0.25)
@@ -23,7 +23,7 @@ def test_requests_share_one_call_and_get_their_own_rows() -> None:
     assert batch.rows == 4
 
 
-def test_the_cost_of_a_call_is_shared_by_rows() -> None:
+def test_cost_of_a_call_is_divided_by_rows() -> None:
     batch = predict_batch(GatedForest(), [work(Caller(), 1), work(Caller(), 2, 3, 4)], starved=0.25)
     small, large = (outcome for _, outcome in batch.outcomes)
     assert isinstance(small, Scored)
@@ -33,7 +33,7 @@ def test_the_cost_of_a_call_is_shared_by_rows() -> None:
     assert small.queue_ns > 0
 
 
-def test_the_expired_and_the_abandoned_are_not_predicted() -> None:
+def test_expired_and_abandoned_requests_are_not_predicted() -> None:
     forest, gone = GatedForest(), Caller()
     gone.gone = True
     works = [work(Caller(), 1, expires_ns=0), work(gone, 2), work(Caller(), 3)]
@@ -44,13 +44,13 @@ def test_the_expired_and_the_abandoned_are_not_predicted() -> None:
     assert isinstance(outcomes[works[2]], Scored)
 
 
-def test_a_batch_of_only_expired_work_calls_nothing() -> None:
+def test_batch_of_expired_requests_makes_no_call() -> None:
     forest = GatedForest()
     batch = predict_batch(forest, [work(Caller(), 1, expires_ns=0)], 0.0)
     assert (forest.batches, batch.rows) == ([], 0)
 
 
-def test_a_failing_forest_costs_the_batch_its_scores_and_tells_no_details(
+def test_failed_prediction_is_an_error_without_details_for_the_whole_batch(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     forest = GatedForest()
@@ -63,7 +63,7 @@ def test_a_failing_forest_costs_the_batch_its_scores_and_tells_no_details(
 
 
 def pairs(table: CandidateTable, first: Sequence[float], picks: Picks | None = None, count: int = 0) -> Work:
-    """The pairs of requests, whose shared rows begin with `first`, with all candidates of `table` or with `picks`."""
+    """Returns a factored request: shared rows that begin with `first`, and all candidates of `table` or `picks`."""
     asked = Pairs(table, len(first), picks)
     return Work(rows(*first), count, Caller(), time.monotonic_ns(), pairs=asked)
 
@@ -73,7 +73,7 @@ def picked(*positions: int) -> Picks:
 
 
 def candidates(*second: float) -> Candidates:
-    """Candidates that differ in the second column, which the fake forest does not look at."""
+    """Returns candidates for the second column, which the fake forest does not read."""
     return Candidates((1,), array("d", second).tobytes(), len(second))
 
 
@@ -82,7 +82,7 @@ def outcomes_of(forest: GatedForest, *works: Work) -> list[bytes]:
     return [outcome.scores for outcome in map(outcomes.get, works) if isinstance(outcome, Scored)]
 
 
-def test_plain_rows_and_pairs_are_predicted_in_one_turn_and_everybody_gets_their_own() -> None:
+def test_plain_rows_and_pairs_of_one_turn_get_their_own_scores() -> None:
     forest = GatedForest()
     one, other = forest.table(candidates(7, 8)), forest.table(candidates(7))
     works = [
@@ -100,7 +100,7 @@ def test_plain_rows_and_pairs_are_predicted_in_one_turn_and_everybody_gets_their
     assert sorted(forest.batches) == [1, 2, 3, 6]
 
 
-def test_everybody_gets_the_candidates_that_they_picked() -> None:
+def test_each_request_gets_the_scores_of_its_picks() -> None:
     forest = GatedForest()
     table = forest.table(Candidates((0,), array("d", [7, 8]).tobytes(), 2))
     works = [pairs(table, [0], picked(1), count=1), pairs(table, [0], picked(0, 1, 0), count=3)]
@@ -108,7 +108,7 @@ def test_everybody_gets_the_candidates_that_they_picked() -> None:
     assert forest.batches == [4]
 
 
-def test_a_pair_counts_as_a_row_and_pays_like_one() -> None:
+def test_pair_counts_and_costs_as_a_row() -> None:
     forest = GatedForest()
     table = forest.table(candidates(7, 8, 9))
     batch = predict_batch(forest, [pairs(table, [1], count=3), pairs(table, [2, 3], count=6), work(Caller(), 1)], 0.0)
@@ -117,7 +117,7 @@ def test_a_pair_counts_as_a_row_and_pays_like_one() -> None:
     assert abs(large - 2 * small) <= 3
 
 
-def test_candidates_that_fail_cost_only_those_who_named_them_their_scores(caplog: pytest.LogCaptureFixture) -> None:
+def test_failure_of_one_table_affects_only_its_requests(caplog: pytest.LogCaptureFixture) -> None:
     forest, broken = GatedForest(), GatedForest()
     broken.failure = ValueError("secret")
     works = [pairs(broken.table(candidates(7)), [1], count=1), work(Caller(), 2)]

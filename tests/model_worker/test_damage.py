@@ -55,15 +55,15 @@ async def test_without_a_digest_a_damaged_copy_is_refused_or_serves_finite_score
         assert (outcome.code, outcome.stdout, outcome.stderr.count("\n")) == (3, "", 1), (copy.name, outcome)
         return True
 
-    chosen = well_chosen(damaged_copies(binary.path.read_bytes()))
+    chosen = selected(damaged_copies(binary.path.read_bytes()))
     assert len(chosen) == WITHOUT_DIGEST
     refusals = await asyncio.gather(*(refused_or_sound(number, copy) for number, copy in enumerate(chosen)))
     assert any(refusals)
     assert not all(refusals)
 
 
-def well_chosen(copies: list[Damage]) -> list[Damage]:
-    """Those that look sound come first, because only they reach LightGBM; then some of every other kind."""
+def selected(copies: list[Damage]) -> list[Damage]:
+    """Returns copies without a fault in their structure first, because only they reach LightGBM; then some others."""
     looks_sound = [copy for copy in copies if find_fault(copy.model) is None]
     broken = [copy for copy in copies if find_fault(copy.model) is not None]
     chosen = looks_sound[: WITHOUT_DIGEST // 2]
@@ -71,7 +71,7 @@ def well_chosen(copies: list[Damage]) -> list[Damage]:
 
 
 async def check_scores(worker: RunningWorker, trained: TrainedForest, copy: Damage) -> None:
-    """Demands finite scores of a worker that serves a damaged copy, and that it stops well."""
+    """Asserts that a worker with a damaged copy gives finite scores and exits with 0."""
     async with grpc.aio.insecure_channel(worker.address, options=lane_options()) as channel:
         stub: Any = inference_pb2_grpc.GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]
         response = await stub.ModelInfer(raw_request(trained.rows.tobytes(), trained.rows.shape), timeout=30)
@@ -81,7 +81,7 @@ async def check_scores(worker: RunningWorker, trained: TrainedForest, copy: Dama
     assert code == 0, (copy.name, stderr)
 
 
-async def test_a_cycle_is_refused_by_its_structure(binary: TrainedForest, tmp_path: Path) -> None:
+async def test_cycle_is_refused_by_its_structure(binary: TrainedForest, tmp_path: Path) -> None:
     model = binary.path.read_bytes()
     start_of = model.index(b"left_child=") + len(b"left_child=")
     path = tmp_path / "cycle.txt"

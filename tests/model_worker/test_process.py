@@ -37,12 +37,12 @@ def inference(channel: grpc.aio.Channel) -> Any:
     return inference_pb2_grpc.GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]
 
 
-def question(trained: TrainedForest, count: int, request_id: str = "") -> oip.ModelInferRequest:
+def request_for(trained: TrainedForest, count: int, request_id: str = "") -> oip.ModelInferRequest:
     rows = trained.rows[:count]
     return raw_request(rows.tobytes(), rows.shape, request_id=request_id)
 
 
-async def test_a_worker_serves_health_metadata_metrics_reflection_and_scores(
+async def test_worker_serves_health_metadata_metrics_reflection_and_scores(
     forests: Mapping[str, TrainedForest],
 ) -> None:
     trained = forests["pandas"]
@@ -51,12 +51,12 @@ async def test_a_worker_serves_health_metadata_metrics_reflection_and_scores(
         await check_health(channel)
         await check_metadata(channel, trained.path, digest)
         await check_reflection(channel)
-        response = await inference(channel).ModelInfer(question(trained, 64))
+        response = await inference(channel).ModelInfer(request_for(trained, 64))
         assert response.raw_output_contents[0] == trained.scores(trained.rows).tobytes()
         await check_metrics(worker.metrics_port, digest)
 
 
-async def test_a_worker_serves_on_a_unix_socket_too_even_where_a_killed_one_left_its_own(
+async def test_worker_serves_on_a_unix_socket_that_a_killed_worker_left(
     forests: Mapping[str, TrainedForest], tmp_path: Path
 ) -> None:
     trained, path = forests["binary"], tmp_path / "lane.sock"
@@ -68,11 +68,13 @@ async def test_a_worker_serves_on_a_unix_socket_too_even_where_a_killed_one_left
         worker_process(trained.path, "--socket", str(path)),
         grpc.aio.insecure_channel(f"unix:{path}", options=lane_options()) as channel,
     ):
-        response = await inference(channel).ModelInfer(question(trained, 8))
+        response = await inference(channel).ModelInfer(request_for(trained, 8))
         assert response.raw_output_contents[0] == trained.scores(trained.rows[:8]).tobytes()
 
 
-async def test_a_unix_socket_that_cannot_be_is_one_line(forests: Mapping[str, TrainedForest], tmp_path: Path) -> None:
+async def test_unusable_unix_socket_is_reported_in_one_line(
+    forests: Mapping[str, TrainedForest], tmp_path: Path
+) -> None:
     outcome = await start(forests["binary"].path, "--socket", str(tmp_path / "missing" / "lane.sock"))
     assert isinstance(outcome, EndedWorker)
     assert (outcome.code, outcome.stderr.count("\n")) == (2, 1)
@@ -119,11 +121,11 @@ def fetch(url: str) -> str:
 
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
-async def test_a_stop_answers_what_was_admitted_and_exits_with_0(loop: str, binary: TrainedForest) -> None:
+async def test_stop_answers_admitted_requests_and_exits_with_0(loop: str, binary: TrainedForest) -> None:
     async with worker_process(binary.path, "--loop", loop) as worker, channel_to(worker) as channel:
         stream = inference(channel).ModelStreamInfer()
         for number in range(200):
-            await stream.write(question(binary, 64, str(number)))
+            await stream.write(request_for(binary, 64, str(number)))
         await stream.read()
         stopping = asyncio.ensure_future(worker.stop())
         answered = 1
@@ -132,12 +134,12 @@ async def test_a_stop_answers_what_was_admitted_and_exits_with_0(loop: str, bina
             answered += 1
         assert await stream.code() is grpc.StatusCode.OK
         code, stderr = await stopping
-        assert (code, stderr.count("\n")) == (0, 2), stderr  # what scores, and that it has drained
+        assert (code, stderr.count("\n")) == (0, 2), stderr  # the engine, and the end of the drain
         assert answered >= 1
 
 
 @pytest.mark.parametrize(("chosen", "is_switched_off"), [("auto", False), ("lightgbm", True)])
-async def test_a_worker_says_what_scores_and_why(chosen: str, is_switched_off: bool, binary: TrainedForest) -> None:
+async def test_worker_reports_its_engine_and_reason(chosen: str, is_switched_off: bool, binary: TrainedForest) -> None:
     async with worker_process(binary.path, "--engine", chosen) as worker, channel_to(worker) as channel:
         described = await inference(channel).ModelMetadata(oip.ModelMetadataRequest(name="forest"))
         engine = Engine(described.properties["engine"], described.properties["engine_reason"])
@@ -148,23 +150,23 @@ async def test_a_worker_says_what_scores_and_why(chosen: str, is_switched_off: b
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_either_signal_stops_an_idle_worker_with_0(number: signal.Signals, model_path: Path) -> None:
+async def test_both_signals_stop_an_idle_worker_with_0(number: signal.Signals, model_path: Path) -> None:
     async with worker_process(model_path) as worker:
         worker.process.send_signal(number)
         left = await ended(worker.process)
         assert (left.code, left.stdout) == (0, "")
 
 
-async def test_a_stop_during_the_start_is_quiet(model_path: Path) -> None:
+async def test_stop_during_the_start_prints_nothing(model_path: Path) -> None:
     process = await run("--name", "forest", "--uri", str(model_path))
     process.send_signal(signal.SIGINT)
     left = await ended(process)
-    assert left.code in (0, -signal.SIGINT)  # before or after Python took over the signal
+    assert left.code in (0, -signal.SIGINT)  # before or after Python installs its signal handler
     assert "model_worker" not in left.stderr
 
 
 @pytest.mark.parametrize("flag", ["--port", "--metrics-port"])
-async def test_a_port_that_is_taken_is_one_clear_line(flag: str, model_path: Path) -> None:
+async def test_port_in_use_is_reported_in_one_line(flag: str, model_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -176,7 +178,7 @@ async def test_a_port_that_is_taken_is_one_clear_line(flag: str, model_path: Pat
     assert port in left.stderr
 
 
-async def test_a_model_of_another_digest_is_refused_with_3(model_path: Path) -> None:
+async def test_model_with_a_wrong_digest_is_refused_with_3(model_path: Path) -> None:
     left = await start(model_path, "--sha256", "0" * 64)
     assert isinstance(left, EndedWorker)
     assert (left.code, left.stdout, left.stderr.count("\n")) == (3, "", 1)
@@ -186,20 +188,20 @@ async def test_a_model_of_another_digest_is_refused_with_3(model_path: Path) -> 
 @pytest.mark.parametrize(
     ("uri", "reason"), [("nowhere.txt", "No such file"), ("gs://bucket/model.txt", "gs:// is not supported")]
 )
-async def test_a_model_that_is_not_there_is_refused_with_3(uri: str, reason: str) -> None:
+async def test_missing_model_is_refused_with_3(uri: str, reason: str) -> None:
     left = await ended(await run("--name", "forest", "--uri", uri))
     assert (left.code, left.stderr.count("\n")) == (3, 1)
     assert reason in left.stderr
 
 
-async def test_all_faults_of_a_command_line_are_told_at_once() -> None:
+async def test_all_faults_of_a_command_line_are_reported_together() -> None:
     left = await ended(await run("--name", "No Label", "--port", "x", "--sha256", "12", "--loop", "trio", "--bogus"))
     assert left.code == 2
     for flag in ("--bogus: unknown", "--name:", "--uri:", "--port:", "--sha256:", "--loop:"):
         assert f"model_worker: {flag}" in left.stderr
 
 
-async def test_a_worker_that_follows_its_parent_stops_when_the_parent_dies(model_path: Path) -> None:
+async def test_worker_that_follows_its_parent_stops_when_the_parent_ends(model_path: Path) -> None:
     arguments = ["-m", "model_worker", "--name", "forest", "--uri", str(model_path), "--follow-parent"]
     parent = await asyncio.create_subprocess_exec(
         "sh", "-c", '"$0" "$@" & echo $!; wait', sys.executable, *arguments, stdout=asyncio.subprocess.PIPE
@@ -209,7 +211,7 @@ async def test_a_worker_that_follows_its_parent_stops_when_the_parent_dies(model
     try:
         assert b"ready" in await parent.stdout.readline()
         parent.kill()
-        # The worker holds the other end of this pipe: it ends when the worker does.
+        # The worker holds the other end of this pipe, so the pipe ends when the worker ends.
         assert await asyncio.wait_for(parent.stdout.read(), 30) == b""
     finally:
         with contextlib.suppress(ProcessLookupError):

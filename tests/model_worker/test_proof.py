@@ -21,7 +21,7 @@ def prove(model: Path, library: str, memory_mb: int = 2048) -> None:
 
 
 def prove_with(script: str, seconds: float = AMPLE_S) -> None:
-    """A proof whose child does what a damaged model can make LightGBM do."""
+    """Runs a proof whose child behaves like LightGBM with a damaged model."""
     with Path(os.devnull).open("rb") as file:
         Proof(file, [sys.executable, "-I", "-S", "-c", script], seconds).wait()
 
@@ -31,22 +31,20 @@ def test_every_kind_of_model_passes(kind: str, forests: Mapping[str, TrainedFore
     prove(forests[kind].path, library)
 
 
-def test_the_file_is_read_from_its_start(model_path: Path, library: str) -> None:
+def test_file_is_read_from_its_start(model_path: Path, library: str) -> None:
     with model_path.open("rb") as file:
         file.seek(0, io.SEEK_END)
         Proof(file, trial_command(library, 2048, AMPLE_S), AMPLE_S).wait()
 
 
-def test_a_damaged_model_is_refused_with_its_fault(model_path: Path, library: str, tmp_path: Path) -> None:
+def test_damaged_model_is_refused_with_its_fault(model_path: Path, library: str, tmp_path: Path) -> None:
     (damaged := tmp_path / "damaged.txt").write_bytes(model_path.read_bytes()[:1000])
     with pytest.raises(BadModel, match="the file is damaged: tree 0"):
         prove(damaged, library)
 
 
-def test_scores_that_are_not_finite_are_refused(
-    forests: Mapping[str, TrainedForest], library: str, tmp_path: Path
-) -> None:
-    # exp() of such a leaf is infinite, and the text as such is sound.
+def test_infinite_scores_are_refused(forests: Mapping[str, TrainedForest], library: str, tmp_path: Path) -> None:
+    # exp() of such a leaf is infinite, but the text has no fault.
     model = forests["poisson"].path.read_bytes().replace(b"objective=poisson", b"objective=gamma  ")
     head, line, tail = model.partition(b"\nleaf_value=")
     values, end, rest = tail.partition(b"\n")
@@ -56,22 +54,22 @@ def test_scores_that_are_not_finite_are_refused(
         prove(path, library)
 
 
-def test_a_child_without_enough_memory_is_a_refusal(model_path: Path, library: str) -> None:
+def test_model_is_refused_if_the_child_lacks_memory(model_path: Path, library: str) -> None:
     with pytest.raises(BadModel):
         prove(model_path, library, memory_mb=16)
 
 
-def test_a_crash_is_one_clear_sentence() -> None:
-    with pytest.raises(BadModel, match=r"LightGBM crashed on it in the trial run \(SIGSEGV\)"):
+def test_crash_is_reported_with_its_signal() -> None:
+    with pytest.raises(BadModel, match=r"LightGBM crashed in the trial run \(SIGSEGV\)"):
         prove_with("import _signal, os; os.kill(os.getpid(), _signal.SIGSEGV)")
 
 
-def test_a_hang_is_ended_and_refused() -> None:
+def test_child_that_hangs_is_killed_and_the_model_refused() -> None:
     with pytest.raises(BadModel, match=r"no result after 0.2 s"):
         prove_with("import time; time.sleep(1000)", seconds=0.2)
 
 
-def test_a_child_that_only_computes_is_ended_and_refused() -> None:
+def test_child_that_computes_too_long_is_killed_and_the_model_refused() -> None:
     script = "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 2))\nwhile True: pass"
     with pytest.raises(BadModel, match="all the CPU time of --proof-s"):
         prove_with(script)

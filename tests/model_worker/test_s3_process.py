@@ -1,4 +1,4 @@
-"""Workers whose model is in S3, as processes: against moto, and against a store that fails."""
+"""Worker processes with a model in S3: with moto, and with a store that fails."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import grpc
 import pytest
 
 from mesh.serving import lane_options
-from model_worker.s3.part import try_take
+from model_worker.s3.part import try_lock
 from tests.emulators import s3
 from tests.forests import TrainedForest
 from tests.model_worker.faulty_store import cut, refuse, stall, store
 from tests.model_worker.processes import EndedWorker, RunningWorker, ended, run, start
-from tests.model_worker.test_process import inference, question
+from tests.model_worker.test_process import inference, request_for
 
 URI = "s3://workers/forest.txt"
 FIND_S = 30
@@ -24,7 +24,7 @@ FIND_S = 30
 
 @pytest.fixture
 def in_s3(s3_store: s3.S3, binary: TrainedForest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The model as an object; the SHA-256 of it."""
+    """Puts the model into S3; returns its SHA-256."""
     s3.use(monkeypatch, s3_store.endpoint)
     model = binary.path.read_bytes()
     s3_store.make_bucket("workers")
@@ -33,7 +33,7 @@ def in_s3(s3_store: s3.S3, binary: TrainedForest, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("pinned", [True, False])
-async def test_a_worker_serves_a_model_of_s3(pinned: bool, in_s3: str, binary: TrainedForest, tmp_path: Path) -> None:
+async def test_worker_serves_a_model_from_s3(pinned: bool, in_s3: str, binary: TrainedForest, tmp_path: Path) -> None:
     worker = await start_on(URI, tmp_path, *(["--sha256", in_s3] if pinned else []))
     assert isinstance(worker, RunningWorker), worker
     assert await scores_of(worker, binary) == binary.scores(binary.rows[:8]).tobytes()
@@ -41,7 +41,7 @@ async def test_a_worker_serves_a_model_of_s3(pinned: bool, in_s3: str, binary: T
     assert names(tmp_path) == [in_s3]
 
 
-async def test_a_worker_keeps_nothing_of_the_aws_client(in_s3: str, tmp_path: Path) -> None:
+async def test_worker_does_not_keep_the_aws_client_in_memory(in_s3: str, tmp_path: Path) -> None:
     worker = await start_on(URI, tmp_path, "--sha256", in_s3)
     assert isinstance(worker, RunningWorker), worker
     mapped, children = proc(worker, "maps"), proc(worker, f"task/{worker.process.pid}/children")
@@ -50,9 +50,7 @@ async def test_a_worker_keeps_nothing_of_the_aws_client(in_s3: str, tmp_path: Pa
     assert ("aiohttp" in mapped, children) == (False, "")
 
 
-async def test_a_model_that_is_in_the_cache_needs_no_store(
-    in_s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_cached_model_needs_no_store(in_s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = await start_on(URI, tmp_path, "--sha256", in_s3)
     assert isinstance(first, RunningWorker), first
     await first.stop()
@@ -66,13 +64,13 @@ async def test_a_model_that_is_in_the_cache_needs_no_store(
     ("uri", "sha256", "reason"),
     [
         ("s3://workers/ghost.txt", None, "no such key: bucket workers has no object ghost.txt"),
-        ("s3://ghosts/forest.txt", None, "no such bucket: there is no ghosts"),
+        ("s3://ghosts/forest.txt", None, "no such bucket: ghosts does not exist"),
         (URI, "0" * 64, "its SHA-256 is "),
-        ("s3://workers", None, "s3://workers names no object; write s3://BUCKET/KEY"),
+        ("s3://workers", None, "s3://workers is not the address of an object; write s3://BUCKET/KEY"),
     ],
 )
 @pytest.mark.usefixtures("in_s3")
-async def test_what_cannot_be_had_is_one_line_and_refused_with_3(
+async def test_failed_download_is_reported_in_one_line_and_exits_with_3(
     uri: str, sha256: str | None, reason: str, tmp_path: Path
 ) -> None:
     left = await start_on(uri, tmp_path, *(["--sha256", sha256] if sha256 else []))
@@ -82,7 +80,7 @@ async def test_what_cannot_be_had_is_one_line_and_refused_with_3(
     assert names(tmp_path) == []
 
 
-async def test_a_worker_notes_what_broke_on_the_way(
+async def test_worker_reports_each_retry(
     binary: TrainedForest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with store(binary.path.read_bytes(), [cut(1000), refuse(503, "SlowDown")]) as served:
@@ -90,15 +88,15 @@ async def test_a_worker_notes_what_broke_on_the_way(
         worker = await start_on(URI, tmp_path)
         assert isinstance(worker, RunningWorker), worker
         _, stderr = await worker.stop()
-    assert served.asked == [None, 1000, 1000]
+    assert served.range_starts == [None, 1000, 1000]
     first, second, *_ = stderr.splitlines()
-    assert first.startswith(f"model_worker: {URI}: the transfer broke off: ")
+    assert first.startswith(f"model_worker: {URI}: the transfer was interrupted: ")
     assert "SlowDown" in second
-    assert "; 1,000 bytes are here; again in " in second
+    assert "; received 1,000 bytes; retrying in " in second
 
 
 @pytest.mark.parametrize("workers", [2, 4])
-async def test_workers_that_start_at_once_leave_one_whole_file(workers: int, in_s3: str, tmp_path: Path) -> None:
+async def test_workers_that_start_together_leave_one_complete_file(workers: int, in_s3: str, tmp_path: Path) -> None:
     starts = (start_on(URI, tmp_path, "--sha256", in_s3) for _ in range(workers))
     running = await asyncio.gather(*starts)
     for worker in running:
@@ -107,7 +105,7 @@ async def test_workers_that_start_at_once_leave_one_whole_file(workers: int, in_
     assert names(tmp_path) == [in_s3]
 
 
-async def test_a_kill_in_the_middle_leaves_nothing_under_the_final_name(
+async def test_kill_during_a_download_leaves_only_the_part_file(
     binary: TrainedForest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = binary.path.read_bytes()
@@ -125,7 +123,7 @@ async def test_a_kill_in_the_middle_leaves_nothing_under_the_final_name(
         again = await start_on(URI, tmp_path, "--sha256", digest)
         assert isinstance(again, RunningWorker), again
         await again.stop()
-    assert served.asked == [None, 1000]
+    assert served.range_starts == [None, 1000]
     assert names(tmp_path) == [digest]
 
 
@@ -135,7 +133,7 @@ async def start_on(uri: str, cache: Path, *arguments: str) -> RunningWorker | En
 
 async def scores_of(worker: RunningWorker, trained: TrainedForest) -> bytes:
     async with grpc.aio.insecure_channel(worker.address, options=lane_options()) as channel:
-        response = await inference(channel).ModelInfer(question(trained, 8))
+        response = await inference(channel).ModelInfer(request_for(trained, 8))
         return bytes(response.raw_output_contents[0])
 
 
@@ -146,9 +144,9 @@ async def until_written(path: Path, size_bytes: int) -> None:
 
 
 async def until_free(path: Path) -> None:
-    """Waits until the download has ended, too; it had a stall of 10 s before it."""
+    """Waits until the child that downloads has also ended; its connection would stall for 10 s."""
     async with asyncio.timeout(5):
-        while (part := try_take(path)) is None:  # noqa: ASYNC110 (a lock has no event to wait for)
+        while (part := try_lock(path)) is None:  # noqa: ASYNC110 (a lock has no event to wait for)
             await asyncio.sleep(0.01)
     part.close()
 

@@ -29,7 +29,7 @@ HEADER = ModelHeader(("level", "platform"), {"platform": ("ios", "wéb")}, "bina
 
 
 class WatchedQueue:
-    """Tells of each request that is admitted."""
+    """Releases `admitted` for each request that is admitted."""
 
     def __init__(self, queue: PredictQueue) -> None:
         self._queue = queue
@@ -45,7 +45,7 @@ class WatchedQueue:
 
 @dataclass
 class Worker:
-    """The service on a real port, in front of a forest with a gate."""
+    """The service on a real port, with a forest that waits at a gate."""
 
     forest: GatedForest
     queue: WatchedQueue
@@ -54,7 +54,7 @@ class Worker:
     refused: list[str]
 
     async def admitted(self) -> None:
-        """Returns when one more request waits in the queue, or was taken from it."""
+        """Returns when one more request is admitted to the queue."""
         await self.queue.admitted.acquire()
 
     async def at_the_gate(self) -> None:
@@ -93,7 +93,7 @@ async def refusal(call: Any) -> tuple[str, str]:
     return caught.value.code().name, caught.value.details() or ""
 
 
-async def test_raw_rows_get_raw_scores_and_what_they_cost(worker: Worker) -> None:
+async def test_raw_rows_get_raw_scores_and_their_cost(worker: Worker) -> None:
     response = await worker.stub.ModelInfer(ask(1, 2, request_id="a7"))
     assert (response.model_name, response.model_version, response.id) == ("forest", "1", "a7")
     assert list(response.raw_output_contents) == [scores(2, 3)]
@@ -108,7 +108,7 @@ async def test_typed_rows_get_typed_scores(worker: Worker) -> None:
     assert list(response.outputs[0].contents.fp64_contents) == [2, 3]
 
 
-async def test_the_model_is_described(worker: Worker) -> None:
+async def test_metadata_describe_the_model(worker: Worker) -> None:
     described = await worker.stub.ModelMetadata(oip.ModelMetadataRequest(name="forest"))
     assert (described.name, list(described.versions), described.platform) == ("forest", ["1"], "lightgbm_text")
     tensors = [(tensor.name, tensor.datatype, list(tensor.shape)) for tensor in (*described.inputs, *described.outputs)]
@@ -119,14 +119,14 @@ async def test_the_model_is_described(worker: Worker) -> None:
     assert described.properties["engine_reason"] == "the proof failed: row 17"
 
 
-async def test_the_configuration_leaves_batching_to_the_shape(worker: Worker) -> None:
+async def test_configuration_includes_the_rows_in_the_shapes(worker: Worker) -> None:
     config = (await worker.stub.ModelConfig(oip.ModelConfigRequest(name="forest"))).config
     assert (config.name, config.backend, config.max_batch_size) == ("forest", "lightgbm", 0)
     assert (config.input[0].name, list(config.input[0].dims)) == ("features", [-1, 2])
     assert (config.output[0].data_type, list(config.output[0].dims)) == (oip.TYPE_FP64, [-1])
 
 
-async def test_the_server_is_live_and_ready_until_it_drains(worker: Worker) -> None:
+async def test_server_is_live_and_ready_until_it_drains(worker: Worker) -> None:
     assert (await worker.stub.ServerLive(oip.ServerLiveRequest())).live
     assert (await worker.stub.ServerReady(oip.ServerReadyRequest())).ready
     assert (await worker.stub.ModelReady(oip.ModelReadyRequest(name="forest"))).ready
@@ -150,13 +150,13 @@ async def test_another_model_is_not_found(name: str, version: str, worker: Worke
         assert "model_" in details
 
 
-async def test_malformed_rows_are_an_invalid_argument_that_names_the_field(worker: Worker) -> None:
+async def test_malformed_rows_are_an_invalid_argument_with_the_field(worker: Worker) -> None:
     code, details = await refusal(worker.stub.ModelInfer(raw_request(bytes(9), [1, 2])))
-    assert (code, details) == ("INVALID_ARGUMENT", "raw_input_contents[0]: 16 bytes make the shape, not 9")
+    assert (code, details) == ("INVALID_ARGUMENT", "raw_input_contents[0]: the shape needs 16 bytes, not 9")
     assert worker.refused == ["INVALID_ARGUMENT"]
 
 
-async def test_a_call_that_finds_the_queue_full_is_refused_at_once(worker: Worker) -> None:
+async def test_call_is_refused_immediately_when_the_queue_is_full(worker: Worker) -> None:
     worker.forest.gate.clear()
     admitted = [asyncio.ensure_future(worker.stub.ModelInfer(ask(1, 2, 3, 4))) for _ in range(2)]
     await worker.at_the_gate()
@@ -168,7 +168,7 @@ async def test_a_call_that_finds_the_queue_full_is_refused_at_once(worker: Worke
     assert [(await call).raw_output_contents[0] for call in admitted] == [scores(2, 3, 4, 5)] * 2
 
 
-async def test_a_call_whose_timeout_passes_in_the_queue_is_not_predicted(worker: Worker) -> None:
+async def test_call_whose_timeout_passes_in_the_queue_is_not_predicted(worker: Worker) -> None:
     worker.forest.gate.clear()
     first = asyncio.ensure_future(worker.stub.ModelInfer(ask(1)))
     await worker.at_the_gate()
@@ -176,12 +176,12 @@ async def test_a_call_whose_timeout_passes_in_the_queue_is_not_predicted(worker:
     for _ in (first, late):
         await worker.admitted()
     worker.forest.gate.set()
-    assert await refusal(late) == ("DEADLINE_EXCEEDED", "its time ran out in the queue")
+    assert await refusal(late) == ("DEADLINE_EXCEEDED", "the deadline of the request passed in the queue")
     await first
     assert worker.forest.batches == [1]
 
 
-async def test_a_call_whose_own_deadline_passes_in_the_queue_is_not_predicted(worker: Worker) -> None:
+async def test_call_whose_grpc_deadline_passes_in_the_queue_is_not_predicted(worker: Worker) -> None:
     worker.forest.gate.clear()
     first = asyncio.ensure_future(worker.stub.ModelInfer(ask(1)))
     await worker.at_the_gate()
@@ -193,7 +193,7 @@ async def test_a_call_whose_own_deadline_passes_in_the_queue_is_not_predicted(wo
     assert worker.forest.batches == [1, 1]
 
 
-async def test_a_model_that_fails_is_internal_without_its_text(
+async def test_failure_of_the_model_is_internal_without_its_text(
     worker: Worker, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker.forest.failure = ValueError("secret")
@@ -202,7 +202,7 @@ async def test_a_model_that_fails_is_internal_without_its_text(
     assert "secret" in caplog.text
 
 
-async def test_a_stream_answers_by_id_as_answers_are_ready(worker: Worker) -> None:
+async def test_stream_writes_results_by_id_as_they_are_ready(worker: Worker) -> None:
     stream = worker.stub.ModelStreamInfer()
     worker.forest.gate.clear()
     await stream.write(ask(1, request_id="slow"))
@@ -228,15 +228,15 @@ async def test_messages_of_a_stream_share_a_batch(worker: Worker) -> None:
     for _ in range(4):
         await worker.admitted()
     worker.forest.gate.set()
-    answers = {reply.infer_response.id: reply.infer_response for reply in [await stream.read() for _ in range(4)]}
-    assert {key: answer.raw_output_contents[0] for key, answer in answers.items()} == {
+    results = {reply.infer_response.id: reply.infer_response for reply in [await stream.read() for _ in range(4)]}
+    assert {key: result.raw_output_contents[0] for key, result in results.items()} == {
         str(number): scores(number + 1) for number in range(4)
     }
     assert worker.forest.batches == [1, 3]
     await stream.done_writing()
 
 
-async def test_an_error_in_a_stream_is_a_message_and_the_stream_goes_on(worker: Worker) -> None:
+async def test_error_of_a_message_does_not_end_the_stream(worker: Worker) -> None:
     stream = worker.stub.ModelStreamInfer()
     await stream.write(raw_request(rows(1), [1, 2], request_id="wrong", model="other"))
     reply = await stream.read()
@@ -250,7 +250,7 @@ async def test_an_error_in_a_stream_is_a_message_and_the_stream_goes_on(worker: 
     await stream.done_writing()
 
 
-async def test_a_full_queue_and_a_passed_timeout_are_told_in_the_stream(worker: Worker) -> None:
+async def test_full_queue_and_passed_timeout_are_reported_in_the_stream(worker: Worker) -> None:
     stream = worker.stub.ModelStreamInfer()
     worker.forest.gate.clear()
     await stream.write(ask(1, request_id="first"))
@@ -271,15 +271,15 @@ async def test_a_full_queue_and_a_passed_timeout_are_told_in_the_stream(worker: 
     await stream.done_writing()
 
 
-async def test_a_stream_that_breaks_off_hurts_no_other(worker: Worker) -> None:
-    stays, leaves = worker.stub.ModelStreamInfer(), worker.stub.ModelStreamInfer()
+async def test_cancelled_stream_affects_no_other(worker: Worker) -> None:
+    stays, cancelled = worker.stub.ModelStreamInfer(), worker.stub.ModelStreamInfer()
     worker.forest.gate.clear()
     await stays.write(ask(1, request_id="stays"))
     await worker.at_the_gate()
-    await leaves.write(ask(2, request_id="leaves"))
+    await cancelled.write(ask(2, request_id="cancelled"))
     for _ in range(2):
         await worker.admitted()
-    leaves.cancel()
+    cancelled.cancel()
     worker.forest.gate.set()
     assert (await stays.read()).infer_response.raw_output_contents[0] == scores(2)
     await stays.write(ask(3, request_id="more"))
@@ -288,7 +288,7 @@ async def test_a_stream_that_breaks_off_hurts_no_other(worker: Worker) -> None:
 
 
 class SilentClient:
-    """The context of a stream whose client sent one message, and now says nothing."""
+    """The context of a stream whose client sends one message, and nothing more."""
 
     def __init__(self, request: oip.ModelInferRequest) -> None:
         self._requests = [request]
@@ -303,8 +303,8 @@ class SilentClient:
         return self._requests.pop()
 
 
-class Shelf:
-    """Admits work and leaves it lying."""
+class IdleQueue:
+    """Admits work, but never scores it."""
 
     def __init__(self) -> None:
         self.works: asyncio.Queue[Work] = asyncio.Queue()
@@ -315,14 +315,14 @@ class Shelf:
     def close(self) -> None: ...
 
 
-async def test_what_a_stream_that_broke_off_still_had_in_the_queue_is_abandoned() -> None:
-    shelf = Shelf()
+async def test_queued_work_of_a_cancelled_stream_is_abandoned() -> None:
+    queue = IdleQueue()
     service = InferenceService(
-        Identity("forest", HEADER, "", LIGHTGBM), shelf, GatedForest().table, 4, list[str]().append
+        Identity("forest", HEADER, "", LIGHTGBM), queue, GatedForest().table, 4, list[str]().append
     )
     client: Any = SilentClient(ask(1))
     stream = asyncio.ensure_future(service.ModelStreamInfer(None, client))
-    work = await shelf.works.get()
+    work = await queue.works.get()
     assert not work.waiter.gone
     stream.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -331,96 +331,96 @@ async def test_what_a_stream_that_broke_off_still_had_in_the_queue_is_abandoned(
 
 
 def shop(*shared: float, name: str = "shop", request_id: str = "") -> Factored:
-    """A request about candidates that fill the first column of rows whose second is `shared`."""
+    """Returns a request for candidates in the first column of rows whose second column is `shared`."""
     return Factored(*[(0, second) for second in shared], name=name, request_id=request_id)
 
 
-async def said(stream: Any, *requests: Factored) -> list[bytes | str]:
-    """For each request the scores or the code of the refusal, in the order of the requests."""
+async def results_of(stream: Any, *requests: Factored) -> list[bytes | str]:
+    """Returns the scores or the status code of each request, in the order of the requests."""
     for number, factored in enumerate(requests):
         factored.request.id = str(number)
         await stream.write(factored.request)
     replies = {reply.infer_response.id: reply for reply in [await stream.read() for _ in requests]}
-    answers = [replies[str(number)].infer_response for number in range(len(requests))]
+    results = [replies[str(number)].infer_response for number in range(len(requests))]
     return [
-        answer.raw_output_contents[0] if answer.raw_output_contents else answer.parameters["code"].string_param
-        for answer in answers
+        result.raw_output_contents[0] if result.raw_output_contents else result.parameters["code"].string_param
+        for result in results
     ]
 
 
-async def test_a_stream_scores_pairs_with_the_candidates_that_it_remembers(worker: Worker) -> None:
+async def test_stream_scores_pairs_with_its_remembered_candidates(worker: Worker) -> None:
     stream = worker.stub.ModelStreamInfer()
-    answers = await said(stream, shop(5).bring([0], [1], [2]), shop(5, 6), shop(5, 6).picks([1], [1, 0]))
-    assert answers == [scores(2, 3), scores(2, 3, 2, 3), scores(3, 3, 2)]
+    results = await results_of(stream, shop(5).include([0], [1], [2]), shop(5, 6), shop(5, 6).picks([1], [1, 0]))
+    assert results == [scores(2, 3), scores(2, 3, 2, 3), scores(3, 3, 2)]
     await stream.done_writing()
 
 
-async def test_candidates_that_come_later_replace_those_before(worker: Worker) -> None:
+async def test_new_candidates_replace_the_previous_ones(worker: Worker) -> None:
     stream = worker.stub.ModelStreamInfer()
-    answers = await said(
-        stream, shop(5).bring([0], [1]), shop(5, name="new").bring([0], [7]), shop(5, name="new"), shop(5)
+    results = await results_of(
+        stream, shop(5).include([0], [1]), shop(5, name="new").include([0], [7]), shop(5, name="new"), shop(5)
     )
-    assert answers == [scores(2), scores(8), scores(8), "FAILED_PRECONDITION"]
+    assert results == [scores(2), scores(8), scores(8), "FAILED_PRECONDITION"]
     assert worker.refused == ["FAILED_PRECONDITION"]
     await stream.done_writing()
 
 
 async def test_each_stream_has_its_own_candidates(worker: Worker) -> None:
     one, other = worker.stub.ModelStreamInfer(), worker.stub.ModelStreamInfer()
-    assert await said(one, shop(5).bring([0], [1])) == [scores(2)]
-    assert await said(other, shop(5), shop(5).bring([0], [7])) == ["FAILED_PRECONDITION", scores(8)]
-    assert await said(one, shop(5)) == [scores(2)]
+    assert await results_of(one, shop(5).include([0], [1])) == [scores(2)]
+    assert await results_of(other, shop(5), shop(5).include([0], [7])) == ["FAILED_PRECONDITION", scores(8)]
+    assert await results_of(one, shop(5)) == [scores(2)]
     for stream in (one, other):
         await stream.done_writing()
 
 
-async def test_a_stream_goes_on_with_candidates_that_it_is_sent_after_a_refusal(worker: Worker) -> None:
+async def test_stream_accepts_candidates_after_a_refusal(worker: Worker) -> None:
     stream = worker.stub.ModelStreamInfer()
-    answers = await said(stream, shop(5), shop(5).bring([2], [1]), shop(5), shop(5).bring([0], [1]), shop(5))
-    assert answers == ["FAILED_PRECONDITION", "INVALID_ARGUMENT", "FAILED_PRECONDITION", scores(2), scores(2)]
+    results = await results_of(stream, shop(5), shop(5).include([2], [1]), shop(5), shop(5).include([0], [1]), shop(5))
+    assert results == ["FAILED_PRECONDITION", "INVALID_ARGUMENT", "FAILED_PRECONDITION", scores(2), scores(2)]
     await stream.done_writing()
 
 
-async def test_a_refused_message_may_leave_its_candidates(worker: Worker) -> None:
+async def test_candidates_of_a_refused_message_are_remembered(worker: Worker) -> None:
     stream = worker.stub.ModelStreamInfer()
-    assert await said(stream, shop(*range(5)).bring([0], [1]), shop(5)) == ["INVALID_ARGUMENT", scores(2)]
+    assert await results_of(stream, shop(*range(5)).include([0], [1]), shop(5)) == ["INVALID_ARGUMENT", scores(2)]
     await stream.done_writing()
 
 
-async def test_a_single_call_brings_its_candidates_along(worker: Worker) -> None:
-    response = await worker.stub.ModelInfer(shop(5, 6, name="").bring([0], [1], [2]).request)
+async def test_single_call_includes_its_candidates(worker: Worker) -> None:
+    response = await worker.stub.ModelInfer(shop(5, 6, name="").include([0], [1], [2]).request)
     assert (list(response.outputs[0].shape), response.raw_output_contents[0]) == ([4], scores(2, 3, 2, 3))
     code, details = await refusal(worker.stub.ModelInfer(shop(5).request))
     assert (code, details.partition(":")[0]) == ("FAILED_PRECONDITION", "parameters['candidates']")
 
 
 async def test_pairs_count_as_rows(worker: Worker) -> None:
-    code, details = await refusal(worker.stub.ModelInfer(shop(5).bring([0], *[[1]] * 5).request))
-    assert (code, details) == ("INVALID_ARGUMENT", "inputs: 5 pairs are too many, send 4 at most in each request")
+    code, details = await refusal(worker.stub.ModelInfer(shop(5).include([0], *[[1]] * 5).request))
+    assert (code, details) == ("INVALID_ARGUMENT", "inputs: 5 pairs are too many; send at most 4 in each request")
 
 
-async def test_a_factored_request_for_another_output_is_refused(worker: Worker) -> None:
-    request = shop(5).bring([0], [1]).request
+async def test_factored_request_for_another_output_is_refused(worker: Worker) -> None:
+    request = shop(5).include([0], [1]).request
     request.outputs.add(name="leaves")
     code, details = await refusal(worker.stub.ModelInfer(request))
     assert (code, details.partition(":")[0]) == ("INVALID_ARGUMENT", "outputs")
 
 
-async def test_that_factored_rows_are_taken_is_told_with_their_number(worker: Worker) -> None:
+async def test_metadata_include_the_maximum_number_of_pairs(worker: Worker) -> None:
     described = await worker.stub.ModelMetadata(oip.ModelMetadataRequest(name="forest"))
     assert pairs_taken(described.properties) == 4
 
 
-async def test_a_drain_while_candidates_are_made_ready_refuses_their_message() -> None:
+async def test_drain_refuses_a_message_whose_table_is_being_made() -> None:
     begun, made = threading.Event(), threading.Event()
 
-    def make_ready(candidates: Candidates) -> CandidateTable:
+    def make_table(candidates: Candidates) -> CandidateTable:
         begun.set()
         assert made.wait(30)
         return GatedForest().table(candidates)
 
-    service = InferenceService(Identity("forest", HEADER, "", LIGHTGBM), Shelf(), make_ready, 4, list[str]().append)
-    client = SilentClient(shop(5, request_id="late").bring([0], [1]).request)
+    service = InferenceService(Identity("forest", HEADER, "", LIGHTGBM), IdleQueue(), make_table, 4, list[str]().append)
+    client = SilentClient(shop(5, request_id="late").include([0], [1]).request)
     stream = asyncio.ensure_future(service.ModelStreamInfer(None, cast(Any, client)))
     assert await asyncio.to_thread(begun.wait, 30)
     service.drain()
@@ -430,7 +430,7 @@ async def test_a_drain_while_candidates_are_made_ready_refuses_their_message() -
     assert (reply.infer_response.id, reply.infer_response.parameters["code"].string_param) == ("late", "UNAVAILABLE")
 
 
-async def test_a_drain_ends_a_stream_well_after_its_last_answer(worker: Worker) -> None:
+async def test_drain_ends_a_stream_with_ok_after_its_last_result(worker: Worker) -> None:
     stream = worker.stub.ModelStreamInfer()
     worker.forest.gate.clear()
     await stream.write(ask(1, request_id="admitted"))
@@ -442,7 +442,7 @@ async def test_a_drain_ends_a_stream_well_after_its_last_answer(worker: Worker) 
     assert await stream.code() is grpc.StatusCode.OK
 
 
-async def test_a_drain_ends_an_idle_stream_well(worker: Worker) -> None:
+async def test_drain_ends_an_idle_stream_with_ok(worker: Worker) -> None:
     stream = worker.stub.ModelStreamInfer()
     await stream.write(ask(1))
     await stream.read()
@@ -451,7 +451,7 @@ async def test_a_drain_ends_an_idle_stream_well(worker: Worker) -> None:
     assert await stream.code() is grpc.StatusCode.OK
 
 
-async def test_while_it_drains_new_work_is_refused_as_unavailable(worker: Worker) -> None:
+async def test_new_work_is_unavailable_during_a_drain(worker: Worker) -> None:
     worker.service.drain()
     code, details = await refusal(worker.stub.ModelInfer(ask(1)))
     assert (code, details.partition(":")[0]) == ("UNAVAILABLE", "draining")
@@ -459,11 +459,11 @@ async def test_while_it_drains_new_work_is_refused_as_unavailable(worker: Worker
     assert await stream.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_while_it_drains_nobody_is_told_what_could_be_asked(worker: Worker) -> None:
+async def test_metadata_are_unavailable_during_a_drain(worker: Worker) -> None:
     worker.service.drain()
     code, _ = await refusal(worker.stub.ModelMetadata(oip.ModelMetadataRequest(name="forest")))
     assert code == "UNAVAILABLE"
 
 
-def test_the_bytes_on_the_wire_are_little_endian() -> None:
+def test_rows_on_the_wire_are_little_endian() -> None:
     assert rows(1.0)[:8] == struct.pack("<d", 1.0)

@@ -13,14 +13,14 @@ from tests.forests import Matrix, TrainedForest
 from tests.model_worker.processes import worker_process
 
 
-async def test_tritonclient_drives_a_worker_unchanged(forests: Mapping[str, TrainedForest], tmp_path: Path) -> None:
+async def test_tritonclient_works_with_a_worker(forests: Mapping[str, TrainedForest], tmp_path: Path) -> None:
     trained = forests["multiclass"]
     rows = trained.rows[36:48]
     async with worker_process(trained.path, name="whales") as worker:
-        told = await run_script(worker.address, "whales", rows, tmp_path)
+        results = await run_script(worker.address, "whales", rows, tmp_path)
     expected, narrow = hexes(trained, rows), hexes(trained, rows.astype(np.float32).astype(np.float64))
     by_id = {str(number): hexes(trained, rows[number : number + 1]) for number in range(len(rows))}
-    assert told == {
+    assert results == {
         "live": True,
         "ready": True,
         "server": "ensemble-mesh model worker",

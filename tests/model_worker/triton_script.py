@@ -1,6 +1,6 @@
-"""Drives a worker with tritonclient, in a process of its own: it brings a copy of the same protocol package.
+"""Calls a worker with tritonclient, in a separate process: tritonclient has its own copy of the protocol package.
 
-Run as `python triton_script.py ADDRESS MODEL ROWS.npy`; prints one line of JSON with what it got.
+Run as `python triton_script.py ADDRESS MODEL ROWS.npy`; prints the results as one line of JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Rows = npt.NDArray[Any]
 
 def main(address: str, model: str, rows: Rows) -> dict[str, object]:
     client = triton.InferenceServerClient(address)
-    told = {
+    results = {
         "live": client.is_server_live(),
         "ready": client.is_server_ready() and client.is_model_ready(model),
         "server": client.get_server_metadata().name,
@@ -34,7 +34,7 @@ def main(address: str, model: str, rows: Rows) -> dict[str, object]:
         "stream": callback_stream(client, model, rows),
     }
     client.close()
-    return {**told, "async_stream": asyncio.run(async_stream(address, model, rows))}
+    return {**results, "async_stream": asyncio.run(async_stream(address, model, rows))}
 
 
 def tensor(rows: Rows, module: Any = triton) -> Any:
@@ -56,25 +56,25 @@ def refusal(client: Any, rows: Rows) -> str:
 
 
 def callback_stream(client: Any, model: str, rows: Rows) -> dict[str, list[str]]:
-    """`async_stream_infer` of the callback client: a message for each row, matched by its id."""
-    answers: dict[str, list[str]] = {}
-    client.start_stream(lambda result, error: answers.update(answer(result, error)))
+    """Calls `async_stream_infer` of the callback client with a message for each row; matches responses by id."""
+    scores: dict[str, list[str]] = {}
+    client.start_stream(lambda result, error: scores.update(scores_by_id(result, error)))
     for number, row in enumerate(rows):
         client.async_stream_infer(model, [tensor(row[np.newaxis])], request_id=str(number))
-    client.stop_stream()  # waits for the last answer
-    return answers
+    client.stop_stream()  # waits for the last response
+    return scores
 
 
-def answer(result: Any, error: Any) -> dict[str, list[str]]:
+def scores_by_id(result: Any, error: Any) -> dict[str, list[str]]:
     return {"error": [str(error)]} if error else {result.get_response().id: scores_of(result)}
 
 
 async def async_stream(address: str, model: str, rows: Rows) -> dict[str, list[str]]:
     async with triton_aio.InferenceServerClient(address) as client:
-        answers: dict[str, list[str]] = {}
+        scores: dict[str, list[str]] = {}
         async for result, error in client.stream_infer(requests(model, rows)):
-            answers.update(answer(result, error))
-    return answers
+            scores.update(scores_by_id(result, error))
+    return scores
 
 
 async def requests(model: str, rows: Rows) -> AsyncIterator[dict[str, object]]:

@@ -1,1 +1,1 @@
-"""What every adapter of a port must do, asked of each of them over the real thing."""
+"""Contract tests of the ports, run against the real adapters."""

@@ -1,8 +1,8 @@
-"""Fills a DynamoDB table as Feast itself does; runs in Feast's own environment, without the mesh.
+"""Fills a DynamoDB table with Feast; runs in the environment of Feast, without the mesh.
 
     build/feast/bin/python -I tests/ports/feast_writer.py ENDPOINT FOLDER < players.json
 
-FOLDER is for the registry. The players are a list of {"player": id, "event_timestamp": ISO 8601, FIELD: value or null}.
+FOLDER holds the registry. The players are a list of {"player": id, "event_timestamp": ISO 8601, FIELD: value or null}.
 Prints {"table": its name}.
 """
 
@@ -20,7 +20,7 @@ from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConf
 from feast.types import Bool, Float32, Float64, Int32, Int64, String, UnixTimestamp
 
 VIEW, JOIN_KEY, TIMESTAMP = "players", "player", "event_timestamp"
-# What Feast is told a field is, and what pandas is: there each can be missing.
+# The type of each field in Feast and in pandas; every pandas type allows missing values.
 FIELDS: Mapping[str, tuple[Any, str]] = {
     "spend": (Float64, "Float64"),
     "skill": (Float32, "Float32"),
@@ -38,7 +38,7 @@ def main(endpoint: str, folder: Path, rows: Sequence[Mapping[str, Any]]) -> None
     store = FeatureStore(config=config)
     store.apply(_definitions(folder))
     store.write_to_online_store(VIEW, _frame(rows))
-    print(json.dumps({"table": f"{config.project}.{VIEW}"}))  # Feast's own template of names
+    print(json.dumps({"table": f"{config.project}.{VIEW}"}))  # Feast's template for table names
 
 
 def _config(endpoint: str, folder: Path) -> RepoConfig:

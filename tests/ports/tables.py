@@ -1,4 +1,4 @@
-"""DynamoDB tables for tests: their `features` block, filled with players by the layout's own writing."""
+"""DynamoDB tables for tests: their `features` block, and players written by the code of the layout."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 
 from mesh.players.dynamodb.client import open_client
 from mesh.players.dynamodb.layouts import layout_of
-from mesh.players.dynamodb.writing import TableWriter
+from mesh.players.dynamodb.table_writer import TableWriter
 from mesh.players.features import Columns, PlayerFeatures
-from mesh.players.settings import DynamoFeatures, Layout, TableColumns
+from mesh.players.settings import DynamoFeatures, LayoutName, TableColumns
 
 LONG_S = 20.0
 
 
-def features_of(endpoint: str, layout: Layout, columns: Columns) -> DynamoFeatures:
-    """A block for a table of a name of its own."""
+def features_of(endpoint: str, layout: LayoutName, columns: Columns) -> DynamoFeatures:
+    """A `features` block for a table with a unique name."""
     is_feast = layout == "feast"
     return DynamoFeatures(
         store="dynamodb",
@@ -34,7 +34,7 @@ def features_of(endpoint: str, layout: Layout, columns: Columns) -> DynamoFeatur
 
 @dataclass(frozen=True)
 class Table:
-    """A table, through a client that waits as long as a busy machine needs."""
+    """A table and its client, which waits long enough for a busy machine."""
 
     client: Any
     features: DynamoFeatures
@@ -45,7 +45,7 @@ class Table:
     async def write(self, columns: Columns, players: Mapping[str, PlayerFeatures]) -> None:
         layout, writer = layout_of(self.features, columns), TableWriter(self.client, self.features)
         if self.features.columns is None:
-            await writer.tell_columns(columns)
+            await writer.save_columns(columns)
         await writer.write({layout.key(player): layout.write(known) for player, known in players.items()})
 
 

@@ -1,4 +1,4 @@
-"""What Feast itself writes is what the layout `feast` reads."""
+"""The layout `feast` reads the items that Feast writes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WRITE_S = 100
 
 COLUMNS = Columns(("spend", "skill", "coins", "level", "paying", "joined"), ("country", "title"))
 LONG_TEXT = "long " * 60  # its length takes two bytes
-# As Feast is given them; it keeps times that are features in whole seconds.
+# The input of Feast, which stores feature times in whole seconds.
 PLAYERS: Mapping[str, Mapping[str, Any]] = {
     "p1": {
         "event_timestamp": "2026-03-01T12:00:00.250001+00:00",
@@ -60,7 +60,7 @@ PLAYERS: Mapping[str, Mapping[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def features(moto_server: Server, tmp_path_factory: pytest.TempPathFactory) -> DynamoFeatures:
-    """The block of a table that Feast has filled with `PLAYERS`."""
+    """The `features` block of a table that Feast filled with `PLAYERS`."""
     if not (FEAST / "stamp").is_file():
         pytest.skip("Feast is not installed (make test-servers)")
     use_credentials()
@@ -79,20 +79,20 @@ def features(moto_server: Server, tmp_path_factory: pytest.TempPathFactory) -> D
 
 
 @pytest.mark.parametrize("player", PLAYERS)
-async def test_a_player_written_by_feast_is_read_to_the_last_bit(features: DynamoFeatures, player: str) -> None:
+async def test_player_written_by_feast_is_read_bit_for_bit(features: DynamoFeatures, player: str) -> None:
     async with open_dynamo_store(features, CountingLog()) as store:
         batch = await store.read([player], LONG_S)
     assert (batch.columns, batch.unread, list(batch.players)) == (COLUMNS, {}, [player])
-    assert _told(batch.players[player]) == _given(PLAYERS[player])
+    assert _read_values(batch.players[player]) == _expected_values(PLAYERS[player])
 
 
-async def test_who_feast_has_not_written_is_left_out(features: DynamoFeatures) -> None:
+async def test_player_not_written_by_feast_is_left_out(features: DynamoFeatures) -> None:
     async with open_dynamo_store(features, CountingLog()) as store:
         batch = await store.read([*PLAYERS, "nobody"], LONG_S)
     assert (set(batch.players), batch.unread) == (set(PLAYERS), {})
 
 
-def _told(read: PlayerFeatures) -> dict[str, Any]:
+def _read_values(read: PlayerFeatures) -> dict[str, Any]:
     numbers = struct.unpack(f"<{len(COLUMNS.numbers)}d", read.numbers)
     return {
         "written_at_s": read.written_at_s,
@@ -101,8 +101,8 @@ def _told(read: PlayerFeatures) -> dict[str, Any]:
     }
 
 
-def _given(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What `_told` is to be; numbers as `str` tells them, so that a missing one equals a missing one."""
+def _expected_values(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The expected result of `_read_values`; numbers are texts, so that two missing numbers are equal."""
     numbers = {
         **row,
         "skill": None if row["skill"] is None else struct.unpack("<f", struct.pack("<f", row["skill"]))[0],

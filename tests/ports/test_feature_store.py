@@ -1,4 +1,4 @@
-"""The port of feature stores, kept by SQLite and by DynamoDB in every layout alike."""
+"""The contract of feature stores, for SQLite and for DynamoDB in every layout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from emulators.aws import use_credentials
 from emulators.processes import Server
 from mesh.players.features import Columns, PlayerFeatures
-from mesh.players.settings import Layout
+from mesh.players.settings import LayoutName
 from mesh.players.sqlite import replacing_store, write_players
 from supervisor.features.dynamodb import open_dynamo_store
 from supervisor.features.port import FeatureStore
@@ -41,7 +41,7 @@ PLAYERS: Mapping[str, PlayerFeatures] = {
 
 @dataclass(frozen=True)
 class Filled:
-    """A store, and how to put other players into it."""
+    """A store, and a function that writes players into it."""
 
     store: FeatureStore
     fill: Callable[[Columns, Mapping[str, PlayerFeatures]], Awaitable[None]]
@@ -67,7 +67,7 @@ async def _sqlite(stack: AsyncExitStack, path: Path) -> Filled:
     return Filled(store, fill)
 
 
-async def _dynamo(stack: AsyncExitStack, layout: Layout, server: Server) -> Filled:
+async def _dynamo(stack: AsyncExitStack, layout: LayoutName, server: Server) -> Filled:
     use_credentials()
     features = features_of(server.endpoint, layout, COLUMNS)
     table = Table(await stack.enter_async_context(table_client(features)), features)
@@ -76,45 +76,45 @@ async def _dynamo(stack: AsyncExitStack, layout: Layout, server: Server) -> Fill
     return Filled(await stack.enter_async_context(open_dynamo_store(features, CountingLog())), table.write)
 
 
-async def test_many_players_are_read_at_once_to_the_last_bit(filled: Filled) -> None:
+async def test_many_players_are_read_bit_for_bit(filled: Filled) -> None:
     batch = await filled.store.read(list(PLAYERS), LONG_S)
     assert (batch.columns, batch.players, batch.unread) == (COLUMNS, PLAYERS, {})
 
 
-async def test_a_missing_number_is_nan_and_a_missing_text_none(filled: Filled) -> None:
+async def test_missing_number_is_nan_and_missing_text_is_none(filled: Filled) -> None:
     await filled.fill(COLUMNS, {"p3": PlayerFeatures(struct.pack("<2d", math.nan, 2), (None, None), 5.0)})
     found = (await filled.store.read(["p3"], LONG_S)).players["p3"]
     assert str(struct.unpack("<2d", found.numbers)) == "(nan, 2.0)"
     assert (found.texts, found.written_at_s) == ((None, None), 5.0)
 
 
-async def test_who_is_not_known_is_left_out(filled: Filled) -> None:
+async def test_unknown_player_is_left_out(filled: Filled) -> None:
     batch = await filled.store.read(["nobody", "p1"], LONG_S)
     assert (batch.players, batch.unread) == ({"p1": PLAYERS["p1"]}, {})
 
 
 @pytest.mark.parametrize("impossible", ["", "x" * 2048, "é" * 1025, "mesh:columns"], ids=["empty", "2k", "2k+", "ours"])
-async def test_who_can_never_be_known_costs_the_others_nothing(filled: Filled, impossible: str) -> None:
+async def test_impossible_player_id_does_not_affect_the_others(filled: Filled, impossible: str) -> None:
     batch = await filled.store.read([impossible, "p1"], LONG_S)
     assert (batch.players, batch.unread) == ({"p1": PLAYERS["p1"]}, {})
 
 
-async def test_nobody_is_read(filled: Filled) -> None:
+async def test_empty_list_is_read(filled: Filled) -> None:
     assert (await filled.store.read([], LONG_S)).players == {}
 
 
-async def test_a_player_named_twice_is_read_once(filled: Filled) -> None:
+async def test_player_requested_twice_is_read_once(filled: Filled) -> None:
     assert (await filled.store.read(["p1", "p2", "p1"], LONG_S)).players == {one: PLAYERS[one] for one in ("p1", "p2")}
 
 
-async def test_two_hundred_and_fifty_players_come_whole(filled: Filled) -> None:
+async def test_250_players_are_read_completely(filled: Filled) -> None:
     many = {f"player-{number}": player(number) for number in range(0, 250, 5)}
     await filled.fill(COLUMNS, many)
     batch = await filled.store.read([f"player-{number}" for number in range(250)], LONG_S)
     assert (batch.players, batch.unread) == (many, {})
 
 
-async def test_a_reader_that_leaves_costs_the_next_nothing(filled: Filled) -> None:
+async def test_store_works_after_a_cancelled_read(filled: Filled) -> None:
     reading = asyncio.create_task(filled.store.read(["p1"], LONG_S))
     await asyncio.sleep(0)
     reading.cancel()
@@ -123,7 +123,7 @@ async def test_a_reader_that_leaves_costs_the_next_nothing(filled: Filled) -> No
     assert (await filled.store.read(["p1"], LONG_S)).players == {"p1": PLAYERS["p1"]}
 
 
-async def test_readers_are_served_side_by_side(filled: Filled) -> None:
+async def test_concurrent_reads_are_served(filled: Filled) -> None:
     batches = await asyncio.gather(*(filled.store.read([one], LONG_S) for one in PLAYERS))
     assert [batch.players for batch in batches] == [{one: PLAYERS[one]} for one in PLAYERS]
 
@@ -132,7 +132,7 @@ TURNED = Columns(("spend", "level"), ("country", "platform"))
 
 
 @pytest.mark.parametrize("filled", ["sqlite", "packed"], indirect=True)
-async def test_columns_in_another_order_are_taken_up_by_the_next_read(filled: Filled) -> None:
+async def test_next_read_uses_columns_in_a_new_order(filled: Filled) -> None:
     await filled.store.read(["p1"], LONG_S)
     await filled.fill(TURNED, {"p1": player(7)})
     batch = await filled.store.read(["p1"], LONG_S)
@@ -140,7 +140,7 @@ async def test_columns_in_another_order_are_taken_up_by_the_next_read(filled: Fi
 
 
 @pytest.mark.parametrize("filled", ["packed"], indirect=True)
-async def test_a_packed_player_in_the_old_order_is_unread_and_never_mixed_up(filled: Filled) -> None:
+async def test_packed_player_with_the_old_columns_is_unread(filled: Filled) -> None:
     await filled.fill(TURNED, {"p1": player(7)})  # p2 was written before
     batch = await filled.store.read(["p1", "p2"], LONG_S)
     assert (batch.players, set(batch.unread)) == ({"p1": player(7)}, {"p2"})

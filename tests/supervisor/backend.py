@@ -19,14 +19,14 @@ from mesh.players.sqlite import replacing_store, write_players
 from mesh.starvation import CpuStarvation
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
-from supervisor import settings
-from supervisor.__main__ import load_catalogs, open_games
+from supervisor.assembly import load_catalogs, open_games
 from supervisor.cohort import Cohorts
 from supervisor.cpu_starvation import MachineStarvation
-from supervisor.door import listening
 from supervisor.game import Game
+from supervisor.grpc_server import grpc_server
 from supervisor.metrics import Metrics, StateOnDemand
 from supervisor.service import OffersService
+from supervisor.settings import read_settings
 from tests.supervisor.replica import Replica, replica, sums, until
 
 HEADER = ModelHeader(("level", "minutes", "price"), {}, "binary", 1, 10)
@@ -111,7 +111,7 @@ def write_game(folder: Path, **options: object) -> Path:
 async def backend(folder: Path, *, models: int = 3, **options: object) -> AsyncIterator[Backend]:
     """Runs a supervisor of the game in `folder`, with fake replicas for the first `models` models."""
     catalogs = load_catalogs([write_game(folder, **options)])
-    listens = settings.parse(["--catalog", "unused", "--drain-s", "5"])
+    settings = read_settings(["--catalog", "unused", "--drain-s", "5"])
     metrics, starvation = Metrics(), MachineStarvation(CpuStarvation().share)
     async with AsyncExitStack() as stack:
         replicas = [await stack.enter_async_context(replica(HEADER, sums(bias))) for bias in BIASES[:models]]
@@ -121,9 +121,9 @@ async def backend(folder: Path, *, models: int = 3, **options: object) -> AsyncI
         state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.share)
         metrics.registry.register(state)
         service = OffersService(games, cohorts)
-        door = await stack.enter_async_context(listening(listens, service, []))
-        await door.health.set_serving(True)
-        channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{door.port}"))
+        server = await stack.enter_async_context(grpc_server(settings, service, []))
+        await server.health.set_serving(True)
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{server.port}"))
         for pool, played in zip(games["g"].ensembles["v1"].panel.pools, replicas, strict=False):
             pool.assign([played.address])
         stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""A cluster's CA, and a certificate of its API server at 127.0.0.1, as files."""
+"""Files with the CA of a cluster and the certificate of its API server at 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 
 def write_certificates(folder: Path) -> None:
-    """Writes `ca.crt`, `server.crt` and `server.key` into `folder`; the CA has no key identifier, as many have not."""
+    """Writes `ca.crt`, `server.crt` and `server.key` into `folder`; the CA has no key identifier, as often."""
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name, name = _name("kubernetes"), _name("kube-apiserver")
     ca = _builder(ca_name, ca_name, ca_key.public_key()).add_extension(x509.BasicConstraints(True, None), True)

@@ -1,7 +1,7 @@
-"""An API server played by the test: EndpointSlices over HTTPS, by the real list and watch protocol, on port 0.
+"""A fake API server: EndpointSlices over HTTPS, by the real list and watch protocol, on port 0.
 
-Every change has a resourceVersion; a watch is told of those after its own, as JSON lines in chunks; versions that were
-compacted are answered with 410. What goes wrong is up to the test.
+Every change has a resourceVersion. A watch receives the changes after its version, as JSON lines in chunks; a compacted
+version gets status 410. The test chooses the faults.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ Object = dict[str, Any]
 
 
 def endpoint(address: str, *, uid: str | None = None, **conditions: bool | None) -> Object:
-    """One endpoint of a slice, ready unless `conditions` say otherwise."""
-    told = {"ready": True, "serving": True, "terminating": False, **conditions}
+    """One endpoint of a slice; ready by default."""
+    merged = {"ready": True, "serving": True, "terminating": False, **conditions}
     target = {} if uid is None else {"targetRef": {"kind": "Pod", "name": uid, "uid": uid}}
-    return {"addresses": [address], "conditions": told, **target}
+    return {"addresses": [address], "conditions": merged, **target}
 
 
 def slice_of(
     name: str, model: tuple[str, str, str], endpoints: Sequence[Object], *, port: int = 9000, family: str = "IPv4"
 ) -> Object:
-    """An EndpointSlice of a part of `model`'s (game, version, model) service."""
+    """An EndpointSlice with a part of the endpoints of `model` (game, version, model)."""
     keys = ("ensemble-mesh/game", "ensemble-mesh/version", "ensemble-mesh/model")
     return {
         "metadata": {"name": name, "namespace": NAMESPACE, "labels": {**ROLE, **dict(zip(keys, model, strict=True))}},
@@ -47,14 +47,14 @@ def slice_of(
 
 
 class FakeApiServer:
-    """What it holds, what it was asked, and how it misbehaves."""
+    """Holds slices, keeps the queries, and fails on demand."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.token = "first"
         self.page = 500
-        self.refuse: tuple[int, str] | None = None  # every request, with this status and message
-        self.mute = False  # what opens now says nothing, not even that it is over
+        self.refuse: tuple[int, str] | None = None  # refuses every request with this status and message
+        self.mute = False  # new watches send nothing and do not end
         self.queries: list[Mapping[str, str]] = []
         self.refused_tokens: list[str] = []
         self._objects: dict[str, Object] = {}
@@ -69,26 +69,26 @@ class FakeApiServer:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What the kubelet tells a pod of it."""
+        """The environment variables that the kubelet sets for a pod."""
         return {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.port)}
 
     @property
     def account(self) -> ServiceAccount:
-        """The pod's service account."""
+        """The service account of the pod."""
         return read_service_account(self.folder, self.environ)
 
     @property
     def watches(self) -> int:
-        """How many watches are open."""
+        """The number of open watches."""
         return len(self._watches)
 
     @property
     def lists(self) -> int:
-        """How many lists (first pages) it was asked for."""
+        """The number of lists (first pages) that were requested."""
         return sum("watch" not in query and "continue" not in query for query in self.queries)
 
     async def start(self) -> None:
-        """Listens, on the port that it had before if it had one."""
+        """Listens, on the same port as before."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.folder / "server.crt", self.folder / "server.key")
         app = web.Application()
@@ -100,47 +100,47 @@ class FakeApiServer:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Is away, all connections with it; what it holds stays."""
+        """Stops and closes all connections; keeps the slices."""
         self.cut()
         if self._runner is not None:
             await self._runner.cleanup()
         self._runner = None
 
     def write_token(self, token: str) -> None:
-        """What the kubelet does when it renews the pod's token."""
+        """Renews the token of the pod, as the kubelet does."""
         fresh = self.folder / "token.fresh"
         fresh.write_text(token + "\n")
         fresh.replace(self.folder / "token")
 
     async def put(self, *slices: Any, silently: bool = False) -> None:
-        """Creates or replaces objects, all at once; `silently`: in the store, and told to no watch."""
+        """Creates or replaces objects, all at once; `silently`: without an event."""
         async with self._changed:
             for one in slices:
                 name = one["metadata"]["name"]
-                self._happened("MODIFIED" if name in self._objects else "ADDED", name, one, silently)
+                self._record("MODIFIED" if name in self._objects else "ADDED", name, one, silently)
             self._changed.notify_all()
 
     async def delete(self, name: str, *, silently: bool = False) -> None:
         """Deletes an object."""
         async with self._changed:
-            self._happened("DELETED", name, self._objects[name], silently)
+            self._record("DELETED", name, self._objects[name], silently)
             del self._objects[name]
             self._changed.notify_all()
 
     async def say(self, kind: str, item: Any) -> None:
-        """An event of no object that is held: BOOKMARK, ERROR, or nonsense."""
+        """Sends an event without a stored object: BOOKMARK, ERROR, or a malformed one."""
         async with self._changed:
             self._version = next(self._versions)
             self._history.append((self._version, kind, item))
             self._changed.notify_all()
 
     async def bookmark(self) -> None:
-        """Tells the watches how far they are."""
+        """Sends the current version to the watches."""
         version = {"metadata": {"resourceVersion": str(self._version + 1)}}
         await self.say("BOOKMARK", {"kind": "EndpointSlice", **version})
 
     async def forget(self, *, by_event: bool) -> None:
-        """Compacts all of history: watches from before get 410, by an event if they are open."""
+        """Compacts the whole history: earlier versions get 410; open watches get it as an event if `by_event`."""
         self._history.clear()
         self._version = next(self._versions)
         if by_event:
@@ -155,7 +155,7 @@ class FakeApiServer:
                 transport.write(b"%x\r\n%s\r\n" % (len(half_a_line), half_a_line))
             transport.close()
 
-    def _happened(self, kind: str, name: str, item: Object, silently: bool) -> None:
+    def _record(self, kind: str, name: str, item: Object, silently: bool) -> None:
         self._version = next(self._versions)
         item = {**item, "metadata": {**item["metadata"], "resourceVersion": str(self._version)}}
         self._objects[name] = item
@@ -191,25 +191,25 @@ class FakeApiServer:
         self._watches[task] = response
         try:
             if self.mute:
-                await asyncio.Event().wait()  # until the client gives up
+                await asyncio.Event().wait()  # until the client closes
             async with asyncio.timeout(seconds):
-                await self._tell(response, version, request.query["labelSelector"])
+                await self._send_events(response, version, request.query["labelSelector"])
         except TimeoutError:
             pass
         finally:
             del self._watches[task]
         return response
 
-    async def _tell(self, response: web.StreamResponse, version: int, selector: str) -> None:
+    async def _send_events(self, response: web.StreamResponse, version: int, selector: str) -> None:
         while True:
             async with self._changed:
                 while self._version <= version:
                     await self._changed.wait()
-                news = [one for one in self._history if one[0] > version]
+                events = [event for event in self._history if event[0] > version]
                 version = self._version
             lines = [
                 json.dumps({"type": kind, "object": item})
-                for _, kind, item in news
+                for _, kind, item in events
                 if kind in ("BOOKMARK", "ERROR") or _is_selected(item, selector)
             ]
             if lines:
@@ -217,12 +217,12 @@ class FakeApiServer:
 
 
 def gone() -> Object:
-    """The Status object of a version that is no longer known."""
+    """The Status object of an expired version."""
     return {"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old"}
 
 
 def _is_selected(item: Any, selector: str) -> bool:
-    """`key=value,key in (a,b)`; an object without labels is let through, as the nonsense that it is."""
+    """Matches `key=value,key in (a,b)`; a malformed object without labels passes."""
     try:
         labels = item["metadata"]["labels"]
     except (KeyError, TypeError):
@@ -250,7 +250,7 @@ def _write_account(folder: Path) -> None:
 
 @asynccontextmanager
 async def fake_api_server(folder: Path) -> AsyncIterator[FakeApiServer]:
-    """A server that holds nothing yet, and in `folder` what a pod finds of its service account."""
+    """Yields a server without slices; writes the service account of a pod into `folder`."""
     await asyncio.to_thread(_write_account, folder)
     server = FakeApiServer(folder)
     server.write_token(server.token)

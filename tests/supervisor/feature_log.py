@@ -1,4 +1,4 @@
-"""Counts what a feature store and its cache tell."""
+"""A feature log that counts."""
 
 from __future__ import annotations
 

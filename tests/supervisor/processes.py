@@ -1,4 +1,4 @@
-"""Real supervisor processes, started and ended by the tests."""
+"""Supervisor processes for tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PIPE = asyncio.subprocess.PIPE
 
 
 async def start(*arguments: object, environ: Mapping[str, str] = {}) -> asyncio.subprocess.Process:
-    """A supervisor with `environ` beside what there is; a warning ends it."""
+    """Starts a supervisor with `environ` added to the environment; a Python warning ends it."""
     command = [sys.executable, "-W", "error", "-m", "supervisor", *map(str, arguments)]
     return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, env={**os.environ, **environ})
 
@@ -39,7 +39,7 @@ async def ended(*arguments: object) -> tuple[int | None, str, str]:
 
 
 class Running:
-    """A supervisor that is ready."""
+    """A supervisor that printed its ready line."""
 
     def __init__(self, process: asyncio.subprocess.Process, ready: dict[str, Any]) -> None:
         self.process = process
@@ -52,7 +52,7 @@ class Running:
             return answer
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int | None, str]:
-        """Exit code and stderr."""
+        """Sends `number` and returns the exit code and stderr."""
         self.process.send_signal(number)
         _, err = await asyncio.wait_for(self.process.communicate(), WITHIN_S)
         return self.process.returncode, err.decode()
@@ -60,7 +60,7 @@ class Running:
 
 @asynccontextmanager
 async def supervisor(*arguments: object, environ: Mapping[str, str] = {}) -> AsyncIterator[Running]:
-    """A supervisor that has told that it is ready, for as long as the block lasts."""
+    """Yields a ready supervisor and kills it after the block."""
     process = await start(*arguments, environ=environ)
     try:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""A model worker played by the test: a real OIP server on port 0 that answers as it is told."""
+"""A fake model worker: a real OIP server on port 0 whose replies the test chooses."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from mesh import serving
 from mesh.factored_rows import PROPERTY, SHARED
 from mesh.model_file import ModelHeader, to_properties
 from mesh.wire import inference_pb2 as oip
-from model_worker.factored import FactoredRows, decode_factored, is_factored
+from model_worker.factored_request import FactoredRequest, decode_factored, is_factored
 from model_worker.forest import Candidates
-from model_worker.forest.written_out import WrittenOutTable
+from model_worker.forest.expanded_table import ExpandedTable
 
-Reply = oip.ModelStreamInferResponse | bytes | None  # bytes go out as they are; None ends the stream
+Reply = oip.ModelStreamInferResponse | bytes | None  # bytes are sent unchanged; None ends the stream
 Respond = Callable[[oip.ModelInferRequest], Iterable[Reply]]
 SERVICE = "inference.GRPCInferenceService"
 
 
 def scores_reply(request: oip.ModelInferRequest, scores: Iterable[float]) -> oip.ModelStreamInferResponse:
-    """A good reply to `request`."""
+    """A reply to `request` with `scores`."""
     values = list(scores)
     raw = struct.pack(f"<{len(values)}d", *values)
     return oip.ModelStreamInferResponse(infer_response=oip.ModelInferResponse(id=request.id, raw_output_contents=[raw]))
 
 
 def error_reply(request: oip.ModelInferRequest, text: str, code: str = "") -> oip.ModelStreamInferResponse:
-    """A refusal of `request`."""
+    """A reply to `request` with an error."""
     answer = oip.ModelInferResponse(id=request.id)
     if code:
         answer.parameters["code"].string_param = code
@@ -46,7 +46,7 @@ def rows_of(request: oip.ModelInferRequest) -> np.ndarray[Any, np.dtype[np.float
 
 
 def sums(bias: float = 0.0) -> Respond:
-    """Scores each row with the sum of what is known of it, plus `bias`."""
+    """Scores each row with the sum of its known values, plus `bias`."""
     return lambda request: [scores_reply(request, np.nansum(rows_of(request), axis=1) + bias)]
 
 
@@ -57,7 +57,7 @@ def silent(request: oip.ModelInferRequest) -> Iterable[Reply]:
 
 
 class Replica:
-    """What is served, and what came in. Set `respond` at any time; `say` sends at any time."""
+    """Keeps the requests that it received. A test may change `respond` or call `send` at any time."""
 
     def __init__(self, header: ModelHeader, respond: Respond, extra: Mapping[str, str]) -> None:
         self.metadata: oip.ModelMetadataResponse | bytes = oip.ModelMetadataResponse(
@@ -65,7 +65,7 @@ class Replica:
         )
         self.respond = respond
         self.received: asyncio.Queue[oip.ModelInferRequest] = asyncio.Queue()
-        self.held: list[oip.ModelInferRequest] = []  # not answered
+        self.held: list[oip.ModelInferRequest] = []  # received and not answered
         self.streams = 0
         self.address = ""
         self._outgoing: asyncio.Queue[Reply] = asyncio.Queue()
@@ -78,23 +78,23 @@ class Replica:
         await self._server.start()
 
     async def stop(self) -> None:
-        """Is gone at once, as after a kill; a second time is a no-op."""
+        """Stops at once, as after a kill; does nothing if it is stopped already."""
         await self._server.stop(0)
 
-    def say(self, reply: Reply) -> None:
-        """Sends `reply` on the stream that is open."""
+    def send(self, reply: Reply) -> None:
+        """Sends `reply` on the open stream."""
         self._outgoing.put_nowait(reply)
 
     def release(self, respond: Respond) -> None:
-        """From now on answers as `respond` says, what was held back first."""
+        """Answers the held requests with `respond`, and later requests too."""
         self.respond = respond
         for request in self.held:
             for reply in respond(request):
-                self.say(reply)
+                self.send(reply)
         self.held.clear()
 
     def _handlers(self) -> grpc.GenericRpcHandler:
-        """Its RPCs, by bytes: a test may send what no stub would."""
+        """The RPCs, with raw bytes as replies: a test may send malformed ones."""
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
@@ -113,15 +113,15 @@ class Replica:
         del context
         self.streams += 1
         outgoing = self._outgoing = asyncio.Queue()
-        taking = asyncio.create_task(self._take(requests, outgoing))
+        receiving = asyncio.create_task(self._receive(requests, outgoing))
         try:
             while (reply := await outgoing.get()) is not None:
                 yield reply
         finally:
-            taking.cancel()
-            await asyncio.gather(taking, return_exceptions=True)
+            receiving.cancel()
+            await asyncio.gather(receiving, return_exceptions=True)
 
-    async def _take(self, requests: AsyncIterator[oip.ModelInferRequest], outgoing: asyncio.Queue[Reply]) -> None:
+    async def _receive(self, requests: AsyncIterator[oip.ModelInferRequest], outgoing: asyncio.Queue[Reply]) -> None:
         async for request in requests:
             self.received.put_nowait(request)
             replies = list(self.respond(request))
@@ -136,19 +136,19 @@ class Replica:
 async def replica(
     header: ModelHeader, respond: Respond | None = None, *, port: int = 0, **extra: str
 ) -> AsyncIterator[Replica]:
-    """A replica of the model of `header` on 127.0.0.1, with `extra` properties in its metadata."""
-    played = Replica(header, respond or sums(), extra)
-    await played.start(port)
+    """A replica on 127.0.0.1 that serves the model of `header`, with `extra` properties in its metadata."""
+    fake = Replica(header, respond or sums(), extra)
+    await fake.start(port)
     try:
-        yield played
+        yield fake
     finally:
-        await played.stop()
+        await fake.stop()
 
 
 async def until(fact: Callable[[], bool], within_s: float = 20.0) -> None:
-    """Waits for `fact`; raises TimeoutError when it does not come true."""
+    """Waits until `fact` is true; raises TimeoutError after `within_s`."""
     async with asyncio.timeout(within_s):
-        while not fact():  # noqa: ASYNC110 (the facts of the code under test make no events)
+        while not fact():  # noqa: ASYNC110 (the code under test has no event for its facts)
             await asyncio.sleep(0.005)
 
 
@@ -157,9 +157,9 @@ def _encode(message: Any) -> bytes:
 
 
 class FactoredSums:
-    """Scores each pair with the sum of what is known of it, plus `bias`; plain rows too. Remembers as a worker does.
+    """Scores each pair or plain row with the sum of its known values, plus `bias`.
 
-    One for each stream: what it remembers is the stream's.
+    Remembers the candidates of one stream, as a worker does: use one for each stream.
     """
 
     def __init__(self, bias: float = 0.0) -> None:
@@ -171,22 +171,24 @@ class FactoredSums:
             return sums(self._bias)(request)
         (features,) = [tensor.shape[1] for tensor in request.inputs if tensor.name == SHARED]
         factored = decode_factored(request, features)
-        if factored.brought is not None:
-            self.known = (factored.name, factored.brought)
+        if factored.included is not None:
+            self.known = (factored.name, factored.included)
         if self.known is None or self.known[0] != factored.name:
-            return [error_reply(request, "send them along", "FAILED_PRECONDITION")]
+            return [error_reply(request, "candidates are missing", "FAILED_PRECONDITION")]
         return [scores_reply(request, np.nansum(pairs_of(factored, self.known[1]), axis=1) + self._bias)]
 
 
-def pairs_of(factored: FactoredRows, candidates: Candidates) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The rows that a worker makes of `factored` [pairs, features], by its own code."""
+def pairs_of(factored: FactoredRequest, candidates: Candidates) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The plain rows [pairs, features] that a worker's code makes of `factored`."""
     features = len(factored.shared) // factored.requests // 8
-    table = WrittenOutTable(_Echo(features), candidates)
+    table = ExpandedTable(_Echo(features), candidates)
     return np.frombuffer(table.predict(factored.shared, factored.requests, factored.picks)).reshape(-1, features)
 
 
-def taking_replica(header: ModelHeader, respond: Respond, pairs: str = "4096") -> AbstractAsyncContextManager[Replica]:
-    """A replica that says it takes factored rows of so many pairs."""
+def factored_replica(
+    header: ModelHeader, respond: Respond, pairs: str = "4096"
+) -> AbstractAsyncContextManager[Replica]:
+    """A replica that accepts factored rows of at most `pairs` pairs in a message."""
     return replica(header, respond, port=0, **{PROPERTY: pairs})
 
 

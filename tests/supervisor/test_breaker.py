@@ -1,4 +1,4 @@
-"""The breaker before a feature store."""
+"""The circuit breaker in front of a feature store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def broken(clock: Clock) -> Breaker:
     return breaker
 
 
-def test_a_store_that_fails_again_and_again_is_asked_once_in_a_while() -> None:
+def test_failing_store_gets_one_probe_in_each_period() -> None:
     clock = Clock()
     breaker = broken(clock)
     admitted = []
@@ -32,11 +32,11 @@ def test_a_store_that_fails_again_and_again_is_asked_once_in_a_while() -> None:
         clock.now_s += PROBE_EVERY_S / 8
         admitted.append(admits(breaker))
     assert sum(admitted) == 10
-    with pytest.raises(Spared, match="asked only every 500 ms, since it failed: throttled"):
+    with pytest.raises(Spared, match="asked only every 500 ms, because it failed: throttled"):
         breaker.admit()
 
 
-def test_the_first_read_that_brings_something_closes_it() -> None:
+def test_first_successful_read_closes_the_breaker() -> None:
     clock = Clock()
     breaker = broken(clock)
     clock.now_s += PROBE_EVERY_S
@@ -45,7 +45,7 @@ def test_the_first_read_that_brings_something_closes_it() -> None:
     assert all(admits(breaker) for _ in range(10))
 
 
-def test_failures_between_successes_do_not_trip_it() -> None:
+def test_failures_between_successes_do_not_open_the_breaker() -> None:
     breaker = Breaker(Clock())
     for _ in range(10 * FAILURES):
         for _ in range(FAILURES - 1):

@@ -1,4 +1,4 @@
-"""The endpoints file: changes are seen, and what makes no sense changes nothing."""
+"""The endpoints file: changes are reported, and malformed content changes nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TWO = {"g": {"v": {"m": ["127.0.0.1:1", "127.0.0.1:2"]}}}
 
 
 @pytest.fixture(autouse=True)
-def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def _check_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file, "POLL_S", 0.001)
 
 
@@ -55,20 +55,20 @@ async def watching(path: Path) -> AsyncIterator[Watch]:
         yield Watch(endpoints)
 
 
-async def test_the_endpoints_are_told_as_they_are(path: Path) -> None:
+async def test_endpoints_equal_the_content_of_the_file(path: Path) -> None:
     put(path, TWO)
     async with watching(path) as watch:
         endpoints = await watch.next()
     assert endpoints.of("g", "v", "m") == ("127.0.0.1:1", "127.0.0.1:2")
 
 
-async def test_a_model_of_which_nothing_is_known_has_no_replica(path: Path) -> None:
+async def test_unknown_model_has_no_replicas(path: Path) -> None:
     put(path, ONE)
     async with watching(path) as watch:
         assert (await watch.next()).of("g", "v", "other") == ()
 
 
-async def test_a_change_is_seen(path: Path) -> None:
+async def test_change_is_reported(path: Path) -> None:
     put(path, ONE)
     async with watching(path) as watch:
         await watch.next()
@@ -76,7 +76,7 @@ async def test_a_change_is_seen(path: Path) -> None:
         assert len((await watch.next()).of("g", "v", "m")) == 2
 
 
-async def test_a_file_that_comes_late_is_seen(path: Path) -> None:
+async def test_file_created_later_is_read(path: Path) -> None:
     async with watching(path) as watch:
         first = asyncio.create_task(watch.next())
         await asyncio.sleep(0)
@@ -84,7 +84,7 @@ async def test_a_file_that_comes_late_is_seen(path: Path) -> None:
         assert (await first).of("g", "v", "m") == ("127.0.0.1:1",)
 
 
-async def test_a_file_that_goes_and_comes_back_changes_what_it_says(path: Path) -> None:
+async def test_file_removed_and_created_again_is_read(path: Path) -> None:
     put(path, ONE)
     async with watching(path) as watch:
         await watch.next()
@@ -105,7 +105,7 @@ def is_refused(path: Path, text: str) -> bool:
 
 
 @pytest.mark.parametrize("text", WRONG)
-async def test_garbage_changes_nothing(path: Path, text: str) -> None:
+async def test_malformed_file_changes_nothing(path: Path, text: str) -> None:
     assert is_refused(path, text)
     async with watching(path) as watch:
         first = asyncio.create_task(watch.next())
@@ -117,14 +117,14 @@ async def test_garbage_changes_nothing(path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     "models", ['{"m": "127.0.0.1:1"}', '{"m": [5]}', '{"m": [null]}', '{"m": {"127.0.0.1:1": 1}}'], ids=str
 )
-def test_addresses_that_are_no_list_of_texts_change_nothing(path: Path, models: str) -> None:
+def test_addresses_that_are_not_a_list_of_texts_are_refused(path: Path, models: str) -> None:
     assert is_refused(path, f'{{"g": {{"v": {models}}}}}')
 
 
-def test_a_file_that_is_nested_too_deep_changes_nothing(path: Path) -> None:
+def test_file_with_too_deep_nesting_is_refused(path: Path) -> None:
     assert is_refused(path, DEEP)
 
 
-def test_bytes_that_are_no_text_change_nothing(path: Path) -> None:
+def test_file_that_is_not_utf8_is_refused(path: Path) -> None:
     path.write_bytes(b"\xff\xfe{}")
     assert EndpointsFile(path)._read() is None

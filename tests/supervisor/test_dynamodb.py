@@ -17,7 +17,7 @@ from emulators.fault_process import FaultyDynamoDB, faulty_dynamodb
 from emulators.faults import Fault, Kind
 from mesh.errors import Expired, MeshError, Misconfigured, Unavailable
 from mesh.players.dynamodb.client import Reader
-from mesh.players.dynamodb.faults import brief_of, told_of
+from mesh.players.dynamodb.errors import full_message, public_message
 from mesh.players.dynamodb.layouts import layout_of
 from mesh.players.dynamodb.schema import SCHEMA_KEY, schema_item
 from mesh.players.features import Columns, PlayerFeatures
@@ -98,7 +98,7 @@ async def failure(store: DynamoStore, ids: Sequence[str] = ("p1",)) -> MeshError
         ("slow", Expired),
     ],
 )
-async def test_each_fault_is_told_within_the_budget(
+async def test_each_fault_is_reported_within_the_budget(
     server: FaultyDynamoDB, store: DynamoStore, kind: Kind, kind_of_error: type[MeshError]
 ) -> None:
     server.set(Fault(kind, delay_ms=5000))
@@ -109,7 +109,7 @@ async def test_each_fault_is_told_within_the_budget(
     assert "table 'players'" in error.reason
 
 
-async def test_unprocessed_keys_are_asked_for_until_all_are_there(
+async def test_unprocessed_keys_are_requested_until_all_are_read(
     server: FaultyDynamoDB, store: DynamoStore, log: CountingLog
 ) -> None:
     server.set(Fault("unprocessed", share=0.3))
@@ -118,9 +118,7 @@ async def test_unprocessed_keys_are_asked_for_until_all_are_there(
     assert (dict(batch.unread), log.left > 0) == ({}, True)
 
 
-async def test_a_key_unprocessed_to_the_end_is_unread_and_not_unknown(
-    server: FaultyDynamoDB, store: DynamoStore
-) -> None:
+async def test_key_that_stays_unprocessed_is_unread_and_not_unknown(server: FaultyDynamoDB, store: DynamoStore) -> None:
     server.set(Fault("unprocessed", share=0.9))
     batch = await store.read([*IDS, "nobody"], 0.1)
     assert batch.players.keys() | batch.unread.keys() >= set(IDS)
@@ -128,9 +126,7 @@ async def test_a_key_unprocessed_to_the_end_is_unread_and_not_unknown(
     assert not batch.players.keys() & batch.unread.keys()
 
 
-async def test_one_request_is_made_for_a_cohort_and_three_for_250_players(
-    server: FaultyDynamoDB, store: DynamoStore
-) -> None:
+async def test_cohort_needs_one_request_and_250_players_need_three(server: FaultyDynamoDB, store: DynamoStore) -> None:
     before = server.counts()["requests"]
     await store.read([*IDS[:50], *IDS[:50]], BUDGET_S)
     assert server.counts()["requests"] - before == 1
@@ -138,7 +134,7 @@ async def test_one_request_is_made_for_a_cohort_and_three_for_250_players(
     assert server.counts()["requests"] - before == 4
 
 
-async def test_while_the_table_throttles_it_is_left_alone_and_found_again(
+async def test_throttling_table_gets_few_requests_and_is_used_again_after(
     server: FaultyDynamoDB, store: DynamoStore, log: CountingLog
 ) -> None:
     server.set(Fault("throttle"))
@@ -159,32 +155,32 @@ async def test_while_the_table_throttles_it_is_left_alone_and_found_again(
     assert batch.players == {"p1": player(1)}
 
 
-async def test_a_passing_error_is_tried_once_more(server: FaultyDynamoDB, store: DynamoStore) -> None:
+async def test_request_is_repeated_once_after_a_transient_error(server: FaultyDynamoDB, store: DynamoStore) -> None:
     server.set(Fault("error"))
     before = server.counts()["requests"]
     await failure(store)
     assert server.counts()["requests"] - before == 2
 
 
-async def test_a_wrong_type_costs_its_player_alone_and_names_the_feature(store: DynamoStore) -> None:
+async def test_wrong_type_affects_only_its_player_and_names_the_feature(store: DynamoStore) -> None:
     batch = await store.read(["texted", "flagged", "p1"], BUDGET_S)
     assert set(batch.players) == {"flagged", "p1"}
-    assert str(batch.unread["texted"]) == "player 'texted': 'level' is of type S, and the columns say number"
+    assert str(batch.unread["texted"]) == "player 'texted': 'level' is of type S, but the column is a number"
 
 
-async def test_an_item_past_its_ttl_is_as_good_as_deleted(store: DynamoStore) -> None:
+async def test_item_past_its_ttl_counts_as_deleted(store: DynamoStore) -> None:
     batch = await store.read(["past", "lasting"], BUDGET_S)
     assert (set(batch.players), dict(batch.unread)) == ({"lasting"}, {})
 
 
-async def test_a_table_that_is_not_there_is_told_at_the_start(server: FaultyDynamoDB, log: CountingLog) -> None:
+async def test_missing_table_is_reported_at_the_start(server: FaultyDynamoDB, log: CountingLog) -> None:
     absent = features(server.endpoint).model_copy(update={"table": "absent"})
     with pytest.raises(Misconfigured, match=r"table 'absent' .*ResourceNotFoundException.*create it, or correct"):
         async with open_dynamo_store(absent, log):
             pass
 
 
-async def test_a_table_without_its_columns_is_told_at_the_start(tmp_path: Path, log: CountingLog) -> None:
+async def test_table_without_columns_is_reported_at_the_start(tmp_path: Path, log: CountingLog) -> None:
     with (
         faulty_dynamodb(tmp_path, [{"player_id": {"S": "p1"}}]) as empty,
         pytest.raises(Misconfigured, match="name the `columns` in the catalog"),
@@ -193,19 +189,19 @@ async def test_a_table_without_its_columns_is_told_at_the_start(tmp_path: Path, 
             pass
 
 
-async def test_a_table_that_is_away_is_no_reason_not_to_start_where_the_columns_are_named(
+async def test_supervisor_starts_without_the_table_if_the_catalog_names_the_columns(
     server: FaultyDynamoDB, log: CountingLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.set(Fault("refuse"))
     named = features(server.endpoint, columns={"numbers": ["level"]})
     async with open_dynamo_store(named, log) as opened:
         assert opened.columns == COLUMNS
-        assert "serving all the same: table 'players'" in caplog.text
+        assert "starting without an answer of the table: table 'players'" in caplog.text
         server.set(Fault())
         assert (await opened.read(["p1"], BUDGET_S)).players == {"p1": player(1)}
 
 
-async def test_a_profile_that_is_not_there_is_told_at_the_start(
+async def test_missing_profile_is_reported_at_the_start(
     server: FaultyDynamoDB, log: CountingLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
@@ -214,73 +210,71 @@ async def test_a_profile_that_is_not_there_is_told_at_the_start(
             pass
 
 
-async def test_a_table_whose_first_answer_takes_longer_than_a_read_may_is_opened(
-    server: FaultyDynamoDB, log: CountingLog
-) -> None:
+async def test_first_answer_may_take_longer_than_the_budget_of_a_read(server: FaultyDynamoDB, log: CountingLog) -> None:
     server.set(Fault("slow", delay_ms=200))
     async with open_dynamo_store(features(server.endpoint, timeout_ms=20.0), log) as opened:
         assert opened.columns == COLUMNS
 
 
-async def test_reads_side_by_side_do_not_wait_for_each_other(server: FaultyDynamoDB, store: DynamoStore) -> None:
+async def test_concurrent_reads_do_not_wait_for_each_other(server: FaultyDynamoDB, store: DynamoStore) -> None:
     server.set(Fault("stall"))
     before = server.counts()["requests"]
     reading = [asyncio.create_task(store.read([one], BUDGET_S)) for one in ("p1", "p2", "p3")]
     async with asyncio.timeout(BUDGET_S):
-        while server.counts()["requests"] < before + 3:  # noqa: ASYNC110 (another process counts)
+        while server.counts()["requests"] < before + 3:  # noqa: ASYNC110 (another process counts the requests)
             await asyncio.sleep(0.01)
     assert not any(task.done() for task in reading)
     await asyncio.gather(*reading, return_exceptions=True)
 
 
-async def test_columns_are_looked_at_from_time_to_time(store: DynamoStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
+async def test_columns_are_read_again_periodically(store: DynamoStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests: list[Any] = []
     batch_get = Reader.batch_get
 
-    async def listen(reader: Reader, request: Any) -> bytes:
-        asked.append(request["RequestItems"]["players"])
+    async def record(reader: Reader, request: Any) -> bytes:
+        requests.append(request["RequestItems"]["players"])
         return await batch_get(reader, request)
 
-    monkeypatch.setattr(Reader, "batch_get", listen)
+    monkeypatch.setattr(Reader, "batch_get", record)
     await store.read(["p1"], BUDGET_S)
     store._columns_due_s = 0.0
     await store.read(["p1"], BUDGET_S)
     await store.read(["p1"], BUDGET_S)
-    assert [len(one["Keys"]) for one in asked] == [1, 2, 1]
-    assert [one.get("ConsistentRead", False) for one in asked] == [False] * 3
+    assert [len(one["Keys"]) for one in requests] == [1, 2, 1]
+    assert [one.get("ConsistentRead", False) for one in requests] == [False] * 3
 
 
-async def test_consistent_reads_are_asked_for(
+async def test_consistent_reads_are_requested(
     server: FaultyDynamoDB, log: CountingLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Any] = []
+    requests: list[Any] = []
 
     async def answer(_: Reader, request: Any) -> bytes:
-        asked.append(request["RequestItems"]["players"]["ConsistentRead"])
+        requests.append(request["RequestItems"]["players"]["ConsistentRead"])
         return b'{"Responses": {"players": []}, "UnprocessedKeys": {}}'
 
     monkeypatch.setattr(Reader, "batch_get", answer)
     named = features(server.endpoint, consistent=True, columns={"numbers": ["level"]})
     async with open_dynamo_store(named, log) as opened:
         await opened.read(["p1"], BUDGET_S)
-    assert asked == [True, True]
+    assert requests == [True, True]
 
 
-def test_callers_hear_nothing_of_accounts_and_signatures() -> None:
-    said = {"Message": "arn:aws:iam::123456789012:role/mesh is not\n authorized"}
-    denied = ClientError({"Error": {"Code": "AccessDeniedException", **said}}, "BatchGetItem")
-    quoted = ClientError({"Error": {"Code": "InvalidSignatureException", **said}}, "BatchGetItem")
+def test_error_for_callers_has_no_accounts_and_signatures() -> None:
+    message = {"Message": "arn:aws:iam::123456789012:role/mesh is not\n authorized"}
+    denied = ClientError({"Error": {"Code": "AccessDeniedException", **message}}, "BatchGetItem")
+    quoted = ClientError({"Error": {"Code": "InvalidSignatureException", **message}}, "BatchGetItem")
     block = features("http://x")
-    assert brief_of(denied, block) == "table 'players': AccessDeniedException"
-    assert "role/mesh is not authorized; allow dynamodb:BatchGetItem" in told_of(denied, block)
-    assert "role/mesh" not in told_of(quoted, block)
+    assert public_message(denied, block) == "table 'players': AccessDeniedException"
+    assert "role/mesh is not authorized; allow dynamodb:BatchGetItem" in full_message(denied, block)
+    assert "role/mesh" not in full_message(quoted, block)
 
 
-async def test_a_cancelled_read_leaves_the_store_working(server: FaultyDynamoDB, store: DynamoStore) -> None:
+async def test_store_works_after_a_cancelled_read(server: FaultyDynamoDB, store: DynamoStore) -> None:
     server.set(Fault("stall"))
     before = server.counts()["requests"]
     reading = asyncio.create_task(store.read(["p1"], BUDGET_S))
-    while server.counts()["requests"] == before:  # noqa: ASYNC110 (another process counts)
+    while server.counts()["requests"] == before:  # noqa: ASYNC110 (another process counts the requests)
         await asyncio.sleep(0.01)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""EndpointSlices over the real protocol: whatever the API server does, what was known stays, and changes come."""
+"""The EndpointSlice watcher over the real protocol: faults keep the known endpoints, and changes are reported."""
 
 from __future__ import annotations
 
@@ -37,30 +37,30 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Watch:
-    """Discovery that is under way; reads on by itself, as the supervisor does."""
+    """A running discovery and the endpoints that it reported."""
 
     def __init__(self) -> None:
-        self.told: list[Endpoints] = []
+        self.reported: list[Endpoints] = []
 
     def now(self, model: tuple[str, str, str] = MODEL) -> list[str]:
-        return [address.rpartition(":")[0] for address in self.told[-1].of(*model)] if self.told else []
+        return [address.rpartition(":")[0] for address in self.reported[-1].of(*model)] if self.reported else []
 
     async def shows(self, *hosts: str, model: tuple[str, str, str] = MODEL) -> None:
-        await until(lambda: bool(self.told) and self.now(model) == list(hosts), WITHIN_S)
+        await until(lambda: bool(self.reported) and self.now(model) == list(hosts), WITHIN_S)
 
 
 @asynccontextmanager
 async def watching(server: FakeApiServer, watch_s: float = 60.0) -> AsyncIterator[Watch]:
-    """Discovery of both games, whose watches last `watch_s`; the first watch is open."""
+    """Runs the discovery of both games, with watches of `watch_s`; the first watch is open."""
     watch = Watch()
     endpoints: Any = EndpointSlices(server.account, ["harborlight", "dragonfall"], (watch_s, watch_s)).watch()
 
-    async def read_on() -> None:
+    async def read() -> None:
         async with aclosing(endpoints):
-            async for told in endpoints:
-                watch.told.append(told)
+            async for reported in endpoints:
+                watch.reported.append(reported)
 
-    reading = asyncio.create_task(read_on())
+    reading = asyncio.create_task(read())
     try:
         await until(lambda: reading.done() or server.watches > 0 or server.refuse is not None, WITHIN_S)
         yield watch
@@ -70,14 +70,14 @@ async def watching(server: FakeApiServer, watch_s: float = 60.0) -> AsyncIterato
         await asyncio.gather(reading, return_exceptions=True)
 
 
-async def test_what_is_there_is_told_with_port_and_all(server: FakeApiServer) -> None:
+async def test_endpoints_have_addresses_with_ports(server: FakeApiServer) -> None:
     async with watching(server) as watch:
         await watch.shows(A)
-        assert watch.told[-1].of(*MODEL) == (f"{A}:9000",)
-        assert watch.told[-1].of("dragonfall", "2026-10", "other") == ()
+        assert watch.reported[-1].of(*MODEL) == (f"{A}:9000",)
+        assert watch.reported[-1].of("dragonfall", "2026-10", "other") == ()
 
 
-async def test_a_replica_that_comes_and_one_that_goes_are_told(server: FakeApiServer) -> None:
+async def test_added_and_removed_replicas_are_reported(server: FakeApiServer) -> None:
     async with watching(server) as watch:
         await server.put(slice_of("one", MODEL, [endpoint(A), endpoint(B)]))
         await watch.shows(A, B)
@@ -85,21 +85,21 @@ async def test_a_replica_that_comes_and_one_that_goes_are_told(server: FakeApiSe
         await watch.shows(B)
 
 
-async def test_a_service_that_is_deleted_has_no_replicas(server: FakeApiServer) -> None:
+async def test_deleted_slice_has_no_replicas(server: FakeApiServer) -> None:
     async with watching(server) as watch:
         await watch.shows(A)
         await server.delete("one")
         await watch.shows()
 
 
-async def test_a_terminating_replica_gets_no_rows_even_if_it_is_called_ready(server: FakeApiServer) -> None:
+async def test_terminating_replica_is_left_out_even_if_it_is_ready(server: FakeApiServer) -> None:
     async with watching(server) as watch:
         terminating = [endpoint(A, ready=True, terminating=True), endpoint(B), endpoint(C, ready=False)]
         await server.put(slice_of("one", MODEL, terminating))
         await watch.shows(B)
 
 
-async def test_several_slices_of_a_service_and_several_games_are_told_as_one(server: FakeApiServer) -> None:
+async def test_slices_of_a_service_and_of_several_games_are_merged(server: FakeApiServer) -> None:
     async with watching(server) as watch:
         await server.put(slice_of("two", MODEL, [endpoint(B)]), slice_of("far", OTHER_GAME, [endpoint(C)]))
         await watch.shows(A, B)
@@ -109,25 +109,25 @@ async def test_several_slices_of_a_service_and_several_games_are_told_as_one(ser
         await watch.shows(B)
 
 
-async def test_a_burst_of_events_is_told_once(server: FakeApiServer) -> None:
+async def test_burst_of_events_is_reported_once(server: FakeApiServer) -> None:
     async with watching(server) as watch:
         await watch.shows(A)
         await server.put(*(slice_of(f"more-{last}", MODEL, [endpoint(f"10.0.1.{last}")]) for last in range(9)))
         await until(lambda: len(watch.now()) == 10)
-        assert len(watch.told) == 2
+        assert len(watch.reported) == 2
 
 
-async def test_what_changes_nothing_is_not_told(server: FakeApiServer) -> None:
+async def test_event_without_a_change_is_not_reported(server: FakeApiServer) -> None:
     async with watching(server) as watch:
         await watch.shows(A)
         await server.put(slice_of("one", MODEL, [endpoint(A, serving=None)]))
         await server.bookmark()
         await server.put(slice_of("one", MODEL, [endpoint(B)]))
         await watch.shows(B)
-        assert len(watch.told) == 2
+        assert len(watch.reported) == 2
 
 
-async def test_a_long_list_comes_page_by_page(server: FakeApiServer) -> None:
+async def test_long_list_is_read_page_by_page(server: FakeApiServer) -> None:
     server.page = 2
     await server.put(*(slice_of(f"more-{last}", MODEL, [endpoint(f"10.0.1.{last}")]) for last in range(4)))
     async with watching(server) as watch:
@@ -136,7 +136,7 @@ async def test_a_long_list_comes_page_by_page(server: FakeApiServer) -> None:
 
 
 @pytest.mark.parametrize("by_event", [False, True], ids=["as a status", "as an event"])
-async def test_after_a_410_what_was_deleted_unseen_is_gone(server: FakeApiServer, by_event: bool) -> None:
+async def test_slice_deleted_before_a_410_is_removed(server: FakeApiServer, by_event: bool) -> None:
     await server.put(slice_of("two", MODEL, [endpoint(B)]))
     async with watching(server) as watch:
         await watch.shows(A, B)
@@ -150,7 +150,7 @@ async def test_after_a_410_what_was_deleted_unseen_is_gone(server: FakeApiServer
         assert server.lists == 2
 
 
-async def test_a_watch_that_ends_in_time_goes_on_where_it_was(server: FakeApiServer) -> None:
+async def test_watch_that_ends_continues_from_its_last_version(server: FakeApiServer) -> None:
     async with watching(server, watch_s=1.0) as watch:
         await server.bookmark()
         await until(lambda: sum("watch" in query for query in server.queries) >= 2)
@@ -161,7 +161,7 @@ async def test_a_watch_that_ends_in_time_goes_on_where_it_was(server: FakeApiSer
 
 
 @pytest.mark.parametrize("rest", [b"", b'{"type": "MODIFIED", "object": {"metadata": {"na'], ids=["", "mid-line"])
-async def test_a_connection_that_is_lost_costs_no_change(server: FakeApiServer, rest: bytes) -> None:
+async def test_lost_connection_loses_no_change(server: FakeApiServer, rest: bytes) -> None:
     async with watching(server) as watch:
         server.cut(rest)
         await server.put(slice_of("one", MODEL, [endpoint(B)]))
@@ -169,26 +169,26 @@ async def test_a_connection_that_is_lost_costs_no_change(server: FakeApiServer, 
         assert server.lists == 1
 
 
-async def test_an_outage_leaves_the_last_known_and_changes_come_after_it(
+async def test_outage_keeps_the_known_endpoints_and_changes_are_reported_after_it(
     server: FakeApiServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "supervisor.discovery")
     async with watching(server) as watch:
         await watch.shows(A)
         await server.stop()
-        await until(lambda: "cannot be asked" in caplog.text)
+        await until(lambda: "request to the API server failed" in caplog.text)
         await server.put(slice_of("one", MODEL, [endpoint(B)]))
         assert watch.now() == [A]
         await server.start()
         await watch.shows(B)
         await until(lambda: server.watches == 1)
         server.cut()
-        await until(lambda: caplog.text.count("answers again") == 2)
+        await until(lambda: caplog.text.count("responds again") == 2)
     words = [record.message.partition(":")[0] for record in caplog.records]
-    assert words == ["the API server cannot be asked", "the API server answers again"] * 2
+    assert words == ["the request to the API server failed", "the API server responds again"] * 2
 
 
-async def test_a_start_without_an_api_server_waits_for_it(server: FakeApiServer) -> None:
+async def test_start_waits_for_the_api_server(server: FakeApiServer) -> None:
     account = server.account
     await server.stop()
     endpoints: Any = EndpointSlices(account, ["dragonfall"]).watch()
@@ -200,19 +200,17 @@ async def test_a_start_without_an_api_server_waits_for_it(server: FakeApiServer)
         assert (await asyncio.wait_for(first, WITHIN_S)).of(*MODEL) == (f"{A}:9000",)
 
 
-async def test_a_connection_that_is_half_dead_is_given_up(
-    server: FakeApiServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_silent_connection_is_closed(server: FakeApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kube_api, "OVERTIME_S", 0.1)
     server.mute = True
     async with watching(server, watch_s=0.2) as watch:
-        server.mute = False  # for watches that are opened from now on
+        server.mute = False  # for later watches
         await server.put(slice_of("one", MODEL, [endpoint(B)]))
         await watch.shows(B)
         assert sum("watch" in query for query in server.queries) >= 2
 
 
-async def test_the_token_is_read_anew_for_each_request(server: FakeApiServer) -> None:
+async def test_token_is_read_for_each_request(server: FakeApiServer) -> None:
     async with watching(server) as watch:
         server.token = "second"
         server.cut()
@@ -222,7 +220,7 @@ async def test_the_token_is_read_anew_for_each_request(server: FakeApiServer) ->
         await watch.shows(B)
 
 
-async def test_without_permission_it_says_which_role_is_missing_and_tries_again(
+async def test_missing_role_is_named_and_the_request_is_repeated(
     server: FakeApiServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.refuse = (403, "cannot list resource endpointslices")
@@ -230,12 +228,12 @@ async def test_without_permission_it_says_which_role_is_missing_and_tries_again(
         await until(lambda: len(server.queries) >= 3)
         server.refuse = None
         await watch.shows(A)
-    told = [record.message for record in caplog.records if "Role" in record.message]
-    assert len(told) == 1
-    assert all(word in told[0] for word in ("get, list and watch", "endpointslices", NAMESPACE))
+    messages = [record.message for record in caplog.records if "Role" in record.message]
+    assert len(messages) == 1
+    assert all(word in messages[0] for word in ("get, list and watch", "endpointslices", NAMESPACE))
 
 
-async def test_an_api_server_in_trouble_is_asked_again(server: FakeApiServer) -> None:
+async def test_request_is_repeated_after_a_server_error(server: FakeApiServer) -> None:
     server.refuse = (500, "etcd has no leader")
     async with watching(server) as watch:
         await until(lambda: len(server.queries) >= 2)
@@ -243,7 +241,7 @@ async def test_an_api_server_in_trouble_is_asked_again(server: FakeApiServer) ->
         await watch.shows(A)
 
 
-NONSENSE: list[Any] = [
+MALFORMED: list[Any] = [
     {"metadata": {"name": "odd"}},
     {"metadata": None},
     "text",
@@ -256,38 +254,38 @@ NONSENSE: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("nonsense", NONSENSE, ids=range(len(NONSENSE)))
-async def test_an_object_that_makes_no_sense_is_left_out_and_said_once(
-    server: FakeApiServer, nonsense: Any, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("malformed", MALFORMED, ids=range(len(MALFORMED)))
+async def test_malformed_object_is_ignored_and_logged_once(
+    server: FakeApiServer, malformed: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with watching(server) as watch:
-        await server.say("ADDED", nonsense)
-        await server.say("MODIFIED", nonsense)
+        await server.say("ADDED", malformed)
+        await server.say("MODIFIED", malformed)
         await server.put(slice_of("two", MODEL, [endpoint(B)]))
         await watch.shows(A, B)
         assert server.watches == 1
-    assert ["is left out" in record.message for record in caplog.records] == [True]
+    assert ["ignoring" in record.message for record in caplog.records] == [True]
 
 
-async def test_an_event_of_an_unknown_kind_is_left_out(server: FakeApiServer) -> None:
+async def test_event_of_an_unknown_type_is_ignored(server: FakeApiServer) -> None:
     async with watching(server) as watch:
         await server.say("TRANSMUTED", slice_of("one", MODEL, []))
         await server.put(slice_of("two", MODEL, [endpoint(B)]))
         await watch.shows(A, B)
 
 
-async def test_after_an_error_event_that_is_no_410_everything_is_listed_anew(server: FakeApiServer) -> None:
+async def test_error_event_other_than_410_leads_to_a_new_list(server: FakeApiServer) -> None:
     async with watching(server) as watch:
         await server.say("ERROR", {"code": 500, "message": "etcd"})
         await server.put(slice_of("one", MODEL, [endpoint(B)]))
         await watch.shows(B)
 
 
-async def test_cancelling_it_closes_its_connection(server: FakeApiServer) -> None:
-    complaints: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+async def test_cancelled_watch_closes_its_connection(server: FakeApiServer) -> None:
+    problems: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, problem: problems.append(problem))
     async with watching(server):
         assert server.watches == 1
     await until(lambda: server.watches == 0)
-    gc.collect()  # a session that nobody closed would say so
-    assert complaints == []
+    gc.collect()  # an unclosed session reports itself
+    assert problems == []

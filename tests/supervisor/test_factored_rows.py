@@ -18,9 +18,9 @@ from mesh.factored_rows import NAME_PARAMETER
 from mesh.model_file import Category, ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.wire import inference_pb2 as oip
-from model_worker.factored import decode_factored
+from model_worker.factored_request import decode_factored
 from supervisor import rows as rows_of_cohorts
-from supervisor.encoding import FactoredRows, PlainRows, RowMatrix
+from supervisor.encoding import FactoredMatrix, PlainMatrix, RowMatrix
 from supervisor.rows import CohortRows, Passenger, RowPlan, Value, lay_out
 from tests.supervisor.replica import pairs_of
 
@@ -59,9 +59,9 @@ def received(matrix: RowMatrix, start: int, stop: int) -> tuple[oip.ModelInferRe
     assert part is not None
     request = oip.ModelInferRequest.FromString(part.candidates.encoded + part.encoded)
     factored = decode_factored(request, matrix.rows.shape[1])
-    assert factored.brought is not None
-    assert factored.pairs(factored.brought.count, 10_000) == stop - start
-    rows: list[list[float]] = pairs_of(factored, factored.brought).tolist()
+    assert factored.included is not None
+    assert factored.pairs(factored.included.count, 10_000) == stop - start
+    rows: list[list[float]] = pairs_of(factored, factored.included).tolist()
     return request, rows
 
 
@@ -90,7 +90,7 @@ def test_worker_expands_factored_rows_to_the_plain_rows(data: st.DataObject) -> 
     asked = data.draw(st.lists(st.tuples(players, known, offers), min_size=1, max_size=5))
     passengers = [Passenger(context, chosen) for _, context, chosen in asked]
     matrix = CohortRows(COLUMNS, [one for one, _, _ in asked], passengers).matrix(plan)
-    if isinstance(matrix, PlainRows):
+    if isinstance(matrix, PlainMatrix):
         assert matrix.count == len(asked)
         return
     start = data.draw(st.integers(0, matrix.count - 1))
@@ -134,7 +134,7 @@ def test_context_that_may_override_an_offer_column_needs_plain_rows() -> None:
 
 
 def test_context_may_override_an_offer_column_that_the_model_does_not_use() -> None:
-    assert isinstance(cohort(ALL).matrix(plan_of("level", context={"price": "number"})), FactoredRows)
+    assert isinstance(cohort(ALL).matrix(plan_of("level", context={"price": "number"})), FactoredMatrix)
 
 
 def test_game_without_offers_has_plain_rows() -> None:
@@ -171,7 +171,7 @@ def test_message_ends_between_two_requests_where_possible(start: int, stop: int,
 
 
 def test_plain_rows_can_be_cut_anywhere() -> None:
-    assert PlainRows(np.zeros((4, 1))).cut(1, 3) == 3
+    assert PlainMatrix(np.zeros((4, 1))).cut(1, 3) == 3
 
 
 def test_size_does_not_grow_with_the_offers() -> None:

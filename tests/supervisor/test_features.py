@@ -1,4 +1,4 @@
-"""Player features: the cache, and the port's contract, kept by the real SQLite store and by the fake alike."""
+"""Player features: the cache, and the contract of the store port for the SQLite store and for the fake."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PLAYERS = {"p1": player(1), "p2": player(2, None), "wéird 'id\"": player(3)}
 
 
 class FakeStore:
-    """A store in memory that fails and waits when it is told to."""
+    """A store in memory that fails and waits on demand."""
 
     def __init__(self, players: Mapping[str, PlayerFeatures], columns: Columns = COLUMNS) -> None:
         self.columns = columns
@@ -80,20 +80,20 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await opened.close()
 
 
-async def test_the_port_reads_many_players_at_once(store: FeatureStore) -> None:
+async def test_store_reads_many_players_at_once(store: FeatureStore) -> None:
     batch = await store.read(list(PLAYERS), LONG_S)
     assert (batch.players, batch.columns, store.columns) == (PLAYERS, COLUMNS, COLUMNS)
 
 
-async def test_the_port_leaves_out_whom_it_does_not_know(store: FeatureStore) -> None:
+async def test_store_leaves_out_unknown_players(store: FeatureStore) -> None:
     assert (await store.read(["nobody", "p1"], LONG_S)).players == {"p1": PLAYERS["p1"]}
 
 
-async def test_the_port_reads_nobody(store: FeatureStore) -> None:
+async def test_store_reads_an_empty_list(store: FeatureStore) -> None:
     assert (await store.read([], LONG_S)).players == {}
 
 
-async def test_the_port_survives_a_reader_that_leaves(store: FeatureStore) -> None:
+async def test_store_works_after_a_cancelled_read(store: FeatureStore) -> None:
     reading = asyncio.create_task(store.read(["p1"], LONG_S))
     await asyncio.sleep(0)
     reading.cancel()
@@ -102,7 +102,7 @@ async def test_the_port_survives_a_reader_that_leaves(store: FeatureStore) -> No
     assert (await store.read(["p1"], LONG_S)).players == {"p1": PLAYERS["p1"]}
 
 
-async def test_the_port_serves_readers_side_by_side(store: FeatureStore) -> None:
+async def test_store_serves_concurrent_reads(store: FeatureStore) -> None:
     batches = await asyncio.gather(*(store.read([one], LONG_S) for one in PLAYERS))
     assert [batch.players for batch in batches] == [{one: PLAYERS[one]} for one in PLAYERS]
 
@@ -116,7 +116,7 @@ async def sqlite_file(tmp_path: Path) -> AsyncIterator[tuple[Path, SqliteStore]]
     await opened.close()
 
 
-async def test_a_file_that_takes_the_stores_place_is_picked_up(sqlite_file: tuple[Path, SqliteStore]) -> None:
+async def test_file_that_replaces_the_store_is_read(sqlite_file: tuple[Path, SqliteStore]) -> None:
     path, store = sqlite_file
     await store.read(["p1"], LONG_S)
     turned = Columns(("age",), ())
@@ -126,7 +126,7 @@ async def test_a_file_that_takes_the_stores_place_is_picked_up(sqlite_file: tupl
     assert (batch.columns, batch.players, store.columns) == (turned, {"p1": fresh}, turned)
 
 
-async def test_a_file_that_is_no_store_makes_it_unavailable_until_a_good_one_comes(
+async def test_store_is_unavailable_while_the_file_is_not_a_store(
     sqlite_file: tuple[Path, SqliteStore],
 ) -> None:
     path, store = sqlite_file
@@ -138,14 +138,14 @@ async def test_a_file_that_is_no_store_makes_it_unavailable_until_a_good_one_com
     assert (await store.read(["p1"], LONG_S)).players == {"p1": PLAYERS["p1"]}
 
 
-async def test_a_file_that_is_gone_makes_it_unavailable(sqlite_file: tuple[Path, SqliteStore]) -> None:
+async def test_store_is_unavailable_without_the_file(sqlite_file: tuple[Path, SqliteStore]) -> None:
     path, store = sqlite_file
     path.unlink()
     with pytest.raises(Unavailable):
         await store.read(["p1"], LONG_S)
 
 
-async def test_a_locked_file_expires_and_serves_again_after(sqlite_file: tuple[Path, SqliteStore]) -> None:
+async def test_read_of_a_locked_file_expires_and_the_store_works_after(sqlite_file: tuple[Path, SqliteStore]) -> None:
     path, store = sqlite_file
     writer = sqlite3.connect(path, isolation_level=None)
     writer.execute("BEGIN EXCLUSIVE")
@@ -156,25 +156,25 @@ async def test_a_locked_file_expires_and_serves_again_after(sqlite_file: tuple[P
     assert (await store.read(["p1"], LONG_S)).players == {"p1": PLAYERS["p1"]}
 
 
-async def test_a_query_that_takes_too_long_is_interrupted(tmp_path: Path) -> None:
+async def test_query_that_takes_too_long_is_interrupted(tmp_path: Path) -> None:
     path = tmp_path / "players.sqlite"
     fill(path, PLAYERS)
     store = SqliteStore(path)
     _make_endless(store)
     with pytest.raises(Expired):
         await store.read(["p1"], 0.05)
-    await asyncio.wait_for(store.close(), LONG_S)  # would hang if the query still ran
+    await asyncio.wait_for(store.close(), LONG_S)  # hangs if the query is still running
 
 
 def _make_endless(store: SqliteStore) -> None:
-    # A temporary view shadows the table for this connection alone, and never ends.
+    # A temporary view shadows the table for this connection only; a query of it does not end.
     store._connection.executescript(
         "CREATE TEMP VIEW players AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
         "SELECT CAST(i AS TEXT) || 'x' AS player_id, x'' AS numbers, '' AS texts, 0.0 AS written_at FROM n;"
     )
 
 
-async def test_a_reader_whose_time_is_up_does_not_interrupt_another(tmp_path: Path) -> None:
+async def test_expired_read_does_not_interrupt_another_read(tmp_path: Path) -> None:
     path = tmp_path / "players.sqlite"
     fill(path, PLAYERS)
     store = SqliteStore(path)
@@ -190,7 +190,7 @@ async def test_a_reader_whose_time_is_up_does_not_interrupt_another(tmp_path: Pa
         await asyncio.wait_for(store.close(), LONG_S)
 
 
-def test_a_file_that_is_no_store_cannot_be_opened(tmp_path: Path) -> None:
+def test_file_that_is_not_a_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "garbage").write_bytes(b"garbage" * 100)
     for name in ("garbage", "missing"):
         with pytest.raises(Misconfigured, match="mesh features load"):
@@ -234,18 +234,18 @@ def fake() -> FakeStore:
     return FakeStore(PLAYERS)
 
 
-async def test_players_come_in_the_order_asked_unknown_ones_as_none(fake: FakeStore, clock: Clock) -> None:
+async def test_players_are_in_the_requested_order_and_unknown_ones_are_none(fake: FakeStore, clock: Clock) -> None:
     read = await cache_of(fake, clock).read(["p2", "nobody", "p1", "p2"], LONG_S)
     assert read.players == (PLAYERS["p2"], None, PLAYERS["p1"], PLAYERS["p2"])
     assert (set(read.stale), dict(read.unread)) == (set(), {})
 
 
-async def test_one_read_asks_for_each_player_once(fake: FakeStore, clock: Clock) -> None:
+async def test_read_requests_each_player_once(fake: FakeStore, clock: Clock) -> None:
     await cache_of(fake, clock).read(["p2", "p1", "p2"], LONG_S)
     assert fake.reads == [["p1", "p2"]]
 
 
-async def test_a_player_just_read_is_not_read_again(fake: FakeStore, clock: Clock) -> None:
+async def test_fresh_player_is_not_read_again(fake: FakeStore, clock: Clock) -> None:
     cache = cache_of(fake, clock)
     await cache.read(["p1"], LONG_S)
     clock.now_s += 4.9
@@ -254,14 +254,14 @@ async def test_a_player_just_read_is_not_read_again(fake: FakeStore, clock: Cloc
     assert fake.reads == [["p1"], ["p2"]]
 
 
-async def test_an_unknown_player_is_not_asked_for_again_either(fake: FakeStore, clock: Clock) -> None:
+async def test_unknown_player_is_not_read_again_while_fresh(fake: FakeStore, clock: Clock) -> None:
     cache = cache_of(fake, clock)
     for _ in range(2):
         assert (await cache.read(["nobody"], LONG_S)).players == (None,)
     assert len(fake.reads) == 1
 
 
-async def test_a_player_is_read_again_after_the_time_to_live(fake: FakeStore, clock: Clock) -> None:
+async def test_player_is_read_again_after_the_ttl(fake: FakeStore, clock: Clock) -> None:
     cache = cache_of(fake, clock)
     await cache.read(["p1"], LONG_S)
     fake.players["p1"] = player(9)
@@ -269,14 +269,14 @@ async def test_a_player_is_read_again_after_the_time_to_live(fake: FakeStore, cl
     assert (await cache.read(["p1"], LONG_S)).players == (player(9),)
 
 
-async def test_without_time_to_live_every_read_goes_to_the_store(fake: FakeStore, clock: Clock) -> None:
+async def test_every_read_goes_to_the_store_without_a_ttl(fake: FakeStore, clock: Clock) -> None:
     cache = cache_of(fake, clock, ttl_s=0)
     for _ in range(3):
         await cache.read(["p1"], LONG_S)
     assert len(fake.reads) == 3
 
 
-async def test_no_more_players_are_kept_than_the_bound(fake: FakeStore, clock: Clock) -> None:
+async def test_number_of_kept_players_is_bounded(fake: FakeStore, clock: Clock) -> None:
     cache = cache_of(fake, clock, max_players=2)
     for one in ("p1", "p2", "nobody"):
         await cache.read([one], LONG_S)
@@ -287,7 +287,7 @@ async def test_no_more_players_are_kept_than_the_bound(fake: FakeStore, clock: C
     assert fake.reads == [["p1"]]
 
 
-async def test_the_least_recently_used_player_goes_first(fake: FakeStore, clock: Clock) -> None:
+async def test_least_recently_used_player_is_evicted_first(fake: FakeStore, clock: Clock) -> None:
     cache = cache_of(fake, clock, max_players=2)
     for one in ("p1", "p2", "p1", "nobody"):
         await cache.read([one], LONG_S)
@@ -297,12 +297,12 @@ async def test_the_least_recently_used_player_goes_first(fake: FakeStore, clock:
 
 
 @pytest.mark.parametrize("max_players", [0, 1])
-async def test_a_cohort_bigger_than_the_cache_is_whole(fake: FakeStore, clock: Clock, max_players: int) -> None:
+async def test_cohort_larger_than_the_cache_is_complete(fake: FakeStore, clock: Clock, max_players: int) -> None:
     read = await cache_of(fake, clock, max_players=max_players).read(["p1", "p2"], LONG_S)
     assert read.players == (PLAYERS["p1"], PLAYERS["p2"])
 
 
-async def test_when_the_store_fails_old_features_serve_and_the_others_are_unread(fake: FakeStore, clock: Clock) -> None:
+async def test_failing_store_leads_to_stale_and_unread_players(fake: FakeStore, clock: Clock) -> None:
     cache = cache_of(fake, clock)
     await cache.read(["p1"], LONG_S)
     clock.now_s += 3600
@@ -312,22 +312,22 @@ async def test_when_the_store_fails_old_features_serve_and_the_others_are_unread
     assert (set(read.stale), dict(read.unread)) == ({1}, {0: fake.failure, 2: fake.failure})
 
 
-async def test_who_was_unknown_once_is_unread_when_the_store_fails_later(fake: FakeStore, clock: Clock) -> None:
+async def test_formerly_unknown_player_is_unread_when_the_store_fails_later(fake: FakeStore, clock: Clock) -> None:
     cache = cache_of(fake, clock)
     await cache.read(["nobody"], LONG_S)
     fake.failure = Unavailable("gone")
     assert not (await cache.read(["nobody"], LONG_S)).unread
-    clock.now_s += 3600  # the player may have signed up meanwhile
+    clock.now_s += 3600  # the player may have signed up since
     read = await cache.read(["nobody"], LONG_S)
     assert (read.players, dict(read.unread)) == ((None,), {0: fake.failure})
 
 
-async def test_who_has_ended_is_served_neither_as_fresh_nor_as_stale(fake: FakeStore, clock: Clock) -> None:
+async def test_expired_player_is_neither_fresh_nor_stale(fake: FakeStore, clock: Clock) -> None:
     ended = replace(PLAYERS["p1"], ends_at_s=time.time() + 0.05)
     cache, fake.players = cache_of(fake, clock), {"p1": ended}
     assert (await cache.read(["p1"], LONG_S)).players == (ended,)
     fake.failure = Unavailable("gone")
-    while not ended.has_ended(time.time()):  # noqa: ASYNC110 (time itself has no event)
+    while not ended.has_ended(time.time()):  # noqa: ASYNC110 (time has no event)
         await asyncio.sleep(0.01)
     assert dict((await cache.read(["p1"], LONG_S)).unread) == {0: fake.failure}
 
@@ -340,7 +340,7 @@ class ExpiringOnce(FakeStore):
         return batch
 
 
-async def test_who_joined_a_read_that_had_no_time_left_reads_again(clock: Clock) -> None:
+async def test_reader_that_joined_an_expiring_read_reads_again(clock: Clock) -> None:
     fake = ExpiringOnce(PLAYERS)
     cache, fake.gate = cache_of(fake, clock), asyncio.Event()
     first = asyncio.create_task(cache.read(["p1"], LONG_S))
@@ -353,7 +353,7 @@ async def test_who_joined_a_read_that_had_no_time_left_reads_again(clock: Clock)
     assert len(fake.reads) == 2
 
 
-async def test_a_failure_keeps_nobody_as_unknown(fake: FakeStore, clock: Clock) -> None:
+async def test_failed_read_does_not_make_a_player_unknown(fake: FakeStore, clock: Clock) -> None:
     cache = cache_of(fake, clock)
     fake.failure = Unavailable("gone")
     await cache.read(["p1"], LONG_S)
@@ -361,13 +361,13 @@ async def test_a_failure_keeps_nobody_as_unknown(fake: FakeStore, clock: Clock) 
     assert (await cache.read(["p1"], LONG_S)).players == (PLAYERS["p1"],)
 
 
-async def test_the_store_has_no_longer_than_the_budget(fake: FakeStore, clock: Clock) -> None:
+async def test_read_takes_no_longer_than_the_budget(fake: FakeStore, clock: Clock) -> None:
     fake.gate = asyncio.Event()
     read = await asyncio.wait_for(cache_of(fake, clock).read(["p1"], 0.01), LONG_S)
     assert isinstance(read.unread[0], Expired)
 
 
-async def test_cohorts_that_want_the_same_player_share_the_read(fake: FakeStore, clock: Clock) -> None:
+async def test_cohorts_with_the_same_player_share_the_read(fake: FakeStore, clock: Clock) -> None:
     cache, fake.gate = cache_of(fake, clock), asyncio.Event()
     first = asyncio.create_task(cache.read(["p1", "p2"], LONG_S))
     await asyncio.sleep(0)
@@ -381,7 +381,7 @@ async def test_cohorts_that_want_the_same_player_share_the_read(fake: FakeStore,
     assert fake.reads == [["p1", "p2"], ["nobody"]]
 
 
-async def test_a_reader_that_leaves_takes_nobody_with_it(fake: FakeStore, clock: Clock) -> None:
+async def test_cancelled_reader_does_not_cancel_the_others(fake: FakeStore, clock: Clock) -> None:
     cache, fake.gate = cache_of(fake, clock), asyncio.Event()
     first = asyncio.create_task(cache.read(["p1"], LONG_S))
     await asyncio.sleep(0)
@@ -394,7 +394,7 @@ async def test_a_reader_that_leaves_takes_nobody_with_it(fake: FakeStore, clock:
     assert len(fake.reads) == 1
 
 
-async def test_what_comes_after_the_budget_is_kept_for_the_next(fake: FakeStore, clock: Clock) -> None:
+async def test_result_after_the_budget_is_kept_for_the_next_read(fake: FakeStore, clock: Clock) -> None:
     cache, fake.gate = cache_of(fake, clock), asyncio.Event()
     assert isinstance((await cache.read(["p1"], 0.01)).unread[0], Expired)
     fake.gate.set()
@@ -403,7 +403,7 @@ async def test_what_comes_after_the_budget_is_kept_for_the_next(fake: FakeStore,
     assert len(fake.reads) == 1
 
 
-async def test_a_closed_cache_leaves_no_read_behind(fake: FakeStore, clock: Clock) -> None:
+async def test_closed_cache_has_no_running_read(fake: FakeStore, clock: Clock) -> None:
     cache, fake.gate = cache_of(fake, clock), asyncio.Event()
     reading = asyncio.create_task(cache.read(["p1"], LONG_S))
     await asyncio.sleep(0)
@@ -416,7 +416,7 @@ async def test_a_closed_cache_leaves_no_read_behind(fake: FakeStore, clock: Cloc
 
 
 @pytest.mark.parametrize(("age_s", "stale", "unread"), [(59, {0}, set()), (60, set(), {0})])
-async def test_what_is_too_old_to_be_stale_is_unread(
+async def test_entry_older_than_the_stale_limit_is_unread(
     fake: FakeStore, clock: Clock, age_s: float, stale: set[int], unread: set[int]
 ) -> None:
     cache = cache_of(fake, clock, stale_ok_s=60)
@@ -427,7 +427,7 @@ async def test_what_is_too_old_to_be_stale_is_unread(
     assert (set(read.stale), set(read.unread)) == (stale, unread)
 
 
-async def test_a_player_left_out_of_a_batch_is_stale_or_unread_and_never_unknown(fake: FakeStore, clock: Clock) -> None:
+async def test_unread_player_of_a_batch_is_stale_or_unread_and_never_unknown(fake: FakeStore, clock: Clock) -> None:
     cache = cache_of(fake, clock)
     await cache.read(["p1"], LONG_S)
     clock.now_s += 10
@@ -441,7 +441,7 @@ async def test_a_player_left_out_of_a_batch_is_stale_or_unread_and_never_unknown
     assert (await cache.read(["p2"], LONG_S)).players == (PLAYERS["p2"],)
 
 
-async def test_how_players_were_had_is_counted(fake: FakeStore, clock: Clock) -> None:
+async def test_hits_and_stale_and_unread_players_are_counted(fake: FakeStore, clock: Clock) -> None:
     log = CountingLog()
     cache = cache_of(fake, clock, log=log)
     await cache.read(["p1", "p2"], LONG_S)
@@ -460,7 +460,7 @@ def turned(level: float) -> PlayerFeatures:
     return PlayerFeatures(struct.pack("<2d", 0.5, level), ("DE",), 5.0)
 
 
-async def test_when_the_columns_change_nobody_is_served_in_the_old_order(fake: FakeStore, clock: Clock) -> None:
+async def test_changed_columns_apply_to_all_players_at_once(fake: FakeStore, clock: Clock) -> None:
     cache = cache_of(fake, clock)
     await cache.read(["p1"], LONG_S)
     fake.columns, fake.players = TURNED, {"p1": turned(1), "p2": turned(2)}
@@ -468,15 +468,13 @@ async def test_when_the_columns_change_nobody_is_served_in_the_old_order(fake: F
     assert (read.columns, read.players) == (TURNED, (turned(1), turned(2)))
 
 
-async def test_when_the_columns_change_between_two_reads_under_way_the_orders_do_not_mix(
-    fake: FakeStore, clock: Clock
-) -> None:
+async def test_columns_that_change_between_two_running_reads_do_not_mix(fake: FakeStore, clock: Clock) -> None:
     cache = cache_of(fake, clock)
     await cache.read(["p1"], LONG_S)
     fake.columns, fake.players = TURNED, {"p1": turned(1), "p2": turned(2), "p3": turned(3)}
     fake.gate = asyncio.Event()
     first = asyncio.create_task(cache.read(["p2"], LONG_S))
-    second = asyncio.create_task(cache.read(["p1", "p3"], LONG_S))  # p1 is fresh, in the old order
+    second = asyncio.create_task(cache.read(["p1", "p3"], LONG_S))  # p1 is fresh, with the old columns
     for _ in range(5):
         await asyncio.sleep(0)
     fake.gate.set()
@@ -485,7 +483,7 @@ async def test_when_the_columns_change_between_two_reads_under_way_the_orders_do
     assert (read.columns, read.players) == (TURNED, (turned(1), turned(3)))
 
 
-async def test_a_cancelled_read_leaves_the_cache_working(fake: FakeStore, clock: Clock) -> None:
+async def test_cache_works_after_a_cancelled_read(fake: FakeStore, clock: Clock) -> None:
     cache, fake.gate = cache_of(fake, clock), asyncio.Event()
     reading = asyncio.create_task(cache.read(["p1"], LONG_S))
     await asyncio.sleep(0)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mesh.errors import MeshError, NotFound, NotSupported, WrongRequest
 from mesh.starvation import CpuStarvation
 from mesh.wire import offers_pb2 as wire
-from supervisor.__main__ import load_catalogs, open_games
+from supervisor.assembly import load_catalogs, open_games
 from supervisor.cpu_starvation import MachineStarvation
 from supervisor.game import Game
 from supervisor.messages import offer_query, score_query

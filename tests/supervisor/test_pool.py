@@ -1,4 +1,4 @@
-"""Late binding: how a model's rows are dealt out to its lanes. The lanes are fakes that a test answers for."""
+"""A model's pool: how its rows are sent, retried and failed. The lanes are fakes; the test sends their replies."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ from mesh.catalog.sources import Sources
 from mesh.errors import MeshError, Overloaded, Unavailable
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
-from supervisor import pool as pools
-from supervisor import waiting as waiting_rows
+from supervisor import dealer
 from supervisor.ballot import Ballot, Shipment
-from supervisor.lane import Lane, LaneState, Scores
-from supervisor.pool import ModelPool
+from supervisor.lane import Lane, LaneState
+from supervisor.lane_reply import Scores
+from supervisor.pool import REST_S, ModelPool
+from supervisor.row_queue import MAX_ROWS
 from supervisor.rows import CohortRows, Passenger, RowPlanner
-from tests.supervisor.virtual_time import run, settle
+from tests.supervisor.virtual_time import in_virtual_time, settle
 
 COLUMNS = Columns(("level",), ())
 HEADER = ModelHeader(("level",), {}, "binary", 1, 1)
-GRAIN_ROWS = int(pools.GRAIN_S / pools.FIRST_GUESS_ROW_S)
-DEPTH_ROWS = pools.DEPTH_S / pools.FIRST_GUESS_ROW_S
+GRAIN_ROWS = int(dealer.GRAIN_S / dealer.FIRST_GUESS_ROW_S)
+DEPTH_ROWS = dealer.DEPTH_S / dealer.FIRST_GUESS_ROW_S
 
 
 class FakeLane:
-    """A lane whose replies a test gives."""
+    """A lane; the test sends its replies."""
 
     def __init__(self, pool: ModelPool, name: str, header: ModelHeader = HEADER) -> None:
         self.state: LaneState = "up"
@@ -44,8 +45,8 @@ class FakeLane:
         self.sent: deque[Shipment] = deque()
         self.sizes: list[int] = []
         self._pool = pool
-        pool.lanes[name] = cast(Lane, self)
-        pool.accept(cast(Lane, self), header, {})
+        pool.lanes[name] = cast(Lane[Shipment], self)
+        pool.accept(cast(Lane[Shipment], self), header, {})
 
     def send(self, shipment: Shipment) -> None:
         self.sent.append(shipment)
@@ -53,12 +54,12 @@ class FakeLane:
         self.outstanding_rows += shipment.rows
 
     def answer(self, failure: MeshError | None = None) -> None:
-        """The oldest shipment comes back: each row's score is the sum of its cells."""
+        """Replies to the oldest shipment: the score of a row is the sum of its cells, or `failure`."""
         shipment = self.sent.popleft()
         self.outstanding_rows -= shipment.rows
-        levels = shipment.leg.matrix.rows.sum(axis=1)[shipment.start : shipment.stop]
-        row_s = pools.FIRST_GUESS_ROW_S * shipment.rows
-        self._pool.on_reply(cast(Lane, self), shipment, failure or Scores(levels, row_s, 0.0))
+        levels = shipment.vote.matrix.rows.sum(axis=1)[shipment.start : shipment.stop]
+        row_s = dealer.FIRST_GUESS_ROW_S * shipment.rows
+        self._pool.on_reply(cast(Lane[Shipment], self), shipment, failure or Scores(levels, row_s, 0.0))
 
     def break_down(self) -> None:
         lost = list(self.sent)
@@ -73,7 +74,7 @@ def new_pool() -> ModelPool:
 
 
 class Ask:
-    """A question of `count` rows (levels `first`, `first` + 1, ...) that is on its way."""
+    """Has a pool score `count` rows (levels `first`, `first` + 1, ...)."""
 
     def __init__(self, pool: ModelPool, count: int, first: int = 0) -> None:
         players = [PlayerFeatures(struct.pack("<d", first + row), (), 0.0) for row in range(count)]
@@ -93,403 +94,357 @@ class Ask:
         return failure
 
 
-def test_a_lone_lane_gets_a_small_question_in_one_message() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        lane = FakeLane(pool, "a")
-        ask = Ask(pool, GRAIN_ROWS)
+@in_virtual_time
+async def test_single_lane_gets_few_rows_in_one_message() -> None:
+    pool = new_pool()
+    lane = FakeLane(pool, "a")
+    ask = Ask(pool, GRAIN_ROWS)
+    await settle()
+    assert lane.sizes == [GRAIN_ROWS]
+    lane.answer()
+    assert await ask.votes() == ask.expected
+
+
+@pytest.mark.parametrize(("lanes", "grain_s"), [("a", dealer.GRAIN_ALONE_S), ("ab", dealer.GRAIN_S)])
+@in_virtual_time
+async def test_message_holds_at_most_a_grain_of_work(lanes: str, grain_s: float) -> None:
+    pool = new_pool()
+    lane, *others = [FakeLane(pool, name) for name in lanes]
+    for other in others:
+        other.state = "down"
+    grain = int(grain_s / dealer.FIRST_GUESS_ROW_S)
+    ask = Ask(pool, 3 * grain + 1)
+    while not ask.task.done():
         await settle()
-        assert lane.sizes == [GRAIN_ROWS]
+        if lane.sent:
+            lane.answer()
+    assert lane.sizes == [grain] * 3 + [1]
+    assert await ask.votes() == ask.expected
+
+
+@in_virtual_time
+async def test_busy_lane_gets_no_rows_and_they_stay_queued() -> None:
+    pool = new_pool()
+    lane = FakeLane(pool, "a")
+    first, second = Ask(pool, GRAIN_ROWS), Ask(pool, 2)
+    await settle()
+    assert (lane.sizes, pool.waiting_rows) == ([GRAIN_ROWS], 2)
+    lane.answer()
+    assert (lane.sizes, pool.waiting_rows) == ([GRAIN_ROWS, 2], 0)
+    lane.answer()
+    assert (await first.votes(), await second.votes()) == (first.expected, second.expected)
+
+
+@in_virtual_time
+async def test_lane_with_little_outstanding_work_gets_more_rows() -> None:
+    pool = new_pool()
+    lane = FakeLane(pool, "a")
+    asks = [Ask(pool, 1) for _ in range(20)]
+    await settle()
+    assert lane.sizes == [1] * int(DEPTH_ROWS)
+    while lane.sent:
         lane.answer()
+    for ask in asks:
+        await ask.votes()
+
+
+@in_virtual_time
+async def test_rows_leave_the_queue_in_order() -> None:
+    pool = new_pool()
+    lane = FakeLane(pool, "a")
+    asks = [Ask(pool, GRAIN_ROWS, first=100 * number) for number in range(4)]
+    order = []
+    for _ in asks:
+        await settle()
+        order.append(lane.sent[0].vote.matrix.rows[0, 0])
+        lane.answer()
+    assert order == [0.0, 100.0, 200.0, 300.0]
+    for ask in asks:
         assert await ask.votes() == ask.expected
 
-    run(story())
 
-
-@pytest.mark.parametrize(("lanes", "grain_s"), [("a", pools.GRAIN_ALONE_S), ("ab", pools.GRAIN_S)])
-def test_no_message_holds_more_than_a_grain_of_work(lanes: str, grain_s: float) -> None:
-    async def story() -> None:
-        pool = new_pool()
-        lane, *sisters = [FakeLane(pool, name) for name in lanes]
-        for sister in sisters:
-            sister.state = "down"
-        grain = int(grain_s / pools.FIRST_GUESS_ROW_S)
-        ask = Ask(pool, 3 * grain + 1)
-        while not ask.task.done():
-            await settle()
-            if lane.sent:
-                lane.answer()
-        assert lane.sizes == [grain] * 3 + [1]
-        assert await ask.votes() == ask.expected
-
-    run(story())
-
-
-def test_a_busy_lane_gets_nothing_and_the_rows_wait() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        lane = FakeLane(pool, "a")
-        first, second = Ask(pool, GRAIN_ROWS), Ask(pool, 2)
-        await settle()
-        assert (lane.sizes, pool.waiting_rows) == ([GRAIN_ROWS], 2)
+@in_virtual_time
+async def test_free_lanes_share_the_queue_evenly() -> None:
+    pool = new_pool()
+    lanes = [FakeLane(pool, name) for name in "abc"]
+    ask = Ask(pool, 3 * GRAIN_ROWS)
+    await settle()
+    assert [sum(lane.sizes) for lane in lanes] == [GRAIN_ROWS] * 3
+    for lane in lanes:
         lane.answer()
-        assert (lane.sizes, pool.waiting_rows) == ([GRAIN_ROWS, 2], 0)
-        lane.answer()
-        assert (await first.votes(), await second.votes()) == (first.expected, second.expected)
-
-    run(story())
+    assert await ask.votes() == ask.expected
 
 
-def test_a_lane_with_little_to_do_gets_more() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        lane = FakeLane(pool, "a")
-        asks = [Ask(pool, 1) for _ in range(20)]
-        await settle()
-        assert lane.sizes == [1] * int(DEPTH_ROWS)
+@in_virtual_time
+async def test_even_share_of_a_lane_is_one_message() -> None:
+    pool = new_pool()
+    lanes = [FakeLane(pool, name) for name in "ab"]
+    ask = Ask(pool, 12)
+    await settle()
+    assert [lane.sizes for lane in lanes] == [[6], [6]]
+    for lane in lanes:
         while lane.sent:
             lane.answer()
-        for ask in asks:
-            await ask.votes()
-
-    run(story())
+    await ask.votes()
 
 
-def test_rows_leave_in_the_order_they_came() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        lane = FakeLane(pool, "a")
-        asks = [Ask(pool, GRAIN_ROWS, first=100 * number) for number in range(4)]
-        order = []
-        for _ in asks:
-            await settle()
-            order.append(lane.sent[0].leg.matrix.rows[0, 0])
-            lane.answer()
-        assert order == [0.0, 100.0, 200.0, 300.0]
-        for ask in asks:
-            assert await ask.votes() == ask.expected
-
-    run(story())
+@in_virtual_time
+async def test_lane_that_is_down_gets_no_rows() -> None:
+    pool = new_pool()
+    down, up = FakeLane(pool, "a"), FakeLane(pool, "b")
+    down.state = "down"
+    ask = Ask(pool, 8)
+    await settle()
+    assert (down.sizes, sum(up.sizes)) == ([], 8)
+    while up.sent:
+        up.answer()
+    await ask.votes()
 
 
-def test_free_lanes_share_what_waits_evenly() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        lanes = [FakeLane(pool, name) for name in "abc"]
-        ask = Ask(pool, 3 * GRAIN_ROWS)
+@in_virtual_time
+async def test_vote_fails_at_once_when_every_lane_is_down() -> None:
+    pool = new_pool()
+    lane = FakeLane(pool, "a")
+    lane.break_down()
+    assert "gone" in (await Ask(pool, 1).failure()).reason
+
+
+@in_virtual_time
+async def test_loss_of_the_last_lane_fails_every_open_vote() -> None:
+    pool = new_pool()
+    lane = FakeLane(pool, "a")
+    asks = [Ask(pool, GRAIN_ROWS) for _ in range(3)]  # one on the lane, two waiting
+    await settle()
+    lane.break_down()
+    assert [type(await ask.failure()) for ask in asks] == [Unavailable] * 3
+    assert pool.waiting_rows == 0
+
+
+@in_virtual_time
+async def test_shipments_lost_with_a_lane_go_to_another_lane_in_order() -> None:
+    pool = new_pool()
+    one, other = FakeLane(pool, "a"), FakeLane(pool, "b")
+    asks = [Ask(pool, 1, first) for first in range(0, 800, 100)]
+    await settle()
+    lost = [shipment.vote for shipment in one.sent]
+    before = len(other.sent)
+    one.break_down()
+    order = []
+    while other.sent:
+        order.append(other.sent[0].vote)
+        other.answer()
         await settle()
-        assert [sum(lane.sizes) for lane in lanes] == [GRAIN_ROWS] * 3
-        for lane in lanes:
-            lane.answer()
+    retried = [vote for vote in order[before:] if vote in lost]
+    assert retried == sorted(retried, key=lost.index)
+    for ask in asks:
         assert await ask.votes() == ask.expected
 
-    run(story())
+
+@in_virtual_time
+async def test_shipment_lost_twice_fails() -> None:
+    pool = new_pool()
+    one, other = FakeLane(pool, "a"), FakeLane(pool, "b")
+    ask = Ask(pool, 1)
+    await settle()
+    one.break_down()
+    assert (one.sizes, other.sizes) == ([1], [1])
+    one.state = "up"
+    other.break_down()
+    assert isinstance(await ask.failure(), Unavailable)
+    assert one.sizes == [1]
 
 
-def test_a_lanes_even_share_is_one_message() -> None:
-    async def story() -> list[list[int]]:
-        pool = new_pool()
-        lanes = [FakeLane(pool, name) for name in "ab"]
-        ask = Ask(pool, 12)
-        await settle()
-        sizes = [list(lane.sizes) for lane in lanes]
-        for lane in lanes:
-            while lane.sent:
-                lane.answer()
-        await ask.votes()
-        return sizes
-
-    assert run(story()) == [[6], [6]]
+@in_virtual_time
+async def test_error_of_the_only_replica_is_final() -> None:
+    pool = new_pool()
+    lane = FakeLane(pool, "a")
+    ask = Ask(pool, 1)
+    await settle()
+    lane.answer(Overloaded("full"))
+    assert (await ask.failure()).reason == "full"
+    assert lane.sizes == [1]
 
 
-def test_a_lane_that_is_down_gets_nothing() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        down, up = FakeLane(pool, "a"), FakeLane(pool, "b")
-        down.state = "down"
-        ask = Ask(pool, 8)
-        await settle()
-        assert (down.sizes, sum(up.sizes)) == ([], 8)
-        while up.sent:
-            up.answer()
-        await ask.votes()
-
-    run(story())
-
-
-def test_with_every_lane_down_the_absence_is_immediate() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        lane = FakeLane(pool, "a")
-        lane.break_down()
-        assert "gone" in (await Ask(pool, 1).failure()).reason
-
-    run(story())
+@in_virtual_time
+async def test_shipment_refused_by_one_replica_is_sent_to_another() -> None:
+    pool = new_pool()
+    refusing, willing = FakeLane(pool, "a"), FakeLane(pool, "b")
+    ask = Ask(pool, 1)
+    await settle()
+    refusing.answer(Overloaded("full"))
+    assert [refusing.sizes, willing.sizes] == [[1], [1]]
+    for lane in (refusing, willing):
+        if lane.sent:
+            lane.answer()
+    await ask.votes()
 
 
-def test_when_the_last_lane_breaks_nobody_waits() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        lane = FakeLane(pool, "a")
-        asks = [Ask(pool, GRAIN_ROWS) for _ in range(3)]  # one on the lane, two waiting
-        await settle()
-        lane.break_down()
-        assert [type(await ask.failure()) for ask in asks] == [Unavailable] * 3
-        assert pool.waiting_rows == 0
-
-    run(story())
-
-
-def test_what_is_lost_with_a_lane_goes_to_a_sister_in_its_order() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        one, other = FakeLane(pool, "a"), FakeLane(pool, "b")
-        asks = [Ask(pool, 1, first) for first in range(0, 800, 100)]
-        await settle()
-        lost = [shipment.leg for shipment in one.sent]
-        before = len(other.sent)
-        one.break_down()
-        order = []
-        while other.sent:
-            order.append(other.sent[0].leg)
-            other.answer()
-            await settle()
-        again = [leg for leg in order[before:] if leg in lost]
-        assert again == sorted(again, key=lost.index)
-        for ask in asks:
-            assert await ask.votes() == ask.expected
-
-    run(story())
-
-
-def test_what_is_lost_twice_is_lost() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        one, other = FakeLane(pool, "a"), FakeLane(pool, "b")
+@in_virtual_time
+async def test_replica_that_fails_fast_attracts_no_traffic() -> None:
+    pool = new_pool()
+    failing, willing = FakeLane(pool, "a"), FakeLane(pool, "b")
+    for _ in range(50):
         ask = Ask(pool, 1)
         await settle()
-        one.break_down()
-        assert (one.sizes, other.sizes) == ([1], [1])
-        one.state = "up"
-        other.break_down()
-        assert isinstance(await ask.failure(), Unavailable)
-        assert one.sizes == [1]
+        while failing.sent:
+            failing.answer(Unavailable("broken"))
+        while willing.sent:
+            willing.answer()
+        await asyncio.wait([ask.task])
+        ask.task.exception()
+    assert len(failing.sizes) <= len(willing.sizes)
 
-    run(story())
+
+@in_virtual_time
+async def test_expired_rows_are_not_sent() -> None:
+    pool = new_pool()
+    lane = FakeLane(pool, "a")
+    first, expired, last = Ask(pool, GRAIN_ROWS), Ask(pool, 5, 100), Ask(pool, 1, 200)
+    await settle()
+    expired.ballot.close()
+    assert isinstance(await expired.failure(), MeshError)
+    lane.answer()
+    lane.answer()
+    assert (lane.sizes, pool.waiting_rows) == ([GRAIN_ROWS, 1], 0)
+    assert (await first.votes(), await last.votes()) == (first.expected, last.expected)
 
 
-def test_an_error_of_the_only_replica_is_final() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        lane = FakeLane(pool, "a")
+@in_virtual_time
+async def test_full_queue_refuses_at_once() -> None:
+    pool = new_pool()
+    lane = FakeLane(pool, "a")
+    lane.outstanding_rows = 10**6
+    waiting = [Ask(pool, 4000) for _ in range(MAX_ROWS // 4000)]
+    await settle()
+    assert isinstance(await Ask(pool, 1).failure(), Overloaded)
+    assert pool.waiting_rows == MAX_ROWS
+    for ask in waiting:
+        ask.ballot.close()
+        await ask.failure()
+
+
+@in_virtual_time
+async def test_expired_rows_make_room_in_a_full_queue() -> None:
+    pool = new_pool()
+    lane = FakeLane(pool, "a")
+    lane.outstanding_rows = 10**6
+    waiting = [Ask(pool, 4000) for _ in range(MAX_ROWS // 4000)]
+    await settle()
+    waiting[2].ballot.close()
+    live = Ask(pool, 4000)
+    await settle()
+    assert not live.task.done()
+    assert pool.waiting_rows == MAX_ROWS
+    for ask in (*waiting, live):
+        ask.ballot.close()
+        await ask.failure()
+
+
+@in_virtual_time
+async def test_replica_with_slow_rows_gets_fewer_rows_in_a_message() -> None:
+    pool = new_pool()
+    lane = FakeLane(pool, "a")
+    for _ in range(40):
         ask = Ask(pool, 1)
         await settle()
-        lane.answer(Overloaded("full"))
-        assert (await ask.failure()).reason == "full"
-        assert lane.sizes == [1]
-
-    run(story())
-
-
-def test_what_one_replica_refuses_its_sister_is_asked() -> None:
-    async def story() -> list[list[int]]:
-        pool = new_pool()
-        refusing, willing = FakeLane(pool, "a"), FakeLane(pool, "b")
-        ask = Ask(pool, 1)
-        await settle()
-        refusing.answer(Overloaded("full"))
-        sizes = [list(refusing.sizes), list(willing.sizes)]
-        for lane in (refusing, willing):
-            if lane.sent:
-                lane.answer()
+        shipment = lane.sent.popleft()
+        lane.outstanding_rows -= 1
+        pool.on_reply(cast(Lane[Shipment], lane), shipment, Scores(np.zeros(1), 0.033, 0.0))
         await ask.votes()
-        return sizes
-
-    assert run(story()) == [[1], [1]]
-
-
-def test_a_replica_that_fails_at_once_attracts_no_traffic() -> None:
-    async def story() -> tuple[int, int]:
-        pool = new_pool()
-        failing, willing = FakeLane(pool, "a"), FakeLane(pool, "b")
-        for _ in range(50):
-            ask = Ask(pool, 1)
-            await settle()
-            while failing.sent:
-                failing.answer(Unavailable("broken"))
-            while willing.sent:
-                willing.answer()
-            await asyncio.wait([ask.task])
-            ask.task.exception()
-        return len(failing.sizes), len(willing.sizes)
-
-    failing, willing = run(story())
-    assert failing <= willing
-
-
-def test_expired_rows_are_dropped_before_they_cost_a_replica() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        lane = FakeLane(pool, "a")
-        first, expired, last = Ask(pool, GRAIN_ROWS), Ask(pool, 5, 100), Ask(pool, 1, 200)
+    lane.sizes.clear()
+    ask = Ask(pool, 3)
+    while not ask.task.done():
         await settle()
-        expired.ballot.close()
-        assert isinstance(await expired.failure(), MeshError)
-        lane.answer()
-        lane.answer()
-        assert (lane.sizes, pool.waiting_rows) == ([GRAIN_ROWS, 1], 0)
-        assert (await first.votes(), await last.votes()) == (first.expected, last.expected)
-
-    run(story())
+        if lane.sent:
+            lane.answer()
+    assert lane.sizes[0] == 1
 
 
-def test_a_model_with_too_many_rows_waiting_refuses_at_once() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        lane = FakeLane(pool, "a")
-        lane.outstanding_rows = 10**6
-        waiting = [Ask(pool, 4000) for _ in range(waiting_rows.MAX_ROWS // 4000)]
-        await settle()
-        assert isinstance(await Ask(pool, 1).failure(), Overloaded)
-        assert pool.waiting_rows == waiting_rows.MAX_ROWS
-        for ask in waiting:
-            ask.ballot.close()
-            await ask.failure()
-
-    run(story())
-
-
-def test_rows_that_nobody_wants_any_more_make_room() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        lane = FakeLane(pool, "a")
-        lane.outstanding_rows = 10**6
-        waiting = [Ask(pool, 4000) for _ in range(waiting_rows.MAX_ROWS // 4000)]
-        await settle()
-        waiting[2].ballot.close()
-        live = Ask(pool, 4000)
-        await settle()
-        assert not live.task.done()
-        assert pool.waiting_rows == waiting_rows.MAX_ROWS
-        for ask in (*waiting, live):
-            ask.ballot.close()
-            await ask.failure()
-
-    run(story())
-
-
-def test_a_replica_whose_rows_are_slow_gets_fewer_at_a_time() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        lane = FakeLane(pool, "a")
-        for _ in range(40):
-            ask = Ask(pool, 1)
-            await settle()
-            shipment = lane.sent.popleft()
-            lane.outstanding_rows -= 1
-            pool.on_reply(cast(Lane, lane), shipment, Scores(np.zeros(1), 0.033, 0.0))
-            await ask.votes()
-        lane.sizes.clear()
-        ask = Ask(pool, 3)
-        while not ask.task.done():
-            await settle()
-            if lane.sent:
-                lane.answer()
-        assert lane.sizes[0] == 1
-
-    run(story())
-
-
-def test_a_replica_that_says_it_took_no_time_does_no_harm() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        lane = FakeLane(pool, "a")
-        for _ in range(4000):
-            pool.on_reply(cast(Lane, lane), _unwanted(), Scores(np.zeros(1), 0.0, 0.0))
-        ask = Ask(pool, 2)
-        await settle()
-        if ask.task.done():
-            await ask.task
-        ask.task.cancel()
-
-    run(story())
+@in_virtual_time
+async def test_replica_that_reports_no_predict_time_still_gets_rows() -> None:
+    pool = new_pool()
+    lane = FakeLane(pool, "a")
+    for _ in range(4000):
+        pool.on_reply(cast(Lane[Shipment], lane), _unwanted(), Scores(np.zeros(1), 0.0, 0.0))
+    assert pool._dealer.row_s == pytest.approx(dealer.MIN_ROW_S)
+    ask = Ask(pool, 2)
+    await settle()
+    assert lane.sizes == [2]
+    lane.answer()
+    assert await ask.votes() == ask.expected
 
 
 def _unwanted() -> Shipment:
     ballot = Ballot(["m"], 1, 1, lambda: None)
     rows = CohortRows(COLUMNS, [None], [Passenger({}, ())])
     plan = RowPlanner(Sources(COLUMNS, {}, None)).plan(HEADER, COLUMNS)
-    leg = ballot.leg(0, rows.matrix(plan), 1, 0, 0.0)
-    leg.settle(None)
-    return Shipment(leg, 0, 1)
+    vote = ballot.open_vote(0, rows.matrix(plan), 1, 0, 0.0)
+    vote.settle(None)
+    return Shipment(vote, 0, 1)
 
 
-def test_a_cancelled_question_leaves_the_pool_working() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        lane = FakeLane(pool, "a")
-        ask = Ask(pool, 1)
-        await settle()
-        ask.task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await ask.task
-        lane.answer()
-        again = Ask(pool, 1, 7)
-        await settle()
-        lane.answer()
-        assert await again.votes() == [7.0]
-
-    run(story())
+@in_virtual_time
+async def test_pool_works_after_a_caller_is_cancelled() -> None:
+    pool = new_pool()
+    lane = FakeLane(pool, "a")
+    ask = Ask(pool, 1)
+    await settle()
+    ask.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ask.task
+    lane.answer()
+    again = Ask(pool, 1, 7)
+    await settle()
+    lane.answer()
+    assert await again.votes() == [7.0]
 
 
-def test_a_ballot_says_once_when_the_quorum_is_in() -> None:
-    said: list[int] = []
-    ballot = Ballot(["a", "b", "c"], 1, 2, lambda: said.append(1))
+def test_ballot_calls_back_once_at_the_quorum() -> None:
+    calls: list[int] = []
+    ballot = Ballot(["a", "b", "c"], 1, 2, lambda: calls.append(1))
     for index in range(3):
-        ballot.settled(index, None)
-    assert (said, ballot.last_model) == ([1], "c")
+        ballot.record(index, None)
+    assert (calls, ballot.last_model) == ([1], "c")
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["ask", "answer", "fail", "break", "mend", "close"]), st.integers(0, 40)), max_size=40
+    st.tuples(st.sampled_from(["ask", "answer", "fail", "break", "recover", "close"]), st.integers(0, 40)), max_size=40
 )
 
 
 @given(STEPS)
-def test_whatever_the_lanes_do_every_question_is_settled_and_no_vote_is_wrong(steps: list[tuple[str, int]]) -> None:
-    async def story() -> None:
-        pool = new_pool()
-        lanes = [FakeLane(pool, name) for name in "ab"]
-        asks: list[Any] = []
-        for step, choice in steps:
-            lane = lanes[choice % 2]
-            if step == "ask":
-                asks.append(Ask(pool, choice + 1, 1000 * len(asks)))
-            elif step in ("answer", "fail") and lane.sent:
-                lane.answer(Unavailable("broken") if step == "fail" else None)
-            elif step == "break" and lane.state == "up":
-                lane.break_down()
-            elif step == "mend" and lane.state == "down":
-                lane.state = "up"
-                pool.on_up()
-            elif step == "close" and asks:
-                asks[choice % len(asks)].ballot.close()
-            await settle()
-            assert pool.waiting_rows == sum(one.rows for one in pool._waiting._shipments)
-        for _ in range(2 * len(asks) + 1):  # each answer may free rows, and a lane that failed rests first
-            for lane in lanes:
-                while lane.sent:
-                    lane.answer()
-            await asyncio.sleep(pools.REST_S)
-            await settle()
-        assert all(ask.task.done() for ask in asks)
-        for ask in asks:
-            if ask.task.result() is None:
-                assert ask.ballot.votes[0].tolist() == ask.expected
-            else:
-                assert isinstance(ask.task.result(), MeshError)
-
-    run(story())
+@in_virtual_time
+async def test_every_vote_is_settled_and_correct_whatever_the_lanes_do(steps: list[tuple[str, int]]) -> None:
+    pool = new_pool()
+    lanes = [FakeLane(pool, name) for name in "ab"]
+    asks: list[Any] = []
+    for step, choice in steps:
+        lane = lanes[choice % 2]
+        if step == "ask":
+            asks.append(Ask(pool, choice + 1, 1000 * len(asks)))
+        elif step in ("answer", "fail") and lane.sent:
+            lane.answer(Unavailable("broken") if step == "fail" else None)
+        elif step == "break" and lane.state == "up":
+            lane.break_down()
+        elif step == "recover" and lane.state == "down":
+            lane.state = "up"
+            pool.on_up()
+        elif step == "close" and asks:
+            asks[choice % len(asks)].ballot.close()
+        await settle()
+        assert pool.waiting_rows == sum(one.rows for one in pool._queue._shipments)
+    for _ in range(2 * len(asks) + 1):  # each answer may free rows, and a lane that failed rests first
+        for lane in lanes:
+            while lane.sent:
+                lane.answer()
+        await asyncio.sleep(REST_S)
+        await settle()
+    assert all(ask.task.done() for ask in asks)
+    for ask in asks:
+        if ask.task.result() is None:
+            assert ask.ballot.votes[0].tolist() == ask.expected
+        else:
+            assert isinstance(ask.task.result(), MeshError)
 
 
 SELLING = ModelHeader(("level", "price"), {}, "binary", 1, 1)
@@ -497,7 +452,7 @@ OFFERS = OffersTable(tuple(map(str, range(10))), {}, None, {"price": tuple(numbe
 
 
 class AskAboutOffers(Ask):
-    """A question of `count` players (levels 0, 1, ...) about all ten offers."""
+    """Has a pool score `count` players (levels 0, 1, ...) with all ten offers."""
 
     def __init__(self, pool: ModelPool, count: int) -> None:
         players = [PlayerFeatures(struct.pack("<d", level), (), 0.0) for level in range(count)]
@@ -518,84 +473,74 @@ def selling_lane(pool: ModelPool, name: str, max_pairs: int | None = 4096) -> Fa
     return lane
 
 
-def test_a_question_is_split_over_two_lanes_between_requests() -> None:
-    async def story() -> None:
-        pool = selling_pool()
-        pool._row_s = pools.MIN_ROW_S
-        lanes = [selling_lane(pool, name) for name in "ab"]
-        ask = AskAboutOffers(pool, 3)
-        await settle()
-        assert [lane.sizes for lane in lanes] == [[10], [20]]
-        for lane in lanes:
-            lane.answer()
-        assert await ask.votes() == ask.expected
-
-    run(story())
+@in_virtual_time
+async def test_rows_are_split_over_two_lanes_between_requests() -> None:
+    pool = selling_pool()
+    pool._dealer.row_s = dealer.MIN_ROW_S
+    lanes = [selling_lane(pool, name) for name in "ab"]
+    ask = AskAboutOffers(pool, 3)
+    await settle()
+    assert [lane.sizes for lane in lanes] == [[10], [20]]
+    for lane in lanes:
+        lane.answer()
+    assert await ask.votes() == ask.expected
 
 
-def test_a_lone_request_is_split_over_two_lanes_too() -> None:
-    async def story() -> None:
-        pool = selling_pool()
-        lanes = [selling_lane(pool, name) for name in "ab"]
-        ask = AskAboutOffers(pool, 1)
-        await settle()
-        assert [lane.sizes for lane in lanes] == [[5], [5]]
-        for lane in lanes:
-            lane.answer()
-        assert await ask.votes() == ask.expected
-
-    run(story())
+@in_virtual_time
+async def test_single_request_is_split_over_two_lanes() -> None:
+    pool = selling_pool()
+    lanes = [selling_lane(pool, name) for name in "ab"]
+    ask = AskAboutOffers(pool, 1)
+    await settle()
+    assert [lane.sizes for lane in lanes] == [[5], [5]]
+    for lane in lanes:
+        lane.answer()
+    assert await ask.votes() == ask.expected
 
 
 @pytest.mark.parametrize("broken", [True, False], ids=["lost", "refused"])
-def test_pairs_that_a_lane_refused_or_lost_are_tried_on_another(broken: bool) -> None:
-    async def story() -> None:
-        pool = selling_pool()
-        pool._row_s = pools.MIN_ROW_S
-        one, other = [selling_lane(pool, name) for name in "ab"]
-        ask = AskAboutOffers(pool, 3)
+@in_virtual_time
+async def test_pairs_refused_or_lost_by_a_lane_are_retried_on_another(broken: bool) -> None:
+    pool = selling_pool()
+    pool._dealer.row_s = dealer.MIN_ROW_S
+    one, other = [selling_lane(pool, name) for name in "ab"]
+    ask = AskAboutOffers(pool, 3)
+    await settle()
+    if broken:
+        one.break_down()
+    else:
+        one.answer(Overloaded("full"))
+    while not ask.task.done():
+        other.answer()
         await settle()
-        if broken:
-            one.break_down()
-        else:
-            one.answer(Overloaded("full"))
-        while not ask.task.done():
-            other.answer()
-            await settle()
-        assert other.sizes == [20, 10]
-        assert await ask.votes() == ask.expected
-
-    run(story())
+    assert other.sizes == [20, 10]
+    assert await ask.votes() == ask.expected
 
 
 @pytest.mark.parametrize(
     ("max_pairs", "sizes"), [(None, [1020, 980]), (4096, [2000]), (1500, [1500, 500]), (1495, [1490, 510])]
 )
-def test_a_message_of_factored_rows_asks_for_as_many_pairs_as_the_replica_takes(
+@in_virtual_time
+async def test_message_of_factored_rows_holds_at_most_the_pairs_that_the_replica_accepts(
     max_pairs: int | None, sizes: list[int]
 ) -> None:
-    async def story() -> None:
-        pool = selling_pool()
-        pool._row_s = pools.MIN_ROW_S
-        lane = selling_lane(pool, "a", max_pairs)
-        ask = AskAboutOffers(pool, 200)
-        await settle()
-        assert lane.sizes == sizes
-        for _ in sizes:
-            lane.answer()
-        assert await ask.votes() == ask.expected
-
-    run(story())
+    pool = selling_pool()
+    pool._dealer.row_s = dealer.MIN_ROW_S
+    lane = selling_lane(pool, "a", max_pairs)
+    ask = AskAboutOffers(pool, 200)
+    await settle()
+    assert lane.sizes == sizes
+    for _ in sizes:
+        lane.answer()
+    assert await ask.votes() == ask.expected
 
 
-def test_plain_rows_are_no_more_in_a_message_to_a_replica_that_takes_factored_ones() -> None:
-    async def story() -> None:
-        pool = new_pool()
-        pool._row_s = pools.MIN_ROW_S
-        lane = FakeLane(pool, "a")
-        lane.max_pairs = 4096
-        Ask(pool, 2000)
-        await settle()
-        assert lane.sizes == [pools.MAX_MESSAGE_ROWS, 2000 - pools.MAX_MESSAGE_ROWS]
-
-    run(story())
+@in_virtual_time
+async def test_limit_of_plain_rows_is_the_same_for_a_replica_that_accepts_factored_rows() -> None:
+    pool = new_pool()
+    pool._dealer.row_s = dealer.MIN_ROW_S
+    lane = FakeLane(pool, "a")
+    lane.max_pairs = 4096
+    Ask(pool, 2000)
+    await settle()
+    assert lane.sizes == [dealer.MAX_MESSAGE_ROWS, 2000 - dealer.MAX_MESSAGE_ROWS]

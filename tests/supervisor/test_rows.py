@@ -18,7 +18,7 @@ from mesh.errors import Unavailable
 from mesh.model_file import Category, ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.wire import inference_pb2 as oip
-from supervisor.encoding import PlainRows
+from supervisor.encoding import PlainMatrix
 from supervisor.rows import CohortRows, Passenger, RowPlanner, Value, lay_out
 
 NAN = math.nan
@@ -203,7 +203,7 @@ def test_plan_follows_the_columns_of_the_store() -> None:
 
 
 def test_part_of_a_matrix_is_encoded_once() -> None:
-    matrix = PlainRows(np.zeros((4, 2)))
+    matrix = PlainMatrix(np.zeros((4, 2)))
     assert matrix.plain(0, 4) is matrix.plain(0, 4)
 
 
@@ -214,7 +214,7 @@ def test_head_and_rows_concatenated_are_one_request(rows: int, features: int, da
     cells = np.arange(rows * features, dtype="<f8").reshape(rows, features)
     head = oip.ModelInferRequest(model_name="whales", id="17")
     head.parameters["timeout"].int64_param = 5
-    request = oip.ModelInferRequest.FromString(head.SerializeToString() + PlainRows(cells).plain(start, stop))
+    request = oip.ModelInferRequest.FromString(head.SerializeToString() + PlainMatrix(cells).plain(start, stop))
     (tensor,), (raw,) = request.inputs, request.raw_input_contents
     assert (request.model_name, request.id, request.parameters["timeout"].int64_param) == ("whales", "17", 5)
     assert (tensor.name, tensor.datatype, list(tensor.shape)) == ("features", "FP64", [stop - start, features])

@@ -1,1 +1,1 @@
-"""What a catalog says of the cluster: blocks, their defaults, and what they come to for each model."""
+"""The deployment settings of a catalog: blocks, defaults, and the effective values for each model."""

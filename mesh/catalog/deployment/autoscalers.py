@@ -1,4 +1,4 @@
-"""The HPA of every Deployment of a catalog, as the chart makes it: what operators tune, compare and simulate."""
+"""The HPA of every Deployment of a catalog, as the Helm chart creates it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mesh.catalog.catalog import Catalog
-from mesh.catalog.deployment.blocks import Hpa, InFlight, Replicas, Scaled, SupervisorDeployment
-from mesh.catalog.deployment.laying import laid_over
+from mesh.catalog.deployment.blocks import Hpa, InFlight, Replicas, SupervisorDeployment, WorkerDeployment
 from mesh.catalog.deployment.names import model_name, supervisor_name
+from mesh.catalog.deployment.overlay import overlay
 
 
 @dataclass(frozen=True, slots=True)
 class Autoscaler:
-    """One Deployment's HPA, or the ScaledObject from which KEDA makes it; `spec` in Kubernetes' own names."""
+    """The HPA of one Deployment, or the ScaledObject from which KEDA creates it; `spec` uses the keys of Kubernetes."""
 
     kind: Literal["HorizontalPodAutoscaler", "ScaledObject"]
     name: str
@@ -22,16 +22,16 @@ class Autoscaler:
 
 
 def autoscalers(catalog: Catalog) -> Iterator[Autoscaler]:
-    """What the chart makes of `catalog`: the supervisor's first, then every model's."""
-    supervisor = laid_over(SupervisorDeployment, catalog.supervisor)
+    """Yields the autoscalers that the chart creates from `catalog`: first the supervisor, then every model."""
+    supervisor = overlay(SupervisorDeployment, catalog.supervisor)
     spec = _hpa_spec(supervisor.replicas, supervisor.hpa, _cpu(supervisor.hpa, "supervisor"))
     yield Autoscaler("HorizontalPodAutoscaler", supervisor_name(catalog.game), spec)
     for version_name, version in catalog.versions.items():
         for model in version.models:
-            yield _of_model(laid_over(Scaled, catalog, version, model), catalog.game, version_name, model.name)
+            yield _of_model(overlay(WorkerDeployment, catalog, version, model), catalog.game, version_name, model.name)
 
 
-def _of_model(scaled: Scaled, game: str, version: str, model: str) -> Autoscaler:
+def _of_model(scaled: WorkerDeployment, game: str, version: str, model: str) -> Autoscaler:
     name = model_name(game, version, model)
     if scaled.signal == "cpu":
         metric = _cpu(scaled.hpa, "worker")
@@ -63,7 +63,7 @@ def _hpa_spec(replicas: Replicas, hpa: Hpa, metric: dict[str, Any]) -> dict[str,
     }
 
 
-def _scaled_object_spec(scaled: Scaled) -> dict[str, Any]:
+def _scaled_object_spec(scaled: WorkerDeployment) -> dict[str, Any]:
     return {
         "minReplicaCount": scaled.replicas.min,
         "maxReplicaCount": scaled.replicas.max,

@@ -1,4 +1,4 @@
-"""The catalog's blocks for the cluster: images, replicas, resources, autoscaling, and what all pods of a game share."""
+"""The catalog blocks for Kubernetes: images, replicas, resources, autoscaling, and settings for all pods of a game."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mesh import __version__
 from mesh.block import Block, Text
-from mesh.catalog.deployment.autoscaling import LARGEST, Behavior, Metric, Policy, PositiveQuantity, ScalingRules
+from mesh.catalog.deployment.autoscaling_v2 import MAX_INT32, Behavior, Metric, Policy, PositiveQuantity, ScalingRules
 
 EngineChoice = Literal["auto", "lightgbm"]
 Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$", max_length=500)]
@@ -17,7 +17,7 @@ Items = Annotated[tuple[Mapping[str, Any], ...], Field(strict=False)]
 Names = Annotated[tuple[Text, ...], Field(strict=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
-# What the API server would fill in anyway, written out so that each number can be read, and changed by itself.
+# The defaults of the API server, written out so that you can see each number and change it alone.
 _BEHAVIOR = Behavior(
     scaleUp=ScalingRules(
         stabilizationWindowSeconds=0,
@@ -36,125 +36,128 @@ _BEHAVIOR = Behavior(
 
 
 class Replicas(Block):
-    """How many pods the HPA may make."""
+    """The limits of the HPA: minimum and maximum number of pods."""
 
-    min: int = Field(2, ge=1, le=LARGEST, description="two, so that a node can be drained")
-    max: int = Field(10, ge=1, le=LARGEST, description="never more, whatever the load")
+    min: int = Field(2, ge=1, le=MAX_INT32, description="at least two, so that a node can be drained")
+    max: int = Field(10, ge=1, le=MAX_INT32, description="upper limit, whatever the load")
 
 
 class Resources(Block):
-    """What a pod asks for. Its memory limit equals its request: a pod is never killed for what others use."""
+    """Requests and limits of a pod. The memory limit equals the request, so the memory of other pods has no effect."""
 
-    cpu: PositiveQuantity = Field("500m", description="the request; the HPA's percentages are of it")
-    cpu_limit: PositiveQuantity | None = Field(None, description="none by default: a busy replica may use idle CPU")
+    cpu: PositiveQuantity = Field("500m", description="request; the targets of the HPA are percentages of it")
+    cpu_limit: PositiveQuantity | None = Field(
+        None, description="default: none, so that a busy replica can use idle CPU"
+    )
     memory: PositiveQuantity = Field("256Mi", description="request and limit")
-    ephemeral_storage: PositiveQuantity = Field("1Gi", description="request and limit: models from S3 are kept here")
+    ephemeral_storage: PositiveQuantity = Field("1Gi", description="request and limit; models from S3 are stored here")
 
 
 class Hpa(Block):
-    """The HorizontalPodAutoscaler of one Deployment: autoscaling/v2 under Kubernetes' own names."""
+    """The HorizontalPodAutoscaler of one Deployment: autoscaling/v2, with the keys of Kubernetes."""
 
     cpu_percent: int = Field(
-        60, ge=1, le=LARGEST, description="mean CPU of the worker container, percent of its request"
+        60, ge=1, le=MAX_INT32, description="target CPU of the worker container, percent of its request"
     )
     metrics: Annotated[tuple[Metric, ...], Field(strict=False, min_length=1)] | None = Field(
-        None, description="replaces the CPU metric, whole"
+        None, description="metrics to use instead of the CPU metric"
     )
-    behavior: Behavior = Field(_BEHAVIOR, description="merged over the default; a list of policies replaces the whole")
+    behavior: Behavior = Field(_BEHAVIOR, description="merged with the default; lists of policies are replaced")
 
 
 class Keda(Block):
-    """Has KEDA own the HPA, and ask Prometheus itself."""
+    """Makes KEDA create the HPA and query Prometheus."""
 
-    prometheus: Text = Field(description="Prometheus' address, such as http://prometheus.monitoring:9090")
-    authentication: Text | None = Field(None, description="the name of a TriggerAuthentication")
+    prometheus: Text = Field(description="address of Prometheus, such as http://prometheus.monitoring:9090")
+    authentication: Text | None = Field(None, description="name of a TriggerAuthentication")
 
 
 class InFlight(Block):
-    """What `signal: in_flight` scales on: a model's rows that wait for a replica, or are with one."""
+    """The metric of `signal: in_flight`: rows of a model that are queued or being scored."""
 
-    rows: PositiveQuantity = Field("16", description="rows in flight that one replica should have")
-    metric: Text = Field("mesh_rows_in_flight", description="its name in external.metrics.k8s.io")
-    keda: Keda | None = Field(None, description="a ScaledObject instead of an HPA")
+    rows: PositiveQuantity = Field("16", description="target number of rows in flight per replica")
+    metric: Text = Field("mesh_rows_in_flight", description="name of the metric in external.metrics.k8s.io")
+    keda: Keda | None = Field(None, description="creates a ScaledObject instead of an HPA")
 
 
-class Scaled(Block):
-    """How a model runs. The game's values hold for every model; a version's, then a model's go over."""
+class WorkerDeployment(Block):
+    """How the workers of a model run. A model overrides its version, and a version overrides the game."""
 
-    image: Image = Field(f"ensemble-mesh/model-worker:{__version__}", description="the worker's image")
+    image: Image = Field(f"ensemble-mesh/model-worker:{__version__}", description="image of the model worker")
     engine: EngineChoice = Field(
-        "auto", description="what scores: lightgbm; or auto, our own where it is proved for the model, else LightGBM"
+        "auto", description="scoring engine: lightgbm; or auto: our own if it is proved for the model, else LightGBM"
     )
     replicas: Replicas = Replicas()
     resources: Resources = Resources()
-    signal: Literal["cpu", "in_flight"] = Field("cpu", description="what the HPA scales on")
+    signal: Literal["cpu", "in_flight"] = Field("cpu", description="metric of the HPA")
     in_flight: InFlight = InFlight()
     hpa: Hpa = Hpa()
 
 
 class SupervisorResources(Resources):
-    """One event loop saturates one core."""
+    """Requests and limits of a supervisor pod. One event loop uses at most one core."""
 
-    cpu: PositiveQuantity = Field("1", description="the request; the HPA's percentages are of it")
-    memory: PositiveQuantity = Field("512Mi", description="request and limit; the cache of players is in it")
+    cpu: PositiveQuantity = Field("1", description="request; the targets of the HPA are percentages of it")
+    memory: PositiveQuantity = Field("512Mi", description="request and limit; includes the cache of players")
     ephemeral_storage: PositiveQuantity = Field("100Mi", description="request and limit")
 
 
 class SupervisorHpa(Hpa):
-    """Scales on CPU: rows in flight grow when workers are slow, and would scale the wrong tier."""
+    """The HPA of the supervisor. It scales on CPU, because rows in flight also grow when the workers are slow."""
 
     cpu_percent: int = Field(
-        65, ge=1, le=LARGEST, description="mean CPU of the supervisor container, percent of its request"
+        65, ge=1, le=MAX_INT32, description="target CPU of the supervisor container, percent of its request"
     )
 
 
 class SupervisorDeployment(Block):
-    """How the supervisor runs in the cluster."""
+    """How the supervisor runs in Kubernetes."""
 
-    image: Image = Field(f"ensemble-mesh/supervisor:{__version__}", description="the supervisor's image")
+    image: Image = Field(f"ensemble-mesh/supervisor:{__version__}", description="image of the supervisor")
     replicas: Replicas = Replicas()
     resources: SupervisorResources = SupervisorResources()
     hpa: SupervisorHpa = SupervisorHpa()
 
 
 class NetworkPolicies(Block):
-    """Who may talk to whom. Without them every pod of the cluster may talk to every worker."""
+    """NetworkPolicies of the game. Without them, every pod in the cluster can connect to every worker."""
 
     enabled: bool = True
-    callers: Items = Field((), description="NetworkPolicyPeers that may call the supervisor; none: any pod")
+    callers: Items = Field((), description="NetworkPolicyPeers that may call the supervisor; default: all pods")
     ports: Annotated[tuple[Port, ...], Field(strict=False)] = Field(
-        (443, 6443), description="TCP ports outside that the supervisor, and workers with models on S3, may reach"
+        (443, 6443), description="external TCP ports that the supervisor, and workers with models on S3, may connect to"
     )
 
 
 class Monitoring(Block):
-    """Objects for the Prometheus operator and Grafana; their kinds must be known to the cluster."""
+    """Objects for the Prometheus Operator and Grafana; the cluster must have their CRDs."""
 
     enabled: bool = False
-    dashboards: bool = Field(True, description="a ConfigMap with Grafana's dashboards; one game's are enough for all")
-    namespace: Text = Field("monitoring", description="where Prometheus runs: it may read the metrics")
+    dashboards: bool = Field(True, description="ConfigMap with dashboards for Grafana; one game is enough")
+    namespace: Text = Field("monitoring", description="namespace of Prometheus, which may read the metrics")
     labels: Mapping[str, str] = Field(
-        default_factory=dict, description="of PodMonitors and rules, such as `release: NAME`, by which they are chosen"
+        default_factory=dict,
+        description="labels by which Prometheus selects monitors and rules, such as `release: NAME`",
     )
 
 
 class Kubernetes(Block):
-    """What all pods of the game share."""
+    """Settings for all pods of the game."""
 
     discovery: Literal["endpoint_slices", "dns"] = Field(
-        "endpoint_slices", description="how the supervisor finds replicas; dns: without RBAC, and seconds later"
+        "endpoint_slices", description="how the supervisor finds replicas; dns needs no RBAC, but is seconds slower"
     )
     files: Mapping[str, Any] | None = Field(
-        None, description="a volume source that holds the files which the catalog names by relative paths"
+        None, description="volume source with the files that the catalog names by relative paths"
     )
-    host: Text = Field("0.0.0.0", description="the address that pods listen on; `::` where there is only IPv6")
-    load_s: int = Field(180, ge=1, le=3600, description="how long a model may take until it is served")
+    host: Text = Field("0.0.0.0", description="address that pods listen on; use `::` in an IPv6-only cluster")
+    load_s: int = Field(180, ge=1, le=3600, description="maximum time to load a model, in seconds")
     image_pull_secrets: Names = ()
     service_account_annotations: Mapping[str, str] = Field(
-        default_factory=dict, description="such as eks.amazonaws.com/role-arn, for DynamoDB and S3"
+        default_factory=dict, description="annotations such as eks.amazonaws.com/role-arn, for DynamoDB and S3"
     )
-    env: Mapping[str, str] = Field(default_factory=dict, description="environment of every pod")
-    secrets: Names = Field((), description="Secrets whose keys become environment variables of every pod")
+    env: Mapping[str, str] = Field(default_factory=dict, description="environment variables of every pod")
+    secrets: Names = Field((), description="names of Secrets; their keys become environment variables of every pod")
     node_selector: Mapping[str, str] = Field(default_factory=dict)
     tolerations: Items = ()
     priority_class: Text | None = None

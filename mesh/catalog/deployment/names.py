@@ -1,15 +1,15 @@
-"""The names that the cluster knows a game's parts by."""
+"""The names of the Kubernetes objects of a game."""
 
 from __future__ import annotations
 
-LONGEST = 63  # of a Service, and of a label's value
+MAX_NAME_LENGTH = 63  # limit of Service names and label values
 
 
 def model_name(game: str, version: str, model: str) -> str:
-    """Of a model's Deployment, Service, HPA and PodDisruptionBudget."""
+    """Returns the name of the Deployment, Service, HPA and PodDisruptionBudget of a model."""
     return f"{game}-{version}-{model}"
 
 
 def supervisor_name(game: str) -> str:
-    """Of the supervisor's."""
+    """Returns the name of the same objects of the supervisor."""
     return f"{game}-supervisor"

@@ -58,5 +58,5 @@ def _as_json(checked: CheckedCatalog) -> dict[str, Any]:
 def _fault_as_json(fault: Fault | str) -> dict[str, Any]:
     if isinstance(fault, str):
         return {"text": fault}
-    parts = {"line": fault.line, "path": show_path(fault.at), "problem": fault.problem, "mend": fault.mend}
+    parts = {"line": fault.line, "path": show_path(fault.at), "problem": fault.problem, "mend": fault.fix}
     return {"text": str(fault), **parts}

@@ -10,9 +10,9 @@ from mesh.cli.features.lookup import Lookup
 from mesh.errors import Misconfigured
 from mesh.players.dynamodb.attributes import Item, WrongItem
 from mesh.players.dynamodb.client import Reader, open_reader
-from mesh.players.dynamodb.faults import REQUEST_ERRORS, told_of
+from mesh.players.dynamodb.errors import REQUEST_ERRORS, full_message
 from mesh.players.dynamodb.layouts import layout_of
-from mesh.players.dynamodb.table import can_be_known, end_of, read_page, read_table_columns
+from mesh.players.dynamodb.table import expiry_s, is_valid_player_id, read_page, read_table_columns
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.players.settings import DynamoFeatures
 
@@ -26,7 +26,7 @@ async def look_up_in_table(features: DynamoFeatures, player_id: str, within_s: f
             columns = await _columns(reader, features)
             item = await _item(reader, features, columns, player_id)
     except REQUEST_ERRORS as error:
-        raise Misconfigured([told_of(error, features)]) from error
+        raise Misconfigured([full_message(error, features)]) from error
     return Lookup(columns, None if item is None else _player(item, features, columns, player_id))
 
 
@@ -39,7 +39,7 @@ async def _columns(reader: Reader, features: DynamoFeatures) -> Columns:
 
 
 async def _item(reader: Reader, features: DynamoFeatures, columns: Columns, player_id: str) -> Item | None:
-    if not can_be_known(player_id):
+    if not is_valid_player_id(player_id):
         return None
     key = layout_of(features, columns).key(player_id)
     while (page := await read_page(reader, features, [key])).unprocessed:  # noqa: ASYNC110 (no event)
@@ -50,7 +50,7 @@ async def _item(reader: Reader, features: DynamoFeatures, columns: Columns, play
 def _player(item: Item, features: DynamoFeatures, columns: Columns, player_id: str) -> PlayerFeatures | None:
     """The player that `item` contains; None, and a note on stderr, if the item has expired."""
     now_s = time.time()
-    ends_at_s = end_of(item, features)
+    ends_at_s = expiry_s(item, features)
     if ends_at_s is not None and ends_at_s <= now_s:
         print(f"the item of {player_id!r} is past its TTL ({features.ttl}) and counts as deleted", file=sys.stderr)
         return None

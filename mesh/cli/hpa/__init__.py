@@ -1,1 +1,1 @@
-"""`mesh hpa`: what a catalog's HPAs will do, before anyone applies them."""
+"""`mesh hpa`: simulates, tunes and explains the HPAs of a catalog before you apply them."""

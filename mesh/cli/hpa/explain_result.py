@@ -1,44 +1,22 @@
-"""`mesh hpa explain --result`: a decision that a simulation wrote down with its reason."""
+"""`mesh hpa explain --result`: prints a decision that `mesh hpa simulate --json` has explained."""
 
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
-from typing import Any
 
-from mesh.cli.hpa.moments import moment_s
-from mesh.cli.hpa.told import tell_decision
+from autoscaling.cluster import result_json
+from mesh.cli.hpa.decision_output import print_decision
+from mesh.cli.hpa.time_argument import offset_s
 from mesh.cli.main import DONE
 from mesh.errors import Misconfigured
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the last decision at or before the time that changed the model's replicas."""
-    games = _read(arguments.result)
-    named = [(game, one) for game in games for one in game["deployments"] if _is(one["name"], arguments)]
-    if not named:
-        known = ", ".join(one["name"] for game in games for one in game["deployments"])
-        raise Misconfigured([f"--model: there is no {arguments.model!r} in {arguments.result}; there are {known}"])
-    # A name may end as another does (whales, killer-whales): the shortest has nothing between version and model.
-    game, deployment = min(named, key=lambda one: len(one[1]["name"]))
-    at_s = moment_s(arguments.at, game["start_s"])
-    before = [change for change in deployment["rescales"] if change["at_s"] <= at_s]
-    if not before:
-        raise Misconfigured([f"--at {arguments.at}: {deployment['name']} had not been scaled yet"])
-    change = before[-1]
-    tell_decision(deployment["name"], change["at_s"], change["to"], change["why"], arguments.json)
+    """Prints the last rescale of the model at or before `--at`."""
+    games = result_json.read(arguments.result)
+    game, deployment = result_json.find_deployment(games, arguments.result, arguments.model, arguments.version)
+    rescale = result_json.last_rescale(deployment, offset_s(arguments.at, game["start_s"]))
+    if rescale is None:
+        raise Misconfigured([f"--at {arguments.at}: {deployment['name']} has no rescale before; give a later time"])
+    print_decision(deployment["name"], rescale["at_s"], rescale["to"], rescale["why"], arguments.json)
     return DONE
-
-
-def _is(name: str, arguments: argparse.Namespace) -> bool:
-    version = f"-{arguments.version}-" if arguments.version else "-"
-    return arguments.model is not None and name.endswith(f"{version}{arguments.model}")
-
-
-def _read(file: Path) -> list[dict[str, Any]]:
-    try:
-        games = json.loads(file.read_text(encoding="utf-8"))
-        return [{key: game[key] for key in ("start_s", "deployments")} for game in games]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise Misconfigured([f"{file}: is no result of `mesh hpa simulate --json`: {error}"]) from error

@@ -1,43 +1,31 @@
-"""`mesh hpa explain --trace`: one recorded tick, as the engine decides it."""
+"""`mesh hpa explain --trace`: explains the engine's decision at one recorded tick."""
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
-from pathlib import Path
 
 from autoscaling.explain import explain
-from autoscaling.traces import file as traces
-from autoscaling.traces import recorded
-from autoscaling.traces.file import Trace
-from autoscaling.traces.replaying import decisions
+from autoscaling.traces import trace_file
+from autoscaling.traces.replay import decision_at
+from autoscaling.traces.trace_hpa import hpa_of, version_of
 from mesh.cli import console
-from mesh.cli.hpa.moments import moment_s
-from mesh.cli.hpa.replay import version_of
+from mesh.cli.hpa.time_argument import offset_s
 from mesh.cli.main import DONE
-from mesh.errors import Misconfigured
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the reasoning of the last tick at or before the time that is asked for."""
-    trace = traces.load(arguments.trace)
-    place = _place(trace, arguments.trace, moment_s(arguments.at, 0.0))
-    hpa = recorded.rules(trace, version_of(trace, arguments.trace, arguments.kubernetes), arguments.trace)
-    decision = next(itertools.islice(decisions(trace, hpa), place, None))
-    lines = list(explain(hpa, decision.reasoning))
+    """Prints the explanation of the last tick at or before `--at`."""
+    file = arguments.trace
+    trace = trace_file.load(file)
+    at_s = offset_s(arguments.at, 0.0)
+    hpa = hpa_of(trace, version_of(trace, file, arguments.kubernetes), file)
+    decision = decision_at(trace, hpa, at_s, file)
+    lines = list(explain(hpa, decision.rationale))
     if arguments.json:
-        print(json.dumps({"t_s": decision.reasoning.at_s, "replicas": decision.replicas, "lines": lines}))
+        print(json.dumps({"t_s": decision.rationale.at_s, "replicas": decision.replicas, "lines": lines}))
     else:
         out = console.stdout()
         for line in lines:
             console.print_line(out, line)
     return DONE
-
-
-def _place(trace: Trace, file: Path, at_s: float) -> int:
-    places = [place for place, tick in enumerate(trace.ticks) if tick.seen.t_s <= at_s]
-    if not places:
-        first = f"the first is at {trace.ticks[0].seen.t_s:g} s" if trace.ticks else "it has none"
-        raise Misconfigured([f"{file}: no tick at or before {at_s:g} s; {first}"])
-    return places[-1]

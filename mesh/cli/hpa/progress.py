@@ -1,4 +1,4 @@
-"""How far a long command is, on stderr, where a person looks."""
+"""The progress bar of a long command, on stderr."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 
 @contextlib.contextmanager
-def shown(what: str) -> Iterator[Callable[[float], None]]:
-    """A bar for as long as the block lasts; yields what takes the share that is done."""
-    said = Console(stderr=True)
+def shown(title: str) -> Iterator[Callable[[float], None]]:
+    """Shows a bar during the block if stderr is a terminal; yields a function that sets the share that is done."""
+    stderr = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=said, transient=True, disable=not said.is_terminal) as bar:
-        task = bar.add_task(what, total=1.0)
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
+        task = bar.add_task(title, total=1.0)
         yield lambda share: bar.update(task, completed=share)

@@ -1,4 +1,4 @@
-"""What can be written after `mesh hpa record`."""
+"""The options of `mesh hpa record`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import math
 from pathlib import Path
 
-# The controller's flags are in no API: by name, the default of Kubernetes, and what each is.
+# The API does not publish the flags of the controller. By option: the default of Kubernetes, and the flag.
 # Source: pkg/controller/podautoscaler/config/v1alpha1/defaults.go
 FLAGS = {
     "sync-s": (15.0, "--horizontal-pod-autoscaler-sync-period"),
@@ -18,16 +18,20 @@ FLAGS = {
 
 
 def add(record: argparse.ArgumentParser) -> None:
-    """Adds them."""
-    record.add_argument("name", metavar="NAME", help="the HPA")
-    record.add_argument("--namespace", "-n", required=True, metavar="NS", help="the HPA's")
-    record.add_argument("--kubeconfig", type=Path, metavar="FILE", help="(default: kubectl's)")
-    record.add_argument("--context", metavar="NAME", help="of the kubeconfig (default: the current)")
-    record.add_argument("--kubectl", default="kubectl", metavar="PROGRAM", help="(default: %(default)s)")
-    record.add_argument("--minutes", type=_amount, metavar="N", help="how long (default: until Ctrl-C)")
-    record.add_argument("--out", type=Path, metavar="FILE", help="a .json or .json.gz file (default: NAME.json.gz)")
+    """Adds the options to the command."""
+    record.add_argument("name", metavar="NAME", help="name of the HPA")
+    record.add_argument("--namespace", "-n", required=True, metavar="NS", help="namespace of the HPA")
+    record.add_argument("--kubeconfig", type=Path, metavar="FILE", help="kubeconfig file (default: that of kubectl)")
+    record.add_argument("--context", metavar="NAME", help="context of the kubeconfig (default: the current context)")
+    record.add_argument(
+        "--kubectl", default="kubectl", metavar="PROGRAM", help="kubectl program to run (default: %(default)s)"
+    )
+    record.add_argument("--minutes", type=_amount, metavar="N", help="length of the recording (default: until Ctrl-C)")
+    record.add_argument(
+        "--out", type=Path, metavar="FILE", help="file to write, .json or .json.gz (default: NAME.json.gz)"
+    )
     for name, (default, flag) in FLAGS.items():
-        about = f"the controller's {flag} (default: {default:g})"
+        about = f"value of the controller's {flag} (default: {default:g})"
         record.add_argument(f"--{name}", type=_amount, default=default, metavar="N", help=about)
 
 

@@ -1,105 +1,63 @@
-"""`mesh hpa tune`: the cheapest HPAs that keep a promise, as a patch of the catalog; nothing is changed by itself."""
+"""`mesh hpa tune`: searches the cheapest HPAs that meet an SLO, and prints a patch of the catalog; changes no file."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-from autoscaling.tuning import frontier_page, patching, slo
-from autoscaling.tuning.search import Candidate, Point, Tuned, tune
+from autoscaling.tuning import frontier_page, result_patch, slo
+from autoscaling.tuning.search import SearchResult, search
 from mesh import plot_page
-from mesh.catalog.catalog import Catalog
-from mesh.catalog.deployment.blocks import Scaled
-from mesh.catalog.deployment.laying import laid_over, without
 from mesh.cli import console
-from mesh.cli.hpa import inputs, progress
+from mesh.cli.hpa import progress, simulation_arguments
 from mesh.cli.main import DONE, FAILED
 from mesh.errors import Misconfigured
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Searches, and prints the patch; exit code 1 when nothing that was tried keeps the promise."""
+    """Searches, and prints the patch; returns 1 if no candidate meets the SLO."""
     if arguments.out is not None:
-        plot_page.must_be_possible(arguments.out)
-    promise = slo.parse(arguments.slo)
-    what = inputs.read(arguments)
-    if len(what.games) > 1:
-        raise Misconfigured(["CATALOG: one game is tuned at a time; give one catalog"])
-    with progress.shown("tuning") as tell:
-        found = tune(what, promise, arguments.seeds, lambda _stage, share: tell(share))
-    file, (catalog, _) = arguments.catalogs[0], what.games[0]
+        plot_page.check_output(arguments.out)
+    objectives = slo.parse(arguments.slo)
+    given = simulation_arguments.read(arguments)
+    if len(given.games) > 1:
+        raise Misconfigured(["CATALOG: only one game can be tuned at a time; give one catalog"])
+    with progress.shown("tuning") as show:
+        found = search(given, objectives, arguments.seeds, lambda _stage, share: show(share))
+    file, (catalog, _) = arguments.catalogs[0], given.games[0]
     if arguments.out is not None:
         plot_page.write(arguments.out, frontier_page.page(catalog.game, arguments.slo, found))
-    patch = _patch(file, catalog, found.best)
+    patch = result_patch.patch(file, catalog, found.best)
     if arguments.json:
-        print(json.dumps(_as_json(found, patch)))
+        print(json.dumps(result_patch.as_json(found, patch)))
     else:
         _print(found, arguments.slo)
         print(patch, end="")
-    print(inputs.remark(arguments), file=sys.stderr)
+    print(simulation_arguments.remark(arguments), file=sys.stderr)
     return DONE if found.best is not None else FAILED
 
 
-def _patch(file: Path, catalog: Catalog, best: Point | None) -> str:
-    if best is None:
-        return ""
-    text = file.read_text(encoding="utf-8")
-    changes = {name: change for name, one in best.choice.items() if (change := _change(catalog, name, one))}
-    return patching.diff(file, text, patching.patched(text, changes)) if changes else ""
-
-
-def _change(catalog: Catalog, name: str, candidate: Candidate) -> dict[str, Any]:
-    """The keys of a model that change; what is the default or said above the model already, is not said again."""
-    version, _, title = name.partition("/")
-    model = next(one for one in catalog.versions[version].models if one.name == title)
-    said = model.model_dump(by_alias=True, exclude_unset=True, mode="json", include={"replicas", "hpa"})
-    wanted = candidate.laid_over(said)
-    above = laid_over(Scaled, catalog, catalog.versions[version]).model_dump(
-        by_alias=True, exclude_none=True, mode="json"
-    )
-    told = {key: without(value, above[key]) for key, value in wanted.items()}
-    return {key: value for key, value in told.items() if value != said.get(key, {})}
-
-
-def _print(found: Tuned, promise: str) -> None:
+def _print(found: SearchResult, objectives: str) -> None:
     out = console.stdout()
     table = console.table(("point",), ("core h", "full %", "p95 ms", "misses"))
-    points = [("as it is", found.now), *((f"frontier {n}", one) for n, one in enumerate(found.frontier, 1))]
+    points = [("current HPAs", found.current), *((f"frontier {n}", one) for n, one in enumerate(found.frontier, 1))]
     for name, point in sorted(points, key=lambda one: one[1].core_hours):
         chosen = " *" if point is found.best else ""
         figures = (f"{point.core_hours:,.0f}", f"{100 * point.full:.3f}", f"{1000 * point.p95_s:.1f}")
         table.add_row(name + chosen, *figures, _worst(point.misses) or "nothing")
     out.print(table)
     if found.best is None:
-        console.print_line(
-            out, f"nothing that was tried keeps {promise}: more replicas than any of these, or more time"
-        )
+        needed = "it requires more replicas than any candidate has, or a longer time"
+        console.print_line(out, f"no candidate meets {objectives}: {needed}")
         return
-    saved = 1 - found.best.core_hours / found.now.core_hours
-    kept = "kept" if not found.now.misses else "missed"
-    price = f"{saved:.0%} fewer" if saved >= 0 else f"{-saved:.0%} more"
-    console.print_line(out, f"* keeps {promise} (now {kept}) for {price} core hours; its patch:")
+    saved = 1 - found.best.core_hours / found.current.core_hours
+    now = "meet" if not found.current.misses else "miss"
+    change = f"{saved:.0%} fewer" if saved >= 0 else f"{-saved:.0%} more"
+    console.print_line(out, f"* meets {objectives} (the current HPAs {now} it) with {change} core hours; its patch:")
 
 
 def _worst(misses: Sequence[str]) -> str:
-    """One for each promise, though several seeds may have missed it."""
+    """One miss per objective, even if several seeds missed it."""
     return ", ".join({miss.split()[0]: miss for miss in sorted(misses)}.values())
-
-
-def _as_json(found: Tuned, patch: str) -> Mapping[str, Any]:
-    return {
-        "now": _point(found.now),
-        "frontier": [_point(point) for point in found.frontier],
-        "best": None if found.best is None else _point(found.best),
-        "patch": patch,
-    }
-
-
-def _point(point: Point) -> dict[str, Any]:
-    choice = {name: one.laid_over({}) for name, one in point.choice.items()}
-    sums = {"core_hours": point.core_hours, "full": point.full, "p95_ms": 1000 * point.p95_s}
-    return {**sums, "misses": list(point.misses), "choice": choice}

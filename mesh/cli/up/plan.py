@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mesh.catalog.catalog import Catalog, Model
-from mesh.catalog.deployment.blocks import EngineChoice, Scaled
-from mesh.catalog.deployment.laying import laid_over
+from mesh.catalog.deployment.blocks import EngineChoice, WorkerDeployment
+from mesh.catalog.deployment.overlay import overlay
 from mesh.process import Event
 
 # -P: Python must not run a folder `supervisor` of the current directory instead of the installed package.
@@ -52,7 +52,7 @@ def replicas_of(catalogs: Sequence[Catalog], count: int) -> Iterator[Replica]:
         for catalog in catalogs:
             for version, ensemble in catalog.versions.items():
                 for model in ensemble.models:
-                    engine = laid_over(Scaled, catalog, ensemble, model).engine
+                    engine = overlay(WorkerDeployment, catalog, ensemble, model).engine
                     yield Replica(catalog.game, version, model, number, engine)
 
 

@@ -1,1 +1,1 @@
-"""Player features in a DynamoDB table: how items look, how they are read and written. Its client loads aiobotocore."""
+"""Player features in a DynamoDB table: item layouts, reads and writes. Only its client imports aiobotocore."""

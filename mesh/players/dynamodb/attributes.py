@@ -1,4 +1,4 @@
-"""DynamoDB's attribute values as they come over the wire, {"N": "1.5"}: read to numbers and texts, and written."""
+"""Converts DynamoDB attribute values, such as {"N": "1.5"}, from and to numbers and texts."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from typing import Any, TypeAlias
 Item: TypeAlias = Mapping[str, Mapping[str, Any]]  # {"player_id": {"S": "p1"}, "level": {"N": "7"}}
 
 MAX_KEY_BYTES = 2048
-# What the type N can hold, besides 0 (Amazon DynamoDB Developer Guide, "Data types").
+# The range of the type N, besides 0 (Amazon DynamoDB Developer Guide, "Data types").
 SMALLEST_N, LARGEST_N = 1e-130, 9.99e125
 
 
 class WrongItem(Exception):
-    """An item that is not what the catalog says; the sentence names the feature."""
+    """An item does not match the catalog; the text names the feature."""
 
 
 def number(name: str, value: Mapping[str, Any] | None) -> float:
-    """The number of an attribute: N, BOOL as 0 or 1, NaN where there is none or NULL. Raises WrongItem for others."""
+    """Returns the number of an N or BOOL attribute; NaN if it is missing or NULL. Raises WrongItem for other types."""
     if value is None or "NULL" in value:
         return math.nan
     if "N" in value:
         return float(value["N"])
     if "BOOL" in value:
         return float(value["BOOL"])
-    raise WrongItem(f"{name!r} is of type {_kind(value)}, and the columns say number")
+    raise WrongItem(f"{name!r} is of type {_kind(value)}, but the column is a number")
 
 
 def numbers(names: Sequence[str], item: Item) -> list[float]:
-    """The numbers of many attributes, in the order of `names`; raises WrongItem as `number` does."""
+    """Returns the numbers of several attributes, in the order of `names`; raises WrongItem like `number`."""
     get = item.get
-    try:  # the common case without a call for each value
+    try:  # the fast path: no call per value
         return [math.nan if (value := get(name)) is None else float(value["N"]) for name in names]
     except KeyError:
         return [number(name, item.get(name)) for name in names]
 
 
 def text(name: str, value: Mapping[str, Any] | None) -> str | None:
-    """The text of an attribute; None where there is none, NULL or empty. Raises WrongItem for other types."""
+    """Returns the text of an S attribute; None if it is missing, NULL or empty. Raises WrongItem for other types."""
     if value is None or "NULL" in value:
         return None
     if "S" not in value:
-        raise WrongItem(f"{name!r} is of type {_kind(value)}, and the columns say text")
+        raise WrongItem(f"{name!r} is of type {_kind(value)}, but the column is text")
     return str(value["S"]) or None
 
 
 def as_number(name: str, value: float) -> dict[str, str]:
-    """The attribute of a finite number; raises WrongItem for one that the type N cannot hold."""
+    """Returns the N attribute of a finite number; raises WrongItem if it is out of range."""
     if value and not SMALLEST_N <= abs(value) <= LARGEST_N:
-        raise WrongItem(f"{name!r} is {value!r}, and DynamoDB holds {SMALLEST_N} to {LARGEST_N}; use layout packed")
+        raise WrongItem(f"{name!r} is {value!r}, but DynamoDB stores {SMALLEST_N} to {LARGEST_N}; use layout packed")
     return {"N": repr(value)}
 
 

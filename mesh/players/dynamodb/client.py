@@ -1,7 +1,7 @@
-"""How a table is reached: aiobotocore's client for what is rare, and a path of our own for what is asked all the time.
+"""Two clients for a DynamoDB table: a fast reader for BatchGetItem, and the client of aiobotocore for the rest.
 
-Both share what aiobotocore knows of credentials, endpoints, proxies and TLS. But its client spends most of a read on
-describing, signing and checking request and answer once more: docs/decisions/0006-players-from-dynamodb.md.
+Both use the credentials, endpoints, proxies and TLS settings of aiobotocore. The reader exists because the client of
+aiobotocore spends most of the time of a read in its own code: docs/decisions/0006-players-from-dynamodb.md.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from botocore.utils import get_environ_proxies
 from mesh import __version__
 from mesh.errors import Misconfigured
 from mesh.players.dynamodb.credentials import RenewedCredentials, credentials_of
-from mesh.players.dynamodb.faults import REQUEST_ERRORS, no_credentials, told_of
-from mesh.players.dynamodb.signing import signed_headers
+from mesh.players.dynamodb.errors import REQUEST_ERRORS, credentials_message, full_message
+from mesh.players.dynamodb.signature import signed_headers
 from mesh.players.settings import DynamoFeatures
 
 OPEN_LIMIT_S = 20.0
@@ -40,7 +40,7 @@ _USER_AGENT = f"ensemble-mesh/{__version__}"
 
 @dataclass(frozen=True)
 class Reader:
-    """Sends BatchGetItem to one endpoint, each once: whether it is tried again is for who knows the deadline."""
+    """Sends BatchGetItem requests to one endpoint, without retries: the caller knows the deadline and retries."""
 
     http: AIOHTTPSession
     url: str
@@ -48,9 +48,9 @@ class Reader:
     credentials: RenewedCredentials
 
     async def batch_get(self, request: Mapping[str, Any]) -> bytes:
-        """The body that answers `request`.
+        """Returns the body of the response to `request`.
 
-        Raises what botocore's client does (ClientError, HTTPClientError), and ValueError for a wrong checksum.
+        Raises the errors of botocore (ClientError, HTTPClientError), and ValueError for a wrong checksum.
         """
         body = json.dumps(request, separators=(",", ":")).encode()
         place = urlsplit(self.url)
@@ -60,19 +60,16 @@ class Reader:
         response = await self.http.send(AWSPreparedRequest("POST", self.url, headers, body, False))
         content: bytes = await response.content
         if response.status_code != 200:
-            raise _refusal(response.status_code, content)
+            raise _client_error(response.status_code, content)
         crc = response.headers.get("x-amz-crc32")
         if crc is not None and int(crc) != zlib.crc32(content):
-            raise ValueError("the checksum of the answer is wrong")
+            raise ValueError("the checksum of the response is wrong")
         return content
 
 
 @contextlib.asynccontextmanager
 async def open_reader(features: DynamoFeatures) -> AsyncIterator[Reader]:
-    """The way to read the table, for as long as the block lasts; how long a read may take is for who reads.
-
-    Raises Misconfigured without credentials.
-    """
+    """Yields a reader of the table; the caller limits the time of a read. Raises Misconfigured without credentials."""
     session = AioSession()
     credentials = await _credentials(session, features)
     url = await _endpoint(session, features)
@@ -83,16 +80,16 @@ async def open_reader(features: DynamoFeatures) -> AsyncIterator[Reader]:
         max_pool_connections=CONNECTIONS,
         connector_args={"keepalive_timeout": KEEPALIVE_S},
     )
-    async with http, credentials.renewed():
+    async with http, credentials.keep_renewed():
         yield Reader(http, url, features.region, credentials)
 
 
 @contextlib.asynccontextmanager
 async def open_client(features: DynamoFeatures) -> AsyncIterator[Any]:
-    """aiobotocore's client for the table: patient, with retries. Raises Misconfigured without credentials."""
+    """Yields a client of aiobotocore for the table, which retries. Raises Misconfigured without credentials."""
     session = AioSession()
     credentials = await _credentials(session, features)
-    async with credentials.renewed(), _client(session, features) as client:
+    async with credentials.keep_renewed(), _client(session, features) as client:
         yield client
 
 
@@ -101,7 +98,7 @@ async def _endpoint(session: AioSession, features: DynamoFeatures) -> str:
         async with _client(session, features) as client:
             return str(client.meta.endpoint_url)
     except (BotoCoreError, ValueError) as error:
-        raise Misconfigured([told_of(error, features)]) from error
+        raise Misconfigured([full_message(error, features)]) from error
 
 
 def _client(session: AioSession, features: DynamoFeatures) -> contextlib.AbstractAsyncContextManager[Any]:
@@ -121,15 +118,15 @@ async def _credentials(session: AioSession, features: DynamoFeatures) -> Renewed
     try:
         async with asyncio.timeout(OPEN_LIMIT_S):
             return await credentials_of(session)
-    except (*REQUEST_ERRORS, KeyError) as error:  # what a token file or a program of the user's may bring
-        raise Misconfigured([no_credentials(error, features)]) from error
+    except (*REQUEST_ERRORS, KeyError) as error:  # KeyError: a token file or credential_process
+        raise Misconfigured([credentials_message(error, features)]) from error
 
 
-def _refusal(status: int, content: bytes) -> ClientError:
-    """DynamoDB's error as botocore tells it; of something else than DynamoDB, the status."""
+def _client_error(status: int, content: bytes) -> ClientError:
+    """Returns the error of DynamoDB in the form of botocore; if another server responded, the HTTP status."""
     try:
-        told = json.loads(content)
-        code, message = str(told["__type"]).rpartition("#")[2], str(told.get("message") or told.get("Message") or "")
+        error = json.loads(content)
+        code, message = str(error["__type"]).rpartition("#")[2], str(error.get("message") or error.get("Message") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
         code, message = f"HTTP {status}", ""
     metadata = {"HTTPStatusCode": status}

@@ -1,4 +1,4 @@
-"""Credentials of the usual chain, refreshed beside the requests: none of them ever waits for a refresh."""
+"""AWS credentials that a background task renews, so that no request waits for a renewal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aiobotocore.credentials import AioCredentials
 from aiobotocore.session import AioSession
 from botocore.exceptions import NoCredentialsError
 
-# botocore renews from 15 minutes before they end, and lets requests wait for it from 10 minutes before.
+# botocore renews credentials in their last 15 minutes; in the last 10 minutes, requests wait for the renewal.
 REFRESH_S = 30.0
 REFRESH_LIMIT_S = 20.0
 
@@ -20,54 +20,54 @@ _log = logging.getLogger(__name__)
 
 
 class RenewedCredentials(AioCredentials):
-    """Stands before botocore's own credentials, and hands requests what was last obtained from them."""
+    """Wraps the credentials of botocore, and gives requests the last renewed ones without waiting."""
 
     def __init__(self, source: Any, frozen: Any) -> None:
         super().__init__(frozen.access_key, frozen.secret_key, frozen.token, method=source.method)
         self._source = source
-        self.frozen = frozen  # what is in use now
+        self.frozen = frozen  # the credentials in use
 
     async def get_frozen_credentials(self) -> Any:
-        """What is in use now, for botocore."""
+        """Returns the credentials in use; botocore calls this."""
         return self.frozen
 
     async def renew(self) -> None:
-        """Takes what the source has, which renews it when it is about to end. Raises what botocore does."""
+        """Gets the credentials of the source, which renews them if they expire soon. Raises the errors of botocore."""
         self.frozen = await self._source.get_frozen_credentials()
 
     @contextlib.asynccontextmanager
-    async def renewed(self) -> AsyncIterator[None]:
-        """They stay in force for as long as the block lasts."""
-        renewing = asyncio.create_task(self._renew_for_ever(), name="credentials")
+    async def keep_renewed(self) -> AsyncIterator[None]:
+        """Keeps the credentials valid while the block runs."""
+        renewing = asyncio.create_task(self._renew_until_cancelled(), name="credentials")
         try:
             yield
         finally:
             renewing.cancel()
             await asyncio.wait([renewing])
 
-    async def _renew_for_ever(self) -> None:
-        """Renews from time to time; a failure leaves the last ones in use, which is logged."""
+    async def _renew_until_cancelled(self) -> None:
+        """Renews every `REFRESH_S`; logs a failure and continues to use the last credentials."""
         while True:
             await asyncio.sleep(REFRESH_S)
             try:
                 async with asyncio.timeout(REFRESH_LIMIT_S):
                     await self.renew()
-            except Exception as error:  # whatever a provider brings, the next renewal must be tried
-                _log.warning("the AWS credentials could not be renewed, and are used until they end: %s", error)
+            except Exception as error:  # a provider can raise anything; the task must continue
+                _log.warning("cannot renew the AWS credentials; using the current ones until they expire: %s", error)
 
 
 async def credentials_of(session: AioSession) -> RenewedCredentials:
-    """The credentials that the chain finds, for all clients that `session` makes. Raises NoCredentialsError."""
+    """Finds the credentials, and makes all clients of `session` use them. Raises NoCredentialsError."""
     source = await session.get_component("credential_provider").load_credentials()
     if source is None:
         raise NoCredentialsError()
     credentials = RenewedCredentials(source, await source.get_frozen_credentials())
-    session.register_component("credential_provider", _Found(credentials))
+    session.register_component("credential_provider", _SingleProvider(credentials))
     return credentials
 
 
-class _Found:
-    """A chain of one."""
+class _SingleProvider:
+    """A credential provider that returns the given credentials."""
 
     def __init__(self, credentials: RenewedCredentials) -> None:
         self._credentials = credentials

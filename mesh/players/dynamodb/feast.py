@@ -1,7 +1,7 @@
-"""Feast's own DynamoDB online store: its keys and its values.
+"""The format of the DynamoDB online store of Feast: its keys and its values.
 
-After feast/infra/key_encoding_utils.py (entity key serialization version 3), feast/infra/online_stores/dynamodb.py and
-protos/feast/types/Value.proto.
+Sources: feast/infra/key_encoding_utils.py (entity key serialization version 3),
+feast/infra/online_stores/dynamodb.py and protos/feast/types/Value.proto.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import mmh3
+
 from mesh.players.dynamodb.attributes import Item, WrongItem
-from mesh.players.dynamodb.murmur3 import hash_128
 from mesh.players.features import Columns, PlayerFeatures
 
 VALUES, EVENT_TS = "values", "event_ts"
@@ -24,31 +25,31 @@ _TEXT_FIELD, _DOUBLE_FIELD, _FLOAT_FIELD = 2, 5, 6
 _TIME_FIELD = 8
 _VARINT_BITS = 70
 _INTEGER_FIELDS = frozenset({3, 4, 7, _TIME_FIELD})  # int32, int64, bool, unix_timestamp
-_NOT_A_TIME = -(1 << 63)  # a missing time is numpy's NaT (NULL_TIMESTAMP_INT_VALUE in feast/type_map.py)
+_NOT_A_TIME = -(1 << 63)  # a missing time is NaT of numpy (NULL_TIMESTAMP_INT_VALUE in feast/type_map.py)
 
 
 @dataclass(frozen=True)
 class FeastLayout:
-    """A table of one feature view whose entity has one join key, a text."""
+    """The layout of a feature view whose entity has one join key of type string."""
 
     columns: Columns
     entity: str
 
     def key(self, player_id: str) -> str:
-        """The hash of the serialized entity key, in hexadecimal."""
-        return hash_128(entity_key(self.entity, player_id)).hex()
+        """Returns the MurmurHash3 (x64, 128 bits) of the serialized entity key, in hexadecimal."""
+        return mmh3.mmh3_x64_128_digest(entity_key(self.entity, player_id)).hex()
 
     def read(self, item: Item, read_at_s: float) -> PlayerFeatures:
-        """Raises WrongItem, naming the first feature that is of another type than its column."""
+        """Raises WrongItem with the name of the first feature whose type differs from its column."""
         values = item.get(VALUES, {}).get("M")
         if values is None:
-            raise WrongItem(f"has no map {VALUES!r}: is the table one of Feast?")
+            raise WrongItem(f"has no map {VALUES!r}; check that Feast fills the table")
         numbers = [self._number(name, values.get(name)) for name in self.columns.numbers]
         texts = tuple(self._text(name, values.get(name)) for name in self.columns.texts)
         return PlayerFeatures(struct.pack(f"<{len(numbers)}d", *numbers), texts, _event_s(item, read_at_s))
 
     def write(self, player: PlayerFeatures) -> dict[str, Any]:
-        """The attributes of a player: numbers as doubles, texts as strings."""
+        """Returns the attributes of a player: numbers as doubles, texts as strings."""
         numbers = struct.unpack(f"<{len(player.numbers) // 8}d", player.numbers)
         values = {
             **{name: _double(one) for name, one in zip(self.columns.numbers, numbers, strict=True)},
@@ -60,29 +61,29 @@ class FeastLayout:
     def _number(self, name: str, value: Any) -> float:
         found = _value(name, value)
         if isinstance(found, str):
-            raise WrongItem(f"{name!r} is a text, and the columns say number")
+            raise WrongItem(f"{name!r} is text, but the column is a number")
         return math.nan if found is None else found
 
     def _text(self, name: str, value: Any) -> str | None:
         found = _value(name, value)
         if isinstance(found, float):
-            raise WrongItem(f"{name!r} is a number, and the columns say text")
+            raise WrongItem(f"{name!r} is a number, but the column is text")
         return found or None
 
 
 def entity_key(entity: str, player_id: str) -> bytes:
-    """An entity key of one text, serialized as Feast's version 3 does."""
+    """Serializes an entity key of one string like version 3 of Feast."""
     name, value = entity.encode(), player_id.encode()
     names = struct.pack("<III", 1, _STRING, len(name)) + name
     return names + struct.pack("<II", _STRING, len(value)) + value
 
 
 def _value(name: str, attribute: Any) -> float | str | None:
-    """The number or text of a feast.types.Value, None where it holds nothing."""
+    """Returns the number or text of a feast.types.Value; None if it is empty."""
     if attribute is None:
         return None
     if "B" not in attribute:
-        raise WrongItem(f"{name!r} is of type {', '.join(attribute)}, and Feast writes binaries")
+        raise WrongItem(f"{name!r} is of type {', '.join(attribute)}, but Feast writes binaries")
     raw = base64.b64decode(attribute["B"])
     if not raw:
         return None
@@ -90,7 +91,7 @@ def _value(name: str, attribute: Any) -> float | str | None:
     try:
         return _decoded(field, wire, raw)
     except (ValueError, struct.error, IndexError):
-        raise WrongItem(f"{name!r} is field {field} of a Feast value, and only numbers and texts are read") from None
+        raise WrongItem(f"{name!r} is field {field} of a Feast value, but it must be a number or text") from None
 
 
 def _decoded(field: int, wire: int, raw: bytes) -> float | str:
@@ -108,7 +109,7 @@ def _decoded(field: int, wire: int, raw: bytes) -> float | str:
 
 
 def _varint(raw: bytes, at: int) -> tuple[int, int]:
-    """A base-128 varint, and where it ends."""
+    """Returns a base-128 varint and the position after it."""
     value = shift = 0
     while shift < _VARINT_BITS:
         byte = raw[at]
@@ -116,7 +117,7 @@ def _varint(raw: bytes, at: int) -> tuple[int, int]:
         at, shift = at + 1, shift + 7
         if byte < 0x80:
             return value, at
-    raise ValueError("a varint has ten bytes at most")
+    raise ValueError("the varint is longer than ten bytes")
 
 
 def _signed(value: int) -> int:
@@ -138,7 +139,7 @@ def _string(value: str | None) -> bytes:
 
 
 def _event_s(item: Item, read_at_s: float) -> float:
-    """Feast writes `str(datetime)`, +00:00 at its end; what names no offset is in UTC."""
+    """Returns the event time. Feast writes `str(datetime)` with the offset +00:00; a time without offset is UTC."""
     try:
         event = datetime.fromisoformat(item[EVENT_TS]["S"])
     except (KeyError, ValueError):

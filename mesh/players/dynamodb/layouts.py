@@ -1,4 +1,4 @@
-"""The layouts of an item, each a way to write a player's features and to read them back."""
+"""The layouts of an item. Each layout writes the features of a player into an item and reads them."""
 
 from __future__ import annotations
 
@@ -18,89 +18,89 @@ from mesh.players.settings import DynamoFeatures
 
 
 class Layout(Protocol):
-    """How one table holds its players. `read` takes items off the wire, where binary is base64; `write` gives bytes."""
+    """The format of the items of a table. `read` expects binary values as base64; `write` returns them as bytes."""
 
     def key(self, player_id: str) -> str:
-        """The hash key of a player."""
+        """Returns the hash key of a player."""
         ...
 
     def read(self, item: Item, read_at_s: float) -> PlayerFeatures:
-        """The player in `item`, as of `read_at_s` unless the item says when. Raises WrongItem, naming the feature."""
+        """Reads the player in `item`; `read_at_s` is the default of the time of writing. Raises WrongItem."""
         ...
 
     def write(self, player: PlayerFeatures) -> dict[str, Any]:
-        """The attributes of a player, without the key; raises WrongItem for what the table cannot hold."""
+        """Returns the attributes of a player, without the key; raises WrongItem if DynamoDB cannot store a value."""
         ...
 
 
 def layout_of(features: DynamoFeatures, columns: Columns) -> Layout:
-    """The layout that the catalog names, for a table with `columns`."""
+    """Returns the layout from the catalog, for a table with `columns`."""
     match features.layout:
         case "packed":
-            return Packed(columns, columns_hash(columns))
+            return PackedLayout(columns, columns_hash(columns))
         case "attributes":
-            return Attributes(columns)
+            return AttributesLayout(columns)
         case "map":
-            return Nested(Attributes(columns), features.attribute)
+            return MapLayout(AttributesLayout(columns), features.attribute)
         case "feast":
             return FeastLayout(columns, features.entity or "")
 
 
 @dataclass(frozen=True)
-class Packed:
-    """All numbers in one binary, little-endian float64, with the hash of their columns; the texts as a JSON list."""
+class PackedLayout:
+    """All numbers in one binary of little-endian float64, the texts as a JSON list, and the hash of the columns."""
 
     columns: Columns
     hash: str
 
     def key(self, player_id: str) -> str:
-        """The id itself."""
+        """Returns the ID itself."""
         return player_id
 
     def read(self, item: Item, read_at_s: float) -> PlayerFeatures:
-        """Raises WrongItem when the item was written with other columns, or is none of ours."""
+        """Raises WrongItem if the item was written with other columns, or is not in this layout."""
         if (written_with := hash_in(item)) != self.hash:
-            raise WrongItem(f"was written with columns {written_with}, and the table's are {self.hash}; load it again")
+            raise WrongItem(f"was written with columns {written_with}, but the table has {self.hash}; load it again")
         try:
             numbers = binascii.a2b_base64(item[NUMBERS]["B"])
             texts = unpack_texts(item[TEXTS]["S"]) if self.columns.texts else ()
         except (KeyError, TypeError, ValueError) as error:
-            raise WrongItem(f"is no packed item: {error!r}; load it again") from None
+            raise WrongItem(f"is not a packed item: {error!r}; load it again") from None
         if len(numbers) != 8 * len(self.columns.numbers) or len(texts) != len(self.columns.texts):
-            raise WrongItem("is cut or too long; load it again")
+            raise WrongItem("has too few or too many values; load it again")
         if not all(text is None or isinstance(text, str) for text in texts):
-            raise WrongItem("has texts that are none; load it again")
+            raise WrongItem("has invalid texts; load it again")
         return PlayerFeatures(numbers, texts, written_at(item, read_at_s))
 
     def write(self, player: PlayerFeatures) -> dict[str, Any]:
-        """The attributes of a player."""
+        """Returns the attributes of a player."""
         texts = {TEXTS: {"S": pack_texts(player.texts)}} if self.columns.texts else {}
         stamp = attributes.as_number(WRITTEN_AT, player.written_at_s)
         return {NUMBERS: {"B": player.numbers}, **texts, COLUMNS_HASH: {"S": self.hash}, WRITTEN_AT: stamp}
 
 
 @dataclass(frozen=True)
-class Attributes:
-    """One attribute a feature, N, BOOL or S; what is missing has none."""
+class AttributesLayout:
+    """One attribute per feature: N, BOOL or S; a missing value has no attribute."""
 
     columns: Columns
 
     def key(self, player_id: str) -> str:
-        """The id itself."""
+        """Returns the ID itself."""
         return player_id
 
     def read(self, item: Item, read_at_s: float) -> PlayerFeatures:
-        """Raises WrongItem, naming the first feature that is of another type than its column."""
+        """Raises WrongItem with the name of the first feature whose type differs from its column."""
         numbers = attributes.numbers(self.columns.numbers, item)
         texts = tuple(attributes.text(name, item.get(name)) for name in self.columns.texts)
         return PlayerFeatures(struct.pack(f"<{len(numbers)}d", *numbers), texts, written_at(item, read_at_s))
 
     def write(self, player: PlayerFeatures) -> dict[str, Any]:
-        """The attributes of a player; raises WrongItem for a number that the type N cannot hold."""
+        """Returns the attributes of a player; raises WrongItem for a number out of the range of N."""
         return {**self.features(player), WRITTEN_AT: attributes.as_number(WRITTEN_AT, player.written_at_s)}
 
     def features(self, player: PlayerFeatures) -> dict[str, Any]:
-        """The attributes of the features alone."""
+        """Returns the attributes of the features, without the time of writing."""
         unpacked = struct.unpack(f"<{len(player.numbers) // 8}d", player.numbers)
         numbers = zip(self.columns.numbers, unpacked, strict=True)
         texts = zip(self.columns.texts, player.texts, strict=True)
@@ -111,30 +111,30 @@ class Attributes:
 
 
 @dataclass(frozen=True)
-class Nested:
-    """The attributes of `Attributes` inside one map."""
+class MapLayout:
+    """The attributes of `AttributesLayout` in one map."""
 
-    flat: Attributes
+    flat: AttributesLayout
     attribute: str
 
     def key(self, player_id: str) -> str:
-        """The id itself."""
+        """Returns the ID itself."""
         return player_id
 
     def read(self, item: Item, read_at_s: float) -> PlayerFeatures:
-        """Raises WrongItem when the map is not there, or a feature in it is of the wrong type."""
+        """Raises WrongItem if the map is missing, or the type of a feature differs from its column."""
         inner: Mapping[str, Any] = item.get(self.attribute, {})
         if "M" not in inner:
             raise WrongItem(f"has no map {self.attribute!r}; correct `attribute` in the catalog")
         return self.flat.read({**inner["M"], WRITTEN_AT: item.get(WRITTEN_AT, {"NULL": True})}, read_at_s)
 
     def write(self, player: PlayerFeatures) -> dict[str, Any]:
-        """The attributes of a player; raises WrongItem for a number that the type N cannot hold."""
+        """Returns the attributes of a player; raises WrongItem for a number out of the range of N."""
         stamp = attributes.as_number(WRITTEN_AT, player.written_at_s)
         return {self.attribute: {"M": self.flat.features(player)}, WRITTEN_AT: stamp}
 
 
 def written_at(item: Item, read_at_s: float) -> float:
-    """When the player was written; of a table that does not tell it, when it was read."""
+    """Returns the time of writing; if the item does not have it, the time of reading."""
     stamp = item.get(WRITTEN_AT)
     return float(stamp["N"]) if stamp is not None and "N" in stamp else read_at_s

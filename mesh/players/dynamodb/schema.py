@@ -1,4 +1,4 @@
-"""What a table holds beside the players: its columns (features, their kinds, their order), and a load under way."""
+"""The items of a table that are not players: its columns (names, kinds, order) and the progress of a load."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from mesh.players.dynamodb.attributes import Item
 from mesh.players.features import Columns
 
 SCHEMA_KEY, LOADING_KEY = "mesh:columns", "mesh:loading"
-RESERVED_KEYS = frozenset({SCHEMA_KEY, LOADING_KEY})  # players of these names are unknown
+RESERVED_KEYS = frozenset({SCHEMA_KEY, LOADING_KEY})  # a player cannot have these IDs
 COLUMNS_HASH, WRITTEN_AT = "mesh_columns", "mesh_written_at"
-NUMBERS, TEXTS = "numbers", "texts"  # of a packed item
+NUMBERS, TEXTS = "numbers", "texts"  # attributes of a packed item
 
 
 def columns_hash(columns: Columns) -> str:
-    """16 hexadecimal digits that tell one set of columns, in one order, from another."""
+    """Returns 16 hexadecimal digits that identify the columns and their order."""
     return hashlib.sha256(_as_json(columns).encode()).hexdigest()[:16]
 
 
 def hash_in(item: Item) -> str | None:
-    """The hash of the columns that an item was written with; None where it does not tell."""
-    told = item.get(COLUMNS_HASH)
-    return None if told is None else told.get("S")
+    """Returns the hash of the columns that an item was written with; None if it has none."""
+    attribute = item.get(COLUMNS_HASH)
+    return None if attribute is None else attribute.get("S")
 
 
 def schema_item(columns: Columns) -> dict[str, Any]:
-    """The attributes of the item, without its key."""
+    """Returns the attributes of the schema item, without its key."""
     return {"columns": {"S": _as_json(columns)}, COLUMNS_HASH: {"S": columns_hash(columns)}}
 
 
 def columns_in(item: Item) -> Columns:
-    """The columns of a schema item; raises ValueError when it is none."""
+    """Returns the columns in a schema item; raises ValueError if it is not a schema item."""
     try:
-        told = json.loads(item["columns"]["S"])
-        return Columns(tuple(told["numbers"]), tuple(told["texts"]))
+        names = json.loads(item["columns"]["S"])
+        return Columns(tuple(names["numbers"]), tuple(names["texts"]))
     except (KeyError, TypeError) as error:
         raise ValueError(f"the item {SCHEMA_KEY!r} has no columns") from error
 
 
 def _as_json(columns: Columns) -> str:
-    told = {"numbers": columns.numbers, "texts": columns.texts}
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    names = {"numbers": columns.numbers, "texts": columns.texts}
+    return json.dumps(names, ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""One request to a table of players: a batch of keys, its answer decoded and sorted by who was asked for."""
+"""Reads from a table of players: one BatchGetItem request, with its items by key."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ MAX_KEYS = 100
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one BatchGetItem answered: the items by key, and the keys that it did not get to."""
+    """The response to one BatchGetItem: the items by key, and the unprocessed keys."""
 
     items: Mapping[str, Item]
     unprocessed: tuple[str, ...]
 
 
 async def read_page(reader: Reader, features: DynamoFeatures, keys: Sequence[str]) -> Page:
-    """Reads at most 100 distinct `keys`, none empty, in one request; a key without an item is absent.
+    """Reads at most 100 distinct, non-empty `keys` in one request; a key without an item is absent.
 
-    Raises botocore's errors, and ValueError for an answer that is none. An item past its TTL is still here.
+    Raises the errors of botocore, and ValueError for an invalid response. The result includes expired items.
     """
     name = features.hash_key
-    asked: dict[str, Any] = {"Keys": [{name: {"S": key}} for key in keys]}
+    wanted: dict[str, Any] = {"Keys": [{name: {"S": key}} for key in keys]}
     if features.consistent:
-        asked["ConsistentRead"] = True
-    answer = json.loads(await reader.batch_get({"RequestItems": {features.table: asked}}))
+        wanted["ConsistentRead"] = True
+    response = json.loads(await reader.batch_get({"RequestItems": {features.table: wanted}}))
     try:
-        items = {item[name]["S"]: item for item in answer["Responses"].get(features.table, ())}
-        left = answer.get("UnprocessedKeys", {}).get(features.table, {}).get("Keys", ())
+        items = {item[name]["S"]: item for item in response["Responses"].get(features.table, ())}
+        left = response.get("UnprocessedKeys", {}).get(features.table, {}).get("Keys", ())
         return Page(items, tuple(key[name]["S"] for key in left))
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"the answer is not one of DynamoDB: {error!r}") from error
+        raise ValueError(f"the response is not from DynamoDB: {error!r}") from error
 
 
 async def read_table_columns(reader: Reader, features: DynamoFeatures) -> Columns | None:
-    """The columns that the table tells by its schema item; None when it has none. Raises as `read_page` does."""
+    """Reads the columns from the schema item of the table; None if it has none. Raises the errors of `read_page`."""
     page = await read_page(reader, features, [SCHEMA_KEY])
     if page.unprocessed:
-        raise ValueError("the table did not get to the item with its columns")
+        raise ValueError("the table did not process the read of its columns")
     item = page.items.get(SCHEMA_KEY)
     return None if item is None else columns_in(item)
 
 
-def can_be_known(player_id: str) -> bool:
-    """Whether a table can have a player of this name; DynamoDB refuses a whole batch for one key that it cannot."""
+def is_valid_player_id(player_id: str) -> bool:
+    """Whether a table can have a player with this ID; DynamoDB rejects a whole batch for one invalid key."""
     return 0 < len(player_id.encode()) <= MAX_KEY_BYTES and player_id not in RESERVED_KEYS
 
 
-def end_of(item: Item, features: DynamoFeatures) -> float | None:
-    """When its TTL is over (Unix time): DynamoDB deletes such items within days, and answers them until then."""
+def expiry_s(item: Item, features: DynamoFeatures) -> float | None:
+    """Returns when an item expires (Unix time), or None. DynamoDB still returns expired items for some days."""
     ends = item.get(features.ttl, {}).get("N") if features.ttl else None
     return None if ends is None else float(ends)

@@ -1,4 +1,4 @@
-"""Whether a column of players holds numbers, true/false or text: judged on all of it, not on a sample."""
+"""Finds the kind of each column of a player file (number, boolean or text) from all its cells, not from a sample."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ _NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)$"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of a column: its row in the file, and what is written there."""
+    """A cell of a column: its row in the file and its text."""
 
     row: int
     text: str
 
 
 @dataclass(slots=True)
-class _Seen:
+class _ColumnState:
     first: dict[Kind, Cell] = field(default_factory=dict)
     infinite: Cell | None = None
 
 
 class KindSurvey:
-    """Takes in batch after batch, and knows at the end the kind of every column or why it has none.
+    """Collects the kinds of all columns, batch by batch; then `kinds` or `faults` has the result.
 
-    Columns with a declared kind are not judged; all others must be columns of strings.
+    A column in `declared` keeps its kind; all other columns must have strings.
     """
 
     def __init__(self, names: Sequence[str], declared: Mapping[str, Kind]) -> None:
         self._declared = declared
-        self._seen = {name: _Seen() for name in names}
+        self._seen = {name: _ColumnState() for name in names}
 
     def add(self, batch: pa.RecordBatch, first_row: int) -> None:
-        """Takes in `batch`, whose first row is row `first_row` of the file."""
+        """Adds `batch`, which starts at row `first_row` of the file."""
         for name, seen in self._seen.items():
             cells, declared = batch.column(name), self._declared.get(name)
             numbers = as_numbers(cells) if declared in (None, "number") else None
@@ -54,11 +54,11 @@ class KindSurvey:
                 seen.infinite = _infinite(cells, numbers, first_row)
 
     def kinds(self) -> dict[str, Kind]:
-        """The kind of every column; only where `faults` has none. A column without any cell is a number."""
+        """Returns the kind of every column; valid only if there are no `faults`. An empty column is a number column."""
         return {name: self._declared.get(name) or _kind(seen) for name, seen in self._seen.items()}
 
     def faults(self, place: Place) -> Iterator[str]:
-        """A fault for every column that mixes numbers with others, and for every infinite number."""
+        """Yields a fault for each column that mixes numbers with other kinds, or has an infinite number."""
         for name, seen in self._seen.items():
             if "number" in seen.first and len(seen.first) > 1:
                 yield _mixture(name, seen, place)
@@ -68,9 +68,9 @@ class KindSurvey:
 
 
 def kinds_in(cells: pa.Array, numbers: Floats | None) -> dict[Kind, int]:
-    """The kinds of the strings that are not null, each with the position of its first one.
+    """Returns the kinds of the non-null strings, each with the position of its first cell.
 
-    `numbers` is what `as_numbers` makes of the same cells.
+    `numbers` is the result of `as_numbers` for the same cells.
     """
     if cells.null_count == len(cells):
         return {}
@@ -87,7 +87,7 @@ def kinds_in(cells: pa.Array, numbers: Floats | None) -> dict[Kind, int]:
 
 
 def as_numbers(cells: pa.Array) -> Floats | None:
-    """Strings or numbers as float64, NaN where null; None if a string is no number."""
+    """Converts strings or numbers to float64, null to NaN; returns None if a string is not a number."""
     try:
         return _floats(cells)
     except pa.ArrowInvalid:
@@ -99,7 +99,7 @@ def as_numbers(cells: pa.Array) -> Floats | None:
 
 
 def as_truths(cells: pa.Array) -> Floats:
-    """Booleans, or the strings true and false in any case, as 1 and 0; NaN where null."""
+    """Converts booleans, or the strings true and false in any case, to 1 and 0, and null to NaN."""
     return _floats(cells if pa.types.is_boolean(cells.type) else pc.equal(_plain(cells), "true"))
 
 
@@ -114,7 +114,7 @@ def _plain(cells: pa.Array) -> pa.Array:
     return pc.utf8_lower(pc.utf8_trim_whitespace(cells))
 
 
-def _kind(seen: _Seen) -> Kind:
+def _kind(seen: _ColumnState) -> Kind:
     return "text" if "text" in seen.first else "boolean" if "boolean" in seen.first else "number"
 
 
@@ -124,7 +124,7 @@ def _infinite(cells: pa.Array, numbers: Floats, first_row: int) -> Cell | None:
     return None if row is None else Cell(first_row + row, str(cells[row]))
 
 
-def _mixture(name: str, seen: _Seen, place: Place) -> str:
+def _mixture(name: str, seen: _ColumnState, place: Place) -> str:
     earlier, later = sorted(seen.first.values(), key=lambda cell: cell.row)[:2]
-    problem = f"column {name!r} is {later.text!r}, and {earlier.text!r} at {place(earlier.row)}"
+    problem = f"column {name!r} is {later.text!r}, but {earlier.text!r} at {place(earlier.row)}"
     return f"{place(later.row)}: {problem}; correct the cell, or load the column as text: --text {name}"

@@ -1,4 +1,4 @@
-"""Players into a DynamoDB table: in place, row by row; a load that broke off goes on where it was."""
+"""Loads players into a DynamoDB table in place; an interrupted load continues at its last saved row."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ import pyarrow as pa
 from mesh.errors import Misconfigured
 from mesh.players.dynamodb.attributes import WrongItem
 from mesh.players.dynamodb.client import open_client
-from mesh.players.dynamodb.faults import REQUEST_ERRORS, told_of
+from mesh.players.dynamodb.errors import REQUEST_ERRORS, full_message
 from mesh.players.dynamodb.layouts import layout_of
 from mesh.players.dynamodb.schema import RESERVED_KEYS
-from mesh.players.dynamodb.writing import TableWriter, check_size
+from mesh.players.dynamodb.table_writer import TableWriter, check_size
 from mesh.players.features import Columns
 from mesh.players.loading.file import PlayerFile
 from mesh.players.loading.packing import pack
-from mesh.players.loading.survey import Layout, duplicates
+from mesh.players.loading.survey import FileSchema, duplicates
 from mesh.players.settings import DynamoFeatures, reserved_names
 from mesh.sha256 import sha256_of
 
-# What is written between two notes of how far the load has come, and written again after a break.
+# The number of rows between two saves of the progress. An interrupted load writes these rows again.
 _SLICE_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the user allows: to make the table, to change its columns in place, and where the load begins."""
+class LoadOptions:
+    """Options of the user: create a missing table; change columns in place (`force`); ignore an interrupted load."""
 
     create: bool
     force: bool
@@ -40,39 +40,47 @@ class Wishes:
 
 
 def load_table(
-    source: PlayerFile, layout: Layout, features: DynamoFeatures, wishes: Wishes, on_rows: Callable[[int], object]
+    source: PlayerFile,
+    schema: FileSchema,
+    features: DynamoFeatures,
+    options: LoadOptions,
+    on_rows: Callable[[int], object],
 ) -> int:
-    """Writes all players; the number of rows that an earlier load of the same file had written.
+    """Writes all players; returns the number of rows that an earlier load of the same file had written.
 
-    Raises Misconfigured, before the first write wherever the file or the table can tell.
+    Raises Misconfigured. Faults that are visible in the file or the table are raised before the first write.
     """
     if repeated := duplicates(source):
         raise Misconfigured(repeated)
-    layout = _in_order(layout, features, source)
-    if taken := [name for name in layout.kinds if name in reserved_names(features)]:
-        problem = f"{source.path}: {', '.join(map(repr, taken))}: a name that the table needs for itself"
+    schema = _in_catalog_order(schema, features, source)
+    if taken := [name for name in schema.kinds if name in reserved_names(features)]:
+        problem = f"{source.path}: {', '.join(map(repr, taken))}: a reserved name in this layout"
         raise Misconfigured([f"{problem}; rename the column"])
-    return asyncio.run(_load(source, layout, features, wishes, on_rows))
+    return asyncio.run(_load(source, schema, features, options, on_rows))
 
 
 async def _load(
-    source: PlayerFile, layout: Layout, features: DynamoFeatures, wishes: Wishes, on_rows: Callable[[int], object]
+    source: PlayerFile,
+    schema: FileSchema,
+    features: DynamoFeatures,
+    options: LoadOptions,
+    on_rows: Callable[[int], object],
 ) -> int:
-    fingerprint = _fingerprint(source, layout, features)
+    fingerprint = _fingerprint(source, schema, features)
     async with _writer(features) as writer:
-        await writer.check_table(create=wishes.create)
+        await writer.check_table(create=options.create)
         if features.columns is None:
-            await _tell_columns(writer, layout, features, force=wishes.force)
-        skipped = 0 if wishes.from_start else await writer.rows_loaded(fingerprint)
-        await writer.note_rows(fingerprint, skipped)  # an older load of another file must not go on after this one
+            await _save_columns(writer, schema, features, force=options.force)
+        skipped = 0 if options.from_start else await writer.rows_loaded(fingerprint)
+        await writer.save_progress(fingerprint, skipped)  # replaces the progress of an older load of another file
         on_rows(skipped)
         done = skipped
         for rows in _slices(source, skipped):
-            await writer.write(_items(source, rows, layout, features, done))
+            await writer.write(_items(source, rows, schema, features, done))
             done += rows.num_rows
-            await writer.note_rows(fingerprint, done)
+            await writer.save_progress(fingerprint, done)
             on_rows(rows.num_rows)
-        await writer.end_load()
+        await writer.clear_progress()
     return skipped
 
 
@@ -82,51 +90,55 @@ async def _writer(features: DynamoFeatures) -> AsyncIterator[TableWriter]:
         async with open_client(features) as client:
             yield TableWriter(client, features)
     except REQUEST_ERRORS as error:
-        raise Misconfigured([told_of(error, features)]) from error
+        raise Misconfigured([full_message(error, features)]) from error
 
 
-async def _tell_columns(writer: TableWriter, layout: Layout, features: DynamoFeatures, *, force: bool) -> None:
-    """First of all, so that what is written can be read at once. Raises Misconfigured for a change that would hurt."""
-    there, columns = await writer.columns(), layout.columns
-    if there is not None and not force:
-        if features.layout == "packed" and there != columns:
-            problem = f"table {features.table!r} has other columns; its players would be unread until written anew"
-            raise Misconfigured([f"{problem}; load into another table and change `table`, or --force"])
-        columns = _with_new_ones(there, columns, features)
-    if there != columns:
-        await writer.tell_columns(columns)
+async def _save_columns(writer: TableWriter, schema: FileSchema, features: DynamoFeatures, *, force: bool) -> None:
+    """Writes the columns before the players, so that each player can be read at once.
+
+    Raises Misconfigured for a change that makes existing players unreadable.
+    """
+    current, columns = await writer.columns(), schema.columns
+    if current is not None and not force:
+        if features.layout == "packed" and current != columns:
+            problem = f"table {features.table!r} has other columns; its players would be unreadable until loaded again"
+            raise Misconfigured([f"{problem}; load into another table and change `table`, or use --force"])
+        columns = _with_new_columns(current, columns, features)
+    if current != columns:
+        await writer.save_columns(columns)
 
 
-def _with_new_ones(there: Columns, ours: Columns, features: DynamoFeatures) -> Columns:
-    """The table's columns and, after them, new ones of the file: players written before just lack those."""
-    lost = [name for name in (*there.numbers, *there.texts) if name not in (*ours.numbers, *ours.texts)]
-    turned = [*(set(there.texts) & set(ours.numbers)), *(set(there.numbers) & set(ours.texts))]
+def _with_new_columns(current: Columns, new: Columns, features: DynamoFeatures) -> Columns:
+    """Returns the columns of the table followed by the new ones of the file, which existing players do not have."""
+    missing = [name for name in (*current.numbers, *current.texts) if name not in (*new.numbers, *new.texts)]
+    changed = [*(set(current.texts) & set(new.numbers)), *(set(current.numbers) & set(new.texts))]
     table = f"table {features.table!r}"
-    faults = [f"{table} has a column {name!r}, and the file has not; add it, or --force" for name in lost]
-    mend = "correct the file (--text NAME makes a column text), or --force"
-    faults += [f"{table} has {name!r} of the other kind, number or text; {mend}" for name in sorted(turned)]
+    faults = [f"{table} has a column {name!r}, but the file does not; add it, or use --force" for name in missing]
+    fix = "correct the file (--text NAME makes a column text), or use --force"
+    faults += [f"{table} has {name!r} of the other kind (number or text); {fix}" for name in sorted(changed)]
     if faults:
         raise Misconfigured(faults)
     return Columns(
-        tuple(dict.fromkeys((*there.numbers, *ours.numbers))), tuple(dict.fromkeys((*there.texts, *ours.texts)))
+        tuple(dict.fromkeys((*current.numbers, *new.numbers))), tuple(dict.fromkeys((*current.texts, *new.texts)))
     )
 
 
-def _in_order(layout: Layout, features: DynamoFeatures, source: PlayerFile) -> Layout:
-    """The columns as the catalog names them, if it does; raises Misconfigured when the file has others."""
+def _in_catalog_order(schema: FileSchema, features: DynamoFeatures, source: PlayerFile) -> FileSchema:
+    """Orders the columns like the catalog, if it lists them; raises Misconfigured if the file has other columns."""
     named = features.named_columns
     if named is None:
-        return layout
+        return schema
     kinds = {**dict.fromkeys(named.numbers, "number"), **dict.fromkeys(named.texts, "text")}
-    told = {name: "text" if kind == "text" else "number" for name, kind in layout.kinds.items()}
-    if told != kinds:
-        wrong = sorted(name for name in told.keys() | kinds.keys() if told.get(name) != kinds.get(name))
-        raise Misconfigured([f"{source.path}: {', '.join(wrong)}: not as `features.columns` says; change one of them"])
-    return Layout({name: layout.kinds[name] for name in kinds}, layout.rows)
+    actual = {name: "text" if kind == "text" else "number" for name, kind in schema.kinds.items()}
+    if actual != kinds:
+        wrong = sorted(name for name in actual.keys() | kinds.keys() if actual.get(name) != kinds.get(name))
+        problem = f"{source.path}: {', '.join(wrong)}: differs from `features.columns` in the catalog"
+        raise Misconfigured([f"{problem}; change the file or the catalog"])
+    return FileSchema({name: schema.kinds[name] for name in kinds}, schema.rows)
 
 
 def _slices(source: PlayerFile, skipped: int) -> Iterator[pa.RecordBatch]:
-    """All rows but the first `skipped`."""
+    """Yields all rows after the first `skipped` in slices."""
     for batch in source.batches():
         begin = min(skipped, batch.num_rows)
         skipped -= begin
@@ -135,25 +147,25 @@ def _slices(source: PlayerFile, skipped: int) -> Iterator[pa.RecordBatch]:
 
 
 def _items(
-    source: PlayerFile, rows: pa.RecordBatch, layout: Layout, features: DynamoFeatures, first_row: int
+    source: PlayerFile, rows: pa.RecordBatch, schema: FileSchema, features: DynamoFeatures, first_row: int
 ) -> Mapping[str, Mapping[str, Any]]:
-    """The items of some rows, by key; raises Misconfigured for a player whom no item can hold."""
-    writing = layout_of(features, layout.columns)
+    """Returns the items of some rows by key; raises Misconfigured for a player that an item cannot store."""
+    layout = layout_of(features, schema.columns)
     items = {}
-    for row, (player, known) in enumerate(pack(rows, layout, time.time()), first_row):
+    for row, (player_id, player) in enumerate(pack(rows, schema, time.time()), first_row):
         try:
-            if player in RESERVED_KEYS:
-                raise WrongItem("is a name that the table needs for itself; rename the player")
-            item = writing.write(known)
+            if player_id in RESERVED_KEYS:
+                raise WrongItem("is a reserved ID; rename the player")
+            item = layout.write(player)
             check_size(item)
         except WrongItem as wrong:
-            done = f"the {first_row:,} rows before are written" if first_row else "nothing is written"
-            raise Misconfigured([f"{source.place(row)}: player {player!r} {wrong} ({done})"]) from None
-        items[writing.key(player)] = item
+            done = f"the {first_row:,} rows before it are written" if first_row else "no rows are written"
+            raise Misconfigured([f"{source.place(row)}: player {player_id!r} {wrong} ({done})"]) from None
+        items[layout.key(player_id)] = item
     return items
 
 
-def _fingerprint(source: PlayerFile, layout: Layout, features: DynamoFeatures) -> str:
-    """Tells one load from another: the same file, written in the same way."""
-    way = f"{features.layout} {features.key} {features.attribute} {features.entity} {list(layout.kinds.items())}"
-    return f"{sha256_of(source.path)} {hashlib.sha256(way.encode()).hexdigest()[:16]}"
+def _fingerprint(source: PlayerFile, schema: FileSchema, features: DynamoFeatures) -> str:
+    """Identifies a load by its file and its layout."""
+    form = f"{features.layout} {features.key} {features.attribute} {features.entity} {list(schema.kinds.items())}"
+    return f"{sha256_of(source.path)} {hashlib.sha256(form.encode()).hexdigest()[:16]}"

@@ -1,4 +1,4 @@
-"""A CSV or parquet file of players, read in batches, so that any number of rows passes in bounded memory."""
+"""Reads CSV and Parquet files of players in batches, so that memory use does not depend on the number of rows."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _LARGEST_CELL = 2**30
 class PlayerFile(Protocol):
     """A file of players.
 
-    `rows` is their number if the file tells it. `kinds` are those that the file itself declares; the columns
-    without one are strings. An empty cell is null.
+    `rows` is the number of players if the file format has it. `kinds` has the kinds that the file declares; all other
+    columns are strings. An empty cell is null.
     """
 
     @property
-    def path(self) -> Path: ...  # noqa: D102 - said above
+    def path(self) -> Path: ...  # noqa: D102 - see above
 
     @property
     def names(self) -> Sequence[str]: ...  # noqa: D102
@@ -40,18 +40,18 @@ class PlayerFile(Protocol):
     def rows(self) -> int | None: ...  # noqa: D102
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """All rows, in order; raises Misconfigured when the file cannot be read on."""
+        """Yields all rows in order; raises Misconfigured when the file cannot be read."""
         ...
 
     def place(self, row: int) -> str:
-        """Where row `row` (the first is 0) is, as a person looks for it."""
+        """Returns the place of row `row` (the first is 0) for messages."""
         ...
 
 
 def open_file(path: Path) -> PlayerFile:
-    """Opens `path` by its suffix; raises Misconfigured when it is no table of players with features."""
+    """Opens `path` by its suffix; raises Misconfigured if it is not a table of players with features."""
     if path.suffix not in (".csv", ".parquet"):
-        raise Misconfigured([f"{path}: is neither .csv nor .parquet; write the players as one of them"])
+        raise Misconfigured([f"{path}: is neither .csv nor .parquet; convert the file to one of these formats"])
     try:
         source = CsvFile(path, _header(path)) if path.suffix == ".csv" else _open_parquet(path)
     except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
@@ -64,7 +64,7 @@ def open_file(path: Path) -> PlayerFile:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A CSV file in UTF-8 with a header line; all its cells are strings."""
+    """A CSV file in UTF-8 with a header line. All its cells are strings."""
 
     path: Path
     names: Sequence[str]
@@ -72,7 +72,7 @@ class CsvFile:
     rows: None = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """All rows, in order; raises Misconfigured when the file cannot be read on."""
+        """Yields all rows in order; raises Misconfigured when the file cannot be read."""
         convert = pyarrow.csv.ConvertOptions(
             column_types={name: pa.string() for name in self.names},
             null_values=[""],
@@ -86,20 +86,20 @@ class CsvFile:
             raise self._explain(error) from error
 
     def place(self, row: int) -> str:
-        """`FILE:LINE`. Reads the file up to there, since cells may have line breaks: for faults only."""
+        """Returns `FILE:LINE`; only for faults. It reads the file up to the row, because cells may have line breaks."""
         with self.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             starts = (start for cells, start in _with_lines(_cells_of(file)) if cells)
             line = next(start for at, start in enumerate(starts, -1) if at == row)
         return f"{self.path}:{line}"
 
     def _explain(self, error: Exception) -> Misconfigured:
-        """The line at which the reader gave up, which it does not tell by itself."""
+        """Finds the line of the error, which the reader of pyarrow does not report."""
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as file:
                 for cells, start in _with_lines(_cells_of(file)):
                     if cells and len(cells) != len(self.names):
-                        problem = f"has {len(cells)} cells, and the header has {len(self.names)}"
-                        return Misconfigured([f"{self.path}:{start}: {problem}; mend the line"])
+                        problem = f"has {len(cells)} cells, but the header has {len(self.names)}"
+                        return Misconfigured([f"{self.path}:{start}: {problem}; fix the line"])
         except (OSError, UnicodeDecodeError, csv.Error) as reason:
             return _unreadable(self.path, reason)
         return _unreadable(self.path, error)
@@ -107,7 +107,7 @@ class CsvFile:
 
 @dataclass(frozen=True)
 class ParquetTable:
-    """A parquet file; its schema says what its columns are."""
+    """A Parquet file. Its schema declares the kinds of its columns."""
 
     path: Path
     names: Sequence[str]
@@ -115,7 +115,7 @@ class ParquetTable:
     rows: int
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """All rows, in order; raises Misconfigured when the file cannot be read on."""
+        """Yields all rows in order; raises Misconfigured when the file cannot be read."""
         try:
             with pyarrow.parquet.ParquetFile(self.path) as file:
                 for batch in file.iter_batches(_BATCH_ROWS):
@@ -125,7 +125,7 @@ class ParquetTable:
             raise _unreadable(self.path, error) from error
 
     def place(self, row: int) -> str:
-        """`FILE, row ROW`, the first row being 1."""
+        """Returns `FILE, row ROW`; the first row is 1."""
         return f"{self.path}, row {row + 1}"
 
 
@@ -165,12 +165,12 @@ def _header(path: Path) -> list[str]:
 
 
 def _cells_of(file: TextIO) -> Any:
-    csv.field_size_limit(_LARGEST_CELL)  # its own 128 KiB would hide the place of a larger cell
+    csv.field_size_limit(_LARGEST_CELL)  # with the default of 128 KiB, a larger cell would fail without its line
     return csv.reader(file)
 
 
 def _with_lines(lines: Any) -> Iterator[tuple[list[str], int]]:
-    """The rows of a CSV reader, each with the line it starts on."""
+    """Yields the rows of a CSV reader, each with the line on which it starts."""
     start = 1
     for cells in lines:
         yield cells, start
@@ -179,14 +179,14 @@ def _with_lines(lines: Any) -> Iterator[tuple[list[str], int]]:
 
 def _name_faults(path: Path, names: Sequence[str]) -> Iterator[str]:
     if PLAYER_ID not in names:
-        yield f"{path}: has no column {PLAYER_ID}; add one, named in the header"
+        yield f"{path}: has no column {PLAYER_ID}; add it, with its name in the header"
     elif not set(names) - {PLAYER_ID, UPDATED_AT}:
-        yield f"{path}: has no features; add a column for each"
+        yield f"{path}: has no features; add a column for each feature"
     for position, name in enumerate(names):
         if not name:
-            yield f"{path}: column {position + 1} has no name; give it one"
+            yield f"{path}: column {position + 1} has no name; add its name to the header"
         elif name in names[:position]:
-            yield f"{path}: column {name!r} is here twice; remove one"
+            yield f"{path}: column {name!r} occurs twice; remove one"
 
 
 def _unreadable(path: Path, error: Exception) -> Misconfigured:

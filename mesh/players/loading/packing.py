@@ -1,4 +1,4 @@
-"""Batches of a player file as the rows of a store: numbers packed a whole batch at a time."""
+"""Converts batches of a player file to the rows of a store; packs the numbers of a whole batch at once."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import pyarrow as pa
 from mesh.players.features import PlayerFeatures
 from mesh.players.loading.column_kinds import Floats, Kind, as_numbers, as_truths
 from mesh.players.loading.file import UPDATED_AT
-from mesh.players.loading.survey import Layout, ids_of
-from mesh.players.loading.written_at import epoch_s, times_of
+from mesh.players.loading.survey import FileSchema, ids_of
+from mesh.players.loading.updated_at import epoch_s, times_of
 
 
-def pack(batch: pa.RecordBatch, layout: Layout, now_s: float) -> Iterator[tuple[str, PlayerFeatures]]:
-    """The players of `batch`, whose cells fit `layout`; written `now_s` unless the batch says when."""
-    columns = layout.columns
-    numbers = _packed(batch, layout, columns.numbers)
+def pack(batch: pa.RecordBatch, schema: FileSchema, now_s: float) -> Iterator[tuple[str, PlayerFeatures]]:
+    """Returns the players of `batch`, which must fit `schema`; `now_s` is the default of the time of writing."""
+    columns = schema.columns
+    numbers = _packed(batch, schema, columns.numbers)
     texts = _texts(batch, columns.texts)
     features = map(PlayerFeatures, numbers, texts, _written_at_s(batch, now_s))
     return zip(ids_of(batch).to_pylist(), features, strict=True)
 
 
-def _packed(batch: pa.RecordBatch, layout: Layout, names: tuple[str, ...]) -> list[bytes]:
-    """For each row its numbers as little-endian float64."""
+def _packed(batch: pa.RecordBatch, schema: FileSchema, names: tuple[str, ...]) -> list[bytes]:
+    """Returns the numbers of each row as little-endian float64."""
     matrix = np.empty((batch.num_rows, len(names)), "<f8")
     for position, name in enumerate(names):
-        matrix[:, position] = _numbers(batch.column(name), layout.kinds[name])
+        matrix[:, position] = _numbers(batch.column(name), schema.kinds[name])
     packed, size_bytes = matrix.tobytes(), 8 * len(names)
     return [packed[row * size_bytes : (row + 1) * size_bytes] for row in range(batch.num_rows)]
 

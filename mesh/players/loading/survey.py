@@ -1,4 +1,4 @@
-"""The first reading of a player file: the kinds of its columns, and everything that is wrong with it."""
+"""The first pass over a player file: finds the kinds of its columns and its faults."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from mesh.errors import Misconfigured
 from mesh.players.features import Columns
 from mesh.players.loading.column_kinds import Kind, KindSurvey
 from mesh.players.loading.file import PLAYER_ID, UPDATED_AT, PlayerFile
-from mesh.players.loading.written_at import epoch_s, times_of
+from mesh.players.loading.updated_at import epoch_s, times_of
 
 MAX_ID_BYTES = 128
 _FAULTS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """What a player file holds: the kind of every feature, in file order, and the number of rows."""
+class FileSchema:
+    """The kind of every feature of a player file, in file order, and the number of rows."""
 
     kinds: Mapping[str, Kind]
     rows: int
 
     @property
     def columns(self) -> Columns:
-        """The features as a store keeps them; true and false are numbers there."""
+        """Returns the features in the form of a store, where booleans are numbers."""
         numbers = tuple(name for name, kind in self.kinds.items() if kind != "text")
         return Columns(numbers, tuple(name for name, kind in self.kinds.items() if kind == "text"))
 
 
-def survey(source: PlayerFile, as_text: frozenset[str], on_rows: Callable[[int], None]) -> Layout:
-    """Reads all of `source`; raises Misconfigured with its faults (the first ones, if they are many).
+def survey(source: PlayerFile, as_text: frozenset[str], on_rows: Callable[[int], None]) -> FileSchema:
+    """Reads all of `source`; raises Misconfigured with its faults (if there are many, the first ones).
 
-    The columns of `as_text` are text whatever they hold. `on_rows` hears the size of each batch.
+    The columns in `as_text` are text columns, whatever their cells. `on_rows` receives the size of each batch.
     """
     kinds, faults, rows = _kind_survey(source, as_text), _unknown(source, as_text), 0
     for batch in source.batches():
@@ -47,12 +47,12 @@ def survey(source: PlayerFile, as_text: frozenset[str], on_rows: Callable[[int],
         on_rows(batch.num_rows)
     faults += kinds.faults(source.place)
     if faults or not rows:
-        raise Misconfigured(faults or [f"{source.path}: has no players; add a row for each"])
-    return Layout(kinds.kinds(), rows)
+        raise Misconfigured(faults or [f"{source.path}: has no players; add a row for each player"])
+    return FileSchema(kinds.kinds(), rows)
 
 
 def duplicates(source: PlayerFile) -> list[str]:
-    """A fault for each id that an earlier row has (the first ones, if they are many). Keeps all ids in memory."""
+    """Returns a fault for each repeated ID (if there are many, the first ones). It keeps all IDs in memory."""
     first: dict[str, int] = {}
     faults: list[str] = []
     for row, player in enumerate(_all_ids(source)):
@@ -63,7 +63,7 @@ def duplicates(source: PlayerFile) -> list[str]:
 
 
 def ids_of(batch: pa.RecordBatch) -> pa.Array:
-    """The player ids of `batch` as strings; a number as its digits."""
+    """Returns the player IDs of `batch` as strings."""
     return batch.column(PLAYER_ID).cast(pa.string())
 
 
@@ -88,7 +88,7 @@ def _all_ids(source: PlayerFile) -> Iterator[str]:
 def _row_faults(source: PlayerFile, batch: pa.RecordBatch, first_row: int) -> list[str]:
     kind = batch.column(PLAYER_ID).type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)):
-        raise Misconfigured([f"{source.path}: column {PLAYER_ID} is of type {kind}; store the ids as texts"])
+        raise Misconfigured([f"{source.path}: column {PLAYER_ID} is of type {kind}; store the IDs as texts"])
     return [*_id_faults(source, batch, first_row), *_time_faults(source, batch, first_row)]
 
 
@@ -98,7 +98,7 @@ def _id_faults(source: PlayerFile, batch: pa.RecordBatch, first_row: int) -> Ite
     for row in pc.indices_nonzero(wrong).to_pylist()[:_FAULTS_SHOWN]:
         place, size_bytes = source.place(first_row + row), sizes_bytes[row].as_py()
         if size_bytes == 0:
-            yield f"{place}: {PLAYER_ID} is empty; give every player an id"
+            yield f"{place}: {PLAYER_ID} is empty; give every player an ID"
         else:
             yield f"{place}: {PLAYER_ID} has {size_bytes} bytes; use at most {MAX_ID_BYTES}"
 
@@ -107,5 +107,5 @@ def _time_faults(source: PlayerFile, batch: pa.RecordBatch, first_row: int) -> I
     times = times_of(batch.column(UPDATED_AT)) if UPDATED_AT in source.names else []
     wrong = [row for row, time in enumerate(times) if time is not None and epoch_s(time) is None]
     for row in wrong[:_FAULTS_SHOWN]:
-        mend = "give ISO 8601 (2026-10-01T12:00:00Z) or seconds since 1970"
-        yield f"{source.place(first_row + row)}: {UPDATED_AT} is {str(times[row])!r}; {mend}"
+        fix = "give ISO 8601 (2026-10-01T12:00:00Z) or seconds since 1970"
+        yield f"{source.place(first_row + row)}: {UPDATED_AT} is {str(times[row])!r}; {fix}"

@@ -1,9 +1,9 @@
-/* A LightGBM forest in a form that is quick to walk: what pack.c makes of a model's text, and rows.c and
- * tables.c score.
+/* A LightGBM forest in a form that is fast to walk. pack.c makes it of a model's text; rows.c, pairs.c and lists.c
+ * score it.
  *
- * Every threshold of a feature is replaced by its rank among that feature's thresholds, and every value of a row by
- * the number of thresholds below it (its bin): x <= threshold is the same as bin <= rank, for all doubles. What a
- * missing value does at a node is put into the bin as well, once a row instead of at every node: see `slot`.
+ * Packing replaces every threshold of a feature by its rank among that feature's thresholds, and scoring replaces every
+ * value of a row by its bin, the number of thresholds below it. For all doubles, x <= threshold is the same as
+ * bin <= rank. The rule for missing values is applied to the bin, once a row instead of at every node: see `slot`.
  */
 #ifndef MODEL_WORKER_FOREST_H
 #define MODEL_WORKER_FOREST_H
@@ -17,34 +17,35 @@
 #define EXPORT
 #endif
 
-/* Left where bins[slot] <= rank. A child is a node of the same tree, or ~leaf. */
+/* A row goes left if bins[slot] <= rank. A child is a node of the same tree, or ~leaf. */
 typedef struct {
     uint16_t slot, rank;
     int16_t child[2];
 } node;
 
-/* `root` is 0, or ~0 where the tree is a single leaf. */
+/* `root` is 0, or ~0 if the tree is a single leaf. */
 typedef struct {
     uint32_t first_node, first_leaf;
     int16_t root, height;
 } tree;
 
-/* How a value becomes a bin. Where it is missing (NaN, or zero as well), the bin is below or above every rank. */
+/* How a value becomes a bin. A missing value (NaN; in the ZERO rules also zero) has a bin below or above every rank. */
 enum rule { NOTHING_MISSING, ZERO_LEFT, ZERO_RIGHT, NAN_LEFT, NAN_RIGHT, CATEGORY };
 
-/* One way to look at a feature. Of a categorical one each set of categories is a slot: bin 0 for those in `words`,
- * where the bit of each category is; bin 1 for others. */
+/* A feature together with a rule. A categorical feature has a slot for each set of categories: its bin is 0 for the
+ * categories whose bit in `words` is set, and 1 for all other values. */
 typedef struct {
     enum rule rule;
     uint32_t first_word, words;
 } slot;
 
-/* A column that at least one node asks for: its thresholds, ascending, and its slots, which are neighbours. */
+/* A column that at least one node reads: its thresholds, ascending, and its slots, which are neighbours. */
 typedef struct {
     uint32_t column, first_threshold, thresholds, first_slot, slots;
     uint16_t bin_of_zero;
 } feature;
 
+/* The function from the sums of a row to its scores. */
 enum output { IDENTITY, SIGNED_SQUARE, EXPONENTIAL, SIGMOID, LOG1P_EXP, SOFTMAX };
 
 typedef struct forest {
@@ -62,40 +63,46 @@ typedef struct forest {
     double steepness; /* of SIGMOID */
 } forest;
 
-/* Rows that are walked in step. */
+/* The number of rows that are walked in step. */
 enum { LANES = 8 };
 
-/* The bins of one feature's slots, `stride` apart, for a value of its column; and of all features, for a row. */
-void look_at(const forest *packed, const feature *of, double value, uint16_t *bins, size_t stride);
-void look_at_row(const forest *packed, const double *row, uint16_t *bins, size_t stride);
+/* Writes the bins of all slots of one feature, `stride` apart, for a value of its column. */
+void bin_value(const forest *packed, const feature *input, double value, uint16_t *bins, size_t stride);
+
+/* Writes the bins of all slots of a row, `stride` apart. */
+void bin_row(const forest *packed, const double *row, uint16_t *bins, size_t stride);
 
 /* Turns the sums of one row into its scores [classes], in place. */
-void finish(const forest *packed, double *sums);
+void transform(const forest *packed, double *sums);
 
-/* Scores [count, classes]; `bins` is room for [slots + 1, LANES]. */
+/* Writes the scores [count, classes]; `bins` has space for [slots + 1, LANES]. */
 void predict_rows(const forest *packed, const double *rows, size_t count, uint16_t *bins, double *scores);
 
-/* ---- what the worker calls ---- */
+/* ---- the interface of the library ---- */
 
-/* Packs the text of a model, NUL-terminated at text[size]; NULL where that cannot be, with a sentence in `reason`. */
-EXPORT forest *forest_pack(const char *text, size_t size, char *reason, size_t room);
+/* Packs the text of a model, which ends with a NUL at text[size]. Returns NULL if that is not possible, with the reason
+ * as a sentence in `reason`, which has space for `reason_size` bytes. */
+EXPORT forest *forest_pack(const char *text, size_t size, char *reason, size_t reason_size);
 EXPORT void forest_free(forest *packed);
 EXPORT uint32_t forest_columns(const forest *packed);
 EXPORT uint32_t forest_classes(const forest *packed);
 
-/* Scores [count, classes] of `rows` [count, columns]. All that score return 0, or -1 without memory for their work. */
+/* Writes the scores [count, classes] of `rows` [count, columns]. Returns 0, or -1 if out of memory; so does
+ * table_predict. */
 EXPORT int forest_predict(const forest *packed, const double *rows, size_t count, double *scores);
 
-/* A list of candidates: the columns in which the rows of one request differ, looked at beforehand. */
+/* A list of candidates: the bins of the columns in which the rows of one request differ, made in advance. */
 typedef struct table table;
 
-/* `columns` [width] are ascending, `values` [count, width]; NULL without memory. The forest must outlive the table. */
+/* `columns` [width] are ascending, `values` are [count, width]. Returns NULL if the table needs too much memory. The
+ * forest must outlive the table. */
 EXPORT table *table_make(const forest *packed, const uint32_t *columns, size_t width, const double *values,
                          size_t count);
 EXPORT void table_free(table *candidates);
 
-/* Scores [pairs, classes] for `shared` [requests, columns], whose candidate columns are not read. Request i asks for
- * counts[i] of `positions`, all of them below the table's count; both NULL: each for every candidate. */
+/* Writes the scores [pairs, classes] for `shared` [requests, columns], whose candidate columns are not read. Request i
+ * asks for counts[i] of `positions`, each below the table's count. If both are NULL, each request asks for every
+ * candidate. */
 EXPORT int table_predict(const table *candidates, const double *shared, size_t requests, const uint32_t *counts,
                          const uint32_t *positions, double *scores);
 

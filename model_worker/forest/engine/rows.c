@@ -1,18 +1,18 @@
-/* Scores rows. Nothing here rounds differently from LightGBM: the values of leaves are added
- * in the order of the trees, one row at a time, beginning with 0.0 (src/boosting/gbdt_prediction.cpp).
+/* Scores rows. Nothing here rounds differently from LightGBM: the leaf values of each row are added in the order of the
+ * trees, beginning with 0.0 (src/boosting/gbdt_prediction.cpp).
  */
 #include "forest.h"
 
 #include <math.h>
 #include <string.h>
 
-/* LightGBM takes what is as small as this for zero (kZeroThreshold, a float). */
+/* LightGBM treats a value of at most this size as zero (kZeroThreshold, a float). */
 static const double SMALLEST = 1e-35f;
 
 /* ---- values to bins ---- */
 
-/* How many of the ascending `thresholds` are below `value`, which is not NaN. */
-static uint32_t bin_of(const double *thresholds, uint32_t count, double value) {
+/* Returns how many of the ascending `thresholds` are below `value`, which is not NaN. */
+static uint32_t count_below(const double *thresholds, uint32_t count, double value) {
     const double *first = thresholds;
     if (!count) return 0;
     while (count > 1) {
@@ -23,36 +23,36 @@ static uint32_t bin_of(const double *thresholds, uint32_t count, double value) {
     return (uint32_t)(first - thresholds) + (*first < value);
 }
 
-/* A category is a whole number from 0, cut off as C does: -0.5 is 0. */
+/* A category is a whole number from 0. C truncates the value to it: -0.5 is category 0. */
 static uint16_t is_outside(const forest *f, const slot *set, double value) {
     if (!set->words || !(value > -1.0 && value < 32.0 * set->words)) return 1;
     uint32_t category = (uint32_t)value;
     return !(f->words[set->first_word + category / 32] >> category % 32 & 1);
 }
 
-void look_at(const forest *f, const feature *of, double value, uint16_t *bins, size_t stride) {
+void bin_value(const forest *f, const feature *input, double value, uint16_t *bins, size_t stride) {
     int is_nan = isnan(value), is_zero = fabs(value) <= SMALLEST;
-    uint32_t bin = is_nan || is_zero ? of->bin_of_zero
-                                     : bin_of(f->thresholds + of->first_threshold, of->thresholds, value);
-    const slot *slots = f->slot + of->first_slot;
-    for (uint32_t i = 0; i < of->slots; i++) {
-        uint32_t seen = bin, above = of->thresholds;
+    uint32_t bin = is_nan || is_zero ? input->bin_of_zero
+                                     : count_below(f->thresholds + input->first_threshold, input->thresholds, value);
+    const slot *slots = f->slot + input->first_slot;
+    for (uint32_t i = 0; i < input->slots; i++) {
+        uint32_t result = bin, above = input->thresholds;
         switch (slots[i].rule) {
             case NOTHING_MISSING: break;
-            case ZERO_LEFT: seen = is_nan || is_zero ? 0 : bin; break;
-            case ZERO_RIGHT: seen = is_nan || is_zero ? above : bin; break;
-            case NAN_LEFT: seen = is_nan ? 0 : bin; break;
-            case NAN_RIGHT: seen = is_nan ? above : bin; break;
-            case CATEGORY: seen = is_outside(f, &slots[i], is_zero ? 0.0 : value); break;
+            case ZERO_LEFT: result = is_nan || is_zero ? 0 : bin; break;
+            case ZERO_RIGHT: result = is_nan || is_zero ? above : bin; break;
+            case NAN_LEFT: result = is_nan ? 0 : bin; break;
+            case NAN_RIGHT: result = is_nan ? above : bin; break;
+            case CATEGORY: result = is_outside(f, &slots[i], is_zero ? 0.0 : value); break;
         }
-        bins[i * stride] = (uint16_t)seen;
+        bins[i * stride] = (uint16_t)result;
     }
 }
 
-void look_at_row(const forest *f, const double *row, uint16_t *bins, size_t stride) {
+void bin_row(const forest *f, const double *row, uint16_t *bins, size_t stride) {
     for (uint32_t i = 0; i < f->features; i++) {
-        const feature *of = &f->feature[i];
-        look_at(f, of, row[of->column], bins + of->first_slot * stride, stride);
+        const feature *input = &f->feature[i];
+        bin_value(f, input, row[input->column], bins + input->first_slot * stride, stride);
     }
 }
 
@@ -67,7 +67,7 @@ static void softmax(double *sums, uint32_t classes) {
     for (uint32_t i = 0; i < classes; i++) sums[i] /= total;
 }
 
-void finish(const forest *f, double *sums) {
+void transform(const forest *f, double *sums) {
     for (uint32_t i = 0; i < f->classes; i++) {
         if (f->is_average) sums[i] /= (int)(f->trees / f->classes);
         switch (f->output) {
@@ -83,7 +83,7 @@ void finish(const forest *f, double *sums) {
 
 /* ---- rows ---- */
 
-/* One step in a tree, or none from a leaf; without a branch, which would be guessed wrong every third time. */
+/* Goes one step down a tree; at a leaf it stays. It has no branch: the processor would mispredict every third one. */
 static inline int step(const node *nodes, int at, const uint16_t *bins, size_t stride) {
     int is_leaf = -(at < 0);
     const node *here = &nodes[at & ~is_leaf];
@@ -91,7 +91,7 @@ static inline int step(const node *nodes, int at, const uint16_t *bins, size_t s
     return (at & is_leaf) | (next & ~is_leaf);
 }
 
-/* Walks one row through eight trees in step: what one waits for from memory, the others do not. */
+/* Walks one row through eight trees in step. While one lane waits for memory, the other lanes continue. */
 static void walk_trees(const forest *f, const tree *trees, const uint16_t *bins, double values[LANES]) {
     int at[LANES], is_walking = 1;
     for (int lane = 0; lane < LANES; lane++) at[lane] = trees[lane].root;
@@ -123,8 +123,8 @@ static void walk_rows(const forest *f, const tree *in, const uint16_t *bins, dou
 }
 
 static void predict_one(const forest *f, const double *row, uint16_t *bins, double *scores) {
-    bins[0] = 0; /* where no feature is asked for */
-    look_at_row(f, row, bins, 1);
+    bins[0] = 0; /* for a forest that reads no feature */
+    bin_row(f, row, bins, 1);
     memset(scores, 0, f->classes * sizeof *scores);
     for (uint32_t i = 0; i < f->trees;) {
         double values[LANES];
@@ -134,19 +134,19 @@ static void predict_one(const forest *f, const double *row, uint16_t *bins, doub
         walk_trees(f, group, bins, values);
         for (uint32_t lane = 0; lane < count; lane++, i++) scores[i % f->classes] += values[lane];
     }
-    finish(f, scores);
+    transform(f, scores);
 }
 
 static void predict_lanes(const forest *f, const double *rows, uint32_t count, uint16_t *bins, double *scores) {
     memset(bins, 0, ((size_t)f->slots + 1) * LANES * sizeof *bins);
-    for (uint32_t lane = 0; lane < count; lane++) look_at_row(f, rows + (size_t)lane * f->columns, bins + lane, LANES);
+    for (uint32_t lane = 0; lane < count; lane++) bin_row(f, rows + (size_t)lane * f->columns, bins + lane, LANES);
     memset(scores, 0, count * f->classes * sizeof *scores);
     for (uint32_t i = 0; i < f->trees; i++) {
         double values[LANES];
         walk_rows(f, &f->tree[i], bins, values);
         for (uint32_t lane = 0; lane < count; lane++) scores[lane * f->classes + i % f->classes] += values[lane];
     }
-    for (uint32_t lane = 0; lane < count; lane++) finish(f, scores + lane * f->classes);
+    for (uint32_t lane = 0; lane < count; lane++) transform(f, scores + lane * f->classes);
 }
 
 void predict_rows(const forest *f, const double *rows, size_t count, uint16_t *bins, double *scores) {

@@ -1,4 +1,4 @@
-"""A catalog's text: every fault at once, each with its line, its path and the mend."""
+"""Faults in the text of a catalog: all at once, each with its line, its path and the fix."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def faults(file: Path, text: str) -> list[str]:
-    """The faults of `text`, without the file's name: `LINE: PATH: PROBLEM; MEND`."""
+    """The faults of `text`, without the file's name: `LINE: PATH: PROBLEM; FIX`."""
     file.write_text(text, encoding="utf-8")
     try:
         found = [str(fault) for fault in catalog.read(file).faults]
@@ -57,11 +57,11 @@ def swap(old: str, new: str) -> str:
     return GOOD.replace(old, new)
 
 
-def test_a_good_catalog_has_no_faults(file: Path) -> None:
+def test_valid_catalog_has_no_faults(file: Path) -> None:
     assert faults(file, GOOD) == []
 
 
-def test_relative_paths_are_relative_to_the_file(file: Path) -> None:
+def test_relative_paths_start_at_the_folder_of_the_file(file: Path) -> None:
     file.write_text(GOOD)
     loaded = catalog.load(file)
     uris = [model.uri for version in loaded.versions.values() for model in version.models]
@@ -70,7 +70,7 @@ def test_relative_paths_are_relative_to_the_file(file: Path) -> None:
     assert loaded.features.path == str(file.parent / "players.sqlite")
 
 
-def test_what_is_not_said_has_a_default(file: Path) -> None:
+def test_missing_keys_have_defaults(file: Path) -> None:
     file.write_text(GOOD)
     loaded = catalog.load(file)
     assert (loaded.budget_ms, loaded.features.timeout_ms, loaded.features.cache_ttl_s) == (300, 50, 5)
@@ -79,7 +79,7 @@ def test_what_is_not_said_has_a_default(file: Path) -> None:
 
 
 @pytest.mark.parametrize(("models", "quorum"), [(1, 1), (2, 2), (3, 2), (15, 8)])
-def test_without_a_quorum_more_than_half_must_vote(models: int, quorum: int) -> None:
+def test_default_quorum_is_more_than_half(models: int, quorum: int) -> None:
     listed = [{"name": f"m{number}", "uri": "m.txt"} for number in range(models)]
     assert catalog.Version.model_validate({"models": listed}).quorum == quorum
 
@@ -103,13 +103,17 @@ def test_without_a_quorum_more_than_half_must_vote(models: int, quorum: int) -> 
         ("game: dragonfall", "game: 5", "1: game: 5 is not text; put it in quotes"),
         ('"2026-11"', "2026", "5: versions[2026]: 2026 is not text; put it in quotes"),
         ("traffic: 90", "traffic: ninety", "7: versions.2026-10.traffic: 'ninety' is wrong"),
-        ("traffic: 10\n", "traffic: 11\n", "5: versions: the versions' traffic adds up to 101"),
+        ("traffic: 10\n", "traffic: 11\n", "5: versions: the traffic of the versions adds up to 101"),
         ("traffic: 90", "traffic: -1", "7: versions.2026-10.traffic: -1 is wrong"),
         ("weight: 1.5", "weight: .nan", "10: versions.2026-10.models[0].weight: nan is wrong"),
         ("weight: 1.5", "weight: 0", "10: versions.2026-10.models[0].weight: 0 is wrong"),
         ("weight: 1.5", "weight: yes", "10: versions.2026-10.models[0].weight: True is wrong"),
-        ("weight: 1.5", "sha256: ABC", "10: versions.2026-10.models[0].sha256: 'ABC' is no sha256"),
-        ("quorum: 2", "quorum: 3", "8: versions.2026-10.combine.quorum: 3 votes are needed and there are 2 models"),
+        ("weight: 1.5", "sha256: ABC", "10: versions.2026-10.models[0].sha256: 'ABC' is not a SHA-256"),
+        (
+            "quorum: 2",
+            "quorum: 3",
+            "8: versions.2026-10.combine.quorum: 3 votes required, but the version has 2 models",
+        ),
         ("kind: mean", "kind: average", "8: versions.2026-10.combine.kind: 'average' is wrong"),
         ("name: minnows", "name: whales", "11: versions.2026-10.models[1].name: 'whales' is already the name of "),
         ("features: {path: players.sqlite}\n", "", "1: features: is missing; add it"),
@@ -124,13 +128,13 @@ def test_without_a_quorum_more_than_half_must_vote(models: int, quorum: int) -> 
         (
             "traffic: 10\n",
             "traffic: 10\n    traffic: 10\n",
-            "14: versions.2026-11.traffic: is here twice, first on line 13",
+            "14: versions.2026-11.traffic: occurs twice, first on line 13",
         ),
-        ("weight: 1.5", "name: pvp", "10: versions.2026-10.models[0].name: is here twice"),
+        ("weight: 1.5", "name: pvp", "10: versions.2026-10.models[0].name: occurs twice"),
         ("game: dragonfall", "game: dragonfall\nbudget_ms: 0", "2: budget_ms: 0 is wrong"),
     ],
 )
-def test_a_fault_is_told_with_its_line_its_path_and_the_mend(file: Path, old: str, new: str, expected: str) -> None:
+def test_fault_has_its_line_its_path_and_the_fix(file: Path, old: str, new: str, expected: str) -> None:
     found = faults(file, swap(old, new))
     assert len(found) >= 1
     assert found[0].startswith(expected)
@@ -140,7 +144,7 @@ def test_a_fault_is_told_with_its_line_its_path_and_the_mend(file: Path, old: st
 DYNAMO = "{store: dynamodb, table: players, region: eu-west-1"
 
 
-def test_a_table_has_defaults_of_a_service_that_answers_in_milliseconds(file: Path) -> None:
+def test_table_has_defaults(file: Path) -> None:
     file.write_text(swap("features: {path: players.sqlite}", f"features: {DYNAMO}}}"))
     features = catalog.load(file).features
     assert isinstance(features, DynamoFeatures)
@@ -163,29 +167,32 @@ def test_a_table_has_defaults_of_a_service_that_answers_in_milliseconds(file: Pa
             f"{DYNAMO}, columns: {{numbers: [a], text: [b]}}}}",
             "features.columns.text: unknown key; did you mean 'texts'?",
         ),
-        (f"{DYNAMO}, columns: {{numbers: [a]}}}}", "features.columns: are named, and a packed table tells its own"),
-        (f"{DYNAMO}, layout: map, columns: {{numbers: [a], texts: [a]}}}}", "features.columns: 'a' is named twice"),
-        (f"{DYNAMO}, layout: feast, entity: player}}", "features.columns: are missing, and a table of Feast"),
-        (f"{DYNAMO}, layout: feast, columns: {{}}}}", "features.entity: is missing, and Feast makes the key from it"),
+        (f"{DYNAMO}, columns: {{numbers: [a]}}}}", "features.columns: are set, but a packed table stores its own"),
+        (f"{DYNAMO}, layout: map, columns: {{numbers: [a], texts: [a]}}}}", "features.columns: 'a' occurs twice"),
+        (f"{DYNAMO}, layout: feast, entity: player}}", "features.columns: are missing, but a Feast table"),
+        (
+            f"{DYNAMO}, layout: feast, columns: {{}}}}",
+            "features.entity: is missing, but Feast computes the key from it",
+        ),
         (
             "{store: dynamodb, table: ppp, region: EU west}",
-            "features.region: 'EU west' is no AWS region; give one such",
+            "features.region: 'EU west' is not an AWS region; give a region such",
         ),
         (
             f"{DYNAMO}, endpoint_url: localhost:8000}}",
-            "features.endpoint_url: 'localhost:8000' is no address of a server",
+            "features.endpoint_url: 'localhost:8000' is not a server URL",
         ),
-        (f"{DYNAMO}, key: numbers}}", "features.key: 'numbers' is the name of another attribute of the layout"),
-        (f"{DYNAMO}, layout: map, key: f, attribute: f}}", "features.key: 'f' is the name of another attribute"),
+        (f"{DYNAMO}, key: numbers}}", "features.key: 'numbers' is also the name of another attribute"),
+        (f"{DYNAMO}, layout: map, key: f, attribute: f}}", "features.key: 'f' is also the name of another attribute"),
         (
             f"{DYNAMO}, layout: attributes, columns: {{texts: [player_id]}}}}",
-            "features.columns: 'player_id' is a name that the table needs",
+            "features.columns: 'player_id' is a reserved name in this layout",
         ),
-        ("{store: dynamodb, table: p/1, region: x}", "features.table: 'p/1' is no name of a DynamoDB table"),
+        ("{store: dynamodb, table: p/1, region: x}", "features.table: 'p/1' is not a DynamoDB table name"),
         (f"{DYNAMO}, path: x}}", "features.path: unknown key"),
     ],
 )
-def test_a_fault_of_a_table_is_told_as_clearly(file: Path, features: str, expected: str) -> None:
+def test_fault_of_a_table_has_its_line_its_path_and_the_fix(file: Path, features: str, expected: str) -> None:
     found = faults(file, swap("features: {path: players.sqlite}", f"features: {features}"))
     assert found[0].startswith(f"2: {expected}")
     assert "; " in found[0]
@@ -196,7 +203,7 @@ def test_rank_mean_needs_offers(file: Path) -> None:
     assert [fault.split(": ")[1] for fault in faults(file, text)] == ["versions.2026-10.combine.kind"]
 
 
-def test_all_faults_are_told_at_once(file: Path) -> None:
+def test_all_faults_are_reported_at_once(file: Path) -> None:
     text = (
         swap("traffic: 90", "traffic: 80")
         .replace("game: dragonfall", "game: Dragonfall")
@@ -228,53 +235,53 @@ def test_load_raises_with_every_fault(file: Path) -> None:
     [
         ("", "is not a catalog"),
         ("- a\n- b\n", "is not a catalog"),
-        ("a: [", "is not YAML"),
-        ("a: \t@", "is not YAML"),
-        ("a: !!python/name:os.system x", "is not YAML"),
+        ("a: [", "is not valid YAML"),
+        ("a: \t@", "is not valid YAML"),
+        ("a: !!python/name:os.system x", "is not valid YAML"),
     ],
 )
-def test_a_file_that_is_no_catalog_is_told_so(file: Path, content: str, problem: str) -> None:
+def test_file_that_is_not_a_catalog_is_one_fault(file: Path, content: str, problem: str) -> None:
     (fault,) = faults(file, content)
     assert problem in fault
 
 
-def test_a_file_that_is_not_there_is_told_so(file: Path) -> None:
+def test_missing_file_is_a_fault(file: Path) -> None:
     with pytest.raises(Misconfigured, match="cannot be read"):
         catalog.read(file)
 
 
-def test_bytes_that_are_no_text_are_told_so(file: Path) -> None:
+def test_file_that_is_not_utf8_is_a_fault(file: Path) -> None:
     file.write_bytes(b"game: \xff\xfe")
     with pytest.raises(Misconfigured, match="cannot be read"):
         catalog.read(file)
 
 
 LOOPS = ["game: &a [*a]\n", "game: &a {x: *a}\n", "&a [*a]\n"]
-NASTY = {
-    "a date that is none": "game: 2026-13-45\n",
-    "a number that is none": "game: !!int abc\n",
-    "nested too deep": "game: " + "[" * 2000 + "]" * 2000,
-    "a number too long to read": GOOD.replace("traffic: 90", "traffic: " + "9" * 5000),
-    "a number too big for a float": GOOD.replace("traffic: 90", "traffic: " + "9" * 400),
+MALFORMED = {
+    "an invalid date": "game: 2026-13-45\n",
+    "an invalid number": "game: !!int abc\n",
+    "nested too deeply": "game: " + "[" * 2000 + "]" * 2000,
+    "a number with too many digits": GOOD.replace("traffic: 90", "traffic: " + "9" * 5000),
+    "a number too large for a float": GOOD.replace("traffic: 90", "traffic: " + "9" * 400),
 }
 
 
 @pytest.mark.parametrize(
     "text",
-    list(NASTY.values()),
-    ids=NASTY,
+    list(MALFORMED.values()),
+    ids=MALFORMED,
 )
-def test_a_nasty_file_is_misconfigured_and_nothing_else(file: Path, text: str) -> None:
+def test_malformed_file_is_a_fault(file: Path, text: str) -> None:
     assert faults(file, text)
 
 
 @pytest.mark.parametrize("text", LOOPS)
-def test_an_alias_to_something_around_it_is_told_so(file: Path, text: str) -> None:
+def test_recursive_alias_is_a_fault(file: Path, text: str) -> None:
     (fault,) = faults(file, text)
     assert "alias" in fault or "is not a catalog" in fault
 
 
-def test_a_path_that_is_too_long_is_a_fault(file: Path) -> None:
+def test_too_long_path_is_a_fault(file: Path) -> None:
     file.write_text(GOOD.replace("players.sqlite", "p" * 300))
     assert catalog_files.faults(catalog.read(file))
 
@@ -303,7 +310,7 @@ SERVING_BLOCKS = {
 }
 
 
-def test_the_schema_describes_every_key() -> None:
+def test_schema_describes_every_key() -> None:
     schema = catalog.schema()
     blocks = {"": schema, **schema["$defs"]}
     assert SERVING_BLOCKS.items() <= {name: set(block["properties"]) for name, block in blocks.items()}.items()
@@ -311,7 +318,7 @@ def test_the_schema_describes_every_key() -> None:
     assert schema["properties"]["versions"]["additionalProperties"] is False
 
 
-def test_the_schema_accepts_the_example() -> None:
+def test_schema_accepts_the_example() -> None:
     example = yaml.safe_load(Path("examples/dragonfall/mesh.yaml").read_text())
     schema = jsonschema.Draft202012Validator(catalog.schema())
     assert schema.is_valid(example)
@@ -347,13 +354,13 @@ BLOCKS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("key", "block"), BLOCKS)
-def test_the_schema_and_the_types_accept_the_same(file: Path, key: str, block: Any) -> None:
+def test_schema_and_types_accept_the_same_blocks(file: Path, key: str, block: Any) -> None:
     whole = {**yaml.safe_load(GOOD), key: block}
     accepted = not faults(file, yaml.safe_dump(whole))
     assert jsonschema.Draft202012Validator(catalog.schema()).is_valid(whole) is accepted
 
 
-def test_a_fault_in_one_of_several_kinds_of_block_is_told_once() -> None:
+def test_schema_reports_a_fault_in_a_block_of_several_kinds_once() -> None:
     whole = {**yaml.safe_load(GOOD), "features": {"store": "dynamodb", "table": "players", "region": 3}}
     (error,) = jsonschema.Draft202012Validator(catalog.schema()).iter_errors(whole)
     assert (list(error.path), error.message) == (["features", "region"], "3 is not of type 'string'")
@@ -391,7 +398,7 @@ def _read_all(folder: Path, tree: Any) -> None:
         assert all(str(fault) for fault in found)
 
 
-def test_no_tree_raises_anything_but_misconfigured(tmp_path: Path) -> None:
+def test_random_tree_raises_only_misconfigured(tmp_path: Path) -> None:
     @given(st.dictionaries(TOP_KEYS, TREES, max_size=5) | TREES)
     def one(tree: Any) -> None:
         _read_all(tmp_path, tree)
@@ -400,7 +407,7 @@ def test_no_tree_raises_anything_but_misconfigured(tmp_path: Path) -> None:
     one()
 
 
-def test_no_good_catalog_with_one_wrong_value_raises_anything_but_misconfigured(tmp_path: Path) -> None:
+def test_catalog_with_one_random_value_raises_only_misconfigured(tmp_path: Path) -> None:
     places = [
         ("game",),
         ("features", "path"),
@@ -430,6 +437,6 @@ def test_no_good_catalog_with_one_wrong_value_raises_anything_but_misconfigured(
     one()
 
 
-def test_a_number_that_is_none_adds_nothing_to_the_traffic(file: Path) -> None:
+def test_nan_traffic_is_the_only_fault_of_the_traffic(file: Path) -> None:
     found = faults(file, swap("traffic: 90", f"traffic: {math.nan}"))
     assert [fault.split(": ")[1] for fault in found] == ["versions.2026-10.traffic"]

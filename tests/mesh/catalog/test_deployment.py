@@ -1,4 +1,4 @@
-"""A catalog's words for the cluster: their faults, each with its place and mend, and what the levels come to."""
+"""Deployment settings of a catalog: their faults, each with its place and the fix, and the effective values."""
 
 from __future__ import annotations
 
@@ -65,13 +65,12 @@ def cpu_metric(target: str, container: str = "worker") -> str:
         ),
         (
             cpu_metric("{type: AverageValue, averageValue: -300m}"),
-            f"{AT}.hpa.metrics[0].containerResource.target.averageValue: '-300m' is no quantity above 0; "
-            "give a number, or one with Kubernetes' suffix, such as 500m, 20 or 256Mi",
+            f"{AT}.hpa.metrics[0].containerResource.target.averageValue: '-300m' is not a quantity above 0; "
+            "give a number, with or without a suffix, such as 500m, 20 or 256Mi",
         ),
         (
             cpu_metric("{type: Utilization, averageUtilization: 60}", "wroker"),
-            f"{AT}.hpa.metrics[0].containerResource.container: the pods have no container 'wroker'; "
-            "it is called worker",
+            f"{AT}.hpa.metrics[0].containerResource.container: the pods have no container 'wroker'; use worker",
         ),
         (
             "hpa: {metrics: [{type: Pod}]}",
@@ -87,24 +86,24 @@ def cpu_metric(target: str, container: str = "worker") -> str:
         (
             "replicas: {min: 11}",
             f"{AT}.replicas: min 11 is above max 10; lower min or raise max "
-            "(what is not given here comes from the version, the game or the default)",
+            "(a value that is not set here comes from the version, the game or the default)",
         ),
         ("replicas: {min: 0}", f"{AT}.replicas.min: 0 is wrong; it should be greater than or equal to 1"),
         (
             "signal: in_flight, hpa: {metrics: [{type: Pods, pods: "
             "{metric: {name: x}, target: {type: AverageValue, averageValue: 1}}}]}",
-            f"{AT}.hpa.metrics: metrics are given, and signal: in_flight makes them; "
-            "remove one of the two, for a model or for the game",
+            f"{AT}.hpa.metrics: metrics are set, but `signal: in_flight` defines the metrics; "
+            "remove one of the two settings from the model or the game",
         ),
         (
             "resources: {memory: 256 MB}",
-            f"{AT}.resources.memory: '256 MB' is no quantity above 0; "
-            "give a number, or one with Kubernetes' suffix, such as 500m, 20 or 256Mi",
+            f"{AT}.resources.memory: '256 MB' is not a quantity above 0; "
+            "give a number, with or without a suffix, such as 500m, 20 or 256Mi",
         ),
         (
             "resources: {cpu: 1.5, cpu_limit: 800m}",
             f"{AT}.resources: cpu 1.5 is above cpu_limit 800m; lower cpu or raise cpu_limit "
-            "(what is not given here comes from the version, the game or the default)",
+            "(a value that is not set here comes from the version, the game or the default)",
         ),
         (
             "hpa: {cpu_percent: 2147483648}",
@@ -113,11 +112,11 @@ def cpu_metric(target: str, container: str = "worker") -> str:
         ("engine: forest", f"{AT}.engine: 'forest' is wrong; it should be 'auto' or 'lightgbm'"),
         (
             "image: 'our worker'",
-            f"{AT}.image: 'our worker' is no name of an image; give REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:DIGEST",
+            f"{AT}.image: 'our worker' is not an image name; give REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:DIGEST",
         ),
     ],
 )
-def test_a_fault_in_a_models_scaling_is_one_clear_line(file: Path, more: str, fault: str) -> None:
+def test_fault_in_the_scaling_of_a_model_is_one_line(file: Path, more: str, fault: str) -> None:
     with pytest.raises(Misconfigured) as raised:
         read(file, with_whales(more))
     assert raised.value.faults == [f"{file}:{fault}"]
@@ -134,82 +133,82 @@ def test_a_fault_in_a_models_scaling_is_one_clear_line(file: Path, more: str, fa
         ("resources: {cpu_limit: 0.25}", "resources: cpu 500m is above cpu_limit 0.25; "),
     ],
 )
-def test_a_fault_of_the_whole_game_is_told_once_and_there(file: Path, game: str, at: str) -> None:
+def test_fault_of_the_whole_game_is_reported_once_at_the_game(file: Path, game: str, at: str) -> None:
     with pytest.raises(Misconfigured) as raised:
         read(file, f"{GAME}{game}\n")
     (fault,) = raised.value.faults
     assert fault.startswith(f"{file}:8: {at}")
 
 
-def test_the_model_that_wants_another_signal_than_its_game_is_named(file: Path) -> None:
+def test_signal_of_a_model_that_contradicts_the_metrics_of_the_game_is_a_fault(file: Path) -> None:
     with pytest.raises(Misconfigured) as raised:
         read(file, with_whales("signal: in_flight") + cpu_metric("{type: Utilization, averageUtilization: 60}") + "\n")
     (fault,) = raised.value.faults
-    assert fault.startswith(f"{file}:{AT}.signal: metrics are given, and signal: in_flight makes them; ")
+    assert fault.startswith(f"{file}:{AT}.signal: metrics are set, but `signal: in_flight` defines the metrics; ")
 
 
 @pytest.mark.parametrize(("written", "read_as"), [("1234567", "1234567"), ("0.00001", "1e-05"), ("24.0", "24")])
-def test_a_quantity_is_the_number_that_was_written(file: Path, written: str, read_as: str) -> None:
+def test_quantity_keeps_the_number_in_the_file(file: Path, written: str, read_as: str) -> None:
     whales = scalers(file, with_whales(f"signal: in_flight, in_flight: {{rows: {written}}}"))["dragonfall-1-whales"]
     assert whales.spec["metrics"][0]["external"]["target"]["averageValue"] == read_as
 
 
-def test_a_name_that_helm_takes_for_a_yes_wants_quotes(file: Path) -> None:
+def test_name_that_helm_reads_as_a_boolean_needs_quotes(file: Path) -> None:
     with pytest.raises(Misconfigured) as raised:
         read(file, GAME.replace("whales,", "y,", 1))
     assert raised.value.faults == [f"{file}:{AT}.name: True is not text; put it in quotes"]
     assert read(file, GAME.replace("whales,", '"y",', 1)).versions["1"].models[0].name == "y"
 
 
-def test_a_number_with_an_exponent_and_no_dot_is_a_number_as_it_is_for_helm(file: Path) -> None:
+def test_number_with_an_exponent_and_no_dot_is_a_number_as_in_helm(file: Path) -> None:
     assert read(file, with_whales("weight: 1e-05")).versions["1"].models[0].weight == 0.00001
     with pytest.raises(Misconfigured) as raised:
         read(file, GAME.replace("whales,", "1e3,", 1))
     assert raised.value.faults == [f"{file}:{AT}.name: 1000.0 is not text; put it in quotes"]
 
 
-def test_a_name_that_is_too_long_for_kubernetes_says_how_long_it_is(file: Path) -> None:
+def test_too_long_kubernetes_name_is_reported_with_its_length(file: Path) -> None:
     with pytest.raises(Misconfigured) as raised:
         read(file, GAME.replace("whales,", f"{'w' * 51},", 1))
     name = f"dragonfall-1-{'w' * 51}"
     assert raised.value.faults == [
-        f"{file}:{AT}.name: {name!r} has 64 characters, and a Kubernetes name at most 63; "
+        f"{file}:{AT}.name: the Kubernetes name {name!r} has 64 characters, but the limit is 63; "
         "shorten the name of the game, the version or the model"
     ]
 
 
-def test_a_game_whose_supervisor_would_have_too_long_a_name_is_a_fault(file: Path) -> None:
+def test_too_long_name_of_the_supervisor_is_a_fault_of_the_game(file: Path) -> None:
     game = "g" * 53
     with pytest.raises(Misconfigured) as raised:
         read(file, GAME.replace("dragonfall", game).replace("whales", "w").replace("minnows", "m"))
     (fault,) = raised.value.faults
-    assert fault.startswith(f"{file}:1: game: '{game}-supervisor' has 64 characters")
+    assert fault.startswith(f"{file}:1: game: the Kubernetes name '{game}-supervisor' has 64 characters")
 
 
-def test_two_models_that_would_share_a_kubernetes_name_are_a_fault(file: Path) -> None:
+def test_two_models_with_the_same_kubernetes_name_are_a_fault(file: Path) -> None:
     other = '  "1-big":\n    traffic: 0\n    models: [{name: whales, uri: s3://m/w.txt}]\n'
     with pytest.raises(Misconfigured) as raised:
         read(file, GAME.replace("name: whales", "name: big-whales") + other)
     assert raised.value.faults == [
-        f"{file}:10: versions.1-big.models[0].name: 'dragonfall-1-big-whales' would be a Kubernetes name twice, "
-        "with another version's model; rename the version or the model"
+        f"{file}:10: versions.1-big.models[0].name: the Kubernetes name 'dragonfall-1-big-whales' is also that of "
+        "a model of another version; rename the version or the model"
     ]
 
 
-def test_the_supervisors_own_min_above_max_is_a_fault(file: Path) -> None:
+def test_min_above_max_of_the_supervisor_is_a_fault(file: Path) -> None:
     with pytest.raises(Misconfigured) as raised:
         read(file, GAME + "supervisor: {replicas: {min: 3, max: 2}}\n")
     (fault,) = raised.value.faults
     assert fault.startswith(f"{file}:8: supervisor.replicas: min 3 is above max 2; ")
 
 
-def test_a_model_scales_on_60_percent_and_the_supervisor_on_65_unless_told_otherwise(file: Path) -> None:
+def test_default_cpu_target_is_60_percent_for_models_and_65_for_the_supervisor(file: Path) -> None:
     found = scalers(file, GAME)
     assert list(found) == ["dragonfall-supervisor", "dragonfall-1-whales", "dragonfall-1-minnows"]
     assert [_utilization(scaler) for scaler in found.values()] == [("supervisor", 65), ("worker", 60), ("worker", 60)]
 
 
-def test_a_models_value_goes_over_its_versions_and_that_over_the_games(file: Path) -> None:
+def test_model_overrides_its_version_and_version_overrides_the_game(file: Path) -> None:
     text = with_whales("replicas: {min: 4}, hpa: {cpu_percent: 50}").replace(
         "models:", "replicas: {max: 40}\n    models:"
     )
@@ -219,20 +218,20 @@ def test_a_models_value_goes_over_its_versions_and_that_over_the_games(file: Pat
     assert (minnows.spec["minReplicas"], minnows.spec["maxReplicas"], _utilization(minnows)) == (3, 40, ("worker", 70))
 
 
-def test_one_window_of_a_behavior_is_changed_and_the_rest_stays(file: Path) -> None:
+def test_one_window_of_a_behavior_can_be_changed_alone(file: Path) -> None:
     found = scalers(file, with_whales("hpa: {behavior: {scaleDown: {stabilizationWindowSeconds: 900}}}"))
     whales, minnows = (found[f"dragonfall-1-{name}"].spec["behavior"] for name in ("whales", "minnows"))
     assert whales == {**minnows, "scaleDown": {**minnows["scaleDown"], "stabilizationWindowSeconds": 900}}
 
 
-def test_a_window_of_zero_goes_over_another(file: Path) -> None:
+def test_window_of_zero_overrides_another(file: Path) -> None:
     text = with_whales("hpa: {behavior: {scaleUp: {stabilizationWindowSeconds: 0}}}")
     found = scalers(file, text + "hpa: {behavior: {scaleUp: {stabilizationWindowSeconds: 60}}}\n")
     windows = [found[f"dragonfall-1-{name}"].spec["behavior"]["scaleUp"] for name in ("whales", "minnows")]
     assert [window["stabilizationWindowSeconds"] for window in windows] == [0, 60]
 
 
-def test_a_list_of_policies_replaces_the_whole(file: Path) -> None:
+def test_list_of_policies_replaces_the_default_list(file: Path) -> None:
     policies = "policies: [{type: Pods, value: 1, periodSeconds: 60}]"
     found = scalers(file, with_whales(f"hpa: {{behavior: {{scaleUp: {{{policies}}}}}}}"))
     rules = found["dragonfall-1-whales"].spec["behavior"]["scaleUp"]
@@ -240,7 +239,7 @@ def test_a_list_of_policies_replaces_the_whole(file: Path) -> None:
     assert rules["selectPolicy"] == "Max"
 
 
-def test_rows_in_flight_are_an_external_metric_of_that_model(file: Path) -> None:
+def test_rows_in_flight_are_an_external_metric_of_the_model(file: Path) -> None:
     spec = scalers(file, with_whales("signal: in_flight, in_flight: {rows: 24}"))["dragonfall-1-whales"].spec
     (metric,) = spec["metrics"]
     assert metric["external"] == {
@@ -252,7 +251,7 @@ def test_rows_in_flight_are_an_external_metric_of_that_model(file: Path) -> None
     }
 
 
-def test_keda_owns_the_hpa_where_it_is_asked_to(file: Path) -> None:
+def test_keda_creates_the_hpa_if_it_is_configured(file: Path) -> None:
     keda = "in_flight: {keda: {prometheus: 'http://prometheus:9090'}}"
     found = scalers(file, with_whales(f"signal: in_flight, {keda}"))
     assert [scaler.kind for scaler in found.values()] == [

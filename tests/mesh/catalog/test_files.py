@@ -1,4 +1,4 @@
-"""A catalog held against its files: models, offers, the player store, their fit. The models are real."""
+"""Checks of the files of a catalog: models, offers, the player store, and their fit. The models are real."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pandas_model(tmp_path_factory: pytest.TempPathFactory) -> TrainedForest:
 
 
 class Game:
-    """The files of a game, good ones until a test spoils them."""
+    """The files of a game. They are valid until a test changes them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,7 +52,7 @@ class Game:
         (self.folder / "offers.csv").write_text(text)
 
     def faults(self, uri: Path | str, *, models_elsewhere: bool = False) -> list[str]:
-        """`PATH: PROBLEM; MEND` of each fault in the files."""
+        """Returns `PATH: PROBLEM; FIX` of each fault in the files."""
         file = self.folder / "mesh.yaml"
         file.write_text(
             f"game: g\nfeatures: {{path: players.sqlite}}\n{self.more}\n"
@@ -73,94 +73,94 @@ def game(tmp_path: Path) -> Game:
 MODEL = "versions.v.models[0]"
 
 
-def test_a_good_game_has_no_faults(game: Game, binary: TrainedForest) -> None:
+def test_valid_game_has_no_faults(game: Game, binary: TrainedForest) -> None:
     game.model = f", sha256: {hashlib.sha256(binary.path.read_bytes()).hexdigest()}"
     assert game.faults(binary.path) == []
 
 
-def test_a_model_that_is_not_there_is_a_fault(game: Game) -> None:
+def test_missing_model_is_a_fault(game: Game) -> None:
     (fault,) = game.faults(game.folder / "ghost.txt")
     assert fault.startswith(f"{MODEL}.uri: {game.folder / 'ghost.txt'} is missing; ")
 
 
-def test_a_model_that_is_on_another_machine_is_none(game: Game) -> None:
+def test_missing_model_is_not_a_fault_if_models_are_elsewhere(game: Game) -> None:
     assert game.faults(game.folder / "ghost.txt", models_elsewhere=True) == []
 
 
-def test_a_model_in_a_bucket_is_not_looked_at(game: Game) -> None:
+def test_model_on_s3_is_not_read(game: Game) -> None:
     assert game.faults("s3://bucket/whales.txt") == []
 
 
-def test_an_address_that_names_no_object_is_a_fault(game: Game) -> None:
-    assert game.faults("s3://bucket") == [f"{MODEL}.uri: s3://bucket names no object; write s3://BUCKET/KEY"]
+def test_address_without_a_key_is_a_fault(game: Game) -> None:
+    assert game.faults("s3://bucket") == [
+        f"{MODEL}.uri: s3://bucket is not the address of an object; write s3://BUCKET/KEY"
+    ]
 
 
-def test_a_store_that_is_not_known_is_a_fault(game: Game) -> None:
+def test_unknown_scheme_is_a_fault(game: Game) -> None:
     (fault,) = game.faults("gs://bucket/whales.txt")
-    assert (
-        fault == f"{MODEL}.uri: gs://bucket/whales.txt is of a store that is not known; give a path, or s3://BUCKET/KEY"
-    )
+    assert fault == f"{MODEL}.uri: gs://bucket/whales.txt has an unknown scheme; give a path or s3://BUCKET/KEY"
 
 
 @pytest.mark.parametrize("scheme", ["file:", "file://"])
-def test_a_file_uri_is_a_path(scheme: str, game: Game, binary: TrainedForest) -> None:
+def test_file_uri_is_a_path(scheme: str, game: Game, binary: TrainedForest) -> None:
     assert game.faults(f"{scheme}{binary.path}") == []
     assert game.faults(f"{scheme}ghost.txt") == game.faults("ghost.txt") != []
 
 
-def test_a_folder_is_no_model(game: Game) -> None:
+def test_folder_is_not_a_model(game: Game) -> None:
     (fault,) = game.faults(game.folder)
     assert "is missing" in fault
 
 
-def test_a_sum_that_differs_is_told_with_the_files_own(game: Game, binary: TrainedForest) -> None:
+def test_different_sha256_is_reported_with_that_of_the_file(game: Game, binary: TrainedForest) -> None:
     game.model = ", sha256: " + "0f" * 32
     (fault,) = game.faults(binary.path)
-    assert fault.startswith(f"{MODEL}.sha256: differs from the file's, which is ")
+    assert fault.startswith(f"{MODEL}.sha256: differs from the SHA-256 of the file, ")
     assert hashlib.sha256(binary.path.read_bytes()).hexdigest() in fault
 
 
-def test_a_file_that_is_no_model_is_a_fault(game: Game) -> None:
+def test_file_that_is_not_a_model_is_a_fault(game: Game) -> None:
     (game.folder / "m.txt").write_text("hello")
     (fault,) = game.faults(game.folder / "m.txt")
     assert fault.startswith(f"{MODEL}.uri: ")
 
 
-def test_a_multiclass_model_needs_a_class(game: Game, multiclass: TrainedForest) -> None:
-    assert game.faults(multiclass.path)[0].startswith(f"{MODEL}.class: is None, and the model has 3 classes; ")
+def test_multiclass_model_needs_a_class(game: Game, multiclass: TrainedForest) -> None:
+    assert game.faults(multiclass.path)[0].startswith(f"{MODEL}.class: is missing, but the model has 3 classes; ")
     game.model = ", class: 3"
-    assert game.faults(multiclass.path)[0].startswith(f"{MODEL}.class: is 3, and the model has 3 classes; ")
+    assert game.faults(multiclass.path)[0].startswith(f"{MODEL}.class: is 3, but the model has 3 classes; ")
     game.model = ", class: 2"
     assert game.faults(multiclass.path) == []
 
 
-def test_a_model_with_one_output_has_no_class(game: Game, binary: TrainedForest) -> None:
+def test_class_of_a_model_with_one_output_is_a_fault(game: Game, binary: TrainedForest) -> None:
     game.model = ", class: 0"
-    assert game.faults(binary.path) == [f"{MODEL}.class: is given, and the model has one output; remove it"]
+    assert game.faults(binary.path) == [f"{MODEL}.class: is set, but the model has one output; remove it"]
 
 
 def test_every_feature_without_a_source_is_a_fault(game: Game, binary: TrainedForest) -> None:
     game.store(Columns(NUMBERS[2:], ()))
-    assert [fault.split(" comes")[0] for fault in game.faults(binary.path)] == [
+    assert [fault.split(" has")[0] for fault in game.faults(binary.path)] == [
         f"{MODEL}.uri: feature 'Column_0'",
         f"{MODEL}.uri: feature 'Column_1'",
     ]
 
 
-def test_context_and_offers_are_sources_too(game: Game, binary: TrainedForest) -> None:
+def test_context_and_offers_are_sources_of_features(game: Game, binary: TrainedForest) -> None:
     game.store(Columns(NUMBERS[2:], ()))
     game.more = "context: {Column_0: number}"
     game.offers("offer_id,price,Column_1\nstarter,1,5\n")
     assert game.faults(binary.path) == []
 
 
-def test_a_text_without_categories_is_a_fault(game: Game, binary: TrainedForest) -> None:
+def test_text_for_a_feature_without_categories_is_a_fault(game: Game, binary: TrainedForest) -> None:
     game.store(Columns(NUMBERS[1:], ("Column_0",)))
     (fault,) = game.faults(binary.path)
     assert "'Column_0' is text" in fault
 
 
-def test_a_number_for_categories_of_texts_is_a_fault(game: Game, pandas_model: TrainedForest) -> None:
+def test_number_for_categories_of_texts_is_a_fault(game: Game, pandas_model: TrainedForest) -> None:
     game.store(Columns(("f0", "platform", "f2", "f3", "tier", "f5"), ()))
     (fault,) = game.faults(pandas_model.path)
     assert "'platform' is a number" in fault
@@ -168,36 +168,36 @@ def test_a_number_for_categories_of_texts_is_a_fault(game: Game, pandas_model: T
     assert game.faults(pandas_model.path) == []
 
 
-def test_a_text_for_categories_of_numbers_is_a_fault(game: Game, pandas_model: TrainedForest) -> None:
+def test_text_for_categories_of_numbers_is_a_fault(game: Game, pandas_model: TrainedForest) -> None:
     game.store(Columns(("f0", "f2", "f3", "f5"), ("platform", "tier")))
     assert any("'tier'" in fault for fault in game.faults(pandas_model.path))
 
 
-def test_a_store_that_is_not_there_is_one_fault_and_not_one_a_feature(game: Game, binary: TrainedForest) -> None:
+def test_missing_store_is_one_fault_and_not_one_per_feature(game: Game, binary: TrainedForest) -> None:
     (game.folder / "players.sqlite").unlink()
     (fault,) = game.faults(binary.path)
     assert fault.startswith("features.path: ")
     assert "mesh features load" in fault
 
 
-def test_a_file_that_is_no_store_is_a_fault(game: Game, binary: TrainedForest) -> None:
+def test_file_that_is_not_a_store_is_a_fault(game: Game, binary: TrainedForest) -> None:
     (game.folder / "players.sqlite").write_bytes(b"hello" * 100)
     (fault,) = game.faults(binary.path)
     assert fault.startswith("features.path: ")
 
 
-def test_offers_that_are_not_there_are_one_fault(game: Game, binary: TrainedForest) -> None:
+def test_missing_offers_are_one_fault(game: Game, binary: TrainedForest) -> None:
     (game.folder / "offers.csv").unlink()
     (fault,) = game.faults(binary.path)
     assert fault.startswith("offers.path: ")
 
 
-def test_every_fault_of_the_offers_is_told(game: Game, binary: TrainedForest) -> None:
+def test_every_fault_of_the_offers_is_reported(game: Game, binary: TrainedForest) -> None:
     game.offers("offer_id,price\nstarter,cheap\nstarter,1\n")
     assert [fault.split(": ")[0] for fault in game.faults(binary.path)] == ["offers.path"] * 2
 
 
-def test_offers_in_the_catalog_itself_are_read_instead_of_the_file(game: Game, binary: TrainedForest) -> None:
+def test_offers_in_the_catalog_are_used_instead_of_the_file(game: Game, binary: TrainedForest) -> None:
     (game.folder / "offers.csv").unlink()
     game.table = r', table: "offer_id,price\nstarter,1\n"'
     assert game.faults(binary.path) == []
@@ -206,10 +206,10 @@ def test_offers_in_the_catalog_itself_are_read_instead_of_the_file(game: Game, b
     assert fault.startswith("offers.table: the table:2: price 'cheap' is wrong")
 
 
-def test_a_fallback_that_is_no_offer_is_a_fault(game: Game, binary: TrainedForest) -> None:
+def test_fallback_that_is_not_an_offer_is_a_fault(game: Game, binary: TrainedForest) -> None:
     game.fallback = "ghost"
     (fault,) = game.faults(binary.path)
-    assert fault.startswith("offers.fallback: 'ghost' is no offer of ")
+    assert fault.startswith("offers.fallback: 'ghost' is not an offer in ")
 
 
 def test_expected_revenue_needs_prices(game: Game, binary: TrainedForest) -> None:

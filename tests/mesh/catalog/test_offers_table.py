@@ -1,4 +1,4 @@
-"""The offers file: what is read from it, and everything that may be wrong with it."""
+"""Reading the offers file, and all its faults."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_columns_are_numbers_or_texts(tmp_path: Path) -> None:
     assert table.texts == {"art": ("a, b", None)}
 
 
-def test_a_column_with_one_word_is_all_text(tmp_path: Path) -> None:
+def test_column_with_one_word_is_a_text_column(tmp_path: Path) -> None:
     assert read(tmp_path, "offer_id,tier\na,1\nb,two\n").texts == {"tier": ("1", "two")}
 
 
@@ -41,11 +41,11 @@ def test_prices_are_optional(tmp_path: Path) -> None:
     assert read(tmp_path, "offer_id\na\n").prices is None
 
 
-def test_windows_line_ends_are_line_ends(tmp_path: Path) -> None:
+def test_windows_line_ends_are_accepted(tmp_path: Path) -> None:
     assert read(tmp_path, "offer_id,price\r\na,1\r\n").ids == ("a",)
 
 
-def test_a_file_that_a_spreadsheet_wrote_is_read(tmp_path: Path) -> None:
+def test_byte_order_mark_of_a_spreadsheet_is_ignored(tmp_path: Path) -> None:
     assert read(tmp_path, "\ufeffoffer_id,price\na,1\n").ids == ("a",)
 
 
@@ -55,27 +55,27 @@ def test_a_file_that_a_spreadsheet_wrote_is_read(tmp_path: Path) -> None:
         ("", ["1: has no column offer_id"]),
         ("id,price\na,1\n", ["1: has no column offer_id"]),
         ("offer_id,price\n", ["has 0 offers"]),
-        ("offer_id,price,price\na,1,1\n", ["1: column 'price' is here twice"]),
+        ("offer_id,price,price\na,1,1\n", ["1: column 'price' occurs twice"]),
         ("offer_id,price\na,1\nb\n", ["3: does not have 2 cells"]),
-        ("offer_id,price\na,1\na,2\n", ["3: offer_id 'a' is empty or here twice"]),
+        ("offer_id,price\na,1\na,2\n", ["3: offer_id 'a' is empty or occurs twice"]),
         ("offer_id,price\n,1\n", ["2: offer_id '' is empty"]),
         ("offer_id,price\na,cheap\n", ["2: price 'cheap' is wrong"]),
         ("offer_id,price\na,-1\nb,inf\nc,nan\n", ["2: price '-1'", "3: price 'inf'", "4: price 'nan'"]),
         ("offer_id,price\na,x\na,y\n", ["2: price 'x'", "3: offer_id 'a'", "3: price 'y'"]),
     ],
 )
-def test_every_fault_is_told_with_its_line(tmp_path: Path, text: str, expected: list[str]) -> None:
+def test_every_fault_has_its_line(tmp_path: Path, text: str, expected: list[str]) -> None:
     found = faults(tmp_path, text)
     assert len(found) == len(expected)
     assert all(fault.startswith(start) for fault, start in zip(found, expected, strict=True))
 
 
-def test_more_offers_than_can_be_ranked_are_a_fault(tmp_path: Path) -> None:
+def test_too_many_offers_are_a_fault(tmp_path: Path) -> None:
     lines = "".join(f"offer-{number}\n" for number in range(MAX_OFFERS + 1))
     assert "10001 offers" in faults(tmp_path, "offer_id\n" + lines)[0]
 
 
-def test_a_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
+def test_unreadable_file_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="cannot be read"):
         read_offers(tmp_path / "ghost.csv")
     (tmp_path / "offers.csv").write_bytes(b"offer_id\n\xff\n")

@@ -1,4 +1,4 @@
-"""Kubernetes' quantities."""
+"""Kubernetes quantities."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def test_thousandths_are_exact_and_rounded_up(text: str, milli: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "m", "1x", "1.2.3", "0x1", "1 m"])
-def test_what_is_no_quantity_is_refused(text: str) -> None:
+def test_other_text_is_rejected(text: str) -> None:
     assert quantities.number(text) is None
-    with pytest.raises(ValueError, match="is no quantity"):
+    with pytest.raises(ValueError, match="is not a quantity"):
         quantities.milli(text)
 
 
 @pytest.mark.parametrize(("text", "share"), [("0.1", 0.1), ("100m", 0.1), ("0", 0.0), ("0.15", 0.15), ("2", 2.0)])
-def test_a_share_is_the_float_that_the_controller_reads(text: str, share: float) -> None:
+def test_approximate_equals_the_float_of_the_hpa_controller(text: str, share: float) -> None:
     assert quantities.approximate(text) == share
 
 
@@ -48,5 +48,5 @@ def test_thousandths_are_written_in_canonical_form(milli: int, text: str) -> Non
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
-def test_what_is_written_reads_back(milli: int) -> None:
+def test_canonical_form_reads_back_as_the_same_number(milli: int) -> None:
     assert quantities.number(quantities.of_milli(milli)) == Fraction(milli, 1000)

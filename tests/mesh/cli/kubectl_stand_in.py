@@ -1,6 +1,6 @@
-"""Plays `kubectl proxy`: answers on its Unix socket what a file says, by path; the last of a list of answers stays.
+"""Stand-in for `kubectl proxy`: serves the responses of a JSON file by path; repeats the last response of a list.
 
-usage: kubectl_stand_in.py ANSWERS proxy --unix-socket=PLACE ...
+usage: kubectl_stand_in.py RESPONSES proxy --unix-socket=PLACE ...
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import socketserver
 import sys
 from pathlib import Path
 
-ANSWERS = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+RESPONSES = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        answers = ANSWERS.get(self.path.partition("?")[0], [{"code": 404, "message": f"no {self.path}"}])
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        content = json.dumps(answer).encode()
-        self.send_response(answer.get("code", 200))
+        responses = RESPONSES.get(self.path.partition("?")[0], [{"code": 404, "message": f"no {self.path}"}])
+        response = responses.pop(0) if len(responses) > 1 else responses[0]
+        content = json.dumps(response).encode()
+        self.send_response(response.get("code", 200))
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

@@ -22,7 +22,7 @@ versions:
       - {uri: pvp.txt}
 """
 
-# line and path of every fault in the text above, as `FILE:LINE: PATH: PROBLEM; MEND` has them
+# The line and path of every fault in the text above (`FILE:LINE: PATH: PROBLEM; FIX`).
 PLACES = {
     "1: game",
     "2: budget_ms",
@@ -39,7 +39,7 @@ PLACES = {
     "15: versions.2026-11.models[0].name",
 }
 
-GOOD = """game: {game}
+VALID = """game: {game}
 features: {{path: {game}.sqlite}}
 versions:
   "1":
@@ -56,15 +56,15 @@ def faulty(tmp_path: Path) -> Path:
     return file
 
 
-def write_good(folder: Path, game: str, name: str = "") -> Path:
+def write_valid(folder: Path, game: str, name: str = "") -> Path:
     (folder / "players.csv").write_text("player_id,age\np,1\n")
     file = folder / f"{name or game}.yaml"
-    file.write_text(GOOD.format(game=game))
+    file.write_text(VALID.format(game=game))
     assert main(["features", "load", str(folder / "players.csv"), "--catalog", str(file)]) == 0
     return file
 
 
-def test_every_fault_is_reported_with_its_line_its_path_and_the_mend(
+def test_every_fault_is_reported_with_its_line_its_path_and_the_fix(
     faulty: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["catalog", "check", str(faulty)]) == 2
@@ -74,14 +74,14 @@ def test_every_fault_is_reported_with_its_line_its_path_and_the_mend(
     assert all("; " in line for line in lines)
 
 
-def test_faults_come_in_the_order_of_the_file(faulty: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_faults_are_in_the_order_of_the_file(faulty: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["catalog", "check", str(faulty)])
 
     numbers = [int(line.split(":")[1]) for line in capsys.readouterr().err.splitlines()]
     assert numbers == sorted(numbers)
 
 
-def test_programs_get_the_faults_as_json(faulty: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_option_prints_the_faults_as_json(faulty: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["catalog", "check", str(faulty), "--json"]) == 2
 
     (checked,) = json.loads(capsys.readouterr().out)
@@ -89,8 +89,8 @@ def test_programs_get_the_faults_as_json(faulty: Path, capsys: pytest.CaptureFix
     assert {f"{fault['line']}: {fault['path']}" for fault in checked["faults"]} == PLACES
 
 
-def test_a_good_catalog_is_described_in_a_few_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = write_good(tmp_path, "arena")
+def test_valid_catalog_is_summarized(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write_valid(tmp_path, "arena")
     capsys.readouterr()
 
     assert main(["catalog", "check", str(file)]) == 0
@@ -101,15 +101,15 @@ def test_a_good_catalog_is_described_in_a_few_words(tmp_path: Path, capsys: pyte
     ]
 
 
-def test_two_files_of_one_game_are_a_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = write_good(tmp_path, "arena"), write_good(tmp_path, "arena", "again")
+def test_two_files_with_the_same_game_are_a_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = write_valid(tmp_path, "arena"), write_valid(tmp_path, "arena", "again")
 
     assert main(["catalog", "check", str(first), str(second)]) == 2
     expected = f"{second}: game: 'arena' is already the game of {first}; give each file its own"
     assert capsys.readouterr().err.splitlines() == [expected]
 
 
-def test_a_missing_file_does_not_hide_the_faults_of_the_next(
+def test_faults_after_a_missing_file_are_reported(
     tmp_path: Path, faulty: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["catalog", "check", str(tmp_path / "nobody.yaml"), str(faulty)]) == 2
@@ -119,17 +119,15 @@ def test_a_missing_file_does_not_hide_the_faults_of_the_next(
     assert len(lines) == 1 + len(PLACES)
 
 
-def test_the_schema_is_json_schema_of_the_catalog(capsys: pytest.CaptureFixture[str]) -> None:
+def test_schema_command_prints_the_json_schema_of_the_catalog(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["catalog", "schema"]) == 0
 
     schema = json.loads(capsys.readouterr().out)
     assert {"game", "features", "versions"} <= set(schema["required"])
 
 
-def test_an_unknown_key_anywhere_names_the_keys_that_are_known_there(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = write_good(tmp_path, "arena")
+def test_unknown_key_is_reported_with_a_similar_known_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write_valid(tmp_path, "arena")
     text = (
         file.read_text()
         .replace("{name: a,", "{name: a, wieght: 2,")
@@ -144,9 +142,9 @@ def test_an_unknown_key_anywhere_names_the_keys_that_are_known_there(
     ]
 
 
-def test_a_file_that_contains_itself_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recursive_alias_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "mesh.yaml"
     file.write_text("versions: &all [*all]")
 
     assert main(["catalog", "check", str(file)]) == 2
-    assert capsys.readouterr().err == f"{file}: holds an alias to something around it; write it out\n"
+    assert capsys.readouterr().err == f"{file}: has an alias to a node that contains the alias; remove the alias\n"

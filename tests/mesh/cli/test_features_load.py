@@ -1,18 +1,14 @@
+"""The command `mesh features load`. The tests of the loaded players are in tests/mesh/players/loading."""
+
+from __future__ import annotations
+
 import json
-import sqlite3
-from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from mesh.players.features import Columns
-from mesh.players.sqlite import open_store, read_players
 from tests.forests import train
-from tests.mesh.cli.player_loader import ONE_PLAYER, Loader
-
-FIVE_MINUTES_S = 300.0
+from tests.mesh.players.loading.player_loader import Loader
 
 
 @pytest.fixture
@@ -20,118 +16,18 @@ def loader(tmp_path: Path) -> Loader:
     return Loader(tmp_path)
 
 
-def test_a_csv_file_becomes_players_with_numbers_and_texts(loader: Loader) -> None:
-    content = "player_id,age,country,vip,spend\n007,31,de,true,0.1\nanna,,,,\n"
-
-    assert loader.load_csv(content) == 0
-
-    assert loader.columns() == Columns(("age", "vip", "spend"), ("country",))
-    assert set(loader.players()) == {"007", "anna"}
-    assert loader.numbers("007") == "31.0 1.0 0.1"
-    assert loader.numbers("anna") == "nan nan nan"
-    assert [loader.players()[player].texts for player in ("007", "anna")] == [("de",), (None,)]
-
-
-def test_a_parquet_file_is_read_by_its_schema(loader: Loader) -> None:
-    columns = {
-        "player_id": pa.array([1, 2]),
-        "age": pa.array([31, None], pa.int32()),
-        "code": pa.array(["17", ""]),
-        "country": pa.array(["de", None]).dictionary_encode(),
-        "vip": pa.array([True, None]),
-        "nothing": pa.nulls(2),
-    }
-
-    assert loader.load_parquet(columns) == 0
-
-    assert loader.columns() == Columns(("age", "vip", "nothing"), ("code", "country"))
-    assert loader.numbers("1") == "31.0 1.0 nan"
-    assert loader.numbers("2") == "nan nan nan"
-    assert [loader.players()[player].texts for player in ("1", "2")] == [("17", "de"), (None, None)]
-
-
-def test_csv_and_parquet_of_the_same_players_give_the_same_store(loader: Loader) -> None:
-    assert loader.load_csv("player_id,a,t,updated_at\np,0.1,x,5\nq,-3e-7,,6\n") == 0
-    from_csv = loader.columns(), loader.players()
-
-    table = {"player_id": ["p", "q"], "a": [0.1, -3e-7], "t": ["x", None], "updated_at": [5, 6]}
-    assert loader.load_parquet(table) == 0
-
-    assert (loader.columns(), loader.players()) == from_csv
-
-
-def test_players_without_any_numbers_can_be_loaded(loader: Loader) -> None:
-    assert loader.load_csv("player_id,country\np,de\n") == 0
-    assert loader.numbers("p") == ""
-
-
-@pytest.mark.parametrize(
-    ("text", "expected_s"),
-    [
-        ("1767225600", 1_767_225_600.0),
-        ("1767225600.25", 1_767_225_600.25),
-        ("2026-01-01", 1_767_225_600.0),
-        ("2026-01-01T00:00:00Z", 1_767_225_600.0),
-        ("2026-01-01 02:00:00+02:00", 1_767_225_600.0),
-    ],
-)
-def test_updated_at_says_when_a_player_was_written(loader: Loader, text: str, expected_s: float) -> None:
-    assert loader.load_csv(f"player_id,age,updated_at\np,1,{text}\n") == 0
-    assert loader.players()["p"].written_at_s == expected_s
-
-
-def test_a_parquet_timestamp_says_when_a_player_was_written(loader: Loader) -> None:
-    times = pa.array([datetime(2026, 1, 1, tzinfo=UTC)], pa.timestamp("ns", "UTC"))
-
-    assert loader.load_parquet({"player_id": ["p"], "age": [1], "updated_at": times}) == 0
-    assert loader.players()["p"].written_at_s == 1_767_225_600.0
-
-
-def test_without_updated_at_a_player_was_written_now(loader: Loader) -> None:
-    assert loader.load_csv("player_id,age,updated_at\np,1,\n") == 0
-    assert abs(loader.players()["p"].written_at_s - datetime.now(UTC).timestamp()) < FIVE_MINUTES_S
-
-
-def test_many_batches_are_judged_as_one_file(loader: Loader) -> None:
-    rows = [f'player-{row},{row / 7!r},"{"word " * 10}\n{"word " * 10}"' for row in range(20_000)]
-
-    assert loader.load_csv("\n".join(["player_id,x,t", *rows, ""])) == 0
-
-    assert len(loader.players()) == 20_000
-    assert loader.numbers("player-19999") == repr(19_999 / 7)
-
-
-def test_quoted_cells_may_hold_commas_and_line_breaks(loader: Loader) -> None:
-    assert loader.load_csv('\ufeffplayer_id,t\n"a,b","one\ntwo"\n') == 0
-    assert loader.players()["a,b"].texts == ("one\ntwo",)
-
-
-def test_a_column_named_as_text_keeps_its_digits_as_written(loader: Loader) -> None:
-    assert loader.load_csv("player_id,zip\np,00501\n", "--text", "zip") == 0
-    assert loader.players()["p"].texts == ("00501",)
-
-
-def test_the_result_is_one_line_of_json_for_programs(loader: Loader, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_option_prints_the_result_as_one_line(loader: Loader, capsys: pytest.CaptureFixture[str]) -> None:
     assert loader.load_csv("player_id,age,country\np,1,de\n", "--json") == 0
 
-    told = json.loads(capsys.readouterr().out)
-    assert told.pop("seconds") >= 0
-    assert told == {
+    result = json.loads(capsys.readouterr().out)
+    assert result.pop("seconds") >= 0
+    assert result == {
         "event": "loaded", "store": str(loader.store), "players": 1, "skipped": 0,
         "numbers": 1, "texts": 1
     }  # fmt: skip
 
 
-def test_readers_of_the_old_store_are_not_disturbed(loader: Loader) -> None:
-    loader.load_csv(ONE_PLAYER)
-    with closing(open_store(loader.store)) as reader:
-        assert loader.load_csv("player_id,age\nnew,1\n") == 0
-        assert list(read_players(reader, '["old", "new"]')) == ["old"]
-    with closing(sqlite3.connect(loader.store)) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-
-
-def test_players_without_a_column_that_a_model_needs_leave_the_store_as_it_was(
+def test_load_without_a_column_that_a_model_needs_does_not_change_the_store(
     loader: Loader, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train("binary", loader.folder).path.rename(loader.folder / "m.txt")
@@ -141,20 +37,6 @@ def test_players_without_a_column_that_a_model_needs_leave_the_store_as_it_was(
     assert loader.load_csv("player_id,Column_0\nnew,1\n") == 2
 
     assert set(loader.players()) == {"old"}
-    said = capsys.readouterr().err
-    assert "'Column_5' comes from no source" in said
+    assert "'Column_5' has no source" in capsys.readouterr().err
     assert loader.load_csv("player_id,Column_0\nnew,1\n", "--force") == 0
     assert set(loader.players()) == {"new"}
-
-
-def test_a_player_is_shown_as_the_supervisor_sees_it(loader: Loader, capsys: pytest.CaptureFixture[str]) -> None:
-    assert loader.load_csv("player_id,age,mood,updated_at\np,0.1,[red]x,2026-10-01\nq,,,\n") == 0
-    capsys.readouterr()
-    assert loader.get("p") == 0
-    first, *lines = capsys.readouterr().out.splitlines()
-    assert first.startswith("player p, written ")
-    assert [line.split() for line in lines] == [["feature", "value"], ["age", "0.1"], ["mood", "[red]x"]]
-    assert loader.get("q", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["features"] == {"age": None, "mood": None}
-    assert loader.get("nobody") == 1
-    assert "the store does not know player 'nobody'" in capsys.readouterr().err

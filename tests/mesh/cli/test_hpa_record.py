@@ -1,4 +1,4 @@
-"""`mesh hpa record`, its kubectl played."""
+"""`mesh hpa record` with a stand-in for kubectl."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from mesh.cli.hpa import record
+from autoscaling.recording import recorder
 from mesh.cli.main import main
 
-PLAYED = Path(__file__).with_name("kubectl_stand_in.py")
+STAND_IN = Path(__file__).with_name("kubectl_stand_in.py")
 OF_NAMESPACE = "/apis/apps/v1/namespaces/game/deployments/whales/scale"
 HPA = "/apis/autoscaling/v2/namespaces/game/horizontalpodautoscalers/whales"
 PODS = "/api/v1/namespaces/game/pods"
@@ -55,7 +55,7 @@ def hpa(**status: Any) -> dict[str, Any]:
     return {"spec": SPEC, "status": status}
 
 
-ANSWERS: dict[str, list[Any]] = {
+RESPONSES: dict[str, list[Any]] = {
     "/version": [{"gitVersion": "v1.36.3-eks-1"}],
     HPA: [hpa(), hpa(), hpa(), hpa(**STATUS), hpa(**STATUS), GONE],
     "/apis/apps/v1": [{"resources": [{"kind": "Deployment", "name": "deployments"}]}],
@@ -67,49 +67,49 @@ ANSWERS: dict[str, list[Any]] = {
 
 
 @pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "LOOK_S", 0.0)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "SNAPSHOT_INTERVAL_S", 0.0)
 
 
-def kubectl(folder: Path, answers: dict[str, list[Any]]) -> str:
-    (folder / "answers.json").write_text(json.dumps(answers))
+def kubectl(folder: Path, responses: dict[str, list[Any]]) -> str:
+    (folder / "responses.json").write_text(json.dumps(responses))
     program = folder / "kubectl"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{PLAYED}" "{folder / "answers.json"}" "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "{folder / "responses.json"}" "$@"\n')
     program.chmod(0o755)
     return str(program)
 
 
-def run(folder: Path, answers: dict[str, list[Any]], *more: str) -> int:
+def run(folder: Path, responses: dict[str, list[Any]], *more: str) -> int:
     out = ["--out", str(folder / "whales.json")]
-    return main(["hpa", "record", "whales", "-n", "game", "--kubectl", kubectl(folder, answers), *out, *more])
+    return main(["hpa", "record", "whales", "-n", "game", "--kubectl", kubectl(folder, responses), *out, *more])
 
 
 @pytest.mark.parametrize("name", ["whales.json", "whales.json.gz"])
-def test_what_is_recorded_from_the_first_reconcile_on_is_replayed_alike(
+def test_recording_from_the_first_reconcile_is_replayed_without_differences(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     out = tmp_path / name
-    assert run(tmp_path, ANSWERS, "--out", str(out)) == 0
-    assert f"{out}: 1 ticks, 0 of them in doubt\n" in capsys.readouterr().err
+    assert run(tmp_path, RESPONSES, "--out", str(out)) == 0
+    assert f"{out}: 1 ticks, 0 in doubt\n" in capsys.readouterr().err
     assert main(["hpa", "replay", str(out)]) == 0
     assert capsys.readouterr().out == "no difference in 5 fields of 1 ticks of 1 traces\n"
     assert sorted(one.name for one in tmp_path.glob("whales*")) == [name]
 
 
-def test_the_file_says_what_was_told_and_what_is_approximate(tmp_path: Path) -> None:
-    assert run(tmp_path, ANSWERS, "--tolerance", "0.2") == 0
+def test_file_contains_the_options_and_the_known_inaccuracies(tmp_path: Path) -> None:
+    assert run(tmp_path, RESPONSES, "--tolerance", "0.2") == 0
     found = json.loads((tmp_path / "whales.json").read_text())
     assert (found["kubernetes"], found["controller"]["tolerance"], found["namespace"]) == ("1.36.3", 0.2, "game")
     assert found["not_recorded"] == ["error"]
     assert "about half a second" in found["approximate"][0]
 
 
-def test_where_the_controller_has_a_memory_its_first_window_is_not_compared(
+def test_first_window_is_not_compared_if_the_controller_already_has_a_state(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     older = {**STATUS, "desiredReplicas": 1, "lastScaleTime": None}
-    answers = {**ANSWERS, HPA: [hpa(**older), hpa(**older), hpa(**{**STATUS, "desiredReplicas": 4}), GONE]}
-    assert run(tmp_path, answers) == 0
+    responses = {**RESPONSES, HPA: [hpa(**older), hpa(**older), hpa(**{**STATUS, "desiredReplicas": 4}), GONE]}
+    assert run(tmp_path, responses) == 0
     found = json.loads((tmp_path / "whales.json").read_text())
     assert found["compared_from_s"] == found["ticks"][0]["in"]["t_s"] + 301
     assert found["before"]["desired_replicas"] == 1
@@ -121,13 +121,13 @@ def test_where_the_controller_has_a_memory_its_first_window_is_not_compared(
 MEMORY = {"type": "Resource", "resource": {"name": "memory", "target": TARGET}}
 QUEUE = {"type": "External", "external": {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "4"}}}
 OTHER = {"type": "External", "external": {"metric": {"name": "other"}, "target": {"type": "Value", "value": "4"}}}
-CHARTED: dict[str, list[Any]] = {
+EXTERNAL_API: dict[str, list[Any]] = {
     "/apis/external.metrics.k8s.io": [{"preferredVersion": {"groupVersion": "external.metrics.k8s.io/v1beta1"}}]
 }
 
 
-def of(*metrics: Any) -> dict[str, list[Any]]:
-    """An HPA of other metrics."""
+def with_metrics(*metrics: Any) -> dict[str, list[Any]]:
+    """Returns an HPA with `metrics`."""
     return {HPA: [{"spec": {**SPEC, "metrics": list(metrics)}}]}
 
 
@@ -136,9 +136,12 @@ def of(*metrics: Any) -> dict[str, list[Any]]:
     [
         ({HPA: [GONE]}, 'the HPA whales cannot be read: horizontalpodautoscalers.autoscaling "whales" not found'),
         ({"/apis/metrics.k8s.io/v1beta1": [{"code": 404, "message": "none"}]}, "cpu: the metrics API (metrics-server)"),
-        (of(QUEUE), "queue: the metrics API external.metrics.k8s.io cannot be read"),
-        ({**of(QUEUE, OTHER), **CHARTED}, "whales: a trace holds one external metric, and this HPA names 2"),
-        (of(MEMORY), "whales: spec.metrics[0]: a trace holds the usage of cpu, not of memory"),
+        (with_metrics(QUEUE), "queue: the metrics API external.metrics.k8s.io cannot be read"),
+        (
+            {**with_metrics(QUEUE, OTHER), **EXTERNAL_API},
+            "whales: a trace can record one external metric, but this HPA has 2",
+        ),
+        (with_metrics(MEMORY), "whales: spec.metrics[0]: a trace has no usage of memory, only of cpu"),
         ({"/version": [{"gitVersion": "v1.25.1"}]}, "Kubernetes 1.25.1 is older than 1.30"),
         (
             {OF_NAMESPACE: [{"code": 403, "message": "forbidden"}]},
@@ -147,46 +150,44 @@ def of(*metrics: Any) -> dict[str, list[Any]]:
         ({PODS: [{"code": 403, "message": "forbidden"}]}, "the pods of game cannot be read: forbidden"),
     ],
 )
-def test_what_cannot_be_recorded_is_one_line_before_anything_is(
+def test_hpa_that_cannot_be_recorded_is_reported_before_recording(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], other: dict[str, list[Any]], line: str
 ) -> None:
-    assert run(tmp_path, {**ANSWERS, **other}) == 2
-    said = capsys.readouterr().err
-    assert said.startswith(line)
-    assert said.count("\n") == 1
+    assert run(tmp_path, {**RESPONSES, **other}) == 2
+    reported = capsys.readouterr().err
+    assert reported.startswith(line)
+    assert reported.count("\n") == 1
     assert list(tmp_path.glob("whales*")) == []
 
 
-def test_without_kubectl_or_a_place_for_the_file_it_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(tmp_path, ANSWERS, "--kubectl", "no-such-kubectl") == 2
-    assert capsys.readouterr().err == "no-such-kubectl: is not installed; the cluster is asked by it\n"
-    assert run(tmp_path, ANSWERS, "--out", str(tmp_path / "absent" / "x.json")) == 2
+def test_missing_kubectl_or_folder_is_reported_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, RESPONSES, "--kubectl", "no-such-kubectl") == 2
+    assert capsys.readouterr().err == "no-such-kubectl: is not installed; install it, or give another --kubectl\n"
+    assert run(tmp_path, RESPONSES, "--out", str(tmp_path / "absent" / "x.json")) == 2
     assert capsys.readouterr().err.endswith("x.json: cannot be written: No such file or directory\n")
-    assert run(tmp_path, ANSWERS, "--kubectl", "false") == 2
-    assert capsys.readouterr().err == "false: ended with 1 and no word of why\n"
+    assert run(tmp_path, RESPONSES, "--kubectl", "false") == 2
+    assert capsys.readouterr().err == "false: ended with exit code 1 and no message\n"
 
 
-def test_an_api_that_fails_at_times_is_recorded_as_the_controller_sees_it(tmp_path: Path) -> None:
+def test_failure_of_a_metrics_api_is_recorded(tmp_path: Path) -> None:
     failed = {**STATUS, "desiredReplicas": 1, "currentMetrics": [{"type": ""}], "lastScaleTime": None}
-    answers = {**ANSWERS, USAGE: [{"code": 503, "message": "down"}], HPA: [hpa(), hpa(), hpa(**failed), GONE]}
-    assert run(tmp_path, answers) == 0
+    responses = {**RESPONSES, USAGE: [{"code": 503, "message": "down"}], HPA: [hpa(), hpa(), hpa(**failed), GONE]}
+    assert run(tmp_path, responses) == 0
     (tick,) = json.loads((tmp_path / "whales.json").read_text())["ticks"]
     assert tick["in"]["metrics"] == {}
 
 
-def test_a_spec_that_is_changed_ends_the_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_change_of_the_spec_ends_the_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changed = {"spec": {**SPEC, "maxReplicas": 9}, "status": STATUS}
-    assert run(tmp_path, {**ANSWERS, HPA: [hpa(), hpa(), hpa(**STATUS), changed]}) == 0
-    assert "the end: the HPA's spec was changed" in capsys.readouterr().err
+    assert run(tmp_path, {**RESPONSES, HPA: [hpa(), hpa(), hpa(**STATUS), changed]}) == 0
+    assert "recording ends: the HPA's spec changed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_finishes_the_file(tmp_path: Path, number: signal.Signals) -> None:
-    answers = {**ANSWERS, HPA: ANSWERS[HPA][:-1]}
+def test_interruption_writes_the_file(tmp_path: Path, number: signal.Signals) -> None:
+    responses = {**RESPONSES, HPA: RESPONSES[HPA][:-1]}
     command = [sys.executable, "-m", "mesh.cli.main", "hpa", "record", "whales", "-n", "game"]
-    given = ["--kubectl", kubectl(tmp_path, answers), "--out", str(tmp_path / "whales.json")]
+    given = ["--kubectl", kubectl(tmp_path, responses), "--out", str(tmp_path / "whales.json")]
     with subprocess.Popen([*command, *given], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert any("tick 1: 1 -> 2 replicas" in line for line in process.stderr)
@@ -195,18 +196,18 @@ def test_an_interruption_finishes_the_file(tmp_path: Path, number: signal.Signal
     assert len(json.loads((tmp_path / "whales.json").read_text())["ticks"]) == 1
 
 
-def test_a_cluster_that_no_longer_answers_ends_it(
+def test_outage_of_the_cluster_ends_the_recording(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record, "SILENCE_S", 0.05)
-    answers = {**ANSWERS, HPA: [*ANSWERS[HPA][:-1], {"code": 502, "message": "down"}]}
-    assert run(tmp_path, answers) == 0
-    said = capsys.readouterr().err
-    assert said.count("no look: down") == 1
-    assert "the end: no look for 0.05 s: down" in said
+    monkeypatch.setattr(recorder, "MAX_OUTAGE_S", 0.05)
+    responses = {**RESPONSES, HPA: [*RESPONSES[HPA][:-1], {"code": 502, "message": "down"}]}
+    assert run(tmp_path, responses) == 0
+    reported = capsys.readouterr().err
+    assert reported.count("snapshot failed: down") == 1
+    assert "recording ends: no snapshot for 0.05 s: down" in reported
 
 
-def test_where_nothing_changes_there_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(tmp_path, {**ANSWERS, HPA: [hpa(), hpa(), hpa(), GONE]}) == 1
+def test_no_file_is_written_without_ticks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, {**RESPONSES, HPA: [hpa(), hpa(), hpa(), GONE]}) == 1
     assert "nothing was recorded" in capsys.readouterr().err
     assert list(tmp_path.glob("whales*")) == []

@@ -17,16 +17,16 @@ def hpa(*words: str | Path | int) -> int:
     return main(["hpa", *map(str, words)])
 
 
-def test_a_simulation_is_a_table_of_every_deployment_and_one_of_the_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_simulate_prints_a_table_of_all_deployments_and_a_table_of_totals(capsys: pytest.CaptureFixture[str]) -> None:
     assert hpa("simulate", EXAMPLE, "--load", STEP, "--offers", 16, "--fixed") == 0
-    told = capsys.readouterr()
-    first = [line.split()[0] for line in told.out.splitlines()]
+    printed = capsys.readouterr()
+    first = [line.split()[0] for line in printed.out.splitlines()]
     assert first[1:17] == ["dragonfall-supervisor", *(name for name in first if name.startswith("dragonfall-2026"))]
-    assert first[17:] == ["the", "these", "fixed", "monolith,"]
-    assert "no --profile: costs of a model are assumed; 16 offers a request" in told.err
+    assert first[17:] == ["total", "these", "fixed", "monolith,"]
+    assert "no --profile: costs of models are assumed; 16 offers per request" in printed.err
 
 
-def test_programs_get_everything_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_simulate_prints_all_results_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert hpa("simulate", EXAMPLE, "--load", STEP, "--offers", 16, "--json") == 0
     (game,) = json.loads(capsys.readouterr().out)
     assert len(game["deployments"]) == 16
@@ -35,7 +35,9 @@ def test_programs_get_everything_as_json(capsys: pytest.CaptureFixture[str]) -> 
     assert whales["rescales"][0]["why"][-1].startswith("decision: ")
 
 
-def test_the_page_needs_nothing_else_and_has_every_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_page_has_no_external_resources_and_explains_decisions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     page = tmp_path / "report.html"
     assert hpa("simulate", EXAMPLE, "--load", STEP, "--offers", 16, "--out", page) == 0
     text = page.read_text(encoding="utf-8")
@@ -52,7 +54,7 @@ def test_explain_ends_with_the_decision(capsys: pytest.CaptureFixture[str]) -> N
     assert lines[-1].startswith("  decision: ")
 
 
-def test_a_written_simulation_explains_its_decisions_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_reads_the_json_of_simulate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert hpa("simulate", EXAMPLE, "--load", STEP, "--offers", 16, "--json") == 0
     result = tmp_path / "result.json"
     result.write_text(capsys.readouterr().out)
@@ -60,10 +62,10 @@ def test_a_written_simulation_explains_its_decisions_too(tmp_path: Path, capsys:
     lines = capsys.readouterr().out.splitlines()
     assert (lines[0], lines[-1][:12]) == ("dragonfall-2026-10-whales", "  decision: ")
     assert hpa("explain", "--result", EXAMPLE, "--model", "whales", "--at", "00:19") == 2
-    assert capsys.readouterr().err.startswith(f"{EXAMPLE}: is no result of `mesh hpa simulate --json`")
+    assert capsys.readouterr().err.startswith(f"{EXAMPLE}: is not a result of `mesh hpa simulate --json`")
 
 
-def test_a_model_whose_name_ends_as_anothers_is_not_taken_for_it(
+def test_models_whose_names_have_the_same_end_are_distinguished(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = ("g-1-killer-whales", "g-1-whales")
@@ -81,24 +83,24 @@ def test_tune_prints_a_patch_of_the_catalog(tmp_path: Path, capsys: pytest.Captu
     page = tmp_path / "frontier.html"
     words = ("--offers", 16, "--slo", "p95=100ms,full=99%", "--seeds", 1, "--out", page)
     assert hpa("tune", EXAMPLE, "--load", short, *words) == 0
-    told = capsys.readouterr().out
-    assert f"--- {EXAMPLE}" in told
-    assert "+        hpa: {cpu_percent: " in told
+    printed = capsys.readouterr().out
+    assert f"--- {EXAMPLE}" in printed
+    assert "+        hpa: {cpu_percent: " in printed
     assert "core hours" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("simulate", EXAMPLE, "--load", "nowhere.csv"), "--load nowhere.csv: cannot be read"),
         (("simulate", "nowhere.yaml", "--load", "day"), "nowhere.yaml: cannot be read"),
         (("simulate", EXAMPLE, "--load", "day", "--profile", "nowhere.json"), "nowhere.json: cannot be read"),
-        (("simulate", EXAMPLE, "--load", "day", "--load", "step"), "--load step: is the second for all games"),
+        (("simulate", EXAMPLE, "--load", "day", "--load", "step"), "--load step: is the second load for all games"),
         (
             ("explain", EXAMPLE, "--load", "day", "--model", "ghost", "--at", "1"),
-            "--model: there is no 'ghost'; there are",
+            "--model: there is no 'ghost'; the models are",
         ),
-        (("explain", EXAMPLE, "--load", "step", "--model", "pvp", "--at", "noon"), "--at: 'noon' is no time"),
+        (("explain", EXAMPLE, "--load", "step", "--model", "pvp", "--at", "noon"), "--at: 'noon' is not a time"),
         (
             ("explain", EXAMPLE, "--load", "step", "--model", "pvp", "--at", "23:00"),
             "--at 23:00: is outside of the load",
@@ -108,19 +110,19 @@ def test_tune_prints_a_patch_of_the_catalog(tmp_path: Path, capsys: pytest.Captu
             "--out /nowhere/r.html: cannot be written",
         ),
         (("tune", EXAMPLE, "--load", "day", "--slo", "p95=1s", "--out", "/"), "--out /: cannot be written"),
-        (("explain", "--at", "1"), "explain: needs CATALOG, --load and --model; or --trace, or --result"),
+        (("explain", "--at", "1"), "explain: give CATALOG, --load and --model; or --trace; or --result and --model"),
         (("tune", EXAMPLE, "--load", "day", "--slo", "fast"), "--slo fast: 'fast' is not known"),
     ],
 )
-def test_bad_input_is_one_clear_line(
-    words: tuple[str | Path, ...], told: str, capsys: pytest.CaptureFixture[str]
+def test_wrong_input_is_reported_in_one_line(
+    words: tuple[str | Path, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert hpa(*words) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(told)
+    assert line.startswith(message)
 
 
-def test_a_profile_that_lacks_a_model_names_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_profile_without_a_model_is_reported_with_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     profile = tmp_path / "profile.json"
     profile.write_text('{"profile": 1, "date": "x", "machine": "x", "versions": {}, "models": {}}')
     assert hpa("simulate", EXAMPLE, "--load", "step", "--profile", profile) == 2

@@ -1,4 +1,4 @@
-"""`mesh k8s diff` against rendered files, and against what kubectl says of a cluster."""
+"""`mesh k8s diff` against rendered files, and against a cluster that kubectl reads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WHALES = "dragonfall-2026-10-whales"
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Path:
-    """The example's catalog, to be changed."""
+    """A copy of the example's catalog, to be changed."""
     return Path(shutil.copy(EXAMPLE, tmp_path / "mesh.yaml"))
 
 
@@ -34,53 +34,51 @@ def change(catalog: Path) -> None:
     catalog.write_text(text.replace("hpa: {cpu_percent: 50}", "hpa: {cpu_percent: 45}"), encoding="utf-8")
 
 
-def test_a_catalog_that_is_rendered_as_it_is_has_no_changes(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rendered_catalog_has_no_changes(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert diff(catalog, "--rendered", RENDERED) == 0
-    assert capsys.readouterr().out == "no change: all 16 HPAs are as the catalog says\n"
+    assert capsys.readouterr().out == "no change: all 16 HPAs match the catalog\n"
 
 
-def test_a_changed_target_is_one_row(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_changed_target_is_printed_as_one_row(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
     change(catalog)
     assert diff(catalog, "--rendered", RENDERED) == 1
-    head, row, sum_ = capsys.readouterr().out.splitlines()
+    head, row, summary = capsys.readouterr().out.splitlines()
     assert head.split() == ["HPA", "field", "now", "would", "be"]
     assert row.split() == [WHALES, "metrics[0].containerResource.target.averageUtilization", "50", "45"]
-    assert sum_ == "1 of 16 HPAs would change"
+    assert summary == "1 of 16 HPAs would change"
 
 
-def test_programs_get_the_changes_as_json(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_changes_are_printed_as_json(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
     change(catalog)
     assert diff(catalog, "--rendered", RENDERED, "--json") == 1
     field = "metrics[0].containerResource.target.averageUtilization"
     assert json.loads(capsys.readouterr().out) == [{"name": WHALES, "field": field, "now": "50", "then": "45"}]
 
 
-def test_a_folder_that_is_not_there_is_a_clear_line(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_folder_is_reported(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert diff(catalog, "--rendered", catalog.parent) == 2
     folder = catalog.parent / "dragonfall"
-    expected = f"{folder}: is no folder; render the chart into it, or give --rendered or --live\n"
+    expected = f"{folder}: is not a folder; render the chart into it, or give --rendered or --live\n"
     assert capsys.readouterr().err == expected
 
 
-def test_a_cluster_that_cannot_be_asked_is_a_clear_line(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_kubectl_is_reported(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert diff(catalog, "--live", "--kubectl", "no-such-kubectl") == 2
-    assert capsys.readouterr().err == "no-such-kubectl: is not installed; --live asks the cluster by it\n"
+    assert capsys.readouterr().err == "no-such-kubectl: is not installed, but --live requires it; install it\n"
 
 
-def test_the_live_cluster_is_asked_by_kubectl(catalog: Path, tmp_path: Path) -> None:
+def test_live_cluster_is_read_with_kubectl(catalog: Path, tmp_path: Path) -> None:
     texts = [file.read_text(encoding="utf-8") for file in (RENDERED / "dragonfall").glob("*.yaml")]
     objects = [one for text in texts for one in yaml.safe_load_all(text)]
     kubectl = stand_in(tmp_path, [one for one in objects if one["kind"] == "HorizontalPodAutoscaler"])
     assert diff(catalog, "--live", "--kubectl", kubectl, "-n", "dragonfall") == 0
     change(catalog)
     assert diff(catalog, "--live", "--kubectl", kubectl, "-n", "dragonfall") == 1
-    asked = (tmp_path / "asked").read_text(encoding="utf-8").splitlines()
-    assert asked[0] == "--namespace=dragonfall get horizontalpodautoscalers -l ensemble-mesh/game=dragonfall -o json"
+    calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
+    assert calls[0] == "--namespace=dragonfall get horizontalpodautoscalers -l ensemble-mesh/game=dragonfall -o json"
 
 
-def test_what_kubectl_says_against_it_is_told(
-    catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_error_of_kubectl_is_printed(catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kubectl = tmp_path / "kubectl"
     kubectl.write_text("#!/bin/sh\necho 'error: You must be logged in' >&2\nexit 1\n", encoding="utf-8")
     kubectl.chmod(0o755)
@@ -89,24 +87,24 @@ def test_what_kubectl_says_against_it_is_told(
 
 
 @pytest.mark.parametrize(
-    ("script", "mode", "told"),
+    ("script", "mode", "message"),
     [
-        ("exit 0", 0o644, "cannot be run: Permission denied; --live asks the cluster by it"),
-        ("exit 7", 0o755, "ended with 7 and no word of why"),
-        ("echo hello", 0o755, "answered what is no list: 'hello\\n'; is it kubectl?"),
+        ("exit 0", 0o644, "cannot be run: Permission denied; --live requires it"),
+        ("exit 7", 0o755, "ended with exit code 7 and no message"),
+        ("echo hello", 0o755, "the response is not a list: 'hello\\n'; is it kubectl?"),
     ],
 )
-def test_what_is_no_kubectl_is_a_clear_line(
-    catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], script: str, mode: int, told: str
+def test_program_that_is_not_kubectl_is_reported(
+    catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], script: str, mode: int, message: str
 ) -> None:
     kubectl = tmp_path / "kubectl"
     kubectl.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     kubectl.chmod(mode)
     assert diff(catalog, "--live", "--kubectl", kubectl) == 2
-    assert capsys.readouterr().err == f"{kubectl}: {told}\n"
+    assert capsys.readouterr().err == f"{kubectl}: {message}\n"
 
 
-def test_of_other_files_in_the_folder_only_hpas_count_and_one_that_goes_is_of_the_number(
+def test_only_hpas_of_the_folder_are_compared_and_removed_hpas_count(
     catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "others/dragonfall"
@@ -118,7 +116,7 @@ def test_of_other_files_in_the_folder_only_hpas_count_and_one_that_goes_is_of_th
     assert capsys.readouterr().out.endswith("1 of 17 HPAs would change\n")
 
 
-def test_the_real_kubectl_without_a_cluster_ends_in_a_sentence(
+def test_real_kubectl_without_a_cluster_reports_an_error(
     catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if shutil.which("kubectl") is None:
@@ -129,13 +127,13 @@ def test_the_real_kubectl_without_a_cluster_ends_in_a_sentence(
 
 
 def stand_in(folder: Path, hpas: list[Any]) -> Path:
-    """A kubectl that answers as one does in a cluster without KEDA (the real one is asked in tests/cluster)."""
+    """Returns a kubectl that responds as in a cluster without KEDA; tests/cluster uses the real kubectl."""
     (folder / "hpas.json").write_text(json.dumps({"items": hpas}), encoding="utf-8")
     script = folder / "kubectl"
     script.write_text(
         f"""#!{sys.executable}
 import sys
-open({str(folder / "asked")!r}, "a").write(" ".join(sys.argv[1:]) + "\\n")
+open({str(folder / "calls")!r}, "a").write(" ".join(sys.argv[1:]) + "\\n")
 if "scaledobjects.keda.sh" in sys.argv:
     sys.exit("error: the server doesn't have a resource type \\"scaledobjects\\"")
 print(open({str(folder / "hpas.json")!r}).read())
@@ -144,5 +142,5 @@ print(open({str(folder / "hpas.json")!r}).read())
     )
     script.chmod(0o755)
     assert subprocess.run([script, "get"], capture_output=True, check=True, timeout=10).stdout
-    (folder / "asked").unlink()
+    (folder / "calls").unlink()
     return script

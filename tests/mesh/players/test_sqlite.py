@@ -1,4 +1,4 @@
-"""The player store's file: what goes in comes out, and it is replaced whole or not at all."""
+"""The SQLite store: writing, reading and replacing it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "players.sqlite"
 
 
-def test_what_goes_in_comes_out(path: Path) -> None:
+def test_written_players_are_read_unchanged(path: Path) -> None:
     players = {"p1": player(1), "wéird \"id\" 'x'": PlayerFeatures(struct.pack("<2d", 2, 3), (None,), 0.0)}
     fill(path, players)
     assert content(path, *players, "nobody") == players
@@ -56,13 +56,13 @@ def test_columns_keep_their_order_and_kind(path: Path) -> None:
         assert read_columns(connection) == columns
 
 
-def test_a_player_written_twice_is_the_last_one(path: Path) -> None:
+def test_last_write_of_a_player_wins(path: Path) -> None:
     with replacing_store(path, COLUMNS) as connection:
         write_players(connection, [("p1", player(1)), ("p1", player(2))])
     assert content(path, "p1") == {"p1": player(2)}
 
 
-def test_a_load_that_fails_leaves_the_old_store(path: Path) -> None:
+def test_failed_load_keeps_the_old_store(path: Path) -> None:
     fill(path, {"p1": player(1)})
     with pytest.raises(ValueError, match="in the middle"):
         fill_in_part(path)
@@ -70,13 +70,13 @@ def test_a_load_that_fails_leaves_the_old_store(path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_a_load_that_fails_leaves_nothing_where_nothing_was(path: Path) -> None:
+def test_failed_load_without_an_old_store_leaves_no_file(path: Path) -> None:
     with pytest.raises(ValueError, match="in the middle"):
         fill_in_part(path)
     assert list(path.parent.iterdir()) == []
 
 
-def test_readers_see_the_old_store_until_the_new_one_is_whole(path: Path) -> None:
+def test_readers_see_the_old_store_until_the_new_one_is_complete(path: Path) -> None:
     fill(path, {"p1": player(1)})
     with replacing_store(path, COLUMNS) as connection:
         write_players(connection, [("p1", player(2))])
@@ -84,13 +84,13 @@ def test_readers_see_the_old_store_until_the_new_one_is_whole(path: Path) -> Non
     assert content(path, "p1") == {"p1": player(2)}
 
 
-def test_what_a_broken_load_left_behind_is_no_hindrance(path: Path) -> None:
+def test_file_of_an_interrupted_load_does_not_prevent_the_next(path: Path) -> None:
     path.with_name(path.name + ".loading").write_bytes(b"half a store")
     fill(path, {"p1": player(1)})
     assert content(path, "p1") == {"p1": player(1)}
 
 
-def test_two_loads_at_once_leave_one_whole_store(path: Path) -> None:
+def test_two_concurrent_loads_leave_one_complete_store(path: Path) -> None:
     with contextlib.suppress(FileNotFoundError), replacing_store(path, COLUMNS) as second:
         with replacing_store(path, COLUMNS) as first:
             write_players(second, [("p1", player(2))])
@@ -99,18 +99,18 @@ def test_two_loads_at_once_leave_one_whole_store(path: Path) -> None:
     assert content(path, "p1", "p2") == {"p1": player(2)}
 
 
-def test_a_store_is_opened_to_read_only(path: Path) -> None:
+def test_store_is_opened_read_only(path: Path) -> None:
     fill(path, {})
     with contextlib.closing(open_store(path)) as connection, pytest.raises(Exception, match="readonly"):
         connection.execute("DELETE FROM players")
 
 
-def test_opening_a_store_makes_none(path: Path) -> None:
+def test_opening_a_missing_store_does_not_create_it(path: Path) -> None:
     with pytest.raises(Misconfigured, match="mesh features load"):
         open_store(path)
     assert not path.exists()
 
 
 @given(st.lists(st.none() | st.text('aé"\\,[]\n€', max_size=8), max_size=5).map(tuple))
-def test_texts_survive_their_packing(texts: tuple[str | None, ...]) -> None:
+def test_packed_texts_unpack_to_the_same_texts(texts: tuple[str | None, ...]) -> None:
     assert unpack_texts(pack_texts(texts)) == texts

@@ -1,4 +1,4 @@
-"""Compiles the engine's sources into something else than the worker's library."""
+"""Compiles the sources of the engine into test programs and test libraries."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover
 
 
 def compiled(target: Path, sources: Sequence[Path], *flags: str) -> Path:
-    """`target`, made of `sources` and the engine's header; skips the test where that cannot be."""
+    """Compiles `sources` to `target` with the headers of the engine; skips the test if there is no compiler."""
     if (compiler := shutil.which("cc")) is None:
-        pytest.skip("no C compiler is here")
+        pytest.skip("there is no C compiler")
     command = [compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", *flags, f"-I{ENGINE}"]
     done = subprocess.run([*command, *sources, "-o", target, "-lm"], capture_output=True, text=True, check=False)
     if "cannot find" in done.stderr:
@@ -29,5 +29,5 @@ def compiled(target: Path, sources: Sequence[Path], *flags: str) -> Path:
 
 
 def engine_sources() -> list[Path]:
-    """The C files of the engine."""
+    """Returns the C files of the engine."""
     return sorted(ENGINE.glob("*.c"))

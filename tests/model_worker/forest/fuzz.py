@@ -1,4 +1,4 @@
-"""Lets libFuzzer, which watches the code that it reaches, make models of bytes that break the engine: `make fuzz`."""
+"""Fuzzes the engine with libFuzzer, which generates models and is guided by the code that they reach: `make fuzz`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.model_worker.forest.compiled import ENGINE, HARNESS, SANITIZED, engin
 from tests.random_forests import random_forest
 
 BUILD = Path(__file__).parents[3] / "build"
-UNPACKED = BUILD / "clang/usr"  # where `make fuzz-tools` puts it
-NO_CLANG = "clang is not installed: `make fuzz-tools` gets it where apt-get is"
+UNPACKED = BUILD / "clang/usr"  # `make fuzz-tools` unpacks it there
+NO_CLANG = "clang is not installed: `make fuzz-tools` gets it if there is apt-get"
 _LIBRARIES = f"{UNPACKED}/lib/x86_64-linux-gnu:{UNPACKED}/lib/llvm-14/lib"
 _RANDOM_SEEDS = 40
 _FIELDS = (
@@ -32,7 +32,7 @@ _VALUES = (
 
 
 def find_clang() -> str | None:
-    """The clang of this machine, if libFuzzer is with it, or the one that was unpacked."""
+    """Returns the installed clang if it includes libFuzzer, or the unpacked clang, or None."""
     found = (shutil.which("clang", path=path) for path in (None, str(UNPACKED / "lib/llvm-14/bin")))
     return next((clang for clang in found if clang and _has_fuzzer(clang)), None)
 
@@ -50,18 +50,18 @@ def _environ(clang: str) -> dict[str, str] | None:
 
 
 def fuzz(clang: str, folder: Path, seconds: int) -> int:
-    """libFuzzer's exit code, 0 when nothing broke; what did is kept in `folder`, beside the corpus that it grew."""
+    """Returns the exit code of libFuzzer: 0 if it found no fault. `folder` keeps failing models and the corpus."""
     _write_seeds(folder / "seeds")
     (folder / "words").write_text("".join(f'"{word}"\n' for word in [*(f"\\x0a{name}" for name in _FIELDS), *_VALUES]))
     (folder / "corpus").mkdir(exist_ok=True)
     fuzzer = _compiled(clang, folder / "fuzzer")
     limits = [f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2000", "-max_len=12000"]
-    told = [f"-dict={folder}/words", f"-artifact_prefix={folder}/", "-print_final_stats=1"]
-    return subprocess.run([fuzzer, *limits, *told, folder / "corpus", folder / "seeds"], check=False).returncode
+    options = [f"-dict={folder}/words", f"-artifact_prefix={folder}/", "-print_final_stats=1"]
+    return subprocess.run([fuzzer, *limits, *options, folder / "corpus", folder / "seeds"], check=False).returncode
 
 
 def _compiled(clang: str, target: Path) -> Path:
-    # clang does not tell the preprocessor of its sanitizer as gcc does, which the engine asks for.
+    # gcc defines this macro with its sanitizer, clang does not; the engine tests it.
     flags = [
         *SANITIZED,
         "-fsanitize=fuzzer",
@@ -76,7 +76,7 @@ def _compiled(clang: str, target: Path) -> Path:
 
 
 def _write_seeds(folder: Path) -> None:
-    """Models of one or two trees, without what the engine does not read: the fewer bytes, the sooner they break."""
+    """Writes models of one or two trees, without fields that the engine does not read: short models fail sooner."""
     folder.mkdir(parents=True, exist_ok=True)
     for kind in KINDS:
         booster = lightgbm.Booster(model_file=train(kind, folder).path)
@@ -84,7 +84,7 @@ def _write_seeds(folder: Path) -> None:
             (folder / f"{kind}_{trees}.txt").write_bytes(_cut(booster.model_to_string(num_iteration=trees).encode()))
         (folder / f"{kind}.txt").unlink()
     for seed in range(_RANDOM_SEEDS):
-        (folder / f"random_{seed}.txt").write_bytes(_cut(random_forest(Random(seed), most_trees=2, most_leaves=7)))
+        (folder / f"random_{seed}.txt").write_bytes(_cut(random_forest(Random(seed), max_trees=2, max_leaves=7)))
 
 
 def _cut(model: bytes) -> bytes:
@@ -94,7 +94,7 @@ def _cut(model: bytes) -> bytes:
 
 
 def main(seconds: int) -> int:
-    """Fuzzes in build/fuzz; without a clang it only says so."""
+    """Fuzzes in build/fuzz; without clang, prints a message and returns 0."""
     if (clang := find_clang()) is None:
         print(NO_CLANG)
         return 0

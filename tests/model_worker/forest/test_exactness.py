@@ -1,4 +1,4 @@
-"""LightGBM is the judge: however the engine is asked for scores, they are LightGBM's to the last bit."""
+"""The scores of the engine equal LightGBM's to the last bit, in every form of request."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from tests.random_forests import random_forest
 from tests.random_rows import random_rows, values_to_try
 
 FORESTS = 200
-LEAST_SCORES = 15_000_000
+MIN_SCORES = 15_000_000
 ROWS = 60
 REQUESTS, CANDIDATES = 80, 270  # more candidates than two blocks of the engine hold
-MOST_VALUES = 800_000  # in the rows of all pairs
+MAX_VALUES = 800_000  # in the rows of all pairs
 SMALL_EFFORT = Effort(rows=2_000, trees=40)
 
 
-class Contest:
-    """The engine and the judge over one model; counts the scores that it found to be the same."""
+class Comparison:
+    """Compares the engine with LightGBM, the judge, on one model; counts the equal scores."""
 
     def __init__(self, model: bytes, engine: str, library: str, seed: int) -> None:
         self.engine: Forest = PackedForest(engine, model)
@@ -42,41 +42,41 @@ class Contest:
         self.values = values_to_try(model)
         self.compared = 0
 
-    def hold(self) -> int:
-        """Compares the scores of rows, and of candidates in full and by picks; how many there were."""
-        self.hold_by_row(self.rows(ROWS))
-        few = max(1, MOST_VALUES // (CANDIDATES * self.engine.features))
-        self.hold_lists(min(REQUESTS, few), CANDIDATES if few > 1 else 20)
+    def run(self) -> int:
+        """Compares the scores of rows, of all candidates, and of picks; returns the number of equal scores."""
+        self.compare_rows(self.rows(ROWS))
+        few = max(1, MAX_VALUES // (CANDIDATES * self.engine.features))
+        self.compare_lists(min(REQUESTS, few), CANDIDATES if few > 1 else 20)
         return self.compared
 
     def rows(self, count: int) -> Matrix:
         return random_rows(self.rng, self.judge.features, self.values, count)
 
-    def hold_by_row(self, rows: Matrix) -> None:
+    def compare_rows(self, rows: Matrix) -> None:
         one_by_one = b"".join(self.engine.predict(row.tobytes(), 1) for row in rows)
-        self.same("by row", one_by_one, self.expected(rows))
+        self.check("by row", one_by_one, self.expected(rows))
 
-    def hold_lists(self, requests: int, count: int) -> None:
-        columns = self.own_columns()
+    def compare_lists(self, requests: int, count: int) -> None:
+        columns = self.candidate_columns()
         shared, own = self.rows(requests), np.ascontiguousarray(self.rows(count)[:, columns])
         pairs = np.repeat(shared, count, axis=0)
         pairs[:, columns] = np.tile(own, (requests, 1))
         expected = self.expected(pairs)
-        self.same("in rows that are lists", self.engine.predict(pairs.tobytes(), len(pairs)), expected)
+        self.check("in rows that are lists", self.engine.predict(pairs.tobytes(), len(pairs)), expected)
         order = self.rng.permutation(len(pairs))
-        self.same("in a batch", self.engine.predict(pairs[order].tobytes(), len(pairs)), expected[order])
+        self.check("in a batch", self.engine.predict(pairs[order].tobytes(), len(pairs)), expected[order])
         table = self.engine.table(Candidates(tuple(columns.tolist()), own.tobytes(), count))
-        self.same("as a list", table.predict(shared.tobytes(), requests), expected)
+        self.check("as a list", table.predict(shared.tobytes(), requests), expected)
         picks, chosen = self.picks(requests, count)
-        self.same("picked", table.predict(shared.tobytes(), requests, picks), expected[chosen])
+        self.check("picked", table.predict(shared.tobytes(), requests, picks), expected[chosen])
 
-    def own_columns(self) -> npt.NDArray[np.intp]:
-        """None, some or all; those that no tree asks for, too."""
+    def candidate_columns(self) -> npt.NDArray[np.intp]:
+        """Returns none, some or all columns, also columns that no tree reads."""
         share = self.rng.choice([0.0, 0.1, 0.25, 0.5, 1.0])
         return np.flatnonzero(self.rng.random(self.judge.features) < share)
 
     def picks(self, requests: int, count: int) -> tuple[Picks, npt.NDArray[np.intp]]:
-        """In any order, some twice; and the places of their pairs."""
+        """Returns picks in random order, some of them twice, and the positions of their pairs."""
         counts = self.rng.choice([1, 2, 4, 5, count // 2, 2 * count], requests)
         positions = self.rng.integers(0, count, counts.sum())
         chosen = np.repeat(np.arange(requests), counts) * count + positions
@@ -86,38 +86,38 @@ class Contest:
         scores = np.frombuffer(self.judge.predict(rows.tobytes(), len(rows)))
         return scores.reshape(len(rows), self.judge.classes)
 
-    def same(self, form: str, scores: bytes, expected: Matrix) -> None:
+    def check(self, form: str, scores: bytes, expected: Matrix) -> None:
         differ = np.frombuffer(scores).view(np.uint64) != np.ascontiguousarray(expected).view(np.uint64).ravel()
         assert not differ.any(), f"{differ.sum()} scores differ {form}, the first at {differ.argmax()}"
         self.compared += len(differ)
 
 
-def test_fifteen_million_scores_of_random_forests_are_those_of_lightgbm(engine: str, library: str) -> None:
+def test_fifteen_million_scores_of_random_forests_equal_lightgbm(engine: str, library: str) -> None:
     compared = 0
     for seed in range(FORESTS):
-        contest = Contest(random_forest(Random(seed)), engine, library, seed)
+        comparison = Comparison(random_forest(Random(seed)), engine, library, seed)
         try:
-            compared += contest.hold()
+            compared += comparison.run()
         except AssertionError as difference:
             pytest.fail(f"forest {seed}: {difference}")
-    assert compared >= LEAST_SCORES
+    assert compared >= MIN_SCORES
 
 
-@given(dice=st.randoms(use_true_random=False), seed=st.integers(0, 2**32 - 1))
-def test_no_small_forest_tells_the_engine_from_lightgbm(dice: Random, seed: int, engine: str, library: str) -> None:
-    Contest(random_forest(dice, most_trees=2, most_leaves=5), engine, library, seed).hold_lists(3, 20)
+@given(rng=st.randoms(use_true_random=False), seed=st.integers(0, 2**32 - 1))
+def test_scores_of_small_forests_equal_lightgbm(rng: Random, seed: int, engine: str, library: str) -> None:
+    Comparison(random_forest(rng, max_trees=2, max_leaves=5), engine, library, seed).compare_lists(3, 20)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "linear_tree"])
-def test_scores_of_every_kind_are_those_of_lightgbm(
+def test_scores_of_every_kind_equal_lightgbm(
     kind: str, forests: Mapping[str, TrainedForest], engine: str, library: str
 ) -> None:
-    contest = Contest(forests[kind].path.read_bytes(), engine, library, seed=1)
-    assert contest.hold() > 3 * REQUESTS * CANDIDATES
+    comparison = Comparison(forests[kind].path.read_bytes(), engine, library, seed=1)
+    assert comparison.run() > 3 * REQUESTS * CANDIDATES
 
 
-def test_scores_of_the_example_are_those_of_lightgbm(tmp_path: Path, engine: str, library: str) -> None:
+def test_scores_of_the_example_equal_lightgbm(tmp_path: Path, engine: str, library: str) -> None:
     models = train_all(simulate_players(2_000, seed=1), read_offers(), tmp_path, SMALL_EFFORT)
     for name in islice(models, 3):
-        contest = Contest((tmp_path / f"{name}.txt").read_bytes(), engine, library, seed=1)
-        assert contest.hold() > 3 * REQUESTS * CANDIDATES
+        comparison = Comparison((tmp_path / f"{name}.txt").read_bytes(), engine, library, seed=1)
+        assert comparison.run() > 3 * REQUESTS * CANDIDATES

@@ -6,10 +6,10 @@ import pytest
 
 from tests.model_worker.forest.fuzz import NO_CLANG, find_clang, fuzz
 
-SECONDS = 5  # CI runs `make fuzz` besides
+SECONDS = 5  # CI also runs `make fuzz`
 
 
-def test_what_a_fuzzer_makes_of_models_breaks_nothing(tmp_path: Path) -> None:
+def test_fuzzer_finds_no_fault(tmp_path: Path) -> None:
     if (clang := find_clang()) is None:
         pytest.skip(NO_CLANG)
     assert fuzz(clang, tmp_path, SECONDS) == 0

@@ -9,7 +9,7 @@ import pytest
 
 from model_worker.forest.lightgbm_c import LightGbmError, LightGbmForest
 from tests.forests import KINDS, TrainedForest
-from tests.model_worker.forest.checking import check_scores, scores
+from tests.model_worker.forest.score_check import check_scores, scores
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -28,22 +28,22 @@ def test_more_threads_give_the_same_scores(kind: str, forests: Mapping[str, Trai
     assert scores(forest, rows) == trained.scores(rows).tobytes()
 
 
-def test_a_forest_knows_its_columns_and_classes(forests: Mapping[str, TrainedForest], library: str) -> None:
+def test_forest_has_the_columns_and_classes_of_the_model(forests: Mapping[str, TrainedForest], library: str) -> None:
     forest = LightGbmForest(library, forests["multiclass"].path.read_bytes())
     assert (forest.features, forest.classes) == (6, 3)
 
 
-def test_what_lightgbm_refuses_is_an_error_in_its_own_words(library: str) -> None:
+def test_error_of_lightgbm_keeps_its_message(library: str) -> None:
     with pytest.raises(LightGbmError, match="number of classes"):
         LightGbmForest(library, b"no model")
 
 
-def test_a_missing_library_is_an_error() -> None:
+def test_missing_library_is_an_error() -> None:
     with pytest.raises(LightGbmError, match="cannot load LightGBM"):
         LightGbmForest("/nowhere/lib_lightgbm.so", b"")
 
 
-def test_a_worker_imports_none_of_the_heavy_packages() -> None:
+def test_worker_imports_no_heavy_package() -> None:
     script = (
         "import sys; import model_worker.__main__, model_worker.server\n"
         "print([name for name in ('lightgbm', 'numpy', 'scipy', 'pydantic', 'rich', 'yaml') if name in sys.modules])"

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from model_worker.forest import Candidates, Picks
-from model_worker.forest.comparing import find_difference
+from model_worker.forest.comparison import find_difference
 from model_worker.forest.lightgbm_c import LightGbmForest
 from model_worker.forest.packed import NotPackedError, PackedForest
 from tests.forests import KINDS, TrainedForest
-from tests.model_worker.forest.checking import check_scores, scores
+from tests.model_worker.forest.score_check import check_scores, scores
 
 PACKED_KINDS = [kind for kind in KINDS if kind != "linear_tree"]
 COLUMNS = (1, 4)
@@ -26,7 +26,7 @@ def test_scores_equal_those_of_lightgbm_to_the_last_bit(
 
 @pytest.mark.parametrize("kind", PACKED_KINDS)
 @pytest.mark.parametrize("count", [1, 15, 64, 128, 129, 300])
-def test_candidates_are_scored_as_their_rows_are(
+def test_candidates_have_the_scores_of_their_rows(
     kind: str, count: int, forests: Mapping[str, TrainedForest], engine: str
 ) -> None:
     trained = forests[kind]
@@ -44,7 +44,7 @@ def test_candidates_are_scored_as_their_rows_are(
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "categorical"])
-def test_picks_of_any_number_and_order_get_their_own_scores(
+def test_picks_in_any_number_and_order_get_their_scores(
     kind: str, forests: Mapping[str, TrainedForest], engine: str
 ) -> None:
     trained = forests[kind]
@@ -62,20 +62,20 @@ def test_picks_of_any_number_and_order_get_their_own_scores(
     assert got == trained.scores(pairs).tobytes()
 
 
-def test_candidates_without_columns_of_their_own_score_alike(binary: TrainedForest, engine: str) -> None:
+def test_candidates_without_columns_have_equal_scores(binary: TrainedForest, engine: str) -> None:
     forest = PackedForest(engine, binary.path.read_bytes())
     got = forest.table(Candidates((), b"", 3)).predict(binary.rows[:2].tobytes(), 2)
     assert got == np.repeat(binary.scores(binary.rows[:2]), 3).tobytes()
 
 
 @pytest.mark.parametrize("kind", PACKED_KINDS)
-def test_no_probe_tells_the_engine_from_lightgbm(
+def test_engine_equals_lightgbm_on_all_probes(
     kind: str, forests: Mapping[str, TrainedForest], engine: str, library: str
 ) -> None:
     model = forests[kind].path.read_bytes()
     assert find_difference(PackedForest(engine, model), LightGbmForest(library, model), model) is None
 
 
-def test_linear_trees_are_left_to_lightgbm(forests: Mapping[str, TrainedForest], engine: str) -> None:
+def test_linear_trees_cannot_be_packed(forests: Mapping[str, TrainedForest], engine: str) -> None:
     with pytest.raises(NotPackedError, match="linear trees"):
         PackedForest(engine, forests["linear_tree"].path.read_bytes())

@@ -1,4 +1,4 @@
-"""Under the address and undefined-behaviour sanitizers, no model and no damage makes the engine do what C forbids."""
+"""The engine under the address and undefined-behaviour sanitizers, with sound and damaged models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAMAGED_KINDS = ("binary", "categorical", "multiclass", "missing_zero")
 
 @pytest.fixture(scope="module")
 def replay(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program that packs and scores the models in files."""
+    """Builds the program that packs and scores the models in files."""
     sources = [*engine_sources(), HARNESS / "fuzz.c", HARNESS / "replay.c"]
     return compiled(tmp_path_factory.mktemp("harness") / "replay", sources, *SANITIZED)
 
@@ -42,16 +42,16 @@ def written(models: Iterable[bytes], folder: Path) -> list[Path]:
     return paths
 
 
-def test_models_of_every_kind_are_scored_soundly(replay: Path, forests: Mapping[str, TrainedForest]) -> None:
+def test_models_of_every_kind_are_scored_without_a_fault(replay: Path, forests: Mapping[str, TrainedForest]) -> None:
     run(replay, *(forest.path for forest in forests.values()))
 
 
-def test_random_forests_are_scored_soundly(replay: Path, tmp_path: Path) -> None:
+def test_random_forests_are_scored_without_a_fault(replay: Path, tmp_path: Path) -> None:
     run(replay, *written((random_forest(Random(seed)) for seed in range(RANDOM_FORESTS)), tmp_path))
 
 
 @pytest.mark.parametrize("kind", DAMAGED_KINDS)
-def test_damaged_copies_are_refused_or_scored_soundly(
+def test_damaged_copies_are_refused_or_scored_without_a_fault(
     kind: str, replay: Path, forests: Mapping[str, TrainedForest], tmp_path: Path
 ) -> None:
     copies = damaged_copies(forests[kind].path.read_bytes())
@@ -59,17 +59,17 @@ def test_damaged_copies_are_refused_or_scored_soundly(
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "linear_tree"])
-def test_without_memory_nothing_is_scored_wrongly_nor_lost(
-    kind: str, scarce: Path, forests: Mapping[str, TrainedForest]
+def test_failed_allocations_cause_no_wrong_score_and_no_leak(
+    kind: str, low_memory: Path, forests: Mapping[str, TrainedForest]
 ) -> None:
-    failures, word = run(scarce, forests[kind].path).split()
-    assert word == "failures"
+    failures, unit = run(low_memory, forests[kind].path).split()
+    assert unit == "failures"
     assert int(failures) > 20
 
 
 @pytest.fixture(scope="module")
-def scarce(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program that packs and scores a model while one allocation after the other fails."""
-    sources = [*engine_sources(), HARNESS / "scarce.c"]
+def low_memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Builds the program that packs and scores a model, and lets each allocation fail in turn."""
+    sources = [*engine_sources(), HARNESS / "low_memory.c"]
     wrapped = "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"
-    return compiled(tmp_path_factory.mktemp("harness") / "scarce", sources, *SANITIZED, wrapped)
+    return compiled(tmp_path_factory.mktemp("harness") / "low_memory", sources, *SANITIZED, wrapped)

@@ -145,7 +145,7 @@ def test_object_without_a_digest_is_not_overwritten(publisher: Publisher) -> Non
 
 
 def test_concurrent_upload_is_not_overwritten(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
-    digest_in_s3 = upload._sha256_there
+    digest_in_s3 = upload._published_sha256
 
     async def digest_before_another_upload(client: object, address: ObjectAddress) -> str | None:
         found = await digest_in_s3(client, address)
@@ -153,7 +153,7 @@ def test_concurrent_upload_is_not_overwritten(publisher: Publisher, monkeypatch:
             publisher.store.put(address.bucket, address.key, b"by hand")
         return found
 
-    monkeypatch.setattr(upload, "_sha256_there", digest_before_another_upload)
+    monkeypatch.setattr(upload, "_published_sha256", digest_before_another_upload)
     assert publisher.publish()[0] == 2
     assert publisher.object("binary.txt") == b"by hand"
 
@@ -211,7 +211,7 @@ def test_missing_credentials_are_reported(publisher: Publisher, monkeypatch: pyt
 def test_missing_profile_is_reported(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
     code, _, err = publisher.publish()
-    assert (code, err.count("\n"), "the settings for S3 make no sense" in err) == (2, 1, True)
+    assert (code, err.count("\n"), "the AWS settings for S3 are invalid" in err) == (2, 1, True)
 
 
 def test_unreachable_store_is_reported(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:

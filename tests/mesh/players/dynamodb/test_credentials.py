@@ -1,4 +1,4 @@
-"""Credentials are renewed beside the requests, which never wait for it."""
+"""Renewal of credentials in the background."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mesh.players.settings import DynamoFeatures
 
 @dataclass
 class Source:
-    """Credentials whose n-th issue is named n, obtained when the gate is open."""
+    """A source of credentials: the n-th access key is n; a request waits until the gate is open."""
 
     gate: asyncio.Event
     issued: int = 0
@@ -43,7 +43,7 @@ class Source:
 
 
 @pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
+def frequent_renewals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(credentials, "REFRESH_S", 0.001)
 
 
@@ -66,31 +66,31 @@ async def until(fact: Any) -> None:
             await asyncio.sleep(0.001)
 
 
-async def test_new_credentials_are_taken_up(source: Source) -> None:
+async def test_renewed_credentials_are_used(source: Source) -> None:
     found = await credentials_of(session_of(source))
     assert found.frozen.access_key == "1"
-    async with found.renewed():
+    async with found.keep_renewed():
         await until(lambda: int(found.frozen.access_key) > 2)
 
 
-async def test_a_renewal_that_hangs_leaves_the_last_ones_in_use(source: Source) -> None:
+async def test_current_credentials_are_used_while_a_renewal_hangs(source: Source) -> None:
     found = await credentials_of(session_of(source))
     source.gate.clear()
-    async with found.renewed():
+    async with found.keep_renewed():
         async with asyncio.timeout(5):
             assert (await found.get_frozen_credentials()).access_key == "1"
 
 
-async def test_a_renewal_that_fails_is_logged_and_tried_again(source: Source, caplog: pytest.LogCaptureFixture) -> None:
+async def test_failed_renewal_is_logged_and_retried(source: Source, caplog: pytest.LogCaptureFixture) -> None:
     found = await credentials_of(session_of(source))
     source.fails = True
-    async with found.renewed():
+    async with found.keep_renewed():
         await until(lambda: "the role is gone" in caplog.text)
         source.fails = False
         await until(lambda: found.frozen.access_key == "2")
 
 
-async def test_the_patient_client_renews_its_credentials_too(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_client_of_aiobotocore_renews_its_credentials(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     session = session_of(source)
     monkeypatch.setattr("mesh.players.dynamodb.client.AioSession", lambda: session)
     async with open_client(DynamoFeatures(store="dynamodb", table="players", region="eu-west-1")):
@@ -100,7 +100,7 @@ async def test_the_patient_client_renews_its_credentials_too(source: Source, mon
 @pytest.mark.parametrize(
     "setting", [("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere"), ("AWS_PROFILE", "nobody"), ("AWS_CONFIG_FILE", "garbage")]
 )
-async def test_settings_that_make_no_sense_are_one_sentence(
+async def test_invalid_settings_are_reported_in_one_sentence(
     setting: tuple[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -108,12 +108,12 @@ async def test_settings_that_make_no_sense_are_one_sentence(
     monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/mesh")
     (tmp_path / "garbage").write_text("[default]\ncredential_process = /bin/echo garbage\n")
     monkeypatch.setenv(setting[0], str(tmp_path / "garbage") if setting[1] == "garbage" else setting[1])
-    with pytest.raises(Misconfigured, match=r"the AWS credentials cannot be had: .*; check AWS_PROFILE"):
+    with pytest.raises(Misconfigured, match=r"cannot get the AWS credentials: .*; check AWS_PROFILE"):
         async with open_reader(DynamoFeatures(store="dynamodb", table="players", region="eu-west-1")):
             pass
 
 
-async def test_no_credentials_are_an_error_at_once() -> None:
+async def test_missing_credentials_are_an_error() -> None:
     class Nobody:
         async def load_credentials(self) -> None:
             return None

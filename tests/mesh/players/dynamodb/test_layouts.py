@@ -1,4 +1,4 @@
-"""An item that is not what its layout says costs its player, and says why."""
+"""Items that do not match their layout are errors with the reason."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ def features(layout: Any) -> DynamoFeatures:
     )
 
 
-def test_a_packed_item_is_read() -> None:
+def test_packed_item_is_read() -> None:
     found = layout_of(features("packed"), COLUMNS).read(PACKED, 5.0)
     assert (struct.unpack("<d", found.numbers), found.texts, found.written_at_s) == ((7.0,), ("de",), 5.0)
 
 
 @pytest.mark.parametrize("texts", ["7", "null", '[["de"]]', "{}", '["de", "fr"]', "[", ""])
-def test_texts_that_are_none_are_a_wrong_item(texts: str) -> None:
+def test_invalid_texts_are_a_wrong_item(texts: str) -> None:
     with pytest.raises(WrongItem, match="load it again"):
         layout_of(features("packed"), COLUMNS).read({**PACKED, "texts": {"S": texts}}, 5.0)
 
 
 @pytest.mark.parametrize("numbers", [{"B": "AA=="}, {"B": "!"}, {"N": "7"}, {}])
-def test_numbers_that_are_none_are_a_wrong_item(numbers: dict[str, str]) -> None:
+def test_invalid_numbers_are_a_wrong_item(numbers: dict[str, str]) -> None:
     with pytest.raises(WrongItem, match="load it again"):
         layout_of(features("packed"), COLUMNS).read({**PACKED, "numbers": numbers}, 5.0)
 
 
 @pytest.mark.parametrize("raw", [b"\x20" + b"\xff" * 200, b"\x29\x00", b"\x12\x05ab", b"\xff"])
-def test_a_value_of_feast_that_is_none_is_a_wrong_item_that_names_the_feature(raw: bytes) -> None:
+def test_invalid_feast_value_is_a_wrong_item_with_the_feature(raw: bytes) -> None:
     values = {"level": {"B": base64.b64encode(raw).decode()}}
     with pytest.raises(WrongItem, match="'level' is"):
         layout_of(features("feast"), COLUMNS).read({"values": {"M": values}}, 5.0)

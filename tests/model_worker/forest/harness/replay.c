@@ -1,4 +1,4 @@
-/* Gives each file that is named to the fuzzer's entry, once: for compilers without libFuzzer. */
+/* Passes each file on the command line to the entry of the fuzzer once: for compilers without libFuzzer. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,1 +1,0 @@
-"""What players from DynamoDB cost: CPU a key, and the mesh's throughput beside SQLite."""

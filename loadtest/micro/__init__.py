@@ -1,0 +1,1 @@
+"""Micro-benchmarks: the scoring engine beside LightGBM (`forest`), and the player stores (`features`)."""

@@ -1,0 +1,41 @@
+"""The report of a command: its JSON document, its tables for people, and the aims with their results."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from loadtest.measurement.aims import Aim, aims_table
+from mesh.cli.console import stdout
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`blocks` are printed one after the other, then the table of `aims`."""
+
+    document: Mapping[str, object]
+    blocks: Sequence[Table | str]
+    aims: Sequence[Aim] = ()
+
+
+def publish(report: Report, options: argparse.Namespace) -> None:
+    """Writes the document to `--out` and prints the tables, or the document with `--json`."""
+    write_json(options.out, report.document)
+    if options.json:
+        print(json.dumps(report.document))
+        return
+    console = stdout()
+    for block in report.blocks:
+        console.print(block, highlight=False)
+    console.print(aims_table(report.aims))
+
+
+def write_json(path: Path, document: Mapping[str, object]) -> None:
+    """Writes `document` to `path` and creates its folder if necessary."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2) + "\n")

@@ -1,0 +1,31 @@
+"""Reads the arguments of a simulation; reports faults before the simulation starts."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from autoscaling.cluster import simulation_input
+from autoscaling.cluster.simulation_input import Settings, SimulationInput
+
+
+def read(arguments: argparse.Namespace) -> SimulationInput:
+    """Returns the input of a simulation; raises Misconfigured if an argument is wrong."""
+    return simulation_input.read(arguments.catalogs, arguments.load, arguments.profile, _settings(arguments))
+
+
+def remark(arguments: argparse.Namespace) -> str:
+    """Returns the assumptions on which the results depend."""
+    costs = f"costs from {arguments.profile}" if arguments.profile else "no --profile: costs of models are assumed"
+    nodes = "nodes have room for all pods" if arguments.cores is None else f"nodes have {arguments.cores:g} cores"
+    return f"{costs}; {arguments.offers} offers per request; {nodes}; seed {arguments.seed}"
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return Settings(
+        offers=arguments.offers,
+        cores=math.inf if arguments.cores is None else arguments.cores,
+        image_s=arguments.image_s,
+        seed=arguments.seed,
+        api_down=tuple(arguments.api_down),
+    )

@@ -1,0 +1,100 @@
+"""Late binding: decides which queued rows of a model are sent on which lane, and when."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from supervisor.ballot import Shipment
+from supervisor.lane import LaneState
+from supervisor.row_queue import RowQueue
+
+# A lane is free while its outstanding work is below this: enough to keep a replica busy while the next message
+# travels, too little to queue behind a slow row while another replica is free.
+DEPTH_S = 0.004
+# The maximum work in one message: with several replicas, which share the work, and with a single one.
+GRAIN_S = 0.008
+GRAIN_ALONE_S = 0.05
+MAX_MESSAGE_ROWS = 1024  # a worker accepts more
+MAX_MESSAGE_PAIRS = 65_536
+FIRST_GUESS_ROW_S = 0.0005
+MIN_ROW_S = 1e-6
+LEARNING_WEIGHT = 0.2
+
+
+class DealtLane(Protocol):
+    """The part of a lane that the dealer uses."""
+
+    @property
+    def state(self) -> LaneState:
+        """Only a lane that is up receives rows."""
+        ...
+
+    @property
+    def outstanding_rows(self) -> int:
+        """Rows sent and not answered."""
+        ...
+
+    @property
+    def max_pairs(self) -> int | None:
+        """Maximum pairs in a message of factored rows; None if the replica does not accept factored rows."""
+        ...
+
+    def send(self, request: Shipment) -> None:
+        """Sends one message."""
+        ...
+
+
+class Dealer:
+    """Deals the queued rows of one model to its free lanes. `row_s` is the learned time of a row, in seconds.
+
+    Rows stay in the queue, in order, until a lane is free. A round gives each free lane one message, the least busy
+    lane first: an even share of the queue, at most a grain of work, and at most the rows that one message can carry.
+    """
+
+    def __init__(self, queue: RowQueue) -> None:
+        self.row_s = FIRST_GUESS_ROW_S
+        self._queue = queue
+        self._resting: set[DealtLane] = set()
+
+    def deal(self, lanes: Collection[DealtLane]) -> None:
+        """Sends queued rows on `lanes`, all lanes of the model, until the queue is empty or no lane is free."""
+        while self._queue.rows and self._queue.has_wanted():
+            free = [lane for lane in lanes if self._is_free(lane)]
+            if not free:
+                return
+            self._deal_round(sorted(free, key=_outstanding) if len(free) > 1 else free, is_alone=len(lanes) == 1)
+
+    def learn(self, rows: int, predict_s: float) -> None:
+        """Learns the time of a row from a reply that took `predict_s` for `rows`."""
+        self.row_s += LEARNING_WEIGHT * (max(predict_s / rows, MIN_ROW_S) - self.row_s)
+
+    def rest(self, lane: DealtLane) -> None:
+        """Sends nothing on `lane` until `resume`."""
+        self._resting.add(lane)
+
+    def resume(self, lane: DealtLane) -> None:
+        """Ends the rest of `lane`."""
+        self._resting.discard(lane)
+
+    def _deal_round(self, free: Sequence[DealtLane], is_alone: bool) -> None:
+        grain_s = GRAIN_ALONE_S if is_alone else GRAIN_S
+        grain = max(1, int(grain_s / self.row_s))
+        for position, lane in enumerate(free):
+            if self._queue.has_wanted():
+                share = math.ceil(self._queue.rows / (len(free) - position))
+                lane.send(self._queue.take(min(share, grain, self._max_rows(lane))))
+
+    def _is_free(self, lane: DealtLane) -> bool:
+        return lane.state == "up" and lane not in self._resting and lane.outstanding_rows * self.row_s < DEPTH_S
+
+    def _max_rows(self, lane: DealtLane) -> int:
+        """Maximum rows of the next shipment in one message on `lane`."""
+        if lane.max_pairs is None or not self._queue.first.vote.matrix.is_factored:
+            return MAX_MESSAGE_ROWS
+        return min(MAX_MESSAGE_PAIRS, lane.max_pairs)
+
+
+def _outstanding(lane: DealtLane) -> int:
+    return lane.outstanding_rows

@@ -1,0 +1,60 @@
+"""The bounded queue of the rows of one model that no replica has received yet."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from mesh.errors import MeshError, Overloaded
+from supervisor.ballot import Shipment
+
+MAX_ROWS = 20_000
+
+
+class RowQueue:
+    """A first-in, first-out queue of shipments; `rows` counts their rows."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._shipments: deque[Shipment] = deque()
+
+    @property
+    def first(self) -> Shipment:
+        """The oldest shipment; the queue must not be empty."""
+        return self._shipments[0]
+
+    def has_wanted(self) -> bool:
+        """Drops unwanted shipments from the head; returns whether a shipment is left."""
+        while self._shipments and not self._shipments[0].is_wanted():
+            self.rows -= self._shipments.popleft().rows
+        return bool(self._shipments)
+
+    def add(self, shipment: Shipment) -> None:
+        """Appends `shipment`; raises Overloaded if the queue has no room for it."""
+        if self.rows + shipment.rows > MAX_ROWS:
+            self._drop_unwanted()
+        if self.rows + shipment.rows > MAX_ROWS:
+            raise Overloaded(f"{self.rows} rows wait for a replica")
+        self._shipments.append(shipment)
+        self.rows += shipment.rows
+
+    def put_back(self, shipment: Shipment) -> None:
+        """Puts a shipment that was queued before at the head, even if the queue is full."""
+        self._shipments.appendleft(shipment)
+        self.rows += shipment.rows
+
+    def take(self, rows: int) -> Shipment:
+        """Removes the first `rows`; fewer if the oldest shipment has fewer, or is cut between two requests."""
+        first = self.first
+        shipment = first.split(rows) if rows < first.rows else self._shipments.popleft()
+        self.rows -= shipment.rows
+        return shipment
+
+    def fail(self, failure: MeshError) -> None:
+        """Settles the vote of every queued shipment with `failure` and empties the queue."""
+        for shipment in self._shipments:
+            shipment.vote.settle(failure)
+        self._drop_unwanted()
+
+    def _drop_unwanted(self) -> None:
+        self._shipments = deque(shipment for shipment in self._shipments if shipment.is_wanted())
+        self.rows = sum(shipment.rows for shipment in self._shipments)

@@ -1,0 +1,48 @@
+"""Start-up: opens the games and waits for replicas; a stop signal ends both."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from mesh.first_of import first_of
+from supervisor.game import Game
+from supervisor.pool import ModelPool
+
+_log = logging.getLogger("supervisor")
+
+
+@contextlib.asynccontextmanager
+async def opened_unless_stopped(
+    opening: contextlib.AbstractAsyncContextManager[Mapping[str, Game]], stop: asyncio.Event
+) -> AsyncIterator[Mapping[str, Game]]:
+    """Yields the games of `opening`; no game if `stop` is set first, while a table does not answer."""
+    games: Mapping[str, Game] = {}
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def enter() -> None:
+            nonlocal games
+            games = await stack.enter_async_context(opening)
+
+        await first_of(enter(), stop.wait())
+        yield games
+
+
+async def stopped_before_ready(pools: Sequence[ModelPool], within_s: float, stop: asyncio.Event) -> bool:
+    """Waits until every pool has had a lane up, for at most `within_s`; returns whether `stop` is set.
+
+    A supervisor that is ready earlier would answer its first requests with the fallback.
+    """
+    if within_s <= 0:
+        return stop.is_set()
+    if await first_of(stop.wait(), _all_up(pools), within_s=within_s) is None:
+        missing = [pool.model.name for pool in pools if not pool.was_up.is_set()]
+        _log.warning("no replica of %s is up after %g s; becoming ready without them", ", ".join(missing), within_s)
+    return stop.is_set()
+
+
+async def _all_up(pools: Sequence[ModelPool]) -> None:
+    for pool in pools:
+        await pool.was_up.wait()

@@ -1,0 +1,181 @@
+"""The dealer: which lane gets how many of the queued rows, and when. No pool, no replies, no clock."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from supervisor.ballot import Ballot, Shipment
+from supervisor.dealer import (
+    DEPTH_S,
+    FIRST_GUESS_ROW_S,
+    GRAIN_ALONE_S,
+    GRAIN_S,
+    LEARNING_WEIGHT,
+    MAX_MESSAGE_PAIRS,
+    MAX_MESSAGE_ROWS,
+    MIN_ROW_S,
+    Dealer,
+)
+from supervisor.encoding import FactoredMatrix, PlainMatrix, RowMatrix, encode_candidates
+from supervisor.lane import LaneState
+from supervisor.row_queue import RowQueue
+
+GRAIN_ROWS = int(GRAIN_S / FIRST_GUESS_ROW_S)
+DEPTH_ROWS = int(DEPTH_S / FIRST_GUESS_ROW_S)
+
+
+class FakeLane:
+    """Keeps every shipment as outstanding."""
+
+    def __init__(self, outstanding_rows: int = 0, max_pairs: int | None = None) -> None:
+        self.state: LaneState = "up"
+        self.outstanding_rows = outstanding_rows
+        self.max_pairs = max_pairs
+        self.sizes: list[int] = []
+
+    def send(self, request: Shipment) -> None:
+        self.sizes.append(request.rows)
+        self.outstanding_rows += request.rows
+
+
+def shipment(matrix: RowMatrix) -> Shipment:
+    vote = Ballot(["m"], matrix.count, 1, lambda: None).open_vote(0, matrix, 1, 0, time.monotonic() + 60)
+    return Shipment(vote, 0, matrix.count)
+
+
+def dealer_of(*counts: int, row_s: float = FIRST_GUESS_ROW_S) -> tuple[Dealer, RowQueue]:
+    """A dealer whose queue has a shipment of plain rows for each of `counts`."""
+    queue = RowQueue()
+    for count in counts:
+        queue.add(shipment(PlainMatrix(np.zeros((count, 1)))))
+    dealer = Dealer(queue)
+    dealer.row_s = row_s
+    return dealer, queue
+
+
+def pairs(requests: int, candidates: int) -> FactoredMatrix:
+    """Factored rows: `requests` ask for all `candidates`."""
+    bounds = np.arange(requests + 1, dtype=np.intp) * candidates
+    listed = encode_candidates(np.zeros(1, np.uint32), np.zeros((candidates, 1)))
+    return FactoredMatrix(np.zeros((requests, 1)), bounds, listed, None, lambda: np.zeros((requests * candidates, 2)))
+
+
+def deal(dealer: Dealer, *lanes: FakeLane) -> list[list[int]]:
+    """The sizes of the messages on each lane after one `deal`."""
+    dealer.deal(lanes)
+    return [lane.sizes for lane in lanes]
+
+
+async def test_empty_queue_sends_nothing() -> None:
+    dealer, _ = dealer_of()
+    assert deal(dealer, FakeLane()) == [[]]
+
+
+async def test_rows_stay_queued_without_a_lane() -> None:
+    dealer, queue = dealer_of(3)
+    assert deal(dealer) == []
+    assert queue.rows == 3
+
+
+@pytest.mark.parametrize("state", ["connecting", "down"])
+async def test_lane_that_is_not_up_gets_no_rows(state: LaneState) -> None:
+    dealer, _ = dealer_of(8)
+    lane = FakeLane()
+    lane.state = state
+    assert deal(dealer, lane, FakeLane()) == [[], [8]]
+
+
+async def test_lane_is_free_below_the_depth() -> None:
+    dealer, queue = dealer_of(1)
+    assert deal(dealer, FakeLane(DEPTH_ROWS)) == [[]]
+    assert deal(dealer, FakeLane(DEPTH_ROWS - 1)) == [[1]]
+    assert queue.rows == 0
+
+
+async def test_shares_of_free_lanes_are_even() -> None:
+    dealer, _ = dealer_of(3 * GRAIN_ROWS)
+    assert deal(dealer, FakeLane(), FakeLane(), FakeLane()) == [[GRAIN_ROWS]] * 3
+
+
+async def test_least_busy_lane_is_first() -> None:
+    dealer, _ = dealer_of(1)
+    assert deal(dealer, FakeLane(2), FakeLane(1), FakeLane(3)) == [[], [1], []]
+
+
+async def test_shares_of_an_odd_queue_differ_by_one() -> None:
+    dealer, _ = dealer_of(11)
+    assert deal(dealer, FakeLane(), FakeLane(1)) == [[6], [5]]
+
+
+async def test_message_to_one_of_several_replicas_is_at_most_a_grain() -> None:
+    dealer, queue = dealer_of(3 * GRAIN_ROWS)
+    down = FakeLane()
+    down.state = "down"
+    assert deal(dealer, FakeLane(), down) == [[GRAIN_ROWS], []]
+    assert queue.rows == 2 * GRAIN_ROWS
+
+
+async def test_message_to_a_single_replica_may_be_larger() -> None:
+    grain = int(GRAIN_ALONE_S / FIRST_GUESS_ROW_S)
+    dealer, queue = dealer_of(2 * grain)
+    assert deal(dealer, FakeLane()) == [[grain]]
+    assert queue.rows == grain
+
+
+async def test_grain_of_a_slow_model_is_one_row() -> None:
+    dealer, _ = dealer_of(5, row_s=10 * GRAIN_ALONE_S)
+    assert deal(dealer, FakeLane()) == [[1]]
+
+
+async def test_message_holds_the_rows_of_one_shipment() -> None:
+    dealer, _ = dealer_of(2, 3)
+    assert deal(dealer, FakeLane()) == [[2, 3]]
+
+
+async def test_message_of_plain_rows_has_a_limit() -> None:
+    dealer, _ = dealer_of(MAX_MESSAGE_ROWS + 5, row_s=MIN_ROW_S)
+    assert deal(dealer, FakeLane(max_pairs=4096)) == [[MAX_MESSAGE_ROWS, 5]]
+
+
+@pytest.mark.parametrize(
+    ("max_pairs", "sizes"),
+    [(None, [MAX_MESSAGE_ROWS, 976]), (1500, [1500, 500]), (MAX_MESSAGE_PAIRS + 1, [2000])],
+)
+async def test_message_of_pairs_has_the_limit_of_the_replica(max_pairs: int | None, sizes: list[int]) -> None:
+    dealer, queue = dealer_of(row_s=MIN_ROW_S)
+    queue.add(shipment(pairs(2000, 1)))
+    assert deal(dealer, FakeLane(max_pairs=max_pairs)) == [sizes]
+
+
+async def test_cut_of_pairs_is_between_two_requests() -> None:
+    dealer, queue = dealer_of(row_s=MIN_ROW_S)
+    queue.add(shipment(pairs(3, 10)))
+    assert deal(dealer, FakeLane(max_pairs=4096), FakeLane(max_pairs=4096)) == [[10], [20]]
+
+
+async def test_resting_lane_gets_no_rows_until_it_resumes() -> None:
+    dealer, queue = dealer_of(4)
+    lane = FakeLane()
+    dealer.rest(lane)
+    assert deal(dealer, lane) == [[]]
+    dealer.resume(lane)
+    assert deal(dealer, lane) == [[4]]
+    assert queue.rows == 0
+
+
+async def test_settled_shipment_is_not_sent() -> None:
+    dealer, queue = dealer_of(4, 2)
+    queue.first.vote.settle(None)
+    assert deal(dealer, FakeLane()) == [[2]]
+
+
+def test_time_of_a_row_follows_the_replies() -> None:
+    dealer = Dealer(RowQueue())
+    dealer.learn(10, 10 * 0.033)
+    assert dealer.row_s == FIRST_GUESS_ROW_S + LEARNING_WEIGHT * (0.033 - FIRST_GUESS_ROW_S)
+    for _ in range(200):
+        dealer.learn(1, 0.0)
+    assert dealer.row_s == pytest.approx(MIN_ROW_S)

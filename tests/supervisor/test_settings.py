@@ -1,0 +1,102 @@
+"""The supervisor's command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from mesh.settings import WrongSettingsError
+from supervisor.settings import SERVICE_ACCOUNT, Settings, read_settings
+
+
+def faults_of(*arguments: str) -> Sequence[str]:
+    with pytest.raises(WrongSettingsError) as caught:
+        read_settings(arguments)
+    return caught.value.faults
+
+
+def test_all_wrong_values_are_reported_together() -> None:
+    wrong = ["--port", "70000", "--metrics-port", "-1", "--max-waiting", "0", "--drain-s", "-1"]
+    wrong += ["--ready-within-s", "-1", "--max-connection-age-s", "0", "--dns", "Not.A.Namespace"]
+    wrong += ["--endpoints", "e.json", "--endpoint-slices"]
+    assert [fault.partition(":")[0] for fault in faults_of("--catalog", "mesh.yaml", *wrong)] == [
+        "--port",
+        "--metrics-port",
+        "--max-waiting",
+        "--drain-s",
+        "--ready-within-s",
+        "--max-connection-age-s",
+        "--dns",
+        "--endpoints, --endpoint-slices, --dns",
+    ]
+
+
+def test_faults_of_the_parser_are_among_them() -> None:
+    wrong = ["--port", "many", "--drain-s", "long", "--loop", "trio", "--log-level", "loud", "--unknown"]
+    assert faults_of(*wrong) == [
+        "--unknown: unknown option; see --help",
+        "--port: must be a whole number from 0 to 65535, not 'many'",
+        "--drain-s: must be a number of seconds from 0 to 600, not 'long'",
+        "--loop: must be one of uvloop, asyncio, not 'trio'",
+        "--log-level: must be one of debug, info, warning, error, not 'loud'",
+        "--catalog: is missing; give the catalog file of each game",
+    ]
+
+
+def test_option_without_its_value_is_reported() -> None:
+    (fault,) = faults_of("--catalog", "mesh.yaml", "--port")
+    assert "--port" in fault
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [
+        ("--port", "65535"),
+        ("--metrics-port", "0"),
+        ("--max-waiting", "1"),
+        ("--drain-s", "0"),
+        ("--drain-s", "600"),
+        ("--ready-within-s", "0"),
+        ("--ready-within-s", "600"),
+        ("--max-connection-age-s", "1"),
+        ("--max-connection-age-s", "86400"),
+        ("--dns", "games"),
+    ],
+    ids="=".join,
+)
+def test_bounds_are_accepted(bound: tuple[str, str]) -> None:
+    read_settings(["--catalog", "mesh.yaml", *bound])
+
+
+def test_defaults() -> None:
+    assert read_settings(["--catalog", "mesh.yaml"]) == Settings(
+        catalogs=(Path("mesh.yaml"),),
+        files=None,
+        endpoints=None,
+        endpoint_slices=None,
+        dns=None,
+        host="127.0.0.1",
+        port=0,
+        metrics_host="127.0.0.1",
+        metrics_port=0,
+        max_waiting=2048,
+        ready_within_s=0.0,
+        max_connection_age_s=None,
+        drain_s=5.0,
+        loop="uvloop",
+        log_level="info",
+        follow_parent=False,
+    )
+
+
+def test_settings_are_the_given_values() -> None:
+    given = read_settings(["--catalog", "a.yaml", "--catalog", "b.yaml", "--port", "7000", "--endpoints", "e.json"])
+    assert (given.catalogs, given.port, given.endpoints) == ((Path("a.yaml"), Path("b.yaml")), 7000, Path("e.json"))
+
+
+def test_service_account_is_in_the_folder_of_the_kubelet_by_default() -> None:
+    given = [read_settings(["--catalog", "a.yaml", "--endpoint-slices", *folder]) for folder in ([], ["elsewhere"])]
+    assert [settings.endpoint_slices for settings in given] == [SERVICE_ACCOUNT, Path("elsewhere")]
+    assert read_settings(["--catalog", "a.yaml"]).endpoint_slices is None
