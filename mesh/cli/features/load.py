@@ -29,38 +29,38 @@ def load(arguments: argparse.Namespace) -> int:
     started_s = time.monotonic()
     with _progress() as progress:
         reading = progress.add_task("reading", total=source.rows)
-        layout = survey(source, frozenset(arguments.text), lambda rows: progress.advance(reading, rows))
+        schema = survey(source, frozenset(arguments.text), lambda rows: progress.advance(reading, rows))
         if not arguments.force:
-            _check_columns(arguments.catalog, layout)
-        progress.update(reading, total=layout.rows)
-        writing = progress.add_task("writing", total=layout.rows)
-        skipped = _write(source, layout, features, arguments, lambda rows: progress.advance(writing, rows))
-    _report(arguments.json, _name(features), layout, skipped, time.monotonic() - started_s)
+            _check_columns(arguments.catalog, schema)
+        progress.update(reading, total=schema.rows)
+        writing = progress.add_task("writing", total=schema.rows)
+        skipped = _write(source, schema, features, arguments, lambda rows: progress.advance(writing, rows))
+    _report(arguments.json, _name(features), schema, skipped, time.monotonic() - started_s)
     return DONE
 
 
-def _check_columns(catalog: Path, layout: FileSchema) -> None:
+def _check_columns(catalog: Path, schema: FileSchema) -> None:
     """Raises Misconfigured if a store with these columns cannot serve the game's models."""
-    faults = [str(fault) for fault in catalog_files.column_faults(catalogs.read(catalog), layout.columns)]
+    faults = [str(fault) for fault in catalog_files.column_faults(catalogs.read(catalog), schema.columns)]
     if faults:
         raise Misconfigured([*faults, "the store was not changed; add the columns, or use --force to load anyway"])
 
 
 def _write(
     source: PlayerFile,
-    layout: FileSchema,
+    schema: FileSchema,
     features: Features,
     arguments: argparse.Namespace,
     on_rows: Callable[[int], object],
 ) -> int:
     """Writes all players; returns how many of them an interrupted load had already written."""
     if isinstance(features, SqliteFeatures):
-        load_store(source, layout, Path(features.path), on_rows)
+        load_store(source, schema, Path(features.path), on_rows)
         return 0
     from mesh.players.loading.dynamodb import LoadOptions, load_table  # imports aiobotocore, which SQLite does not need
 
     options = LoadOptions(arguments.create, arguments.force, arguments.from_start)
-    return load_table(source, layout, features, options, on_rows)
+    return load_table(source, schema, features, options, on_rows)
 
 
 def _name(features: Features) -> str:
@@ -78,12 +78,12 @@ def _progress() -> Progress:
     )
 
 
-def _report(as_json: bool, store: str, layout: FileSchema, skipped: int, seconds: float) -> None:
-    numbers, texts = len(layout.columns.numbers), len(layout.columns.texts)
+def _report(as_json: bool, store: str, schema: FileSchema, skipped: int, seconds: float) -> None:
+    numbers, texts = len(schema.columns.numbers), len(schema.columns.texts)
     if as_json:
-        counts = {"players": layout.rows, "skipped": skipped, "numbers": numbers, "texts": texts}
+        counts = {"players": schema.rows, "skipped": skipped, "numbers": numbers, "texts": texts}
         print(json.dumps({"event": "loaded", "store": store, **counts, "seconds": round(seconds, 3)}))
     else:
-        loaded = f"{layout.rows:,} players with {numbers} numbers and {texts} texts each"
+        loaded = f"{schema.rows:,} players with {numbers} numbers and {texts} texts each"
         before = f" ({skipped:,} of them by an earlier load that was interrupted)" if skipped else ""
         print(f"{store}: {loaded}{before}, in {seconds:.1f} s")
