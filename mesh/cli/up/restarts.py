@@ -1,7 +1,7 @@
 """Restart policy of a child process: how long to wait after it ended before it is started again.
 
-Without the jitter of `mesh.back_off`: all processes run on one machine, so no shared server has to be protected, and
-the pause depends on how each run ended.
+A function of values instead of a `mesh.back_off.BackOff`, because the pause depends on how each run ended: 0 s after a
+process that was ready, 30 s after a refusal. On one machine the pauses need no jitter.
 """
 
 from __future__ import annotations
