@@ -39,7 +39,8 @@ async def test_250_concurrent_players_each_requested_twice_get_their_own_scores(
     assert wrong == []
     assert {(one.source, one.reason, one.error) for one in answers} == {("ENSEMBLE", "", "")}
     assert after["keys"] - before["keys"] <= 251  # each player once, and sometimes the columns
-    assert after["requests"] - before["requests"] < 50
+    # The number of cohorts depends on the load of the machine. Without batches this would be 250.
+    assert after["requests"] - before["requests"] < 125
 
 
 @pytest.mark.parametrize(

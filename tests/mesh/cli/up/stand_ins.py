@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 _WORKER = """
-import argparse, ctypes, json, signal, socket, sys, threading
+import argparse, ctypes, json, signal, socket, sys
 
 parser = argparse.ArgumentParser()
 for name in ("name", "uri", "sha256", "port", "metrics-port", "socket", "nice", "loop", "engine"):
@@ -17,8 +17,7 @@ if "refused" in options.uri:
     sys.exit(print("model_worker: the file is damaged", file=sys.stderr) or 3)
 if "crash" in options.uri:
     sys.exit(print("something is broken", file=sys.stderr) or 1)
-ended = threading.Event()
-signal.signal(signal.SIGTERM, lambda *_: "stubborn" in options.uri or ended.set())
+signal.signal(signal.SIGTERM, lambda *_: "stubborn" in options.uri or sys.exit())
 listening = socket.create_server(("127.0.0.1", 0))
 port = listening.getsockname()[1]
 reasons = {"auto": "no engine was built", "lightgbm": "switched off"}
@@ -27,8 +26,8 @@ if "proved" in options.uri:
     engine = {"engine": "forest", "engine_reason": ""}
 print(json.dumps({"event": "ready", "name": options.name, "port": port, "metrics_port": port, **engine}), flush=True)
 print("output that fills the pipe " * 10_000, flush=True)
-while not ended.wait(0.05):
-    pass
+while True:
+    signal.pause()
 """
 
 _SUPERVISOR = """
