@@ -31,7 +31,7 @@ while True:
 """
 
 _SUPERVISOR = """
-import argparse, ctypes, http.server, json, os, signal, sys, threading
+import argparse, ctypes, http.server, json, os, signal, sys
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--catalog", action="append", required=True)
@@ -62,7 +62,7 @@ class Lanes(http.server.BaseHTTPRequestHandler):
 
 metrics = http.server.HTTPServer(("127.0.0.1", int(options.metrics_port)), Lanes)
 offers = http.server.HTTPServer(("127.0.0.1", int(options.port)), Lanes)
-signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=metrics.shutdown).start())
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 addresses = {"address": f"127.0.0.1:{offers.server_port}", "metrics": f"127.0.0.1:{metrics.server_port}"}
 print(json.dumps({"event": "ready", "pid": os.getpid(), **addresses}), flush=True)
 metrics.serve_forever(0.05)
