@@ -35,10 +35,12 @@ class Launch:
     log: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     inherited_fds: tuple[int, ...] = ()
+    # Linux gives each session its share of the CPUs (autogroup in sched(7)): nice values count only within a session.
+    new_session: bool = True
 
 
 class Process:
-    """A running program. Ctrl-C in the terminal does not reach it, because it runs in its own session."""
+    """A running program. Ctrl-C in the terminal does not reach it, because it runs in its own process group."""
 
     def __init__(self, launch: Launch, process: asyncio.subprocess.Process, stdout: asyncio.StreamReader) -> None:
         self.launch = launch
@@ -163,7 +165,8 @@ async def _execute(launch: Launch, stdout: int) -> asyncio.subprocess.Process:
             stdout=stdout,
             stderr=stderr,
             pass_fds=launch.inherited_fds,
-            start_new_session=True,
+            start_new_session=launch.new_session,
+            process_group=None if launch.new_session else 0,
         )
 
 

@@ -85,7 +85,8 @@ class Child:
     async def _run_once(self) -> Exit:
         started_s, log_start = time.monotonic(), _size_bytes(self.log)
         try:
-            launch = Launch(self.name, self._command(self._last_ready), log=self.log)
+            # In one session, so that the niceness of the workers counts against the supervisor.
+            launch = Launch(self.name, self._command(self._last_ready), log=self.log, new_session=False)
             async with running(launch, drain_s=0) as self._process:
                 code = await self._attend(self._process)
         except OSError as error:

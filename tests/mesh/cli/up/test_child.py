@@ -95,6 +95,12 @@ async def test_ready_child_reports_its_port(tmp_path: Path) -> None:
         assert running.child.state == "ready"
 
 
+async def test_children_share_our_session_so_that_their_niceness_counts(tmp_path: Path) -> None:
+    async with RunningChild(tmp_path, SERVE) as running:
+        await running.ready()
+        assert os.getsid(running.pid()) == os.getsid(0)
+
+
 async def test_killed_child_starts_again_at_once(tmp_path: Path) -> None:
     async with RunningChild(tmp_path, SERVE) as running:
         await running.ready()
