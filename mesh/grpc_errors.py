@@ -26,6 +26,15 @@ def for_caller(error: Exception, log: logging.Logger, method: str) -> MeshError:
     return INTERNAL
 
 
+def status_for_caller(error: Exception, log: logging.Logger, method: str) -> tuple[grpc.StatusCode, str]:
+    """Returns the gRPC status and the text of `for_caller`.
+
+    A caller that kept the error in a local variable would make a reference cycle with its own frame.
+    """
+    failure = for_caller(error, log, method)
+    return failure.code, failure.reason
+
+
 async def or_abort(answer: Awaitable[_Response], context: Any, log: logging.Logger, method: str) -> _Response:
     """Awaits and returns the response; on an error, aborts the call of `context` with the status of the error."""
     try:
@@ -33,6 +42,6 @@ async def or_abort(answer: Awaitable[_Response], context: Any, log: logging.Logg
     except grpc.aio.AbortError:
         raise
     except Exception as error:  # the boundary of the process: the caller receives a status for every error
-        failure = for_caller(error, log, method)
-    await context.abort(failure.code, failure.reason)
-    raise AssertionError("abort raises")
+        code, text = status_for_caller(error, log, method)
+    await context.abort(code, text)
+    raise AssertionError("never reached: abort always raises")

@@ -19,12 +19,16 @@ async def metrics_endpoint(exposition: Callable[[], bytes], host: str, port: int
     Port 0 lets the system pick. `exposition` is called on a thread. Raises `Misconfigured` when the port is in use.
     """
 
+    connections: set[asyncio.StreamWriter] = set()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.add(writer)
         with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             async with asyncio.timeout(_REQUEST_LIMIT_S):
                 head = await reader.readuntil(b"\r\n\r\n")
                 writer.write(await _response(head, exposition))
                 await writer.drain()
+        connections.discard(writer)
         writer.close()
 
     try:
@@ -32,7 +36,11 @@ async def metrics_endpoint(exposition: Callable[[], bytes], host: str, port: int
     except OSError as error:
         raise Misconfigured([f"--metrics-port: cannot listen on {host}:{port}: {error.strerror}"]) from error
     async with server:
-        yield int(server.sockets[0].getsockname()[1])
+        try:
+            yield int(server.sockets[0].getsockname()[1])
+        finally:
+            for connection in connections:  # closing the server would wait for a client that does not read
+                connection.transport.abort()
 
 
 async def _response(head: bytes, exposition: Callable[[], bytes]) -> bytes:

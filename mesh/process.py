@@ -17,6 +17,7 @@ from mesh.errors import MeshError
 DRAIN_S = 15.0
 LINE_LIMIT_BYTES = 64 * 2**20  # the last line of a load generator contains every latency
 LOG_TAIL_LINES = 12
+LOG_TAIL_BYTES = 2**16
 
 Event = Mapping[str, Any]
 
@@ -42,8 +43,11 @@ class Launch:
 class Process:
     """A running program. Ctrl-C in the terminal does not reach it, because it runs in its own process group."""
 
-    def __init__(self, launch: Launch, process: asyncio.subprocess.Process, stdout: asyncio.StreamReader) -> None:
+    def __init__(
+        self, launch: Launch, process: asyncio.subprocess.Process, stdout: asyncio.StreamReader, log_start: int
+    ) -> None:
         self.launch = launch
+        self._log_start = log_start
         self._process = process
         self._stdout = stdout
 
@@ -108,12 +112,20 @@ class Process:
         code = await self.ended()
         raise ProcessFailed(self._with_log(f"ended with exit code {code} before it printed a {name!r} event"))
 
+    def log_text(self) -> str:
+        """Returns the end of the text that this run wrote to its log; empty without a log."""
+        if self.launch.log is None:
+            return ""
+        with self.launch.log.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(self._log_start, end - LOG_TAIL_BYTES))
+            return file.read().decode(errors="replace")
+
     def _with_log(self, failure: str) -> str:
-        log = self.launch.log
-        if log is None:
+        if self.launch.log is None:
             return f"{self.launch.name} {failure}"
-        lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-        return "\n  ".join([f"{self.launch.name} {failure}; end of its log {log}:", *lines])
+        lines = self.log_text().splitlines()[-LOG_TAIL_LINES:]
+        return "\n  ".join([f"{self.launch.name} {failure}; end of its log {self.launch.log}:", *lines])
 
 
 @contextlib.asynccontextmanager
@@ -123,13 +135,14 @@ async def running(launch: Launch, drain_s: float = DRAIN_S) -> AsyncIterator[Pro
     All processes of the group have ended after the block. If `drain_s` is 0, the group is killed at once. Raises
     OSError when the program cannot be started.
     """
+    log_start = launch.log.stat().st_size if launch.log and launch.log.exists() else 0
     stdout, stdout_of_child = os.pipe()
     async with _reading(stdout) as reader:
         try:
             child = await _execute(launch, stdout_of_child)
         finally:
             os.close(stdout_of_child)
-        process = Process(launch, child, reader)
+        process = Process(launch, child, reader, log_start)
         try:
             yield process
         finally:
@@ -146,8 +159,7 @@ async def run_to_end(launch: Launch, within_s: float) -> None:
         except TimeoutError:
             raise ProcessFailed(f"{launch.name} did not end within {within_s:g} s") from None
         if code != 0:
-            log = launch.log.read_text(errors="replace") if launch.log else ""
-            text = output.decode(errors="replace") + log
+            text = output.decode(errors="replace") + process.log_text()
             raise ProcessFailed(f"{launch.name} ended with exit code {code}:\n{text.strip()}")
 
 
@@ -157,6 +169,8 @@ async def _execute(launch: Launch, stdout: int) -> asyncio.subprocess.Process:
         if launch.log is not None:
             launch.log.parent.mkdir(parents=True, exist_ok=True)
             stderr = stack.enter_context(launch.log.open("ab"))
+        # uvloop rejects the keyword process_group, even with its default.
+        group: dict[str, Any] = {"start_new_session": True} if launch.new_session else {"process_group": 0}
         return await asyncio.create_subprocess_exec(
             *launch.command,
             cwd=launch.folder,
@@ -165,8 +179,7 @@ async def _execute(launch: Launch, stdout: int) -> asyncio.subprocess.Process:
             stdout=stdout,
             stderr=stderr,
             pass_fds=launch.inherited_fds,
-            start_new_session=launch.new_session,
-            process_group=None if launch.new_session else 0,
+            **group,
         )
 
 

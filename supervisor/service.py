@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mesh.errors import NotFound
-from mesh.grpc_errors import for_caller, or_abort
+from mesh.grpc_errors import or_abort, status_for_caller
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from supervisor import messages
@@ -86,9 +86,9 @@ class OffersService(offers_pb2_grpc.OffersServicer):
             check_id("request_id", request.request_id, required=True)
             return await self._get_offer(request, remaining_s)
         except Exception as error:  # many callers share the stream: a bug in one answer must not end the others
-            failure = for_caller(error, _log, "StreamOffers")
-            wire_error = wire.Error(code=failure.code.value[0], message=failure.reason)
-            return wire.GetOfferResponse(request_id=request.request_id, error=wire_error)
+            code, text = status_for_caller(error, _log, "StreamOffers")
+        wire_error = wire.Error(code=code.value[0], message=text)
+        return wire.GetOfferResponse(request_id=request.request_id, error=wire_error)
 
     def _game(self, request: wire.GetOfferRequest | wire.ScoreRequest) -> Game:
         """Returns the game of `request`, and checks the ids in it. Raises WrongRequest or NotFound."""

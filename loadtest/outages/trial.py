@@ -37,15 +37,17 @@ async def try_all(
         share = len(players) // len(kinds)
         for number, (name, kind) in enumerate(kinds.items()):
             plan.progress(f"{name} for {phases.outage_s:g} s")
-            verdicts[name] = await _try(kind, world, players[number * share : (number + 1) * share], phases)
+            verdicts[name] = await _try(
+                kind, world, ensemble.game, players[number * share : (number + 1) * share], phases
+            )
     return verdicts
 
 
-async def _try(kind: OutageKind, world: World, players: list[str], phases: Phases) -> Verdict:
+async def _try(kind: OutageKind, world: World, game: str, players: list[str], phases: Phases) -> Verdict:
     loop = asyncio.get_running_loop()
     known = players[: round(len(players) * KNOWN_SHARE)]
     async with channel_to(world.address) as channel:
-        client, of_known = Client(channel, ENSEMBLE.game, players), Client(channel, ENSEMBLE.game, known)
+        client, of_known = Client(channel, game, players), Client(channel, game, known)
         await of_known.ask_each(RATE_RPS)
         before = _requests(world)
         await of_known.ask_at_random(RATE_RPS, kind.burst, phases.normal_s)

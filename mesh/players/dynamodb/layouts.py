@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from mesh.players.dynamodb import attributes
 from mesh.players.dynamodb.attributes import Item, WrongItem
-from mesh.players.dynamodb.feast import FeastLayout
 from mesh.players.dynamodb.schema import COLUMNS_HASH, NUMBERS, TEXTS, WRITTEN_AT, columns_hash, hash_in
 from mesh.players.features import Columns, PlayerFeatures, pack_texts, unpack_texts
 from mesh.players.settings import DynamoFeatures
@@ -43,6 +42,8 @@ def layout_of(features: DynamoFeatures, columns: Columns) -> Layout:
         case "map":
             return MapLayout(AttributesLayout(columns), features.attribute)
         case "feast":
+            from mesh.players.dynamodb.feast import FeastLayout  # imports mmh3, which only this layout needs
+
             return FeastLayout(columns, features.entity or "")
 
 

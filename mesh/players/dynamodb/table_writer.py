@@ -165,7 +165,7 @@ class TableWriter:
 
 
 def _pauses() -> BackOff:
-    return BackOff(FIRST_PAUSE_S, LONGEST_PAUSE_S, random.uniform)
+    return BackOff(FIRST_PAUSE_S, LONGEST_PAUSE_S, random.uniform, jitter=1.0)
 
 
 def _is_ready(table: Mapping[str, Any] | None) -> bool:
