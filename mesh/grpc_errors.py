@@ -35,4 +35,4 @@ async def or_abort(answer: Awaitable[_Response], context: Any, log: logging.Logg
     except Exception as error:  # the boundary of the process: the caller receives a status for every error
         failure = for_caller(error, log, method)
     await context.abort(failure.code, failure.reason)
-    raise AssertionError("abort raises")
+    raise AssertionError("never reached: abort always raises")
