@@ -25,11 +25,11 @@ from mesh.settings import WrongSettingsError
 from mesh.starvation import CpuStarvation
 from supervisor.assembly import load_catalogs, open_discovery, open_games, pools_of
 from supervisor.cohort import Cohorts
-from supervisor.cpu_starvation import MachineStarvation
 from supervisor.discovery.assignment import assign_replicas
 from supervisor.discovery.port import Discovery
 from supervisor.game import Game
 from supervisor.grpc_server import connection_age_options, grpc_server
+from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics, StateOnDemand
 from supervisor.service import OffersService
 from supervisor.settings import Settings, read_settings
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
 
 async def serve(settings: Settings) -> int:
     """Serves until a stop signal; raises Misconfigured if it cannot start."""
-    starvation, metrics = MachineStarvation(CpuStarvation().share), Metrics()
+    starvation, metrics = MachineStarvation(CpuStarvation()), Metrics()
     catalogs = load_catalogs(settings.catalogs, settings.files)
     discovery = open_discovery(settings, catalogs)
     # These close in reverse: the last answers need the journeys, which need the lanes and the stores.
@@ -65,7 +65,7 @@ async def serve(settings: Settings) -> int:
         if stop.is_set():
             return 0
         cohorts = Cohorts(journeys, starvation, settings.max_waiting)
-        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.share)
+        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
         metrics.registry.register(state)
         async with metrics_endpoint(metrics.exposition, settings.metrics_host, settings.metrics_port) as metrics_port:
             service = OffersService(games, cohorts, settings.max_connection_age_s)

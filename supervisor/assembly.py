@@ -14,7 +14,6 @@ from mesh.catalog.sources import Sources
 from mesh.errors import Misconfigured
 from mesh.players.settings import Features, SqliteFeatures
 from supervisor.answers import Answers
-from supervisor.cpu_starvation import MachineStarvation
 from supervisor.discovery.dns import HeadlessServices
 from supervisor.discovery.file import EndpointsFile
 from supervisor.discovery.port import Discovery
@@ -23,6 +22,7 @@ from supervisor.features.cache import FeatureCache
 from supervisor.features.port import FeatureLog, FeatureStore
 from supervisor.features.sqlite import SqliteStore
 from supervisor.game import Game
+from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.panel import Panel
 from supervisor.pool import ModelPool
