@@ -16,7 +16,7 @@ DEPTH_S = 0.004
 # The maximum work in one message: with several replicas, which share the work, and with a single one.
 GRAIN_S = 0.008
 GRAIN_ALONE_S = 0.05
-MAX_MESSAGE_ROWS = 1024  # a worker accepts more
+MAX_MESSAGE_ROWS = 1024  # a worker refuses larger messages if its --max-batch-rows (4096) is made smaller
 MAX_MESSAGE_PAIRS = 65_536
 FIRST_GUESS_ROW_S = 0.0005
 MIN_ROW_S = 1e-6
@@ -24,7 +24,7 @@ LEARNING_WEIGHT = 0.2
 
 
 class DealtLane(Protocol):
-    """The part of a lane that the dealer uses."""
+    """The part of a lane that the dealer uses. `Lane` implements it."""
 
     @property
     def state(self) -> LaneState:
@@ -60,7 +60,7 @@ class Dealer:
 
     def deal(self, lanes: Collection[DealtLane]) -> None:
         """Sends queued rows on `lanes`, all lanes of the model, until the queue is empty or no lane is free."""
-        while self._queue.rows and self._queue.has_wanted():
+        while self._queue.drop_settled_head():
             free = [lane for lane in lanes if self._is_free(lane)]
             if not free:
                 return
@@ -82,7 +82,7 @@ class Dealer:
         grain_s = GRAIN_ALONE_S if is_alone else GRAIN_S
         grain = max(1, int(grain_s / self.row_s))
         for position, lane in enumerate(free):
-            if self._queue.has_wanted():
+            if self._queue.drop_settled_head():
                 share = math.ceil(self._queue.rows / (len(free) - position))
                 lane.send(self._queue.take(min(share, grain, self._max_rows(lane))))
 
