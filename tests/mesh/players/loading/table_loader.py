@@ -32,6 +32,7 @@ class TableLoader:
             "table": f"loaded-{secrets.token_hex(4)}",
             "region": "eu-west-1",
             "endpoint_url": endpoint,
+            "timeout_ms": 10_000,  # the machine may be busy
             **more,
         }
         self.features = DynamoFeatures.model_validate(block)
