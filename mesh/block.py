@@ -1,4 +1,7 @@
-"""The base class of all catalog blocks, and the types of their texts and URIs."""
+"""The base class of all catalog blocks, and the types of their texts and URIs.
+
+It is not in `mesh.catalog`, because the lower layer `mesh.players` defines a block, too.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,10 @@ class NotSupported(MeshError):
 
 
 class UnknownCandidates(MeshError):
-    """A message names candidates that its stream has not received; the sender must repeat it with the candidates."""
+    """A message names candidates that its stream has not received; the sender must repeat it with the candidates.
+
+    In the reply to a message, a supervisor reads every FAILED_PRECONDITION as this error (supervisor/lane_reply.py).
+    """
 
     code = grpc.StatusCode.FAILED_PRECONDITION
 

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 SHARED, COUNTS, PICKS, COLUMNS, CANDIDATES = "shared", "counts", "picks", "columns", "candidates"
 NAME_PARAMETER = "candidates"
 PROPERTY = "factored_rows"
-MAX_CANDIDATES = 10_000  # the maximum size of an offers table
+MAX_CANDIDATES = 10_000  # equals MAX_OFFERS in mesh/catalog/offers_table.py, a higher layer
 
 
 def pairs_taken(properties: Mapping[str, str]) -> int | None:

@@ -44,9 +44,9 @@ class StreamCandidates:
         self._last: PreparedCandidates | None = None
 
     async def named(self, name: str, included: Candidates | None) -> PreparedCandidates:
-        """Returns the candidates with this name. Candidates that a message has `included` become the remembered ones.
+        """Returns the candidates `name`. From now on, the stream remembers the `included` ones, if any.
 
-        Raises UnknownCandidates if the message has none, and the stream remembers candidates of another name, or none.
+        Raises UnknownCandidates if none are included and `name` is not the remembered one.
         """
         if included is not None:
             self._last = await self._tables.get(included)

@@ -27,7 +27,10 @@ class _Tensor:
 
 @dataclass(frozen=True, slots=True)
 class FactoredRequest:
-    """One message of factored rows: `shared` is float64 [requests, features]; `included` are its candidates, if any."""
+    """One message of factored rows: `shared` is float64 [requests, features]; `included` are its candidates, if any.
+
+    `requests` is the number of shared rows: one for each request of a caller that the supervisor sends in this message.
+    """
 
     name: str
     shared: bytes

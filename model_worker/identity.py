@@ -19,7 +19,7 @@ PLATFORM, BACKEND = "lightgbm_text", "lightgbm"
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The engine that scores the rows; `forest` is our own.
+    """The name of the engine that scores the rows; `forest` is our own. The loaded model itself is a `Forest`.
 
     `reason` is the reason why LightGBM scores instead; it is empty if our own engine scores.
     """

@@ -23,7 +23,7 @@ class ScoredRequest(NamedTuple):
 
 
 class RefusedRequest(NamedTuple):
-    """The error of one message of the stream."""
+    """The error of one message of the stream: it was refused, expired or failed."""
 
     request_id: str
     error: MeshError

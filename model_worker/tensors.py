@@ -11,7 +11,7 @@ from mesh.errors import WrongRequest
 from mesh.wire.inference_pb2 import ModelInferRequest, ModelInferResponse
 from model_worker.batch import Pairs
 
-INPUT, OUTPUT = "features", "scores"
+INPUT, OUTPUT = "features", "scores"  # the supervisor has the name of the input in supervisor/encoding.py, too
 _FLOAT64_BYTES = 8
 _TYPECODES = {"FP64": "d", "FP32": "f"}
 _FIELDS = {"FP64": "fp64_contents", "FP32": "fp32_contents"}

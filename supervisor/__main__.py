@@ -25,15 +25,15 @@ from mesh.settings import WrongSettingsError
 from mesh.starvation import CpuStarvation
 from supervisor.assembly import load_catalogs, open_discovery, open_games, pools_of
 from supervisor.cohort import Cohorts
-from supervisor.cpu_starvation import MachineStarvation
 from supervisor.discovery.assignment import assign_replicas
 from supervisor.discovery.port import Discovery
 from supervisor.game import Game
 from supervisor.grpc_server import connection_age_options, grpc_server
+from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics, StateOnDemand
 from supervisor.service import OffersService
 from supervisor.settings import Settings, read_settings
-from supervisor.start_up import opened_unless_stopped, stopped_before_ready
+from supervisor.start_up import open_or_stop, wait_until_ready
 
 EXIT_MISCONFIGURED = 2
 
@@ -52,25 +52,27 @@ def main(arguments: Sequence[str]) -> int:
 
 async def serve(settings: Settings) -> int:
     """Serves until a stop signal; raises Misconfigured if it cannot start."""
-    starvation, metrics = MachineStarvation(CpuStarvation().share), Metrics()
+    starvation, metrics = MachineStarvation(CpuStarvation()), Metrics()
     catalogs = load_catalogs(settings.catalogs, settings.files)
     discovery = open_discovery(settings, catalogs)
-    # These close in reverse: the last answers need the journeys, which need the lanes and the stores.
+    # Closed in reverse order: first the server, which waits for the last answers; then the task group of the journeys;
+    # then the background work, and last the lanes and the stores.
     async with (
         serving.stop_signal() as stop,
-        opened_unless_stopped(open_games(catalogs, starvation, metrics), stop) as games,
+        open_or_stop(open_games(catalogs, starvation, metrics), stop) as games,
         _in_background(*_background_work(discovery, games, metrics)),
-        asyncio.TaskGroup() as journeys,
+        asyncio.TaskGroup() as journey_tasks,
     ):
         if stop.is_set():
             return 0
-        cohorts = Cohorts(journeys, starvation, settings.max_waiting)
-        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.share)
+        cohorts = Cohorts(journey_tasks, starvation, settings.max_waiting)
+        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
         metrics.registry.register(state)
         async with metrics_endpoint(metrics.exposition, settings.metrics_host, settings.metrics_port) as metrics_port:
             service = OffersService(games, cohorts, settings.max_connection_age_s)
             async with grpc_server(settings, service, connection_age_options(settings, catalogs)) as server:
-                if await stopped_before_ready(pools_of(games), settings.ready_within_s, stop):
+                await wait_until_ready(pools_of(games), settings.ready_within_s, stop)
+                if stop.is_set():
                     return 0
                 await server.health.set_serving(True)
                 serving.settle_heap()

@@ -1,4 +1,4 @@
-"""Answers: source, reason, offers and timings, and the rules by which a version makes them.
+"""The answer to a request (source, reason, offers, timings), and the rules by which a version answers.
 
 The values that are made for each request are named tuples: a frozen dataclass takes twice as long.
 """
@@ -32,10 +32,10 @@ class ReasonWord(enum.StrEnum):
     them too.
     """
 
-    MISSING_MODELS = "missing-models"  # PARTIAL: some models did not vote in time
-    QUORUM = "quorum"  # FALLBACK: fewer votes than the quorum
+    MISSING_MODELS = "missing-models"  # PARTIAL: some models did not vote
+    QUORUM = "quorum"  # FALLBACK: fewer votes than the quorum, also at the deadline
     DEADLINE = "deadline"  # FALLBACK: the deadline passed before the models were asked
-    OVERLOADED = "overloaded"  # FALLBACK: too many requests are waiting
+    OVERLOADED = "overloaded"  # FALLBACK: too many requests are waiting, or the answer would be too late
     FEATURES = "features"  # the player could not be read: FALLBACK, or scored on missing values
     STALE_FEATURES = "stale-features"  # the store could not be read: scored on features read earlier
     UNKNOWN_PLAYER = "unknown-player"  # the store has no such player: FALLBACK, or scored on missing values
@@ -95,8 +95,8 @@ class PlayerRead(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """Makes the answers of one version of a game. `ranking` is None for a game without offers."""
+class AnswerRules:
+    """The rules by which one version of a game answers. `ranking` is None for a game without offers."""
 
     catalog: Catalog
     version: Version
@@ -106,26 +106,26 @@ class Answers:
         self, reason: Reason, missing: tuple[tuple[str, str], ...] = (), timings: Timings = NO_TIMINGS
     ) -> Answer:
         """Returns the catalog's fallback offer, without scores."""
-        rules = self.catalog.offers
-        offers = (RankedOffer(rules.fallback, None, None),) if rules else ()
+        block = self.catalog.offers
+        offers = (RankedOffer(block.fallback, None, None),) if block else ()
         return Answer(Source.FALLBACK, reason, offers=offers, missing=missing, timings=timings)
 
     def refusal(self, player: PlayerRead) -> Reason | None:
         """Returns why `player` gets the fallback without a question to the models; None if the models are asked."""
-        rules = self.catalog.features
+        block = self.catalog.features
         if player.unread is not None:
-            return Reason(ReasonWord.FEATURES, player.unread.reason) if rules.unread_player == "fallback" else None
-        if player.features is None and rules.unknown_player == "fallback":
+            return Reason(ReasonWord.FEATURES, player.unread.reason) if block.unread_player == "fallback" else None
+        if player.features is None and block.unknown_player == "fallback":
             return Reason(ReasonWord.UNKNOWN_PLAYER, "the store does not know this player")
         return None
 
     def has_quorum(self, votes: VoteCount) -> bool:
         """Returns whether enough models voted for an answer with scores."""
-        return votes.models >= self.version.quorum
+        return votes.voters >= self.version.quorum
 
     def without_quorum(self, votes: VoteCount, timings: Timings) -> Answer:
         """Returns the fallback for a request with too few votes."""
-        reason = Reason(ReasonWord.QUORUM, f"{votes.models} of the {self.version.quorum} votes needed")
+        reason = Reason(ReasonWord.QUORUM, f"{votes.voters} of the {self.version.quorum} votes needed")
         return self.fallback(reason, votes.missing, timings)
 
     def scored(
@@ -137,11 +137,12 @@ class Answers:
     ) -> Answer:
         """Returns an answer with scores: `result` is one score for Score, the best offers for GetOffer."""
         features = player.features
+        score, offers = (result, ()) if isinstance(result, float) else (None, result)
         return Answer(
             Source.PARTIAL if votes.missing else Source.ENSEMBLE,
             _shortcoming(votes, player),
-            score=result if isinstance(result, float) else None,
-            offers=() if isinstance(result, float) else result,
+            score=score,
+            offers=offers,
             missing=votes.missing,
             features_age_s=time.time() - features.written_at_s if features else None,
             unknown_player=features is None and player.unread is None,

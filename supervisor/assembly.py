@@ -13,16 +13,16 @@ from mesh.catalog.catalog import Catalog, read
 from mesh.catalog.sources import Sources
 from mesh.errors import Misconfigured
 from mesh.players.settings import Features, SqliteFeatures
-from supervisor.answers import Answers
-from supervisor.cpu_starvation import MachineStarvation
+from supervisor.answers import AnswerRules
 from supervisor.discovery.dns import HeadlessServices
 from supervisor.discovery.file import EndpointsFile
 from supervisor.discovery.port import Discovery
 from supervisor.ensemble import Ensemble
 from supervisor.features.cache import FeatureCache
-from supervisor.features.port import FeatureLog, FeatureStore
+from supervisor.features.port import FeatureStore, StoreMetrics
 from supervisor.features.sqlite import SqliteStore
 from supervisor.game import Game
+from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.panel import Panel
 from supervisor.pool import ModelPool
@@ -76,9 +76,9 @@ async def open_games(
     async with contextlib.AsyncExitStack() as stack:
         games: dict[str, Game] = {}
         for catalog in catalogs:
-            log = metrics.of_features(catalog.game)
-            store = await stack.enter_async_context(open_feature_store(catalog.features, log))
-            features = open_cache(catalog.features, store, log)
+            store_metrics = metrics.of_features(catalog.game)
+            store = await stack.enter_async_context(open_feature_store(catalog.features, store_metrics))
+            features = open_cache(catalog.features, store, store_metrics)
             stack.push_async_callback(features.close)
             game = games[catalog.game] = build_game(catalog, features, starvation, metrics)
             for pool in pools_of({catalog.game: game}):
@@ -93,18 +93,18 @@ def pools_of(games: Mapping[str, Game]) -> list[ModelPool]:
 
 
 @contextlib.asynccontextmanager
-async def open_feature_store(features: Features, log: FeatureLog) -> AsyncIterator[FeatureStore]:
+async def open_feature_store(features: Features, metrics: StoreMetrics) -> AsyncIterator[FeatureStore]:
     """Yields the feature store of a catalog; raises Misconfigured if it cannot be read."""
     if isinstance(features, SqliteFeatures):
         yield SqliteStore(Path(features.path))  # the cache closes it
         return
     from supervisor.features.dynamodb import open_dynamo_store  # here, because only this store imports aiobotocore
 
-    async with open_dynamo_store(features, log) as store:
+    async with open_dynamo_store(features, metrics) as store:
         yield store
 
 
-def open_cache(features: Features, store: FeatureStore, log: FeatureLog) -> FeatureCache:
+def open_cache(features: Features, store: FeatureStore, metrics: StoreMetrics) -> FeatureCache:
     """The cache in front of `store`."""
     return FeatureCache(
         store,
@@ -112,7 +112,7 @@ def open_cache(features: Features, store: FeatureStore, log: FeatureLog) -> Feat
         max_players=features.cache_players,
         timeout_s=features.timeout_ms / 1000,
         clock=time.monotonic,
-        log=log,
+        metrics=metrics,
         stale_ok_s=features.stale_ok_s,
     )
 
@@ -132,8 +132,8 @@ def build_game(catalog: Catalog, features: FeatureCache, starvation: MachineStar
                 )
             ),
             features=features,
-            answers=Answers(catalog, version, ranking),
-            log=metrics.of(catalog.game, name),
+            rules=AnswerRules(catalog, version, ranking),
+            metrics=metrics.of(catalog.game, name),
         )
         for name, version in catalog.versions.items()
     }

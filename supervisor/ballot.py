@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from mesh.errors import Expired, MeshError, Unavailable
 from supervisor.encoding import FactoredPart, RowMatrix
 
+NO_VOTE = "no vote in time"  # the reason in an answer for a vote that is missing at the deadline
+
 
 class Ballot:
     """Collects the votes of a cohort in `votes` [models, rows]; NaN marks a missing vote.
@@ -30,12 +32,12 @@ class Ballot:
         self._arrived = 0
         self._open: list[ModelVote] = []
 
-    def open_vote(self, index: int, matrix: RowMatrix, outputs: int, column: int, deadline_s: float) -> ModelVote:
+    def open_vote(self, index: int, matrix: RowMatrix, classes: int, class_index: int, deadline_s: float) -> ModelVote:
         """Opens the vote of the model at `index`.
 
-        The replicas of the model return `outputs` scores for each row; the vote is the one in `column`.
+        A row has `classes` scores; the vote is the score of `class_index`.
         """
-        vote = ModelVote(self, index, matrix, outputs, column, deadline_s)
+        vote = ModelVote(self, index, matrix, classes, class_index, deadline_s)
         self._open.append(vote)
         return vote
 
@@ -52,39 +54,40 @@ class Ballot:
     def close(self) -> None:
         """Ends every incomplete vote as expired."""
         for vote in self._open:
-            vote.settle(Expired("no vote in time"))
+            vote.settle(Expired(NO_VOTE))
         self._open.clear()
 
 
 class ModelVote:
     """The vote of one model on all rows of a cohort, cast in one or more parts.
 
-    `done` resolves to None when every row has a score, or to the reason of the failure.
+    `done` resolves to None when every row has a score, or to the error if the vote failed. The supervisor only waits
+    for it, because the ballot has the votes and the reasons; tests read its value.
     """
 
-    __slots__ = ("_ballot", "_column", "_index", "_outputs", "_rows_left", "deadline_s", "done", "matrix")
+    __slots__ = ("_ballot", "_class_index", "_classes", "_index", "_rows_left", "deadline_s", "done", "matrix")
 
     def __init__(
-        self, ballot: Ballot, index: int, matrix: RowMatrix, outputs: int, column: int, deadline_s: float
+        self, ballot: Ballot, index: int, matrix: RowMatrix, classes: int, class_index: int, deadline_s: float
     ) -> None:
         self.matrix = matrix
         self.deadline_s = deadline_s
         self.done: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
         self._ballot = ballot
         self._index = index
-        self._outputs = outputs
-        self._column = column
+        self._classes = classes
+        self._class_index = class_index
         self._rows_left = matrix.count
 
     def cast(self, start: int, stop: int, scores: NDArray[np.float64]) -> None:
         """Records the scores of rows `start` to `stop`; drops them if the vote is settled."""
         if self.done.done():
             return
-        if len(scores) != (stop - start) * self._outputs:
+        if len(scores) != (stop - start) * self._classes:
             self.settle(Unavailable(f"the replica sent {len(scores)} scores for {stop - start} rows"))
             return
         votes = self._ballot.votes[self._index]
-        votes[start:stop] = scores[self._column :: self._outputs]
+        votes[start:stop] = scores[self._class_index :: self._classes]
         self._rows_left -= stop - start
         if not self._rows_left:
             self.settle(Unavailable("a score is NaN") if _has_nan(votes) else None)
@@ -120,7 +123,7 @@ class Shipment:
         return self.vote.matrix.plain(self.start, self.stop)
 
     def factored(self) -> FactoredPart | None:
-        """The encoded factored rows; None if they are not smaller than the plain rows."""
+        """The encoded factored rows; None if the rows have no factored form."""
         return self.vote.matrix.factored(self.start, self.stop)
 
     def budget_s(self) -> float:

@@ -17,13 +17,15 @@ from supervisor.ticket import Journey, Ticket
 
 MAX_COHORT_ROWS = 4096
 MAX_COHORT_REQUESTS = 512
+# The models that have not voted at the quorum get at least this long before the next cohort may depart.
 STRAGGLER_FLOOR_S = 0.005
+# A journey that the deadline ended would have taken longer, by an unknown factor. This is our guess of the factor.
 CUT_SHORT_FACTOR = 2.0
 _log = logging.getLogger("supervisor.cohort")
 
 
 class Route(Protocol):
-    """The destination of cohorts: one version of one game."""
+    """The destination of cohorts: one version of one game. `Ensemble` implements it."""
 
     @property
     def messages(self) -> int:
@@ -55,14 +57,15 @@ class _Cohort:
     rows: int
     departed_s: float
     expected_s: float  # the forecast time of its return
+    reached_quorum: bool = False
     straggler_timer: asyncio.TimerHandle | None = None
 
 
 class Cohorts:
     """Gathers tickets by route, and starts a journey for each cohort when the departure policy allows it.
 
-    Bounded: at most `max_waiting` tickets wait, and no ticket whose answer would be late. Every journey is a task of
-    `tasks`, whose block must last longer than this object is in use. `clock` is monotonic, in seconds.
+    Refuses a ticket if `max_waiting` tickets wait, or if load would make its answer late. Journeys run as tasks of
+    `tasks`; leave its block only after the last use of this object. `clock` is monotonic, in seconds.
     """
 
     def __init__(
@@ -187,7 +190,9 @@ class Cohorts:
     async def _travel(self, cohort: _Cohort) -> None:
         try:
             journey = cohort.route.depart(cohort.tickets)
-            await journey.travel(lambda: self._limit_stragglers(cohort))
+            for ticket in cohort.tickets:
+                ticket.journey = journey
+            await journey.travel(lambda: self._return_soon(cohort))
         except Exception:  # many callers share this journey: a bug on it must not leave them without an answer
             _log.exception("A journey failed; its requests get the fallback")
             cohort.route.abandon(cohort.tickets)
@@ -198,8 +203,13 @@ class Cohorts:
                 ticket.journey = None
             self._return(cohort)
 
-    def _limit_stragglers(self, cohort: _Cohort) -> None:
-        """Gives the remaining models as much time as the quorum took; then the cohort counts as returned."""
+    def _return_soon(self, cohort: _Cohort) -> None:
+        """Lets the next cohort depart soon, because the quorum of `cohort` has voted.
+
+        The journey still waits for the other votes, but after as long again as the quorum took, the cohort no longer
+        counts as under way.
+        """
+        cohort.reached_quorum = True
         as_long_s = max(self._clock() - cohort.departed_s, STRAGGLER_FLOOR_S)
         cohort.straggler_timer = asyncio.get_running_loop().call_later(as_long_s, self._return, cohort)
 
@@ -217,5 +227,5 @@ class Cohorts:
         if now_s >= max(ticket.deadline_s for ticket in cohort.tickets):
             # The last deadline ended this journey. Its full time is unknown, but longer: it counts double.
             forecast.learn(cohort.rows, CUT_SHORT_FACTOR * journey_s)
-        elif cohort.straggler_timer is not None:  # a journey without a quorum does not show how fast the models are
+        elif cohort.reached_quorum:  # a journey without a quorum does not show how fast the models are
             forecast.learn(cohort.rows, journey_s)

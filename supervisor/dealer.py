@@ -8,6 +8,7 @@ from itertools import count
 from typing import Protocol
 
 from supervisor.ballot import Shipment
+from supervisor.departure import MESSAGE_CPU_S
 from supervisor.lane import LaneState
 from supervisor.row_queue import RowQueue
 
@@ -17,9 +18,7 @@ DEPTH_S = 0.004
 # The maximum work in one message: with several replicas, which share the work, and with a single one.
 GRAIN_S = 0.008
 GRAIN_ALONE_S = 0.05
-# The loop time of the supervisor for one message and its reply (docs/decisions/0002-cohorts.md).
-MESSAGE_LOOP_S = 0.0002
-MAX_MESSAGE_ROWS = 1024  # a worker accepts more
+MAX_MESSAGE_ROWS = 1024  # a worker refuses larger messages if its --max-batch-rows (4096) is made smaller
 MAX_MESSAGE_PAIRS = 65_536
 FIRST_GUESS_ROW_S = 0.0005
 MIN_ROW_S = 1e-6
@@ -27,7 +26,7 @@ LEARNING_WEIGHT = 0.2
 
 
 class DealtLane(Protocol):
-    """The part of a lane that the dealer uses."""
+    """The part of a lane that the dealer uses. `Lane` implements it."""
 
     @property
     def state(self) -> LaneState:
@@ -68,7 +67,7 @@ class Dealer:
 
     def deal(self, lanes: Collection[DealtLane]) -> None:
         """Sends queued rows on `lanes`, all lanes of the model, until the queue is empty or no lane is free."""
-        while self._queue.rows and self._queue.has_wanted():
+        while self._queue.drop_settled_head():
             free = [lane for lane in lanes if self._is_free(lane)]
             if not free:
                 return
@@ -86,32 +85,26 @@ class Dealer:
         """Ends the rest of `lane`."""
         self._resting.discard(lane)
 
-    def _chosen(self, free: list[DealtLane]) -> list[DealtLane]:
-        """Returns the lanes of `free` that share the queue.
+    def forget(self, lane: DealtLane) -> None:
+        """Drops the state of a lane that receives no more rows."""
+        self._resting.discard(lane)
+        self._last_round.pop(lane, None)
 
-        A message costs the loop time, once for each model, and its rows cost the replica time. For k messages a model,
-        models * MESSAGE_LOOP_S * k + work_s / k is least at k = sqrt(work_s / (models * MESSAGE_LOOP_S)).
-        """
-        work_s = self._queue.rows * self.row_s
-        messages = max(1, round(math.sqrt(work_s / (self._models * MESSAGE_LOOP_S))))
+    def _chosen(self, free: list[DealtLane]) -> list[DealtLane]:
+        """Returns the lanes of `free` that share the queue, in order."""
         free.sort(key=lambda lane: (lane.outstanding_rows, self._last_round.get(lane, 0)))
-        chosen = free[:messages]
+        chosen = free[: best_messages(self._queue.rows * self.row_s, self._models)]
         this_round = next(self._rounds)
         for lane in chosen:
             self._last_round[lane] = this_round
         return chosen
-
-    def forget(self, lane: DealtLane) -> None:
-        """Drops what is known of a lane that is not dealt any more."""
-        self._resting.discard(lane)
-        self._last_round.pop(lane, None)
 
     def _deal_round(self, free: Sequence[DealtLane], is_alone: bool) -> None:
         self.messages = len(free)
         grain_s = GRAIN_ALONE_S if is_alone else GRAIN_S
         grain = max(1, int(grain_s / self.row_s))
         for position, lane in enumerate(free):
-            if self._queue.has_wanted():
+            if self._queue.drop_settled_head():
                 share = math.ceil(self._queue.rows / (len(free) - position))
                 lane.send(self._queue.take(min(share, grain, self._max_rows(lane))))
 
@@ -123,3 +116,12 @@ class Dealer:
         if lane.max_pairs is None or not self._queue.first.vote.matrix.is_factored:
             return MAX_MESSAGE_ROWS
         return min(MAX_MESSAGE_PAIRS, lane.max_pairs)
+
+
+def best_messages(work_s: float, models: int) -> int:
+    """Returns the number of messages, at least 1, for which `work_s` of rows of one model is done soonest.
+
+    All `models` of the panel send at the same time, through one event loop. With k messages each, the loop needs
+    models * MESSAGE_CPU_S * k and then a replica needs work_s / k: the sum is least at the square root of their ratio.
+    """
+    return max(1, round(math.sqrt(work_s / (models * MESSAGE_CPU_S))))

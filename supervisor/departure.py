@@ -11,7 +11,7 @@ LINGER_SHARE = 0.25
 
 
 class StarvationGauge(Protocol):
-    """Reports whether the processes of this machine wait for a CPU."""
+    """Reports whether the processes of this machine wait for a CPU. `MachineStarvation` implements it."""
 
     def is_starved(self) -> bool:
         """Returns whether one more cohort under way only makes batches smaller."""

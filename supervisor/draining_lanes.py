@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from supervisor.ballot import Shipment
 from supervisor.lane import Lane
 
-DRAIN_S = 10.0  # the longest budget: no caller waits for a later reply
+DRAIN_S = 10.0  # the maximum of `budget_ms` in a catalog: no caller waits for a later reply
 
 
 class DrainingLanes:

@@ -16,7 +16,7 @@ from mesh.wire import inference_pb2 as oip
 
 ROW_DTYPE = np.dtype("<f8")
 POSITION_DTYPE = np.dtype("<u4")
-FEATURES = "features"
+FEATURES = "features"  # the input of plain rows; `INPUT` in model_worker/tensors.py
 _DATATYPES = {ROW_DTYPE: "FP64", POSITION_DTYPE: "UINT32"}
 
 
@@ -50,12 +50,12 @@ class RowMatrix(Protocol):
 
     @property
     def rows(self) -> NDArray[np.float64]:
-        """The plain rows [rows, features]."""
+        """The plain rows [rows, features], for tests: the lanes use only the encoded parts."""
         ...
 
     @property
     def is_factored(self) -> bool:
-        """Whether factored rows are smaller than plain rows."""
+        """Whether the rows can be sent in factored form."""
         ...
 
     def plain(self, start: int, stop: int) -> bytes:
@@ -63,7 +63,7 @@ class RowMatrix(Protocol):
         ...
 
     def factored(self, start: int, stop: int) -> FactoredPart | None:
-        """Rows `start` to `stop` as factored rows; None if they are not smaller."""
+        """Rows `start` to `stop` as factored rows; None if the rows have no factored form."""
         ...
 
     def cut(self, start: int, stop: int) -> int:
@@ -89,11 +89,11 @@ class PlainMatrix:
         """Rows `start` to `stop`, encoded."""
         encoded = self._encoded.get((start, stop))
         if encoded is None:
-            encoded = self._encoded[start, stop] = _encode({FEATURES: self.rows[start:stop]})
+            encoded = self._encoded[start, stop] = _tensor_bytes({FEATURES: self.rows[start:stop]})
         return encoded
 
     def factored(self, start: int, stop: int) -> None:
-        """None: there is no smaller form."""
+        """None: the rows have only the plain form."""
         del start, stop
 
     def cut(self, start: int, stop: int) -> int:
@@ -141,7 +141,7 @@ class FactoredMatrix:
         """Pairs `start` to `stop`, encoded."""
         part = self._encoded.get((start, stop))
         if part is None:
-            part = self._encoded[start, stop] = FactoredPart(self._candidates, self._encode(start, stop))
+            part = self._encoded[start, stop] = FactoredPart(self._candidates, self._part_bytes(start, stop))
         return part
 
     def cut(self, start: int, stop: int) -> int:
@@ -153,16 +153,16 @@ class FactoredMatrix:
     def _plain(self) -> PlainMatrix:
         return PlainMatrix(self._written_out())
 
-    def _encode(self, start: int, stop: int) -> bytes:
+    def _part_bytes(self, start: int, stop: int) -> bytes:
         first = int(np.searchsorted(self._bounds, start, "right")) - 1
         last = int(np.searchsorted(self._bounds, stop, "left"))
         bounds, shared = self._bounds[first : last + 1], self._shared[first:last]
         name = oip.InferParameter(string_param=self._candidates.name)
         request = oip.ModelInferRequest(parameters={NAME_PARAMETER: name}).SerializeToString()
         if self._picks is None and bounds[0] == start and bounds[-1] == stop:
-            return request + _encode({SHARED: shared})
+            return request + _tensor_bytes({SHARED: shared})
         counts = np.diff(np.clip(bounds, start, stop)).astype(POSITION_DTYPE)
-        return request + _encode({SHARED: shared, COUNTS: counts, PICKS: self._positions(start, stop)})
+        return request + _tensor_bytes({SHARED: shared, COUNTS: counts, PICKS: self._positions(start, stop)})
 
     def _positions(self, start: int, stop: int) -> NDArray[np.uint32]:
         if self._picks is not None:
@@ -172,11 +172,11 @@ class FactoredMatrix:
 
 def encode_candidates(columns: NDArray[np.uint32], values: NDArray[np.float64]) -> CandidateList:
     """Encodes candidates `values` [candidates, columns]; `columns` are their ascending positions in a row."""
-    encoded = _encode({COLUMNS: columns, CANDIDATES: values})
+    encoded = _tensor_bytes({COLUMNS: columns, CANDIDATES: values})
     return CandidateList(blake2b(encoded, digest_size=16).hexdigest(), len(values), encoded)
 
 
-def _encode(tensors: Mapping[str, NDArray[np.float64] | NDArray[np.uint32]]) -> bytes:
+def _tensor_bytes(tensors: Mapping[str, NDArray[np.float64] | NDArray[np.uint32]]) -> bytes:
     """Encodes tensors as a part of a ModelInferRequest; concatenated parts encode a request with all their tensors."""
     return oip.ModelInferRequest(
         inputs=[

@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 
 from mesh.errors import Overloaded
-from supervisor.answers import Answer, Answers, Reason, ReasonWord, Timings
+from supervisor.answers import Answer, AnswerRules, Reason, ReasonWord, Timings
 from supervisor.cohort import Cohorts
 from supervisor.features.cache import FeatureCache
-from supervisor.journey import AnswerLog, CohortJourney
+from supervisor.journey import AnswerMetrics, CohortJourney
 from supervisor.panel import Panel
 from supervisor.ticket import Ticket
 
@@ -22,8 +22,8 @@ class Ensemble:
     name: str
     panel: Panel
     features: FeatureCache
-    answers: Answers
-    log: AnswerLog
+    rules: AnswerRules
+    metrics: AnswerMetrics
 
     @property
     def messages(self) -> int:
@@ -37,32 +37,33 @@ class Ensemble:
         """
         left_s = ticket.deadline_s - time.monotonic()
         if left_s <= 0:  # its work would only delay requests that can still be answered
-            return self._deliver(
-                ticket, self.answers.fallback(Reason(ReasonWord.DEADLINE, "no time was left on arrival"))
+            return self._recorded(
+                ticket, self.rules.fallback(Reason(ReasonWord.DEADLINE, "no time was left on arrival"))
             )
         timer = asyncio.get_running_loop().call_later(left_s, self._expire, ticket)
         try:
             cohorts.admit(self, ticket)
             answer = await ticket.answer
         except Overloaded as error:
-            answer = self.answers.fallback(Reason(ReasonWord.OVERLOADED, error.reason))
+            answer = self.rules.fallback(Reason(ReasonWord.OVERLOADED, error.reason))
         finally:
             timer.cancel()
-        return self._deliver(ticket, answer)
+        return self._recorded(ticket, answer)
 
     def depart(self, tickets: list[Ticket]) -> CohortJourney:
         """Starts the journey of a cohort."""
-        return CohortJourney(self.features, self.panel, self.answers, self.log, tickets)
+        return CohortJourney(self.features, self.panel, self.rules, self.metrics, tickets)
 
     def abandon(self, tickets: list[Ticket]) -> None:
         """Answers `tickets` with the fallback, after a bug on their journey."""
-        answer = self.answers.fallback(Reason(ReasonWord.INTERNAL, "the supervisor failed; see its log"))
+        answer = self.rules.fallback(Reason(ReasonWord.INTERNAL, "the supervisor failed; see its log"))
         for ticket in tickets:
             ticket.settle(answer)
 
-    def _deliver(self, ticket: Ticket, answer: Answer) -> tuple[Answer, float]:
+    def _recorded(self, ticket: Ticket, answer: Answer) -> tuple[Answer, float]:
+        """Records `answer`, and returns it with the seconds since the admission of `ticket`."""
         total_s = time.monotonic() - ticket.admitted_s
-        self.log.record_answer(answer, total_s)
+        self.metrics.record_answer(answer, total_s)
         return answer, total_s
 
     def _expire(self, ticket: Ticket) -> None:
@@ -72,4 +73,4 @@ class Ensemble:
             return
         waited_s = time.monotonic() - ticket.admitted_s
         reason = Reason(ReasonWord.DEADLINE, "no cohort departed in time")
-        ticket.settle(self.answers.fallback(reason, timings=Timings(queue_s=waited_s)))
+        ticket.settle(self.rules.fallback(reason, timings=Timings(queue_s=waited_s)))

@@ -8,8 +8,8 @@ LEARNING_WEIGHT = 0.2
 # A cohort with more than REACH times the usual rows is beyond what the journeys before show: it is forecast as if it
 # had REACH times the usual rows.
 REACH = 3.0
-CAUTION = 2.0
-CONGESTED = 2.0
+CAUTION = 2.0  # `at_most_s` adds this multiple of the usual error to the expected time
+CONGESTED = 2.0  # an answer that takes more than this multiple of the quickest journey is late because of load
 
 
 class Forecast:
@@ -19,8 +19,8 @@ class Forecast:
     """
 
     def __init__(self) -> None:
-        self._rows = 0.0
-        self._journey_s = 0.0
+        self._mean_rows = 0.0
+        self._mean_journey_s = 0.0
         self._rows_variance = 0.0
         self._covariance = 0.0
         self._error_s = 0.0
@@ -31,11 +31,11 @@ class Forecast:
         """Adds a journey that has returned."""
         if self._weight < 1.0:
             self._error_s += self._weight * (abs(journey_s - self.journey_s(rows)) - self._error_s)
-        off_rows, off_s = rows - self._rows, journey_s - self._journey_s
+        off_rows, off_s = rows - self._mean_rows, journey_s - self._mean_journey_s
         kept = 1.0 - self._weight
         # West 1979, Communications of the ACM 22(9): moments with fading weights, in one pass.
-        self._rows += self._weight * off_rows
-        self._journey_s += self._weight * off_s
+        self._mean_rows += self._weight * off_rows
+        self._mean_journey_s += self._weight * off_s
         self._rows_variance = kept * (self._rows_variance + self._weight * off_rows * off_rows)
         self._covariance = kept * (self._covariance + self._weight * off_rows * off_s)
         self._quickest_s = min(self._quickest_s, journey_s)
@@ -43,14 +43,17 @@ class Forecast:
 
     def journey_s(self, rows: int) -> float:
         """Returns the expected time from departure to return; 0 before the first journey."""
-        return self._journey_s + self._row_s() * (min(rows, REACH * self._rows) - self._rows)
+        return self._mean_journey_s + self._row_s() * (min(rows, REACH * self._mean_rows) - self._mean_rows)
 
     def is_congested(self, answer_s: float) -> bool:
-        """Returns whether an answer after `answer_s` is late because of load: it takes twice the quickest journey."""
+        """Returns whether an answer after `answer_s` is late because of load.
+
+        Such an answer takes more than `CONGESTED` times the quickest journey.
+        """
         return answer_s > CONGESTED * self._quickest_s
 
     def at_most_s(self, rows: int) -> float:
-        """Returns a time that few journeys exceed: the expected time plus twice the usual error of the forecast.
+        """Returns a time that few journeys exceed: the expected time plus `CAUTION` times the usual error.
 
         After Jacobson 1988, "Congestion Avoidance and Control". Half of the journeys exceed the expected time itself.
         """
@@ -60,4 +63,4 @@ class Forecast:
         if self._covariance <= 0.0 or self._rows_variance <= 0.0:
             return 0.0
         # At most the slope at which a journey of 0 rows takes 0 s: a steeper line gives negative times.
-        return min(self._covariance / self._rows_variance, self._journey_s / self._rows)
+        return min(self._covariance / self._rows_variance, self._mean_journey_s / self._mean_rows)

@@ -7,10 +7,11 @@ import time
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NoReturn
 
 from mesh.catalog.catalog import Catalog, ContextKind
 from mesh.catalog.offers_table import OffersTable
-from mesh.errors import MeshError, NotFound, NotSupported, WrongRequest
+from mesh.errors import NotFound, NotSupported, WrongRequest
 from supervisor.ensemble import Ensemble
 from supervisor.query import ContextValue, OfferQuery, ScoreQuery, check_id
 from supervisor.rows import Passenger, Value
@@ -53,27 +54,28 @@ class Game:
             raise NotSupported(f"game: {self.catalog.game} has no offers in its catalog; call Score")
         candidates = self._candidates(query.offer_ids)
         limit = min(query.limit, len(candidates))
-        return self._ticket(query, candidates, limit, None, remaining_s)
+        return self._ticket(query, candidates, remaining_s, limit=limit)
 
     def ticket_to_score(self, query: ScoreQuery, ensemble: Ensemble, remaining_s: float | None) -> tuple[Ticket, str]:
         """Returns the ticket of a Score request, and the offer that it scores. Raises as `ticket_to_rank` does."""
         if self.offers is None or self.catalog.offers is None:
             if query.offer_id:
                 raise NotFound(f"offer_id: {self.catalog.game} has no offers in its catalog; leave it empty")
-            return self._ticket(query, (), 0, 0, remaining_s), ""
+            return self._ticket(query, (), remaining_s, scored_row=0), ""
         offer_id = query.offer_id or self.catalog.offers.fallback
         (offer,) = self._candidates((offer_id,), "offer_id")
-        if ensemble.answers.version.combine.kind == "rank_mean":  # a rank has a meaning only among all offers
-            return self._ticket(query, range(len(self.offers.ids)), 0, offer, remaining_s), offer_id
-        return self._ticket(query, (offer,), 0, 0, remaining_s), offer_id
+        if ensemble.rules.version.combine.kind == "rank_mean":  # a rank has a meaning only among all offers
+            return self._ticket(query, range(len(self.offers.ids)), remaining_s, scored_row=offer), offer_id
+        return self._ticket(query, (offer,), remaining_s, scored_row=0), offer_id
 
     def _ticket(
         self,
         query: OfferQuery | ScoreQuery,
         offers: Sequence[int],
-        limit: int,
-        scored_row: int | None,
         remaining_s: float | None,
+        *,
+        limit: int = 0,
+        scored_row: int | None = None,
     ) -> Ticket:
         now_s = time.monotonic()
         passenger = Passenger(self._context(query.context), offers)
@@ -97,17 +99,17 @@ class Game:
         try:
             candidates = tuple(map(table.positions.__getitem__, offer_ids))
         except KeyError:
-            raise self._unknown(offer_ids, table.positions, field) from None
+            self._refuse_unknown(offer_ids, table.positions, field)
         if len(set(candidates)) < len(candidates):
             raise WrongRequest("offer_ids: an offer is named twice; name each once")
         return candidates
 
-    def _unknown(self, offer_ids: Sequence[str], known: Container[str], field: str) -> MeshError:
-        """Returns the error for the first of `offer_ids` that is malformed or unknown."""
+    def _refuse_unknown(self, offer_ids: Sequence[str], known: Container[str], field: str) -> NoReturn:
+        """Raises WrongRequest for the first malformed one of `offer_ids`, or NotFound for the first unknown one."""
         for offer in offer_ids:
             check_id(field, offer, required=True)
         unknown = next(offer for offer in offer_ids if offer not in known)
-        return NotFound(f"{field}: {self.catalog.game} has no offer {unknown!r}")
+        raise NotFound(f"{field}: {self.catalog.game} has no offer {unknown!r}") from None
 
     def _context(self, context: Mapping[str, ContextValue]) -> dict[str, Value]:
         return {name: self._context_value(name, value) for name, value in context.items()}

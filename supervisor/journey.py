@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from supervisor.answers import Answer, Answers, PlayerRead, Reason, ReasonWord, Timings
+from supervisor.answers import Answer, AnswerRules, PlayerRead, Reason, ReasonWord, Timings
 from supervisor.ballot import Ballot
 from supervisor.combine import Scores
-from supervisor.features.cache import FeatureCache, FeatureRead
+from supervisor.features.cache import CohortFeatures, FeatureCache
 from supervisor.panel import Panel, ask_panel
 from supervisor.ranking import RankedOffer
 from supervisor.rows import CohortRows
@@ -18,8 +18,8 @@ from supervisor.ticket import Ticket
 from supervisor.vote_count import VoteCount, count_votes
 
 
-class AnswerLog(Protocol):
-    """Receives every answer and every cohort, for the metrics."""
+class AnswerMetrics(Protocol):
+    """Receives every answer and every cohort. `VersionMetrics` implements it."""
 
     def record_cohort(self, requests: int, rows: int) -> None:
         """Records a cohort that asks the panel."""
@@ -31,10 +31,10 @@ class AnswerLog(Protocol):
 
 
 class Seat(NamedTuple):
-    """The place of a ticket in its cohort: its rows, and its player."""
+    """The place of a ticket in its cohort: `span`, its rows among the rows of the cohort, and its player."""
 
     ticket: Ticket
-    rows: slice
+    span: slice
     player: PlayerRead
 
 
@@ -42,26 +42,24 @@ class CohortJourney:
     """Answers the tickets of a cohort together: when all votes are in, or each ticket at its own deadline."""
 
     def __init__(
-        self, features: FeatureCache, panel: Panel, answers: Answers, log: AnswerLog, tickets: list[Ticket]
+        self, features: FeatureCache, panel: Panel, rules: AnswerRules, metrics: AnswerMetrics, tickets: list[Ticket]
     ) -> None:
         self._features = features
         self._panel = panel
-        self._answers = answers
-        self._log = log
+        self._rules = rules
+        self._metrics = metrics
         self._tickets = tickets
         self._departed_s = time.monotonic()
-        self._read_s: float | None = None
+        self._features_read_s: float | None = None
         self._seats: dict[Ticket, Seat] = {}
         self._ballot: Ballot | None = None
-        for ticket in tickets:
-            ticket.journey = self
 
     async def travel(self, on_quorum: Callable[[], None]) -> None:
         """Answers every ticket; returns when no vote can arrive any more."""
         deadline_s = max(ticket.deadline_s for ticket in self._tickets)
         ids = [ticket.player_id for ticket in self._tickets]
         read = await self._features.read(ids, deadline_s - time.monotonic())
-        self._read_s = time.monotonic()
+        self._features_read_s = time.monotonic()
         self._seats = {seat.ticket: seat for seat in self._take_seats(read)}
         if not self._seats:
             return
@@ -82,7 +80,7 @@ class CohortJourney:
         """Answers `ticket`, at its deadline, with the votes that have arrived. The other tickets travel on."""
         if self._ballot is None:
             reason = Reason(ReasonWord.DEADLINE, "the features were not read in time")
-            ticket.settle(self._answers.fallback(reason, timings=self._timings(ticket)))
+            ticket.settle(self._rules.fallback(reason, timings=self._timings(ticket)))
             return
         seat = self._seats.get(ticket)  # None: the ticket was answered before the cohort took its seats
         if seat is not None:
@@ -90,14 +88,14 @@ class CohortJourney:
         if all(ticket.answer.done() for ticket in self._seats):
             self._ballot.close()
 
-    def _take_seats(self, read: FeatureRead) -> Iterator[Seat]:
+    def _take_seats(self, read: CohortFeatures) -> Iterator[Seat]:
         """Yields the seats of the tickets for the panel; answers the others with the fallback."""
         start = 0
         for position, (ticket, features) in enumerate(zip(self._tickets, read.players, strict=True)):
             player = PlayerRead(features, position in read.stale, read.unread.get(position))
-            refusal = self._answers.refusal(player)
+            refusal = self._rules.refusal(player)
             if refusal is not None:
-                ticket.settle(self._answers.fallback(refusal, timings=self._timings(ticket)))
+                ticket.settle(self._rules.fallback(refusal, timings=self._timings(ticket)))
             elif not ticket.answer.done():
                 stop = start + ticket.passenger.rows
                 yield Seat(ticket, slice(start, stop), player)
@@ -105,28 +103,28 @@ class CohortJourney:
 
     def _open_ballot(self, on_quorum: Callable[[], None]) -> Ballot:
         rows = sum(seat.ticket.passenger.rows for seat in self._seats.values())
-        self._log.record_cohort(len(self._seats), rows)
-        return Ballot(self._panel.models, rows, self._answers.version.quorum, on_quorum)
+        self._metrics.record_cohort(len(self._seats), rows)
+        return Ballot(self._panel.models, rows, self._rules.version.quorum, on_quorum)
 
     def _settle(self, seats: Sequence[Seat], ballot: Ballot) -> None:
         if not seats:
             return
         voted_s = time.monotonic()
-        counts = count_votes(self._answers.version, ballot.votes, ballot.reasons, [seat.rows for seat in seats])
+        counts = count_votes(self._rules.version, ballot.votes, ballot.reasons, [seat.span for seat in seats])
         for seat, votes in zip(seats, counts, strict=True):
             seat.ticket.settle(self._answer(seat, votes, voted_s, ballot.last_model))
 
     def _answer(self, seat: Seat, votes: VoteCount, voted_s: float, last_model: str) -> Answer:
         ticket = seat.ticket
-        if votes.scores is None or not self._answers.has_quorum(votes):
-            return self._answers.without_quorum(votes, self._timings(ticket, voted_s, last_model=last_model))
+        if votes.scores is None or not self._rules.has_quorum(votes):
+            return self._rules.without_quorum(votes, self._timings(ticket, voted_s, last_model=last_model))
         result = self._result(ticket, votes.scores)
-        combine_s = time.monotonic() - voted_s
+        combine_s = time.monotonic() - voted_s  # includes the ranking for the earlier seats of the cohort
         timings = self._timings(ticket, voted_s, combine_s, last_model)
-        return self._answers.scored(result, votes, seat.player, timings)
+        return self._rules.scored(result, votes, seat.player, timings)
 
     def _result(self, ticket: Ticket, scores: Scores) -> float | tuple[RankedOffer, ...]:
-        ranking = self._answers.ranking
+        ranking = self._rules.ranking
         if ranking is None or ticket.scored_row is not None:
             return float(scores[ticket.scored_row or 0])
         return ranking.best(ticket.passenger.offers, scores, ticket.limit)
@@ -134,7 +132,7 @@ class CohortJourney:
     def _timings(
         self, ticket: Ticket, voted_s: float | None = None, combine_s: float = 0.0, last_model: str = ""
     ) -> Timings:
-        read_s = self._read_s or time.monotonic()
+        read_s = time.monotonic() if self._features_read_s is None else self._features_read_s
         return Timings(
             queue_s=self._departed_s - ticket.admitted_s,
             features_s=read_s - self._departed_s,

@@ -19,7 +19,7 @@ from mesh.factored_rows import pairs_taken
 from mesh.model_file import BadModel, ModelHeader, from_properties
 from mesh.wire import inference_pb2 as oip
 from supervisor.encoding import FactoredPart
-from supervisor.lane_reply import Scores, read_reply
+from supervisor.lane_reply import ScoreReply, read_reply
 
 LaneState = Literal["connecting", "up", "down"]
 CONNECT_S = 2.0
@@ -29,7 +29,7 @@ _log = logging.getLogger("supervisor.lane")
 
 
 class LaneRequest(Protocol):
-    """The rows of one message."""
+    """The rows of one message. `Shipment` implements it."""
 
     @property
     def rows(self) -> int:
@@ -41,7 +41,7 @@ class LaneRequest(Protocol):
         ...
 
     def factored(self) -> FactoredPart | None:
-        """The encoded factored rows; None if they are not smaller than the plain rows."""
+        """The encoded factored rows; None if the rows have no factored form."""
         ...
 
     def budget_s(self) -> float:
@@ -53,7 +53,7 @@ RequestT = TypeVar("RequestT", bound=LaneRequest)
 
 
 class LaneOwner(Protocol[RequestT]):
-    """Accepts replicas and receives the events of its lanes."""
+    """Accepts replicas and receives the events of its lanes. `ModelPool` implements it."""
 
     def accept(self, lane: Lane[RequestT], header: ModelHeader, properties: dict[str, str]) -> None:
         """Accepts the model that the replica serves; raises MeshError with the reason of a refusal."""
@@ -67,7 +67,7 @@ class LaneOwner(Protocol[RequestT]):
         """A lane is down; `lost` are its outstanding requests, in the order of sending."""
         ...
 
-    def on_reply(self, lane: Lane[RequestT], request: RequestT, reply: Scores | MeshError) -> None:
+    def on_reply(self, lane: Lane[RequestT], request: RequestT, reply: ScoreReply | MeshError) -> None:
         """The replica answered `request`."""
         ...
 
@@ -80,7 +80,7 @@ class _Sent(NamedTuple, Generic[RequestT]):
 class Lane(Generic[RequestT]):
     """The connection to one replica. `run` keeps it connected; `send` sends a request while it is up.
 
-    The lane never cancels the RPC of a wanted replica: late replies arrive, and its owner drops them.
+    While its replica is assigned, the lane never cancels the stream: late replies arrive, and the owner drops them.
     """
 
     def __init__(self, address: str, model: str, owner: LaneOwner[RequestT], uniform: Uniform = random.uniform) -> None:

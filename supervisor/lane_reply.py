@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from mesh.errors import MeshError, Overloaded, Unavailable, UnknownCandidates
 from mesh.wire import inference_pb2 as oip
 
+# Three errors of mesh/errors.py have the status FAILED_PRECONDITION; a worker uses only this one in a reply.
 _ERRORS: dict[str, type[MeshError]] = {"RESOURCE_EXHAUSTED": Overloaded, "FAILED_PRECONDITION": UnknownCandidates}
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
-    """`values` is row-major [rows x outputs]; `predict_s` is None if the replica does not report its time.
+class ScoreReply:
+    """`values` is row-major [rows x classes]; `predict_s` is None if the replica does not report its time.
 
     `starved` is the share of time that the replica waits for a CPU, 0 to 1.
     """
@@ -25,7 +26,7 @@ class Scores:
     starved: float
 
 
-def read_reply(reply: oip.ModelStreamInferResponse, rows: int) -> Scores | MeshError:
+def read_reply(reply: oip.ModelStreamInferResponse, rows: int) -> ScoreReply | MeshError:
     """Returns the scores in a reply to a message of `rows`, or its error, or Unavailable if it is malformed."""
     answer = reply.infer_response
     if reply.error_message:
@@ -36,4 +37,4 @@ def read_reply(reply: oip.ModelStreamInferResponse, rows: int) -> Scores | MeshE
         return Unavailable(f"the replica sent {len(raw)} bytes of scores for {rows} rows")
     parameters = answer.parameters
     predict_s = parameters["predict_ns"].int64_param / 1e9 if "predict_ns" in parameters else None
-    return Scores(np.frombuffer(raw, "<f8"), predict_s, parameters["starved"].double_param)
+    return ScoreReply(np.frombuffer(raw, "<f8"), predict_s, parameters["starved"].double_param)

@@ -84,7 +84,7 @@ class VersionMetrics:
         self._stages = tuple(metrics.stages.labels(*labels, stage) for stage in STAGES)
         self._cohort_requests = metrics.cohort_requests.labels(*labels)
         self._cohort_rows = metrics.cohort_rows.labels(*labels)
-        self._flawless = metrics.requests.labels(*labels, "ENSEMBLE", "none")
+        self._flawless = metrics.requests.labels(*labels, "ENSEMBLE", "none")  # an answer without a reason is ENSEMBLE
 
     def record_cohort(self, requests: int, rows: int) -> None:
         """Records a cohort that asks the panel."""
@@ -124,7 +124,7 @@ class StateOnDemand(Collector):
         self._starved = starved
 
     def collect(self) -> Iterable[Metric]:
-        """Yields the current values. Runs on the metrics thread, so it only reads."""
+        """Yields the current values. It runs on the metrics thread, so it and the functions that it calls only read."""
         yield GaugeMetricFamily("mesh_cohorts_under_way", "Cohorts under way.", self._under_way())
         yield GaugeMetricFamily(
             "mesh_starved_share", "Share of time that the busiest thread waits for a CPU, 0 to 1.", self._starved()

@@ -30,5 +30,5 @@ async def ask_panel(panel: Panel, rows: CohortRows, columns: Columns, ballot: Ba
     failing model loses only its own vote: a failure is the result of its future, never an exception.
     """
     await asyncio.gather(
-        *(pool.score(rows, columns, ballot, index, deadline_s) for index, pool in enumerate(panel.pools))
+        *(pool.start_vote(rows, columns, ballot, index, deadline_s) for index, pool in enumerate(panel.pools))
     )

@@ -14,7 +14,7 @@ from supervisor.ballot import Ballot, Shipment
 from supervisor.dealer import Dealer
 from supervisor.draining_lanes import DrainingLanes
 from supervisor.lane import Lane
-from supervisor.lane_reply import Scores
+from supervisor.lane_reply import ScoreReply
 from supervisor.row_queue import RowQueue
 from supervisor.rows import CohortRows, RowPlan, RowPlanner
 
@@ -41,7 +41,7 @@ class ModelPool:
         self._on_starved = on_starved
         self._header: ModelHeader | None = None
         self._sha256: str | None = None
-        self._plan: tuple[Columns, RowPlan] | None = None
+        self._plan: RowPlan | None = None  # for `_header` and `_columns`
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -59,12 +59,13 @@ class ModelPool:
         """Rows sent to replicas and not answered."""
         return sum(lane.outstanding_rows for lane in (*list(self.lanes.values()), *self._draining.lanes()))
 
-    def score(
+    def start_vote(
         self, rows: CohortRows, columns: Columns, ballot: Ballot, index: int, deadline_s: float
     ) -> asyncio.Future[MeshError | None]:
-        """Has a replica score every row into `ballot.votes[index]` by `deadline_s` (monotonic).
+        """Queues the rows for a replica, to be scored by `deadline_s` (monotonic); returns at once.
 
-        The future resolves to None, or to the reason of the failure; it never raises.
+        The scores go to `ballot.votes[index]`. The future resolves to None, or to the error if the vote failed.
+        It never raises.
         """
         try:
             if self._header is None or not self._has_usable_lane():
@@ -102,7 +103,11 @@ class ModelPool:
         self._tasks.clear()
 
     def accept(self, lane: Lane[Shipment], header: ModelHeader, properties: dict[str, str]) -> None:
-        """Refuses a replica whose model differs from the other replicas' or the catalog's, or cannot get its rows."""
+        """Accepts the model of a replica, and keeps its header, digest and row plan.
+
+        Raises Unavailable if the model differs from that of the other replicas or from the catalog, or if a feature has
+        no source.
+        """
         others = (*self.lanes.values(), *self._draining.lanes())
         is_other_up = any(other.state == "up" for other in others if other is not lane)
         sha256 = properties.get("sha256")
@@ -113,7 +118,7 @@ class ModelPool:
         fault = class_fault(self.model, header)
         if fault is not None:
             raise Unavailable("class " + fault[0])
-        plan = (self._columns, self._planner.plan(header, self._columns))
+        plan = self._planner.plan(header, self._columns)
         if header != self._header:  # the queued rows have the layout of the previous model
             self._queue.fail(Unavailable("its model was replaced by another"))
         self._plan = plan
@@ -128,14 +133,14 @@ class ModelPool:
     def on_down(self, lost: list[Shipment]) -> None:
         """Retries each lost shipment once on another replica; without one, fails the votes."""
         failure = Unavailable("its replica was lost")
-        for shipment in reversed(lost):
+        for shipment in reversed(lost):  # each goes to the head of the queue, so the oldest must be the last
             self._retry(shipment, failure)
         self._fail_queue_without_lane(failure)
         self._deal()
 
-    def on_reply(self, lane: Lane[Shipment], request: Shipment, reply: Scores | MeshError) -> None:
+    def on_reply(self, lane: Lane[Shipment], request: Shipment, reply: ScoreReply | MeshError) -> None:
         """Records the votes and deals again; a refused shipment is retried once if there is another lane."""
-        if isinstance(reply, Scores):
+        if isinstance(reply, ScoreReply):
             self._on_starved(reply.starved)
             if reply.predict_s is not None:
                 self._dealer.learn(request.rows, reply.predict_s)
@@ -151,13 +156,16 @@ class ModelPool:
         self._dealer.deal(self.lanes.values())
 
     def _plan_for(self, header: ModelHeader, columns: Columns) -> RowPlan:
-        if self._plan is None or self._plan[0] is not columns:
-            self._columns = columns
-            self._plan = (columns, self._planner.plan(header, columns))
-        return self._plan[1]
+        if self._plan is None or self._columns is not columns:
+            self._columns, self._plan = columns, None  # if the next line raises, `accept` must use the new columns, too
+            self._plan = self._planner.plan(header, columns)
+        return self._plan
 
     def _has_usable_lane(self, besides: Lane[Shipment] | None = None) -> bool:
-        """Whether a lane is up, or connecting: mostly to the successor of a removed replica."""
+        """Whether a lane is up, or makes its first attempt to connect: rows may wait for it.
+
+        A lane that has failed is down until it is up again.
+        """
         return any(lane.state != "down" for lane in self.lanes.values() if lane is not besides)
 
     def _fail_queue_without_lane(self, failure: MeshError) -> None:

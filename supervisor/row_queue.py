@@ -22,8 +22,8 @@ class RowQueue:
         """The oldest shipment; the queue must not be empty."""
         return self._shipments[0]
 
-    def has_wanted(self) -> bool:
-        """Drops unwanted shipments from the head; returns whether a shipment is left."""
+    def drop_settled_head(self) -> bool:
+        """Drops shipments of settled votes from the head; returns whether a shipment is left."""
         while self._shipments and not self._shipments[0].is_wanted():
             self.rows -= self._shipments.popleft().rows
         return bool(self._shipments)
@@ -31,7 +31,7 @@ class RowQueue:
     def add(self, shipment: Shipment) -> None:
         """Appends `shipment`; raises Overloaded if the queue has no room for it."""
         if self.rows + shipment.rows > MAX_ROWS:
-            self._drop_unwanted()
+            self._drop_settled()
         if self.rows + shipment.rows > MAX_ROWS:
             raise Overloaded(f"{self.rows} rows wait for a replica")
         self._shipments.append(shipment)
@@ -53,8 +53,8 @@ class RowQueue:
         """Settles the vote of every queued shipment with `failure` and empties the queue."""
         for shipment in self._shipments:
             shipment.vote.settle(failure)
-        self._drop_unwanted()
+        self._drop_settled()
 
-    def _drop_unwanted(self) -> None:
+    def _drop_settled(self) -> None:
         self._shipments = deque(shipment for shipment in self._shipments if shipment.is_wanted())
         self.rows = sum(shipment.rows for shipment in self._shipments)

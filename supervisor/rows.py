@@ -47,6 +47,11 @@ class Passenger:
         return len(self.offers) or 1
 
 
+def is_whole_table(offers: Sequence[int]) -> bool:
+    """Whether `offers` are all offers of the table, in order: `Game` passes them as a range."""
+    return isinstance(offers, range)
+
+
 class CohortRows:
     """The rows of one cohort: one matrix for each model schema, built on demand."""
 
@@ -78,7 +83,7 @@ class CohortRows:
     @cached_property
     def picks(self) -> NDArray[np.uint32] | None:
         """The position of each row's offer in the offers table [rows]; None if all requests rank the whole table."""
-        if all(isinstance(passenger.offers, range) for passenger in self._passengers):
+        if all(is_whole_table(passenger.offers) for passenger in self._passengers):
             return None
         offers = chain.from_iterable(passenger.offers for passenger in self._passengers)
         return np.fromiter(offers, POSITION_DTYPE)
@@ -93,10 +98,11 @@ class CohortRows:
 
     def texts(self, column: int, codes: Codes) -> NDArray[np.float64]:
         """Returns the codes of one text feature of the players [requests]."""
-        return _encode(codes, [player.texts[column] if player else None for player in self._players])
+        return _category_codes(codes, [player.texts[column] if player else None for player in self._players])
 
     def _build(self, plan: RowPlan) -> RowMatrix:
-        if plan.candidates is None or self.bounds[-1] == len(self._passengers):
+        has_one_row_each = self.bounds[-1] == len(self._passengers)  # the factored form would save nothing
+        if plan.candidates is None or has_one_row_each:
             return PlainMatrix(plan.full_rows(self))
         return FactoredMatrix(
             plan.shared_rows(self), self.bounds, plan.candidates, self.picks, lambda: plan.full_rows(self)
@@ -139,7 +145,7 @@ class RowPlan:
         if len(self.numbers_to):
             rows[:, self.numbers_to] = cohort.numbers[:, self.numbers_from]
         for to, column, codes in self.coded:
-            rows[:, to] = _encode(codes, cohort.numbers[:, column].tolist())
+            rows[:, to] = _category_codes(codes, cohort.numbers[:, column].tolist())
         for to, column, codes in self.texts:
             rows[:, to] = cohort.texts(column, codes)
         _fill_context(self.context, rows, cohort.passengers, range(requests + 1))
@@ -186,21 +192,22 @@ def lay_out(header: ModelHeader, sources: Sources) -> RowPlan:
     wrong = misfits(header, sources)
     if wrong:
         raise Unavailable("; ".join(problem for problem, _ in wrong))
-    columns, offers = sources.columns or Columns((), ()), sources.offers
-    place = {name: to for to, name in enumerate(header.feature_names)}
+    columns, offers = sources.columns or Columns((), ()), sources.offers  # a planner always knows the columns
+    row_columns = {name: position for position, name in enumerate(header.feature_names)}
     codes = {name: _codes(categories) for name, categories in header.categories.items()}
-    of_offers = sorted(place.keys() & {*offers.numbers, *offers.texts}, key=place.__getitem__) if offers else []
-    stored = place.keys() - set(of_offers)
-    numbers = [(place[name], source) for source, name in enumerate(columns.numbers) if name in stored - codes.keys()]
-    context = {name: (place[name], codes.get(name)) for name in sources.context if name in place}
-    over_offers = {name: context[name] for name in of_offers if name in context}
-    offers_to, values = np.array([place[name] for name in of_offers], POSITION_DTYPE), _values(offers, of_offers, codes)
+    offer_features = _offer_features(offers, row_columns)
+    stored = row_columns.keys() - set(offer_features)
+    numbers = _plain_numbers(columns.numbers, row_columns, stored - codes.keys())
+    context = {name: (row_columns[name], codes.get(name)) for name in sources.context if name in row_columns}
+    over_offers = {name: context[name] for name in offer_features if name in context}
+    offers_to = np.array([row_columns[name] for name in offer_features], POSITION_DTYPE)
+    values = _values(offers, offer_features, codes)
     return RowPlan(
         width=len(header.feature_names),
-        numbers_to=np.array([to for to, _ in numbers], np.intp),
-        numbers_from=np.array([source for _, source in numbers], np.intp),
-        coded=_coded(columns.numbers, place, stored & codes.keys(), codes),
-        texts=_coded(columns.texts, place, stored, codes),
+        numbers_to=np.array([row_column for row_column, _ in numbers], np.intp),
+        numbers_from=np.array([store_column for _, store_column in numbers], np.intp),
+        coded=_coded(columns.numbers, row_columns, stored & codes.keys(), codes),
+        texts=_coded(columns.texts, row_columns, stored, codes),
         offers_to=offers_to,
         offers=values,
         context=context,
@@ -209,13 +216,30 @@ def lay_out(header: ModelHeader, sources: Sources) -> RowPlan:
     )
 
 
+def _offer_features(offers: OffersTable | None, row_columns: Mapping[str, int]) -> list[str]:
+    """Returns the features that the offers table fills, in the order of the row."""
+    if offers is None:
+        return []
+    return sorted(row_columns.keys() & {*offers.numbers, *offers.texts}, key=row_columns.__getitem__)
+
+
+def _plain_numbers(
+    store_columns: Sequence[str], row_columns: Mapping[str, int], wanted: Set[str]
+) -> list[tuple[int, int]]:
+    """Returns (column of the row, column of the store's numbers) for the `wanted` features without categories."""
+    return [(row_columns[name], position) for position, name in enumerate(store_columns) if name in wanted]
+
+
 def _coded(
-    columns: Sequence[str], place: Mapping[str, int], wanted: Set[str], codes: Mapping[str, Codes]
+    store_columns: Sequence[str], row_columns: Mapping[str, int], wanted: Set[str], codes: Mapping[str, Codes]
 ) -> tuple[tuple[int, int, Codes], ...]:
-    return tuple((place[name], source, codes[name]) for source, name in enumerate(columns) if name in wanted)
+    """Returns (column of the row, column of the store, codes) for the `wanted` features with categories."""
+    return tuple(
+        (row_columns[name], position, codes[name]) for position, name in enumerate(store_columns) if name in wanted
+    )
 
 
-def _encode(codes: Codes, values: Iterable[object]) -> NDArray[np.float64]:
+def _category_codes(codes: Codes, values: Iterable[object]) -> NDArray[np.float64]:
     return np.array([codes.get(value, np.nan) for value in values], np.float64)
 
 
@@ -230,7 +254,7 @@ def _values(offers: OffersTable | None, names: Sequence[str], codes: Mapping[str
     table = np.empty((len(offers.ids), len(names)), ROW_DTYPE)
     for column, name in enumerate(names):
         values = offers.texts.get(name) or offers.numbers[name]
-        table[:, column] = _encode(codes[name], values) if name in codes else np.array(values, np.float64)
+        table[:, column] = _category_codes(codes[name], values) if name in codes else np.array(values, np.float64)
     return table
 
 

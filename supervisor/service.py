@@ -1,4 +1,7 @@
-"""gRPC service `mesh.v1.Offers`. Only wrong requests are gRPC errors; all others get an answer."""
+"""gRPC service `mesh.v1.Offers`: a wrong request gets a gRPC error, any other request gets an answer.
+
+Overload, missing votes, and a bug on a journey give the fallback. Only a bug outside a journey gives INTERNAL.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,7 @@ class OffersService(offers_pb2_grpc.OffersServicer):
                 age_timer.cancel()
 
     async def _get_offer(self, request: wire.GetOfferRequest, remaining_s: float | None) -> wire.GetOfferResponse:
-        game = self._game(request)
+        game = self._checked_game(request)
         query = messages.offer_query(request)
         ensemble = game.ensemble(query.player_id, query.version)
         ticket = game.ticket_to_rank(query, remaining_s)
@@ -72,7 +75,7 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         return messages.offer_response(answer, total_s, ensemble.name, request.request_id)
 
     async def _score(self, request: wire.ScoreRequest, remaining_s: float | None) -> wire.ScoreResponse:
-        game = self._game(request)
+        game = self._checked_game(request)
         query = messages.score_query(request)
         ensemble = game.ensemble(query.player_id, query.version)
         ticket, offer_id = game.ticket_to_score(query, ensemble, remaining_s)
@@ -90,8 +93,8 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         wire_error = wire.Error(code=code.value[0], message=text)
         return wire.GetOfferResponse(request_id=request.request_id, error=wire_error)
 
-    def _game(self, request: wire.GetOfferRequest | wire.ScoreRequest) -> Game:
-        """Returns the game of `request`, and checks the ids in it. Raises WrongRequest or NotFound."""
+    def _checked_game(self, request: wire.GetOfferRequest | wire.ScoreRequest) -> Game:
+        """Checks the ids in `request` and returns its game. Raises WrongRequest or NotFound."""
         check_id("game", request.game, required=True)
         check_id("player_id", request.player_id, required=True)
         check_id("request_id", request.request_id, required=False)

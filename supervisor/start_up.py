@@ -15,7 +15,7 @@ _log = logging.getLogger("supervisor")
 
 
 @contextlib.asynccontextmanager
-async def opened_unless_stopped(
+async def open_or_stop(
     opening: contextlib.AbstractAsyncContextManager[Mapping[str, Game]], stop: asyncio.Event
 ) -> AsyncIterator[Mapping[str, Game]]:
     """Yields the games of `opening`; no game if `stop` is set first, while a table does not answer."""
@@ -30,17 +30,16 @@ async def opened_unless_stopped(
         yield games
 
 
-async def stopped_before_ready(pools: Sequence[ModelPool], within_s: float, stop: asyncio.Event) -> bool:
-    """Waits until every pool has had a lane up, for at most `within_s`; returns whether `stop` is set.
+async def wait_until_ready(pools: Sequence[ModelPool], within_s: float, stop: asyncio.Event) -> None:
+    """Waits until every pool has had a lane up or `stop` is set, for at most `within_s`.
 
     A supervisor that is ready earlier would answer its first requests with the fallback.
     """
     if within_s <= 0:
-        return stop.is_set()
+        return
     if await first_of(stop.wait(), _all_up(pools), within_s=within_s) is None:
         missing = [pool.model.name for pool in pools if not pool.was_up.is_set()]
         _log.warning("no replica of %s is up after %g s; becoming ready without them", ", ".join(missing), within_s)
-    return stop.is_set()
 
 
 async def _all_up(pools: Sequence[ModelPool]) -> None:

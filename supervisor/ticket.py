@@ -15,7 +15,8 @@ from supervisor.rows import Passenger
 class Ticket:
     """One admitted request, and the future of its answer. Times are monotonic.
 
-    `scored_row` is the row whose score Score returns; None for GetOffer, which returns the best `limit` offers.
+    A ticket of GetOffer has a `limit`, the number of offers to return, and no `scored_row`. A ticket of Score has a
+    `scored_row`, the row whose score is returned, and does not use `limit`. `journey` is set while its cohort travels.
     """
 
     player_id: str
@@ -34,7 +35,7 @@ class Ticket:
 
 
 class Journey(Protocol):
-    """The journey of one cohort, from its departure to its last answer."""
+    """The journey of one cohort, from its departure to its last answer. `CohortJourney` implements it."""
 
     async def travel(self, on_quorum: Callable[[], None]) -> None:
         """Answers every ticket of the cohort; calls `on_quorum` once the quorum of votes has arrived."""

@@ -10,8 +10,8 @@ def assign(game: str, player_id: str, shares: Mapping[str, float]) -> str:
     """Returns the version of a player; `shares` is the percentage of players by version, with a sum of 100.
 
     The first 8 bytes of BLAKE2b-64 of `game/player_id` give the player's position in [0, 100). The versions divide this
-    range in the order of their names. The order in the catalog does not count, since Helm does not preserve it. A
-    version whose share grows keeps its players.
+    range in the order of their names. The order in the catalog does not count, since Helm does not preserve it. The
+    first and the last version keep their players when their share grows; a version between them may lose some.
     """
     if len(shares) == 1:
         return next(iter(shares))

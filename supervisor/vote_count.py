@@ -9,21 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesh.catalog.catalog import Version
+from supervisor.ballot import NO_VOTE
 from supervisor.combine import Scores, Votes, combine
-
-NO_VOTE = "no vote in time"
 
 
 @dataclass(frozen=True, slots=True)
 class VoteCount:
     """The counted votes of one request.
 
-    `scores` [rows] are the combined scores, None if no model voted. `models` is the number of models that voted;
-    `missing` has a pair (model, reason) for each of the others.
+    `scores` [rows] are the combined scores, None if no model voted. `voters` is the number of models that voted;
+    `missing` has a pair (model, reason) for each of the other models.
     """
 
     scores: Scores | None
-    models: int
+    voters: int
     missing: tuple[tuple[str, str], ...]
 
 

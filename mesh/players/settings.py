@@ -1,4 +1,7 @@
-"""The `features` block of a catalog: the store of player features. Each kind of store has its own kind of block."""
+"""The `features` block of a catalog: the store of player features. Each kind of store has its own kind of block.
+
+It is not in `mesh.catalog`, because `mesh.players` reads these settings and is a lower layer.
+"""
 
 from __future__ import annotations
 
@@ -102,6 +105,7 @@ def reserved_names(table: DynamoFeatures) -> frozenset[str]:
     return frozenset()
 
 
+# The function has the name of the key: pydantic reports it for an unknown kind, and `mesh.catalog.faults` shows it.
 def store(block: Any) -> str:
     """Returns the kind of a `features` block (default: SQLite); the brackets mark a step that is not in the file."""
     kind = block.get("store", "sqlite") if isinstance(block, dict) else getattr(block, "store", "sqlite")

@@ -41,7 +41,7 @@ class CandidateTable(Protocol):
 
 
 class Forest(Protocol):
-    """A loaded model. It is not thread-safe: one thread calls `predict`, also of its tables."""
+    """A loaded model, scored by LightGBM or by our own engine. One thread calls `predict`, also of its tables."""
 
     @property
     def features(self) -> int:

@@ -13,7 +13,10 @@ from model_worker.forest.probes import GROUP, Group, groups
 
 
 def find_difference(engine: Forest, judge: Forest, model: bytes) -> str | None:
-    """Returns the first probe whose scores differ in any bit, as a sentence; None if all are equal."""
+    """Returns the first probe whose scores differ in any bit, as a sentence; None if all are equal.
+
+    `engine` is the model in our own engine, `judge` the same model in LightGBM.
+    """
     if (engine.features, engine.classes) != (judge.features, judge.classes):
         return f"{engine.features} columns and {engine.classes} classes instead of {judge.features} and {judge.classes}"
     probes, size = groups(model, judge.features), _FLOAT64_BYTES * judge.classes

@@ -15,8 +15,9 @@ _WARM_ROWS = 16
 def load(
     model: bytes, library: str, num_threads: int, engine: str | None, objection: str | None
 ) -> tuple[Forest, Engine]:
-    """Loads and warms up the model: in our `engine`, or in LightGBM's `library` if there is an `objection`.
+    """Loads and warms up the model: in our own engine, or in LightGBM if there is an `objection` to our own.
 
+    `engine` is the path of our shared library, None without one; `library` is the path of LightGBM's.
     Raises `BadModel`.
     """
     if engine is None or objection is not None:

@@ -17,13 +17,13 @@ from mesh.players.dynamodb.client import Reader
 from mesh.players.dynamodb.errors import REQUEST_ERRORS, THROTTLED, code_of, full_message, is_final, public_message
 from mesh.players.dynamodb.table import Page, read_page
 from mesh.players.settings import DynamoFeatures
-from supervisor.features.port import FeatureLog
+from supervisor.features.port import StoreMetrics
 
 FIRST_PAUSE_S = 0.004
 
 
 @dataclass(frozen=True, slots=True)
-class BatchRead:
+class KeysRead:
     """The items found, by key, and the unread keys, each with its reason; a key in neither has no item.
 
     `answered` is true if the table answered for at least one key. `detail` describes a failure for operators only;
@@ -44,8 +44,8 @@ class _Failure:
 
 
 async def read_batch(
-    reader: Reader, features: DynamoFeatures, keys: Sequence[str], until_s: float, log: FeatureLog
-) -> BatchRead:
+    reader: Reader, features: DynamoFeatures, keys: Sequence[str], until_s: float, metrics: StoreMetrics
+) -> KeysRead:
     """Reads `keys` until each has an answer or the clock of the loop reaches `until_s`. Raises nothing but bugs.
 
     The pauses between requests have full jitter. A failed request is repeated once, unless the table throttles or the
@@ -57,14 +57,14 @@ async def read_batch(
     failure: MeshError = Unavailable(f"table {features.table!r} did not process the key of this player in time")
     pauses = BackOff(FIRST_PAUSE_S, math.inf, random.uniform, jitter=1.0)
     while unread:
-        page = await _request(reader, features, unread, until_s, log)
+        page = await _request(reader, features, unread, until_s, metrics)
         if isinstance(page, Page):
             reached, answered = True, answered or len(page.unprocessed) < len(unread)
             items.update(page.items)
             unread = page.unprocessed
             if not unread:
                 break
-            log.unprocessed(len(unread))
+            metrics.unprocessed(len(unread))
         elif failed or not page.may_pass:
             failure = failure if reached else page.error  # after an answer, the keys are unread for an earlier reason
             detail = page.detail
@@ -75,10 +75,10 @@ async def read_batch(
         if asyncio.get_running_loop().time() + pause_s >= until_s:
             break
         await asyncio.sleep(pause_s)
-    return BatchRead(items, dict.fromkeys(unread, failure), answered, detail)
+    return KeysRead(items, dict.fromkeys(unread, failure), answered, detail)
 
 
-def merged(reads: Iterable[BatchRead]) -> BatchRead:
+def merged(reads: Iterable[KeysRead]) -> KeysRead:
     """Several batch reads as one; it is answered if one of them is."""
     items: dict[str, Item] = {}
     unread: dict[str, MeshError] = {}
@@ -87,11 +87,11 @@ def merged(reads: Iterable[BatchRead]) -> BatchRead:
         items.update(read.items)
         unread.update(read.unread)
         answered, detail = answered or read.answered, read.detail or detail
-    return BatchRead(items, unread, answered, detail)
+    return KeysRead(items, unread, answered, detail)
 
 
 async def _request(
-    reader: Reader, features: DynamoFeatures, keys: Sequence[str], until_s: float, log: FeatureLog
+    reader: Reader, features: DynamoFeatures, keys: Sequence[str], until_s: float, metrics: StoreMetrics
 ) -> Page | _Failure:
     try:
         async with asyncio.timeout_at(until_s):
@@ -101,6 +101,6 @@ async def _request(
     except REQUEST_ERRORS as error:
         throttled = code_of(error) in THROTTLED
         if throttled:
-            log.throttled()
+            metrics.throttled()
         may_pass = not throttled and not is_final(error)
         return _Failure(Unavailable(public_message(error, features)), full_message(error, features), may_pass)

@@ -12,11 +12,11 @@ from typing import NamedTuple, TypeAlias
 
 from mesh.errors import Expired, MeshError
 from mesh.players.features import Columns, PlayerFeatures
-from supervisor.features.port import FeatureBatch, FeatureLog, FeatureStore
+from supervisor.features.port import FeatureStore, StoreMetrics, StoreRead
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureRead:
+class CohortFeatures:
     """The players of a cohort, in the requested order; None for a player unknown to the store.
 
     `stale` holds the positions of players with an old entry, used because the store could not be read. `unread` holds
@@ -34,15 +34,15 @@ class _Entry(NamedTuple):
     features: PlayerFeatures | None
 
 
-_ReadTask: TypeAlias = "asyncio.Task[FeatureBatch | MeshError]"
+_ReadTask: TypeAlias = "asyncio.Task[StoreRead | MeshError]"
 
 
 class FeatureCache:
     """A bounded cache in front of a feature store; it evicts the least recently used player.
 
     An entry is fresh for `ttl_s`. After that it is used only if the store cannot be read, until its age is `stale_ok_s`
-    (None: without limit). Concurrent readers of a player share one read, which continues for up to `timeout_s` even if
-    its readers are cancelled.
+    (None: without limit). Concurrent readers of a player share one read, which continues even if its readers are
+    cancelled: for up to `timeout_s`, or longer if it probes the store after failures.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class FeatureCache:
         max_players: int,
         timeout_s: float,
         clock: Callable[[], float],
-        log: FeatureLog,
+        metrics: StoreMetrics,
         stale_ok_s: float | None = None,
     ) -> None:
         self._store = store
@@ -62,8 +62,8 @@ class FeatureCache:
         self._max_players = max_players
         self._timeout_s = timeout_s
         self._clock = clock
-        self._log = log
-        self._columns = store.columns
+        self._metrics = metrics
+        self._columns_of_kept = store.columns
         self._kept: OrderedDict[str, _Entry] = OrderedDict()
         self._reads: dict[str, _ReadTask] = {}
 
@@ -72,12 +72,12 @@ class FeatureCache:
         """The columns of the store at its last read."""
         return self._store.columns
 
-    async def read(self, player_ids: Sequence[str], budget_s: float) -> FeatureRead:
+    async def read(self, player_ids: Sequence[str], budget_s: float) -> CohortFeatures:
         """Reads the features of `player_ids` within `budget_s`; a failure is part of the result."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + budget_s
         while True:
-            columns = self._columns
+            columns = self._columns_of_kept
             kept = {player: entry for player in player_ids if (entry := self._touch(player)) is not None}
             fresh = self._not_older(kept, self._ttl_s)
             wanted = [player for player in dict.fromkeys(player_ids) if player not in fresh]
@@ -113,7 +113,7 @@ class FeatureCache:
             if entry.read_s > since_s and not (entry.features and entry.features.has_ended(now_s))
         }
 
-    async def _fetch(self, players: Sequence[str], budget_s: float) -> tuple[list[FeatureBatch], dict[str, MeshError]]:
+    async def _fetch(self, players: Sequence[str], budget_s: float) -> tuple[list[StoreRead], dict[str, MeshError]]:
         """Reads `players`; returns the batches read and the players that could not be read."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + budget_s
@@ -124,7 +124,7 @@ class FeatureCache:
         if late and loop.time() < until_s:  # the joined read had less time left than this one
             reads |= self._join_or_start(late)
             await asyncio.wait({reads[player] for player in late}, timeout=until_s - loop.time())
-        batches: dict[_ReadTask, FeatureBatch] = {}
+        batches: dict[_ReadTask, StoreRead] = {}
         failures: dict[str, MeshError] = {}
         for player, read in reads.items():
             outcome = read.result() if read.done() else _expired(budget_s)
@@ -144,7 +144,7 @@ class FeatureCache:
             self._reads.update(dict.fromkeys(others, read))
         return {player: self._reads[player] for player in players}
 
-    async def _read_store(self, players: Sequence[str]) -> FeatureBatch | MeshError:
+    async def _read_store(self, players: Sequence[str]) -> StoreRead | MeshError:
         """Reads `players` and keeps the result.
 
         Returns a failure, because an exception would have no receiver if every reader is cancelled.
@@ -153,15 +153,15 @@ class FeatureCache:
         try:
             batch = await self._store.read(players, self._timeout_s)
         except MeshError as failure:
-            self._log.read(len(players), self._clock() - started_s, failure)
+            self._metrics.read(len(players), self._clock() - started_s, failure)
             return failure
         finally:
             for player in players:
                 del self._reads[player]
-        self._log.read(len(players), self._clock() - started_s, None)
-        if batch.columns != self._columns:
+        self._metrics.read(len(players), self._clock() - started_s, None)
+        if batch.columns != self._columns_of_kept:
             self._kept.clear()
-            self._columns = batch.columns
+            self._columns_of_kept = batch.columns
         self._keep({player: batch.players.get(player) for player in players if player not in batch.unread})
         return batch
 
@@ -179,22 +179,22 @@ class FeatureCache:
         columns: Columns,
         fresh: Mapping[str, _Entry],
         stale: Mapping[str, _Entry],
-        batches: Sequence[FeatureBatch],
+        batches: Sequence[StoreRead],
         failures: Mapping[str, MeshError],
-    ) -> FeatureRead:
+    ) -> CohortFeatures:
         found: dict[str, PlayerFeatures] = {}
         for batch in batches:
             found.update(batch.players)
         found.update(_known(fresh))
         found.update(_known(stale))
         failed = [(position, player) for position, player in enumerate(player_ids) if player in failures]
-        read = FeatureRead(
+        read = CohortFeatures(
             columns,
             tuple(map(found.get, player_ids)),
             frozenset(position for position, player in failed if player in stale),
             {position: failures[player] for position, player in failed if player not in stale},
         )
-        self._log.served(sum(player in fresh for player in player_ids), len(read.stale), len(read.unread))
+        self._metrics.served(sum(player in fresh for player in player_ids), len(read.stale), len(read.unread))
         return read
 
 

@@ -18,9 +18,9 @@ from mesh.players.dynamodb.schema import SCHEMA_KEY, columns_hash, columns_in, h
 from mesh.players.dynamodb.table import MAX_KEYS, expiry_s, is_valid_player_id, read_table_columns
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.players.settings import DynamoFeatures
-from supervisor.features.batch_read import BatchRead, merged, read_batch
+from supervisor.features.batch_read import KeysRead, merged, read_batch
 from supervisor.features.breaker import Breaker
-from supervisor.features.port import FeatureBatch, FeatureLog
+from supervisor.features.port import StoreMetrics, StoreRead
 
 OPEN_LIMIT_S = 20.0
 OPEN_PAUSE_S = 0.5
@@ -35,13 +35,13 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def open_dynamo_store(features: DynamoFeatures, log: FeatureLog) -> AsyncIterator[DynamoStore]:
+async def open_dynamo_store(features: DynamoFeatures, metrics: StoreMetrics) -> AsyncIterator[DynamoStore]:
     """Yields the store of the table with an open connection and known columns.
 
     Raises Misconfigured if the table does not exist, must not be read, or does not answer within `OPEN_LIMIT_S`.
     """
     async with open_reader(features) as reader:
-        yield DynamoStore(reader, features, await _first_columns(reader, features), log)
+        yield DynamoStore(reader, features, await _first_columns(reader, features), metrics)
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,11 @@ class DynamoStore:
     A player without an answer, or with an item that does not fit the columns, is unread, not unknown.
     """
 
-    def __init__(self, reader: Reader, features: DynamoFeatures, columns: Columns, log: FeatureLog) -> None:
+    def __init__(self, reader: Reader, features: DynamoFeatures, columns: Columns, metrics: StoreMetrics) -> None:
         self._reader = reader
         self._features = features
         self._decoding = _decoding(features, columns)
-        self._log = log
+        self._metrics = metrics
         self._breaker = Breaker(time.monotonic)
         self._columns_due_s = time.monotonic() + COLUMNS_EVERY_S
         self._next_columns_s = 0.0
@@ -73,14 +73,14 @@ class DynamoStore:
         """The columns of the last read."""
         return self._decoding.columns
 
-    async def read(self, player_ids: Sequence[str], timeout_s: float) -> FeatureBatch:
+    async def read(self, player_ids: Sequence[str], timeout_s: float) -> StoreRead:
         """Reads `player_ids` in concurrent requests of 100 keys; raises Expired or Unavailable.
 
         A read that probes a failing table may take `PROBE_S`, because it may have to reconnect.
         """
         keys = {self._decoding.layout.key(player): player for player in player_ids if is_valid_player_id(player)}
         if not keys:
-            return FeatureBatch(self.columns, {})
+            return StoreRead(self.columns, {})
         is_probe = self._breaker.admit()
         until_s = asyncio.get_running_loop().time() + (max(timeout_s, PROBE_S) if is_probe else timeout_s)
         read = await self._read_keys([*keys, *self._due_keys()], until_s)
@@ -102,9 +102,9 @@ class DynamoStore:
         self._columns_due_s = time.monotonic() + COLUMNS_EVERY_S
         return [SCHEMA_KEY]
 
-    async def _read_keys(self, keys: Sequence[str], until_s: float) -> BatchRead:
+    async def _read_keys(self, keys: Sequence[str], until_s: float) -> KeysRead:
         reads = [
-            read_batch(self._reader, self._features, keys[start : start + MAX_KEYS], until_s, self._log)
+            read_batch(self._reader, self._features, keys[start : start + MAX_KEYS], until_s, self._metrics)
             for start in range(0, len(keys), MAX_KEYS)
         ]
         return await reads[0] if len(reads) == 1 else merged(await asyncio.gather(*reads))
@@ -125,7 +125,7 @@ class DynamoStore:
             if columns != self.columns:
                 self._decoding = _decoding(self._features, columns)
 
-    def _batch(self, keys: Mapping[str, str], read: BatchRead) -> FeatureBatch:
+    def _batch(self, keys: Mapping[str, str], read: KeysRead) -> StoreRead:
         decoding, now_s = self._decoding, time.time()
         players: dict[str, PlayerFeatures] = {}
         unread: dict[str, MeshError] = {keys[key]: reason for key, reason in read.unread.items() if key in keys}
@@ -141,7 +141,7 @@ class DynamoStore:
                 players[player] = found if ends_at_s is None else replace(found, ends_at_s=ends_at_s)
             except WrongItem as wrong:
                 unread[player] = Unavailable(f"player {player!r}: {wrong}")
-        return FeatureBatch(decoding.columns, players, unread)
+        return StoreRead(decoding.columns, players, unread)
 
 
 def _decoding(features: DynamoFeatures, columns: Columns) -> _Decoding:

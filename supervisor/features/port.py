@@ -11,7 +11,7 @@ from mesh.players.features import Columns, PlayerFeatures
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureBatch:
+class StoreRead:
     """The result of one read: the columns of the store and the players found.
 
     `unread` holds the players that could not be read, each with its reason; a player in neither is unknown.
@@ -30,11 +30,12 @@ class FeatureStore(Protocol):
         """The columns of the last read."""
         ...
 
-    async def read(self, player_ids: Sequence[str], timeout_s: float) -> FeatureBatch:
+    async def read(self, player_ids: Sequence[str], timeout_s: float) -> StoreRead:
         """Reads all of `player_ids` at once.
 
-        A player unknown to the store is absent from the batch. Raises Expired after `timeout_s`, and Unavailable if
-        no player could be read. Cancelling it leaves the store usable.
+        A player unknown to the store is absent from the result. Raises Expired after `timeout_s`, and Unavailable if
+        no player could be read. A read that probes a store after failures may take longer, up to a limit of the store.
+        Cancelling it leaves the store usable.
         """
         ...
 
@@ -43,8 +44,8 @@ class FeatureStore(Protocol):
         ...
 
 
-class FeatureLog(Protocol):
-    """Receives the events of a feature store and its cache, for metrics."""
+class StoreMetrics(Protocol):
+    """Receives the events of a feature store and its cache. `FeatureMetrics` implements it."""
 
     def served(self, hits: int, stale: int, unread: int) -> None:
         """Counts the players of a cohort that were fresh in the cache, stale, or could not be read."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from mesh.errors import Expired, Misconfigured, Unavailable
 from mesh.players.features import Columns
 from mesh.players.sqlite import open_store, read_columns, read_players
-from supervisor.features.port import FeatureBatch
+from supervisor.features.port import StoreRead
 
 
 class SqliteStore:
@@ -36,7 +36,7 @@ class SqliteStore:
         """The columns of the last read."""
         return self._columns
 
-    async def read(self, player_ids: Sequence[str], timeout_s: float) -> FeatureBatch:
+    async def read(self, player_ids: Sequence[str], timeout_s: float) -> StoreRead:
         """Reads `player_ids` in one query; raises Expired or Unavailable."""
         ids = json.dumps(player_ids)
         work = asyncio.get_running_loop().run_in_executor(self._thread, self._read, ids)
@@ -44,7 +44,7 @@ class SqliteStore:
             async with asyncio.timeout(timeout_s):
                 return await work
         except TimeoutError:
-            if self._running is ids:
+            if self._running is ids:  # the identity of the text marks this read; an equal text may be of another read
                 with contextlib.suppress(sqlite3.Error):  # closed in the meantime, because another file replaced it
                     self._connection.interrupt()
             raise Expired(f"the store did not answer within {timeout_s * 1000:.0f} ms") from None
@@ -56,11 +56,11 @@ class SqliteStore:
         await asyncio.to_thread(self._thread.shutdown)
         self._connection.close()
 
-    def _read(self, ids_json: str) -> FeatureBatch:
+    def _read(self, ids_json: str) -> StoreRead:
         self._running = ids_json
         if _identity(self._path) != self._identity:
             self._reopen()
-        return FeatureBatch(self._columns, read_players(self._connection, ids_json))
+        return StoreRead(self._columns, read_players(self._connection, ids_json))
 
     def _reopen(self) -> None:
         identity = _identity(self._path)

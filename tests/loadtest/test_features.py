@@ -15,7 +15,7 @@ from loadtest.micro.features.throughput import CALLERS, STORES, StoreLevel, Thro
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.players.settings import DynamoFeatures
 from supervisor.features.dynamodb import open_dynamo_store
-from tests.supervisor.feature_log import CountingLog
+from tests.supervisor.counting_metrics import CountingMetrics
 
 COLUMNS = Columns(("level",), ())
 
@@ -41,7 +41,7 @@ async def test_table_holds_the_players_and_the_later_players_on_request(tmp_path
     first, later = ([("p", PlayerFeatures(struct.pack("<d", level), (), 1.0))] for level in (1, 2))
     with serving_table(tmp_path, "packed", COLUMNS, first, later) as table:
         features = DynamoFeatures.model_validate(block("packed", COLUMNS, table.endpoint))
-        async with open_dynamo_store(features, CountingLog()) as store:
+        async with open_dynamo_store(features, CountingMetrics()) as store:
             assert (await store.read(["p"], 5)).players == dict(first)
             table.set(Fault(later=True))
             assert (await store.read(["p"], 5)).players == dict(later)

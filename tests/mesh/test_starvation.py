@@ -79,6 +79,14 @@ def test_share_of_a_thread_that_sleeps_is_0(kernel: Kernel) -> None:
     assert gauge.share() == 0.0
 
 
+def test_peek_returns_the_share_without_taking_a_sample(kernel: Kernel) -> None:
+    gauge, unobserved = kernel.gauge(), kernel.gauge()
+    kernel.go(WINDOW_S / 5, 0, 1000)
+    assert gauge.peek() == pytest.approx(0.2)
+    kernel.go(WINDOW_S / 5, 0, 1000)
+    assert gauge.peek() == gauge.share() == unobserved.share() == pytest.approx(0.4)
+
+
 def test_share_of_this_thread_can_be_read_from_the_kernel() -> None:
     clock = iter([0.0, 1.0])
     gauge = CpuStarvation(clock=lambda: next(clock))

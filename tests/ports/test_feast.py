@@ -20,7 +20,7 @@ from mesh.players.features import Columns, PlayerFeatures
 from mesh.players.settings import DynamoFeatures
 from supervisor.features.dynamodb import open_dynamo_store
 from tests.ports.tables import LONG_S, features_of
-from tests.supervisor.feature_log import CountingLog
+from tests.supervisor.counting_metrics import CountingMetrics
 
 FEAST = BUILD / "feast"
 WRITER = Path(__file__).with_name("feast_writer.py")
@@ -80,14 +80,14 @@ def features(moto_server: Server, tmp_path_factory: pytest.TempPathFactory) -> D
 
 @pytest.mark.parametrize("player", PLAYERS)
 async def test_player_written_by_feast_is_read_bit_for_bit(features: DynamoFeatures, player: str) -> None:
-    async with open_dynamo_store(features, CountingLog()) as store:
+    async with open_dynamo_store(features, CountingMetrics()) as store:
         batch = await store.read([player], LONG_S)
     assert (batch.columns, batch.unread, list(batch.players)) == (COLUMNS, {}, [player])
     assert _read_values(batch.players[player]) == _expected_values(PLAYERS[player])
 
 
 async def test_player_not_written_by_feast_is_left_out(features: DynamoFeatures) -> None:
-    async with open_dynamo_store(features, CountingLog()) as store:
+    async with open_dynamo_store(features, CountingMetrics()) as store:
         batch = await store.read([*PLAYERS, "nobody"], LONG_S)
     assert (set(batch.players), batch.unread) == (set(PLAYERS), {})
 

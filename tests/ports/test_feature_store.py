@@ -21,7 +21,7 @@ from supervisor.features.dynamodb import open_dynamo_store
 from supervisor.features.port import FeatureStore
 from supervisor.features.sqlite import SqliteStore
 from tests.ports.tables import LONG_S, Table, features_of, table_client
-from tests.supervisor.feature_log import CountingLog
+from tests.supervisor.counting_metrics import CountingMetrics
 
 COLUMNS = Columns(("level", "spend"), ("country", "platform"))
 KINDS = ("sqlite", "packed", "attributes", "map", "feast")
@@ -73,7 +73,7 @@ async def _dynamo(stack: AsyncExitStack, layout: LayoutName, server: Server) -> 
     table = Table(await stack.enter_async_context(table_client(features)), features)
     await table.create()
     await table.write(COLUMNS, PLAYERS)
-    return Filled(await stack.enter_async_context(open_dynamo_store(features, CountingLog())), table.write)
+    return Filled(await stack.enter_async_context(open_dynamo_store(features, CountingMetrics())), table.write)
 
 
 async def test_many_players_are_read_bit_for_bit(filled: Filled) -> None:

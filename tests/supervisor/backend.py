@@ -21,9 +21,9 @@ from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from supervisor.assembly import load_catalogs, open_games
 from supervisor.cohort import Cohorts
-from supervisor.cpu_starvation import MachineStarvation
 from supervisor.game import Game
 from supervisor.grpc_server import grpc_server
+from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics, StateOnDemand
 from supervisor.service import OffersService
 from supervisor.settings import read_settings
@@ -112,13 +112,13 @@ async def backend(folder: Path, *, models: int = 3, **options: object) -> AsyncI
     """Runs a supervisor of the game in `folder`, with fake replicas for the first `models` models."""
     catalogs = load_catalogs([write_game(folder, **options)])
     settings = read_settings(["--catalog", "unused", "--drain-s", "5"])
-    metrics, starvation = Metrics(), MachineStarvation(CpuStarvation().share)
+    metrics, starvation = Metrics(), MachineStarvation(CpuStarvation())
     async with AsyncExitStack() as stack:
         replicas = [await stack.enter_async_context(replica(HEADER, sums(bias))) for bias in BIASES[:models]]
         games = await stack.enter_async_context(open_games(catalogs, starvation, metrics))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         cohorts = Cohorts(tasks, starvation, 1000)
-        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.share)
+        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
         metrics.registry.register(state)
         service = OffersService(games, cohorts)
         server = await stack.enter_async_context(grpc_server(settings, service, []))

@@ -24,7 +24,7 @@ from mesh.players.features import Columns, PlayerFeatures
 from mesh.players.settings import DynamoFeatures
 from supervisor.features.breaker import FAILURES
 from supervisor.features.dynamodb import DynamoStore, open_dynamo_store
-from tests.supervisor.feature_log import CountingLog
+from tests.supervisor.counting_metrics import CountingMetrics
 
 COLUMNS = Columns(("level",), ())
 IDS = [f"p{number}" for number in range(250)]
@@ -67,13 +67,13 @@ def server(started: FaultyDynamoDB) -> Iterator[FaultyDynamoDB]:
 
 
 @pytest.fixture
-def log() -> CountingLog:
-    return CountingLog()
+def metrics() -> CountingMetrics:
+    return CountingMetrics()
 
 
 @pytest.fixture
-async def store(server: FaultyDynamoDB, log: CountingLog) -> AsyncIterator[DynamoStore]:
-    async with open_dynamo_store(features(server.endpoint, ttl="ends"), log) as opened:
+async def store(server: FaultyDynamoDB, metrics: CountingMetrics) -> AsyncIterator[DynamoStore]:
+    async with open_dynamo_store(features(server.endpoint, ttl="ends"), metrics) as opened:
         yield opened
 
 
@@ -110,12 +110,12 @@ async def test_each_fault_is_reported_within_the_budget(
 
 
 async def test_unprocessed_keys_are_requested_until_all_are_read(
-    server: FaultyDynamoDB, store: DynamoStore, log: CountingLog
+    server: FaultyDynamoDB, store: DynamoStore, metrics: CountingMetrics
 ) -> None:
     server.set(Fault("unprocessed", share=0.3))
     batch = await store.read(IDS, BUDGET_S)
     assert batch.players == {one: player(number) for number, one in enumerate(IDS)}
-    assert (dict(batch.unread), log.left > 0) == ({}, True)
+    assert (dict(batch.unread), metrics.left > 0) == ({}, True)
 
 
 async def test_key_that_stays_unprocessed_is_unread_and_not_unknown(server: FaultyDynamoDB, store: DynamoStore) -> None:
@@ -135,14 +135,14 @@ async def test_cohort_needs_one_request_and_250_players_need_three(server: Fault
 
 
 async def test_throttling_table_gets_few_requests_and_is_used_again_after(
-    server: FaultyDynamoDB, store: DynamoStore, log: CountingLog
+    server: FaultyDynamoDB, store: DynamoStore, metrics: CountingMetrics
 ) -> None:
     server.set(Fault("throttle"))
     before = server.counts()["requests"]
     for _ in range(50):
         await failure(store)
     assert server.counts()["requests"] - before <= FAILURES + 1
-    assert log.refused == server.counts()["requests"] - before
+    assert metrics.refused == server.counts()["requests"] - before
 
     server.set(Fault())
     async with asyncio.timeout(RECOVERY_S):
@@ -173,28 +173,28 @@ async def test_item_past_its_ttl_counts_as_deleted(store: DynamoStore) -> None:
     assert (set(batch.players), dict(batch.unread)) == ({"lasting"}, {})
 
 
-async def test_missing_table_is_reported_at_the_start(server: FaultyDynamoDB, log: CountingLog) -> None:
+async def test_missing_table_is_reported_at_the_start(server: FaultyDynamoDB, metrics: CountingMetrics) -> None:
     absent = features(server.endpoint).model_copy(update={"table": "absent"})
     with pytest.raises(Misconfigured, match=r"table 'absent' .*ResourceNotFoundException.*create it, or correct"):
-        async with open_dynamo_store(absent, log):
+        async with open_dynamo_store(absent, metrics):
             pass
 
 
-async def test_table_without_columns_is_reported_at_the_start(tmp_path: Path, log: CountingLog) -> None:
+async def test_table_without_columns_is_reported_at_the_start(tmp_path: Path, metrics: CountingMetrics) -> None:
     with (
         faulty_dynamodb(tmp_path, [{"player_id": {"S": "p1"}}]) as empty,
         pytest.raises(Misconfigured, match="name the `columns` in the catalog"),
     ):
-        async with open_dynamo_store(features(empty.endpoint), log):
+        async with open_dynamo_store(features(empty.endpoint), metrics):
             pass
 
 
 async def test_supervisor_starts_without_the_table_if_the_catalog_names_the_columns(
-    server: FaultyDynamoDB, log: CountingLog, caplog: pytest.LogCaptureFixture
+    server: FaultyDynamoDB, metrics: CountingMetrics, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.set(Fault("refuse"))
     named = features(server.endpoint, columns={"numbers": ["level"]})
-    async with open_dynamo_store(named, log) as opened:
+    async with open_dynamo_store(named, metrics) as opened:
         assert opened.columns == COLUMNS
         assert "starting without an answer of the table: table 'players'" in caplog.text
         server.set(Fault())
@@ -202,17 +202,19 @@ async def test_supervisor_starts_without_the_table_if_the_catalog_names_the_colu
 
 
 async def test_missing_profile_is_reported_at_the_start(
-    server: FaultyDynamoDB, log: CountingLog, monkeypatch: pytest.MonkeyPatch
+    server: FaultyDynamoDB, metrics: CountingMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(Misconfigured, match=r"table 'players': .*nobody.*check AWS_PROFILE"):
-        async with open_dynamo_store(features(server.endpoint), log):
+        async with open_dynamo_store(features(server.endpoint), metrics):
             pass
 
 
-async def test_first_answer_may_take_longer_than_the_budget_of_a_read(server: FaultyDynamoDB, log: CountingLog) -> None:
+async def test_first_answer_may_take_longer_than_the_budget_of_a_read(
+    server: FaultyDynamoDB, metrics: CountingMetrics
+) -> None:
     server.set(Fault("slow", delay_ms=200))
-    async with open_dynamo_store(features(server.endpoint, timeout_ms=20.0), log) as opened:
+    async with open_dynamo_store(features(server.endpoint, timeout_ms=20.0), metrics) as opened:
         assert opened.columns == COLUMNS
 
 
@@ -245,7 +247,7 @@ async def test_columns_are_read_again_periodically(store: DynamoStore, monkeypat
 
 
 async def test_consistent_reads_are_requested(
-    server: FaultyDynamoDB, log: CountingLog, monkeypatch: pytest.MonkeyPatch
+    server: FaultyDynamoDB, metrics: CountingMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requests: list[Any] = []
 
@@ -255,7 +257,7 @@ async def test_consistent_reads_are_requested(
 
     monkeypatch.setattr(Reader, "batch_get", answer)
     named = features(server.endpoint, consistent=True, columns={"numbers": ["level"]})
-    async with open_dynamo_store(named, log) as opened:
+    async with open_dynamo_store(named, metrics) as opened:
         await opened.read(["p1"], BUDGET_S)
     assert requests == [True, True]
 

@@ -16,9 +16,9 @@ from mesh.errors import Expired, MeshError, Misconfigured, Unavailable
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.players.sqlite import replacing_store, write_players
 from supervisor.features.cache import FeatureCache
-from supervisor.features.port import FeatureBatch, FeatureStore
+from supervisor.features.port import FeatureStore, StoreRead
 from supervisor.features.sqlite import SqliteStore
-from tests.supervisor.feature_log import CountingLog
+from tests.supervisor.counting_metrics import CountingMetrics
 
 COLUMNS = Columns(("level", "spend"), ("country",))
 LONG_S = 20.0
@@ -43,11 +43,11 @@ class FakeStore:
         self.gate: asyncio.Event | None = None
         self._closed = False
 
-    async def read(self, player_ids: Sequence[str], timeout_s: float) -> FeatureBatch:
+    async def read(self, player_ids: Sequence[str], timeout_s: float) -> StoreRead:
         self.reads.append(sorted(player_ids))
         left = {one: self.left[one] for one in player_ids if one in self.left}
         found = {one: self.players[one] for one in player_ids if one in self.players and one not in left}
-        batch = FeatureBatch(self.columns, found, left)
+        batch = StoreRead(self.columns, found, left)
         try:
             async with asyncio.timeout(timeout_s):
                 await asyncio.sleep(0)
@@ -211,7 +211,7 @@ def cache_of(
     ttl_s: float = 5.0,
     max_players: int = 100,
     stale_ok_s: float | None = None,
-    log: CountingLog | None = None,
+    metrics: CountingMetrics | None = None,
 ) -> FeatureCache:
     return FeatureCache(
         store,
@@ -219,7 +219,7 @@ def cache_of(
         max_players=max_players,
         timeout_s=LONG_S,
         clock=clock,
-        log=log or CountingLog(),
+        metrics=metrics or CountingMetrics(),
         stale_ok_s=stale_ok_s,
     )
 
@@ -333,7 +333,7 @@ async def test_expired_player_is_neither_fresh_nor_stale(fake: FakeStore, clock:
 
 
 class ExpiringOnce(FakeStore):
-    async def read(self, player_ids: Sequence[str], timeout_s: float) -> FeatureBatch:
+    async def read(self, player_ids: Sequence[str], timeout_s: float) -> StoreRead:
         batch = await super().read(player_ids, timeout_s)
         if len(self.reads) == 1:
             raise Expired("too slow")
@@ -442,15 +442,15 @@ async def test_unread_player_of_a_batch_is_stale_or_unread_and_never_unknown(fak
 
 
 async def test_hits_and_stale_and_unread_players_are_counted(fake: FakeStore, clock: Clock) -> None:
-    log = CountingLog()
-    cache = cache_of(fake, clock, log=log)
+    metrics = CountingMetrics()
+    cache = cache_of(fake, clock, metrics=metrics)
     await cache.read(["p1", "p2"], LONG_S)
     await cache.read(["p1", "p1"], LONG_S)
     clock.now_s += 10
     fake.failure = Unavailable("gone")
     await cache.read(["p1", "nobody"], LONG_S)
-    assert (log.hits, log.stale, log.unread) == (2, 1, 1)
-    assert (log.reads, log.failures) == ([2, 2], [fake.failure])
+    assert (metrics.hits, metrics.stale, metrics.unread) == (2, 1, 1)
+    assert (metrics.reads, metrics.failures) == ([2, 2], [fake.failure])
 
 
 TURNED = Columns(("spend", "level"), ("country",))

@@ -17,8 +17,8 @@ from mesh.errors import MeshError, NotFound, NotSupported, WrongRequest
 from mesh.starvation import CpuStarvation
 from mesh.wire import offers_pb2 as wire
 from supervisor.assembly import load_catalogs, open_games
-from supervisor.cpu_starvation import MachineStarvation
 from supervisor.game import Game
+from supervisor.machine_starvation import MachineStarvation
 from supervisor.messages import offer_query, score_query
 from supervisor.metrics import Metrics
 from supervisor.query import check_id
@@ -28,7 +28,7 @@ from tests.supervisor.backend import ask, write_game
 
 @asynccontextmanager
 async def opened(catalog: Path) -> AsyncIterator[Game]:
-    starvation = MachineStarvation(CpuStarvation().share)
+    starvation = MachineStarvation(CpuStarvation())
     async with open_games(load_catalogs([catalog]), starvation, Metrics()) as games:
         yield games["g"]
 

@@ -22,7 +22,7 @@ from mesh.players.features import Columns, PlayerFeatures
 from supervisor import dealer
 from supervisor.ballot import Ballot, Shipment
 from supervisor.lane import Lane, LaneState
-from supervisor.lane_reply import Scores
+from supervisor.lane_reply import ScoreReply
 from supervisor.pool import REST_S, ModelPool
 from supervisor.row_queue import MAX_ROWS
 from supervisor.rows import CohortRows, Passenger, RowPlanner
@@ -59,7 +59,7 @@ class FakeLane:
         self.outstanding_rows -= shipment.rows
         levels = shipment.vote.matrix.rows.sum(axis=1)[shipment.start : shipment.stop]
         row_s = dealer.FIRST_GUESS_ROW_S * shipment.rows
-        self._pool.on_reply(cast(Lane[Shipment], self), shipment, failure or Scores(levels, row_s, 0.0))
+        self._pool.on_reply(cast(Lane[Shipment], self), shipment, failure or ScoreReply(levels, row_s, 0.0))
 
     def break_down(self) -> None:
         lost = list(self.sent)
@@ -81,7 +81,7 @@ class Ask:
         rows = CohortRows(COLUMNS, players, [Passenger({}, ())] * count)
         self.expected = [float(first + row) for row in range(count)]
         self.ballot = Ballot(["m"], count, 1, lambda: None)
-        self.task = asyncio.ensure_future(pool.score(rows, COLUMNS, self.ballot, 0, time.monotonic() + 60))
+        self.task = asyncio.ensure_future(pool.start_vote(rows, COLUMNS, self.ballot, 0, time.monotonic() + 60))
 
     async def votes(self) -> list[float]:
         assert await asyncio.wait_for(self.task, 1) is None
@@ -349,7 +349,7 @@ async def test_replica_with_slow_rows_gets_fewer_rows_in_a_message() -> None:
         await settle()
         shipment = lane.sent.popleft()
         lane.outstanding_rows -= 1
-        pool.on_reply(cast(Lane[Shipment], lane), shipment, Scores(np.zeros(1), 0.033, 0.0))
+        pool.on_reply(cast(Lane[Shipment], lane), shipment, ScoreReply(np.zeros(1), 0.033, 0.0))
         await ask.votes()
     lane.sizes.clear()
     ask = Ask(pool, 3)
@@ -365,7 +365,7 @@ async def test_replica_that_reports_no_predict_time_still_gets_rows() -> None:
     pool = new_pool()
     lane = FakeLane(pool, "a")
     for _ in range(4000):
-        pool.on_reply(cast(Lane[Shipment], lane), _unwanted(), Scores(np.zeros(1), 0.0, 0.0))
+        pool.on_reply(cast(Lane[Shipment], lane), _unwanted(), ScoreReply(np.zeros(1), 0.0, 0.0))
     assert pool._dealer.row_s == pytest.approx(dealer.MIN_ROW_S)
     ask = Ask(pool, 2)
     await settle()
@@ -459,7 +459,10 @@ class AskAboutOffers(Ask):
         rows = CohortRows(COLUMNS, players, [Passenger({}, range(10))] * count)
         self.expected = [level + price for level in range(count) for price in OFFERS.numbers["price"]]
         self.ballot = Ballot(["m"], 10 * count, 1, lambda: None)
-        self.task = asyncio.ensure_future(pool.score(rows, COLUMNS, self.ballot, 0, time.monotonic() + 60))
+        self.task = asyncio.ensure_future(pool.start_vote(rows, COLUMNS, self.ballot, 0, time.monotonic() + 60))
+
+
+TWO_MESSAGES_S = 4 * dealer.MESSAGE_CPU_S  # work that one model sends best in two messages
 
 
 def selling_pool() -> ModelPool:
@@ -476,11 +479,12 @@ def selling_lane(pool: ModelPool, name: str, max_pairs: int | None = 4096) -> Fa
 @in_virtual_time
 async def test_rows_are_split_over_two_lanes_between_requests() -> None:
     pool = selling_pool()
-    pool._dealer.row_s = dealer.MIN_ROW_S
+    pool._dealer.row_s = TWO_MESSAGES_S / 30
     lanes = [selling_lane(pool, name) for name in "ab"]
     ask = AskAboutOffers(pool, 3)
     await settle()
     assert [lane.sizes for lane in lanes] == [[10], [20]]
+    assert pool.messages == 2
     for lane in lanes:
         lane.answer()
     assert await ask.votes() == ask.expected
@@ -502,7 +506,7 @@ async def test_single_request_is_split_over_two_lanes() -> None:
 @in_virtual_time
 async def test_pairs_refused_or_lost_by_a_lane_are_retried_on_another(broken: bool) -> None:
     pool = selling_pool()
-    pool._dealer.row_s = dealer.MIN_ROW_S
+    pool._dealer.row_s = TWO_MESSAGES_S / 30
     one, other = [selling_lane(pool, name) for name in "ab"]
     ask = AskAboutOffers(pool, 3)
     await settle()

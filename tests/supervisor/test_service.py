@@ -188,7 +188,7 @@ async def test_short_deadline_gets_a_partial_answer_and_the_rest_of_the_cohort_t
     await asyncio.wait_for(slow.received.get(), WITHIN_S)
     ensemble = whole.game.ensembles["v1"]
     hurried, patient = (whole.game.ticket_to_rank(offer_query(ask()), seconds) for seconds in (SHORT_S, None))
-    cohort = ensemble.depart([hurried, patient])
+    cohort = hurried.journey = patient.journey = ensemble.depart([hurried, patient])
     travelling = asyncio.create_task(cohort.travel(lambda: None))
     asyncio.get_running_loop().call_at(asyncio.get_running_loop().time() + SHORT_S, ensemble._expire, hurried)
     await asyncio.wait_for(slow.received.get(), WITHIN_S)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.catalog.catalog import Model, Version
-from supervisor.vote_count import NO_VOTE, VoteCount, count_votes
+from supervisor.ballot import NO_VOTE
+from supervisor.vote_count import VoteCount, count_votes
 
 NAN = math.nan
 
@@ -28,12 +29,12 @@ def scores(counted: VoteCount) -> list[float]:
 def test_every_vote_counts() -> None:
     (counted,) = count_votes(version(2), np.array([[0.2], [0.4]]), [None, None], [slice(0, 1)])
     assert scores(counted) == pytest.approx([0.3])
-    assert (counted.models, counted.missing) == (2, ())
+    assert (counted.voters, counted.missing) == (2, ())
 
 
 def test_missing_model_has_its_reason() -> None:
     (counted,) = count_votes(version(2), np.array([[0.2], [NAN]]), [None, "its replica was lost"], [slice(0, 1)])
-    assert (scores(counted), counted.models, counted.missing) == ([0.2], 1, (("m1", "its replica was lost"),))
+    assert (scores(counted), counted.voters, counted.missing) == ([0.2], 1, (("m1", "its replica was lost"),))
 
 
 def test_late_model_is_missing_because_of_time() -> None:
@@ -49,7 +50,7 @@ def test_weights_of_missing_models_do_not_count() -> None:
 
 def test_request_without_votes_has_no_scores() -> None:
     counts = count_votes(version(2), np.full((2, 3), NAN), ["down", "down"], [slice(0, 1), slice(1, 3)])
-    assert [(counted.scores, counted.models) for counted in counts] == [(None, 0)] * 2
+    assert [(counted.scores, counted.voters) for counted in counts] == [(None, 0)] * 2
     assert counts[1].missing == (("m0", "down"), ("m1", "down"))
 
 
@@ -64,7 +65,7 @@ def test_model_counts_only_for_requests_with_all_its_votes() -> None:
 def test_request_is_counted_by_its_own_rows() -> None:
     votes = np.array([[0.2, 0.4, 0.6], [0.4, 0.4, NAN]])
     (counted,) = count_votes(version(2), votes, [None, None], [slice(0, 1)])
-    assert (counted.models, counted.missing) == (2, ())
+    assert (counted.voters, counted.missing) == (2, ())
 
 
 @given(st.data())
@@ -80,7 +81,7 @@ def test_request_has_the_same_count_in_a_cohort_and_alone(data: st.DataObject) -
         own = votes[:, request].copy()
         (alone,) = count_votes(version(models), own, reasons, [slice(0, own.shape[1])])
         whole = [model for model in range(models) if not np.isnan(own[model]).any()]
-        assert counted.models == alone.models == len(whole)
+        assert counted.voters == alone.voters == len(whole)
         assert counted.missing == alone.missing
         assert len(counted.missing) == models - len(whole)
         assert (counted.scores is None) == (alone.scores is None) == (not whole)

@@ -1,4 +1,4 @@
-"""A feature log that counts."""
+"""Metrics of a feature store that a test can read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mesh.errors import MeshError
 
 
 @dataclass
-class CountingLog:
+class CountingMetrics:
     hits: int = 0
     stale: int = 0
     unread: int = 0
