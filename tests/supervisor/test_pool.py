@@ -21,6 +21,7 @@ from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from supervisor import dealer
 from supervisor.ballot import Ballot, Shipment
+from supervisor.departure import MESSAGE_CPU_S
 from supervisor.lane import Lane, LaneState
 from supervisor.lane_reply import ScoreReply
 from supervisor.pool import REST_S, ModelPool
@@ -462,7 +463,7 @@ class AskAboutOffers(Ask):
         self.task = asyncio.ensure_future(pool.start_vote(rows, COLUMNS, self.ballot, 0, time.monotonic() + 60))
 
 
-TWO_MESSAGES_S = 4 * dealer.MESSAGE_CPU_S  # work that one model sends best in two messages
+TWO_MESSAGES_S = 4 * MESSAGE_CPU_S  # work that one model sends best in two messages
 
 
 def selling_pool() -> ModelPool:
