@@ -126,7 +126,10 @@ def build_game(catalog: Catalog, features: FeatureCache, starvation: MachineStar
         name: Ensemble(
             name=name,
             panel=Panel(
-                tuple(ModelPool(model, planner, features.columns, starvation.report) for model in version.models)
+                tuple(
+                    ModelPool(model, planner, features.columns, starvation.report, len(version.models))
+                    for model in version.models
+                )
             ),
             features=features,
             rules=AnswerRules(catalog, version, ranking),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from itertools import count
 from typing import Protocol
 
 from supervisor.ballot import Shipment
+from supervisor.departure import MESSAGE_CPU_S
 from supervisor.lane import LaneState
 from supervisor.row_queue import RowQueue
 
@@ -49,14 +51,19 @@ class DealtLane(Protocol):
 class Dealer:
     """Deals the queued rows of one model to its free lanes. `row_s` is the learned time of a row, in seconds.
 
-    Rows stay in the queue, in order, until a lane is free. A round gives each free lane one message, the least busy
-    lane first: an even share of the queue, at most a grain of work, and at most the rows that one message can carry.
+    Rows stay in the queue, in order, until a lane is free. A round divides them evenly over some of the free lanes, the
+    least busy first and of these the one that has waited longest: at most a grain of work in a message, and at most the
+    rows that one message can carry. `models` is the number of models of the panel, which are dealt at the same time.
     """
 
-    def __init__(self, queue: RowQueue) -> None:
+    def __init__(self, queue: RowQueue, models: int = 1) -> None:
         self.row_s = FIRST_GUESS_ROW_S
+        self.messages = 1  # of the latest round
         self._queue = queue
+        self._models = models
         self._resting: set[DealtLane] = set()
+        self._rounds = count(1)
+        self._last_round: dict[DealtLane, int] = {}
 
     def deal(self, lanes: Collection[DealtLane]) -> None:
         """Sends queued rows on `lanes`, all lanes of the model, until the queue is empty or no lane is free."""
@@ -64,7 +71,7 @@ class Dealer:
             free = [lane for lane in lanes if self._is_free(lane)]
             if not free:
                 return
-            self._deal_round(sorted(free, key=_outstanding) if len(free) > 1 else free, is_alone=len(lanes) == 1)
+            self._deal_round(self._chosen(free) if len(free) > 1 else free, is_alone=len(lanes) == 1)
 
     def learn(self, rows: int, predict_s: float) -> None:
         """Learns the time of a row from a reply that took `predict_s` for `rows`."""
@@ -78,7 +85,22 @@ class Dealer:
         """Ends the rest of `lane`."""
         self._resting.discard(lane)
 
+    def forget(self, lane: DealtLane) -> None:
+        """Drops the state of a lane that receives no more rows."""
+        self._resting.discard(lane)
+        self._last_round.pop(lane, None)
+
+    def _chosen(self, free: list[DealtLane]) -> list[DealtLane]:
+        """Returns the lanes of `free` that share the queue, in order."""
+        free.sort(key=lambda lane: (lane.outstanding_rows, self._last_round.get(lane, 0)))
+        chosen = free[: best_messages(self._queue.rows * self.row_s, self._models)]
+        this_round = next(self._rounds)
+        for lane in chosen:
+            self._last_round[lane] = this_round
+        return chosen
+
     def _deal_round(self, free: Sequence[DealtLane], is_alone: bool) -> None:
+        self.messages = len(free)
         grain_s = GRAIN_ALONE_S if is_alone else GRAIN_S
         grain = max(1, int(grain_s / self.row_s))
         for position, lane in enumerate(free):
@@ -96,5 +118,10 @@ class Dealer:
         return min(MAX_MESSAGE_PAIRS, lane.max_pairs)
 
 
-def _outstanding(lane: DealtLane) -> int:
-    return lane.outstanding_rows
+def best_messages(work_s: float, models: int) -> int:
+    """Returns the number of messages, at least 1, for which `work_s` of rows of one model is done soonest.
+
+    All `models` of the panel send at the same time, through one event loop. With k messages each, the loop needs
+    models * MESSAGE_CPU_S * k and then a replica needs work_s / k: the sum is least at the square root of their ratio.
+    """
+    return max(1, round(math.sqrt(work_s / (models * MESSAGE_CPU_S))))

@@ -27,8 +27,8 @@ class Ensemble:
 
     @property
     def messages(self) -> int:
-        """The number of messages of a journey: one for each model."""
-        return len(self.panel.pools)
+        """The number of messages of a journey, as of the latest: one or more for each model."""
+        return sum([pool.messages for pool in self.panel.pools])
 
     async def answer(self, ticket: Ticket, cohorts: Cohorts) -> tuple[Answer, float]:
         """Returns the answer to `ticket`, at its deadline at the latest, and the seconds since its admission.

@@ -28,14 +28,14 @@ class ModelPool:
     """The replicas of one model. Queued rows wait for a free lane; see `Dealer`."""
 
     def __init__(
-        self, model: Model, planner: RowPlanner, columns: Columns, on_starved: Callable[[float], None]
+        self, model: Model, planner: RowPlanner, columns: Columns, on_starved: Callable[[float], None], models: int = 1
     ) -> None:
         self.model = model
         self.lanes: dict[str, Lane[Shipment]] = {}
         self.was_up = asyncio.Event()
         self._draining = DrainingLanes()
         self._queue = RowQueue()
-        self._dealer = Dealer(self._queue)
+        self._dealer = Dealer(self._queue, models)
         self._planner = planner
         self._columns = columns
         self._on_starved = on_starved
@@ -43,6 +43,11 @@ class ModelPool:
         self._sha256: str | None = None
         self._plan: RowPlan | None = None  # for `_header` and `_columns`
         self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def messages(self) -> int:
+        """The number of messages that the latest rows of a cohort became."""
+        return self._dealer.messages
 
     @property
     def waiting_rows(self) -> int:
@@ -79,7 +84,9 @@ class ModelPool:
     def assign(self, addresses: Sequence[str]) -> None:
         """Sets the replicas of the model: opens a lane to each new address, and drains the lanes to the others."""
         for address in self.lanes.keys() - set(addresses):
-            self._draining.add(self.lanes.pop(address), self._tasks.pop(address))
+            lane = self.lanes.pop(address)
+            self._dealer.forget(lane)
+            self._draining.add(lane, self._tasks.pop(address))
         for address in addresses:
             if address not in self.lanes:
                 lane = self.lanes[address] = Lane(address, self.model.name, self)

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from loadtest.compare.results import Comparison
 from loadtest.measurement.aims import Aim
 from loadtest.measurement.latency import ratio
+from loadtest.peers.mesh import SCALED_OUT
 from loadtest.workloads import S15, W15, W15X100
 
 # By workload: the least ratio of the best rates of the mesh and of the monolith.
 OVER_THE_MONOLITH: Mapping[str, float] = {W15.game: 3.0, W15X100.game: 8.0}
 P50_OVER_THE_MONOLITH = 2.0  # at the fewest callers
+# The least ratio of the rate with several replicas of each model to the rate with one, at any number of callers.
+SCALED_OUT_OVER_ONE = 0.95
 LARGEST_WORKER_MB, FIRST_ANSWER_S = 55.0, 3.0
 # By load: the largest ratios of p50 and p95 to those of the limit.
 NEAR_THE_LIMIT = {0.1: (1.12, 1.12), 0.4: (1.12, 1.12), 0.7: (1.15, 1.30)}
@@ -23,7 +26,12 @@ def aims(measured: Sequence[Comparison]) -> list[Aim]:
         aim
         for comparison in measured
         if "mesh" in comparison.systems
-        for aim in (*_over_the_monolith(comparison), *_of_the_mesh(comparison), *_near_the_limit(comparison))
+        for aim in (
+            *_over_the_monolith(comparison),
+            *_scaled_out(comparison),
+            *_of_the_mesh(comparison),
+            *_near_the_limit(comparison),
+        )
     ]
 
 
@@ -38,6 +46,15 @@ def _over_the_monolith(comparison: Comparison) -> Iterator[Aim]:
         fewest = min(mesh.loads)
         p50 = ratio(mesh.loads[fewest].p50_ms, monolith.loads[fewest].p50_ms)
         yield Aim(f"W15 p50 at {fewest:g} caller(s), times the monolith's", p50, P50_OVER_THE_MONOLITH)
+
+
+def _scaled_out(comparison: Comparison) -> Iterator[Aim]:
+    one = comparison.systems["mesh"].loads
+    for peer in SCALED_OUT:
+        if (scaled := comparison.systems.get(peer.name)) is not None:
+            least = min(ratio(scaled.loads[callers].rps, one[callers].rps) for callers in one)
+            title = f"{comparison.workload.game.upper()} least rps with {peer.replicas} replicas, times that with one"
+            yield Aim(title, least, SCALED_OUT_OVER_ONE, at_least=True)
 
 
 def _of_the_mesh(comparison: Comparison) -> Iterator[Aim]:

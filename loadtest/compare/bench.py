@@ -1,9 +1,10 @@
-"""`python -m loadtest bench`: compares the mesh with the monolith on W15, and with the ideal mesh on S15, in rounds."""
+"""`python -m loadtest bench`: compares the mesh, at 1, 2 and 6 replicas, with the monolith and the ideal mesh."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -14,11 +15,11 @@ from loadtest.compare.rounds import Spans
 from loadtest.measurement.point import Span
 from loadtest.options import add_folder, add_output, add_rounds, positive_float
 from loadtest.peers import monolith
-from loadtest.peers.mesh import Engine, Mesh
+from loadtest.peers.mesh import SCALED_OUT, Engine, Mesh
 from loadtest.peers.system import Peer
-from loadtest.workloads import S15, W15, SimulatedEnsemble, Workload
+from loadtest.workloads import S15, W15, W15X100, SimulatedEnsemble, Workload
 
-WORKLOADS: Sequence[Workload] = (W15, S15)
+WORKLOADS: Sequence[Workload] = (W15, W15X100, S15)
 SPANS = Spans(closed=Span(1.0, 4.0), open=Span(2.0, 22.0))
 
 
@@ -28,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     engines = get_args(Engine)
     parser.add_argument("--engine", choices=engines, help="scoring engine of the workers (default: they choose)")
     add_rounds(parser, 3)
-    parser.add_argument("--seconds", type=positive_float, help="duration of one measurement (default: W15 4, S15 22)")
+    parser.add_argument("--seconds", type=positive_float, help="duration of one measurement (default: 4, S15 22)")
     add_output(parser, Path("build/bench.json"))
     add_folder(parser)
 
@@ -46,4 +47,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _peers(workload: Workload, mesh: Mesh) -> Sequence[Peer]:
-    return [mesh] if isinstance(workload, SimulatedEnsemble) else [mesh, monolith]
+    if isinstance(workload, SimulatedEnsemble):
+        return [mesh]
+    return [mesh, *(replace(peer, engine=mesh.engine) for peer in SCALED_OUT), monolith]

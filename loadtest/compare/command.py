@@ -14,12 +14,13 @@ from loadtest.compare.rounds import Spans
 from loadtest.measurement import machine
 from loadtest.options import add_folder, add_output, add_rounds, positive_float
 from loadtest.peers import monolith, naive, ray_serve
-from loadtest.peers.mesh import Mesh
+from loadtest.peers.mesh import SCALED_OUT, Mesh
 from loadtest.peers.system import Peer
 from loadtest.workloads import S15, W15, W15X100, W30, SimulatedEnsemble, Workload
 
-MESH_LIGHTGBM = Mesh("mesh-lightgbm", "lightgbm")
-PEERS: Mapping[str, Peer] = {peer.name: peer for peer in (Mesh(), MESH_LIGHTGBM, naive, monolith, ray_serve)}
+# Their replicas score trained models; the replicas of a simulated ensemble are part of the workload.
+TRAINED_ONLY = (Mesh("mesh-lightgbm", "lightgbm"), *SCALED_OUT)
+PEERS: Mapping[str, Peer] = {peer.name: peer for peer in (Mesh(), *TRAINED_ONLY, naive, monolith, ray_serve)}
 WORKLOADS: Mapping[str, Workload] = {workload.game: workload for workload in (W15, W15X100, W30, S15)}
 
 
@@ -60,7 +61,7 @@ def chosen(systems: Sequence[str] | None, workload: Workload, progress: Callable
     """The named systems; without names, all that are installed and that differ on the workload."""
     if systems is not None:
         return [PEERS[system] for system in systems]
-    left_out = {MESH_LIGHTGBM.name} if isinstance(workload, SimulatedEnsemble) else set[str]()
+    left_out = {peer.name for peer in TRAINED_ONLY} if isinstance(workload, SimulatedEnsemble) else set[str]()
     if not ray_serve.PYTHON.exists():
         progress("Ray Serve is not installed and is left out; `make compare-ray` installs it and runs the comparison")
         left_out.add(ray_serve.name)

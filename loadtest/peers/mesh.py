@@ -20,22 +20,23 @@ from mesh.process import Event, Launch, run_to_end, running
 
 Engine = Literal["auto", "lightgbm"]  # the engine of the workers, see `mesh up --engine`
 
-READY_BUDGET_S = 60.0
+READY_BUDGET_S = 120.0  # 90 workers on two cores take half a minute
 ASK_AGAIN_S = 0.005
 
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """Starts the mesh; without `engine` each worker chooses its scoring engine."""
+    """Starts the mesh with `replicas` of each trained model; without `engine` each worker chooses its engine."""
 
     name: str = "mesh"
     engine: Engine | None = None
+    replicas: int = 1
 
     @contextlib.asynccontextmanager
     async def trained(self, ensemble: TrainedEnsemble, folder: Path, logs: Path) -> AsyncIterator[System]:
-        """`mesh up` on the catalog in `folder`, with one replica per model."""
+        """`mesh up` on the catalog in `folder`."""
         started_s = time.monotonic()
-        async with up(folder, logs, self.engine) as ready:
+        async with up(folder, logs, self.engine, self.replicas) as ready:
             await first_full_answer(ready["address"], ensemble)
             parts = {
                 "supervisor": (ready["supervisor"]["pid"],),
@@ -57,6 +58,9 @@ class Mesh:
                 yield System("grpc", ready["address"], parts, time.monotonic() - started_s, ready["metrics"])
 
 
+SCALED_OUT = (Mesh("mesh-2", replicas=2), Mesh("mesh-6", replicas=6))
+
+
 async def load_features(folder: Path, logs: Path) -> None:
     """Fills `folder`/players.sqlite from players.csv with `mesh features load`."""
     command = ["features", "load", "players.csv", "--catalog", "mesh.yaml"]
@@ -64,15 +68,15 @@ async def load_features(folder: Path, logs: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def up(folder: Path, logs: Path, engine: Engine | None = None) -> AsyncIterator[Event]:
+async def up(folder: Path, logs: Path, engine: Engine | None = None, replicas: int = 1) -> AsyncIterator[Event]:
     """Runs `mesh up` until the block ends; yields its `ready` event."""
-    async with running(up_launch(folder, logs, engine)) as program:
+    async with running(up_launch(folder, logs, engine, replicas)) as program:
         yield await program.event("ready", READY_BUDGET_S)
 
 
-def up_launch(folder: Path, logs: Path, engine: Engine | None) -> Launch:
+def up_launch(folder: Path, logs: Path, engine: Engine | None, replicas: int = 1) -> Launch:
     """How to start `mesh up`."""
-    command = ["up", "mesh.yaml", "--port", "0", "--metrics-port", "0", "--json"]
+    command = ["up", "mesh.yaml", "--port", "0", "--metrics-port", "0", "--json", "--replicas", str(replicas)]
     if engine:
         command += ["--engine", engine]
     return _mesh_command("mesh", command, folder, logs)

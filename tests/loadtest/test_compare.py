@@ -61,7 +61,7 @@ def test_default_systems_are_those_that_are_installed_and_differ(
     ray = ["ray"] if installed else []
     names = {game: [peer.name for peer in chosen(None, WORKLOADS[game], lambda _: None)] for game in ("w15", "s15")}
     assert names == {
-        "w15": ["mesh", "mesh-lightgbm", "naive", "monolith", *ray],
+        "w15": ["mesh", "mesh-lightgbm", "mesh-2", "mesh-6", "naive", "monolith", *ray],
         "s15": ["mesh", "naive", "monolith", *ray],
     }
 
@@ -72,15 +72,24 @@ def test_engine_is_an_option_of_mesh_up(engine: mesh.Engine | None, tmp_path: Pa
     assert parser.build().parse_args(command[command.index("up") :]).engine == engine
 
 
-@pytest.mark.parametrize(("system", "engine"), [("mesh", None), ("mesh-lightgbm", "lightgbm")])
-async def test_mesh_lightgbm_is_the_mesh_with_the_engine_lightgbm(
-    system: str, engine: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("replicas", [1, 6])
+def test_replicas_are_an_option_of_mesh_up(replicas: int, tmp_path: Path) -> None:
+    command = list(mesh.up_launch(tmp_path, tmp_path, None, replicas).command)
+    assert parser.build().parse_args(command[command.index("up") :]).replicas == replicas
+
+
+@pytest.mark.parametrize(
+    ("system", "started"),
+    [("mesh", (None, 1)), ("mesh-lightgbm", ("lightgbm", 1)), ("mesh-2", (None, 2)), ("mesh-6", (None, 6))],
+)
+async def test_systems_of_the_mesh_differ_in_engine_and_replicas(
+    system: str, started: tuple[str | None, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engines: list[object] = []
+    starts: list[object] = []
 
     @contextlib.asynccontextmanager
-    async def up(_folder: Path, _logs: Path, engine: str | None = None) -> AsyncIterator[object]:
-        engines.append(engine)
+    async def up(_folder: Path, _logs: Path, engine: str | None, replicas: int) -> AsyncIterator[object]:
+        starts.append((engine, replicas))
         yield {"address": "a", "metrics": "m", "supervisor": {"pid": 1}, "workers": []}
 
     async def answered(*_: object) -> None: ...
@@ -88,7 +97,16 @@ async def test_mesh_lightgbm_is_the_mesh_with_the_engine_lightgbm(
     monkeypatch.setattr(mesh, "up", up)
     monkeypatch.setattr(mesh, "first_full_answer", answered)
     async with PEERS[system].trained(W15, tmp_path, tmp_path):
-        assert engines == [engine]
+        assert starts == [started]
+
+
+@pytest.mark.parametrize(("share", "is_met"), [(0.96, True), (0.94, False)])
+def test_scaled_out_mesh_must_be_as_fast_at_every_level(share: float, is_met: bool) -> None:
+    one: dict[float, Figures] = {1: SLOW, 8: FAST}
+    six: dict[float, Figures] = {1: SLOW, 8: replace(FAST, rps=share * FAST.rps)}
+    systems = {"mesh": Outcome(one, 400.0, 3.0), "mesh-6": Outcome(six, 2000.0, 9.0)}
+    (aim,) = [aim for aim in aims([Comparison(W15, systems, {})]) if "6 replicas" in aim.text]
+    assert aim.met is is_met
 
 
 @pytest.mark.parametrize(("workload", "times"), [(W15, 3), (W15X100, 8)])
@@ -206,7 +224,10 @@ def test_processes_with_a_mark_are_found_in_any_session() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--systems", "mesh,torch"], "'torch' is not one of mesh, mesh-lightgbm, naive, monolith, ray"),
+        (
+            ["--systems", "mesh,torch"],
+            "'torch' is not one of mesh, mesh-lightgbm, mesh-2, mesh-6, ",
+        ),
         (["--rounds", "0"], "above zero"),
     ],
 )

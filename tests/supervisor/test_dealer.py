@@ -18,13 +18,16 @@ from supervisor.dealer import (
     MAX_MESSAGE_ROWS,
     MIN_ROW_S,
     Dealer,
+    best_messages,
 )
+from supervisor.departure import MESSAGE_CPU_S
 from supervisor.encoding import FactoredMatrix, PlainMatrix, RowMatrix, encode_candidates
 from supervisor.lane import LaneState
 from supervisor.row_queue import RowQueue
 
 GRAIN_ROWS = int(GRAIN_S / FIRST_GUESS_ROW_S)
 DEPTH_ROWS = int(DEPTH_S / FIRST_GUESS_ROW_S)
+TWO_MESSAGES_S = 4 * MESSAGE_CPU_S  # work that one model sends best in two messages
 
 
 class FakeLane:
@@ -46,12 +49,12 @@ def shipment(matrix: RowMatrix) -> Shipment:
     return Shipment(vote, 0, matrix.count)
 
 
-def dealer_of(*counts: int, row_s: float = FIRST_GUESS_ROW_S) -> tuple[Dealer, RowQueue]:
+def dealer_of(*counts: int, row_s: float = FIRST_GUESS_ROW_S, models: int = 1) -> tuple[Dealer, RowQueue]:
     """A dealer whose queue has a shipment of plain rows for each of `counts`."""
     queue = RowQueue()
     for count in counts:
         queue.add(shipment(PlainMatrix(np.zeros((count, 1)))))
-    dealer = Dealer(queue)
+    dealer = Dealer(queue, models)
     dealer.row_s = row_s
     return dealer, queue
 
@@ -98,6 +101,45 @@ async def test_lane_is_free_below_the_depth() -> None:
 async def test_shares_of_free_lanes_are_even() -> None:
     dealer, _ = dealer_of(3 * GRAIN_ROWS)
     assert deal(dealer, FakeLane(), FakeLane(), FakeLane()) == [[GRAIN_ROWS]] * 3
+
+
+@pytest.mark.parametrize(("models", "expected"), [(1, 20), (4, 10), (100, 2), (10_000, 1)])
+def test_messages_minimize_the_time_of_the_loop_and_of_a_replica(models: int, expected: int) -> None:
+    work_s = 400 * MESSAGE_CPU_S
+    times_s = {count: models * MESSAGE_CPU_S * count + work_s / count for count in range(1, 100)}
+    assert min(times_s, key=times_s.__getitem__) == expected
+    assert best_messages(work_s, models) == expected
+
+
+async def test_cheap_rows_are_one_message_however_many_lanes_are_free() -> None:
+    dealer, _ = dealer_of(30, row_s=0.000015, models=15)
+    assert deal(dealer, *(FakeLane() for _ in range(6))) == [[30], [], [], [], [], []]
+    assert dealer.messages == 1
+
+
+async def test_slow_rows_use_every_free_lane() -> None:
+    dealer, _ = dealer_of(1, 1, 1, 1, row_s=0.033, models=15)
+    assert deal(dealer, *(FakeLane() for _ in range(4))) == [[1]] * 4
+
+
+async def test_idle_lanes_take_turns() -> None:
+    dealer, queue = dealer_of(models=15)
+    lanes = [FakeLane() for _ in range(3)]
+    for _ in range(6):
+        queue.add(shipment(PlainMatrix(np.zeros((1, 1)))))
+        dealer.deal(lanes)
+        for lane in lanes:
+            lane.outstanding_rows = 0
+    assert [lane.sizes for lane in lanes] == [[1, 1]] * 3
+
+
+async def test_number_of_messages_of_the_latest_round_is_known() -> None:
+    dealer, queue = dealer_of(3 * GRAIN_ROWS)
+    deal(dealer, FakeLane(), FakeLane(), FakeLane())
+    assert dealer.messages == 3
+    queue.add(shipment(PlainMatrix(np.zeros((1, 1)))))
+    deal(dealer, FakeLane(), FakeLane(), FakeLane())
+    assert dealer.messages == 2
 
 
 async def test_least_busy_lane_is_first() -> None:
@@ -151,7 +193,7 @@ async def test_message_of_pairs_has_the_limit_of_the_replica(max_pairs: int | No
 
 
 async def test_cut_of_pairs_is_between_two_requests() -> None:
-    dealer, queue = dealer_of(row_s=MIN_ROW_S)
+    dealer, queue = dealer_of(row_s=TWO_MESSAGES_S / 30)
     queue.add(shipment(pairs(3, 10)))
     assert deal(dealer, FakeLane(max_pairs=4096), FakeLane(max_pairs=4096)) == [[10], [20]]
 

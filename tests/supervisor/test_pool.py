@@ -21,6 +21,7 @@ from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from supervisor import dealer
 from supervisor.ballot import Ballot, Shipment
+from supervisor.departure import MESSAGE_CPU_S
 from supervisor.lane import Lane, LaneState
 from supervisor.lane_reply import ScoreReply
 from supervisor.pool import REST_S, ModelPool
@@ -462,6 +463,9 @@ class AskAboutOffers(Ask):
         self.task = asyncio.ensure_future(pool.start_vote(rows, COLUMNS, self.ballot, 0, time.monotonic() + 60))
 
 
+TWO_MESSAGES_S = 4 * MESSAGE_CPU_S  # work that one model sends best in two messages
+
+
 def selling_pool() -> ModelPool:
     planner = RowPlanner(Sources(COLUMNS, {}, OFFERS))
     return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, lambda _: None)
@@ -476,11 +480,12 @@ def selling_lane(pool: ModelPool, name: str, max_pairs: int | None = 4096) -> Fa
 @in_virtual_time
 async def test_rows_are_split_over_two_lanes_between_requests() -> None:
     pool = selling_pool()
-    pool._dealer.row_s = dealer.MIN_ROW_S
+    pool._dealer.row_s = TWO_MESSAGES_S / 30
     lanes = [selling_lane(pool, name) for name in "ab"]
     ask = AskAboutOffers(pool, 3)
     await settle()
     assert [lane.sizes for lane in lanes] == [[10], [20]]
+    assert pool.messages == 2
     for lane in lanes:
         lane.answer()
     assert await ask.votes() == ask.expected
@@ -502,7 +507,7 @@ async def test_single_request_is_split_over_two_lanes() -> None:
 @in_virtual_time
 async def test_pairs_refused_or_lost_by_a_lane_are_retried_on_another(broken: bool) -> None:
     pool = selling_pool()
-    pool._dealer.row_s = dealer.MIN_ROW_S
+    pool._dealer.row_s = TWO_MESSAGES_S / 30
     one, other = [selling_lane(pool, name) for name in "ab"]
     ask = AskAboutOffers(pool, 3)
     await settle()
