@@ -70,3 +70,15 @@ def test_fault_in_a_file_is_reported_with_its_line(tmp_path: Path, text: str, me
 )
 def test_fault_in_a_shape_is_reported(text: str, message: str) -> None:
     assert fault(text).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "at_s", "expected"),
+    [
+        ("day", 86_400, "24:00:00"),
+        ("steady:length=3600", 3600, "01:00:00"),
+        ("steady:length=172800", 86_400, "day 2, 00:00:00"),
+    ],
+)
+def test_clock_does_not_restart_at_the_end_of_one_day(text: str, at_s: float, expected: str) -> None:
+    assert load_reader.read(text).clock(at_s) == expected
