@@ -95,7 +95,8 @@ def load(path: Path) -> Profile:
     try:
         found = Profile.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise Misconfigured([f"{path}: cannot be read: {error.strerror}"]) from error
+        fix = "correct the path, or measure the models: python -m loadtest profile --all"
+        raise Misconfigured([f"{path}: cannot be read: {error.strerror}; {fix}"]) from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"

@@ -68,9 +68,9 @@ def _window(
     direction: str, window_s: float, end: str, found: Recommendation | None, proposed: int, clock: Clock
 ) -> str:
     if found is None:
-        return f"scale {direction}, window {window_s:g} s: no earlier recommendation in it; {end} is {proposed}"
-    earlier = f"{found.replicas} at {clock(found.at_s)}"
-    return f"scale {direction}, window {window_s:g} s: {end} earlier recommendation {earlier}, now {proposed}"
+        return f"scale {direction}: in the last {window_s:g} s there was no recommendation; now {proposed}"
+    earlier = f"{found.replicas} ({clock(found.at_s)})"
+    return f"scale {direction}: in the last {window_s:g} s the {end} recommendation was {earlier}; now {proposed}"
 
 
 def _limits(hpa: Hpa, limits: AppliedLimits) -> Iterator[str]:

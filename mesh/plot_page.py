@@ -32,7 +32,8 @@ def check_output(file: Path) -> None:
     try:
         import plotly  # noqa: F401
     except ImportError:
-        raise Misconfigured(["--out: plotly is not installed; install it, or omit --out"]) from None
+        fix = "run `pip install 'plotly>=6'` in the environment of mesh, or omit --out"
+        raise Misconfigured([f"--out: plotly is not installed; {fix}"]) from None
     if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
         raise Misconfigured([f"--out {file}: cannot be written; choose another file"])
 

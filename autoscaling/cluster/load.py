@@ -31,10 +31,10 @@ class Load:
 
     def clock(self, at_s: float) -> str:
         """Formats the time of day at `at_s` seconds after the start."""
-        whole = int(self.start_s + at_s)
-        days, second = divmod(whole, int(DAY_S))
+        whole, several_days = int(self.start_s + at_s), self.start_s + self.length_s > DAY_S
+        days, second = divmod(whole, int(DAY_S)) if several_days else (0, whole)  # one day ends at 24:00:00
         time = f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
-        return f"day {days + 1}, {time}" if self.start_s + self.length_s > DAY_S else time
+        return f"day {days + 1}, {time}" if several_days else time
 
     def means(self, step_s: float) -> Floats:
         """Returns the mean of each whole step [steps]."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from autoscaling.cluster.load import DAY_S, MAX_LENGTH_S, Load, rate_of
+from autoscaling.cluster.load_shapes import SHAPES
 from mesh.errors import Misconfigured
 
 _TIMES, _RATES = ("time", "timestamp", "t", "t_s"), ("rps", "value", "requests_per_s", "rate")
@@ -20,7 +21,9 @@ def read_file(path: Path) -> Load:
     try:
         lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Misconfigured([f"--load {path}: cannot be read: {error}; give a CSV file or a shape"]) from error
+        problem = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        fix = f"give a CSV file, or a shape: {', '.join(SHAPES)}"
+        raise Misconfigured([f"--load {path}: {problem}; {fix}"]) from error
     time, rate = _columns(path, lines[0] if lines else [])
     points: list[tuple[float, float]] = []
     for number, line in enumerate(lines[1:], 2):
@@ -45,7 +48,8 @@ def _columns(path: Path, header: Sequence[str]) -> tuple[int, int]:
 
 def _from_points(path: Path, points: Sequence[tuple[float, float]]) -> Load:
     if len(points) < 2:
-        raise Misconfigured([f"{path}: has {len(points)} lines of load; at least two are required"])
+        count = "1 line" if points else "0 lines"
+        raise Misconfigured([f"{path}: has {count} of load; at least two are required"])
     at_s = np.array([point[0] for point in points])
     gaps = np.diff(at_s)
     usual_s = float(np.median(gaps))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from autoscaling.engine.hpa import Hpa, Metric
-from autoscaling.recording import api_objects
+from autoscaling.recording import api_objects, kubectl_errors
 from autoscaling.recording.api_objects import Snapshot, TargetState
 from autoscaling.traces.trace_file import RecordedMetrics
 from mesh.errors import MeshError, Misconfigured
@@ -76,6 +76,8 @@ def read_required(get: Get, path: str, subject: str) -> Mapping[str, Any]:
     try:
         return get(path)
     except MeshError as error:
+        if kubectl_errors.is_unreachable(error.reason):
+            raise Misconfigured([kubectl_errors.unreachable(error.reason)]) from None
         raise Misconfigured([f"{subject} cannot be read: {error.reason}"]) from None
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from autoscaling.recording import kubectl_errors
 from mesh.errors import MeshError, Misconfigured
 
 Json = dict[str, Any]
@@ -61,9 +62,11 @@ def _wait_for_socket(process: subprocess.Popen[bytes], place: Path, log: Path, p
     deadline_s = time.monotonic() + START_S
     while not _listens(place):
         if process.poll() is not None:
-            message = " ".join(log.read_text(errors="replace").split())
+            message = log.read_text(errors="replace").strip()
+            if kubectl_errors.is_unreachable(message):
+                raise Misconfigured([kubectl_errors.unreachable(message)])
             ended = f"ended with exit code {process.returncode} and no message"
-            raise Misconfigured([f"{program}: {message or ended}"])
+            raise Misconfigured([f"{program}: {' '.join(message.split()) or ended}"])
         if time.monotonic() > deadline_s:
             raise Misconfigured([f"{program}: `proxy` did not open its socket within {START_S:g} s; is it kubectl?"])
         time.sleep(0.02)

@@ -46,11 +46,17 @@ def decisions(trace: Trace, hpa: Hpa) -> Iterator[Decision]:
 
 
 def decision_at(trace: Trace, hpa: Hpa, at_s: float, file: Path) -> Decision:
-    """Returns the decision of the last tick at or before `at_s`; raises Misconfigured if there is no such tick."""
-    places = [place for place, tick in enumerate(trace.ticks) if tick.observed.t_s <= at_s]
-    if not places:
-        first = f"the first tick is at {trace.ticks[0].observed.t_s:g} s" if trace.ticks else "the trace has no ticks"
-        raise Misconfigured([f"{file}: no tick at or before {at_s:g} s; {first}"])
+    """Returns the decision of the last tick at or before `at_s`.
+
+    Raises Misconfigured if `at_s` is before the first tick, or so long after the last tick that another one was due.
+    """
+    times_s = [tick.observed.t_s for tick in trace.ticks]
+    if not times_s:
+        raise Misconfigured([f"{file}: the trace has no ticks; record another one with `mesh hpa record`"])
+    if not times_s[0] <= at_s < times_s[-1] + trace.controller.sync_s:
+        fix = f"give seconds from {times_s[0]:g} to {times_s[-1]:g}"
+        raise Misconfigured([f"{file}: --at {at_s:g}: is outside of the trace; {fix}"])
+    places = [place for place, t_s in enumerate(times_s) if t_s <= at_s]
     return next(itertools.islice(decisions(trace, hpa), places[-1], None))
 
 

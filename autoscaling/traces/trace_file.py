@@ -133,11 +133,14 @@ def load(file: Path) -> Trace:
         content = file.read_bytes()
         text = gzip.decompress(content) if content.startswith(_GZIP) else content
     except (OSError, EOFError, zlib.error) as error:
-        raise Misconfigured([f"{file}: cannot be read: {_reason(error)}"]) from None
+        raise Misconfigured([f"{file}: cannot be read: {_reason(error)}; correct the path"]) from None
     try:
         return Trace.model_validate_json(text)
     except ValidationError as error:
-        raise Misconfigured([_fault(file, one) for one in error.errors(include_url=False)]) from None
+        errors = error.errors(include_url=False)
+        if not errors[0]["loc"]:  # not JSON, or not an object
+            raise Misconfigured([f"{file}: is not a trace; record one with `mesh hpa record`"]) from None
+        raise Misconfigured([_fault(file, one) for one in errors]) from None
 
 
 def _reason(error: Exception) -> str:
@@ -146,5 +149,4 @@ def _reason(error: Exception) -> str:
 
 def _fault(file: Path, error: ErrorDetails) -> str:
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"]).lstrip(".")
-    message = error["msg"][0].lower() + error["msg"][1:]
-    return f"{file}: {path}: {message}" if path else f"{file}: {message}"
+    return f"{file}: {path}: {error['msg'][0].lower()}{error['msg'][1:]}"

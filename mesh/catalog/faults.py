@@ -90,7 +90,7 @@ def read_tree(path: Path) -> Tree:
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured([f"{path}: cannot be read: {error}; check the path and its permissions"]) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a bad date or number
-        raise Misconfigured([f"{path}: is not valid YAML: {' '.join(str(error).split())}; fix the syntax"]) from error
+        raise Misconfigured([_syntax_fault(path, text, error)]) from error
     lines: dict[Location, int] = {(): 1}
     try:
         twice = list(_walk(path, node, (), lines))
@@ -99,6 +99,16 @@ def read_tree(path: Path) -> Tree:
     if twice:
         raise Misconfigured([str(fault) for fault in twice])
     return Tree(path, values, lines)
+
+
+def _syntax_fault(path: Path, text: str, error: Exception) -> str:
+    """Returns the fault as text, with the line number if YAML reports the place."""
+    if not isinstance(error, yaml.MarkedYAMLError) or (mark := error.problem_mark) is None:
+        return f"{path}: is not valid YAML: {' '.join(str(error).split())}; fix the syntax"
+    place = f"{path}:{mark.line + 1}: is not valid YAML"
+    if text[mark.index : mark.index + 1] == "\t":
+        return f"{place}: the line contains a tab; use spaces"
+    return f"{place}: {error.problem}; fix the syntax"
 
 
 def _walk(path: Path, node: yaml.Node | None, at: Location, lines: dict[Location, int]) -> Iterable[Fault]:
@@ -169,6 +179,8 @@ def _explain(kind: type[BaseModel], tree: Tree, detail: ErrorDetails) -> Fault:
             return tree.fault(at, f"{detail['input']!r} is {problem}", fix)
         case "string_type":
             return tree.fault(at, f"{detail['input']!r} is not text", "put it in quotes")
+        case "int_type" | "int_from_float" | "int_parsing":
+            return tree.fault(at, f"{_brief(detail['input'])} is wrong", "it should be a whole number")
     message = detail["msg"][0].lower() + detail["msg"][1:]
     return tree.fault(at, f"{_brief(detail['input'])} is wrong", message.replace("input ", "it "))
 

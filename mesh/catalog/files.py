@@ -108,7 +108,7 @@ def _model_faults(draft: Draft, model: Model, at: Location, sources: Sources | N
         return
     path = Path(model.uri)
     if not _is_file(path):
-        yield draft.tree.fault((*at, "uri"), f"{path} is missing", "train the model, or correct the path")
+        yield draft.tree.fault((*at, "uri"), *_missing_file(path))
         return
     if model.sha256 is not None and (actual := sha256_of(path)) != model.sha256:
         problem = f"differs from the SHA-256 of the file, {actual}"
@@ -122,6 +122,17 @@ def _model_faults(draft: Draft, model: Model, at: Location, sources: Sources | N
     yield from _header_faults(draft, model, header, at)
     if sources is not None:
         yield from _misfit_faults(draft, header, (*at, "uri"), sources)
+
+
+def _missing_file(path: Path) -> tuple[str, str]:
+    """Returns the problem and the fix for a model whose `path` is not a file."""
+    if _is_folder(path):
+        return f"{path} is a folder", "name the model's file"
+    scheme = s3_address.SCHEME.rstrip("/")
+    if scheme in path.parts:  # `s3:/bucket/key` counts as a relative path
+        key = "/".join(path.parts[path.parts.index(scheme) + 1 :])
+        return f"{scheme}/{key} is not the address of an object", f"did you mean {s3_address.SCHEME}{key}?"
+    return f"{path} is missing", "train the model, or correct the path"
 
 
 def _address_faults(draft: Draft, uri: str, at: Location) -> Iterator[Fault]:
@@ -159,6 +170,13 @@ def class_fault(model: Model, header: ModelHeader) -> tuple[str, str] | None:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
+    except OSError:  # an invalid file name
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
     except OSError:  # an invalid file name
         return False
 

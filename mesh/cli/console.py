@@ -21,6 +21,11 @@ def print_line(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+def count(number: int, one: str, many: str = "") -> str:
+    """Returns the number with its noun: `1 trace`, `2 traces`; `many` is the plural if it is not `one` and an s."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def table(left: Sequence[str], right: Sequence[str] = ()) -> Table:
     """Returns a table with left-aligned columns `left` for text and right-aligned columns `right` for numbers."""
     found = Table(box=None, header_style="bold", pad_edge=False)

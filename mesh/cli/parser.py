@@ -85,7 +85,7 @@ def _add_request(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="K=V",
-        help="context feature: true, false, a number or a text; quotes make a text; repeatable",
+        help="context feature: true, false, a number or a text; write K='\"12\"' to send 12 as text; repeatable",
     )
     command.add_argument(
         "--version", default="", metavar="V", help="version of the game (default: chosen by the traffic shares)"
@@ -98,7 +98,7 @@ def _add_request(command: argparse.ArgumentParser) -> None:
 
 
 def _add_status(commands: Commands) -> None:
-    about = "show the answers, latencies, lanes and cohorts of a running mesh"
+    about = "show the answers, latencies, lanes and cohorts of a running mesh, every second until Ctrl-C"
     status = _command(commands, "status", "mesh.cli.status.command:run", about)
     status.add_argument(
         "--metrics",
@@ -106,7 +106,7 @@ def _add_status(commands: Commands) -> None:
         metavar="ADDRESS",
         help="address of the supervisor's metrics (default: %(default)s)",
     )
-    status.add_argument("--once", action="store_true", help="print the status once and exit")
+    status.add_argument("--once", action="store_true", help="show the status one time and exit")
     _add_json(status, "each status as one line of JSON")
 
 
@@ -189,7 +189,8 @@ def _add_hpa_simulate(hpa: Commands) -> None:
     simulation_options.add(simulate)
     seeds = "number of random seeds to simulate (default: 1)"
     simulate.add_argument("--seeds", type=_positive, default=1, metavar="N", help=seeds)
-    simulate.add_argument("--fixed", action="store_true", help="also simulate fixed replicas: those of the peak")
+    fixed = "also simulate without HPAs, with as many replicas all day as at the peak"
+    simulate.add_argument("--fixed", action="store_true", help=fixed)
     page = "HTML page to write: plots, and an explanation of each decision"
     simulate.add_argument("--out", type=Path, metavar="FILE", help=page)
     _add_json(simulate, "all results as one line of JSON")
@@ -228,7 +229,7 @@ def _add_hpa_explain(hpa: Commands) -> None:
     explain.add_argument("--trace", type=Path, metavar="FILE", help="trace to explain, instead of a catalog and a load")
     result = "output of `simulate --json` to explain, instead of a catalog and a load"
     explain.add_argument("--result", type=Path, metavar="FILE", help=result)
-    at = "time of the decision: HH:MM, HH:MM:SS, or seconds from the start"
+    at = "time of the decision: HH:MM, HH:MM:SS, or seconds from the start of the load or the trace"
     explain.add_argument("--at", required=True, metavar="TIME", help=at)
     _add_kubernetes(explain)
     _add_json(explain, "the explanation as one line of JSON")

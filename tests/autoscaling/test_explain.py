@@ -25,8 +25,8 @@ def test_scaling_up_is_explained_line_by_line() -> None:
         "cpu 83 % of 60 % (5810m used of 7000m requested): ratio 1.383",
         "  pods: 7 ready",
         "  outside the tolerance 0.9 to 1.1: 7 ready pods x 1.383 = 9.68 -> 10",
-        "scale up, window 0 s: no earlier recommendation in it; lowest is 10",
-        "scale down, window 300 s: highest earlier recommendation 7 at t = 900 s, now 10",
+        "scale up: in the last 0 s there was no recommendation; now 10",
+        "scale down: in the last 300 s the highest recommendation was 7 (t = 900 s); now 10",
         "policy Percent 100 in 15 s: from 7 at most 14",
         "decision: 7 -> 10",
     ]
@@ -57,7 +57,7 @@ def test_failed_metric_is_explained_with_its_effect() -> None:
 def test_window_shows_its_decisive_recommendation_with_the_time() -> None:
     state = State(recommendations=(Recommendation(9, 60.0), Recommendation(7, 75.0)))
     lines = explained(hpa(cpu(50)), observed(9, samples(*[100] * 9), now_s=90.0), state)
-    assert "scale down, window 300 s: highest earlier recommendation 9 at t = 60 s, now 2" in lines
+    assert "scale down: in the last 300 s the highest recommendation was 9 (t = 60 s); now 2" in lines
     assert "stabilisation: 2 becomes 9" in lines
 
 

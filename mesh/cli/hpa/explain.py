@@ -26,8 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     _, load = given.games[number]
     at_s = offset_s(arguments.at, load.start_s)
     if not 0 <= at_s <= load.length_s:
-        bounds = f"{load.clock(0)} to {load.clock(load.length_s)}"
-        raise Misconfigured([f"--at {arguments.at}: is outside of the load; give a time from {bounds}"])
+        fix = f"give seconds from 0 to {load.length_s:.0f}, or a time of day (the load starts at {load.clock(0)})"
+        raise Misconfigured([f"--at {arguments.at}: is outside of the load; {fix}"])
     with progress.shown("simulating") as show:
         found = last_decision(given, name, at_s, show)
     if found is None:

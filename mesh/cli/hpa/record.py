@@ -11,6 +11,7 @@ from pathlib import Path
 
 from autoscaling.recording import kubectl_proxy, trace_output
 from autoscaling.recording.recorder import Recorder, find_hpa
+from mesh.cli import console
 from mesh.cli.hpa.record_options import FLAGS
 from mesh.cli.main import DONE, FAILED
 
@@ -32,7 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
             _report("nothing was recorded: the HPA's status did not change, so that no reconcile could be detected")
             return FAILED
         trace_output.write(part, out, recorder.trace())
-    _report(f"{out}: {len(recorder.ticks)} ticks, {sum(one.doubt is not None for one in recorder.ticks)} in doubt")
+    doubtful = sum(one.doubt is not None for one in recorder.ticks)
+    _report(f"{out}: {console.count(len(recorder.ticks), 'tick')}, {doubtful} in doubt")
     return DONE
 
 

@@ -32,10 +32,16 @@ def _print(replays: Sequence[Replay]) -> None:
                 row = (one.file.name, each.field, _shown(each.recorded), _shown(each.computed))
                 table.add_row(*row, f"{each.t_s:g}")
         out.print(table)
+    console.print_line(out, _summary(replays, count))
+
+
+def _summary(replays: Sequence[Replay], count: int) -> str:
     ticks, fields = sum(one.ticks for one in replays), sum(one.fields for one in replays)
-    differences = "no difference" if not count else "1 difference" if count == 1 else f"{count} differences"
-    compared = f"{fields} fields of {ticks} ticks of {len(replays)} traces"
-    console.print_line(out, f"{differences} in {compared}{_doubts(replays)}")
+    compared = f"{console.count(len(replays), 'trace')}, {console.count(ticks, 'decision')}"
+    if not fields:
+        return f"{compared}: nothing to compare"
+    result = f"{console.count(count, 'difference')}{_doubts(replays)}" if count else "all equal"
+    return f"{compared}: {result} ({console.count(fields, 'field')})"
 
 
 def _doubts(replays: Sequence[Replay]) -> str:

@@ -52,11 +52,24 @@ def _print(results: Sequence[GameResult], compared: Sequence[Monolith], fixed: S
 
 
 def _deployments(result: GameResult) -> Table:
-    right = ("replicas min", "mean", "max", "CPU %", "target", "at max %", "rescales", "late votes %")
-    table = console.table((f"{result.game}, {result.hours:g} h",), right)
+    right = (
+        "replicas min",
+        "mean",
+        "max",
+        "CPU %",
+        "target",
+        "time at max %",
+        "rescales",
+        "answers without its vote %",
+    )
+    table = console.table((f"{result.game}, {_duration(result.hours)}",), right)
     for deployment in result.deployments:
         table.add_row(*_row(deployment, result))
     return table
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:g} h" if hours >= 1 else f"{60 * hours:g} min"
 
 
 def _row(deployment: DeploymentSeries, result: GameResult) -> tuple[str, ...]:
@@ -83,7 +96,12 @@ def _totals(result: GameResult, monolith: Monolith, fixed: GameResult | None) ->
     unknown = ("-",) * 5
     hours = f"{monolith.copies * result.hours:,.0f}"
     costs = (hours, f"{monolith.core_hours:,.0f}", f"{monolith.memory_gb_hours:,.0f}")
-    table.add_row(f"monolith, {monolith.copies} copies", f"{1000 * monolith.request_s:.1f}", *unknown, *costs)
+    table.add_row(
+        f"monolith, {console.count(monolith.copies, 'copy', 'copies')}",
+        f"{1000 * monolith.request_s:.1f}",
+        *unknown,
+        *costs,
+    )
     return table
 
 

@@ -7,6 +7,7 @@ import math
 
 from autoscaling.cluster import simulation_input
 from autoscaling.cluster.simulation_input import Settings, SimulationInput
+from mesh.cli import console
 
 
 def read(arguments: argparse.Namespace) -> SimulationInput:
@@ -16,9 +17,10 @@ def read(arguments: argparse.Namespace) -> SimulationInput:
 
 def remark(arguments: argparse.Namespace) -> str:
     """Returns the assumptions on which the results depend."""
-    costs = f"costs from {arguments.profile}" if arguments.profile else "no --profile: costs of models are assumed"
+    assumed = "no --profile: assumed model costs; do not use these figures for planning"
+    costs = f"costs from {arguments.profile}" if arguments.profile else assumed
     nodes = "nodes have room for all pods" if arguments.cores is None else f"nodes have {arguments.cores:g} cores"
-    return f"{costs}; {arguments.offers} offers per request; {nodes}; seed {arguments.seed}"
+    return f"{costs}; {console.count(arguments.offers, 'offer')} per request; {nodes}; seed {arguments.seed}"
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

@@ -17,8 +17,8 @@ def add(command: argparse.ArgumentParser, *, required: bool = True) -> None:
         required=required,
         default=[],
         metavar="[GAME=]LOAD",
-        help="load: a CSV file with the columns time and rps, or a shape: steady, step, ramp, spike, day, optionally "
-        "with parameters: day:peak=2000,trough=200,at=68400",
+        help="load: a CSV file with the columns time (or timestamp, t, t_s) and rps (or value, requests_per_s, rate); "
+        "or a shape: steady, step, ramp, spike, day, optionally with parameters: day:peak=2000,trough=200,at=68400",
     )
     command.add_argument(
         "--profile", type=Path, metavar="FILE", help="costs of the models, from `python -m loadtest profile --all`"
@@ -35,8 +35,9 @@ def add(command: argparse.ArgumentParser, *, required: bool = True) -> None:
         type=_span,
         action="append",
         default=[],
-        metavar="S-S",
-        help="span in which the metrics APIs fail, in seconds from the start of the load; can be repeated",
+        metavar="START-END",
+        help="span in which the metrics APIs fail, in seconds from the start of the load, for example 68400-69000; "
+        "can be repeated",
     )
     command.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random numbers (default: 0)")
 
@@ -59,4 +60,8 @@ def _number(text: str) -> float:
 
 def _span(text: str) -> tuple[float, float]:
     start, _, end = text.partition("-")
-    return _number(start), _number(end)
+    try:
+        return _number(start), _number(end)
+    except argparse.ArgumentTypeError:
+        problem = f"{text!r} is not a span; write START-END, for example 68400-69000"
+        raise argparse.ArgumentTypeError(problem) from None

@@ -24,6 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     given = simulation_arguments.read(arguments)
     if len(given.games) > 1:
         raise Misconfigured(["CATALOG: only one game can be tuned at a time; give one catalog"])
+    print("tuning: simulates many candidates, which can take minutes", file=sys.stderr, flush=True)
     with progress.shown("tuning") as show:
         found = search(given, objectives, arguments.seeds, lambda _stage, share: show(share))
     file, (catalog, _) = arguments.catalogs[0], given.games[0]

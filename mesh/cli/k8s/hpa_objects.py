@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from autoscaling.recording import kubectl_errors
 from mesh.catalog.deployment.autoscalers import Autoscaler
 from mesh.errors import Misconfigured
 
@@ -17,9 +18,16 @@ KUBECTL_S = 30
 
 
 def rendered(folder: Path) -> list[Autoscaler]:
-    """Reads the HPAs and ScaledObjects in the YAML files of `folder`; raises Misconfigured if it is not a folder."""
+    """Reads the HPAs and ScaledObjects in the YAML files of `folder`, which is named like the game.
+
+    Raises Misconfigured if it is not a folder.
+    """
     if not folder.is_dir():
-        raise Misconfigured([f"{folder}: is not a folder; render the chart into it, or give --rendered or --live"])
+        place, game = folder.parent, folder.name
+        fix = f"write the output of `helm template` to {folder}/all.yaml, or give --rendered or --live"
+        if place.name == game:
+            fix = f"did you mean --rendered {place.parent}?"
+        raise Misconfigured([f"{place}: has no folder {game}; {fix}"])
     return list(_autoscalers(one for file in sorted(folder.glob("*.yaml")) for one in _objects(file)))
 
 
@@ -50,8 +58,10 @@ def _get(kubectl: Sequence[str], kind: str, game: str) -> list[Any]:
         problem = f"the cluster did not respond within {KUBECTL_S} s"
         raise Misconfigured([f"{problem}; try again, or compare with --rendered"]) from None
     if done.returncode:
-        problem = done.stderr.strip() or f"{program}: ended with exit code {done.returncode} and no message"
-        raise Misconfigured([problem])
+        message = done.stderr.strip()
+        if kubectl_errors.is_unreachable(message):
+            raise Misconfigured([kubectl_errors.unreachable(message)])
+        raise Misconfigured([message or f"{program}: ended with exit code {done.returncode} and no message"])
     try:
         items: list[Any] = json.loads(done.stdout)["items"]
     except (ValueError, KeyError, TypeError):

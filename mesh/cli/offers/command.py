@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ Request = TypeVar("Request", offers_pb2.GetOfferRequest, offers_pb2.ScoreRequest
 Answer = TypeVar("Answer", offers_pb2.GetOfferResponse, offers_pb2.ScoreResponse)
 
 _CONNECT_BUDGET_S = 3.0
+_CONTEXT_FIELD = re.compile(r"(context\.(.+): is .+); set '(number|text|flag)'")
 _LONGEST_ANSWER_S = 15.0  # above the largest budget that a catalog accepts
 
 
@@ -115,4 +117,14 @@ def _failure(address: str, error: grpc.RpcError) -> MeshError:
         return Unavailable(
             f"the mesh at {address} became unavailable: {details}; try again, or start it with `mesh up`"
         )
-    return MeshError(f"{code.name.lower().replace('_', ' ')}: {details}")
+    return MeshError(f"{code.name.lower().replace('_', ' ')}: {_for_command(details or '')}")
+
+
+def _for_command(details: str) -> str:
+    """Replaces the fix for a context feature of the wrong kind, which names a field of the message, by an option."""
+    found = _CONTEXT_FIELD.fullmatch(details)
+    if found is None:
+        return details
+    problem, name, field = found.groups()
+    quoted = f"""write --context {name}='"..."'"""
+    return f"{problem}; " + {"number": "give a number", "flag": "give true or false"}.get(field, quoted)

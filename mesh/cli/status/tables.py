@@ -14,7 +14,6 @@ _SOURCES = ("ENSEMBLE", "PARTIAL", "FALLBACK")
 
 def tables(status: MeshStatus) -> Group:
     """Returns one table of answers, one of stage times and one of models, and a line about the supervisor."""
-    starved = f"processes wait for a CPU {status.starved_share:.0%} of the time"
     return Group(
         _answers(status.ensembles),
         "",
@@ -22,8 +21,15 @@ def tables(status: MeshStatus) -> Group:
         "",
         _models(status.models),
         "",
-        Text(f"cohorts under way {status.cohorts_under_way}; {starved}"),
+        Text(f"cohorts under way {status.cohorts_under_way}; CPU wait of the busiest thread: {_cpu_wait(status)}"),
     )
+
+
+def _cpu_wait(status: MeshStatus) -> str:
+    """The share is meaningless without load: an idle thread wants so little CPU that every wait counts much."""
+    if not any(rate for one in status.ensembles for rate in one.answers_per_s.values()):
+        return "-"
+    return f"{status.starved_share:.0%} of the time that it wanted a CPU"
 
 
 def _answers(ensembles: list[EnsembleStatus]) -> Table:

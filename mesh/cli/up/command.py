@@ -59,7 +59,7 @@ async def _run(fleet: Fleet, report: TerminalReport) -> None:
                 report.ready(fleet)
                 await stop.drain.wait()
             if stop.drain.is_set():
-                report.say("draining; press Ctrl-C again to kill all processes")
+                report.say("draining" + ("; press Ctrl-C again to kill all processes" if stop.ctrl_c.is_set() else ""))
             await fleet.drain(stop.kill)
 
 

@@ -16,11 +16,12 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @dataclass(frozen=True, slots=True)
 class StopRequests:
-    """The first signal sets `drain`. A second signal sets `kill`, once `may_kill` is set."""
+    """The first signal sets `drain`. A second signal sets `kill`, once `may_kill` is set. SIGINT sets `ctrl_c`."""
 
     drain: asyncio.Event = field(default_factory=asyncio.Event)
     kill: asyncio.Event = field(default_factory=asyncio.Event)
     may_kill: asyncio.Event = field(default_factory=asyncio.Event)
+    ctrl_c: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @contextlib.contextmanager
@@ -28,7 +29,7 @@ def stop_signals() -> Iterator[StopRequests]:
     """Turns SIGTERM and SIGINT into stop requests during the block; afterwards both signals are ignored."""
     loop, stop = asyncio.get_running_loop(), StopRequests()
     for number in _SIGNALS:
-        loop.add_signal_handler(number, _receive, stop, loop)
+        loop.add_signal_handler(number, _receive, number, stop, loop)
     try:
         yield stop
     finally:
@@ -38,7 +39,9 @@ def stop_signals() -> Iterator[StopRequests]:
             signal.signal(number, signal.SIG_IGN)
 
 
-def _receive(stop: StopRequests, loop: asyncio.AbstractEventLoop) -> None:
+def _receive(number: int, stop: StopRequests, loop: asyncio.AbstractEventLoop) -> None:
+    if number == signal.SIGINT:
+        stop.ctrl_c.set()
     if not stop.drain.is_set():
         stop.drain.set()
         loop.call_later(_SAME_SIGNAL_S, stop.may_kill.set)

@@ -49,7 +49,7 @@ def test_file_with_unix_times_of_prometheus_is_read(tmp_path: Path) -> None:
         ("time,rps\n15,1\n0,1\n", ":3: 0 is not after the previous time; sort the lines by time"),
         ("when,rps\n0,1\n", ":1: the columns time and rps are missing; name them in the first line"),
         ("time,rps\nsoon,1\n", ":2: 'soon' is not a time; give seconds, HH:MM or an ISO 8601 time"),
-        ("time,rps\n0,1\n", " has 1 lines of load; at least two are required"),
+        ("time,rps\n0,1\n", " has 1 line of load; at least two are required"),
         ("", ":1: the columns time and rps are missing; name them in the first line"),
     ],
 )
@@ -65,8 +65,20 @@ def test_fault_in_a_file_is_reported_with_its_line(tmp_path: Path, text: str, me
         ("day:peek=3", "--load day:peek=3: day has no parameter 'peek'; it has trough, peak, at, rush, length"),
         ("steady:rps=many", "--load steady:rps=many: rps: 'many' is not a number of at least 0"),
         ("steady:length=0", "--load steady:length=0: length is 0 s; give more than 0 and at most 40 days"),
-        ("nowhere.csv", "--load nowhere.csv: cannot be read"),
+        ("nowhere.csv", "--load nowhere.csv: cannot be read: No such file or directory; give a CSV file, or a shape"),
     ],
 )
 def test_fault_in_a_shape_is_reported(text: str, message: str) -> None:
     assert fault(text).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "at_s", "expected"),
+    [
+        ("day", 86_400, "24:00:00"),
+        ("steady:length=3600", 3600, "01:00:00"),
+        ("steady:length=172800", 86_400, "day 2, 00:00:00"),
+    ],
+)
+def test_clock_does_not_restart_at_the_end_of_one_day(text: str, at_s: float, expected: str) -> None:
+    assert load_reader.read(text).clock(at_s) == expected

@@ -103,6 +103,8 @@ def test_default_quorum_is_more_than_half(models: int, quorum: int) -> None:
         ("game: dragonfall", "game: 5", "1: game: 5 is not text; put it in quotes"),
         ('"2026-11"', "2026", "5: versions[2026]: 2026 is not text; put it in quotes"),
         ("traffic: 90", "traffic: ninety", "7: versions.2026-10.traffic: 'ninety' is wrong"),
+        ("quorum: 2", "quorum: 1.5", "8: versions.2026-10.combine.quorum: 1.5 is wrong; it should be a whole number"),
+        ("class: 2", "class: two", "11: versions.2026-10.models[1].class: 'two' is wrong; it should be a whole number"),
         ("traffic: 10\n", "traffic: 11\n", "5: versions: the traffic of the versions adds up to 101"),
         ("traffic: 90", "traffic: -1", "7: versions.2026-10.traffic: -1 is wrong"),
         ("weight: 1.5", "weight: .nan", "10: versions.2026-10.models[0].weight: nan is wrong"),
@@ -235,9 +237,14 @@ def test_load_raises_with_every_fault(file: Path) -> None:
     [
         ("", "is not a catalog"),
         ("- a\n- b\n", "is not a catalog"),
-        ("a: [", "is not valid YAML"),
-        ("a: \t@", "is not valid YAML"),
-        ("a: !!python/name:os.system x", "is not valid YAML"),
+        ("a: [", "1: is not valid YAML: expected the node content, but found '<stream end>'; fix the syntax"),
+        ("a: 1\n\tb: 2\n", "2: is not valid YAML: the line contains a tab; use spaces"),
+        ("a: 1\nb: [1,\nc: 2\n", "is not valid YAML"),
+        ("a: 1\nb: @", "2: is not valid YAML: found character '@' that cannot start any token; fix the syntax"),
+        ("a: 1\n\nb: 3: 4", "3: is not valid YAML: mapping values are not allowed here; fix the syntax"),
+        ("a: !!python/name:os.system x", "1: is not valid YAML: could not determine a constructor for the tag"),
+        ("a: \x01", "is not valid YAML"),
+        ("a: 2026-13-45", "is not valid YAML"),
     ],
 )
 def test_file_that_is_not_a_catalog_is_one_fault(file: Path, content: str, problem: str) -> None:

@@ -109,8 +109,13 @@ def test_file_uri_is_a_path(scheme: str, game: Game, binary: TrainedForest) -> N
 
 
 def test_folder_is_not_a_model(game: Game) -> None:
-    (fault,) = game.faults(game.folder)
-    assert "is missing" in fault
+    assert game.faults(game.folder) == [f"{MODEL}.uri: {game.folder} is a folder; name the model's file"]
+
+
+def test_address_with_one_slash_is_reported_with_the_right_address(game: Game) -> None:
+    assert game.faults("s3:/bucket/a/x.txt") == [
+        f"{MODEL}.uri: s3:/bucket/a/x.txt is not the address of an object; did you mean s3://bucket/a/x.txt?"
+    ]
 
 
 def test_different_sha256_is_reported_with_that_of_the_file(game: Game, binary: TrainedForest) -> None:

@@ -90,9 +90,9 @@ def test_recording_from_the_first_reconcile_is_replayed_without_differences(
 ) -> None:
     out = tmp_path / name
     assert run(tmp_path, RESPONSES, "--out", str(out)) == 0
-    assert f"{out}: 1 ticks, 0 in doubt\n" in capsys.readouterr().err
+    assert f"{out}: 1 tick, 0 in doubt\n" in capsys.readouterr().err
     assert main(["hpa", "replay", str(out)]) == 0
-    assert capsys.readouterr().out == "no difference in 5 fields of 1 ticks of 1 traces\n"
+    assert capsys.readouterr().out == "1 trace, 1 decision: all equal (5 fields)\n"
     assert sorted(one.name for one in tmp_path.glob("whales*")) == [name]
 
 
@@ -115,7 +115,7 @@ def test_first_window_is_not_compared_if_the_controller_already_has_a_state(
     assert found["before"]["desired_replicas"] == 1
     capsys.readouterr()
     assert main(["hpa", "replay", str(tmp_path / "whales.json")]) == 0
-    assert capsys.readouterr().out == "no difference in 0 fields of 0 ticks of 1 traces\n"
+    assert capsys.readouterr().out == "1 trace, 0 decisions: nothing to compare\n"
 
 
 MEMORY = {"type": "Resource", "resource": {"name": "memory", "target": TARGET}}
@@ -211,3 +211,25 @@ def test_no_file_is_written_without_ticks(tmp_path: Path, capsys: pytest.Capture
     assert run(tmp_path, {**RESPONSES, HPA: [hpa(), hpa(), hpa(), GONE]}) == 1
     assert "nothing was recorded" in capsys.readouterr().err
     assert list(tmp_path.glob("whales*")) == []
+
+
+def test_cluster_that_does_not_respond_is_reported_with_the_fix(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = {"code": 502, "message": "dial tcp 127.0.0.1:8080: connect: connection refused"}
+    assert run(tmp_path, {**RESPONSES, "/version": [refused]}) == 2
+    assert capsys.readouterr().err == (
+        "kubectl cannot reach a cluster; check `kubectl config current-context`, or give --context "
+        "(dial tcp 127.0.0.1:8080: connect: connection refused)\n"
+    )
+
+
+def test_unknown_context_is_reported_with_the_fix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = tmp_path / "no-cluster"
+    program.write_text("#!/bin/sh\necho 'error: context \"nope\" does not exist' >&2\nexit 1\n")
+    program.chmod(0o755)
+    assert run(tmp_path, RESPONSES, "--kubectl", str(program)) == 2
+    assert capsys.readouterr().err == (
+        "kubectl cannot reach a cluster; check `kubectl config current-context`, or give --context "
+        '(error: context "nope" does not exist)\n'
+    )

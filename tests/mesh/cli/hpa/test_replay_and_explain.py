@@ -29,7 +29,7 @@ def ticks(change: dict[str, Any]) -> list[Any]:
 
 def test_replay_without_differences_prints_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["hpa", "replay", str(RECORDED)]) == 0
-    assert capsys.readouterr().out.startswith("no difference in ")
+    assert capsys.readouterr().out == "1 trace, 110 decisions: all equal (660 fields)\n"
 
 
 def test_replay_prints_a_row_for_each_difference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,8 +37,7 @@ def test_replay_prints_a_row_for_each_difference(tmp_path: Path, capsys: pytest.
     assert main(["hpa", "replay", str(file), str(RECORDED)]) == 1
     _, row, summary = capsys.readouterr().out.splitlines()
     assert row.split() == ["trace.json", "spec_replicas", "99", "2", "15"]
-    assert summary.startswith("1 difference in ")
-    assert summary.endswith("of 2 traces")
+    assert summary == "2 traces, 220 decisions: 1 difference (1320 fields)"
 
 
 def test_differences_at_ticks_in_doubt_are_counted_separately(
@@ -48,14 +47,13 @@ def test_differences_at_ticks_in_doubt_are_counted_separately(
     second = {**second, "doubt": "unknown", "out": {**second["out"], "spec_replicas": 99}}
     assert main(["hpa", "replay", str(trace(tmp_path, ticks=[first, second, *rest]))]) == 1
     summary = capsys.readouterr().out.splitlines()[-1]
-    assert summary.startswith("2 differences in ")
-    assert summary.endswith(", 1 of them at ticks in doubt")
+    assert summary == "1 trace, 110 decisions: 2 differences, 1 of them at ticks in doubt (660 fields)"
 
 
 def test_fields_that_were_not_recorded_are_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changes = {"ticks": ticks({"error": "unknown", "spec_replicas": 99}), "not_recorded": ["error", "spec_replicas"]}
     assert main(["hpa", "replay", str(trace(tmp_path, **changes))]) == 0
-    assert capsys.readouterr().out.startswith("no difference in ")
+    assert capsys.readouterr().out == "1 trace, 110 decisions: all equal (440 fields)\n"
 
 
 def test_replay_prints_differences_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,6 +98,17 @@ def test_unreadable_files_are_each_reported_in_one_line(
     assert main(["hpa", "replay", str(file), str(tmp_path / "absent.json")]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition(": ")[0] for line in lines] == [str(file), str(tmp_path / "absent.json")]
+    assert lines[1].endswith("cannot be read: No such file or directory; correct the path")
+
+
+@pytest.mark.parametrize("content", ["# ensemble-mesh\n", "[]", "{"])
+def test_file_that_is_not_a_trace_is_reported_with_the_fix(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    file = tmp_path / "README.md"
+    file.write_text(content)
+    assert main(["hpa", "replay", str(file)]) == 2
+    assert capsys.readouterr().err == f"{file}: is not a trace; record one with `mesh hpa record`\n"
 
 
 def test_trace_of_memory_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,6 +130,13 @@ def test_explain_prints_a_recorded_tick_as_json(capsys: pytest.CaptureFixture[st
     assert (found["t_s"], found["replicas"], found["lines"][-1]) == (15.0, 2, "decision: 18 -> 2")
 
 
-def test_time_before_the_first_tick_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["hpa", "explain", "--trace", str(RECORDED), "--at", "3"]) == 2
-    assert capsys.readouterr().err == f"{RECORDED}: no tick at or before 3 s; the first tick is at 15 s\n"
+@pytest.mark.parametrize("at", ["3", "1665.5", "100000"])
+def test_time_outside_of_the_trace_is_reported(capsys: pytest.CaptureFixture[str], at: str) -> None:
+    assert main(["hpa", "explain", "--trace", str(RECORDED), "--at", at]) == 2
+    expected = f"{RECORDED}: --at {at}: is outside of the trace; give seconds from 15 to 1650\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_last_tick_is_explained_until_the_next_one_is_due(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hpa", "explain", "--trace", str(RECORDED), "--at", "1664"]) == 0
+    assert capsys.readouterr().out.startswith("t = 1650 s: ")

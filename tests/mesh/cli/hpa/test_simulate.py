@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,12 @@ def test_simulate_prints_a_table_of_all_deployments_and_a_table_of_totals(capsys
     assert hpa("simulate", EXAMPLE, "--load", STEP, "--offers", 16, "--fixed") == 0
     printed = capsys.readouterr()
     first = [line.split()[0] for line in printed.out.splitlines()]
+    assert printed.out.startswith("dragonfall, 20 min ")
     assert first[1:17] == ["dragonfall-supervisor", *(name for name in first if name.startswith("dragonfall-2026"))]
     assert first[17:] == ["total", "these", "fixed", "monolith,"]
-    assert "no --profile: costs of models are assumed; 16 offers per request" in printed.err
+    assert (
+        "no --profile: assumed model costs; do not use these figures for planning; 16 offers per request" in printed.err
+    )
 
 
 def test_simulate_prints_all_results_as_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,9 +96,17 @@ def test_tune_prints_a_patch_of_the_catalog(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("simulate", EXAMPLE, "--load", "nowhere.csv"), "--load nowhere.csv: cannot be read"),
+        (
+            ("simulate", EXAMPLE, "--load", "nights"),
+            "--load nights: cannot be read: No such file or directory; give a CSV file, or a shape: steady, step, ramp,"
+            " spike, day",
+        ),
         (("simulate", "nowhere.yaml", "--load", "day"), "nowhere.yaml: cannot be read"),
-        (("simulate", EXAMPLE, "--load", "day", "--profile", "nowhere.json"), "nowhere.json: cannot be read"),
+        (
+            ("simulate", EXAMPLE, "--load", "day", "--profile", "nowhere.json"),
+            "nowhere.json: cannot be read: No such file or directory; correct the path, or measure the models: "
+            "python -m loadtest profile --all",
+        ),
         (("simulate", EXAMPLE, "--load", "day", "--load", "step"), "--load step: is the second load for all games"),
         (
             ("explain", EXAMPLE, "--load", "day", "--model", "ghost", "--at", "1"),
@@ -104,6 +116,11 @@ def test_tune_prints_a_patch_of_the_catalog(tmp_path: Path, capsys: pytest.Captu
         (
             ("explain", EXAMPLE, "--load", "step", "--model", "pvp", "--at", "23:00"),
             "--at 23:00: is outside of the load",
+        ),
+        (
+            ("explain", EXAMPLE, "--load", "day", "--model", "pvp", "--at", "90000"),
+            "--at 90000: is outside of the load; give seconds from 0 to 86400, or a time of day (the load starts at "
+            "00:00:00)",
         ),
         (
             ("simulate", EXAMPLE, "--load", "day", "--out", "/nowhere/r.html"),
@@ -130,3 +147,27 @@ def test_profile_without_a_model_is_reported_with_the_model(tmp_path: Path, caps
         "--profile: has no dragonfall/2026-10/whales, dragonfall/2026-10/minnows, dragonfall/2026-10/window-shoppers"
     )
     assert capsys.readouterr().err.startswith(expected)
+
+
+@pytest.mark.parametrize("span", ["68400", "68400-", "noon-1"])
+def test_api_down_without_an_end_is_reported(span: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        hpa("simulate", EXAMPLE, "--load", "day", "--api-down", span)
+    assert f"{span!r} is not a span; write START-END, for example 68400-69000" in capsys.readouterr().err
+
+
+def test_tune_reports_its_start_although_stderr_is_not_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--load", "steady:rps=10,length=60", "--slo", "p95=1s", "--seeds", 1)
+    hpa("tune", EXAMPLE, *words)
+    assert capsys.readouterr().err.startswith("tuning: simulates many candidates, which can take minutes\n")
+
+
+def test_output_without_plotly_is_reported_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "plotly", None)
+    assert hpa("simulate", EXAMPLE, "--load", "day", "--out", "r.html") == 2
+    expected = (
+        "--out: plotly is not installed; run `pip install 'plotly>=6'` in the environment of mesh, or omit --out\n"
+    )
+    assert capsys.readouterr().err == expected

@@ -57,9 +57,17 @@ def test_changes_are_printed_as_json(catalog: Path, capsys: pytest.CaptureFixtur
 
 def test_missing_folder_is_reported(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert diff(catalog, "--rendered", catalog.parent) == 2
-    folder = catalog.parent / "dragonfall"
-    expected = f"{folder}: is not a folder; render the chart into it, or give --rendered or --live\n"
-    assert capsys.readouterr().err == expected
+    place = catalog.parent
+    fix = f"write the output of `helm template` to {place}/dragonfall/all.yaml, or give --rendered or --live"
+    assert capsys.readouterr().err == f"{place}: has no folder dragonfall; {fix}\n"
+
+
+def test_folder_of_the_game_itself_is_reported_with_its_parent(
+    catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert diff(catalog, "--rendered", RENDERED / "dragonfall") == 2
+    fix = f"did you mean --rendered {RENDERED}?"
+    assert capsys.readouterr().err == f"{RENDERED / 'dragonfall'}: has no folder dragonfall; {fix}\n"
 
 
 def test_missing_kubectl_is_reported(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,7 +131,30 @@ def test_real_kubectl_without_a_cluster_reports_an_error(
         pytest.skip("kubectl is not installed")
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     assert diff(catalog, "--live") == 2
-    assert "refused" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "kubectl cannot reach a cluster; check `kubectl config current-context`, or give --context ("
+    )
+    assert "refused" in line
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Error in configuration: context was not found for specified context: nope",
+        "Unable to connect to the server: dial tcp: lookup cluster on 10.0.0.2:53: no such host",
+    ],
+)
+def test_missing_cluster_is_reported_with_the_last_line_of_kubectl(
+    catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], message: str
+) -> None:
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f"#!/bin/sh\necho 'E1128 memcache.go' >&2\necho '{message}' >&2\nexit 1\n", encoding="utf-8")
+    kubectl.chmod(0o755)
+    assert diff(catalog, "--live", "--kubectl", kubectl) == 2
+    assert capsys.readouterr().err == (
+        f"kubectl cannot reach a cluster; check `kubectl config current-context`, or give --context ({message})\n"
+    )
 
 
 def stand_in(folder: Path, hpas: list[Any]) -> Path:

@@ -150,6 +150,18 @@ def test_json_answer_uses_the_field_names_of_the_contract(offers: Offers, capsys
     [
         ((grpc.StatusCode.NOT_FOUND, "game: no such game"), "not found: game: no such game\n"),
         (
+            (grpc.StatusCode.INVALID_ARGUMENT, "context.a: is text, but the catalog declares number; set 'number'"),
+            "invalid argument: context.a: is text, but the catalog declares number; give a number\n",
+        ),
+        (
+            (grpc.StatusCode.INVALID_ARGUMENT, "context.a: is number, but the catalog declares text; set 'text'"),
+            "invalid argument: context.a: is number, but the catalog declares text; write --context a='\"...\"'\n",
+        ),
+        (
+            (grpc.StatusCode.INVALID_ARGUMENT, "context.a: is text, but the catalog declares flag; set 'flag'"),
+            "invalid argument: context.a: is text, but the catalog declares flag; give true or false\n",
+        ),
+        (
             (grpc.StatusCode.DEADLINE_EXCEEDED, "too late"),
             "no answer within the deadline; increase --deadline-ms\n",
         ),

@@ -1,7 +1,9 @@
 import pytest
 
+from mesh.cli.console import stdout
 from mesh.cli.metrics_page import Page, parse
 from mesh.cli.status.mesh_status import Interval, MeshStatus, ModelStatus, status
+from mesh.cli.status.tables import tables
 
 VERSION = 'game="g",version="1"'
 LANES = f"""
@@ -84,3 +86,10 @@ def test_version_without_workers_is_shown_with_its_fallbacks() -> None:
     )
     (ensemble,) = status(Interval(before, after, seconds=1.0)).ensembles
     assert ensemble.answers_per_s == {"FALLBACK": 5.0}
+
+
+def test_table_shows_the_cpu_wait_only_under_load(busy: MeshStatus, capsys: pytest.CaptureFixture[str]) -> None:
+    idle = status(Interval(page(10), page(10), seconds=1.0))
+    for one, expected in ((busy, "25% of the time that it wanted a CPU"), (idle, "-")):
+        stdout().print(tables(one))
+        assert capsys.readouterr().out.endswith(f"CPU wait of the busiest thread: {expected}\n")

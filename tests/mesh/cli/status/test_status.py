@@ -19,6 +19,7 @@ def metrics() -> Iterator[str]:
     model = ("game", "version", "model")
     Gauge("mesh_lanes", "", (*model, "state"), registry=registry).labels("arena", "1", "whales", "up").set(1)
     Counter("mesh_requests", "", ("game", "version", "source", "reason"), registry=registry)
+    Gauge("mesh_starved_share", "", registry=registry).set(0.95)
     server, thread = start_http_server(0, "127.0.0.1", registry)
     yield f"127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -35,9 +36,11 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_status_shows_versions_and_models(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--metrics", metrics, "--once"]) == 0
 
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    printed = capsys.readouterr().out.splitlines()
+    lines = [line.split() for line in printed]
     assert ["arena", "1", "whales", "1/1", "0", "0", "0"] in lines
     assert ["arena", "1", "0", "0", "0", "-", "-", "-"] in lines
+    assert printed[-1] == "cohorts under way 0; CPU wait of the busiest thread: -"
 
 
 @pytest.mark.usefixtures("_quick")

@@ -28,8 +28,11 @@ def test_ready_line_contains_all_addresses(tmp_path: Path) -> None:
             socket.create_connection((host, int(port)), timeout=STOP_S).close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_drains_and_leaves_no_process_and_no_file(tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [(signal.SIGTERM, "draining\n"), (signal.SIGINT, "draining; press Ctrl-C again to kill all processes\n")],
+)
+def test_signal_drains_and_leaves_no_process_and_no_file(tmp_path: Path, number: int, line: str) -> None:
     with up(tmp_path, "a", "b") as mesh:
         ready = mesh.ready
 
@@ -39,7 +42,7 @@ def test_signal_drains_and_leaves_no_process_and_no_file(tmp_path: Path, number:
             with pytest.raises(ProcessLookupError):
                 os.kill(pid, 0)
         assert mesh.stdout.rest() == ""
-        assert mesh.stderr.rest() == "draining; press Ctrl-C again to kill all processes\n"
+        assert mesh.stderr.rest() == line
         assert list((tmp_path / "tmp").iterdir()) == []
 
 
