@@ -41,7 +41,7 @@ class _WorkerCollector(Collector):
         yield _histogram("mesh_worker_predict_seconds", "Time to predict a batch", counters.predict_s)
         yield _histogram("mesh_worker_batch_rows", "Number of rows in a batch", counters.batch_rows)
         yield CounterMetricFamily(
-            "mesh_worker_busy_seconds", "Time for which the predict thread was busy", counters.busy_s
+            "mesh_worker_busy_seconds", "Time spent on predictions", counters.busy_s
         )
         yield CounterMetricFamily("mesh_worker_expired", "Requests that expired in the queue", counters.expired)
         refused = CounterMetricFamily("mesh_worker_refused", "Requests that were not admitted", labels=["code"])
