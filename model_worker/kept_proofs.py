@@ -152,7 +152,7 @@ class ProofFolder:
             self._report_once(sentence)
 
     def _place(self) -> int:
-        return int(self._facts.key, 16) % 2**_LOCK_BITS
+        return int(self._facts.key, 16) & (1 << _LOCK_BITS) - 1
 
     def _read(self, path: str, must_own: bool) -> KeptProof | None:
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model_worker.kept_proofs import KeptProof, NoStore, ProofFolder, decode, encode
+from model_worker.kept_proofs import KeptProof, NoStore, ProofFolder, ProofStore, decode, encode
 from model_worker.proof_facts import ProofFacts
 
 FACTS = ProofFacts(model="m", engine="e", lightgbm="l", proof="p", system="s", cpu="c")
@@ -178,7 +178,7 @@ def test_folder_that_cannot_be_written_is_reported_and_does_not_stop_the_start(t
 
 
 def test_without_a_folder_nothing_is_kept() -> None:
-    store = NoStore()
+    store: ProofStore = NoStore()
     store.write(PASSED)
     assert store.read() is None
     assert store.take_turn() is not None

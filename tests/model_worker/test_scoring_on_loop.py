@@ -149,13 +149,13 @@ async def test_all_work_is_settled_once_in_order_and_never_on_two_threads(steps:
 
     async with queue_of(forest, limits) as queue:
         for number, (size, pauses) in enumerate(steps):
-            callers.append(caller := OrderedCaller(number, settled))
-            queue.submit(work(caller, *[number] * size))
+            callers.append(OrderedCaller(number, settled))
+            queue.submit(work(callers[-1], *[number] * size))
             if pauses:
                 await ask(queue, 0)
     assert settled == list(range(len(steps)))
-    for number, (caller, (size, _)) in enumerate(zip(callers, steps, strict=True)):
-        (outcome,) = caller.outcomes
+    for number, (one, (size, _)) in enumerate(zip(callers, steps, strict=True)):
+        (outcome,) = one.outcomes
         assert isinstance(outcome, Scored)
         assert outcome.scores == scores(*[number + 1] * size)
 
