@@ -21,7 +21,7 @@ class Reports(list[str]):
 
 def folder_of(
     folder: Path | str, facts: ProofFacts = FACTS, trusted: Path | str = "", reports: list[str] | None = None
-):
+) -> ProofFolder:
     report = (Reports() if reports is None else reports).append
     return ProofFolder(str(folder), str(trusted), facts, report)
 

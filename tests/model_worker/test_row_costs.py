@@ -41,15 +41,29 @@ def test_each_form_has_its_own_cost() -> None:
     assert [costs.estimate_ns(one) for one in (ROWS, ALL, PICKED)] == [2000, 20, 200]
 
 
-def test_estimate_rises_at_once_and_falls_slowly() -> None:
-    costs, seen = RowCosts(), []
-    for predict_ns in (1600, 3200, 1600):
-        costs.learn(batch(ROWS, predict_ns))
-        seen.append(costs.estimate_ns(ROWS))
-    assert seen == [1600, 3200, 3100]
-    for _ in range(200):
-        costs.learn(batch(ROWS, 1600))
-    assert costs.estimate_ns(ROWS) == pytest.approx(1600, rel=0.001)
+def test_small_and_large_requests_have_their_own_costs() -> None:
+    costs, large = RowCosts(), work(Caller(), *range(8))
+    costs.learn(batch(ROWS, 2000))
+    assert costs.estimate_ns(large) == math.inf
+    costs.learn(batch(large, 4000))
+    assert [costs.estimate_ns(one) for one in (ROWS, large)] == [2000, 4000]
+
+
+def test_estimate_follows_the_cost_smoothly() -> None:
+    costs = RowCosts()
+    costs.learn(batch(ROWS, 1600))
+    costs.learn(batch(ROWS, 3200))
+    assert costs.estimate_ns(ROWS) == 1800
+    for _ in range(100):
+        costs.learn(batch(ROWS, 3200))
+    assert costs.estimate_ns(ROWS) == pytest.approx(3200, rel=0.001)
+
+
+def test_batch_of_several_requests_teaches_nothing_about_one() -> None:
+    costs = RowCosts()
+    one, other = batch(ROWS, 2000), batch(work(Caller(), 1, 2), 2000)
+    costs.learn(Batch([*one.outcomes, *other.outcomes], 4, 4000))
+    assert costs.estimate_ns(ROWS) == math.inf
 
 
 def test_refused_work_teaches_nothing() -> None:

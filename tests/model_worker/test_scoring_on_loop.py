@@ -51,15 +51,16 @@ async def ask(queue: PredictQueue, *first: float) -> Scored:
 
 
 async def warm(queue: PredictQueue, forest: GatedForest) -> None:
-    """Lets the queue learn the cost of a row."""
-    await ask(queue, 0)
+    """Lets the queue learn the cost of requests of all sizes."""
+    for size in (1, 2, 4):
+        await ask(queue, *range(size))
     forest.threads.clear()
 
 
 async def test_cost_is_learned_on_the_thread_then_small_requests_are_scored_on_the_loop() -> None:
     forest, loop = GatedForest(), threading.get_ident()
     async with queue_of(forest) as queue:
-        assert (await ask(queue, 1)).scores == scores(2)
+        assert (await ask(queue, 1, 2)).scores == scores(2, 3)
         assert (await ask(queue, 2, 3)).scores == scores(3, 4)
     first, second = forest.threads
     assert first != loop
@@ -119,15 +120,15 @@ async def test_failed_or_expired_request_on_the_loop_gets_its_error() -> None:
 
 async def test_request_scored_on_the_loop_is_recorded_and_refused_like_any_other() -> None:
     forest, batches = GatedForest(), list[Batch]()
-    async with queue_of(forest, QueueLimits(4, 3, AMPLE_NS), batches.append) as queue:
+    async with queue_of(forest, QueueLimits(4, 4, AMPLE_NS), batches.append) as queue:
         await warm(queue, forest)
         await ask(queue, 1, 2)
         with pytest.raises(Overloaded):
-            await ask(queue, 1, 2, 3, 4)
+            await ask(queue, 1, 2, 3, 4, 5)
         queue.close()
         with pytest.raises(MeshError, match="draining"):
             await ask(queue, 1)
-    assert [batch.rows for batch in batches] == [1, 2]
+    assert [batch.rows for batch in batches] == [1, 2, 4, 2]
     assert all(batch.busy_ns > 0 for batch in batches)
 
 
