@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -136,6 +140,8 @@ def test_only_a_regular_file_is_trusted(kind: str, tmp_path: Path) -> None:
         os.mkfifo(path, 0o600)
     assert store.read() is None
     assert len(reports) == 1
+    if kind == "fifo":
+        assert "it is not a regular file" in reports[0]
 
 
 def test_written_file_is_not_writable_by_others_whatever_the_umask(tmp_path: Path) -> None:
@@ -182,3 +188,52 @@ def test_without_a_folder_nothing_is_kept() -> None:
     store.write(PASSED)
     assert store.read() is None
     assert store.take_turn() is not None
+
+
+@contextmanager
+def another_worker(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs a process that has the turn; at the end of its stdin it writes the proof."""
+    script = (
+        "import sys\n"
+        "from tests.model_worker.test_kept_proofs import PASSED, folder_of\n"
+        "store = folder_of(sys.argv[1])\n"
+        "assert (turn := store.take_turn())\n"
+        "print('has the turn', flush=True)\n"
+        "sys.stdin.read()\n"
+        "store.write(PASSED)\n"
+        "turn.release()\n"
+    )
+    command = [sys.executable, "-c", script, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"has the turn\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_only_one_worker_has_the_turn_and_the_wait_for_it_is_bounded(tmp_path: Path) -> None:
+    store = folder_of(tmp_path)
+    with another_worker(tmp_path):
+        assert store.take_turn() is None
+        store.wait_for_turn(0.01)
+        assert folder_of(tmp_path, FACTS._replace(model="other")).take_turn() is not None
+    assert store.take_turn() is not None
+
+
+def test_worker_waits_for_the_proof_of_another_one(tmp_path: Path) -> None:
+    store, found = folder_of(tmp_path), list[KeptProof | None]()
+
+    def wait() -> None:
+        store.wait_for_turn(60)
+        found.append(store.read())
+
+    with another_worker(tmp_path) as process:
+        (waiting := threading.Thread(target=wait)).start()
+        waiting.join(0.2)
+        assert waiting.is_alive()
+        assert process.stdin is not None
+        process.stdin.close()
+        waiting.join(60)
+    assert found == [PASSED]

@@ -83,6 +83,15 @@ def test_proof_of_another_worker_that_starts_at_the_same_time_is_used() -> None:
     assert shelf.waited_s == [AMPLE_S]
 
 
+def test_proof_that_appears_before_the_turn_is_used() -> None:
+    class Late(Shelf):
+        def take_turn(self) -> Turn | None:  # type: ignore[override]
+            self.kept = KeptProof(None)
+            return super().take_turn()
+
+    assert outcome(Late(), MUST_NOT_RUN) is None
+
+
 def test_worker_proves_by_itself_if_the_other_worker_kept_no_proof() -> None:
     shelf = Shelf(is_free=False)
     assert outcome(shelf, child("sound", "")) is None
