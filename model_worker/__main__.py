@@ -46,22 +46,22 @@ def _prepare(settings: Settings) -> tuple[Identity, Forest]:
     # From here on each import is as late as possible, so that a bad model is rejected quickly.
     from model_worker.forest.lightgbm_c import find_library
     from model_worker.forest.packed import find_engine
-    from model_worker.proof import Proof, trial_command
+    from model_worker.proving import ProofOptions, start_proof
 
     library = find_library()
     engine = find_engine() if settings.engine == "auto" else None
-    command = trial_command(library, settings.proof_memory_mb, settings.proof_s, engine)
+    limits = ProofOptions(settings.proof_memory_mb, settings.proof_s, settings.proofs, settings.trusted_proofs)
     with artifact.file:
-        proof = Proof(artifact.file, command, settings.proof_s)
-    # Imports gRPC while the child tries the model: both take about the same time.
-    import model_worker.server  # noqa: F401
-    from mesh import serving
-    from model_worker.forest.loader import NOT_BUILT, SWITCHED_OFF, load
-    from model_worker.identity import Identity
+        proving = start_proof(artifact, library, engine, limits, lambda warning: _say(f"{settings.name}: {warning}"))
+        # Imports gRPC while the child tries the model: both take about the same time.
+        import model_worker.server  # noqa: F401
+        from mesh import serving
+        from model_worker.forest.loader import NOT_BUILT, SWITCHED_OFF, load
+        from model_worker.identity import Identity
 
-    if settings.follow_parent:
-        serving.follow_parent()
-    objection = proof.wait()
+        if settings.follow_parent:
+            serving.follow_parent()
+        objection = proving.wait()
     if engine is None:
         objection = NOT_BUILT if settings.engine == "auto" else SWITCHED_OFF
     forest, serves = load(artifact.model, library, settings.num_threads, engine, objection)
@@ -96,8 +96,12 @@ def _exit_silently_on_signals() -> None:
 
 def _report(code: int, *sentences: str) -> int:
     for sentence in sentences:
-        print(f"model_worker: {sentence}", file=sys.stderr)
+        _say(sentence)
     return code
+
+
+def _say(sentence: str) -> None:
+    print(f"model_worker: {sentence}", file=sys.stderr)
 
 
 if __name__ == "__main__":

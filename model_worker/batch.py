@@ -1,4 +1,4 @@
-"""One turn of the predict thread: scores the rows of many requests together, and returns an outcome for each."""
+"""One turn of scoring: scores the rows of many requests together, and returns an outcome for each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Scored(NamedTuple):
     """The scores of one request, float64 [rows, classes], and their cost.
 
     `predict_ns` is the CPU time of the predict call multiplied by the request's share of the rows. `queue_ns` is the
-    time that the request waited. `starved` is the share of its time that the predict thread waited for a CPU.
+    time that the request waited. `starved` is the share of its time that the scoring thread waited for a CPU: the event
+    loop's if the loop scored, otherwise the larger of the loop's and the predict thread's.
     """
 
     scores: bytes

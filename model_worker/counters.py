@@ -39,7 +39,7 @@ class WorkerCounters:
         self.refused: Counter[str] = Counter()
 
     def record(self, batch: Batch) -> None:
-        """Counts one turn of the predict thread."""
+        """Counts one turn of scoring."""
         busy_s = batch.busy_ns / 1e9
         self.busy_s += busy_s
         if batch.rows:

@@ -40,9 +40,7 @@ class _WorkerCollector(Collector):
         yield _histogram("mesh_worker_queue_seconds", "Time of a request in the queue", counters.queue_s)
         yield _histogram("mesh_worker_predict_seconds", "Time to predict a batch", counters.predict_s)
         yield _histogram("mesh_worker_batch_rows", "Number of rows in a batch", counters.batch_rows)
-        yield CounterMetricFamily(
-            "mesh_worker_busy_seconds", "Time for which the predict thread was busy", counters.busy_s
-        )
+        yield CounterMetricFamily("mesh_worker_busy_seconds", "Time spent on predictions", counters.busy_s)
         yield CounterMetricFamily("mesh_worker_expired", "Requests that expired in the queue", counters.expired)
         refused = CounterMetricFamily("mesh_worker_refused", "Requests that were not admitted", labels=["code"])
         for code, count in counters.refused.items():

@@ -19,11 +19,16 @@ _SCRIPT = __file__.replace("proof.py", "trial.py")
 _SOUND = f"{SOUND}\n".encode()
 
 
-def trial_command(library: str, memory_mb: int, seconds: float, engine: str | None = None) -> list[str]:
-    """Returns the command of the child. `seconds` limit its CPU time; it reads the model from stdin."""
+def trial_command(
+    library: str, memory_mb: int, seconds: float, engine: str | None = None, sha256: str | None = None
+) -> list[str]:
+    """Returns the command of the child. `seconds` limit its CPU time; it reads the model from stdin.
+
+    The child refuses a model whose digest is not `sha256`, because a kept proof must be about these bytes.
+    """
     # Isolated and without site: the child needs neither the environment nor site-packages.
     command = [sys.executable, "-I", "-S", _SCRIPT, library, str(memory_mb), str(seconds)]
-    return [*command, engine] if engine else command
+    return [*command, engine or "", sha256 or ""]
 
 
 class Proof:

@@ -1,4 +1,7 @@
-"""The bounded queue, and the thread that predicts all queued requests in one batch as soon as it is idle."""
+"""The bounded queue, and the thread that predicts all queued requests in one batch as soon as it is idle.
+
+A request that takes less time than its way to the thread and back is scored on the event loop.
+"""
 
 from __future__ import annotations
 
@@ -8,37 +11,62 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import Protocol
 
 from mesh.errors import MeshError, Overloaded, Unavailable
 from mesh.starvation import CpuStarvation
 from model_worker.batch import Batch, Outcome, Scored, Work, predict_batch
 from model_worker.forest import Forest
+from model_worker.row_costs import RowCosts
 
 DRAINING = "draining: this worker accepts no new work"
 
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """The maximum rows of one predict call, and the maximum rows that are admitted and not yet answered."""
+    """The maximum rows of one predict call, and the maximum rows that are admitted and not yet answered.
+
+    `max_on_loop_ns` limits the CPU time of a request that is scored on the event loop; 0 scores all on the thread.
+    """
 
     max_batch_rows: int
     max_queue_rows: int
+    max_on_loop_ns: int = 0
+
+
+class Starvation(Protocol):
+    """The CPU starvation of the thread that made it."""
+
+    def share(self) -> float:
+        """Returns the share of time that the thread waits for a CPU, 0 to 1."""
 
 
 class PredictQueue:
     """Admits work on the event loop, predicts on one thread, and settles on the event loop.
 
+    Work is scored on the event loop instead if no other work is admitted and it takes less than `max_on_loop_ns`. The
+    forest is never used on two threads at the same time: without admitted work, the thread waits for work.
     All admitted work is settled exactly once, even if the forest, a caller or the thread fails. `record` receives each
-    batch after it is settled. `running_queue` makes the queue.
+    batch after it is settled. `starvation` is called on each of the two threads. `running_queue` makes the queue.
     """
 
-    def __init__(self, forest: Forest, limits: QueueLimits, record: Callable[[Batch], None]) -> None:
+    def __init__(
+        self,
+        forest: Forest,
+        limits: QueueLimits,
+        record: Callable[[Batch], None],
+        starvation: Callable[[], Starvation] = CpuStarvation,
+    ) -> None:
         self._forest = forest
         self._limits = limits
         self._record = record
         self._loop = asyncio.get_running_loop()
         self._admitted: set[Work] = set()
         self._rows = 0
+        self._costs = RowCosts()
+        self._measure_starvation = starvation
+        self._loop_starvation = starvation()
+        self._loop_starved = 0.0
         self._refusal: str | None = None
         self._queued: SimpleQueue[Work | None] = SimpleQueue()
         self._postponed: Work | None = None
@@ -56,9 +84,14 @@ class PredictQueue:
             raise Unavailable(self._refusal)
         if self._rows + work.count > self._limits.max_queue_rows:
             raise Overloaded(f"the queue is full: {self._rows} of {self._limits.max_queue_rows} rows")
+        self._loop_starved = self._loop_starvation.share()
+        on_loop = not self._admitted and self._costs.estimate_ns(work) < self._limits.max_on_loop_ns
         self._rows += work.count
         self._admitted.add(work)
-        self._queued.put(work)
+        if on_loop:
+            self._settle(predict_batch(self._forest, [work], self._loop_starved))
+        else:
+            self._queued.put(work)
 
     def close(self) -> None:
         """Refuses new work; admitted work is still answered."""
@@ -82,9 +115,10 @@ class PredictQueue:
     def run(self) -> None:
         """The predict thread."""
         try:
-            starvation = CpuStarvation()
+            starvation = self._measure_starvation()
             while works := self._take_all():
-                self._call_on_loop(self._settle, predict_batch(self._forest, works, starvation.share()))
+                starved = max(starvation.share(), self._loop_starved)
+                self._call_on_loop(self._settle, predict_batch(self._forest, works, starved))
         finally:
             self._call_on_loop(self._end)
 
@@ -116,6 +150,7 @@ class PredictQueue:
                 self._admitted.remove(work)
                 self._rows -= work.count
                 work.waiter.settle(outcome)
+        self._costs.learn(batch)
         self._record(batch)
 
     def _end(self) -> None:
@@ -152,10 +187,14 @@ class CallWaiter:
 
 @contextlib.asynccontextmanager
 async def running_queue(
-    forest: Forest, limits: QueueLimits, record: Callable[[Batch], None], drain_s: float
+    forest: Forest,
+    limits: QueueLimits,
+    record: Callable[[Batch], None],
+    drain_s: float,
+    starvation: Callable[[], Starvation] = CpuStarvation,
 ) -> AsyncIterator[PredictQueue]:
     """Runs a queue and its thread while the block lasts, then drains it for up to `drain_s`."""
-    queue = PredictQueue(forest, limits, record)
+    queue = PredictQueue(forest, limits, record, starvation)
     # A daemon: a predict call that hangs must not keep the process alive.
     thread = threading.Thread(target=queue.run, name="predict", daemon=True)
     thread.start()

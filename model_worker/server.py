@@ -24,6 +24,7 @@ from model_worker.trial import PROOF_FAILED
 log = logging.getLogger(__name__)
 
 EXIT_DRAINED, EXIT_FAILED = 0, 1
+MAX_ON_LOOP_NS = 300_000
 
 
 async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
@@ -32,7 +33,9 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
     Raises OSError or `Misconfigured` if a port is in use.
     """
     counters = WorkerCounters()
-    limits = QueueLimits(settings.max_batch_rows, settings.max_queue_rows)
+    # LightGBM is too slow for the event loop.
+    on_loop_ns = MAX_ON_LOOP_NS if identity.engine.name == "forest" else 0
+    limits = QueueLimits(settings.max_batch_rows, settings.max_queue_rows, on_loop_ns)
     async with AsyncExitStack() as parts:
         stop = await parts.enter_async_context(stop_signal())
         queue = await parts.enter_async_context(running_queue(forest, limits, counters.record, settings.drain_s))

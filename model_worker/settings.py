@@ -36,6 +36,8 @@ class Settings:
     drain_s: float
     proof_memory_mb: int
     proof_s: float
+    proofs: str
+    trusted_proofs: str
     cache: str
     fetch_s: float
     max_model_mb: int
@@ -73,15 +75,21 @@ def _parser() -> Parser:
     add("--drain-s", default="5", help="maximum seconds to answer admitted requests at a stop (%(default)s)")
     add("--proof-memory-mb", default="2048", help="memory, in MiB, of the child that tries the model (%(default)s)")
     add("--proof-s", default="20", help="maximum seconds for the child that tries the model (%(default)s)")
-    add("--cache", default=_default_cache(), help="folder for models from S3 (%(default)s)")
+    add(
+        "--proofs",
+        default=_default_cache("proofs"),
+        help="folder that keeps proofs of models; '' for none (%(default)s)",
+    )
+    add("--trusted-proofs", default="", help="folder of proofs that is only read; files of any owner are accepted")
+    add("--cache", default=_default_cache("models"), help="folder for models from S3 (%(default)s)")
     add("--fetch-s", default="90", help="maximum seconds to fetch a model from S3, with all retries (%(default)s)")
     add("--max-model-mb", default="1024", help="maximum size of a model from S3, in MiB (%(default)s)")
     return parser
 
 
-def _default_cache() -> str:
+def _default_cache(kind: str) -> str:
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 (pathlib adds 6 ms)
-    return f"{caches}/ensemble-mesh/models"
+    return f"{caches}/ensemble-mesh/{kind}"
 
 
 def _present(text: str) -> str:

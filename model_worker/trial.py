@@ -1,8 +1,8 @@
 """The child process of the proof: checks the structure of a model, loads it and predicts, within hard limits.
 
-Run as `python -I -S trial.py LIBRARY MEMORY_MB SECONDS [ENGINE] <MODEL`. If the model has a fault, it prints the fault
-as a sentence and exits with code 1. Otherwise it prints `SOUND`, and with an ENGINE a second line: the reason why the
-engine must not serve the model, or an empty line.
+Run as `python -I -S trial.py LIBRARY MEMORY_MB SECONDS ENGINE SHA256 <MODEL`. If the model has a fault, it prints the
+fault as a sentence and exits with code 1. Otherwise it prints `SOUND`, and with an ENGINE a second line: the reason why
+the engine must not serve the model, or an empty line. ENGINE and SHA256 may be empty.
 """
 
 import math
@@ -26,11 +26,12 @@ class _UnsoundError(Exception):
     """A fault of the model, as a sentence."""
 
 
-def main(library: str, memory_mb: int, seconds: float, engine: str | None) -> int:
+def main(library: str, memory_mb: int, seconds: float, engine: str, sha256: str) -> int:
     """Prints the result; returns the exit code."""
     _limit(memory_mb * 2**20, math.ceil(seconds))
     model = sys.stdin.buffer.read()
     try:
+        _check_digest(model, sha256)
         forest = _try(library, model)
     except _UnsoundError as error:
         print(error)
@@ -46,6 +47,15 @@ def _limit(memory_bytes: int, cpu_s: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     end_with_parent()
+
+
+def _check_digest(model: bytes, sha256: str) -> None:
+    if not sha256:
+        return
+    import hashlib
+
+    if hashlib.sha256(model).hexdigest() != sha256:
+        raise _UnsoundError("the file changed while the worker started")
 
 
 def _try(library: str, model: bytes) -> Forest:
@@ -82,4 +92,4 @@ def _objection(engine: str, judge: Forest, model: bytes) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4] if len(sys.argv) > 4 else None))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4], sys.argv[5]))

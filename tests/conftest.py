@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 from tests.emulators.fixtures import dynamodb_server, moto_server
@@ -15,3 +17,11 @@ __all__ = ["dynamodb_server", "moto_server", "s3_store"]
 # CI uses the same examples in every run; local runs try new ones.
 settings.register_profile("mesh", deadline=None, max_examples=25, database=None, derandomize="CI" in os.environ)
 settings.load_profile("mesh")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps models and proofs of the tests away from the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield

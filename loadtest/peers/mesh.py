@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import json
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -69,9 +70,11 @@ async def load_features(folder: Path, logs: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def up(folder: Path, logs: Path, engine: Engine | None = None, replicas: int = 1) -> AsyncIterator[Event]:
-    """Runs `mesh up` until the block ends; yields its `ready` event."""
-    async with running(up_launch(folder, logs, engine, replicas)) as program:
-        yield await program.event("ready", READY_BUDGET_S)
+    """Runs `mesh up` until the block ends; yields its `ready` event. No worker finds a kept proof of its model."""
+    with tempfile.TemporaryDirectory(prefix="mesh-cache-") as cache:
+        launch = replace(up_launch(folder, logs, engine, replicas), environment={"XDG_CACHE_HOME": cache})
+        async with running(launch) as program:
+            yield await program.event("ready", READY_BUDGET_S)
 
 
 def up_launch(folder: Path, logs: Path, engine: Engine | None, replicas: int = 1) -> Launch:

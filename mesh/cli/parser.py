@@ -155,6 +155,8 @@ def _add_publish(commands: Commands) -> None:
     publish.add_argument("folder", type=Path, metavar="VERSION_DIR", help="folder with the models as .txt files")
     publish.add_argument("--to", required=True, metavar="s3://BUCKET/PREFIX", help="prefix of the uploaded objects")
     publish.add_argument("--force", action="store_true", help="replace objects whose content differs")
+    proofs = "prove the models first, and keep the proofs in DIR, for workers on machines of the same kind"
+    publish.add_argument("--proofs", type=Path, metavar="DIR", help=proofs)
     _add_json(publish, "the models as one line of JSON")
 
 

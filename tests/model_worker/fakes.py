@@ -6,7 +6,7 @@ import struct
 import threading
 import time
 
-from model_worker.batch import Outcome, Work
+from model_worker.batch import Outcome, Waiter, Work
 from model_worker.forest import Candidates
 from model_worker.forest.expanded_table import ExpandedTable
 
@@ -14,7 +14,8 @@ from model_worker.forest.expanded_table import ExpandedTable
 class GatedForest:
     """Returns the first value of a row plus one as its score. Each batch waits until the gate is open.
 
-    `entered` is released once for each batch that arrives at the gate.
+    `entered` is released once for each batch that arrives at the gate. `threads` are the threads of the batches. Two
+    batches at the same time are an error.
     """
 
     features, classes = 2, 1
@@ -24,9 +25,19 @@ class GatedForest:
         self.gate.set()
         self.entered = threading.Semaphore(0)
         self.batches: list[int] = []
+        self.threads: list[int] = []
+        self._in_use = threading.Lock()
         self.failure: BaseException | None = None
 
     def predict(self, rows: bytes, count: int) -> bytes:
+        assert self._in_use.acquire(blocking=False), "two threads use the forest"
+        try:
+            return self._predict(rows, count)
+        finally:
+            self._in_use.release()
+
+    def _predict(self, rows: bytes, count: int) -> bytes:
+        self.threads.append(threading.get_ident())
         self.batches.append(count)
         self.entered.release()
         assert self.gate.wait(timeout=30)
@@ -58,5 +69,5 @@ def scores(*values: float) -> bytes:
     return struct.pack(f"{len(values)}d", *values)
 
 
-def work(caller: Caller, *first: float, expires_ns: float = float("inf")) -> Work:
+def work(caller: Waiter, *first: float, expires_ns: float = float("inf")) -> Work:
     return Work(rows(*first), len(first), caller, time.monotonic_ns(), expires_ns)

@@ -35,6 +35,8 @@ def test_settings_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         drain_s=5.0,
         proof_memory_mb=2048,
         proof_s=20.0,
+        proofs="/caches/ensemble-mesh/proofs",
+        trusted_proofs="",
         cache="/caches/ensemble-mesh/models",
         fetch_s=90.0,
         max_model_mb=1024,

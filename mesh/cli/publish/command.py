@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from mesh.cli.main import DONE
+from mesh.cli.publish.proofs import keep_proofs
 from mesh.cli.publish.version_folder import ModelFile, read_folder
 from mesh.errors import Misconfigured, Unavailable
 from mesh.s3 import address as s3_address
@@ -45,7 +46,10 @@ class Published:
 
 def run(arguments: argparse.Namespace) -> int:
     """Uploads the models that S3 does not have; raises Misconfigured before any upload if a file is not a model."""
-    targets = list(_targets(read_folder(arguments.folder), arguments.to))
+    models = read_folder(arguments.folder)
+    targets = list(_targets(models, arguments.to))
+    for sentence in keep_proofs(models, arguments.proofs) if arguments.proofs else ():
+        print(sentence, file=sys.stderr)
     with _progress() as progress:
         task = progress.add_task("uploading", total=sum(target.model.size_bytes for target in targets))
         try:

@@ -233,3 +233,30 @@ def test_ctrl_c_ends_the_command_without_a_message(publisher: Publisher, monkeyp
                 process.send_signal(2)
                 out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, "", "")
+
+
+def test_proofs_of_the_models_are_kept_in_a_folder(publisher: Publisher, tmp_path: Path) -> None:
+    code, out, err = publisher.publish("--proofs", str(tmp_path / "proofs"))
+
+    assert code == 0
+    assert len(list((tmp_path / "proofs").glob("*.json"))) == len(KINDS)
+    assert "warning" not in err
+    assert len(yaml.safe_load(out)["models"]) == len(KINDS)
+
+
+def test_model_that_no_worker_would_serve_is_not_uploaded(publisher: Publisher, tmp_path: Path) -> None:
+    path = publisher.folder / "binary.txt"
+    path.write_bytes(path.read_bytes().replace(b"left_child=", b"left_child=7 ", 1))
+    code, _, err = publisher.publish("--proofs", str(tmp_path / "proofs"))
+
+    assert code == 2
+    assert f"{path}: the file is damaged" in err
+    assert publisher.object("multiclass.txt") is None
+
+
+def test_folder_of_proofs_that_cannot_be_written_is_reported(publisher: Publisher, tmp_path: Path) -> None:
+    (file := tmp_path / "file").write_text("")
+    code, _, err = publisher.publish("--proofs", str(file / "proofs"))
+
+    assert code == 0
+    assert err.count("the proof is not kept") == len(KINDS)
