@@ -336,12 +336,11 @@ def shop(*shared: float, name: str = "shop", request_id: str = "") -> Factored:
 
 
 async def results_of(stream: Any, *requests: Factored) -> list[bytes | str]:
-    """Returns the scores or the status code of each request, in the order of the requests."""
-    for number, factored in enumerate(requests):
-        factored.request.id = str(number)
+    """Returns the scores or the status code of each request, sent one after the other: the queue holds 8 rows."""
+    results = []
+    for factored in requests:
         await stream.write(factored.request)
-    replies = {reply.infer_response.id: reply for reply in [await stream.read() for _ in requests]}
-    results = [replies[str(number)].infer_response for number in range(len(requests))]
+        results.append((await stream.read()).infer_response)
     return [
         result.raw_output_contents[0] if result.raw_output_contents else result.parameters["code"].string_param
         for result in results
