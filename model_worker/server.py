@@ -15,7 +15,7 @@ from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_
 from mesh.wire.inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from model_worker.counters import WorkerCounters
 from model_worker.forest import Forest
-from model_worker.identity import Identity
+from model_worker.identity import Engine, Identity
 from model_worker.queue import PredictQueue, QueueLimits, running_queue
 from model_worker.service import SERVICE, InferenceService
 from model_worker.settings import Settings
@@ -33,9 +33,7 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
     Raises OSError or `Misconfigured` if a port is in use.
     """
     counters = WorkerCounters()
-    # LightGBM is too slow for the event loop.
-    on_loop_ns = MAX_ON_LOOP_NS if identity.engine.name == "forest" else 0
-    limits = QueueLimits(settings.max_batch_rows, settings.max_queue_rows, on_loop_ns)
+    limits = queue_limits(settings, identity.engine)
     async with AsyncExitStack() as parts:
         stop = await parts.enter_async_context(stop_signal())
         queue = await parts.enter_async_context(running_queue(forest, limits, counters.record, settings.drain_s))
@@ -62,6 +60,12 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         await server.stop(settings.drain_s)
     log.info("%s: drained", identity.name)
     return code
+
+
+def queue_limits(settings: Settings, engine: Engine) -> QueueLimits:
+    """Returns the limits of the queue. LightGBM, which takes longer, never scores on the event loop."""
+    on_loop_ns = MAX_ON_LOOP_NS if engine.name == "forest" else 0
+    return QueueLimits(settings.max_batch_rows, settings.max_queue_rows, on_loop_ns)
 
 
 def _exposition(identity: Identity, counters: WorkerCounters, queue: PredictQueue) -> bytes:

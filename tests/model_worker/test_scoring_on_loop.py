@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from mesh.errors import Expired, MeshError, Overloaded
 from model_worker.batch import Batch, Pairs, Scored, Work
 from model_worker.forest import Candidates
+from model_worker.identity import Engine
 from model_worker.queue import CallWaiter, PredictQueue, QueueLimits, Starvation, running_queue
+from model_worker.server import MAX_ON_LOOP_NS, queue_limits
+from model_worker.settings import read_settings
 from tests.model_worker.fakes import Caller, GatedForest, rows, scores, work
 
 AMPLE_NS = 10**10
@@ -140,6 +143,15 @@ async def test_starvation_is_the_loops_on_the_loop_and_the_larger_one_on_the_thr
     async with queue_of(forest, starvation=lambda: next(shares)) as queue:
         assert (await ask(queue, 1)).starved == largest
         assert (await ask(queue, 1)).starved == loop
+
+
+@pytest.mark.parametrize(
+    ("engine", "on_loop_ns"),
+    [(Engine("forest"), MAX_ON_LOOP_NS), (Engine("lightgbm", "switched off"), 0), (Engine("lightgbm"), 0)],
+)
+def test_only_our_own_engine_scores_on_the_loop(engine: Engine, on_loop_ns: int) -> None:
+    worker = read_settings(["--name", "whales", "--uri", "whales.txt"])
+    assert queue_limits(worker, engine) == QueueLimits(4096, 16384, on_loop_ns)
 
 
 @settings(max_examples=60, deadline=None)

@@ -349,7 +349,8 @@ async def results_of(stream: Any, *requests: Factored) -> list[bytes | str]:
 
 async def test_stream_scores_pairs_with_its_remembered_candidates(worker: Worker) -> None:
     stream = worker.stub.ModelStreamInfer()
-    results = await results_of(stream, shop(5).include([0], [1], [2]), shop(5, 6), shop(5, 6).picks([1], [1, 0]))
+    results = await results_of(stream, shop(5).include([0], [1], [2]), shop(5, 6))
+    results += await results_of(stream, shop(5, 6).picks([1], [1, 0]))  # the queue has no space for all three
     assert results == [scores(2, 3), scores(2, 3, 2, 3), scores(3, 3, 2)]
     await stream.done_writing()
 
