@@ -52,7 +52,8 @@ class Backlog:
         """Returns the time until the models have scored `rows` new rows, behind `waiting_rows` that have not departed.
 
         This is the time of the slowest model, but at most `UNEVEN` times the time of the model that completes the
-        quorum. It is 0 if no row waits and no model has rows: a load of one request is no reason to refuse it.
+        quorum. It is 0 if no row waits and no model has rows: a model that is too slow without load does not cause a
+        refusal.
         """
         now_s = self._clock()
         if now_s - self._sampled_s >= SAMPLE_S:

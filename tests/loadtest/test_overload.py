@@ -42,7 +42,7 @@ def test_recovery_lasts_until_the_last_window_with_slow_answers() -> None:
     assert recovery([*answers(10, 12), *answers(12, 12.2, 0.2), *answers(12.2, 15)]) == 2.5
 
 
-def test_answers_that_are_fast_but_not_full_are_no_recovery() -> None:
+def test_fast_answers_that_are_not_full_do_not_count_as_recovery() -> None:
     refused = answers(10, 11, source="FALLBACK", reason="overloaded")
     assert recovery([*refused, *answers(11, 15)]) == 1.0
 
