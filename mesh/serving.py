@@ -20,12 +20,20 @@ ChannelOptions = list[tuple[str, Any]]
 
 MESSAGE_LIMIT_BYTES = 16 * 2**20
 REQUEST_LIMIT_BYTES = 256 * 2**10
+MAX_PENDING = 512
 
 
-def server_options(message_limit_bytes: int) -> ChannelOptions:
-    """gRPC settings of a server: limits and keepalive (docs/decisions/0003-grpc-settings.md)."""
+def server_options(
+    message_limit_bytes: int, max_pending: int = MAX_PENDING, *, shares_port: bool = False
+) -> ChannelOptions:
+    """gRPC settings of a server: limits and keepalive (docs/decisions/0003-grpc-settings.md).
+
+    While more than `max_pending` calls of a method wait for the event loop, gRPC refuses some of the new calls, and all
+    above twice as many, with CANCELLED. With `shares_port`, several servers can listen on one port: check with
+    `mesh.port_check` that no other process uses it.
+    """
     return [
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(shares_port)),
         ("grpc.max_concurrent_streams", 1024),
         ("grpc.max_receive_message_length", message_limit_bytes),
         ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
@@ -38,8 +46,8 @@ def server_options(message_limit_bytes: int) -> ChannelOptions:
         ("grpc.keepalive_permit_without_calls", 1),
         # While the loop is busy, gRPC queues calls. It is better to refuse them than to answer after their deadline.
         ("grpc.server_max_unrequested_time_in_server", 1),
-        ("grpc.server.max_pending_requests", 512),
-        ("grpc.server.max_pending_requests_hard_limit", 1024),
+        ("grpc.server.max_pending_requests", max_pending),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * max_pending),
     ]
 
 

@@ -14,6 +14,7 @@ from mesh.catalog.sources import Sources
 from mesh.errors import Misconfigured
 from mesh.players.settings import Features, SqliteFeatures
 from supervisor.answers import AnswerRules
+from supervisor.backlog import Backlog
 from supervisor.discovery.dns import HeadlessServices
 from supervisor.discovery.file import EndpointsFile
 from supervisor.discovery.port import Discovery
@@ -122,15 +123,20 @@ def build_game(catalog: Catalog, features: FeatureCache, starvation: MachineStar
     offers = catalog_files.offers_of(catalog.offers) if catalog.offers else None
     ranking = Ranking(offers, catalog.offers.rank_by == "expected_revenue") if catalog.offers and offers else None
     planner = RowPlanner(Sources(features.columns, catalog.context, offers))
+    panels = {
+        name: Panel(
+            tuple(
+                ModelPool(model, planner, features.columns, starvation.report, len(version.models))
+                for model in version.models
+            )
+        )
+        for name, version in catalog.versions.items()
+    }
     ensembles = {
         name: Ensemble(
             name=name,
-            panel=Panel(
-                tuple(
-                    ModelPool(model, planner, features.columns, starvation.report, len(version.models))
-                    for model in version.models
-                )
-            ),
+            panel=panels[name],
+            backlog=Backlog(panels[name].pools, version.quorum),
             features=features,
             rules=AnswerRules(catalog, version, ranking),
             metrics=metrics.of(catalog.game, name),

@@ -32,6 +32,13 @@ class Route(Protocol):
         """The number of messages that a journey costs."""
         ...
 
+    def backlog_s(self, waiting_rows: int, rows: int) -> float:
+        """Returns the time until the models have scored `rows` new rows, behind all rows before them.
+
+        `waiting_rows` have not departed. Returns 0 if there are no rows before them.
+        """
+        ...
+
     def depart(self, tickets: list[Ticket]) -> Journey:
         """Starts the journey of a cohort."""
         ...
@@ -96,7 +103,8 @@ class Cohorts:
     def admit(self, route: Route, ticket: Ticket) -> None:
         """Adds `ticket` to the next cohort of `route`.
 
-        Raises Overloaded if too many tickets wait, or if that cohort would return after the ticket's deadline.
+        Raises Overloaded if too many tickets wait, if that cohort would return after the ticket's deadline, or if the
+        models have more rows than they can score before it.
         """
         if self._waiting_count >= self._max_waiting:
             self._drop_answered()
@@ -108,6 +116,9 @@ class Cohorts:
         rows = queue.rows + ticket.passenger.rows
         if self._under_way and self._would_be_late(route, queue, rows, ticket):
             raise Overloaded(f"{len(queue.tickets)} requests are waiting, the answer to this one would be too late")
+        backlog_s = route.backlog_s(queue.rows, ticket.passenger.rows)
+        if backlog_s and self._clock() + backlog_s > ticket.deadline_s:
+            raise Overloaded(f"the models need {backlog_s:.3f} s for the requests before this one")
         queue.tickets.append(ticket)
         queue.rows = rows
         self._waiting_count += 1

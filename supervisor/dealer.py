@@ -56,7 +56,7 @@ class Dealer:
     rows that one message can carry. `models` is the number of models of the panel, which are dealt at the same time.
     """
 
-    def __init__(self, queue: RowQueue, models: int = 1) -> None:
+    def __init__(self, queue: RowQueue, models: int) -> None:
         self.row_s = FIRST_GUESS_ROW_S
         self.messages = 1  # of the latest round
         self._queue = queue

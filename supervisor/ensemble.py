@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mesh.errors import Overloaded
 from supervisor.answers import Answer, AnswerRules, Reason, ReasonWord, Timings
+from supervisor.backlog import Backlog
 from supervisor.cohort import Cohorts
 from supervisor.features.cache import FeatureCache
 from supervisor.journey import AnswerMetrics, CohortJourney
@@ -21,6 +22,7 @@ class Ensemble:
 
     name: str
     panel: Panel
+    backlog: Backlog
     features: FeatureCache
     rules: AnswerRules
     metrics: AnswerMetrics
@@ -50,9 +52,17 @@ class Ensemble:
             timer.cancel()
         return self._recorded(ticket, answer)
 
+    def backlog_s(self, waiting_rows: int, rows: int) -> float:
+        """Returns the time until the models have scored `rows` new rows; see `Backlog`."""
+        return self.backlog.time_s(waiting_rows, rows)
+
     def depart(self, tickets: list[Ticket]) -> CohortJourney:
         """Starts the journey of a cohort."""
-        return CohortJourney(self.features, self.panel, self.rules, self.metrics, tickets)
+        rows = sum(ticket.passenger.rows for ticket in tickets)
+        self.backlog.record_departure(rows)
+        return CohortJourney(
+            self.features, self.panel, self.rules, self.metrics, tickets, lambda: self.backlog.record_arrival(rows)
+        )
 
     def abandon(self, tickets: list[Ticket]) -> None:
         """Answers `tickets` with the fallback, after a bug on their journey."""

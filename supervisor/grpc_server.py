@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,17 @@ import grpc
 from mesh import serving
 from mesh.catalog.catalog import Catalog
 from mesh.errors import Misconfigured
+from mesh.port_check import listen_fault
 from mesh.wire import offers_pb2_grpc
 from supervisor.service import SERVICE_NAME, OffersService
 from supervisor.settings import Settings
 
 AGE_GRACE_S = 1.0
+# While a call waits in gRPC's queue, the supervisor does not see it. The queues hold the calls that this process
+# accepts in a share of the shortest budget; gRPC refuses the others at almost no cost.
+ACCEPTS_RPS = 4000
+QUEUE_SHARE = 0.3
+MIN_PENDING = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +35,59 @@ class GrpcServer:
 
 @contextlib.asynccontextmanager
 async def grpc_server(
-    settings: Settings, service: OffersService, connection_options: serving.ChannelOptions
+    settings: Settings,
+    service: OffersService,
+    connection_options: serving.ChannelOptions,
+    pending: int = serving.MAX_PENDING,
 ) -> AsyncIterator[GrpcServer]:
     """Serves `service` while the block lasts, then drains: accepted requests have `settings.drain_s` for their answers.
 
-    Raises Misconfigured if it cannot listen on the address.
+    `settings.servers` servers of grpc.aio share the port; the kernel distributes the connections. Each accepts one call
+    of a method in a turn of the event loop, so several accept more (docs/decisions/0003-grpc-settings.md). `pending` is
+    the result of `max_pending`. Raises Misconfigured if they cannot listen on the address.
     """
-    server = grpc.aio.server(options=[*serving.server_options(serving.REQUEST_LIMIT_BYTES), *connection_options])
+    servers = [_new_server(settings, connection_options, pending) for _ in range(settings.servers)]
     health = serving.Health([SERVICE_NAME])
-    offers_pb2_grpc.add_OffersServicer_to_server(service, server)  # type: ignore[no-untyped-call]
-    await health.attach(server)
-    try:
-        port = serving.bind(server, settings.host, settings.port)
-    except OSError as error:
-        raise Misconfigured([f"--port: {error}"]) from error
-    await server.start()
+    for server in servers:
+        offers_pb2_grpc.add_OffersServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+        await health.attach(server)
+    port = _bind(servers, settings)
+    for server in servers:
+        await server.start()
     try:
         yield GrpcServer(port, health)
     finally:
         await health.set_serving(False)
         service.drain()
-        await server.stop(settings.drain_s)
+        await asyncio.gather(*(server.stop(settings.drain_s) for server in servers))
+
+
+def _new_server(settings: Settings, connection_options: serving.ChannelOptions, pending: int) -> grpc.aio.Server:
+    shares_port = settings.servers > 1
+    options = serving.server_options(serving.REQUEST_LIMIT_BYTES, pending, shares_port=shares_port)
+    return grpc.aio.server(options=[*options, *connection_options])
+
+
+def _bind(servers: Sequence[grpc.aio.Server], settings: Settings) -> int:
+    """Binds every server to the same port and returns it."""
+    # Sockets with SO_REUSEPORT would share the port with another process that has set it, too.
+    fault = listen_fault(settings.host, settings.port)
+    if fault is not None:
+        raise Misconfigured([f"--port: cannot listen on {settings.host}:{settings.port}: {fault}"])
+    port = settings.port
+    try:
+        for server in servers:
+            port = serving.bind(server, settings.host, port)
+    except OSError as error:
+        raise Misconfigured([f"--port: {error}"]) from error
+    return port
+
+
+def max_pending(settings: Settings, catalogs: Sequence[Catalog]) -> int:
+    """The calls of one method that wait in each server before gRPC refuses some of the new calls."""
+    shortest_s = min(catalog.budget_ms for catalog in catalogs) / 1000
+    accepted = round(ACCEPTS_RPS * QUEUE_SHARE * shortest_s / settings.servers)
+    return min(max(accepted, MIN_PENDING), serving.MAX_PENDING)
 
 
 def connection_age_options(settings: Settings, catalogs: Sequence[Catalog]) -> serving.ChannelOptions:

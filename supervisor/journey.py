@@ -39,16 +39,26 @@ class Seat(NamedTuple):
 
 
 class CohortJourney:
-    """Answers the tickets of a cohort together: when all votes are in, or each ticket at its own deadline."""
+    """Answers the tickets of a cohort together: when all votes are in, or each ticket at its own deadline.
+
+    Calls `on_features_read` once, before it asks the panel.
+    """
 
     def __init__(
-        self, features: FeatureCache, panel: Panel, rules: AnswerRules, metrics: AnswerMetrics, tickets: list[Ticket]
+        self,
+        features: FeatureCache,
+        panel: Panel,
+        rules: AnswerRules,
+        metrics: AnswerMetrics,
+        tickets: list[Ticket],
+        on_features_read: Callable[[], None],
     ) -> None:
         self._features = features
         self._panel = panel
         self._rules = rules
         self._metrics = metrics
         self._tickets = tickets
+        self._on_features_read = on_features_read
         self._departed_s = time.monotonic()
         self._features_read_s: float | None = None
         self._seats: dict[Ticket, Seat] = {}
@@ -58,7 +68,10 @@ class CohortJourney:
         """Answers every ticket; returns when no vote can arrive any more."""
         deadline_s = max(ticket.deadline_s for ticket in self._tickets)
         ids = [ticket.player_id for ticket in self._tickets]
-        read = await self._features.read(ids, deadline_s - time.monotonic())
+        try:
+            read = await self._features.read(ids, deadline_s - time.monotonic())
+        finally:
+            self._on_features_read()
         self._features_read_s = time.monotonic()
         self._seats = {seat.ticket: seat for seat in self._take_seats(read)}
         if not self._seats:

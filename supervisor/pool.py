@@ -10,6 +10,7 @@ from mesh.catalog.files import class_fault
 from mesh.errors import MeshError, Unavailable
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns
+from supervisor.backlog import PoolLoad
 from supervisor.ballot import Ballot, Shipment
 from supervisor.dealer import Dealer
 from supervisor.draining_lanes import DrainingLanes
@@ -28,7 +29,7 @@ class ModelPool:
     """The replicas of one model. Queued rows wait for a free lane; see `Dealer`."""
 
     def __init__(
-        self, model: Model, planner: RowPlanner, columns: Columns, on_starved: Callable[[float], None], models: int = 1
+        self, model: Model, planner: RowPlanner, columns: Columns, on_starved: Callable[[float], None], models: int
     ) -> None:
         self.model = model
         self.lanes: dict[str, Lane[Shipment]] = {}
@@ -58,6 +59,12 @@ class ModelPool:
     def outstanding_rows(self) -> int:
         """Rows sent to replicas and not answered."""
         return sum(lane.outstanding_rows for lane in (*list(self.lanes.values()), *self._draining.lanes()))
+
+    @property
+    def load(self) -> PoolLoad:
+        """The load of the replicas that are up."""
+        up = [lane.outstanding_rows for lane in self.lanes.values() if lane.state == "up"]
+        return PoolLoad(self._queue.rows + sum(up), len(up), self._dealer.row_s)
 
     def start_vote(
         self, rows: CohortRows, columns: Columns, ballot: Ballot, index: int, deadline_s: float

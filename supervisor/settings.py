@@ -27,6 +27,7 @@ class Settings:
     dns: str | None
     host: str
     port: int
+    servers: int
     metrics_host: str
     metrics_port: int
     max_waiting: int
@@ -70,6 +71,7 @@ def _parser() -> Parser:
     _add_places(parser)
     add("--host", default="127.0.0.1", help="address of the gRPC server (default: %(default)s)")
     add("--port", default="0", help="port of the gRPC server; 0: the system picks one (default: %(default)s)")
+    add("--servers", default="4", help="servers of grpc.aio on that port, in this process (default: %(default)s)")
     add("--metrics-host", default="127.0.0.1", help="address of the metrics endpoint (default: %(default)s)")
     add(
         "--metrics-port",
@@ -122,6 +124,7 @@ def _namespace(text: str) -> str:
 
 _CHECKS: dict[str, Check] = {
     "port": whole(0, 65535),
+    "servers": whole(1, 64),
     "metrics_port": whole(0, 65535),
     "max_waiting": whole(1, 999_999_999),
     "drain_s": seconds(0, 600),

@@ -6,6 +6,7 @@ import contextlib
 import os
 
 NICENESS = -10
+ORDINARY = "ordinary"
 
 
 def raised() -> str:
@@ -16,4 +17,4 @@ def raised() -> str:
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
         return f"niceness {NICENESS}"
-    return "ordinary"
+    return ORDINARY

@@ -10,7 +10,8 @@ from typing import Any
 
 CLASSES = ("full", "partial", "fallback", "refused", "late", "error", "wrong", "unsent")
 STAGES = ("queue", "features", "fan-out", "combine", "total")
-REFUSING_CODES = ("RESOURCE_EXHAUSTED", "UNAVAILABLE")
+# gRPC itself refuses with CANCELLED a call that finds its queue full; the senders never cancel a call.
+REFUSING_CODES = ("RESOURCE_EXHAUSTED", "UNAVAILABLE", "CANCELLED")
 SERVED = {"ENSEMBLE": "full", "PARTIAL": "partial", "FALLBACK": "fallback"}
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from loadtest import interruption
@@ -21,15 +20,17 @@ from loadtest.reference.oracle import Oracle
 from loadtest.report import write_json
 from loadtest.run import page, report
 from loadtest.run.job import Question
-from loadtest.run.knee import Step, find_knee, generator_is_limit
+from loadtest.run.knee import Step, generator_is_limit, knee_of
 from loadtest.run.measurement import Setting, measure, must_answer
+from loadtest.run.overload import Load, Overload, measure_overload
+from loadtest.run.overload_report import overload_document, overload_doubts, overload_table
+from loadtest.run.search import arrivals_at, search_knee
 from loadtest.run.summary import Summary
 from loadtest.simulated.service_times import Seconds
 from mesh.cli.console import stdout
 
 MEASURED, FAULTY, GENERATOR_LIMIT = 0, 1, 3
-KNEE_SECONDS = 5.0
-MAX_REQUESTS = 1_000_000
+OVERLOAD_SECONDS = 8.0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +67,7 @@ def _add_schedule_options(parser: argparse.ArgumentParser) -> None:
     add("--trace", type=Path, help="file of timestamps in seconds, one per line, instead of --rate and --seconds")
     add("--processes", type=positive_int, default=1, help="number of sender processes (default %(default)s)")
     unanswered_help = "maximum number of unanswered requests; further requests are not sent (default %(default)s)"
+    add("--connections", type=positive_int, default=1, help="number of connections (default %(default)s)")
     add("--max-unanswered", type=positive_int, default=10_000, help=unanswered_help)
     add("--seed", type=int, default=0, help="seed of arrivals and players (default %(default)s)")
 
@@ -74,6 +76,10 @@ def _add_knee_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--find-knee", action="store_true", help="search for the highest rate that keeps --slo-ms and --full-share")
     add("--slo-ms", type=positive_float, default=50.0, help="highest p99 for --find-knee (default %(default)s)")
+    overload_help = "find the knee, then offer multiples of it; with generators at ordinary priority"
+    add("--overload", action="store_true", help=overload_help)
+    add("--knee", type=positive_float, metavar="RATE", help="knee for --overload, instead of the search")
+    add("--supervisor-pid", type=positive_int, metavar="PID", help="process whose memory --overload reads")
     share_help = "least share of full answers for --find-knee (default %(default)s)"
     add("--full-share", type=positive_float, default=0.99, help=share_help)
 
@@ -86,6 +92,8 @@ def run(options: argparse.Namespace) -> int:
         stderr.print(line, markup=False)
 
     setting = _setting(options)
+    if options.overload:
+        return _run_overload(options, setting, stderr)
     summary, steps = interruption.run(_run(options, setting, progress))
     _write(options, summary, steps)
     _print(options, summary, steps)
@@ -97,37 +105,48 @@ def run(options: argparse.Namespace) -> int:
     return GENERATOR_LIMIT if generator_is_limit(steps) else _exit_code(summary)
 
 
+def _run_overload(options: argparse.Namespace, setting: Setting, stderr: Console) -> int:
+    """Runs `--overload`."""
+    knee_rps, loads = interruption.run(_overload(options, setting, lambda line: stderr.print(line, markup=False)))
+    document = overload_document(loads, knee_rps, options.connections)
+    write_json(options.out, document)
+    if options.json:
+        print(json.dumps(document))
+    else:
+        stdout().print(overload_table(loads, knee_rps, options.connections))
+    doubts = list(overload_doubts(loads))
+    for doubt in doubts:
+        stderr.print(f"doubtful: {doubt}", style="red", markup=False, soft_wrap=True)
+    if any(load.summary.classes["error"] for load in loads):
+        return FAULTY
+    return GENERATOR_LIMIT if doubts else MEASURED
+
+
+async def _overload(
+    options: argparse.Namespace, setting: Setting, progress: Callable[[str], None]
+) -> tuple[float, list[Load]]:
+    await must_answer(setting.question)
+    knee_rps = options.knee
+    if knee_rps is None:
+        _, steps = await search_knee(options, setting, progress)
+        knee_rps = knee_of(steps)
+    if knee_rps is None:
+        raise CannotMeasure("no rate kept the objective; lower --rate or raise --slo-ms, or give --knee")
+    overload = Overload(
+        options.seconds or OVERLOAD_SECONDS, functools.partial(arrivals_at, options), options.supervisor_pid
+    )
+    return knee_rps, await measure_overload(setting, knee_rps, overload, progress)
+
+
 async def _run(
     options: argparse.Namespace, setting: Setting, progress: Callable[[str], None]
 ) -> tuple[Summary, list[Step]]:
     offsets_s, seconds = _schedule(options)
     await must_answer(setting.question)
     if options.find_knee:
-        return await _knee(options, setting, progress)
+        return await search_knee(options, setting, progress)
     progress(f"{len(offsets_s):,} requests in {seconds:g} s to {options.address}")
     return await measure(setting, offsets_s, seconds, progress), []
-
-
-async def _knee(
-    options: argparse.Namespace, setting: Setting, progress: Callable[[str], None]
-) -> tuple[Summary, list[Step]]:
-    summaries: dict[float, Summary] = {}
-    loop, seconds = asyncio.get_running_loop(), options.seconds or KNEE_SECONDS
-
-    def try_rate(rate_rps: float) -> Step:
-        offsets_s = _arrivals(options, rate_rps, seconds)
-        running = asyncio.run_coroutine_threadsafe(measure(setting, offsets_s, seconds, progress), loop)
-        summaries[rate_rps] = summary = running.result()
-        is_limit = bool(list(report.doubts(summary)))
-        full = summary.share("full")
-        is_held = report.is_held(summary) and summary.p99_ms <= options.slo_ms and full >= options.full_share
-        progress(f"{rate_rps:,.0f} per second: p99 {summary.p99_ms:.1f} ms, {full:.1%} full")
-        return Step(rate_rps, summary.p99_ms, full, is_held, is_limit and not is_held)
-
-    # The search is synchronous code on a thread, so that tests can run it without a mesh.
-    steps = await asyncio.to_thread(find_knee, options.rate, try_rate)
-    best = max((step for step in steps if step.is_held), key=lambda step: step.rate_rps, default=steps[-1])
-    return summaries[best.rate_rps], steps
 
 
 def _schedule(options: argparse.Namespace) -> tuple[Seconds, float]:
@@ -135,23 +154,16 @@ def _schedule(options: argparse.Namespace) -> tuple[Seconds, float]:
         offsets_s = arrivals.read_trace(options.trace)
         return offsets_s, max(1.0, float(offsets_s[-1]))
     seconds = options.seconds or 20.0
-    offsets_s = _arrivals(options, options.rate, seconds)
+    offsets_s = arrivals_at(options, options.rate, seconds)
     if not len(offsets_s):
         raise CannotMeasure(f"no request in {seconds:g} s at {options.rate:g} per second; raise --seconds or --rate")
     return offsets_s, seconds
 
 
-def _arrivals(options: argparse.Namespace, rate_rps: float, seconds: float) -> Seconds:
-    if rate_rps * seconds > MAX_REQUESTS:
-        reason = f"{rate_rps:g} per second for {seconds:g} s are more than the maximum of {MAX_REQUESTS:,} requests"
-        raise CannotMeasure(f"{reason}; lower --rate or --seconds")
-    if options.arrivals == "constant":
-        return arrivals.constant(rate_rps, seconds)
-    offsets_s = arrivals.poisson(rate_rps, seconds, options.seed)
-    return offsets_s if len(offsets_s) else np.zeros(1)
-
-
 def _setting(options: argparse.Namespace) -> Setting:
+    others = [name for name in ("check", "find_knee", "trace") if getattr(options, name)]
+    if options.overload and others:
+        raise CannotMeasure(f"--overload and --{others[0].replace('_', '-')} cannot be combined; give only one")
     if options.check and options.catalog is None:
         raise CannotMeasure("--check needs --catalog FILE, the catalog that the mesh serves")
     context = dict(options.context)
@@ -165,7 +177,8 @@ def _setting(options: argparse.Namespace) -> Setting:
         player_ids=_player_ids(options),
     )
     oracle = Oracle(options.catalog, context) if options.check else None
-    return Setting(question, options.processes, options.max_unanswered, options.seed, oracle)
+    limits = (options.processes, options.max_unanswered, options.seed)
+    return Setting(question, *limits, oracle, options.connections, raises_priority=not options.overload)
 
 
 def _player_ids(options: argparse.Namespace) -> list[str]:

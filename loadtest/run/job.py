@@ -32,6 +32,8 @@ class Job:
     offsets_s: list[float]
     players: list[int]
     max_unanswered: int
+    connections: int
+    raises_priority: bool
     answers: str  # the file for the answers, one JSON object per line
 
     def write(self, path: Path) -> None:

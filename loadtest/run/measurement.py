@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import tempfile
 import time
@@ -46,6 +47,8 @@ class Setting:
     max_unanswered: int
     seed: int
     oracle: Oracle | None
+    connections: int = 1
+    raises_priority: bool = True
 
 
 async def must_answer(question: Question) -> None:
@@ -70,16 +73,21 @@ async def must_answer(question: Question) -> None:
 
 async def measure(setting: Setting, offsets_s: Seconds, seconds: float, progress: Progress) -> Summary:
     """Sends one request at each of `offsets_s` (ascending, from 0), and summarises the answers."""
-    answers, senders = await _send(setting, offsets_s, seconds)
+    answers, generator = await ask_all(setting, offsets_s, seconds)
     wrong: set[int] = set()
     if setting.oracle is not None:
         is_ranked, report = setting.question.method == "GetOffer", _every_second(progress, len(answers))
         wrong = await asyncio.to_thread(wrong_answers, answers, setting.oracle, is_ranked, report)
     deadline_ms = setting.question.deadline_ms
     classes = [class_of(answer, deadline_ms, position in wrong) for position, answer in enumerate(answers)]
-    cpu = max(float(sender["cpu_s"]) for sender in senders) / max(seconds, 1e-3)
-    generator = Generator(len(senders), cpu, str(senders[0]["priority"]))
     return summarise(answers, classes, seconds, generator)
+
+
+async def ask_all(setting: Setting, offsets_s: Seconds, seconds: float) -> tuple[list[Answer], Generator]:
+    """Sends one request at each of `offsets_s`; returns the answers in this order, and the load of the senders."""
+    answers, senders = await _send(setting, offsets_s, seconds)
+    cpu = max(float(sender["cpu_s"]) for sender in senders) / max(seconds, 1e-3)
+    return answers, Generator(len(senders), cpu, str(senders[0]["priority"]))
 
 
 async def _send(setting: Setting, offsets_s: Seconds, seconds: float) -> tuple[list[Answer], list[Event]]:
@@ -107,6 +115,8 @@ def jobs_of(setting: Setting, offsets_s: Seconds, start_s: float, folder: Path) 
             offsets_s=offsets_s[number :: setting.processes].tolist(),
             players=players[number :: setting.processes].tolist(),
             max_unanswered=max(1, setting.max_unanswered // setting.processes),
+            connections=math.ceil(setting.connections / setting.processes),
+            raises_priority=setting.raises_priority,
             answers=str(folder / f"answers-{number}.jsonl"),
         )
         for number in range(min(setting.processes, len(offsets_s)))

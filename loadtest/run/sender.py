@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ Sent = tuple[int, float, float, str, bytes]  # number of the request, sent, answ
 def main(arguments: list[str]) -> int:
     """Runs the process; the exit code is 0."""
     serving.follow_parent()
-    granted = priority.raised()
     job = read_job(Path(arguments[0]))
+    granted = priority.raised() if job.raises_priority else priority.ORDINARY
     with asyncio.Runner(loop_factory=precise_loop.new_event_loop) as runner:
         sent = runner.run(send(job))
     cpu_s = time.process_time()
@@ -48,14 +49,9 @@ async def send(job: Job) -> list[Sent]:
     waiting: set[asyncio.Task[None]] = set()
     question = job.question
     requests = [request_of(question, player_id) for player_id in question.player_ids]
-    async with (
-        grpc.aio.insecure_channel(question.address, options=serving.lane_options()) as channel,
-        asyncio.TaskGroup() as group,
-    ):
+    async with _connected(question.address, job.connections) as channels, asyncio.TaskGroup() as group:
         # Answers stay bytes until the end of the run: parsing them would delay the next request.
-        call: Any = channel.unary_unary(f"/mesh.v1.Offers/{question.method}")
-        async with asyncio.timeout(CONNECT_BUDGET_S):
-            await channel.channel_ready()
+        calls: list[Any] = [channel.unary_unary(f"/mesh.v1.Offers/{question.method}") for channel in channels]
         gc.collect()
         gc.disable()
         for number, (offset_s, player) in enumerate(zip(job.offsets_s, job.players, strict=True)):
@@ -66,12 +62,26 @@ async def send(job: Job) -> list[Sent]:
                 now_s = time.monotonic()
                 sent.append((number, now_s, now_s, UNSENT, b""))
                 continue
+            call = calls[number % len(calls)]
             task = group.create_task(_ask(call, number, requests[player], question.deadline_ms / 1000, sent))
             waiting.add(task)
             task.add_done_callback(waiting.discard)
             if delay_s <= 0:
                 await asyncio.sleep(0)  # a late sender must still receive answers
     return sent
+
+
+@contextlib.asynccontextmanager
+async def _connected(address: str, connections: int) -> AsyncIterator[list[grpc.aio.Channel]]:
+    """Yields channels with a connection each."""
+    async with contextlib.AsyncExitStack() as stack:
+        channels = [
+            await stack.enter_async_context(grpc.aio.insecure_channel(address, options=serving.lane_options()))
+            for _ in range(connections)
+        ]
+        async with asyncio.timeout(CONNECT_BUDGET_S):
+            await asyncio.gather(*(channel.channel_ready() for channel in channels))
+        yield channels
 
 
 async def _ask(call: Any, number: int, request: bytes, deadline_s: float, sent: list[Sent]) -> None:

@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class OffersStub:
-    """Missing associated documentation comment in .proto file."""
+    """Status CANCELLED that the caller did not cause means overload: gRPC has refused the call before the
+    supervisor saw it. Treat it as `overloaded`, and do not retry at once.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -52,7 +54,9 @@ class OffersStub:
 
 
 class OffersServicer:
-    """Missing associated documentation comment in .proto file."""
+    """Status CANCELLED that the caller did not cause means overload: gRPC has refused the call before the
+    supervisor saw it. Treat it as `overloaded`, and do not retry at once.
+    """
 
     def GetOffer(self, request, context):
         """Returns the best offers for a player, ranked, before the caller's deadline.
@@ -106,7 +110,9 @@ def add_OffersServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Offers:
-    """Missing associated documentation comment in .proto file."""
+    """Status CANCELLED that the caller did not cause means overload: gRPC has refused the call before the
+    supervisor saw it. Treat it as `overloaded`, and do not retry at once.
+    """
 
     @staticmethod
     def GetOffer(request,

@@ -28,6 +28,7 @@ ALONE = Generator(1, 0.1, "ordinary")
         (replace(ANSWER, source="FALLBACK", reason="quorum"), False, "fallback"),
         (replace(ANSWER, source="FALLBACK", reason="overloaded"), False, "refused"),
         (replace(ANSWER, code="UNAVAILABLE", source=""), False, "refused"),
+        (replace(ANSWER, code="CANCELLED", source=""), False, "refused"),
         (replace(ANSWER, code="DEADLINE_EXCEEDED", source=""), False, "late"),
         (replace(ANSWER, sent_s=1.4, answered_s=1.41), False, "late"),
         (replace(ANSWER, code="INTERNAL", source=""), False, "error"),

@@ -215,7 +215,7 @@ async def test_settled_shipment_is_not_sent() -> None:
 
 
 def test_time_of_a_row_follows_the_replies() -> None:
-    dealer = Dealer(RowQueue())
+    dealer = Dealer(RowQueue(), 1)
     dealer.learn(10, 10 * 0.033)
     assert dealer.row_s == FIRST_GUESS_ROW_S + LEARNING_WEIGHT * (0.033 - FIRST_GUESS_ROW_S)
     for _ in range(200):

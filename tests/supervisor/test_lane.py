@@ -50,7 +50,7 @@ WITHIN_S = 20.0
 async def pool_of(*replicas: Replica, **model: object) -> AsyncIterator[ModelPool]:
     """A pool with a lane to each of `replicas`; no lane is up yet."""
     named = Model.model_validate({"name": "m", "uri": "m.txt", **model})
-    pool = ModelPool(named, RowPlanner(Sources(COLUMNS, {}, None)), COLUMNS, lambda _: None)
+    pool = ModelPool(named, RowPlanner(Sources(COLUMNS, {}, None)), COLUMNS, lambda _: None, 1)
     pool.assign([one.address for one in replicas])
     try:
         yield pool
@@ -398,7 +398,7 @@ class AskAboutOffers(Ask):
 async def selling_pool(*replicas: Replica) -> AsyncIterator[ModelPool]:
     """A pool of a model with an offer feature; its lanes to `replicas` are up."""
     planner = RowPlanner(Sources(COLUMNS, {}, OFFERS))
-    pool = ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, lambda _: None)
+    pool = ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, lambda _: None, 1)
     pool.assign([one.address for one in replicas])
     try:
         await until(lambda: set(states(pool)) == {"up"})

@@ -71,7 +71,7 @@ class FakeLane:
 
 def new_pool() -> ModelPool:
     planner = RowPlanner(Sources(COLUMNS, {}, None))
-    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, lambda _: None)
+    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, lambda _: None, 1)
 
 
 class Ask:
@@ -468,7 +468,7 @@ TWO_MESSAGES_S = 4 * MESSAGE_CPU_S  # work that one model sends best in two mess
 
 def selling_pool() -> ModelPool:
     planner = RowPlanner(Sources(COLUMNS, {}, OFFERS))
-    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, lambda _: None)
+    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, lambda _: None, 1)
 
 
 def selling_lane(pool: ModelPool, name: str, max_pairs: int | None = 4096) -> FakeLane:
@@ -549,3 +549,19 @@ async def test_limit_of_plain_rows_is_the_same_for_a_replica_that_accepts_factor
     Ask(pool, 2000)
     await settle()
     assert lane.sizes == [dealer.MAX_MESSAGE_ROWS, 2000 - dealer.MAX_MESSAGE_ROWS]
+
+
+@in_virtual_time
+async def test_load_counts_queued_rows_and_the_rows_of_replicas_that_are_up() -> None:
+    pool = new_pool()
+    up, other = FakeLane(pool, "a"), FakeLane(pool, "b")
+    other.state = "down"
+    ask = Ask(pool, 2 * GRAIN_ROWS)
+    await settle()
+    other.outstanding_rows = 7
+    assert pool.load == (2 * GRAIN_ROWS, 1, dealer.FIRST_GUESS_ROW_S)
+    while up.sent:
+        up.answer()
+        await settle()
+    assert pool.load.rows == 0
+    await ask.votes()

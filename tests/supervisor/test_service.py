@@ -430,3 +430,22 @@ async def test_metrics_count_the_answers(whole: Backend) -> None:
         "mesh_cohorts_under_way 0.0",
     ):
         assert line in page
+
+
+async def test_request_behind_more_rows_than_the_models_can_score_is_refused_at_once(whole: Backend) -> None:
+    pools = whole.game.ensembles["v1"].panel.pools
+    for pool, played in zip(pools, whole.replicas, strict=True):
+        played.respond = silent
+        pool._dealer.learn(1, 100.0)  # as if a reply took 100 s
+    first = asyncio.create_task(whole.offer(timeout_s=1.0))
+    await until(lambda: all(pool.outstanding_rows for pool in pools))
+    refused = await asyncio.wait_for(whole.offer(), 5)
+    assert (refused.source, refused.reason.partition(":")[0]) == (wire.FALLBACK, "overloaded")
+    assert "the models need" in refused.reason
+    assert (await first).source == wire.FALLBACK
+
+
+async def test_answered_requests_leave_no_backlog(whole: Backend) -> None:
+    backlog = whole.game.ensembles["v1"].backlog
+    await whole.offer()
+    await until(lambda: backlog.time_s(0, 1) == 0.0)

@@ -79,6 +79,7 @@ def test_defaults() -> None:
         dns=None,
         host="127.0.0.1",
         port=0,
+        servers=4,
         metrics_host="127.0.0.1",
         metrics_port=0,
         max_waiting=2048,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from mesh.cli.up.report import TerminalReport
 from mesh.cli.up.signals import StopRequests, stop_signals
 from mesh.errors import Misconfigured
 from mesh.first_of import first_of
+from mesh.port_check import listen_fault
 
 READY_BUDGET_S = 120.0
 
@@ -83,21 +82,9 @@ def port_faults(options: Options) -> Iterator[str]:
     if options.port and options.port == options.metrics_port:
         yield f"--port and --metrics-port are both {options.port}; give each its own"
     for option, port in (("--port", options.port), ("--metrics-port", options.metrics_port)):
-        fault = _bind_fault(options.host, port)
+        fault = listen_fault(options.host, port)
         if fault is not None:
             yield f"{option} {port} of {options.host}: {fault}; choose another port, or stop the program that uses it"
-
-
-def _bind_fault(host: str, port: int) -> str | None:
-    """Returns the reason why a server cannot listen on the port; None if it can."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with contextlib.closing(socket.socket(family, kind, protocol)) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        return error.strerror or str(error)
-    return None
 
 
 def _clean_up(folder: Path, fleet: Fleet, report: TerminalReport) -> None:

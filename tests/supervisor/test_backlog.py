@@ -1,0 +1,223 @@
+"""The backlog of a panel, and what its check at admission is worth: slow models on a virtual clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from mesh.errors import Overloaded
+from supervisor.answers import Answer, Reason, ReasonWord, Source
+from supervisor.backlog import SAMPLE_S, UNEVEN, Backlog, PoolLoad
+from supervisor.cohort import Cohorts
+from supervisor.rows import Passenger
+from supervisor.ticket import Ticket
+from tests.supervisor.virtual_time import in_virtual_time, now_s
+
+WHOLE = Answer(Source.ENSEMBLE, None)
+LATE = Answer(Source.FALLBACK, Reason(ReasonWord.DEADLINE, "too late"))
+
+
+@dataclass
+class FixedPool:
+    """A pool with a load that the test sets."""
+
+    load: PoolLoad
+
+
+class Clock:
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def backlog(*loads: PoolLoad, quorum: int | None = None) -> Backlog:
+    return Backlog([FixedPool(load) for load in loads], len(loads) if quorum is None else quorum, Clock())
+
+
+def test_backlog_is_the_time_for_all_rows_and_one_more() -> None:
+    assert backlog(PoolLoad(rows=30, lanes=2, row_s=0.01)).time_s(5, 1) == pytest.approx(36 * 0.01 / 2 + 0.01)
+
+
+def test_slowest_model_is_the_backlog_of_the_panel() -> None:
+    loads = PoolLoad(10, 1, 0.01), PoolLoad(15, 1, 0.01), PoolLoad(12, 1, 0.01)
+    assert backlog(*loads, quorum=2).time_s(0, 1) == pytest.approx(0.17)
+
+
+def test_model_that_is_much_slower_than_the_quorum_loses_only_its_own_votes() -> None:
+    loads = PoolLoad(10, 1, 0.01), PoolLoad(10, 1, 0.01), PoolLoad(500, 1, 0.01)
+    assert backlog(*loads, quorum=2).time_s(0, 1) == pytest.approx(UNEVEN * 0.12)
+    assert backlog(*loads, quorum=3).time_s(0, 1) == pytest.approx(5.02)
+
+
+def test_model_without_a_replica_does_not_count() -> None:
+    assert backlog(PoolLoad(10, 1, 0.01), PoolLoad(900, 0, 0.01)).time_s(0, 1) == pytest.approx(0.12)
+    assert backlog(PoolLoad(900, 0, 0.01)).time_s(9, 1) == 0.0
+
+
+def test_idle_panel_has_no_backlog_for_any_number_of_new_rows() -> None:
+    idle = backlog(PoolLoad(0, 1, 0.5), PoolLoad(0, 2, 0.5))
+    assert idle.time_s(0, 1000) == 0.0
+    assert idle.time_s(1, 1) == pytest.approx(1.5)
+
+
+def test_load_is_read_again_after_two_milliseconds() -> None:
+    pool, clock = FixedPool(PoolLoad(10, 1, 0.01)), Clock()
+    sampled = Backlog([pool], 1, clock)
+    assert sampled.time_s(0, 1) == pytest.approx(0.12)
+    pool.load = PoolLoad(20, 1, 0.01)
+    assert sampled.time_s(0, 1) == pytest.approx(0.12)
+    clock.now_s += SAMPLE_S
+    assert sampled.time_s(0, 1) == pytest.approx(0.22)
+
+
+def test_rows_that_have_departed_count_until_a_sample_has_them() -> None:
+    pool, clock = FixedPool(PoolLoad(0, 1, 0.01)), Clock()
+    sampled = Backlog([pool], 1, clock)
+    sampled.record_departure(10)
+    assert sampled.time_s(0, 1) == pytest.approx(0.12)
+    clock.now_s += SAMPLE_S  # the features of the rows are still read
+    assert sampled.time_s(0, 1) == pytest.approx(0.12)
+    sampled.record_arrival(10)
+    pool.load = PoolLoad(10, 1, 0.01)
+    assert sampled.time_s(0, 1) == pytest.approx(0.12)
+    clock.now_s += SAMPLE_S
+    assert sampled.time_s(0, 1) == pytest.approx(0.12)
+
+
+MODELS, REPLICAS, ROW_S, DEADLINE_S = 15, 4, 0.033, 0.285
+READ_S = 0.005  # the time to read features
+CAPACITY_RPS = REPLICAS / ROW_S
+
+
+@dataclass(eq=False)
+class SlowModel:
+    """A model whose replicas score one row after the other; rows that nobody waits for are dropped."""
+
+    times_s: Iterator[float]
+    rows: deque[tuple[Ticket, Callable[[Ticket], None]]] = field(default_factory=deque)
+    busy: int = 0
+
+    @property
+    def load(self) -> PoolLoad:
+        return PoolLoad(len(self.rows) + self.busy, REPLICAS, ROW_S)
+
+    def start(self) -> None:
+        while self.busy < REPLICAS and self.rows:
+            ticket, on_score = self.rows.popleft()
+            if not ticket.answer.done():
+                self.busy += 1
+                asyncio.get_running_loop().call_later(next(self.times_s), self.end, ticket, on_score)
+
+    def end(self, ticket: Ticket, on_score: Callable[[Ticket], None]) -> None:
+        self.busy -= 1
+        on_score(ticket)
+        self.start()
+
+
+@dataclass(eq=False)
+class SlowJourney:
+    """Answers a ticket when every model has scored its row."""
+
+    models: Sequence[SlowModel]
+    tickets: list[Ticket]
+    on_features_read: Callable[[], None]
+    votes: Counter[Ticket] = field(default_factory=Counter)
+    quorum: Callable[[], None] = lambda: None
+
+    async def travel(self, on_quorum: Callable[[], None]) -> None:
+        self.quorum = on_quorum
+        await asyncio.sleep(READ_S)
+        self.on_features_read()
+        for model in self.models:
+            model.rows += [(ticket, self.on_score) for ticket in self.tickets]
+            model.start()
+        await asyncio.gather(*(ticket.answer for ticket in self.tickets))
+
+    def on_score(self, ticket: Ticket) -> None:
+        self.votes[ticket] += 1
+        if self.votes[ticket] == len(self.models):
+            ticket.settle(WHOLE)
+        if self.votes.total() == 10 * len(self.tickets):
+            self.quorum()
+
+    def settle_now(self, ticket: Ticket) -> None:
+        ticket.settle(LATE)
+
+
+@dataclass(eq=False)
+class SlowRoute:
+    """A panel of slow models; without `backlog`, admission has only the forecast."""
+
+    models: Sequence[SlowModel]
+    backlog: Backlog | None
+    messages: int = MODELS
+
+    def backlog_s(self, waiting_rows: int, rows: int) -> float:
+        return self.backlog.time_s(waiting_rows, rows) if self.backlog else 0.0
+
+    def depart(self, tickets: list[Ticket]) -> SlowJourney:
+        backlog, rows = self.backlog, len(tickets)
+        if backlog is None:
+            return SlowJourney(self.models, tickets, lambda: None)
+        backlog.record_departure(rows)
+        return SlowJourney(self.models, tickets, lambda: backlog.record_arrival(rows))
+
+    def abandon(self, tickets: list[Ticket]) -> None:
+        raise AssertionError(f"a bug on the journey of {len(tickets)} requests")
+
+
+class NeverStarved:
+    def is_starved(self) -> bool:
+        return False
+
+
+async def whole_rps(offered_rps: float, *, by_backlog: bool, seconds: float = 5.0) -> float:
+    """Whole answers a second of slow models at an offered rate."""
+    rng = np.random.default_rng(1)
+    times_s = iter(rng.lognormal(np.log(ROW_S), 0.15, 2_000_000))
+    models = [SlowModel(times_s) for _ in range(MODELS)]
+    route = SlowRoute(models, Backlog(models, 10, now_s) if by_backlog else None)
+    results: Counter[str] = Counter()
+    async with asyncio.TaskGroup() as tasks:
+        cohorts = Cohorts(tasks, NeverStarved(), 2048, clock=now_s)
+        start_s = now_s()
+        for offset_s in np.cumsum(rng.exponential(1 / offered_rps, int(offered_rps * seconds))):
+            await asyncio.sleep(start_s + float(offset_s) - now_s())
+            one = Ticket("p", Passenger({}, (0,)), 1, None, now_s(), now_s() + DEADLINE_S)
+            try:
+                cohorts.admit(route, one)
+            except Overloaded:
+                results["refused"] += 1
+                continue
+            asyncio.get_running_loop().call_later(DEADLINE_S, one.settle, LATE)
+            one.answer.add_done_callback(
+                lambda answer: results.update(["whole" if answer.result() is WHOLE else "late"])
+            )
+    return results["whole"] / seconds
+
+
+@pytest.mark.parametrize("load", [1.0, 1.5, 3.0, 10.0])
+@in_virtual_time
+async def test_slow_models_keep_their_whole_answers_above_capacity(load: float) -> None:
+    assert await whole_rps(load * CAPACITY_RPS, by_backlog=True) >= 0.9 * CAPACITY_RPS
+
+
+@in_virtual_time
+async def test_slow_models_lose_their_whole_answers_without_the_backlog() -> None:
+    assert await whole_rps(3 * CAPACITY_RPS, by_backlog=False) < 0.6 * CAPACITY_RPS
+
+
+@in_virtual_time
+async def test_request_is_refused_at_once_when_the_models_have_too_many_rows() -> None:
+    models = [FixedPool(PoolLoad(100, 1, 0.01))]
+    route = SlowRoute([], Backlog(models, 1, now_s))
+    async with asyncio.TaskGroup() as tasks:
+        cohorts = Cohorts(tasks, NeverStarved(), 10, clock=now_s)
+        with pytest.raises(Overloaded, match=r"the models need 1\.020 s"):
+            cohorts.admit(route, Ticket("p", Passenger({}, (0,)), 1, None, now_s(), now_s() + 1.0))
