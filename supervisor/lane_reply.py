@@ -7,11 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mesh.errors import MeshError, Overloaded, Unavailable, UnknownCandidates
+from mesh.errors import Expired, MeshError, Overloaded, Unavailable, UnknownCandidates
 from mesh.wire import inference_pb2 as oip
 
 # Three errors of mesh/errors.py have the status FAILED_PRECONDITION; a worker uses only this one in a reply.
-_ERRORS: dict[str, type[MeshError]] = {"RESOURCE_EXHAUSTED": Overloaded, "FAILED_PRECONDITION": UnknownCandidates}
+_ERRORS: dict[str, type[MeshError]] = {
+    "RESOURCE_EXHAUSTED": Overloaded,
+    "FAILED_PRECONDITION": UnknownCandidates,
+    "DEADLINE_EXCEEDED": Expired,
+}
 
 
 @dataclass(frozen=True, slots=True)

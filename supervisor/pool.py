@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from mesh.catalog.catalog import Model
 from mesh.catalog.files import class_fault
-from mesh.errors import MeshError, Unavailable
+from mesh.errors import Expired, MeshError, Unavailable
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns
 from supervisor.backlog import PoolLoad
@@ -152,8 +152,8 @@ class ModelPool:
             if reply.predict_s is not None:
                 self._dealer.learn(request.rows, reply.predict_s)
             request.vote.cast(request.start, request.stop, reply.values)
-        elif not self._has_usable_lane(besides=lane):
-            request.vote.settle(reply)
+        elif isinstance(reply, Expired) or not self._has_usable_lane(besides=lane):
+            request.vote.settle(reply)  # expired rows say nothing against the replica
         else:
             self._rest(lane)
             self._retry(request, reply)

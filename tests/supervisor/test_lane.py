@@ -15,7 +15,7 @@ import pytest
 from mesh.catalog.catalog import Model
 from mesh.catalog.offers_table import OffersTable
 from mesh.catalog.sources import Sources
-from mesh.errors import Overloaded
+from mesh.errors import Expired, MeshError, Overloaded, Unavailable, UnknownCandidates
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.wire import inference_pb2 as oip
@@ -374,10 +374,19 @@ async def test_cancelled_caller_does_not_disturb_the_lane() -> None:
         assert (states(pool), fake.streams) == (["up"], 1)
 
 
-def test_resource_exhausted_reply_is_overloaded() -> None:
-    reply = oip.ModelStreamInferResponse(error_message="full")
-    reply.infer_response.parameters["code"].string_param = "RESOURCE_EXHAUSTED"
-    assert isinstance(read_reply(reply, 1), Overloaded)
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("RESOURCE_EXHAUSTED", Overloaded),
+        ("FAILED_PRECONDITION", UnknownCandidates),
+        ("DEADLINE_EXCEEDED", Expired),
+        ("INTERNAL", Unavailable),
+    ],
+)
+def test_code_of_an_error_reply_names_the_error(code: str, error: type[MeshError]) -> None:
+    reply = oip.ModelStreamInferResponse(error_message="no")
+    reply.infer_response.parameters["code"].string_param = code
+    assert type(read_reply(reply, 1)) is error
 
 
 OFFERS = OffersTable(("a", "b", "c"), {"a": 0, "b": 1, "c": 2}, None, {"price": (1.0, 4.0, 2.0)}, {})

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mesh.catalog.catalog import Model
 from mesh.catalog.offers_table import OffersTable
 from mesh.catalog.sources import Sources
-from mesh.errors import MeshError, Overloaded, Unavailable
+from mesh.errors import Expired, MeshError, Overloaded, Unavailable
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from supervisor import dealer
@@ -278,6 +278,20 @@ async def test_shipment_refused_by_one_replica_is_sent_to_another() -> None:
         if lane.sent:
             lane.answer()
     await ask.votes()
+
+
+@in_virtual_time
+async def test_replica_whose_rows_expired_gets_new_rows_at_once_and_no_second_try() -> None:
+    pool = new_pool()
+    late, other = FakeLane(pool, "a"), FakeLane(pool, "b")
+    ask = Ask(pool, 1)
+    await settle()
+    late.answer(Expired("too late"))
+    assert (await ask.failure()).reason == "too late"
+    other.outstanding_rows = 1000
+    Ask(pool, 1)
+    await settle()
+    assert (late.sizes, other.sizes) == ([1, 1], [])
 
 
 @in_virtual_time
