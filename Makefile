@@ -1,7 +1,7 @@
 # The two commands of a newcomer: `make demo`, `make test`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 2
 PROTOS := $(wildcard protos/*.proto)
 # Installed in one call: an npm install without --save removes the packages of the previous call.
 NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4

@@ -16,6 +16,8 @@ from emulators.aws import CREDENTIALS
 from emulators.fault_process import FaultyDynamoDB, faulty_dynamodb
 from emulators.faults import Fault, Kind
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 READ_S = 0.5
 ITEMS = [{"player_id": {"S": f"p{number}"}, "level": {"N": str(number)}} for number in range(50)]
 EVERY_ID = [item["player_id"]["S"] for item in ITEMS]

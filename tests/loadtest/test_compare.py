@@ -30,6 +30,8 @@ from loadtest.workloads import S15, W15, W15X100, Forests, TrainedEnsemble, Work
 from mesh.cli import parser
 from mesh.process import ProcessFailed
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 SYSTEMS: tuple[Peer, ...] = (Mesh(), naive, monolith, ray_serve)
 FAST = Figures(200.0, 5.0, 8.0, 9.0, 2000.0, 1.0)
 SLOW = Figures(50.0, 20.0, 40.0, 60.0, 9000.0, 1.0)

@@ -17,6 +17,8 @@ from loadtest.generators.process import Load, Options, generate, no_meter
 from loadtest.generators.tally import Window
 from mesh.wire import offers_pb2, offers_pb2_grpc
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 FOREVER = Window(float("-inf"), float("inf"))
 
 

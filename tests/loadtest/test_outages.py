@@ -14,6 +14,8 @@ from loadtest.outages.trial import Phases, try_all
 from loadtest.outages.verdict import MAX_REQUESTS_SHARE, Record, Verdict, faults_of, verdict_of
 from loadtest.outages.world import ENSEMBLE
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 SCORES = {"p": (0.25, 0.75)}
 FRESH = Response("p", sent_s=10.0, took_s=0.01, source="ENSEMBLE", reason="", score=0.75, age_ms=5, error="")
 STALE = replace(FRESH, reason="stale-features", score=0.25)

@@ -16,6 +16,8 @@ from loadtest.run.knee import Step, find_knee, generator_is_limit, knee_of
 from loadtest.run.measurement import Setting, jobs_of
 from loadtest.run.summary import Generator, Summary, last_shares, summarise, tail_of
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 ANSWER = Answer("p1", 1.0, 1.001, 1.02, "OK", "ENSEMBLE", stages_ms=(1.0, 1.0, 9.0, 0.1, 11.0), last_model="whales")
 ALONE = Generator(1, 0.1, "ordinary")
 

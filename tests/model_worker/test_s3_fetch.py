@@ -29,6 +29,8 @@ from tests.model_worker.faulty_store import (
     whole_without_ranges,
 )
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 MODEL = random.Random(5).randbytes(300_000)
 SHA256 = hashlib.sha256(MODEL).hexdigest()
 

@@ -18,6 +18,8 @@ from tests.model_worker.faulty_store import cut, refuse, stall, store
 from tests.model_worker.processes import EndedWorker, RunningWorker, ended, run, start
 from tests.model_worker.test_process import inference, request_for
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 URI = "s3://workers/forest.txt"
 FIND_S = 30
 

@@ -26,6 +26,8 @@ from supervisor.features.breaker import FAILURES
 from supervisor.features.dynamodb import DynamoStore, open_dynamo_store
 from tests.supervisor.counting_metrics import CountingMetrics
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 COLUMNS = Columns(("level",), ())
 IDS = [f"p{number}" for number in range(250)]
 BUDGET_S = 0.5

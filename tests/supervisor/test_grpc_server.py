@@ -22,6 +22,8 @@ from supervisor.grpc_server import grpc_server, max_pending
 from supervisor.settings import read_settings
 from tests.supervisor.backend import ask, backend, write_game
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 CONNECTIONS = 24
 
 

@@ -24,6 +24,8 @@ from tests.supervisor.backend import HEADER, ask, write_game
 from tests.supervisor.processes import WITHIN_S, Running, ended, start, supervisor
 from tests.supervisor.replica import replica, sums, until
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 
 async def test_supervisor_can_be_stopped_while_a_table_does_not_answer(tmp_path: Path) -> None:
     async with table_that_hangs_up() as (port, asked):

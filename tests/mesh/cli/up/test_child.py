@@ -13,6 +13,8 @@ from mesh.cli.up.child import CANNOT_START, Child
 from mesh.cli.up.restarts import Exit
 from mesh.process import Event
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 SERVE = """
 import json, signal, sys
 print("starting", file=sys.stderr, flush=True)

@@ -10,6 +10,8 @@ import pytest
 from tests.mesh.cli.up.stand_in_mesh import pids_of, up, wait_for_exit
 from tests.started_mesh import MESH, STOP_S
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 
 def test_ready_line_contains_all_addresses(tmp_path: Path) -> None:
     with up(tmp_path, "a", "b", flags=("--json", "--replicas", "2")) as mesh:
