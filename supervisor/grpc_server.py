@@ -22,7 +22,7 @@ AGE_GRACE_S = 1.0
 # accepts in a share of the shortest budget; gRPC refuses the others at almost no cost.
 ACCEPTS_RPS = 4000
 QUEUE_SHARE = 0.3
-MIN_PENDING = 32
+MIN_PENDING = 128  # a burst on one connection meets only one of the servers
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ async def test_full_queue_refuses_unary_calls_and_serves_streams_and_health_chec
 
 
 @pytest.mark.parametrize(
-    ("budget_ms", "servers", "expected"), [(300, "4", 90), (300, "1", 360), (10, "4", 32), (10_000, "4", 512)]
+    ("budget_ms", "servers", "expected"), [(300, "4", 128), (300, "1", 360), (1000, "4", 300), (10_000, "4", 512)]
 )
 def test_queues_hold_the_calls_of_a_share_of_the_budget(
     tmp_path: Path, budget_ms: int, servers: str, expected: int
