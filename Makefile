@@ -1,6 +1,7 @@
 # The two commands of a newcomer: `make demo`, `make test`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# 0: one test after the other, for a machine that is busy.
 TEST_PROCESSES ?= 2
 PROTOS := $(wildcard protos/*.proto)
 # Installed in one call: an npm install without --save removes the packages of the previous call.

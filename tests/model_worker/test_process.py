@@ -27,6 +27,8 @@ from tests.forests import TrainedForest
 from tests.model_worker.processes import EndedWorker, RunningWorker, ended, run, start, worker_process
 from tests.model_worker.requests import raw_request
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 

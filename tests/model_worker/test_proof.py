@@ -12,6 +12,8 @@ from mesh.model_file import BadModel
 from model_worker.proof import Proof, trial_command
 from tests.forests import KINDS, TrainedForest
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 AMPLE_S = 60.0
 
 

@@ -18,6 +18,8 @@ from tests.supervisor.replica import Replica, error_reply, replica, silent, sums
 from tests.supervisor.test_lane import HEADER, WITHIN_S, Ask, one_replica, pool_of, states
 from tests.supervisor.virtual_time import settle
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 
 @pytest.fixture(autouse=True)
 def _no_lane_closes_by_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,8 @@ from tests.supervisor.replica import (
     until,
 )
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 COLUMNS = Columns(("level", "spend"), ())
 HEADER = ModelHeader(("level", "spend"), {}, "binary", 1, 10)
 THREE_CLASSES = replace(HEADER, objective="multiclass", classes=3)

@@ -14,6 +14,8 @@ from tests.model_worker.forest.compiled import ENGINE
 from tests.model_worker.forest.mutants import Mutant, build
 from tests.model_worker.processes import RunningWorker, start
 
+pytestmark = pytest.mark.whole_machine  # real time limits
+
 AMPLE_S = 60.0
 MEMORY_MB = 1024
 
