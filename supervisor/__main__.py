@@ -28,7 +28,7 @@ from supervisor.cohort import Cohorts
 from supervisor.discovery.assignment import assign_replicas
 from supervisor.discovery.port import Discovery
 from supervisor.game import Game
-from supervisor.grpc_server import connection_age_options, grpc_server, max_pending
+from supervisor.grpc_server import connection_age_options, grpc_server
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics, StateOnDemand
 from supervisor.service import OffersService
@@ -70,8 +70,8 @@ async def serve(settings: Settings) -> int:
         metrics.registry.register(state)
         async with metrics_endpoint(metrics.exposition, settings.metrics_host, settings.metrics_port) as metrics_port:
             service = OffersService(games, cohorts, settings.max_connection_age_s)
-            ages, pending = connection_age_options(settings, catalogs), max_pending(settings, catalogs)
-            async with grpc_server(settings, service, ages, pending) as server:
+            ages = connection_age_options(settings, catalogs)
+            async with grpc_server(settings, service, ages) as server:
                 await wait_until_ready(pools_of(games), settings.ready_within_s, stop)
                 if stop.is_set():
                     return 0

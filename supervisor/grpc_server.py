@@ -18,11 +18,6 @@ from supervisor.service import SERVICE_NAME, OffersService
 from supervisor.settings import Settings
 
 AGE_GRACE_S = 1.0
-# While a call waits in gRPC's queue, the supervisor does not see it. The queues hold the calls that this process
-# accepts in a share of the shortest budget; gRPC refuses the others at almost no cost.
-ACCEPTS_RPS = 4000
-QUEUE_SHARE = 0.3
-MIN_PENDING = 128  # a burst on one connection meets only one of the servers
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +38,8 @@ async def grpc_server(
     """Serves `service` while the block lasts, then drains: accepted requests have `settings.drain_s` for their answers.
 
     `settings.servers` servers of grpc.aio share the port; the kernel distributes the connections. Each accepts one call
-    of a method in a turn of the event loop, so several accept more (docs/decisions/0003-grpc-settings.md). `pending` is
-    the result of `max_pending`. Raises Misconfigured if they cannot listen on the address.
+    of a method in a turn of the event loop, so several accept more (docs/decisions/0003-grpc-settings.md). `pending`
+    calls may wait in each server. Raises Misconfigured if they cannot listen on the address.
     """
     servers = [_new_server(settings, connection_options, pending) for _ in range(settings.servers)]
     health = serving.Health([SERVICE_NAME])
@@ -81,13 +76,6 @@ def _bind(servers: Sequence[grpc.aio.Server], settings: Settings) -> int:
     except OSError as error:
         raise Misconfigured([f"--port: {error}"]) from error
     return port
-
-
-def max_pending(settings: Settings, catalogs: Sequence[Catalog]) -> int:
-    """The calls of one method that wait in each server before gRPC refuses some of the new calls."""
-    shortest_s = min(catalog.budget_ms for catalog in catalogs) / 1000
-    accepted = round(ACCEPTS_RPS * QUEUE_SHARE * shortest_s / settings.servers)
-    return min(max(accepted, MIN_PENDING), serving.MAX_PENDING)
 
 
 def connection_age_options(settings: Settings, catalogs: Sequence[Catalog]) -> serving.ChannelOptions:

@@ -140,6 +140,7 @@ class Lane(Generic[RequestT]):
                 if time.monotonic() - began_s > LONGEST_PAUSE_S:
                     self._pauses.reset()
                 self._log_down(reason)
+                _raise_if_cancelled()
                 await asyncio.sleep(self._pauses.next_s())
 
     async def _session(self, channel: grpc.aio.Channel) -> str:
@@ -241,3 +242,10 @@ class Lane(Generic[RequestT]):
         if reason != self.why_down:
             _log.warning("%s at %s is down: %s", self._model, self.address, reason)
         self.why_down = reason
+
+
+def _raise_if_cancelled() -> None:
+    """Raises a cancellation again that grpc.aio has replaced by the status of a call which failed at the same time."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

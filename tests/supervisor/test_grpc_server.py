@@ -17,10 +17,9 @@ from mesh import serving
 from mesh.errors import Misconfigured
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
-from supervisor.assembly import load_catalogs
-from supervisor.grpc_server import grpc_server, max_pending
+from supervisor.grpc_server import grpc_server
 from supervisor.settings import read_settings
-from tests.supervisor.backend import ask, backend, write_game
+from tests.supervisor.backend import ask, backend
 
 pytestmark = pytest.mark.whole_machine  # real time limits
 
@@ -98,16 +97,6 @@ async def test_full_queue_refuses_unary_calls_and_serves_streams_and_health_chec
             await stream.done_writing()
             codes = Counter(await flood)
         assert codes.keys() == {"OK", "CANCELLED"}
-
-
-@pytest.mark.parametrize(
-    ("budget_ms", "servers", "expected"), [(300, "4", 128), (300, "1", 360), (1000, "4", 300), (10_000, "4", 512)]
-)
-def test_queues_hold_the_calls_of_a_share_of_the_budget(
-    tmp_path: Path, budget_ms: int, servers: str, expected: int
-) -> None:
-    catalogs = load_catalogs([write_game(tmp_path, budget_ms=budget_ms)])
-    assert max_pending(settings("--servers", servers), catalogs) == expected
 
 
 async def code_of(call: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import struct
 import time
@@ -374,6 +375,21 @@ async def test_cancelled_caller_does_not_disturb_the_lane() -> None:
         fake.respond = sums()
         assert await Ask(pool, [1.0]).failure() is None
         assert (states(pool), fake.streams) == (["up"], 1)
+
+
+async def test_lane_ends_although_a_failing_call_replaces_its_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = asyncio.Event()
+
+    async def session(_self: object, _channel: object) -> str:
+        started.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return "connection refused"
+
+    monkeypatch.setattr(Lane, "_session", session)
+    async with replica(HEADER) as fake, pool_of(fake) as pool:
+        await started.wait()
+        await asyncio.wait_for(pool.close(), WITHIN_S)
 
 
 @pytest.mark.parametrize(
