@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mesh.serving import LoopKind
-from mesh.settings import LOG_LEVELS, LOOPS, Check, Parser, WrongSettingsError, one_of, read, seconds, whole
+from mesh.settings import LOG_LEVELS, LOOPS, Check, Parser, WrongSettingsError, dns_label, one_of, read, seconds, whole
 
 # The folder where the kubelet mounts a pod's token, the CA of its cluster and its namespace.
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -117,9 +116,10 @@ def _add_times(parser: argparse.ArgumentParser) -> None:
 
 
 def _namespace(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", text):
-        raise ValueError("must be a Kubernetes namespace")
-    return text
+    try:
+        return dns_label(text)
+    except ValueError:
+        raise ValueError("must be a Kubernetes namespace") from None
 
 
 _CHECKS: dict[str, Check] = {
