@@ -27,6 +27,7 @@ supervisor:
     annotations: {{team.example.com/tier: front}}
     volumes: {{extra: {{mount: /extra, sub_path: a, read_only: false, source: {{emptyDir: {{}}}}}}}}
   replicas: {{max: 5}}
+  schedule: [{{cron: "30 17 * * mon-fri", tz: Europe/Berlin, hours: 5, min: 4}}]
   hpa: {{behavior: {{scaleDown: {{selectPolicy: Min}}}}}}
 kubernetes:
   discovery: dns
@@ -54,6 +55,9 @@ versions:
       - name: whales
         uri: s3://m/w.txt
         sha256: "{digest}"
+        schedule:
+          - {{cron: "0 18 * * *", tz: Europe/Berlin, hours: 4, min: 12}}
+          - {{cron: "0 8 * * 6,0", hours: 9, min: 7}}
         image: mesh/worker
         pod:
           node_selector: {{gpu: "no"}}
@@ -69,6 +73,7 @@ versions:
         uri: s3://m/f.txt
         signal: in_flight
         in_flight: {{keda: {{prometheus: "http://prometheus:9090", authentication: token}}}}
+        schedule: [{{cron: "0 18 * * *", tz: Europe/Berlin, hours: 4, min: 5}}]
       - name: pods
         engine: auto
         uri: s3://m/p.txt

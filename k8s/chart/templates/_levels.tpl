@@ -26,7 +26,7 @@ and the model's override the version's. Call it as: include "mesh.models" (list 
 {{- range $position, $given := $ensemble.models -}}
 {{- $model := dict -}}
 {{- range $level := list $root.Values $ensemble $given -}}
-{{- include "mesh.merge" (list $model (deepCopy (pick $level "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa"))) -}}
+{{- include "mesh.merge" (list $model (deepCopy (pick $level "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "schedule"))) -}}
 {{- end -}}
 {{- $_ := set $model "at" (printf "versions.%s.models[%d]" $version $position) -}}
 {{- $_ := set $model "namespace" $root.Release.Namespace -}}
@@ -82,6 +82,8 @@ and the model's override the version's. Call it as: include "mesh.models" (list 
 {{- $_ := set $into "container" "supervisor" -}}
 {{- $_ := set $into "service" "mesh.v1.Offers" -}}
 {{- $_ := set $into "signal" "cpu" -}}
+{{- $_ := set $into "in_flight" dict -}}
+{{- $_ := set $into "namespace" (index . 0).Release.Namespace -}}
 {{- $_ := set $into "kubernetes" $values.kubernetes -}}
 {{- $own := $into.pod -}}
 {{- $_ := set $into "pod" dict -}}
@@ -162,6 +164,12 @@ Call it as: include "mesh.pod.settings" (list $ $into $pod ...)
 {{- include "mesh.present" (list "kubernetes" .kubernetes (list "discovery" "host" "load_s")) -}}
 {{- if gt (int .replicas.min) (int .replicas.max) -}}
 {{- fail (printf "%s.replicas: min %v is above max %v; lower min or raise max (a value that is not set here comes from the version, the game or the default)" .at .replicas.min .replicas.max) -}}
+{{- end -}}
+{{- $checked := . -}}
+{{- range $position, $window := .schedule -}}
+{{- if gt (int $window.min) (int $checked.replicas.max) -}}
+{{- fail (printf "%s.schedule[%d].min: %v is above replicas.max %v; lower min or raise max" $checked.at $position $window.min $checked.replicas.max) -}}
+{{- end -}}
 {{- end -}}
 {{- if gt (len .name) 63 -}}
 {{- fail (printf "%s.name: the Kubernetes name %q has %d characters, but the limit is 63; shorten the name of the game, the version or the model" .at .name (len .name)) -}}

@@ -24,6 +24,21 @@ capabilities: {drop: [ALL]}
 {{- define "mesh.pod" -}}
 enableServiceLinks: false
 terminationGracePeriodSeconds: {{ add (include "mesh.sleep_s" .) 25 }}
+{{ include "mesh.pod.placement" . }}
+topologySpreadConstraints:
+  {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+  - topologyKey: {{ . }}
+    maxSkew: 1
+    whenUnsatisfiable: ScheduleAnyway
+    matchLabelKeys: [pod-template-hash]
+    labelSelector:
+      matchLabels:
+        {{- include "mesh.selector" $ | nindent 8 }}
+  {{- end }}
+{{- end -}}
+
+{{/* Security, image pull secrets, and the nodes on which the pod may run. */}}
+{{- define "mesh.pod.placement" -}}
 securityContext:
   {{- include "mesh.pod.security" . | nindent 2 }}
 {{- with .pod.image_pull_secrets }}
@@ -47,16 +62,6 @@ affinity:
 {{- with .pod.priority_class }}
 priorityClassName: {{ . | quote }}
 {{- end }}
-topologySpreadConstraints:
-  {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
-  - topologyKey: {{ . }}
-    maxSkew: 1
-    whenUnsatisfiable: ScheduleAnyway
-    matchLabelKeys: [pod-template-hash]
-    labelSelector:
-      matchLabels:
-        {{- include "mesh.selector" $ | nindent 8 }}
-  {{- end }}
 {{- end -}}
 
 {{- define "mesh.pod.labels" -}}

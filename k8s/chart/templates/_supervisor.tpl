@@ -75,13 +75,13 @@ spec:
 
 {{/* The supervisor's part of the catalog: without the keys for the cluster, so that changing these restarts no supervisor. */}}
 {{- define "mesh.catalog" -}}
-{{- $catalog := omit (deepCopy .Values) "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "pod" "supervisor" "kubernetes" "global" "enabled" -}}
+{{- $catalog := omit (deepCopy .Values) "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "schedule" "pod" "supervisor" "kubernetes" "global" "enabled" -}}
 {{- range $name, $version := $catalog.versions -}}
 {{- $models := list -}}
 {{- range $version.models -}}
-{{- $models = append $models (omit . "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "pod") -}}
+{{- $models = append $models (omit . "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "schedule" "pod") -}}
 {{- end -}}
-{{- $version = omit $version "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "pod" -}}
+{{- $version = omit $version "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "schedule" "pod" -}}
 {{- $_ := set $version "models" $models -}}
 {{- $_ := set $catalog.versions $name $version -}}
 {{- end -}}

@@ -11,9 +11,11 @@ from mesh import __version__
 from mesh.block import Block, Text
 from mesh.catalog.deployment.autoscaling_v2 import MAX_INT32, Behavior, Metric, Policy, PositiveQuantity, ScalingRules
 from mesh.catalog.deployment.pods import Items, Names, Pod
+from mesh.catalog.deployment.schedules import Schedule
 
 EngineChoice = Literal["auto", "lightgbm"]
 Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$", max_length=500)]
+Schedules = Annotated[tuple[Schedule, ...], Field(strict=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 # The defaults of the API server, written out so that you can see each number and change it alone.
@@ -91,6 +93,7 @@ class WorkerDeployment(Block):
     signal: Literal["cpu", "in_flight"] = Field("cpu", description="metric of the HPA")
     in_flight: InFlight = InFlight()
     hpa: Hpa = Hpa()
+    schedule: Schedules = Field((), description="windows with more minimum replicas")
     pod: Pod = Field(Pod(), description="settings of the pods, over those of `kubernetes`")
 
 
@@ -117,6 +120,7 @@ class SupervisorDeployment(Block):
     replicas: Replicas = Replicas()
     resources: SupervisorResources = SupervisorResources()
     hpa: SupervisorHpa = SupervisorHpa()
+    schedule: Schedules = Field((), description="windows with more minimum replicas")
     pod: Pod = Field(Pod(), description="settings of the pods, over those of `kubernetes`")
 
 
