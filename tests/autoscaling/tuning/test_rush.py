@@ -19,9 +19,9 @@ from mesh.catalog.deployment.schedules import Schedule
 from tests.autoscaling.simulated_games import catalog, run
 from tests.k8s import catalogs as files
 
-EVENING = "day:peak=3000,trough=150,at=68400,rush=0.6"  # 19:00
+EVENING = "day:peak=6000,trough=150,at=68400,rush=0.8"  # 19:00
 HEAVY = replace(ASSUMED, row_s=0.002, row_cpu_s=0.002)
-WAIT_FOR_NODES = Settings(image_s=120.0)
+WAIT_FOR_NODES = Settings(image_s=300.0)
 
 
 def test_window_begins_before_the_rush_and_covers_the_rise() -> None:
