@@ -137,6 +137,11 @@ class StateOnDemand(Collector):
             "mesh_rows_outstanding", "Rows that replicas are scoring.", labels=(*_VERSION, "model")
         )
         lanes = GaugeMetricFamily("mesh_lanes", "Lanes by state.", labels=(*_VERSION, "model", "state"))
+        files = GaugeMetricFamily(
+            "mesh_model_replicas",
+            "Replicas that are up, by model file and scoring engine.",
+            labels=(*_VERSION, "model", "sha256", "engine"),
+        )
         for labels, ensemble in self._ensembles():
             waiting.add_metric(labels, self._waiting(ensemble))
             for pool in ensemble.panel.pools:
@@ -146,7 +151,9 @@ class StateOnDemand(Collector):
                 states = [lane.state for lane in list(pool.lanes.values())]
                 for state in ("up", "connecting", "down"):
                     lanes.add_metric([*named, state], states.count(state))
-        yield from (waiting, rows_waiting, rows_out, lanes)
+                for engine, count in pool.engines().items():
+                    files.add_metric([*named, pool.sha256, engine], count)
+        yield from (waiting, rows_waiting, rows_out, lanes, files)
 
     def _ensembles(self) -> Iterator[tuple[list[str], Ensemble]]:
         for game in self._games.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from mesh.catalog.catalog import Model
@@ -42,6 +43,7 @@ class ModelPool:
         self._on_starved = on_starved
         self._header: ModelHeader | None = None
         self._sha256: str | None = None
+        self._engines: dict[str, str] = {}  # by the address of the replica
         self._plan: RowPlan | None = None  # for `_header` and `_columns`
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -54,6 +56,16 @@ class ModelPool:
     def waiting_rows(self) -> int:
         """Rows queued for a replica."""
         return self._queue.rows
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the model file that the replicas serve; empty if none has been up."""
+        return self._sha256 or ""
+
+    def engines(self) -> Counter[str]:
+        """Returns the number of replicas that are up, by scoring engine. Any thread may call it."""
+        engines = self._engines
+        return Counter(engines.get(lane.address, "") for lane in list(self.lanes.values()) if lane.state == "up")
 
     @property
     def outstanding_rows(self) -> int:
@@ -131,6 +143,8 @@ class ModelPool:
         self._plan = plan
         self._header = header
         self._sha256 = sha256
+        known = {address: engine for address, engine in self._engines.items() if address in self.lanes}
+        self._engines = {**known, lane.address: properties.get("engine", "")}
 
     def on_up(self) -> None:
         """Deals the queued rows."""

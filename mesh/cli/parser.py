@@ -106,6 +106,8 @@ def _add_status(commands: Commands) -> None:
         metavar="ADDRESS",
         help="address of the supervisor's metrics (default: %(default)s)",
     )
+    named = "show only the models whose GAME/VERSION/MODEL contains TEXT"
+    status.add_argument("--filter", default="", metavar="TEXT", help=named)
     status.add_argument("--once", action="store_true", help="show the status one time and exit")
     _add_json(status, "each status as one line of JSON")
 

@@ -40,6 +40,7 @@ class FakeLane:
 
     def __init__(self, pool: ModelPool, name: str, header: ModelHeader = HEADER) -> None:
         self.state: LaneState = "up"
+        self.address = name
         self.why_down = ""
         self.outstanding_rows = 0
         self.max_pairs: int | None = None
@@ -579,3 +580,17 @@ async def test_load_counts_queued_rows_and_the_rows_of_replicas_that_are_up() ->
         await settle()
     assert pool.load.rows == 0
     await ask.votes()
+
+
+async def test_pool_counts_the_engines_of_the_replicas_that_are_up() -> None:
+    pool = new_pool()
+    lanes = [FakeLane(pool, name) for name in "abcd"]
+    for lane in lanes:
+        lane.state = "connecting"
+    for lane, engine in zip(lanes, ("own", "own", "lightgbm", "own"), strict=True):
+        pool.accept(cast(Lane[Shipment], lane), HEADER, {"sha256": "f00d", "engine": engine})
+        lane.state = "up"
+    lanes[3].state = "down"
+    assert (pool.sha256, pool.engines()) == ("f00d", {"own": 2, "lightgbm": 1})
+    del pool.lanes["b"]
+    assert pool.engines() == {"own": 1, "lightgbm": 1}

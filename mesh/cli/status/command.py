@@ -16,7 +16,7 @@ from rich.text import Text
 from mesh.cli.console import stdout
 from mesh.cli.main import DONE
 from mesh.cli.metrics_page import fetch
-from mesh.cli.status.mesh_status import Interval, MeshStatus, status
+from mesh.cli.status.mesh_status import Interval, MeshStatus, filtered, status
 from mesh.cli.status.tables import tables
 from mesh.errors import Unavailable
 
@@ -25,14 +25,17 @@ PERIOD_S = 1.0
 
 def run(arguments: argparse.Namespace) -> int:
     """Shows the status every second until Ctrl-C, or once. Raises Unavailable if there is no mesh at the start."""
-    statuses = itertools.islice(_statuses(arguments.metrics), 1 if arguments.once else None)
+    statuses = itertools.islice(_statuses(arguments.metrics, arguments.filter), 1 if arguments.once else None)
     console = stdout()
     try:
         if console.is_terminal and not arguments.once and not arguments.json:
             _show_live(console, statuses)
         else:
             for one in statuses:
-                console.out(_as_json(one), highlight=False) if arguments.json else console.print(_as_tables(one))
+                if arguments.json:
+                    console.out(_as_json(one), highlight=False)
+                else:
+                    console.print(_as_tables(one, console.width))
     except KeyboardInterrupt:
         pass  # the normal end of the command
     return DONE
@@ -41,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _show_live(console: Console, statuses: Iterator[MeshStatus | Unavailable]) -> None:
     with Live(console=console, auto_refresh=False) as live:
         for one in statuses:
-            live.update(_as_tables(one), refresh=True)
+            live.update(_as_tables(one, console.width, console.height), refresh=True)
 
 
 def _as_json(one: MeshStatus | Unavailable) -> str:
@@ -49,11 +52,11 @@ def _as_json(one: MeshStatus | Unavailable) -> str:
     return json.dumps(content)
 
 
-def _as_tables(one: MeshStatus | Unavailable) -> RenderableType:
-    return Text(one.reason) if isinstance(one, Unavailable) else tables(one)
+def _as_tables(one: MeshStatus | Unavailable, width: int, height: int | None = None) -> RenderableType:
+    return Text(one.reason) if isinstance(one, Unavailable) else tables(one, width, height)
 
 
-def _statuses(address: str) -> Iterator[MeshStatus | Unavailable]:
+def _statuses(address: str, text: str) -> Iterator[MeshStatus | Unavailable]:
     """Yields the status of each period; Unavailable for a period in which the metrics cannot be read."""
     before, before_s = fetch(address), time.monotonic()
     while True:
@@ -63,5 +66,5 @@ def _statuses(address: str) -> Iterator[MeshStatus | Unavailable]:
         except Unavailable as error:
             yield error
             continue
-        yield status(Interval(before, after, after_s - before_s))
+        yield filtered(status(Interval(before, after, after_s - before_s)), text)
         before, before_s = after, after_s

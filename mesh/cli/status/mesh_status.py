@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from mesh.cli.metrics_page import Page
 from mesh.cli.status.quantiles import Bucket, quantile
@@ -28,7 +28,10 @@ class EnsembleStatus:
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """One model of a version; `misses_per_s` counts missing votes, for all reasons."""
+    """One model of a version; `misses_per_s` counts missing votes, for all reasons.
+
+    `sha256` is the digest of its file (None: no replica is up), `engines` the replicas that are up by scoring engine.
+    """
 
     game: str
     version: str
@@ -38,6 +41,8 @@ class ModelStatus:
     rows_waiting: int
     rows_outstanding: int
     misses_per_s: float
+    sha256: str | None = None
+    engines: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,16 @@ def status(interval: Interval) -> MeshStatus:
     )
 
 
+def filtered(whole: MeshStatus, text: str) -> MeshStatus:
+    """Returns the models whose game/version/model contains `text`, and their ensembles."""
+    if not text:  # also the versions without replicas
+        return whole
+    models = [one for one in whole.models if text in f"{one.game}/{one.version}/{one.model}"]
+    pairs = {(one.game, one.version) for one in models}
+    ensembles = [one for one in whole.ensembles if (one.game, one.version) in pairs]
+    return replace(whole, ensembles=ensembles, models=models)
+
+
 def _ensembles(page: Page) -> Iterable[tuple[str, str]]:
     samples = (*page.find("mesh_lanes"), *page.find("mesh_requests_total"))
     return dict.fromkeys((one.labels["game"], one.labels["version"]) for one in samples)
@@ -121,6 +136,7 @@ def _ensemble(interval: Interval, game: str, version: str) -> EnsembleStatus:
 def _model(interval: Interval, game: str, version: str, model: str) -> ModelStatus:
     name = {"game": game, "version": version, "model": model}
     page = interval.after
+    files = list(page.find("mesh_model_replicas", **name))
     return ModelStatus(
         **name,
         lanes_up=int(page.total("mesh_lanes", state="up", **name)),
@@ -128,6 +144,8 @@ def _model(interval: Interval, game: str, version: str, model: str) -> ModelStat
         rows_waiting=int(page.total("mesh_rows_waiting", **name)),
         rows_outstanding=int(page.total("mesh_rows_outstanding", **name)),
         misses_per_s=interval.rate("mesh_model_misses_total", **name),
+        sha256=next((one.labels["sha256"] for one in files), None),
+        engines={one.labels["engine"]: int(one.value) for one in files},
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -9,20 +11,42 @@ from rich.text import Text
 from mesh.cli.console import table
 from mesh.cli.status.mesh_status import STAGES, EnsembleStatus, MeshStatus, ModelStatus
 
+_NAMES = ("game", "version", "model")
+_LEAST_FIRST = ("outstanding", "rows waiting", "engine", "file", "misses/s")
+_DIGEST = 12  # characters of the SHA-256
+_GAP = 2  # spaces between two columns
+_OTHER_LINES = 8  # the headers of the tables, empty lines, and the lines below the tables
 _SOURCES = ("ENSEMBLE", "PARTIAL", "FALLBACK")
 
 
-def tables(status: MeshStatus) -> Group:
-    """Returns one table of answers, one of stage times and one of models, and a line about the supervisor."""
+def tables(status: MeshStatus, width: int = 200, height: int | None = None) -> Group:
+    """Returns one table of answers, one of stage times and one of models, and a line about the supervisor.
+
+    Names are never cut: in a terminal of less than `width` columns, columns of less importance are left out. With
+    `height`, the models that have no room are left out, those with problems last.
+    """
+    models, hidden = _shown(status, height)
+    hint = [Text(f"{hidden} more models without problems: give --filter TEXT, or --once")] if hidden else []
     return Group(
         _answers(status.ensembles),
         "",
         _stages(status.ensembles),
         "",
-        _models(status.models),
+        _models(models, width),
+        *hint,
         "",
         Text(f"cohorts under way {status.cohorts_under_way}; CPU wait of the busiest thread: {_cpu_wait(status)}"),
     )
+
+
+def _shown(status: MeshStatus, height: int | None) -> tuple[list[ModelStatus], int]:
+    """The models that fit `height` lines, in their order, and the number of the others."""
+    room = len(status.models) if height is None else max(1, height - 2 * len(status.ensembles) - _OTHER_LINES)
+    if len(status.models) <= room:
+        return status.models, 0
+    by_trouble = sorted(status.models, key=lambda one: (one.lanes_up == one.lanes, -one.misses_per_s))
+    kept = by_trouble[:room]
+    return [one for one in status.models if one in kept], len(status.models) - room
 
 
 def _cpu_wait(status: MeshStatus) -> str:
@@ -50,14 +74,45 @@ def _stages(ensembles: list[EnsembleStatus]) -> Table:
     return rows
 
 
-def _models(models: list[ModelStatus]) -> Table:
-    rows = table(("game", "version", "model"), ("lanes up", "rows waiting", "outstanding", "misses/s"))
-    for one in models:
+def _models(models: list[ModelStatus], width: int) -> Table:
+    columns = _fitting(
+        {
+            "lanes up": [f"{one.lanes_up}/{one.lanes}" for one in models],
+            "rows waiting": [str(one.rows_waiting) for one in models],
+            "outstanding": [str(one.rows_outstanding) for one in models],
+            "misses/s": [_number(one.misses_per_s) for one in models],
+            "engine": [_engines(one) for one in models],
+            "file": [(one.sha256 or "-")[:_DIGEST] for one in models],
+        },
+        width - sum(_width(name, [getattr(one, name) for one in models]) for name in _NAMES),
+    )
+    rows = table(_NAMES, tuple(columns))
+    for column in rows.columns[: len(_NAMES)]:
+        column.no_wrap = True
+    for number, one in enumerate(models):
         whole = 0 < one.lanes == one.lanes_up
-        counts = (f"{one.lanes_up}/{one.lanes}", str(one.rows_waiting), str(one.rows_outstanding))
-        row = (one.game, one.version, one.model, *counts, _number(one.misses_per_s))
-        rows.add_row(*row, style=None if whole else "red")
+        cells = (cells[number] for cells in columns.values())
+        rows.add_row(one.game, one.version, one.model, *cells, style=None if whole else "red")
     return rows
+
+
+def _fitting(columns: dict[str, list[str]], width: int) -> dict[str, list[str]]:
+    """The columns without the least important ones, so that the others fit."""
+    found = dict(columns)
+    for name in _LEAST_FIRST:
+        if sum(_width(*one) for one in found.items()) > width:
+            del found[name]
+    return found
+
+
+def _width(name: str, cells: Sequence[str]) -> int:
+    return max([len(name), *map(len, cells)]) + _GAP
+
+
+def _engines(one: ModelStatus) -> str:
+    if len(one.engines) < 2:
+        return next(iter(one.engines), "-") or "-"
+    return ", ".join(f"{engine or '-'} x {count}" for engine, count in sorted(one.engines.items()))
 
 
 def _number(value: float | None) -> str:

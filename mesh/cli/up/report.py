@@ -84,6 +84,7 @@ def ready_event(fleet: Fleet) -> dict[str, Any]:
         "address": ready.get("address"),
         "metrics": ready.get("metrics"),
         "supervisor": {"pid": fleet.supervisor.pid},
+        "logs": str(fleet.supervisor.log.parent),
         "workers": [_worker(replica, child) for replica, child in fleet.workers.items()],
     }
 
@@ -121,6 +122,7 @@ def _hints(fleet: Fleet) -> list[str]:
         "",
         f"engine:     {_engines(fleet)}",
         f"supervisor: {address}, metrics http://{ready.get('metrics', '-')}/metrics, pid {fleet.supervisor.pid}",
+        f"logs:       {next(iter(fleet.workers.values())).log.parent} (removed at the end, unless a process failed)",
         f"try it:     mesh offer --game {game} --player PLAYER{option}",
         "stop it:    Ctrl-C",
     ]

@@ -1,8 +1,12 @@
+import io
+from dataclasses import replace
+
 import pytest
+from rich.console import Console
 
 from mesh.cli.console import stdout
 from mesh.cli.metrics_page import Page, parse
-from mesh.cli.status.mesh_status import Interval, MeshStatus, ModelStatus, status
+from mesh.cli.status.mesh_status import Interval, MeshStatus, ModelStatus, filtered, status
 from mesh.cli.status.tables import tables
 
 VERSION = 'game="g",version="1"'
@@ -11,6 +15,7 @@ mesh_lanes{{{VERSION},model="whales",state="up"}} 1
 mesh_lanes{{{VERSION},model="whales",state="connecting"}} 0
 mesh_lanes{{{VERSION},model="whales",state="down"}} 1
 mesh_rows_waiting{{{VERSION},model="whales"}} 4
+mesh_model_replicas{{{VERSION},model="whales",sha256="0123456789abcdef",engine="own"}} 1
 mesh_rows_outstanding{{{VERSION},model="whales"}} 2
 """
 
@@ -61,7 +66,14 @@ def test_stages_and_cohorts_are_means(busy: MeshStatus) -> None:
 def test_lanes_and_rows_of_a_model_come_from_the_end_of_the_interval(busy: MeshStatus) -> None:
     (model,) = busy.models
     assert model == ModelStatus(
-        "g", "1", "whales", lanes_up=1, lanes=2, rows_waiting=4, rows_outstanding=2, misses_per_s=10.0
+        *("g", "1", "whales"),
+        lanes_up=1,
+        lanes=2,
+        rows_waiting=4,
+        rows_outstanding=2,
+        misses_per_s=10.0,
+        sha256="0123456789abcdef",
+        engines={"own": 1},
     )
 
 
@@ -93,3 +105,51 @@ def test_table_shows_the_cpu_wait_only_under_load(busy: MeshStatus, capsys: pyte
     for one, expected in ((busy, "25% of the time that it wanted a CPU"), (idle, "-")):
         stdout().print(tables(one))
         assert capsys.readouterr().out.endswith(f"CPU wait of the busiest thread: {expected}\n")
+
+
+LONG = "a-model-whose-name-has-sixty-three-characters-which-is-the-limit"[:63]
+
+
+def many(count: int) -> MeshStatus:
+    """A mesh with `count` models; the last one has a replica that is down."""
+    one = ModelStatus("g", "1", "", 1, 1, 0, 0, 0.0, "0123456789abcdef", {"own": 1})
+    models = [replace(one, model=f"model-{number:02d}") for number in range(count)]
+    return MeshStatus([], [*models[:-1], replace(models[-1], lanes=2)], 0, 0.0)
+
+
+def printed(whole: MeshStatus, width: int, height: int | None = None) -> list[str]:
+    console = Console(width=width, file=io.StringIO())
+    console.print(tables(whole, width, height))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_names_are_whole_in_80_columns_with_file_and_engine() -> None:
+    lines = printed(many(3), 80)
+    assert all(len(line) <= 80 for line in lines)
+    row = next(line.split() for line in lines if "model-00" in line)
+    assert (row[:4], row[-2:]) == (["g", "1", "model-00", "1/1"], ["own", "0123456789ab"])
+
+
+def test_columns_are_left_out_rather_than_a_name_cut() -> None:
+    one = ModelStatus("game", "2026-10", LONG, 1, 1, 0, 0, 0.0, "0123456789abcdef", {"own": 1})
+    lines = printed(MeshStatus([], [one], 0, 0.0), 90)
+    assert any(LONG in line for line in lines)
+    assert not any("outstanding" in line for line in lines)
+
+
+def test_model_with_a_problem_is_shown_first_in_a_low_terminal() -> None:
+    lines = printed(many(40), 80, height=24)
+    assert len(lines) <= 24
+    assert any("model-39" in line for line in lines)
+    assert "24 more models without problems: give --filter TEXT, or --once" in lines
+
+
+def test_filter_keeps_the_models_that_contain_the_text() -> None:
+    assert [one.model for one in filtered(many(12), "1/model-1").models] == ["model-10", "model-11"]
+    assert len(filtered(many(12), "").models) == 12
+
+
+def test_two_engines_of_one_model_are_counted() -> None:
+    one = ModelStatus("g", "1", "whales", 3, 3, 0, 0, 0.0, "0123456789abcdef", {"own": 2, "lightgbm": 1})
+    assert any("lightgbm x 1, own x 2" in line for line in printed(MeshStatus([], [one], 0, 0.0), 120))

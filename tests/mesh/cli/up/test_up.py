@@ -114,11 +114,12 @@ def test_refused_model_is_reported_and_the_others_serve(tmp_path: Path) -> None:
 
 def test_default_output_is_a_table_with_hints(tmp_path: Path) -> None:
     with up(tmp_path, "a", flags=("--engine", "lightgbm")) as mesh:
-        header, row, _, engine, address, hint, _ = (mesh.stdout.line().split() for _ in range(7))
+        header, row, _, engine, address, logs, hint, _ = (mesh.stdout.line().split() for _ in range(8))
 
         assert header == ["game", "version", "model", "pid", "address", "metrics", "state"]
         assert (row[:3], row[-1]) == (["arena", "1", "m0"], "ready")
         assert engine == ["engine:", "lightgbm", "(switched", "off)"]
+        assert (logs[0], Path(logs[1]).is_dir()) == ("logs:", True)
         assert hint[-2:] == ["--address", address[1].rstrip(",")]
 
 
