@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class ModelProfile(_Part):
 
 
 class Profile(_Part):
-    """The document: `profile` is the format number; `models` are by name."""
+    """The document: `profile` is the format number; `models` are by game/version/name (older files: by name)."""
 
     profile: int = FORMAT
     date: str
@@ -88,6 +89,21 @@ class Profile(_Part):
     def as_json(self) -> str:
         """Returns the JSON document; numbers have four significant digits."""
         return json.dumps(_rounded(self.model_dump()), indent=2)
+
+
+def merged(old: Profile, new: Profile) -> Profile:
+    """Returns `new` with the models of `old` that it does not have."""
+    models = {**by_key(old.models.values()), **by_key(new.models.values())}
+    return new.model_copy(update={"models": models})
+
+
+def by_key(models: Iterable[ModelProfile]) -> dict[str, ModelProfile]:
+    """Returns the models by game/version/name."""
+    return {_key(one): one for one in models}
+
+
+def _key(model: ModelProfile) -> str:
+    return f"{model.game}/{model.version}/{model.name}"
 
 
 def load(path: Path) -> Profile:

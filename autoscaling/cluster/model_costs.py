@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -49,8 +51,13 @@ ASSUMED = ModelCosts(
 )
 
 
-def costs_by_model(keys: Iterable[ModelKey], profile: Profile | None) -> Mapping[ModelKey, ModelCosts]:
-    """Returns the costs of each model; raises Misconfigured with the models that the profile lacks."""
+def costs_by_model(
+    keys: Iterable[ModelKey], profile: Profile | None, catalog: Mapping[str, Path] = MappingProxyType({})
+) -> Mapping[ModelKey, ModelCosts]:
+    """Returns the costs of each model; raises Misconfigured with the models that the profile lacks.
+
+    `catalog` has the file of each game, for the advice.
+    """
     wanted = list(keys)
     if profile is None:
         return dict.fromkeys(wanted, ASSUMED)
@@ -58,7 +65,11 @@ def costs_by_model(keys: Iterable[ModelKey], profile: Profile | None) -> Mapping
     missing = [key for key in wanted if key not in known]
     if missing:
         first = ", ".join("/".join(key) for key in missing[:3]) + (" and others" if len(missing) > 3 else "")
-        raise Misconfigured([f"--profile: has no {first}; measure all models: python -m loadtest profile --all"])
+        files = dict.fromkeys(str(catalog[game]) for game, *_ in missing if game in catalog)
+        measure = "python -m loadtest profile --all"
+        commands = " and ".join(f"{measure} --catalog {file} --out PROFILE" for file in files) or measure
+        fix = f"add them to the file: {commands} (keeps the models that it has)"
+        raise Misconfigured([f"--profile: has no {first}; {fix}"])
     return {key: from_profile(known[key]) for key in wanted}
 
 

@@ -60,5 +60,6 @@ def read(files: Sequence[Path], loads: Sequence[str], profile: Path | None, sett
     found = [catalogs.load(file) for file in files]
     games = list(zip(found, load_reader.read_for_games([one.game for one in found], loads), strict=True))
     measured = None if profile is None else capacity_profile.load(profile)
+    files_by_game = {catalog.game: file for catalog, file in zip(found, files, strict=True)}
     keys = [key for catalog in found for key in model_keys(catalog)]
-    return SimulationInput(games, costs_by_model(keys, measured), settings)
+    return SimulationInput(games, costs_by_model(keys, measured, files_by_game), settings)

@@ -7,7 +7,7 @@ import datetime
 import difflib
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from autoscaling.capacity_profile import ModelProfile, Profile
+from autoscaling.capacity_profile import ModelProfile, Profile, by_key, load, merged
 from loadtest import interruption
 from loadtest.capacity.measure import Extent, drawn_rows, measure
 from loadtest.errors import CannotMeasure
@@ -37,9 +37,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     add = parser.add_argument
     add("--catalog", type=Path, default=Path("examples/dragonfall/mesh.yaml"), help="catalog (default %(default)s)")
-    add("--version", help="version of the ensemble (default: the first)")
+    add("--version", help="version of the ensemble (default: all versions)")
     add("--model", action="append", default=[], help="name of a model; repeatable")
-    add("--all", action="store_true", help="measure every model of the version")
+    add("--all", action="store_true", help="measure every model")
     add(
         "--batches",
         type=_sizes,
@@ -59,54 +59,71 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Runs the command; the exit code is 0 measured, 2 not measured, 130 interrupted."""
     stderr = Console(stderr=True, highlight=False)
-    profile = interruption.run(_profile(options, lambda line: stderr.print(line, markup=False)))
+    old = _old(options.out)
+    measured = interruption.run(_profile(options, lambda line: stderr.print(line, markup=False)))
+    profile = measured if old is None else merged(old, measured)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(profile.as_json() + "\n")
     if options.json:
         print(json.dumps(json.loads(profile.as_json())))
     else:
-        for model in profile.models.values():
+        for model in measured.models.values():
             stdout().print(_table(model), _summary(model), soft_wrap=True)
     return MEASURED
 
 
 async def _profile(options: argparse.Namespace, progress: Callable[[str], None]) -> Profile:
     catalog = catalogs.load(options.catalog)
-    version = _version(catalog, options.version)
     extent = Extent(options.batches, options.starts, options.seconds)
     players, columns = _players(catalog)
-    models: dict[str, ModelProfile] = {}
-    for model in _models(catalog, version, options):
+    models: list[ModelProfile] = []
+    for version, model in _models(catalog, _versions(catalog, options.version), options):
         rows = drawn_rows(read_header(Path(model.uri)), players, columns, np.random.default_rng(0))
-        models[model.name] = await measure(catalog.game, version, model, rows, extent, progress)
-    packages = {package: metadata.version(package) for package in PACKAGES}
+        models.append(await measure(catalog.game, version, model, rows, extent, progress))
     return Profile(
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         machine=machine.described(),
-        versions={"python": platform.python_version(), **packages},
-        models=models,
+        versions=_packages(),
+        models=by_key(models),
     )
 
 
-def _version(catalog: Catalog, wanted: str | None) -> str:
+def _old(out: Path) -> Profile | None:
+    """The profile in `out`, whose other models are kept; raises CannotMeasure if the two would not be comparable."""
+    if not out.exists():
+        return None
+    old = load(out)
+    for what, was, now in (("machine", old.machine, machine.described()), ("packages", old.versions, _packages())):
+        if was != now:
+            fix = "give another --out, or remove the file and measure all models"
+            raise CannotMeasure(f"{out}: has figures of another {what} ({was}; now {now}); {fix}")
+    return old
+
+
+def _packages() -> dict[str, str]:
+    return {"python": platform.python_version(), **{package: metadata.version(package) for package in PACKAGES}}
+
+
+def _versions(catalog: Catalog, wanted: str | None) -> list[str]:
     known = list(catalog.versions)
     if wanted is not None and wanted not in known:
         raise CannotMeasure(f"{catalog.game} has no version {wanted!r}; it has {', '.join(known)}")
-    return wanted or known[0]
+    return known if wanted is None else [wanted]
 
 
-def _models(catalog: Catalog, version: str, options: argparse.Namespace) -> list[Model]:
-    by_name = {model.name: model for model in catalog.versions[version].models}
-    if options.all:
-        return list(by_name.values())
-    if not options.model:
-        raise CannotMeasure(f"set --model or --all; the models are {', '.join(by_name)}")
+def _models(catalog: Catalog, versions: Sequence[str], options: argparse.Namespace) -> Iterator[tuple[str, Model]]:
+    """Yields the chosen models of all `versions`."""
+    found = [(version, model) for version in versions for model in catalog.versions[version].models]
+    names = list(dict.fromkeys(model.name for _, model in found))
+    if not options.all and not options.model:
+        raise CannotMeasure(f"set --model or --all; the models are {', '.join(names)}")
     for name in options.model:
-        if name not in by_name:
-            likely = difflib.get_close_matches(name, by_name, n=1)
+        if name not in names:
+            likely = difflib.get_close_matches(name, names, n=1)
             hint = f"; did you mean {likely[0]!r}?" if likely else ";"
-            raise CannotMeasure(f"{catalog.game} {version} has no model {name!r}{hint} It has {', '.join(by_name)}")
-    return [by_name[name] for name in options.model]
+            place = f"{catalog.game} {', '.join(versions)}"
+            raise CannotMeasure(f"{place} has no model {name!r}{hint} It has {', '.join(names)}")
+    yield from ((version, model) for version, model in found if options.all or model.name in options.model)
 
 
 def _players(catalog: Catalog) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoscaling.capacity_profile import Batch, load
+from autoscaling.capacity_profile import Batch, by_key, load, merged
 from loadtest.capacity.curve import capacity_of, fit
 from loadtest.capacity.measure import drawn_rows
 from mesh.errors import Misconfigured
@@ -79,9 +79,10 @@ def test_profile_is_complete_and_can_be_loaded(world: World, tmp_path: Path) -> 
     options = ["--model", "pandas", "--batches", "1,8", "--starts", "2", "--seconds", "0.1", "--json"]
     ended = profile(world, *options, "--out", str(out))
     assert ended.returncode == 0, ended.stderr
-    (model,) = load(out).models.values()
+    model, other = load(out).models.values()
     assert json.loads(ended.stdout) == json.loads(out.read_text())
     assert (model.name, [one.rows for one in model.batches]) == ("pandas", [1, 8])
+    assert (other.name, other.version != model.version) == ("pandas", True)
     assert 0 < model.start_s.min <= model.start_s.median <= model.start_s.max
     assert min(model.pss_mb, model.start_cpu_s, model.capacity.rows_per_s, model.capacity.cores) > 0
 
@@ -99,3 +100,28 @@ def test_invalid_input_is_one_line_and_exit_code_2(world: World, options: list[s
     assert ended.returncode == 2
     assert complaint in ended.stderr.replace("\n", " ")
     assert "Traceback" not in ended.stderr
+
+
+def test_profile_keeps_the_models_of_other_versions_and_games(world: World, tmp_path: Path) -> None:
+    out = tmp_path / "profile.json"
+    options = ["--model", "pandas", "--batches", "1,8", "--starts", "1", "--seconds", "0.05", "--out", str(out)]
+    assert profile(world, *options).returncode == 0
+    first = load(out)
+    one, two = first.models.values()
+    other = one.model_copy(update={"game": "other"})
+    out.write_text(merged(first, first.model_copy(update={"models": by_key([other])})).as_json(), encoding="utf-8")
+    assert profile(world, *options).returncode == 0
+    assert {(found.game, found.version) for found in load(out).models.values()} == {
+        *((each.game, each.version) for each in (one, two)),
+        ("other", one.version),
+    }
+
+
+def test_profile_of_another_machine_is_not_mixed_with_this_one(world: World, tmp_path: Path) -> None:
+    out = tmp_path / "profile.json"
+    content = {"profile": 1, "date": "2026-01-01", "machine": "a mainframe", "versions": {}, "models": {}}
+    out.write_text(json.dumps(content), encoding="utf-8")
+    ended = profile(world, "--model", "pandas", "--out", str(out))
+    assert ended.returncode == 2
+    assert "has figures of another machine (a mainframe; now" in ended.stderr.replace("\n", " ")
+    assert json.loads(out.read_text(encoding="utf-8")) == content

@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoscaling.cluster import load_reader, runs
 from autoscaling.cluster.model_costs import ASSUMED
 from autoscaling.cluster.results import GameResult
-from autoscaling.cluster.simulation_input import Settings
+from autoscaling.cluster.simulation import simulate
+from autoscaling.cluster.simulation_input import Settings, SimulationInput, model_keys
+from mesh.catalog.catalog import Catalog
 from mesh.errors import Misconfigured
-from tests.autoscaling.simulated_games import catalog, deployment, run
+from tests.autoscaling.simulated_games import catalog, costs_of, deployment, run
 
 HEAVY = replace(ASSUMED, row_s=0.005, row_cpu_s=0.005)
 STEP = "step:from=20,to=400,at=600,length=3600"
@@ -119,3 +122,27 @@ def test_metric_that_is_not_simulated_is_refused() -> None:
 def test_shares_of_full_partial_and_fallback_answers_add_up_to_1() -> None:
     result: GameResult = run(catalog(), "spike:from=20,to=900", Settings(), HEAVY)
     assert np.allclose(result.full + result.partial + result.fallback, 1.0)
+
+
+def test_fleet_fixed_at_the_peak_is_whole_although_an_hpa_is_stuck_at_its_maximum() -> None:
+    game = catalog({"whales": {"replicas": {"min": 1, "max": 1}}, "minnows": {}, "pvp": {}}, replicas={"min": 4})
+    of_peak = SimulationInput(
+        [(game, load_reader.read("steady:rps=400,length=900"))], costs_of(game, HEAVY), Settings()
+    )
+    results = simulate(of_peak)
+    assert results[0].share("partial") > 0.3
+    (fixed,) = runs.run_fixed_at_peak(of_peak, results)
+    assert fixed.share("full") > 0.999
+    assert deployment(fixed, "whales").replicas[0] > 1
+    assert len(set(deployment(fixed, "whales").replicas)) == 1
+
+
+def test_game_of_several_versions_has_the_costs_of_each() -> None:
+    plain = catalog().model_dump(by_alias=True, exclude_unset=True)
+    (version,) = plain["versions"].values()
+    plain["versions"] = {name: {**version, "traffic": 50} for name in ("1", "2")}
+    game = Catalog.model_validate(plain)
+    costs = {key: HEAVY if key[1] == "2" else ASSUMED for key in model_keys(game)}
+    (result,) = simulate(SimulationInput([(game, load_reader.read("steady:rps=200,length=900"))], costs, Settings()))
+    light, heavy = (next(one for one in result.deployments if one.name == f"g-{v}-whales") for v in "12")
+    assert heavy.percent.mean() * heavy.replicas.mean() > 5 * light.percent.mean() * light.replicas.mean()
