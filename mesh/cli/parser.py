@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mesh import __version__
 from mesh.cli.hpa import record_options, simulation_options
+from mesh.cli.k8s import render_options
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -183,17 +184,7 @@ def _add_k8s(commands: Commands) -> None:
 def _add_k8s_render(k8s: Commands) -> None:
     about = "render the Helm chart for a catalog (needs Helm)"
     render = _command(k8s, "render", "mesh.cli.k8s.render:run", about)
-    render.add_argument("file", type=Path, metavar="FILE", help="catalog of the game")
-    to = "write DIR/GAME with one file per model and a kustomization (default: print all objects)"
-    render.add_argument("--to", type=Path, metavar="DIR", help=to)
-    render.add_argument("--namespace", "-n", metavar="NS", help="namespace of the game (default: the game's name)")
-    values = "further values file, which overrides the catalog; repeatable"
-    render.add_argument("--values", action="append", default=[], type=Path, metavar="FILE", help=values)
-    render.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="value for Helm; repeatable")
-    version = "version of Kubernetes to render for (default: 1.36)"
-    render.add_argument("--kube-version", default="1.36", metavar="V", help=version)
-    chart = "folder of the chart (default: k8s/chart of the checkout)"
-    render.add_argument("--chart", type=Path, metavar="DIR", help=chart)
+    render_options.add_to(render)
 
 
 def _add_hpa(commands: Commands) -> None:
