@@ -15,7 +15,7 @@ from supervisor.second_tries import SecondTryBudget
 
 # A check that runs later than this shows that the event loop was blocked: replies may have arrived and not been read.
 LOOP_LAG_S = 0.01
-RECHECK_S = 0.02  # after this long, a shipment that could not be sent again is checked again
+RECHECK_S = 0.005  # after this long, a shipment that could not be sent again is checked again
 
 
 class WatchedLane(RotatedLane, Protocol):
@@ -35,9 +35,9 @@ class Hedging:
     """Watches the shipments of one model.
 
     A lane with an overdue reply goes out of `rotation`, and `send_again` gets second tries for all its shipments that
-    `budget` covers: those behind an overdue one will be late, too. There are none on a starved machine, where they only
-    take CPU from the first tries, and none if no other lane is in rotation. `lanes` are the lanes with outstanding
-    shipments; `clock` is monotonic, in seconds.
+    `budget` covers: those behind an overdue one will be late, too. There are none if no other lane is in rotation, or
+    if the machine is starved and no replica is idle: then they only take CPU from the first tries. `lanes` are all
+    lanes of the model; `clock` is monotonic, in seconds.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Hedging:
 
     def _hedge(self, shipments: Sequence[Shipment], now_s: float) -> None:
         """Sends `shipments` again, as far as this is possible now; the next check sees the others."""
-        is_possible = self._rotation.has_lane_in(self._lanes()) and not self._is_starved()
+        is_possible = self._has_room()
         again: list[Shipment] = []
         for shipment in shipments:
             shipment.due_s = math.inf
@@ -113,6 +113,11 @@ class Hedging:
         if again:
             self.hedged_rows += sum(shipment.rows for shipment in again)
             self._send_again(again)
+
+    def _has_room(self) -> bool:
+        """Whether a replica can take second tries. On a starved machine this must be an idle one."""
+        others = self._rotation.in_rotation(self._lanes())
+        return any(not lane.outstanding_rows for lane in others) or (bool(others) and not self._is_starved())
 
 
 def _due_s(lane: WatchedLane) -> float:

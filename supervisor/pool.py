@@ -203,7 +203,7 @@ class ModelPool:
         self._deal()
 
     def _learn(self, lane: Lane[Shipment], request: Shipment, reply: ScoreReply) -> None:
-        if self._rotation.is_late(lane) and self._rotation.has_lane_in(self.lanes.values()):
+        if self._rotation.is_late(lane) and self._rotation.in_rotation(self.lanes.values()):
             return  # the time of a replica that is slow alone says nothing about the others
         if reply.predict_s is not None:
             self._dealer.learn(request.rows, reply.predict_s)

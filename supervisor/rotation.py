@@ -59,14 +59,11 @@ class Rotation:
 
     def usable(self, lanes: Collection[LaneT]) -> list[LaneT]:
         """Returns the lanes of `lanes` that may receive rows."""
-        up = [lane for lane in lanes if lane.state == "up" and lane not in self._failing]
-        if not self._late:
-            return up
-        return [lane for lane in up if not self.is_late(lane)] or up
+        return self.in_rotation(lanes) or [lane for lane in lanes if lane.state == "up" and lane not in self._failing]
 
-    def has_lane_in(self, lanes: Collection[RotatedLane]) -> bool:
-        """Returns whether a lane of `lanes` is up and in rotation."""
-        return any(lane.state == "up" and lane not in self._failing and not self.is_late(lane) for lane in lanes)
+    def in_rotation(self, lanes: Collection[LaneT]) -> list[LaneT]:
+        """Returns the lanes of `lanes` that are up and neither late nor failing."""
+        return [lane for lane in lanes if lane.state == "up" and lane not in self._failing and not self.is_late(lane)]
 
     def is_late(self, lane: RotatedLane) -> bool:
         """Returns whether `lane` is out because a reply was overdue."""

@@ -57,8 +57,8 @@ class SimulatedLane:
         return self.received
 
     def send(self, shipment: Shipment) -> None:
-        is_in, lanes = self._pool._rotation.has_lane_in, self._pool.lanes.values()
-        self._sendings.append(Sending(shipment.rows, shipment.tries > 1, not is_in([self.lane]), is_in(lanes)))
+        others = self._pool._rotation.in_rotation(self._pool.lanes.values())
+        self._sendings.append(Sending(shipment.rows, shipment.tries > 1, self.lane not in others, bool(others)))
         self.received.append(shipment)
         self.outstanding_rows += shipment.rows
         task = asyncio.ensure_future(self._serve(shipment))

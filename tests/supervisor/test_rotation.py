@@ -23,7 +23,7 @@ async def test_only_lanes_that_are_up_are_usable() -> None:
     assert rotation.usable([up, down, connecting]) == [up]
     rotation.record_overdue(up)
     assert rotation.usable([up, down]) == [up]
-    assert not rotation.has_lane_in([up, down])
+    assert rotation.in_rotation([up, down]) == []
 
 
 @in_virtual_time
