@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -76,6 +77,7 @@ def _state(pid: int) -> str:
 
 def test_frozen_process_is_stopped_until_the_fault_ends(counters: Counters) -> None:
     with frozen(counters.process.pid):
+        os.waitpid(counters.process.pid, os.WUNTRACED)  # until the signal has stopped it
         assert _state(counters.process.pid) == "T"
     assert all(counters.growth())
 
