@@ -192,6 +192,6 @@ def follow_parent() -> None:
 
 
 def name_thread(name: str) -> None:
-    """Names the running thread, for `top -H` and the like; at most 15 bytes (Linux only)."""
+    """Names the running thread, as `top -H` shows it; at most 15 bytes (Linux only)."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode())
