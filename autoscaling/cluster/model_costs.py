@@ -22,6 +22,10 @@ class ModelCosts:
     A message of m rows occupies a replica for `base_s` + m x `row_s`, including the replica's event loop.
     `transport_s` is the rest of the round trip, during which the replica is free. `variability` is the variance of the
     service time divided by the square of its mean.
+
+    These costs, `message_cpu_s` and `row_cpu_s` are those of a replica that never rests. `pauses` are pairs, ascending:
+    after a mean pause of so many seconds, a message costs so many more seconds of CPU, because caches are cold and
+    threads and CPUs must wake up. `idle_cores` is the CPU without messages.
     """
 
     base_s: float
@@ -33,6 +37,15 @@ class ModelCosts:
     start_s: float
     start_cpu_s: float
     memory_mb: float
+    idle_cores: float = 0.0
+    pauses: tuple[tuple[float, float], ...] = ()
+
+    def after_pause_s(self, pause_s: float) -> float:
+        """Returns the additional CPU of a message after a mean pause of `pause_s`: 0 without a pause."""
+        if not self.pauses:
+            return 0.0
+        at_s, more_s = zip(*self.pauses, strict=True)
+        return float(np.interp(pause_s, (0.0, *at_s), (0.0, *more_s)))
 
 
 # Without a profile: 500 trees of 63 leaves, measured on two cores (docs/performance.md).
@@ -68,6 +81,9 @@ def from_profile(profile: ModelProfile) -> ModelCosts:
     message_cpu_s, row_cpu_s = _line(rows, [batch.cpu_us_per_row * batch.rows / 1e6 for batch in profile.batches])
     base_s, row_s = _line(rows, [batch.rows / batch.rows_per_s for batch in profile.batches])
     transports_s = [batch.round_trip_p50_ms / 1e3 - base_s - row_s * batch.rows for batch in profile.batches]
+    fewest = profile.batches[0]
+    queued_s = message_cpu_s + row_cpu_s * fewest.rows
+    pauses = tuple((one.pause_ms / 1e3, max(0.0, one.cpu_us / 1e6 - queued_s)) for one in profile.pauses)
     return ModelCosts(
         base_s=base_s,
         row_s=row_s,
@@ -78,6 +94,8 @@ def from_profile(profile: ModelProfile) -> ModelCosts:
         start_s=profile.start_s.median,
         start_cpu_s=profile.start_cpu_s,
         memory_mb=profile.pss_mb,
+        idle_cores=profile.idle_cores,
+        pauses=pauses,
     )
 
 
