@@ -48,17 +48,19 @@ class ModelCosts:
         return float(np.interp(pause_s, (0.0, *at_s), (0.0, *more_s)))
 
 
-# Without a profile: 500 trees of 63 leaves, measured on two cores (docs/performance.md).
+# Without a profile: 500 trees of 63 leaves, measured on two cores (examples/evening/profile.json, whales).
 ASSUMED = ModelCosts(
-    base_s=0.0004,
-    row_s=0.0001,
-    transport_s=0.0006,
+    base_s=0.0001,
+    row_s=0.00001,
+    transport_s=0.0004,
     variability=0.05,
-    message_cpu_s=0.0004,
-    row_cpu_s=0.0001,
-    start_s=0.5,
+    message_cpu_s=0.00011,
+    row_cpu_s=0.00001,
+    start_s=0.4,
     start_cpu_s=0.4,
-    memory_mb=55.0,
+    memory_mb=25.0,
+    idle_cores=0.0003,
+    pauses=((0.0018, 0.0001), (0.0043, 0.0002), (0.0126, 0.0004), (0.0363, 0.0005)),
 )
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from autoscaling.capacity_profile import SupervisorProfile
+from loadtest.errors import CannotMeasure
 from loadtest.run.job import Question
 from loadtest.scaling.measure import IDLE, Plan, Use, measure
 
-RATES = (IDLE, 40.0, 150.0, 400.0)  # cohorts have one request at the second rate, and several at the last
+RATES = (IDLE, 40.0, 150.0, 400.0, 1200.0)  # cohorts have one request at the second rate, and many at the last
 SECONDS = 8.0
+LEAST_FULL = 0.99  # the share of full answers; above the capacity, a request that is refused costs less
 
 
 async def measure_supervisor(
@@ -24,12 +26,17 @@ async def measure_supervisor(
 
 
 def costs_of(uses: Sequence[Use], models: int) -> SupervisorProfile:
-    """The costs that explain the CPU at an idle rate and at least two other rates, by least squares of relative errors.
+    """The costs that explain the CPU at the idle rate and at the other rates, by least squares of relative errors.
 
-    With one replica, a cohort is one message for each model. No cost is below 0.
+    With one replica, a cohort is one message for each model. No cost is below 0. Rates at which the mesh is overloaded
+    do not count; raises CannotMeasure if fewer than two rates are left.
     """
     idle = next(use.supervisor for use in uses if use.rate_rps == IDLE)
-    loaded = [use for use in uses if use.rate_rps != IDLE]
+    loaded = [use for use in uses if use.rate_rps != IDLE and use.full >= LEAST_FULL]
+    if len(loaded) < 2:
+        raise CannotMeasure(
+            f"fewer than two rates of {RATES[1:]} per second have full answers; profile a quieter machine"
+        )
     cores = np.array([use.supervisor - idle for use in loaded])
     messages = np.array([use.cohorts_rps * models for use in loaded])
     requests = np.array([use.requests_rps for use in loaded])

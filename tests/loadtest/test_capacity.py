@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from autoscaling.capacity_profile import Batch, load
 from loadtest.capacity.curve import capacity_of, fit
 from loadtest.capacity.measure import drawn_rows
 from loadtest.capacity.supervisor import costs_of
+from loadtest.errors import CannotMeasure
 from loadtest.scaling.measure import Use
 from mesh.errors import Misconfigured
 from mesh.model_file import ModelHeader
@@ -113,8 +115,15 @@ def test_costs_of_a_supervisor_are_fitted_to_its_cpu() -> None:
     assert (found.idle_cores, found.message_cpu_us, found.request_cpu_us) == pytest.approx((0.01, 200, 300))
 
 
+def test_rates_at_which_the_mesh_is_overloaded_do_not_count() -> None:
+    uses = [use(0, 1, 0.0), use(40, 1, 0.12), use(150, 2, 0.225), replace(use(400, 4, 9.0), full=0.5)]
+    assert costs_of(uses, models=15).message_cpu_us == pytest.approx(200)
+    with pytest.raises(CannotMeasure, match="fewer than two rates"):
+        costs_of([*uses[:2], uses[3]], models=15)
+
+
 def test_costs_of_a_supervisor_are_not_negative() -> None:
-    found = costs_of([use(0, 1, 0.0), use(40, 1, 0.12), use(400, 1, 1.0)], models=15)
+    found = costs_of([use(0, 1, 0.0), use(40, 1, 0.12), use(400, 4, 0.25)], models=15)
     assert found.request_cpu_us == 0
     assert found.message_cpu_us == pytest.approx(180, rel=0.1)
 
