@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 
 MESSAGE_CPU_S = 0.0002  # of one message, in all processes together: the value that the rules assume
+MAX_COHORT_ROWS = 4096
+MAX_COHORT_REQUESTS = 512
 # While a cohort is under way, journeys get at most this share of the time: a journey costs MESSAGE_CPU_S per message.
 JOURNEYS_SHARE = 0.5
 # The maximum work in one message: with several replicas, which share the work, and with a single one.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaling.cluster.model_costs import ModelCosts
+from autoscaling.cluster.model_costs import ModelCosts, PauseCurves
 from autoscaling.cluster.queueing_model import Counts, Floats, WaitSamples, delay_probability, mean_delay_s
 from autoscaling.cluster.supervisor_costs import Journey
 from mesh.dealing import MAX_MESSAGE_ROWS, best_messages, grain_rows
@@ -69,7 +69,7 @@ class Ensemble:
         late_after_s: float,
         rng: np.random.Generator,
     ) -> None:
-        self._costs = costs
+        self._pause_curves = PauseCurves(costs)
         self._base_s, self._row_s = _column(costs, "base_s"), _column(costs, "row_s") * rows
         self._message_cpu_s, self._row_cpu_s = _column(costs, "message_cpu_s"), _column(costs, "row_cpu_s") * rows
         self._idle_cores = _column(costs, "idle_cores")
@@ -92,9 +92,7 @@ class Ensemble:
         batch = self._batch(rps, share, servers)
         per_s = np.maximum(rps / batch, _RARELY)
         pauses_s = np.maximum(servers / per_s - self._queued_s(batch), 0.0)
-        resting_s = np.array(
-            [one.after_pause_s(pause_s) for one, pause_s in zip(self._costs, pauses_s.tolist(), strict=True)]
-        )
+        resting_s = self._pause_curves.more_s(pauses_s)
         cpu_s = self._message_cpu_s + self._row_cpu_s * batch + resting_s
         return Messages(share, batch, cpu_s, np.maximum(self._queued_s(batch) + resting_s, cpu_s / self._cpu_limits))
 
@@ -127,7 +125,7 @@ class Ensemble:
 
     def _dealt(self, cohort: float, servers: Counts) -> Floats:
         """The messages that the rows of a cohort become [models], if all replicas are free."""
-        models = len(self._costs)
+        models = len(self._row_s)
         best = np.array([best_messages(cohort * row_s, models) for row_s in self._row_s.tolist()])
         return np.asarray(np.clip(best, 1.0, np.maximum(1.0, np.minimum(servers, cohort * self._rows))))
 

@@ -12,9 +12,10 @@ from autoscaling.cluster.ensemble import Messages
 from autoscaling.cluster.games import SimulatedGame, SimulatedVersion
 from autoscaling.cluster.queueing_model import Counts
 from autoscaling.cluster.supervisor_costs import Journey, SupervisorLoad, Supervisors
+from mesh.dealing import MAX_COHORT_REQUESTS, MAX_COHORT_ROWS
 
-ROUNDS = 6
-MAX_COHORT_REQUESTS, MAX_COHORT_ROWS = 512, 4096  # as in supervisor/cohort.py
+ROUNDS = 8
+CLOSE = 0.001  # relative
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,14 @@ def traffic_of(
     most = max(1.0, min(MAX_COHORT_REQUESTS, MAX_COHORT_ROWS / rows))
     cohort = 1.0
     for _ in range(ROUNDS):
-        _, journey = _at(game, rps, cohort, servers)
-        cohort = min(supervisors.cohort(journey, cohort), most)
-    _, journey = _at(game, rps, cohort, servers)
+        messages, journey = _at(game, rps, cohort, servers)
+        last, cohort = cohort, min(supervisors.cohort(journey, cohort), most)
+        if abs(cohort - last) < CLOSE * last:
+            break
     load = supervisors.load(journey, cohort)
-    return Traffic(load, _at(game, rps * (1 - load.shed), cohort, servers)[0])
+    if load.shed:
+        messages, _ = _at(game, rps * (1 - load.shed), cohort, servers)
+    return Traffic(load, messages)
 
 
 def _at(game: SimulatedGame, rps: float, cohort: float, servers: Sequence[Counts]) -> tuple[list[Messages], Journey]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from autoscaling.cluster.ensemble import Ensemble
-from autoscaling.cluster.model_costs import ASSUMED, ModelCosts
+from autoscaling.cluster.model_costs import ASSUMED, ModelCosts, PauseCurves
 from autoscaling.cluster.simulation_input import Settings
 from autoscaling.cluster.supervisor_costs import FEATURES_S, Journey, SupervisorCosts, Supervisors
 from mesh.dealing import GRAIN_S, JOURNEYS_SHARE, MAX_MESSAGE_ROWS, MESSAGE_CPU_S, best_messages
@@ -67,9 +67,9 @@ def test_message_costs_more_after_a_pause() -> None:
 
 
 def test_extra_cpu_after_a_pause_is_interpolated() -> None:
-    assert [RESTING.after_pause_s(pause_s) for pause_s in (0.0, 0.005, 0.02, 9.0)] == pytest.approx(
-        [0.0, 0.00025, 0.00055, 0.0006]
-    )
+    pauses_s = np.array([0.0, 0.005, 0.02, 9.0])
+    assert PauseCurves([RESTING] * 4).more_s(pauses_s) == pytest.approx([0.0, 0.00025, 0.00055, 0.0006])
+    assert PauseCurves([CHEAP]).more_s(pauses_s[-1:]) == 0.0
 
 
 @pytest.mark.parametrize(("rps", "most"), [(40, 0.27), (150, 0.35), (600, 0.45)])
