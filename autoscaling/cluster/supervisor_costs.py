@@ -25,7 +25,7 @@ class SupervisorCosts:
 
 
 # Without a profile, and with a profile of some models only: measured on two cores, with the example dragonfall.
-ASSUMED = SupervisorCosts(idle_cores=0.008, message_cpu_s=0.00028, request_cpu_s=0.00018)
+ASSUMED = SupervisorCosts(idle_cores=0.0054, message_cpu_s=0.00022, request_cpu_s=0.0003)
 
 
 def supervisor_costs(profile: Profile | None) -> SupervisorCosts:
