@@ -99,13 +99,13 @@ class Supervisors:
         """The time from a departure to the next one, if requests wait.
 
         The next cohort departs when the CPU budget covers its journey, or when no cohort is under way. If the cores are
-        the limit, the processes wait for a CPU, and the next cohort departs only when the cohort returns.
+        the limit, the processes wait for a CPU, and the next cohort departs only when the cohort returns. The models
+        rest while the supervisor works for the requests themselves: before the first message and after the last reply.
         """
         own_s = self._own_s(journey)
         alone_s = own_s + journey.models_s
-        requests_s = self._costs.request_cpu_s * cohort
-        shared_s = self._count * (own_s + requests_s + journey.models_cpu_s) / self._cores
-        journey_s = FEATURES_S + max(alone_s, shared_s)
+        shared_s = self._count * (own_s + journey.models_cpu_s) / self._cores
+        journey_s = FEATURES_S + self._costs.request_cpu_s * cohort + max(alone_s, shared_s)
         if shared_s > alone_s:
             return journey_s
         return min(journey_s, journey.messages * MESSAGE_CPU_S / JOURNEYS_SHARE)

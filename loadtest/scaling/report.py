@@ -48,6 +48,7 @@ def _row(one: Comparison) -> Mapping[str, object]:
     return {
         "replicas": one.measured.replicas,
         "rate_rps": one.measured.rate_rps,
+        "requests_rps": one.measured.requests_rps,
         "replica_m": {"measured": 1000 * measured, "simulated": 1000 * simulated, "ratio": one.ratio},
         "supervisor_m": {"measured": 1000 * one.measured.supervisor, "simulated": 1000 * one.simulated.supervisor},
         "cohort": {"measured": one.measured.cohort, "simulated": one.simulated.cohort},

@@ -84,9 +84,16 @@ def test_idle_replica_has_its_idle_cpu() -> None:
 
 
 def test_cohort_has_one_request_at_a_low_rate_and_those_of_the_gate_at_a_high_rate() -> None:
-    gate_s = min(15 * MESSAGE_CPU_S / JOURNEYS_SHARE, FEATURES_S + 15 * 0.0002 + JOURNEY.models_s)
+    gate_s = FEATURES_S + 0.0001 + 15 * 0.0002 + JOURNEY.models_s
+    assert gate_s < 15 * MESSAGE_CPU_S / JOURNEYS_SHARE
     for rps, expected in ((1.0, 1.0), (2000.0, 2000 * gate_s)):
         assert Supervisors(SUPERVISOR, 1, rps, math.inf).cohort(JOURNEY, 1.0) == pytest.approx(expected, rel=0.01)
+
+
+def test_cohort_departs_when_the_cpu_budget_covers_its_journey() -> None:
+    slow = replace(JOURNEY, models_s=1.0)
+    gate_s = 15 * MESSAGE_CPU_S / JOURNEYS_SHARE
+    assert Supervisors(SUPERVISOR, 1, 2000.0, math.inf).cohort(slow, 1.0) == pytest.approx(2000 * gate_s, rel=0.01)
 
 
 def test_cohorts_are_larger_if_the_cores_are_the_limit() -> None:
