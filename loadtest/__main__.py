@@ -20,6 +20,7 @@ CHECKOUT_ONLY = ("emulators", "k8s")  # packages that an installation does not h
 COMMANDS = {
     "run": ("loadtest.run.command", "send requests on a schedule to a running mesh; report latencies and the knee"),
     "profile": ("loadtest.capacity.command", "measure the capacity of one replica of a model; write profile.json"),
+    "scaling": ("loadtest.scaling.command", "compare the CPU of a replica of `mesh up` with the simulator's"),
     "bench": ("loadtest.compare.bench", "compare the mesh with a monolith (W15) and with the ideal mesh (S15)"),
     "forest": ("loadtest.micro.forest.command", "compare the scoring engine with LightGBM: CPU, start, memory, scores"),
     "features": (

@@ -10,13 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from mesh.dealing import MAX_COHORT_REQUESTS, MAX_COHORT_ROWS
 from mesh.errors import Overloaded
 from supervisor.departure import DeparturePolicy, StarvationGauge
 from supervisor.forecast import Forecast
 from supervisor.ticket import Journey, Ticket
 
-MAX_COHORT_ROWS = 4096
-MAX_COHORT_REQUESTS = 512
 # The models that have not voted at the quorum get at least this long before the next cohort may depart.
 STRAGGLER_FLOOR_S = 0.005
 # A journey that the deadline ended would have taken longer, by an unknown factor. This is our guess of the factor.

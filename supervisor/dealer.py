@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import count
 from typing import Protocol
 
+from mesh.dealing import MAX_MESSAGE_ROWS, best_messages, grain_rows
 from supervisor.ballot import Shipment
-from supervisor.departure import MESSAGE_CPU_S
 from supervisor.hedging import WatchedLane
 from supervisor.rotation import Rotation
 from supervisor.row_queue import RowQueue
@@ -16,10 +16,6 @@ from supervisor.row_queue import RowQueue
 # A lane is free while its outstanding work is below this: enough to keep a replica busy while the next message
 # travels, too little to queue behind a slow row while another replica is free.
 DEPTH_S = 0.004
-# The maximum work in one message: with several replicas, which share the work, and with a single one.
-GRAIN_S = 0.008
-GRAIN_ALONE_S = 0.05
-MAX_MESSAGE_ROWS = 1024  # a worker refuses larger messages if its --max-batch-rows (4096) is made smaller
 MAX_MESSAGE_PAIRS = 65_536
 FIRST_GUESS_ROW_S = 0.0005
 MIN_ROW_S = 1e-6
@@ -93,8 +89,7 @@ class Dealer:
 
     def _deal_round(self, free: Sequence[DealtLane], is_alone: bool) -> None:
         self.messages = len(free)
-        grain_s = GRAIN_ALONE_S if is_alone else GRAIN_S
-        grain = max(1, int(grain_s / self.row_s))
+        grain = grain_rows(self.row_s, is_alone)
         for position, lane in enumerate(free):
             if self._queue.drop_settled_head():
                 share = math.ceil(self._queue.rows / (len(free) - position))
@@ -108,12 +103,3 @@ class Dealer:
         if lane.max_pairs is None or not self._queue.first.vote.matrix.is_factored:
             return MAX_MESSAGE_ROWS
         return min(MAX_MESSAGE_PAIRS, lane.max_pairs)
-
-
-def best_messages(work_s: float, models: int) -> int:
-    """Returns the number of messages, at least 1, for which `work_s` of rows of one model is done soonest.
-
-    All `models` of the panel send at the same time, through one event loop. With k messages each, the loop needs
-    models * MESSAGE_CPU_S * k and then a replica needs work_s / k: the sum is least at the square root of their ratio.
-    """
-    return max(1, round(math.sqrt(work_s / (models * MESSAGE_CPU_S))))

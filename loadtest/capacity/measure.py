@@ -16,6 +16,7 @@ import numpy as np
 
 from autoscaling.capacity_profile import Batch, ModelProfile, Spread
 from loadtest.capacity.curve import capacity_of, fit
+from loadtest.capacity.pauses import PAUSES_S, idle_cores, paused
 from loadtest.capacity.worker import Matrix, Stream, Worker, started
 from loadtest.measurement import meters
 from loadtest.measurement.latency import percentiles
@@ -49,7 +50,10 @@ async def measure(
             progress(f"{model.name}: start {number + 1} of {extent.starts}: {worker.start_s:.2f} s")
         async with started(model, Path(folder)) as worker:
             starts.append(worker)
+            idle = await idle_cores(worker, extent.seconds)
             batches = [await _batch(worker, model.name, rows, count, extent, progress) for count in extent.batches]
+            fewest = rows[: extent.batches[0]]
+            pauses = [await paused(worker, model.name, fewest, pause_s, progress) for pause_s in PAUSES_S]
             pss_mb = meters.pss_mb(worker.pid)
     return ModelProfile(
         game=game,
@@ -61,7 +65,9 @@ async def measure(
         start_s=_spread([worker.start_s for worker in starts]),
         start_cpu_s=statistics.median(worker.start_cpu_s for worker in starts),
         pss_mb=pss_mb,
+        idle_cores=idle,
         batches=tuple(batches),
+        pauses=tuple(pauses),
         curve=fit(batches),
         capacity=capacity_of(batches),
     )

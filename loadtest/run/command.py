@@ -15,7 +15,7 @@ from loadtest import interruption
 from loadtest.errors import CannotMeasure
 from loadtest.generators import arrivals
 from loadtest.generators.popularity import MAX_PLAYERS
-from loadtest.options import add_output, positive_float, positive_int
+from loadtest.options import add_context, add_output, positive_float, positive_int
 from loadtest.reference.oracle import Oracle
 from loadtest.report import write_json
 from loadtest.run import page, report
@@ -49,7 +49,7 @@ def _add_request_options(parser: argparse.ArgumentParser) -> None:
     add("--game", default="dragonfall", help="name of the game (default %(default)s)")
     add("--method", choices=["GetOffer", "Score"], default="GetOffer", help="RPC to call (default %(default)s)")
     add("--version", default="", help="version to ask for (default: the mesh chooses)")
-    add("--context", action="append", default=[], type=_pair, metavar="NAME=VALUE", help="context value; repeatable")
+    add_context(parser)
     players_help = "number of players, drawn by Zipf's law from player-00000 on (default %(default)s)"
     add("--players", type=positive_int, default=10_000, help=players_help)
     add("--player-ids", type=Path, help="file of player ids instead of --players: one per line, most popular first")
@@ -222,15 +222,3 @@ def _exit_code(summary: Summary) -> int:
     if summary.classes["unsent"] or not report.is_held(summary):
         return GENERATOR_LIMIT  # the mesh did not receive the load, so its answers do not count
     return FAULTY if summary.classes["error"] else MEASURED
-
-
-def _pair(text: str) -> tuple[str, float | bool | str]:
-    name, separator, value = text.partition("=")
-    if not separator or not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    if value in ("true", "false"):
-        return name, value == "true"
-    try:
-        return name, float(value)
-    except ValueError:
-        return name, value

@@ -24,7 +24,7 @@ def evening() -> GameResult:
     game = catalog.load(Path(FOLDER / "mesh.yaml"))
     names = [("evening", "2026-11", name) for name in TREES]
     costs = model_costs.costs_by_model(names, capacity_profile.load(FOLDER / "profile.json"))
-    (result,) = simulate(SimulationInput([(game, load_reader.read(EVENING))], costs, Settings(offers=24)))
+    (result,) = simulate(SimulationInput([(game, load_reader.read(EVENING))], costs, Settings(offers=100)))
     return result
 
 

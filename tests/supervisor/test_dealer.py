@@ -8,20 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mesh.dealing import GRAIN_ALONE_S, GRAIN_S, MAX_MESSAGE_ROWS, MESSAGE_CPU_S
 from supervisor.ballot import Ballot, Shipment
-from supervisor.dealer import (
-    DEPTH_S,
-    FIRST_GUESS_ROW_S,
-    GRAIN_ALONE_S,
-    GRAIN_S,
-    LEARNING_WEIGHT,
-    MAX_MESSAGE_PAIRS,
-    MAX_MESSAGE_ROWS,
-    MIN_ROW_S,
-    Dealer,
-    best_messages,
-)
-from supervisor.departure import MESSAGE_CPU_S
+from supervisor.dealer import DEPTH_S, FIRST_GUESS_ROW_S, LEARNING_WEIGHT, MAX_MESSAGE_PAIRS, MIN_ROW_S, Dealer
 from supervisor.encoding import FactoredMatrix, PlainMatrix, RowMatrix, encode_candidates
 from supervisor.hedging import WatchedLane
 from supervisor.lane import LaneState
@@ -117,14 +106,6 @@ async def test_lane_is_free_below_the_depth() -> None:
 async def test_shares_of_free_lanes_are_even() -> None:
     dealer, _ = dealer_of(3 * GRAIN_ROWS)
     assert deal(dealer, FakeLane(), FakeLane(), FakeLane()) == [[GRAIN_ROWS]] * 3
-
-
-@pytest.mark.parametrize(("models", "expected"), [(1, 20), (4, 10), (100, 2), (10_000, 1)])
-def test_messages_minimize_the_time_of_the_loop_and_of_a_replica(models: int, expected: int) -> None:
-    work_s = 400 * MESSAGE_CPU_S
-    times_s = {count: models * MESSAGE_CPU_S * count + work_s / count for count in range(1, 100)}
-    assert min(times_s, key=times_s.__getitem__) == expected
-    assert best_messages(work_s, models) == expected
 
 
 async def test_cheap_rows_are_one_message_however_many_lanes_are_free() -> None:

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from mesh.catalog.catalog import Model
 from mesh.catalog.offers_table import OffersTable
 from mesh.catalog.sources import Sources
+from mesh.dealing import GRAIN_ALONE_S, GRAIN_S, MAX_MESSAGE_ROWS, MESSAGE_CPU_S
 from mesh.errors import Expired, MeshError, Overloaded, Unavailable
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from supervisor import dealer
 from supervisor.ballot import Ballot, Shipment
-from supervisor.departure import MESSAGE_CPU_S
 from supervisor.lane import Lane, LaneState
 from supervisor.lane_reply import ScoreReply
 from supervisor.pool import ModelPool
@@ -33,7 +33,7 @@ from tests.supervisor.virtual_time import in_virtual_time, now_s, settle
 
 COLUMNS = Columns(("level",), ())
 HEADER = ModelHeader(("level",), {}, "binary", 1, 1)
-GRAIN_ROWS = int(dealer.GRAIN_S / dealer.FIRST_GUESS_ROW_S)
+GRAIN_ROWS = int(GRAIN_S / dealer.FIRST_GUESS_ROW_S)
 DEPTH_ROWS = dealer.DEPTH_S / dealer.FIRST_GUESS_ROW_S
 
 
@@ -111,7 +111,7 @@ async def test_single_lane_gets_few_rows_in_one_message() -> None:
     assert await ask.votes() == ask.expected
 
 
-@pytest.mark.parametrize(("lanes", "grain_s"), [("a", dealer.GRAIN_ALONE_S), ("ab", dealer.GRAIN_S)])
+@pytest.mark.parametrize(("lanes", "grain_s"), [("a", GRAIN_ALONE_S), ("ab", GRAIN_S)])
 @in_virtual_time
 async def test_message_holds_at_most_a_grain_of_work(lanes: str, grain_s: float) -> None:
     pool = new_pool()
@@ -567,7 +567,7 @@ async def test_limit_of_plain_rows_is_the_same_for_a_replica_that_accepts_factor
     lane.max_pairs = 4096
     Ask(pool, 2000)
     await settle()
-    assert lane.sizes == [dealer.MAX_MESSAGE_ROWS, 2000 - dealer.MAX_MESSAGE_ROWS]
+    assert lane.sizes == [MAX_MESSAGE_ROWS, 2000 - MAX_MESSAGE_ROWS]
 
 
 @in_virtual_time

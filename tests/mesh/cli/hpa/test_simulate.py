@@ -11,7 +11,7 @@ import pytest
 from k8s.render import EXAMPLE
 from mesh.cli.main import main
 
-STEP = "step:from=100,to=1500,at=300,length=1200"
+STEP = "step:from=100,to=10000,at=300,length=1200"
 
 
 def hpa(*words: str | Path | int) -> int:
@@ -141,7 +141,7 @@ def test_wrong_input_is_reported_in_one_line(
 
 def test_profile_without_a_model_is_reported_with_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     profile = tmp_path / "profile.json"
-    profile.write_text('{"profile": 1, "date": "x", "machine": "x", "versions": {}, "models": {}}')
+    profile.write_text('{"profile": 2, "date": "x", "machine": "x", "versions": {}, "models": {}}')
     assert hpa("simulate", EXAMPLE, "--load", "step", "--profile", profile) == 2
     expected = (
         "--profile: has no dragonfall/2026-10/whales, dragonfall/2026-10/minnows, dragonfall/2026-10/window-shoppers"
