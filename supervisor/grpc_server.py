@@ -65,7 +65,7 @@ async def grpc_server(
 def _new_server(settings: Settings, connection_options: serving.ChannelOptions) -> grpc.aio.Server:
     shares_port = settings.servers > 1
     options = serving.server_options(serving.REQUEST_LIMIT_BYTES, shares_port=shares_port)
-    return grpc.aio.server(options=[*options, *connection_options])
+    return grpc.aio.server(options=list(dict([*options, *connection_options]).items()))  # gRPC takes the first of two
 
 
 def _bind(servers: Sequence[grpc.aio.Server], settings: Settings) -> int:

@@ -93,8 +93,7 @@ async def test_full_queue_refuses_unary_calls_and_serves_streams_and_health_chec
             assert (await stream.read()).request_id == "first"
             stub = offers_pb2_grpc.OffersStub(flooding)  # type: ignore[no-untyped-call]
             flood = asyncio.gather(*(code_of(stub.GetOffer(ask(), timeout=20)) for _ in range(400)))
-            loop = asyncio.get_running_loop()
-            loop.call_soon(loop.call_soon, time.sleep, 0.5)  # the loop is busy when the calls arrive
+            asyncio.get_running_loop().call_soon(time.sleep, 0.5)  # the loop is busy when the calls arrive
             await stream.write(ask(request_id="beside"))
             assert (await checked(calm)).status == health_pb2.HealthCheckResponse.SERVING
             assert (await stream.read()).source == wire.ENSEMBLE
