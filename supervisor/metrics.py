@@ -100,7 +100,7 @@ class VersionMetrics:
         for model, _ in answer.missing:
             self._misses.labels(*self._labels, model).inc()
         self._latency.observe(total_s)
-        if answer.timings is NO_TIMINGS:  # a refused request reached no stage
+        if answer.timings == NO_TIMINGS:  # a refused request reached no stage
             return
         for stage, seconds in zip(self._stages, _stage_seconds(answer.timings), strict=True):
             stage.observe(seconds)
