@@ -24,6 +24,16 @@ def positive_float(text: str) -> float:
     return number
 
 
+def positive_ints(text: str) -> list[int]:
+    """Whole numbers above zero, separated by commas."""
+    return [positive_int(number) for number in text.split(",")]
+
+
+def positive_floats(text: str) -> list[float]:
+    """Finite numbers above zero, separated by commas."""
+    return [positive_float(number) for number in text.split(",")]
+
+
 def add_rounds(parser: argparse.ArgumentParser, default: int) -> None:
     """Adds --rounds."""
     text = f"number of rounds; results are medians over them (default {default})"

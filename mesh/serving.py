@@ -24,12 +24,10 @@ MAX_PENDING = 512
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # prctl(2)
 
 
-def server_options(
-    message_limit_bytes: int, max_pending: int = MAX_PENDING, *, shares_port: bool = False
-) -> ChannelOptions:
+def server_options(message_limit_bytes: int, *, shares_port: bool = False) -> ChannelOptions:
     """gRPC settings of a server: limits and keepalive (docs/decisions/0003-grpc-settings.md).
 
-    While more than `max_pending` calls of a method wait for the event loop, gRPC refuses some of the new calls, and all
+    While more than `MAX_PENDING` calls of a method wait for the event loop, gRPC refuses some of the new calls, and all
     above twice as many, with CANCELLED. With `shares_port`, several servers can listen on one port: check with
     `mesh.port_check` that no other process uses it.
     """
@@ -47,8 +45,8 @@ def server_options(
         ("grpc.keepalive_permit_without_calls", 1),
         # While the loop is busy, gRPC queues calls. It is better to refuse them than to answer after their deadline.
         ("grpc.server_max_unrequested_time_in_server", 1),
-        ("grpc.server.max_pending_requests", max_pending),
-        ("grpc.server.max_pending_requests_hard_limit", 2 * max_pending),
+        ("grpc.server.max_pending_requests", MAX_PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING),
     ]
 
 

@@ -71,7 +71,7 @@ async def serve(settings: Settings) -> int:
         async with metrics_endpoint(metrics.exposition, settings.metrics_host, settings.metrics_port) as metrics_port:
             service = OffersService(games, cohorts, settings.max_connection_age_s)
             ages = connection_age_options(settings, catalogs)
-            async with grpc_server(settings, service, ages) as server:
+            async with grpc_server(settings, service, ages, metrics.refused_calls.inc) as server:
                 await wait_until_ready(pools_of(games), settings.ready_within_s, stop)
                 if stop.is_set():
                     return 0

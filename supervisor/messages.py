@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
+from google.protobuf.message import DecodeError
+
+from mesh.errors import WrongRequest
 from mesh.wire import offers_pb2 as wire
 from supervisor.answers import Answer, Source
 from supervisor.query import ContextValue, OfferQuery, ScoreQuery
 from supervisor.ranking import RankedOffer
 
 _SOURCES = {Source.ENSEMBLE: wire.ENSEMBLE, Source.PARTIAL: wire.PARTIAL, Source.FALLBACK: wire.FALLBACK}
+_Request = TypeVar("_Request", wire.GetOfferRequest, wire.ScoreRequest)
 _Response = TypeVar("_Response", wire.GetOfferResponse, wire.ScoreResponse)
+
+
+def parse(message: type[_Request], encoded: bytes) -> _Request:
+    """Parses an encoded request. Raises WrongRequest."""
+    try:
+        return message.FromString(encoded)
+    except DecodeError:
+        raise WrongRequest(f"the request is not an encoded {message.DESCRIPTOR.full_name}") from None
 
 
 def offer_query(request: wire.GetOfferRequest) -> OfferQuery:

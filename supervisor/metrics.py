@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from mesh.telemetry import LATENCY_BUCKETS_S
-from supervisor.answers import Answer, Timings
+from supervisor.answers import NO_TIMINGS, Answer, ReasonWord, Source, Timings
 from supervisor.ensemble import Ensemble
 from supervisor.feature_metrics import REQUEST_BUCKETS, FeatureFamilies, FeatureMetrics
 from supervisor.game import Game
@@ -52,6 +52,9 @@ class Metrics:
         self.misses = Counter(
             "mesh_model_misses", "Answers without a vote of the model.", (*_VERSION, "model"), registry=registry
         )
+        self.refused_calls = Counter(
+            "mesh_calls_refused", "Calls refused before their request was read, for lack of CPU.", registry=registry
+        )
         self.loop_lag = Histogram(
             "mesh_loop_lag_seconds",
             "Delay of a timer on the event loop.",
@@ -84,7 +87,7 @@ class VersionMetrics:
         self._stages = tuple(metrics.stages.labels(*labels, stage) for stage in STAGES)
         self._cohort_requests = metrics.cohort_requests.labels(*labels)
         self._cohort_rows = metrics.cohort_rows.labels(*labels)
-        self._flawless = metrics.requests.labels(*labels, "ENSEMBLE", "none")  # an answer without a reason is ENSEMBLE
+        self._counters: dict[tuple[Source, ReasonWord | None], Counter] = {}
 
     def record_cohort(self, requests: int, rows: int) -> None:
         """Records a cohort that asks the panel."""
@@ -93,15 +96,23 @@ class VersionMetrics:
 
     def record_answer(self, answer: Answer, total_s: float) -> None:
         """Records an answer, `total_s` after the admission of its request."""
-        if answer.reason is None:
-            self._flawless.inc()
-        else:
-            self._requests.labels(*self._labels, answer.source.name, answer.reason.word).inc()
+        self._counter(answer).inc()
         for model, _ in answer.missing:
             self._misses.labels(*self._labels, model).inc()
         self._latency.observe(total_s)
+        if answer.timings == NO_TIMINGS:  # a refused request reached no stage
+            return
         for stage, seconds in zip(self._stages, _stage_seconds(answer.timings), strict=True):
             stage.observe(seconds)
+
+    def _counter(self, answer: Answer) -> Counter:
+        """Returns the counter of answers like `answer`. To find it by its labels takes 7 us."""
+        kind = (answer.source, answer.reason.word if answer.reason else None)
+        counter = self._counters.get(kind)
+        if counter is None:  # an answer without a reason is ENSEMBLE
+            counter = self._requests.labels(*self._labels, answer.source.name, kind[1] or "none")
+            self._counters[kind] = counter
+        return counter
 
 
 def _stage_seconds(times: Timings) -> tuple[float, ...]:

@@ -15,14 +15,14 @@ from loadtest import interruption
 from loadtest.errors import CannotMeasure
 from loadtest.generators import arrivals
 from loadtest.generators.popularity import MAX_PLAYERS
-from loadtest.options import add_context, add_output, positive_float, positive_int
+from loadtest.options import add_context, add_output, positive_float, positive_floats, positive_int, positive_ints
 from loadtest.reference.oracle import Oracle
 from loadtest.report import write_json
 from loadtest.run import page, report
 from loadtest.run.job import Question
 from loadtest.run.knee import Step, generator_is_limit, knee_of
 from loadtest.run.measurement import Setting, measure, must_answer
-from loadtest.run.overload import Load, Overload, measure_overload
+from loadtest.run.overload import FACTORS, Load, Overload, measure_connections
 from loadtest.run.overload_report import overload_document, overload_doubts, overload_table
 from loadtest.run.search import arrivals_at, search_knee
 from loadtest.run.summary import Summary
@@ -67,7 +67,8 @@ def _add_schedule_options(parser: argparse.ArgumentParser) -> None:
     add("--trace", type=Path, help="file of timestamps in seconds, one per line, instead of --rate and --seconds")
     add("--processes", type=positive_int, default=1, help="number of sender processes (default %(default)s)")
     unanswered_help = "maximum number of unanswered requests; further requests are not sent (default %(default)s)"
-    add("--connections", type=positive_int, default=1, help="number of connections (default %(default)s)")
+    connections_help = "number of connections (default 1); with --overload also several, like 1,8,200"
+    add("--connections", type=positive_ints, default=[1], metavar="N", help=connections_help)
     add("--max-unanswered", type=positive_int, default=10_000, help=unanswered_help)
     add("--seed", type=int, default=0, help="seed of arrivals and players (default %(default)s)")
 
@@ -79,6 +80,8 @@ def _add_knee_options(parser: argparse.ArgumentParser) -> None:
     overload_help = "find the knee, then offer multiples of it; with generators at ordinary priority"
     add("--overload", action="store_true", help=overload_help)
     add("--knee", type=positive_float, metavar="RATE", help="knee for --overload, instead of the search")
+    factors_help = f"multiples of the knee for --overload (default {','.join(f'{one:g}' for one in FACTORS)})"
+    add("--factors", type=positive_floats, default=FACTORS, metavar="X,...", help=factors_help)
     add("--supervisor-pid", type=positive_int, metavar="PID", help="process whose memory --overload reads")
     share_help = "least share of full answers for --find-knee (default %(default)s)"
     add("--full-share", type=positive_float, default=0.99, help=share_help)
@@ -107,13 +110,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _run_overload(options: argparse.Namespace, setting: Setting, stderr: Console) -> int:
     """Runs `--overload`."""
-    knee_rps, loads = interruption.run(_overload(options, setting, lambda line: stderr.print(line, markup=False)))
-    document = overload_document(loads, knee_rps, options.connections)
+    knee_rps, runs = interruption.run(_overload(options, setting, lambda line: stderr.print(line, markup=False)))
+    document = {"runs": [overload_document(loads, knee_rps, connections) for connections, loads in runs.items()]}
     write_json(options.out, document)
     if options.json:
         print(json.dumps(document))
     else:
-        stdout().print(overload_table(loads, knee_rps, options.connections))
+        stdout().print(*(overload_table(loads, knee_rps, connections) for connections, loads in runs.items()))
+    loads = [load for loads in runs.values() for load in loads]
     doubts = list(overload_doubts(loads))
     for doubt in doubts:
         stderr.print(f"doubtful: {doubt}", style="red", markup=False, soft_wrap=True)
@@ -124,7 +128,7 @@ def _run_overload(options: argparse.Namespace, setting: Setting, stderr: Console
 
 async def _overload(
     options: argparse.Namespace, setting: Setting, progress: Callable[[str], None]
-) -> tuple[float, list[Load]]:
+) -> tuple[float, dict[int, list[Load]]]:
     await must_answer(setting.question)
     knee_rps = options.knee
     if knee_rps is None:
@@ -132,10 +136,9 @@ async def _overload(
         knee_rps = knee_of(steps)
     if knee_rps is None:
         raise CannotMeasure("no rate kept the objective; lower --rate or raise --slo-ms, or give --knee")
-    overload = Overload(
-        options.seconds or OVERLOAD_SECONDS, functools.partial(arrivals_at, options), options.supervisor_pid
-    )
-    return knee_rps, await measure_overload(setting, knee_rps, overload, progress)
+    offered = functools.partial(arrivals_at, options)
+    overload = Overload(options.factors, options.seconds or OVERLOAD_SECONDS, offered, options.supervisor_pid)
+    return knee_rps, await measure_connections(setting, options.connections, knee_rps, overload, progress)
 
 
 async def _run(
@@ -164,6 +167,8 @@ def _setting(options: argparse.Namespace) -> Setting:
     others = [name for name in ("check", "find_knee", "trace") if getattr(options, name)]
     if options.overload and others:
         raise CannotMeasure(f"--overload and --{others[0].replace('_', '-')} cannot be combined; give only one")
+    if len(options.connections) > 1 and not options.overload:
+        raise CannotMeasure("--connections: several numbers need --overload; give one number")
     if options.check and options.catalog is None:
         raise CannotMeasure("--check needs --catalog FILE, the catalog that the mesh serves")
     context = dict(options.context)
@@ -178,7 +183,7 @@ def _setting(options: argparse.Namespace) -> Setting:
     )
     oracle = Oracle(options.catalog, context) if options.check else None
     limits = (options.processes, options.max_unanswered, options.seed)
-    return Setting(question, *limits, oracle, options.connections, raises_priority=not options.overload)
+    return Setting(question, *limits, oracle, options.connections[0], raises_priority=not options.overload)
 
 
 def _player_ids(options: argparse.Namespace) -> list[str]:
