@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mesh.errors import Misconfigured
+from mesh.ids import MAX_ID_BYTES, NOT_ALLOWED, id_problem
 from mesh.players.features import Columns
 from mesh.players.loading.column_kinds import Kind, KindSurvey
 from mesh.players.loading.file import PLAYER_ID, UPDATED_AT, PlayerFile
 from mesh.players.loading.updated_at import epoch_s, times_of
 
-MAX_ID_BYTES = 128
 _FAULTS_SHOWN = 20
 
 
@@ -93,14 +93,14 @@ def _row_faults(source: PlayerFile, batch: pa.RecordBatch, first_row: int) -> li
 
 
 def _id_faults(source: PlayerFile, batch: pa.RecordBatch, first_row: int) -> Iterator[str]:
-    sizes_bytes = pc.fill_null(pc.binary_length(ids_of(batch)), 0)
-    wrong = pc.or_(pc.equal(sizes_bytes, 0), pc.greater(sizes_bytes, MAX_ID_BYTES))
+    ids = pc.fill_null(ids_of(batch), "")
+    sizes_bytes = pc.binary_length(ids)
+    wrong_size = pc.or_(pc.equal(sizes_bytes, 0), pc.greater(sizes_bytes, MAX_ID_BYTES))
+    wrong = pc.or_(wrong_size, pc.match_substring_regex(ids, NOT_ALLOWED))
     for row in pc.indices_nonzero(wrong).to_pylist()[:_FAULTS_SHOWN]:
-        place, size_bytes = source.place(first_row + row), sizes_bytes[row].as_py()
-        if size_bytes == 0:
-            yield f"{place}: {PLAYER_ID} is empty; give every player an ID"
-        else:
-            yield f"{place}: {PLAYER_ID} has {size_bytes} bytes; use at most {MAX_ID_BYTES}"
+        player = ids[row].as_py()
+        problem = id_problem(player) if player else "is empty; give every player an ID"
+        yield f"{source.place(first_row + row)}: {PLAYER_ID} {problem}"
 
 
 def _time_faults(source: PlayerFile, batch: pa.RecordBatch, first_row: int) -> Iterator[str]:
