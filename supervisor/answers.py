@@ -69,7 +69,8 @@ NO_TIMINGS = Timings()
 class Answer(NamedTuple):
     """The answer to one request. `score` is set for Score, `offers` for GetOffer; a fallback has no scores.
 
-    `missing` has a pair (model, reason) for each model without a vote.
+    `missing` has a pair (model, reason) for each model without a vote. `features_age_s` is negative if the clock that
+    wrote the features is ahead of ours; the response has 0 then.
     """
 
     source: Source

@@ -52,6 +52,12 @@ class Metrics:
         self.misses = Counter(
             "mesh_model_misses", "Answers without a vote of the model.", (*_VERSION, "model"), registry=registry
         )
+        self.clock_ahead = Counter(
+            "mesh_feature_clock_ahead",
+            "Answers with features from a clock that is ahead of the supervisor's.",
+            _VERSION,
+            registry=registry,
+        )
         self.loop_lag = Histogram(
             "mesh_loop_lag_seconds",
             "Delay of a timer on the event loop.",
@@ -82,6 +88,7 @@ class VersionMetrics:
         self._misses = metrics.misses
         self._latency = metrics.latency.labels(*labels)
         self._stages = tuple(metrics.stages.labels(*labels, stage) for stage in STAGES)
+        self._clock_ahead = metrics.clock_ahead.labels(*labels)
         self._cohort_requests = metrics.cohort_requests.labels(*labels)
         self._cohort_rows = metrics.cohort_rows.labels(*labels)
         self._flawless = metrics.requests.labels(*labels, "ENSEMBLE", "none")  # an answer without a reason is ENSEMBLE
@@ -99,6 +106,8 @@ class VersionMetrics:
             self._requests.labels(*self._labels, answer.source.name, answer.reason.word).inc()
         for model, _ in answer.missing:
             self._misses.labels(*self._labels, model).inc()
+        if answer.features_age_s is not None and answer.features_age_s < 0:
+            self._clock_ahead.inc()
         self._latency.observe(total_s)
         for stage, seconds in zip(self._stages, _stage_seconds(answer.timings), strict=True):
             stage.observe(seconds)

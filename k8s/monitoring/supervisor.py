@@ -96,6 +96,16 @@ SUPERVISOR = Dashboard(
                 is_stacked=True,
             ),
             Panel(
+                "Clocks ahead",
+                "short",
+                (
+                    Query(
+                        per_second("mesh_feature_clock_ahead_total", f'{OF_GAME},pod=~"$pod"', "version"), "{{version}}"
+                    ),
+                ),
+                "Answers with features from the future: the clock or the time zone of their writer is wrong.",
+            ),
+            Panel(
                 "DynamoDB throttling",
                 "short",
                 (
