@@ -42,7 +42,7 @@ def _numbers(cells: pa.Array, kind: Kind) -> Floats:
 def _texts(batch: pa.RecordBatch, names: tuple[str, ...]) -> list[tuple[str | None, ...]]:
     if not names:
         return [()] * batch.num_rows
-    columns = [[cell or None for cell in batch.column(name).cast(pa.string()).to_pylist()] for name in names]
+    columns = [batch.column(name).cast(pa.string()).to_pylist() for name in names]
     return list(zip(*columns, strict=True))
 
 
