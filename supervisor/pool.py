@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from mesh.catalog.catalog import Model
 from mesh.catalog.files import class_fault
 from mesh.errors import Expired, MeshError, Unavailable
-from mesh.model_file import ModelHeader
+from mesh.model_file import ModelHeader, with_categories
 from mesh.players.features import Columns
 from supervisor.backlog import PoolLoad
 from supervisor.ballot import Ballot, Shipment
@@ -113,7 +113,7 @@ class ModelPool:
         """Accepts the model of a replica, and keeps its header, digest and row plan.
 
         Raises Unavailable if the model differs from that of the other replicas or from the catalog, or if a feature has
-        no source.
+        no source; WrongCategories if its categories are in other columns than the catalog says.
         """
         others = (*self.lanes.values(), *self._draining.lanes())
         is_other_up = any(other.state == "up" for other in others if other is not lane)
@@ -125,6 +125,8 @@ class ModelPool:
         fault = class_fault(self.model, header)
         if fault is not None:
             raise Unavailable("class " + fault[0])
+        if self.model.categories is not None:
+            header = with_categories(header, self.model.categories)
         plan = self._planner.plan(header, self._columns)
         if header != self._header:  # the queued rows have the layout of the previous model
             self._queue.fail(Unavailable("its model was replaced by another"))

@@ -12,7 +12,7 @@ from mesh.catalog.faults import Fault, Location
 from mesh.catalog.offers_table import OffersTable, parse_offers, read_offers
 from mesh.catalog.sources import Sources, misfits
 from mesh.errors import Misconfigured
-from mesh.model_file import BadModel, ModelHeader, read_header
+from mesh.model_file import BadModel, ModelHeader, WrongCategories, read_header
 from mesh.players.features import Columns
 from mesh.players.settings import DynamoFeatures
 from mesh.players.sqlite import open_store, read_columns
@@ -45,7 +45,12 @@ def column_faults(draft: Draft, columns: Columns) -> Iterator[Fault]:
         for position, model in enumerate(version.models):
             if model is not None and _is_file(Path(model.uri)):
                 at = ("versions", name, "models", position, "uri")
-                yield from _misfit_faults(draft, read_header(Path(model.uri)), at, sources)
+                yield from _misfit_faults(draft, header_of(model), at, sources)
+
+
+def header_of(model: Model) -> ModelHeader:
+    """Returns the header of a model on this machine. Raises BadModel, and WrongCategories for its `categories`."""
+    return read_header(Path(model.uri), model.categories)
 
 
 def offers_of(offers: Offers) -> OffersTable:
@@ -115,7 +120,10 @@ def _model_faults(draft: Draft, model: Model, at: Location, sources: Sources | N
         yield draft.tree.fault((*at, "sha256"), problem, "restore the file, or set this SHA-256 if you changed it")
         return
     try:
-        header = read_header(path)
+        header = header_of(model)
+    except WrongCategories as error:
+        yield draft.tree.fault((*at, "categories"), *_split(error.reason))
+        return
     except BadModel as error:
         yield draft.tree.fault((*at, "uri"), *_split(error.reason))
         return

@@ -20,6 +20,7 @@ def test_settings_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         name="whales",
         uri="models/whales.txt",
         sha256=None,
+        categories=None,
         host="127.0.0.1",
         port=0,
         socket=None,

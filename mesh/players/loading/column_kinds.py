@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Kind = Literal["number", "boolean", "text"]
+from mesh.players.cells import NUMBER
+from mesh.players.cells import Kind as Kind
+
 Floats = npt.NDArray[np.float64]
 Place = Callable[[int], str]
-
-_NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def kinds_in(cells: pa.Array, numbers: Floats | None) -> dict[Kind, int]:
         return {"number": pc.index(valid, True).as_py()}
     plain = _plain(cells)
     words = pc.or_(pc.equal(plain, "true"), pc.equal(plain, "false"))
-    numeric = pc.match_substring_regex(plain, _NUMBER)
+    numeric = pc.match_substring_regex(plain, NUMBER)
     texts = pc.and_not(pc.and_not(valid, words), numeric)
     masks: dict[Kind, pa.Array] = {"number": numeric, "boolean": words, "text": texts}
     first = {kind: pc.index(mask, True).as_py() for kind, mask in masks.items()}
