@@ -13,6 +13,7 @@ from typing import NamedTuple
 from mesh.catalog.catalog import Catalog, Version
 from mesh.errors import MeshError
 from mesh.players.features import PlayerFeatures
+from supervisor.inputs import NO_GAPS, Gaps
 from supervisor.ranking import RankedOffer, Ranking
 from supervisor.vote_count import VoteCount
 
@@ -81,6 +82,7 @@ class Answer(NamedTuple):
     features_age_s: float | None = None
     unknown_player: bool = False
     timings: Timings = NO_TIMINGS
+    gaps: Gaps = NO_GAPS
 
 
 class PlayerRead(NamedTuple):
@@ -135,6 +137,7 @@ class AnswerRules:
         votes: VoteCount,
         player: PlayerRead,
         timings: Timings,
+        gaps: Gaps = NO_GAPS,
     ) -> Answer:
         """Returns an answer with scores: `result` is one score for Score, the best offers for GetOffer."""
         features = player.features
@@ -148,6 +151,7 @@ class AnswerRules:
             features_age_s=time.time() - features.written_at_s if features else None,
             unknown_player=features is None and player.unread is None,
             timings=timings,
+            gaps=gaps,
         )
 
 

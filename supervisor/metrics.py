@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -14,8 +14,10 @@ from supervisor.answers import Answer, Timings
 from supervisor.ensemble import Ensemble
 from supervisor.feature_metrics import REQUEST_BUCKETS, FeatureFamilies, FeatureMetrics
 from supervisor.game import Game
+from supervisor.inputs import MISSING, UNSEEN, VersionInputs
 
 STAGES = ("queue", "features", "fan_out", "combine")
+MAX_GAP_SERIES = 200  # of one version
 ROW_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096)
 _VERSION = ("game", "version")
 
@@ -117,6 +119,16 @@ def _stage_seconds(times: Timings) -> tuple[float, ...]:
     return times.queue_s, times.features_s, times.fan_out_s, times.combine_s
 
 
+def _bounded(inputs: VersionInputs | None) -> Iterator[tuple[tuple[str, str], int]]:
+    """Yields the counts of gaps by feature and kind; from `MAX_GAP_SERIES` on, the features share one series a kind."""
+    counts = list(inputs.counts().items()) if inputs is not None else []
+    yield from counts[:MAX_GAP_SERIES]
+    for kind in (MISSING, UNSEEN):
+        rest = [count for (_, gap), count in counts[MAX_GAP_SERIES:] if gap == kind]
+        if rest:
+            yield ("(other)", kind), sum(rest)
+
+
 class StateOnDemand(Collector):
     """Gauges of lanes, rows and cohorts, computed at each scrape: the hot path does not update them."""
 
@@ -145,9 +157,14 @@ class StateOnDemand(Collector):
         rows_out = GaugeMetricFamily(
             "mesh_rows_outstanding", "Rows that replicas are scoring.", labels=(*_VERSION, "model")
         )
+        inputs = CounterMetricFamily(
+            "mesh_input_gaps", "Requests without a known value for a feature.", labels=(*_VERSION, "feature", "gap")
+        )
         lanes = GaugeMetricFamily("mesh_lanes", "Lanes by state.", labels=(*_VERSION, "model", "state"))
         for labels, ensemble in self._ensembles():
             waiting.add_metric(labels, self._waiting(ensemble))
+            for (feature, gap), count in _bounded(ensemble.panel.inputs):
+                inputs.add_metric([*labels, feature, gap], count)
             for pool in ensemble.panel.pools:
                 named = [*labels, pool.model.name]
                 rows_waiting.add_metric(named, pool.waiting_rows)
@@ -155,7 +172,7 @@ class StateOnDemand(Collector):
                 states = [lane.state for lane in list(pool.lanes.values())]
                 for state in ("up", "connecting", "down"):
                     lanes.add_metric([*named, state], states.count(state))
-        yield from (waiting, rows_waiting, rows_out, lanes)
+        yield from (waiting, rows_waiting, rows_out, lanes, inputs)
 
     def _ensembles(self) -> Iterator[tuple[list[str], Ensemble]]:
         for game in self._games.values():

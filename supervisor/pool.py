@@ -46,6 +46,11 @@ class ModelPool:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @property
+    def plan(self) -> RowPlan | None:
+        """The row plan of the model; None until a replica has described it."""
+        return self._plan
+
+    @property
     def messages(self) -> int:
         """The number of messages that the latest rows of a cohort became."""
         return self._dealer.messages

@@ -72,6 +72,16 @@ class CohortRows:
         return matrix
 
     @property
+    def columns(self) -> Columns:
+        """The columns of the store."""
+        return self._columns
+
+    @property
+    def players(self) -> Sequence[PlayerFeatures | None]:
+        """The player of each request; None for a player without features."""
+        return self._players
+
+    @property
     def passengers(self) -> Sequence[Passenger]:
         """The requests, in row order."""
         return self._passengers
@@ -118,6 +128,7 @@ class RowPlan:
     for a message, and for a game without offers.
     """
 
+    header: ModelHeader
     width: int
     numbers_to: NDArray[np.intp]
     numbers_from: NDArray[np.intp]
@@ -205,6 +216,7 @@ def lay_out(header: ModelHeader, sources: Sources) -> RowPlan:
     offers_to = np.array([row_columns[name] for name in offer_features], POSITION_DTYPE)
     values = _values(offers, offer_features, codes, header.categories)
     return RowPlan(
+        header=header,
         width=len(header.feature_names),
         numbers_to=np.array([row_column for row_column, _ in numbers], np.intp),
         numbers_from=np.array([store_column for _, store_column in numbers], np.intp),

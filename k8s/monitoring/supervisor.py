@@ -96,6 +96,17 @@ SUPERVISOR = Dashboard(
                 is_stacked=True,
             ),
             Panel(
+                "Gaps in the inputs",
+                "short",
+                (
+                    Query(
+                        per_second("mesh_input_gaps_total", f'{OF_GAME},pod=~"$pod"', "feature, gap"),
+                        "{{feature}} {{gap}}",
+                    ),
+                ),
+                "missing: no value. unseen: a value that no model knows, such as another spelling than in training.",
+            ),
+            Panel(
                 "Clocks ahead",
                 "short",
                 (

@@ -78,6 +78,15 @@ async def test_context_reaches_the_models(whole: Backend) -> None:
     assert answer.offers[0].score == score_of("p1", 4, 10.0)
 
 
+async def test_missing_context_is_listed_and_counted(whole: Backend) -> None:
+    answers = [await whole.offer(), await whole.stub.Score(score_request(), timeout=WITHIN_S)]
+    assert [list(answer.missing_inputs) for answer in answers] == [["minutes"], ["minutes"]]
+    assert not (await whole.offer(context={"minutes": wire.ContextValue(number=1.0)})).missing_inputs
+    page = generate_latest(whole.metrics.registry).decode()
+    assert 'mesh_input_gaps_total{feature="minutes",game="g",gap="missing",version="v1"} 2.0' in page
+    assert 'mesh_input_gaps_total{feature="level",game="g",gap="missing",version="v1"} 0.0' in page
+
+
 async def test_score_is_the_ensemble_score_of_one_offer(whole: Backend) -> None:
     answer = await whole.stub.Score(score_request(offer_id="silver", request_id="r2"), timeout=WITHIN_S)
     assert (answer.source, answer.offer_id, answer.request_id) == (wire.ENSEMBLE, "silver", "r2")
