@@ -116,9 +116,12 @@ class InputCheck:
         return counts
 
     def _kinds(self) -> dict[tuple[str, str], int]:
-        coded = [name for name, *_ in (*self._texts, *self._coded, *self._coded_context, *self._offers)]
-        missing = [*(name for name, *_ in (*self._texts, *self._coded)), *self._only_context]
-        return {**{(name, MISSING): 0 for name in missing}, **{(name, UNSEEN): 0 for name in coded}}
+        stored = [name for name, _, _ in (*self._texts, *self._coded)]
+        others = [*(name for name, _ in self._coded_context), *(name for name, _ in self._offers)]
+        return {
+            **{(name, MISSING): 0 for name in (*stored, *sorted(self._only_context))},
+            **{(name, UNSEEN): 0 for name in (*stored, *others)},
+        }
 
     def _count(self, gaps: Gaps) -> None:
         for name in gaps.missing:

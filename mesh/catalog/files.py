@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mesh.block import HAS_SCHEME
@@ -38,14 +38,30 @@ def faults(draft: Draft, *, models_elsewhere: bool = False) -> list[Fault]:
     return found
 
 
-def column_faults(draft: Draft, columns: Columns) -> Iterator[Fault]:
-    """Yields the features that models on this machine would miss in a player store with `columns`."""
+def column_faults(draft: Draft, columns: Columns) -> list[str]:
+    """Returns what models on this machine would miss in a store with `columns`: one fault for all of those models."""
     sources = Sources(columns, draft.context, _offers(draft, []))
+    places: dict[tuple[str, str], list[Location]] = {}
     for name, version in draft.versions.items():
         for position, model in enumerate(version.models):
             if model is not None and _is_file(Path(model.uri)):
-                at = ("versions", name, "models", position, "uri")
-                yield from _misfit_faults(draft, header_of(model), at, sources)
+                for misfit in _misfits_of(model, sources):
+                    places.setdefault(misfit, []).append(("versions", name, "models", position))
+    return [_shared_fault(draft, misfit, at) for misfit, at in places.items()]
+
+
+def _misfits_of(model: Model, sources: Sources) -> list[tuple[str, str]]:
+    try:
+        return misfits(header_of(model), sources)
+    except BadModel as error:
+        return [_split(error.reason)]
+
+
+def _shared_fault(draft: Draft, misfit: tuple[str, str], places: Sequence[Location]) -> str:
+    problem, fix = misfit
+    first, others = (*places[0], "uri"), len(places) - 1
+    more = f" (and {others} other model{'s' if others > 1 else ''})" if others else ""
+    return str(draft.tree.fault(first, problem + more, fix))
 
 
 def header_of(model: Model) -> ModelHeader:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -29,8 +28,8 @@ class UnseenValues:
         share = f"{100 * self.count / self.total:.3g} % of the values ({self.count:,} of {self.total:,})"
         examples = ", ".join(map(repr, self.examples))
         return (
-            f"{self.feature!r}: {share} are unknown to every model of {', '.join(self.versions)} and count as missing: "
-            f"{examples}; give the values as they were in training"
+            f"{self.feature!r}: {share} are unknown to every model of {', '.join(self.versions)} and count as missing, "
+            f"such as {examples}"
         )
 
 
@@ -72,15 +71,6 @@ def unseen_offer_values(
     for position, values in enumerate(zip(*forms, strict=True)):
         if not any(_is_missing(value) or value in known for value in values):
             yield position, values[-1]
-
-
-def offer_counts(offers: OffersTable, known: Mapping[str, AbstractSet[object]]) -> dict[str, Counter[object]]:
-    """Returns the values of each offer feature that is in `known`, in the form in which `known` may have them."""
-    counts: dict[str, Counter[object]] = {}
-    for feature in known.keys() & {*offers.texts, *offers.numbers}:
-        unseen = Counter(value for _, value in unseen_offer_values(offers, feature, known[feature]))
-        counts[feature] = unseen
-    return counts
 
 
 def _is_missing(value: object) -> bool:

@@ -14,6 +14,7 @@ from mesh.players.features import Columns
 from mesh.players.loading.column_kinds import Kind, KindSurvey
 from mesh.players.loading.file import PLAYER_ID, UPDATED_AT, PlayerFile
 from mesh.players.loading.updated_at import epoch_s, times_of
+from mesh.players.loading.value_counts import ValueCounts
 
 _FAULTS_SHOWN = 20
 
@@ -24,6 +25,7 @@ class FileSchema:
 
     kinds: Mapping[str, Kind]
     rows: int
+    empty_texts: frozenset[str] = frozenset()  # columns whose cells without a value are the empty text
 
     @property
     def columns(self) -> Columns:
@@ -32,10 +34,16 @@ class FileSchema:
         return Columns(numbers, tuple(name for name, kind in self.kinds.items() if kind == "text"))
 
 
-def survey(source: PlayerFile, as_text: frozenset[str], on_rows: Callable[[int], None]) -> FileSchema:
+def survey(
+    source: PlayerFile,
+    as_text: frozenset[str],
+    on_rows: Callable[[int], None],
+    counts: ValueCounts | None = None,
+) -> FileSchema:
     """Reads all of `source`; raises Misconfigured with its faults (if there are many, the first ones).
 
-    The columns in `as_text` are text columns, whatever their cells. `on_rows` receives the size of each batch.
+    The columns in `as_text` are text columns, whatever their cells. `on_rows` receives the size of each batch, and
+    `counts` the batches.
     """
     kinds, faults, rows = _kind_survey(source, as_text), _unknown(source, as_text), 0
     for batch in source.batches():
@@ -43,6 +51,8 @@ def survey(source: PlayerFile, as_text: frozenset[str], on_rows: Callable[[int],
         if len(faults) >= _FAULTS_SHOWN:
             raise Misconfigured(faults)
         kinds.add(batch, rows)
+        if counts is not None:
+            counts.add(batch, rows)
         rows += batch.num_rows
         on_rows(batch.num_rows)
     faults += kinds.faults(source.place)
