@@ -128,8 +128,8 @@ def _names(evidence: _Evidence, values: CategoryList, columns: Sequence[ColumnCo
 
 
 def _is_likely(column: ColumnCodes, values: CategoryList, used: int) -> bool:
-    """Words need no comparison with number columns: the sources of the features tell words from numbers."""
-    return column.is_categorical or (not _are_words(values) and _is_rival(column, values, used))
+    """Words need no comparison with number columns, which the sources of the features tell from texts."""
+    return column.is_categorical or (not _are_distinct(values) and _is_rival(column, values, used))
 
 
 def _is_possible(column: ColumnCodes, values: CategoryList, used: int) -> bool:
@@ -147,7 +147,10 @@ def _is_rival(column: ColumnCodes, values: CategoryList, used: int) -> bool:
     return 0 < used < len(values) and (column.used * 2 > len(values) or column.used >= used)
 
 
-def _are_words(values: CategoryList) -> bool:
+def _are_distinct(values: CategoryList) -> bool:
+    """Whether a list has a text that is not a number, or is [False, True]: these values equal their codes."""
+    if all(isinstance(value, bool) for value in values):
+        return values == (False, True)
     return any(isinstance(value, str) and not _is_number(value) for value in values)
 
 
