@@ -8,7 +8,7 @@ codes of a category column are positions in its list.
 
 A list belongs to a categorical column with fitting codes, unless an integer column fits as well: a column that uses
 every position of the list, or, if the categorical column does not use all of them, more than half of them. Then the
-lists are open, because the file does not tell; the sources of the features may decide, or the catalog does.
+lists are open, because the file does not show it; the sources of the features may decide, or the catalog does.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _names(evidence: _Evidence, values: CategoryList, columns: Sequence[ColumnCo
 
 
 def _is_likely(column: ColumnCodes, values: CategoryList, used: int) -> bool:
-    """Words need no comparison with number columns, which the sources of the features tell from texts."""
+    """Words need no comparison with number columns, which the sources of the features keep apart from texts."""
     return column.is_categorical or (not _are_distinct(values) and _is_rival(column, values, used))
 
 

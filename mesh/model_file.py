@@ -36,7 +36,7 @@ class ModelHeader:
     """The properties of a model that its callers need to build rows and to read scores.
 
     `categories` holds the values of each pandas category column in the order of their codes: the code of a value is its
-    index. It is empty if `open_lists` is set: then the file does not tell to which columns its lists belong. `classes`
+    index. It is empty if `open_lists` is set: then the file does not show to which columns its lists belong. `classes`
     is the number of scores of a row: 1, or the number of classes of a multiclass model.
     """
 
@@ -136,7 +136,7 @@ def _fields(model: bytes) -> dict[str, str]:
 
 
 def _columns(names: Sequence[str], infos: Sequence[str], categorical: Sequence[int]) -> list[ColumnCodes]:
-    """Returns what the header tells about the values of each column: `none`, `[0.5:7]`, or the codes `-1:0:2`."""
+    """Returns the facts in the header about the values of each column: `none`, `[0.5:7]`, or the codes `-1:0:2`."""
     if len(infos) != len(names):
         raise BadModel(
             f"feature_infos has {len(infos)} columns, but feature_names has {len(names)}: the file is damaged"

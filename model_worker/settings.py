@@ -61,7 +61,7 @@ def _parser() -> Parser:
     add("--name", default="", help="name of the model on the wire: a DNS label")
     add("--uri", default="", help="LightGBM text file of the model: a path, or s3://BUCKET/KEY")
     add("--sha256", help="expected SHA-256 of the file (64 hex digits); not checked if omitted")
-    add("--categories", help="category columns, with commas, if the file does not tell them: see the catalog's key")
+    add("--categories", help="category columns, with commas, if the file does not show them: see the catalog's key")
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     add("--port", default="0", help="gRPC port; 0 lets the system pick (%(default)s)")
     add("--socket", help="additional Unix socket to listen on: it needs a fifth less CPU on one machine")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mesh.catalog.catalog import Catalog, Version
 from mesh.errors import MeshError
 from mesh.players.features import PlayerFeatures
-from supervisor.inputs import NO_GAPS, Gaps
+from supervisor.inputs import COMPLETE, Gaps
 from supervisor.ranking import RankedOffer, Ranking
 from supervisor.vote_count import VoteCount
 
@@ -82,7 +82,7 @@ class Answer(NamedTuple):
     features_age_s: float | None = None
     unknown_player: bool = False
     timings: Timings = NO_TIMINGS
-    gaps: Gaps = NO_GAPS
+    gaps: Gaps = COMPLETE
 
 
 class PlayerRead(NamedTuple):
@@ -137,7 +137,7 @@ class AnswerRules:
         votes: VoteCount,
         player: PlayerRead,
         timings: Timings,
-        gaps: Gaps = NO_GAPS,
+        gaps: Gaps = COMPLETE,
     ) -> Answer:
         """Returns an answer with scores: `result` is one score for Score, the best offers for GetOffer."""
         features = player.features

@@ -38,7 +38,7 @@ class Gaps(NamedTuple):
         return Gaps(self.missing + other.missing, self.unseen + other.unseen)
 
 
-NO_GAPS = Gaps()
+COMPLETE = Gaps()
 
 
 class VersionInputs:
@@ -102,10 +102,10 @@ class InputCheck:
             for player, passenger in zip(rows.players, rows.passengers, strict=True)
         ]
         for gaps in found:
-            if gaps is not NO_GAPS:
+            if gaps is not COMPLETE:
                 self._count(gaps)
         for place, gaps in self._number_gaps(rows):
-            found[place] = gaps if found[place] is NO_GAPS else gaps.plus(found[place])
+            found[place] = gaps if found[place] is COMPLETE else gaps.plus(found[place])
         return found
 
     def counts(self) -> Counts:
@@ -131,13 +131,13 @@ class InputCheck:
 
     def _request_gaps(self, player: PlayerFeatures | None, passenger: Passenger) -> Gaps:
         """Returns all gaps of one request, except missing numbers of the store."""
-        context, gaps = passenger.context, NO_GAPS
+        context, gaps = passenger.context, COMPLETE
         if player is not None:
             known = self._of_texts.get(player.texts)
             gaps = self._text_gaps(player.texts) if known is None else known
             if self._coded:
                 gaps = _sum(gaps, self._coded_gaps(player))
-            if gaps is not NO_GAPS and not self._overridden.isdisjoint(context):
+            if gaps is not COMPLETE and not self._overridden.isdisjoint(context):
                 gaps = _without(gaps, context)
         if not self._only_context <= context.keys():
             gaps = _sum(gaps, Gaps(missing=tuple(sorted(self._only_context - context.keys()))))
@@ -193,17 +193,17 @@ def _gaps(cells: Iterable[tuple[str, object, AbstractSet[object]]]) -> Gaps:
             missing.append(name)
         elif value not in known:
             unseen.append(name)
-    return Gaps(tuple(missing), tuple(unseen)) if missing or unseen else NO_GAPS
+    return Gaps(tuple(missing), tuple(unseen)) if missing or unseen else COMPLETE
 
 
 def _sum(first: Gaps, second: Gaps) -> Gaps:
-    return second if first is NO_GAPS else first if second is NO_GAPS else first.plus(second)
+    return second if first is COMPLETE else first if second is COMPLETE else first.plus(second)
 
 
 def _without(gaps: Gaps, context: Mapping[str, object]) -> Gaps:
     """Leaves out the features that the context overrides."""
     missing, unseen = (tuple(name for name in names if name not in context) for names in gaps)
-    return Gaps(missing, unseen) if missing or unseen else NO_GAPS
+    return Gaps(missing, unseen) if missing or unseen else COMPLETE
 
 
 def _or_none(number: float) -> float | None:

@@ -11,7 +11,7 @@ from supervisor.answers import Answer, AnswerRules, PlayerRead, Reason, ReasonWo
 from supervisor.ballot import Ballot
 from supervisor.combine import Scores
 from supervisor.features.cache import CohortFeatures, FeatureCache
-from supervisor.inputs import NO_GAPS, Gaps
+from supervisor.inputs import COMPLETE, Gaps
 from supervisor.panel import Panel, ask_panel
 from supervisor.ranking import RankedOffer
 from supervisor.rows import CohortRows
@@ -143,8 +143,8 @@ class CohortJourney:
         """Finds the gaps of the whole cohort at its first answer, when every model has its rows."""
         if self._gaps is None:
             found = self._panel.gaps(self._rows) if self._rows is not None else ()
-            self._gaps = {seat: gaps for seat, gaps in zip(self._seats, found, strict=True) if gaps is not NO_GAPS}
-        return self._gaps.get(ticket, NO_GAPS)
+            self._gaps = {seat: gaps for seat, gaps in zip(self._seats, found, strict=True) if gaps is not COMPLETE}
+        return self._gaps.get(ticket, COMPLETE)
 
     def _result(self, ticket: Ticket, scores: Scores) -> float | tuple[RankedOffer, ...]:
         ranking = self._rules.ranking

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from mesh.wire import offers_pb2 as wire
 from supervisor.answers import Answer, Source
-from supervisor.inputs import MAX_NAMES, NO_GAPS
+from supervisor.inputs import COMPLETE, MAX_NAMES
 from supervisor.query import ContextValue, OfferQuery, ScoreQuery
 from supervisor.ranking import RankedOffer
 
@@ -70,7 +70,7 @@ def _describe(response: _Response, answer: Answer, total_s: float, version: str,
         response.features_age_ms = _age_ms(answer.features_age_s)
     for model, reason in answer.missing:
         response.missing_models.add(model=model, reason=reason)
-    if answer.gaps is not NO_GAPS:
+    if answer.gaps is not COMPLETE:
         response.missing_inputs.extend(answer.gaps.missing[:MAX_NAMES])
         response.unseen_inputs.extend(answer.gaps.unseen[:MAX_NAMES])
     times = answer.timings

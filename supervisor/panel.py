@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mesh.players.features import Columns
 from supervisor.ballot import Ballot
-from supervisor.inputs import NO_GAPS, Gaps, VersionInputs
+from supervisor.inputs import COMPLETE, Gaps, VersionInputs
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows
 
@@ -27,7 +27,7 @@ class Panel:
     def gaps(self, rows: CohortRows) -> list[Gaps]:
         """Returns the gaps in the inputs of each request of a cohort, and counts them."""
         if self.inputs is None:
-            return [NO_GAPS] * len(rows.passengers)
+            return [COMPLETE] * len(rows.passengers)
         plans = dict.fromkeys(pool.plan for pool in self.pools)
         return self.inputs.gaps(tuple(plan for plan in plans if plan is not None), rows)
 

@@ -61,7 +61,7 @@ class Model(WorkerDeployment):
     categories: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)] | None = Field(
         None,
         description="the columns of pandas' type category in the training frame; only for a model file that does not "
-        "tell to which columns its lists of categories belong",
+        "show to which columns its lists of categories belong",
     )
     weight: float = Field(1.0, gt=0, description="for weighted_mean: weight of the vote of this model")
     class_: int | None = Field(

@@ -69,7 +69,7 @@ def misfits(header: ModelHeader, sources: Sources) -> list[tuple[str, str]]:
 def _open_fault(lists: OpenLists) -> tuple[str, str]:
     example = ", ".join(columns[0] for columns in lists.columns)
     return (
-        f"the list of pandas categories {lists}, and the model file does not tell to which of them it belongs",
+        f"the list of pandas categories {lists}, and the model file does not show to which of them it belongs",
         f"name the columns of type category in the model's entry of the catalog, such as `categories: [{example}]`, or "
         "train the model with the type category for all these columns and without `categorical_feature`",
     )

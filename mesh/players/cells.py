@@ -67,7 +67,7 @@ def _kind(plain: str) -> Kind:
 
 
 def _marked(quoted: re.Match[str]) -> str:
-    """Marks a quoted empty cell, which the reader of Python does not tell from a cell without a value."""
+    """Marks a quoted empty cell, which the reader of Python does not keep apart from a cell without a value."""
     text, before, after = quoted.string, quoted.start() - 1, quoted.end()
     is_cell = (before < 0 or text[before] in ",\r\n") and (after == len(text) or text[after] in ",\r\n")
     return f'"{_EMPTY_TEXT}"' if quoted.group() == '""' and is_cell else quoted.group()

@@ -13,7 +13,7 @@ from mesh.catalog.offers_table import OffersTable
 from mesh.catalog.sources import Sources
 from mesh.model_file import Category, ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
-from supervisor.inputs import NO_GAPS, Gaps, VersionInputs
+from supervisor.inputs import COMPLETE, Gaps, VersionInputs
 from supervisor.rows import CohortRows, Passenger, RowPlan, Value, lay_out
 
 NAN = math.nan
@@ -60,7 +60,7 @@ class Checked:
 
 
 def test_whole_request_has_no_gaps() -> None:
-    assert Checked().gaps(player()) is NO_GAPS
+    assert Checked().gaps(player()) is COMPLETE
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ def test_whole_request_has_no_gaps() -> None:
         (player(tier=7), Gaps(unseen=("tier",))),
         (player(country=None), Gaps(missing=("country",))),
         (player(country="DE"), Gaps(unseen=("country",))),
-        (player(country=""), NO_GAPS),
+        (player(country=""), COMPLETE),
         (player(NAN, 3, "DE"), Gaps(missing=("level",), unseen=("country", "tier"))),
-        (None, NO_GAPS),
+        (None, COMPLETE),
     ],
 )
 def test_gaps_of_a_player(known: PlayerFeatures | None, expected: Gaps) -> None:
@@ -87,8 +87,8 @@ def test_missing_context_is_listed_unless_the_store_has_the_feature() -> None:
 
 
 def test_context_fills_a_gap_of_the_store() -> None:
-    assert Checked().gaps(player(platform=None)) is NO_GAPS
-    assert Checked().gaps(player(platform="IOS")) is NO_GAPS
+    assert Checked().gaps(player(platform=None)) is COMPLETE
+    assert Checked().gaps(player(platform="IOS")) is COMPLETE
 
 
 def test_unseen_context_is_listed() -> None:
@@ -101,7 +101,7 @@ def test_unseen_value_of_a_candidate_is_listed() -> None:
 
 
 def test_value_that_one_model_knows_is_seen() -> None:
-    assert Checked(header(), header(country=("DE",))).gaps(player(country="DE")) is NO_GAPS
+    assert Checked(header(), header(country=("DE",))).gaps(player(country="DE")) is COMPLETE
 
 
 def test_number_of_the_context_that_overrides_a_number_of_the_store_fills_its_gap() -> None:
@@ -110,7 +110,7 @@ def test_number_of_the_context_that_overrides_a_number_of_the_store_fills_its_ga
     inputs, plans = VersionInputs(sources), (lay_out(plain, sources),)
     passengers = [Passenger({"level": 3.0}, ()), Passenger({}, ()), Passenger({}, ())]
     rows = CohortRows(COLUMNS, [player(level=NAN), player(level=NAN), None], passengers)
-    assert inputs.gaps(plans, rows) == [NO_GAPS, Gaps(missing=("level",)), NO_GAPS]
+    assert inputs.gaps(plans, rows) == [COMPLETE, Gaps(missing=("level",)), COMPLETE]
     assert inputs.counts() == {("level", "missing"): 1}
 
 

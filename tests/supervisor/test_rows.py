@@ -273,5 +273,5 @@ def test_open_lists_are_assigned_by_the_kinds_of_the_sources() -> None:
     lists = OpenLists((("de", "us"),), (("level", "country"),))
     assert fill(replace(header("level", "country"), open_lists=lists), (player(1, 1, "us"), {}, ())) == [[1.0, 1.0]]
     numbers = OpenLists(((10, 20),), (("level", "spend"),))
-    with pytest.raises(Unavailable, match="fits the columns 'level', 'spend', and the model file does not tell"):
+    with pytest.raises(Unavailable, match="fits the columns 'level', 'spend', and the model file does not show"):
         fill(replace(header("level", "spend"), open_lists=numbers), (player(1, 1), {}, ()))
