@@ -21,6 +21,7 @@ class Settings:
     name: str
     uri: str
     sha256: str | None
+    categories: list[str] | None
     host: str
     port: int
     socket: str | None
@@ -60,6 +61,7 @@ def _parser() -> Parser:
     add("--name", default="", help="name of the model on the wire: a DNS label")
     add("--uri", default="", help="LightGBM text file of the model: a path, or s3://BUCKET/KEY")
     add("--sha256", help="expected SHA-256 of the file (64 hex digits); not checked if omitted")
+    add("--categories", help="category columns, with commas, if the file does not show them: see the catalog's key")
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     add("--port", default="0", help="gRPC port; 0 lets the system pick (%(default)s)")
     add("--socket", help="additional Unix socket to listen on: it needs a fifth less CPU on one machine")
@@ -104,10 +106,18 @@ def _digest(text: str) -> str:
     return text.lower()
 
 
+def _names(text: str) -> list[str]:
+    names = text.split(",")  # LightGBM allows no commas in the names of columns
+    if not all(names):
+        raise ValueError("must be names of columns with commas between them")
+    return names
+
+
 _CHECKS: dict[str, Check] = {
     "name": dns_label,
     "uri": _present,
     "sha256": _digest,
+    "categories": _names,
     "port": whole(0, 65535),
     "metrics_port": whole(0, 65535),
     "max_batch_rows": whole(1, 1_000_000),

@@ -23,6 +23,7 @@ from supervisor.features.cache import FeatureCache
 from supervisor.features.port import FeatureStore, StoreMetrics
 from supervisor.features.sqlite import SqliteStore
 from supervisor.game import Game
+from supervisor.inputs import VersionInputs
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.panel import Panel
@@ -122,12 +123,14 @@ def build_game(catalog: Catalog, features: FeatureCache, starvation: MachineStar
     """A game with its ensembles; their pools have no replicas yet."""
     offers = catalog_files.offers_of(catalog.offers) if catalog.offers else None
     ranking = Ranking(offers, catalog.offers.rank_by == "expected_revenue") if catalog.offers and offers else None
-    planner = RowPlanner(Sources(features.columns, catalog.context, offers))
+    sources = Sources(features.columns, catalog.context, offers)
+    planner = RowPlanner(sources)
     panels = {
         name: Panel(
             tuple(
                 ModelPool(model, planner, features.columns, starvation, len(version.models)) for model in version.models
-            )
+            ),
+            VersionInputs(sources),
         )
         for name, version in catalog.versions.items()
     }

@@ -14,8 +14,10 @@ from supervisor.answers import NO_TIMINGS, Answer, ReasonWord, Source, Timings
 from supervisor.ensemble import Ensemble
 from supervisor.feature_metrics import REQUEST_BUCKETS, FeatureFamilies, FeatureMetrics
 from supervisor.game import Game
+from supervisor.inputs import MISSING, UNSEEN, VersionInputs
 
 STAGES = ("queue", "features", "fan_out", "combine")
+MAX_GAP_SERIES = 200  # of one version
 ROW_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096)
 _VERSION = ("game", "version")
 
@@ -55,6 +57,12 @@ class Metrics:
         self.refused_calls = Counter(
             "mesh_calls_refused", "Calls refused before their request was read, for lack of CPU.", registry=registry
         )
+        self.clock_ahead = Counter(
+            "mesh_feature_clock_ahead",
+            "Answers with features from a clock that is ahead of the supervisor's.",
+            _VERSION,
+            registry=registry,
+        )
         self.loop_lag = Histogram(
             "mesh_loop_lag_seconds",
             "Delay of a timer on the event loop.",
@@ -85,6 +93,7 @@ class VersionMetrics:
         self._misses = metrics.misses
         self._latency = metrics.latency.labels(*labels)
         self._stages = tuple(metrics.stages.labels(*labels, stage) for stage in STAGES)
+        self._clock_ahead = metrics.clock_ahead.labels(*labels)
         self._cohort_requests = metrics.cohort_requests.labels(*labels)
         self._cohort_rows = metrics.cohort_rows.labels(*labels)
         self._counters: dict[tuple[Source, ReasonWord | None], Counter] = {}
@@ -99,6 +108,8 @@ class VersionMetrics:
         self._counter(answer).inc()
         for model, _ in answer.missing:
             self._misses.labels(*self._labels, model).inc()
+        if answer.features_age_s is not None and answer.features_age_s < 0:
+            self._clock_ahead.inc()
         self._latency.observe(total_s)
         if answer.timings == NO_TIMINGS:  # a refused request reached no stage
             return
@@ -117,6 +128,16 @@ class VersionMetrics:
 
 def _stage_seconds(times: Timings) -> tuple[float, ...]:
     return times.queue_s, times.features_s, times.fan_out_s, times.combine_s
+
+
+def _bounded(inputs: VersionInputs | None) -> Iterator[tuple[tuple[str, str], int]]:
+    """Yields the counts of gaps by feature and kind; from `MAX_GAP_SERIES` on, the features share one series a kind."""
+    counts = list(inputs.counts().items()) if inputs is not None else []
+    yield from counts[:MAX_GAP_SERIES]
+    for kind in (MISSING, UNSEEN):
+        rest = [count for (_, gap), count in counts[MAX_GAP_SERIES:] if gap == kind]
+        if rest:
+            yield ("(other)", kind), sum(rest)
 
 
 class StateOnDemand(Collector):
@@ -147,6 +168,9 @@ class StateOnDemand(Collector):
         rows_out = GaugeMetricFamily(
             "mesh_rows_outstanding", "Rows that replicas are scoring.", labels=(*_VERSION, "model")
         )
+        inputs = CounterMetricFamily(
+            "mesh_input_gaps", "Requests without a known value for a feature.", labels=(*_VERSION, "feature", "gap")
+        )
         lanes = GaugeMetricFamily("mesh_lanes", "Lanes by state.", labels=(*_VERSION, "model", "state"))
         out = GaugeMetricFamily(
             "mesh_lanes_out",
@@ -161,6 +185,8 @@ class StateOnDemand(Collector):
         )
         for labels, ensemble in self._ensembles():
             waiting.add_metric(labels, self._waiting(ensemble))
+            for (feature, gap), count in _bounded(ensemble.panel.inputs):
+                inputs.add_metric([*labels, feature, gap], count)
             for pool in ensemble.panel.pools:
                 named = [*labels, pool.model.name]
                 rows_waiting.add_metric(named, pool.waiting_rows)
@@ -172,7 +198,7 @@ class StateOnDemand(Collector):
                 second_tries.add_metric([*named, "overdue"], pool.hedged_rows)
                 second_tries.add_metric([*named, "failed"], pool.retried_rows)
                 wins.add_metric(named, pool.hedge_wins)
-        yield from (waiting, rows_waiting, rows_out, lanes, out, second_tries, wins)
+        yield from (waiting, rows_waiting, rows_out, lanes, out, second_tries, wins, inputs)
 
     def _ensembles(self) -> Iterator[tuple[list[str], Ensemble]]:
         for game in self._games.values():

@@ -10,7 +10,7 @@ from typing import Protocol
 from mesh.catalog.catalog import Model
 from mesh.catalog.files import class_fault
 from mesh.errors import Expired, MeshError, Unavailable
-from mesh.model_file import ModelHeader
+from mesh.model_file import ModelHeader, with_categories
 from mesh.players.features import Columns
 from supervisor.backlog import PoolLoad
 from supervisor.ballot import Ballot, Shipment
@@ -74,6 +74,11 @@ class ModelPool:
         self._sha256: str | None = None
         self._plan: RowPlan | None = None  # for `_header` and `_columns`
         self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def plan(self) -> RowPlan | None:
+        """The row plan of the model; None until a replica has described it."""
+        return self._plan
 
     @property
     def messages(self) -> int:
@@ -155,7 +160,7 @@ class ModelPool:
         """Accepts the model of a replica, and keeps its header, digest and row plan.
 
         Raises Unavailable if the model differs from that of the other replicas or from the catalog, or if a feature has
-        no source.
+        no source; WrongCategories if its categories are in other columns than the catalog says.
         """
         others = (*self.lanes.values(), *self._draining.lanes())
         is_other_up = any(other.state == "up" for other in others if other is not lane)
@@ -167,6 +172,8 @@ class ModelPool:
         fault = class_fault(self.model, header)
         if fault is not None:
             raise Unavailable("class " + fault[0])
+        if self.model.categories is not None:
+            header = with_categories(header, self.model.categories)
         plan = self._planner.plan(header, self._columns)
         if header != self._header:  # the queued rows have the layout of the previous model
             self._queue.fail(Unavailable("its model was replaced by another"))

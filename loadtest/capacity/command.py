@@ -26,8 +26,8 @@ from loadtest.options import add_context, add_output, positive_float, positive_i
 from loadtest.player_store import question_of, sqlite_path
 from mesh.catalog import catalog as catalogs
 from mesh.catalog.catalog import Catalog, Model
+from mesh.catalog.files import header_of
 from mesh.cli.console import stdout
-from mesh.model_file import read_header
 from mesh.players.sqlite import open_store, read_columns, read_some_players
 
 MEASURED = 0
@@ -82,7 +82,7 @@ async def _profile(options: argparse.Namespace, progress: Callable[[str], None])
     players, columns = _players(catalog)
     models: dict[str, ModelProfile] = {}
     for model in _models(catalog, version, options):
-        rows = drawn_rows(read_header(Path(model.uri)), players, columns, np.random.default_rng(0))
+        rows = drawn_rows(header_of(model), players, columns, np.random.default_rng(0))
         models[model.name] = await measure(catalog.game, version, model, rows, extent, progress)
     packages = {package: metadata.version(package) for package in PACKAGES}
     return Profile(

@@ -21,7 +21,8 @@ from loadtest.capacity.worker import Matrix, Stream, Worker, started
 from loadtest.measurement import meters
 from loadtest.measurement.latency import percentiles
 from mesh.catalog.catalog import Model
-from mesh.model_file import ModelHeader, read_header
+from mesh.catalog.files import header_of
+from mesh.model_file import ModelHeader
 
 LEAST_MESSAGES = 20
 QUEUED_MESSAGES = 3  # enough to keep the worker always busy
@@ -41,7 +42,7 @@ async def measure(
     game: str, version: str, model: Model, rows: Matrix, extent: Extent, progress: Callable[[str], None]
 ) -> ModelProfile:
     """The profile of one model; the messages contain `rows` [rows, features] in turn."""
-    header, sha256 = read_header(Path(model.uri)), await asyncio.to_thread(_sha256, Path(model.uri))
+    header, sha256 = header_of(model), await asyncio.to_thread(_sha256, Path(model.uri))
     starts: list[Worker] = []
     with tempfile.TemporaryDirectory(prefix="loadtest-profile-") as folder:
         for number in range(extent.starts - 1):

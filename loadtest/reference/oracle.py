@@ -19,9 +19,12 @@ from mesh.catalog import catalog as catalogs
 from mesh.catalog import files as catalog_files
 from mesh.catalog.catalog import Catalog, Model
 from mesh.catalog.offers_table import OffersTable
-from mesh.model_file import ModelHeader, read_header
+from mesh.catalog.sources import Sources, resolved
+from mesh.category_lists import needs_text
+from mesh.model_file import ModelHeader
 from mesh.players.sqlite import open_store, read_columns, read_players
 
+_WRITTEN = "as written: "  # before the name of a number column of the offers: its cells as they are written
 CACHED = 100_000  # votes of popular players, who are asked for many times
 
 Value = float | str | None
@@ -43,16 +46,20 @@ class Oracle:
         self._catalog: Catalog = catalogs.load(path)
         self._context = context
         self._offers = catalog_files.offers_of(self._catalog.offers) if self._catalog.offers else None
+        self._store = open_store(sqlite_path(self._catalog))
+        self._columns = read_columns(self._store)
         self._forests = {
             version: [
-                _Forest(model, read_header(Path(model.uri)), lightgbm.Booster(model_file=model.uri))
+                _Forest(model, self._header_of(model), lightgbm.Booster(model_file=model.uri))
                 for model in ensemble.models
             ]
             for version, ensemble in self._catalog.versions.items()
         }
-        self._store = open_store(sqlite_path(self._catalog))
-        self._columns = read_columns(self._store)
         self._votes = lru_cache(CACHED)(self._compute_votes)
+
+    def _header_of(self, model: Model) -> ModelHeader:
+        sources = Sources(self._columns, self._catalog.context, self._offers)
+        return resolved(catalog_files.header_of(model), sources)
 
     def scores(self, version: str, missing: Sequence[str], player_id: str) -> dict[str, float]:
         """The combined score of each offer (of "" in a game without offers) from all models except the `missing`.
@@ -105,19 +112,22 @@ def _offer_values(offers: OffersTable | None, position: int | None) -> dict[str,
     if offers is None or position is None:
         return {}
     numbers: dict[str, Value] = {name: column[position] for name, column in offers.numbers.items()}
-    return numbers | {name: column[position] for name, column in offers.texts.items()}
+    written = {_WRITTEN + name: column[position] for name, column in offers.spellings.items()}
+    return numbers | written | {name: column[position] for name, column in offers.texts.items()}
 
 
 def _scores(forest: _Forest, values: Sequence[Mapping[str, Value]]) -> list[float]:
     header = forest.header
-    rows = [[_cell(header, name, value.get(name)) for name in header.feature_names] for value in values]
+    rows = [[_cell(header, name, value) for name in header.feature_names] for value in values]
     scores = forest.booster.predict(np.array(rows, dtype=np.float64), num_threads=1)
     column = scores if scores.ndim == 1 else scores[:, forest.settings.class_]
     return [float(score) for score in column]
 
 
-def _cell(header: ModelHeader, name: str, value: Value) -> float:
+def _cell(header: ModelHeader, name: str, values: Mapping[str, Value]) -> float:
+    value, categories = values.get(name), list[object](header.categories.get(name, ()))
     if name in header.categories:
-        categories = header.categories[name]
+        if needs_text(categories):
+            value, categories = values.get(_WRITTEN + name, value), list(map(str, categories))
         return float(categories.index(value)) if value in categories else float("nan")
     return float("nan") if value is None else float(value)

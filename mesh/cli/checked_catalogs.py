@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mesh.catalog import catalog as catalogs
 from mesh.catalog import files as catalog_files
+from mesh.catalog import value_check
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.faults import Fault
 from mesh.errors import Misconfigured
@@ -15,11 +16,12 @@ from mesh.errors import Misconfigured
 
 @dataclass(frozen=True, slots=True)
 class CheckedCatalog:
-    """A catalog file with all its faults. `catalog` is None if the file cannot be read."""
+    """A catalog file with all its faults and warnings. `catalog` is None if the file cannot be read."""
 
     file: Path
     catalog: Catalog | None
     faults: tuple[Fault | str, ...]
+    warnings: tuple[Fault, ...] = ()
 
 
 def load_files(files: Sequence[Path]) -> list[Catalog]:
@@ -31,22 +33,25 @@ def load_files(files: Sequence[Path]) -> list[Catalog]:
     return [one.catalog for one in checked if one.catalog is not None]
 
 
-def check_files(files: Sequence[Path]) -> list[CheckedCatalog]:
-    """Checks each file, and that no two files describe the same game."""
-    checked = [_check_file(file) for file in files]
+def check_files(files: Sequence[Path], *, values: bool = False) -> list[CheckedCatalog]:
+    """Checks each file, and that no two files describe the same game.
+
+    With `values`, it also warns about values that no model knows.
+    """
+    checked = [_check_file(file, values) for file in files]
     first: dict[str, Path] = {}
     for position, one in enumerate(checked):
         game = one.catalog.game if one.catalog else None
         if game is not None and first.setdefault(game, one.file) is not one.file:
             clash = f"{one.file}: game: {game!r} is already the game of {first[game]}; give each file its own"
-            checked[position] = CheckedCatalog(one.file, one.catalog, (*one.faults, clash))
+            checked[position] = replace(one, faults=(*one.faults, clash))
     return checked
 
 
-def _check_file(file: Path) -> CheckedCatalog:
+def _check_file(file: Path, values: bool) -> CheckedCatalog:
     try:
         draft = catalogs.read(file)
     except Misconfigured as error:
         return CheckedCatalog(file, None, tuple(error.faults))
     faults = sorted((*draft.faults, *catalog_files.faults(draft)), key=lambda fault: fault.line)
-    return CheckedCatalog(file, draft.catalog, tuple(faults))
+    return CheckedCatalog(file, draft.catalog, tuple(faults), tuple(value_check.warnings(draft)) if values else ())

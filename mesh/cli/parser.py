@@ -123,6 +123,13 @@ def _add_features(commands: Commands) -> None:
         help="column to load as text, not as numbers; repeatable",
     )
     load.add_argument(
+        "--empty-text",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="CSV: load the empty cells of this text column as the empty text, not as missing; repeatable",
+    )
+    load.add_argument(
         "--force",
         action="store_true",
         help="load even if the columns do not fit the game's models; DynamoDB: replace the table's columns",

@@ -23,6 +23,7 @@ from supervisor.messages import offer_query, score_query
 from supervisor.metrics import Metrics
 from supervisor.query import check_id
 from supervisor.ticket import Ticket
+from tests.mesh.test_ids import UNUSUAL_IDS
 from tests.supervisor.backend import ask, write_game
 
 
@@ -63,7 +64,7 @@ async def plain(tmp_path: Path) -> AsyncIterator[Game]:
         yield game
 
 
-@pytest.mark.parametrize("value", ["x", "x" * 128, "é" * 64, "Player One #1"])
+@pytest.mark.parametrize("value", ["x", "x" * 128, "é" * 64, "Player One #1", *UNUSUAL_IDS])
 def test_id_is_any_printable_text(value: str) -> None:
     check_id("player_id", value, required=True)
 

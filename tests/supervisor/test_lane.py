@@ -16,6 +16,7 @@ import pytest
 from mesh.catalog.catalog import Model
 from mesh.catalog.offers_table import OffersTable
 from mesh.catalog.sources import Sources
+from mesh.category_lists import OpenLists
 from mesh.errors import Expired, MeshError, Overloaded, Unavailable, UnknownCandidates
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
@@ -320,6 +321,27 @@ async def test_replica_with_another_sha256_than_the_catalog_is_refused() -> None
     async with replica(HEADER, sha256="b" * 64) as fake, pool_of(fake, sha256=SHA) as pool:
         await until(lambda: "sha256" in why_down(pool)[0])
         assert states(pool) == ["down"]
+
+
+OPEN = replace(HEADER, open_lists=OpenLists(((10, 20),), (("level", "spend"),)))
+
+
+async def test_replica_with_open_lists_is_accepted_if_the_catalog_names_the_columns() -> None:
+    async with replica(OPEN) as fake, pool_of(fake, categories=["spend"]) as pool:
+        await until(lambda: why_down(pool) == [""])
+        assert pool.plan is not None
+        assert pool.plan.header.categories == {"spend": (10, 20)}
+
+
+async def test_replica_with_open_lists_is_refused_without_names_in_the_catalog() -> None:
+    async with replica(OPEN) as fake, pool_of(fake) as pool:
+        await until(lambda: "the model file does not show" in why_down(pool)[0])
+
+
+async def test_replica_with_categories_in_other_columns_than_the_catalog_is_refused() -> None:
+    known = replace(HEADER, categories={"level": (10, 20)})
+    async with replica(known) as fake, pool_of(fake, categories=["spend"]) as pool:
+        await until(lambda: "start the worker with --categories=spend" in why_down(pool)[0])
 
 
 async def test_replica_with_the_sha256_of_the_catalog_is_accepted() -> None:

@@ -30,6 +30,9 @@ spec:
             {{- with .sha256 }}
             - --sha256={{ . }}
             {{- end }}
+            {{- with .categories }}
+            - {{ printf "--categories=%s" (join "," .) | quote }}
+            {{- end }}
             {{- if ne .engine "auto" }}
             - --engine={{ .engine }}
             {{- end }}

@@ -18,7 +18,7 @@ from mesh.cli.main import DONE, MISCONFIGURED
 
 def check(arguments: argparse.Namespace) -> int:
     """Prints a summary of each file without faults, and the faults of the others; exit code 2 for any fault."""
-    checked = check_files(arguments.files)
+    checked = check_files(arguments.files, values=True)
     if arguments.json:
         print(json.dumps([_as_json(one) for one in checked]))
     else:
@@ -36,6 +36,8 @@ def schema(_: argparse.Namespace) -> int:
 def _print(checked: CheckedCatalog) -> None:
     for fault in checked.faults:
         print(fault, file=sys.stderr)
+    for warning in checked.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     if checked.catalog is not None and not checked.faults:
         print("\n".join(_summary(checked.file, checked.catalog)))
 
@@ -52,7 +54,8 @@ def _summary(file: Path, catalog: Catalog) -> Iterator[str]:
 def _as_json(checked: CheckedCatalog) -> dict[str, Any]:
     game = checked.catalog.game if checked.catalog else None
     faults = [_fault_as_json(fault) for fault in checked.faults]
-    return {"file": str(checked.file), "game": game, "ok": not faults, "faults": faults}
+    warnings = {"warnings": list(map(_fault_as_json, checked.warnings))} if checked.warnings else {}
+    return {"file": str(checked.file), "game": game, "ok": not faults, "faults": faults, **warnings}
 
 
 def _fault_as_json(fault: Fault | str) -> dict[str, Any]:

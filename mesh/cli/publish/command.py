@@ -117,6 +117,9 @@ def _report(published: Sequence[Published], as_json: bool) -> None:
         if (classes := one.target.model.header.classes) > 1:
             fix = f"add `class: N` to its entry, N from 0 to {classes - 1}"
             print(f"{one.target.model.name} has {classes} classes; {fix}", file=sys.stderr)
+        if (lists := one.target.model.header.open_lists) is not None:
+            problem = f"{one.target.model.name}: the list of pandas categories {lists}"
+            print(f"{problem}; add `categories: [...]`, the columns of type category, to its entry", file=sys.stderr)
     print("models:")
     for one in published:
         line = yaml.safe_dump(_entry(one.target), default_flow_style=True, sort_keys=False, width=sys.maxsize)

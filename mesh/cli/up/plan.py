@@ -59,8 +59,9 @@ def replicas_of(catalogs: Sequence[Catalog], count: int) -> Iterator[Replica]:
 def worker_command(replica: Replica, options: Options, socket: Path) -> list[str]:
     """Returns the command of a worker; the system picks its ports, and its lanes use the Unix socket `socket`."""
     sha256 = ["--sha256", replica.model.sha256] if replica.model.sha256 else []
+    categories = [f"--categories={','.join(replica.model.categories)}"] if replica.model.categories else []
     engine = options.engine or replica.engine
-    model = ["--name", replica.model.name, "--uri", replica.model.uri, *sha256, "--engine", engine]
+    model = ["--name", replica.model.name, "--uri", replica.model.uri, *sha256, *categories, "--engine", engine]
     ports = ["--port", "0", "--socket", str(socket), "--metrics-port", "0"]
     process = ["--nice", str(_WORKER_NICENESS), "--follow-parent", "--loop", options.loop]
     return [*_PYTHON, "model_worker", *model, *ports, *process]

@@ -24,7 +24,7 @@ class PlayerFile(Protocol):
     """A file of players.
 
     `rows` is the number of players if the file format has it. `kinds` has the kinds that the file declares; all other
-    columns are strings. An empty cell is null.
+    columns are strings. A cell without a value is null; a quoted empty cell of a CSV file is the empty text.
     """
 
     @property
@@ -77,6 +77,7 @@ class CsvFile:
             column_types={name: pa.string() for name in self.names},
             null_values=[""],
             strings_can_be_null=True,
+            quoted_strings_can_be_null=False,  # `""` in quotes is the empty text, as in PostgreSQL's COPY
         )
         parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
         try:

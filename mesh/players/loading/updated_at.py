@@ -15,8 +15,7 @@ def times_of(cells: pa.Array) -> list[Any]:
     if pa.types.is_timestamp(cells.type):
         # The datetime of Python does not support nanoseconds.
         cells = cells.cast(pa.timestamp("us", cells.type.tz), safe=False)
-    values: list[Any] = cells.to_pylist()
-    return values
+    return [None if value == "" else value for value in cells.to_pylist()]
 
 
 def epoch_s(time: object) -> float | None:

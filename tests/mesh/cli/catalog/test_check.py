@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from mesh.cli.main import main
+from tests.mesh.cli.features.test_load import write_models
 
 MANY_FAULTS = """game: Dragon_Fall
 budget_ms: soon
@@ -149,3 +150,43 @@ def test_recursive_alias_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
 
     assert main(["catalog", "check", str(file)]) == 2
     assert capsys.readouterr().err == f"{file}: has an alias to a node that contains the alias; remove the alias\n"
+
+
+def test_values_that_no_model_knows_are_warnings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_models(tmp_path, "a")
+    file, players = tmp_path / "mesh.yaml", tmp_path / "players.csv"
+    players.write_text("player_id,age,country\np,1,DE\nq,2,de\n")
+    (tmp_path / "offers.csv").write_text("offer_id,tier\nx,1\ny,7\n\n")
+    file.write_text(file.read_text() + "offers: {path: offers.csv, fallback: x}\n")
+    assert main(["features", "load", str(players), "--catalog", str(file)]) == 0
+    capsys.readouterr()
+
+    assert main(["catalog", "check", str(file)]) == 0
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"warning: {file}:2: features.path: of 2,000 players at most: 'country': 50 % of the values (1 of 2) are "
+        "unknown to every model of 1 and count as missing, such as 'DE'; give the values as they were in training",
+        f"warning: {file}:7: offers.path: 'tier': 1 of 2 offers have a value that no model of 1 knows: "
+        "'7' of offer 'y'; give the values as they were in training",
+    ]
+    assert main(["catalog", "check", str(file), "--json"]) == 0
+    (checked,) = json.loads(capsys.readouterr().out)
+    assert (checked["ok"], [warning["line"] for warning in checked["warnings"]]) == (True, [2, 7])
+
+
+def test_categories_that_contradict_the_model_file_are_a_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_models(tmp_path, "a")
+    file, players = tmp_path / "mesh.yaml", tmp_path / "players.csv"
+    players.write_text("player_id,age,country,tier\np,1,de,1\n")
+    assert main(["features", "load", str(players), "--catalog", str(file)]) == 0
+    text = file.read_text()
+    file.write_text(text.replace("uri: a.txt", "uri: a.txt, categories: [country, tier]"))
+    assert main(["catalog", "check", str(file)]) == 0
+
+    file.write_text(text.replace("uri: a.txt", "uri: a.txt, categories: [country, age]"))
+    assert main(["catalog", "check", str(file)]) == 2
+
+    error = capsys.readouterr().err
+    assert f"{file}:6: versions.1.models[0].categories: the values of 'age' in training were no codes of its" in error

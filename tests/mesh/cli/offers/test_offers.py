@@ -125,6 +125,19 @@ def test_degraded_answer_shows_its_reason_and_the_missing_models(
     ]
 
 
+def test_missing_and_unseen_inputs_are_shown(offers: Offers, capsys: pytest.CaptureFixture[str]) -> None:
+    many = [f"f{number}" for number in range(8)]
+    offers.answer = GetOfferResponse(
+        source=offers_pb2.ENSEMBLE, missing_inputs=many, unseen_inputs=["brand", "country"]
+    )
+
+    assert ask(offers, "offer") == 0
+
+    printed = lines(capsys)
+    assert f"missing inputs: {', '.join(many)}, and perhaps more" in printed
+    assert "unseen inputs, with values that no model knows: brand, country" in printed
+
+
 def test_score_is_printed_to_its_last_bit(offers: Offers, capsys: pytest.CaptureFixture[str]) -> None:
     offers.answer = ScoreResponse(source=offers_pb2.ENSEMBLE, version="1", score=0.1 + 0.2, offer_id="gems")
 
