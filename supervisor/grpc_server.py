@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import grpc
+from grpc_health.v1 import health_pb2
 
-from mesh import serving
+from mesh import reflection, serving
 from mesh.catalog.catalog import Catalog
 from mesh.errors import Misconfigured
 from mesh.port_check import listen_fault
-from mesh.wire import offers_pb2_grpc
+from mesh.wire import offers_pb2, offers_pb2_grpc
 from supervisor.service import SERVICE_NAME, OffersService
 from supervisor.settings import Settings
 
@@ -46,6 +47,7 @@ async def grpc_server(
     for server in servers:
         offers_pb2_grpc.add_OffersServicer_to_server(service, server)  # type: ignore[no-untyped-call]
         await health.attach(server)
+        reflection.attach(server, (offers_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
     port = _bind(servers, settings)
     for server in servers:
         await server.start()
