@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import difflib
-import re
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from mesh.catalog import yaml_text
 from mesh.errors import Misconfigured
 
 Step = str | int  # a key, or a position in a list
@@ -33,18 +33,6 @@ _SHAPES = {
 _QUANTITIES = frozenset({"cpu", "cpu_limit", "memory", "ephemeral_storage", "rows", "averageValue", "value"})
 _QUANTITY = ("not a quantity above 0", "give a number, with or without a suffix, such as 500m, 20 or 256Mi")
 _NAME = ("not a DNS label", "use at most 63 lower-case letters, digits and dashes (it becomes a Kubernetes name)")
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads `1e-05` as a number and `y` as true, like Helm, which also reads and writes catalogs, and unlike PyYAML."""
-
-    bool_values: ClassVar[dict[str, bool]] = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"[yYnN]$"), list("yYnN"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +73,8 @@ def read_tree(path: Path) -> Tree:
     """Reads a YAML file; raises Misconfigured when it cannot be read, is not YAML, or has a key twice."""
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=_Loader)
-        values = _Loader(text).get_single_data()
+        node = yaml.compose(text, Loader=yaml_text.Reader)
+        values = yaml_text.load(text)
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured([f"{path}: cannot be read: {error}; check the path and its permissions"]) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a bad date or number

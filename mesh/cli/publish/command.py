@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from mesh.catalog import yaml_text
 from mesh.cli.main import DONE
 from mesh.cli.publish.proofs import keep_proofs
 from mesh.cli.publish.version_folder import ModelFile, read_folder
@@ -119,8 +119,7 @@ def _report(published: Sequence[Published], as_json: bool) -> None:
             print(f"{one.target.model.name} has {classes} classes; {fix}", file=sys.stderr)
     print("models:")
     for one in published:
-        line = yaml.safe_dump(_entry(one.target), default_flow_style=True, sort_keys=False, width=sys.maxsize)
-        print(f"  - {line.strip()}")
+        print(f"  - {yaml_text.dump(_entry(one.target), flow=True)}")
 
 
 def _entry(target: Target) -> dict[str, str]:
