@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mesh.catalog import catalog as catalogs
 from mesh.catalog import files as catalog_files
-from mesh.catalog.catalog import Catalog
+from mesh.catalog.catalog import Catalog, Draft
 from mesh.catalog.faults import Fault
 from mesh.errors import Misconfigured
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedCatalog:
-    """A catalog file with all its faults. `catalog` is None if the file cannot be read."""
+    """A catalog file with all its faults. `draft` is None if the file cannot be read."""
 
     file: Path
-    catalog: Catalog | None
+    draft: Draft | None
     faults: tuple[Fault | str, ...]
+
+    @property
+    def catalog(self) -> Catalog | None:
+        """The catalog; None if the file has invalid values."""
+        return self.draft.catalog if self.draft else None
 
 
 def load_files(files: Sequence[Path]) -> list[Catalog]:
@@ -39,7 +44,7 @@ def check_files(files: Sequence[Path]) -> list[CheckedCatalog]:
         game = one.catalog.game if one.catalog else None
         if game is not None and first.setdefault(game, one.file) is not one.file:
             clash = f"{one.file}: game: {game!r} is already the game of {first[game]}; give each file its own"
-            checked[position] = CheckedCatalog(one.file, one.catalog, (*one.faults, clash))
+            checked[position] = replace(one, faults=(*one.faults, clash))
     return checked
 
 
@@ -49,4 +54,4 @@ def _check_file(file: Path) -> CheckedCatalog:
     except Misconfigured as error:
         return CheckedCatalog(file, None, tuple(error.faults))
     faults = sorted((*draft.faults, *catalog_files.faults(draft)), key=lambda fault: fault.line)
-    return CheckedCatalog(file, draft.catalog, tuple(faults))
+    return CheckedCatalog(file, draft, tuple(faults))

@@ -12,6 +12,7 @@ from typing import Any
 from mesh.catalog import catalog as catalogs
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.faults import Fault, show_path
+from mesh.cli.catalog.proofs import with_proofs
 from mesh.cli.checked_catalogs import CheckedCatalog, check_files
 from mesh.cli.main import DONE, MISCONFIGURED
 
@@ -19,6 +20,9 @@ from mesh.cli.main import DONE, MISCONFIGURED
 def check(arguments: argparse.Namespace) -> int:
     """Prints a summary of each file without faults, and the faults of the others; exit code 2 for any fault."""
     checked = check_files(arguments.files)
+    if not arguments.quick:
+        checked, notes = with_proofs(checked)
+        print(*notes, sep="\n", end="\n" if notes else "", file=sys.stderr)
     if arguments.json:
         print(json.dumps([_as_json(one) for one in checked]))
     else:
