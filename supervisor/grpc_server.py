@@ -67,10 +67,7 @@ def _new_server(settings: Settings, connection_options: serving.ChannelOptions, 
 
 def _bind(servers: Sequence[grpc.aio.Server], settings: Settings) -> int:
     """Binds every server to the same port and returns it."""
-    # Sockets with SO_REUSEPORT would share the port with another process that has set it, too.
-    fault = listen_fault(settings.host, settings.port)
-    if fault is not None:
-        raise Misconfigured([f"--port: cannot listen on {settings.host}:{settings.port}: {fault}"])
+    check_port(settings)
     port = settings.port
     try:
         for server in servers:
@@ -78,6 +75,16 @@ def _bind(servers: Sequence[grpc.aio.Server], settings: Settings) -> int:
     except OSError as error:
         raise Misconfigured([f"--port: {error}"]) from error
     return port
+
+
+def check_port(settings: Settings) -> None:
+    """Raises Misconfigured if another process listens on the port.
+
+    Sockets with SO_REUSEPORT would share the port with another process that has set it, too.
+    """
+    fault = listen_fault(settings.host, settings.port)
+    if fault is not None:
+        raise Misconfigured([f"--port: cannot listen on {settings.host}:{settings.port}: {fault}"])
 
 
 def connection_age_options(settings: Settings, catalogs: Sequence[Catalog]) -> serving.ChannelOptions:

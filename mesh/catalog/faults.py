@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,18 +35,29 @@ _QUANTITY = ("not a quantity above 0", "give a number, with or without a suffix,
 _NAME = ("not a DNS label", "use at most 63 lower-case letters, digits and dashes (it becomes a Kubernetes name)")
 
 
+_NAMED_PLACES = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault in a file: its place, the problem, and the fix."""
+    """One fault in a file: its place, the problem, and the fix. `also` are other places with the same fault."""
 
     file: Path
     line: int
     at: Location
     problem: str
     fix: str
+    also: tuple[Location, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {show_path(self.at)}: {self.problem}; {self.fix}"
+        return f"{self.file}:{self.line}: {show_path(self.at)}: {self.problem}{self._others()}; {self.fix}"
+
+    def _others(self) -> str:
+        if not self.also:
+            return ""
+        named = [show_path(at) for at in self.also[:_NAMED_PLACES]]
+        more = [f"{len(self.also) - _NAMED_PLACES} more"] if len(self.also) > _NAMED_PLACES else []
+        return f" (the same in {', '.join([*named, *more])})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,21 @@ class Tree:
         """Returns a fault at `at`. If the key is missing, the line is that of the nearest parent."""
         known = next(at[:depth] for depth in range(len(at), -1, -1) if at[:depth] in self.lines)
         return Fault(self.file, self.lines[known], at, problem, fix)
+
+
+def merge_shared(faults: Iterable[Fault | str]) -> list[Fault | str]:
+    """Returns `faults` with one fault in place of those that models share, such as a feature that none of them gets."""
+    merged: dict[object, Fault | str] = {}
+    for fault in faults:
+        shared: object = fault
+        if isinstance(fault, Fault) and fault.at[2:3] == ("models",):
+            shared = (fault.file, fault.at[4:], fault.problem, fault.fix)
+        first = merged.get(shared)
+        if isinstance(first, Fault) and isinstance(fault, Fault):
+            merged[shared] = replace(first, also=(*first.also, fault.at, *fault.also))
+        else:
+            merged[shared] = fault
+    return list(merged.values())
 
 
 def show_path(at: Location) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from mesh.catalog import catalog as catalogs
 from mesh.catalog import files as catalog_files
 from mesh.catalog.catalog import Catalog, Draft
-from mesh.catalog.faults import Fault
+from mesh.catalog.faults import Fault, merge_shared
 from mesh.errors import Misconfigured
 
 
@@ -30,7 +30,7 @@ class CheckedCatalog:
 def load_files(files: Sequence[Path]) -> list[Catalog]:
     """Returns the catalogs of `files`; raises Misconfigured with all faults of all files."""
     checked = check_files(files)
-    faults = [str(fault) for one in checked for fault in one.faults]
+    faults = [str(fault) for one in checked for fault in merge_shared(one.faults)]
     if faults:
         raise Misconfigured(faults)
     return [one.catalog for one in checked if one.catalog is not None]

@@ -11,7 +11,7 @@ from typing import Any
 
 from mesh.catalog import catalog as catalogs
 from mesh.catalog.catalog import Catalog
-from mesh.catalog.faults import Fault, show_path
+from mesh.catalog.faults import Fault, merge_shared, show_path
 from mesh.cli.catalog.proofs import with_proofs
 from mesh.cli.checked_catalogs import CheckedCatalog, check_files
 from mesh.cli.main import DONE, MISCONFIGURED
@@ -38,7 +38,7 @@ def schema(_: argparse.Namespace) -> int:
 
 
 def _print(checked: CheckedCatalog) -> None:
-    for fault in checked.faults:
+    for fault in merge_shared(checked.faults):
         print(fault, file=sys.stderr)
     if checked.catalog is not None and not checked.faults:
         print("\n".join(_summary(checked.file, checked.catalog)))
@@ -55,7 +55,7 @@ def _summary(file: Path, catalog: Catalog) -> Iterator[str]:
 
 def _as_json(checked: CheckedCatalog) -> dict[str, Any]:
     game = checked.catalog.game if checked.catalog else None
-    faults = [_fault_as_json(fault) for fault in checked.faults]
+    faults = [_fault_as_json(fault) for fault in merge_shared(checked.faults)]
     return {"file": str(checked.file), "game": game, "ok": not faults, "faults": faults}
 
 
@@ -64,4 +64,4 @@ def _fault_as_json(fault: Fault | str) -> dict[str, Any]:
         return {"text": fault}
     parts = {"line": fault.line, "path": show_path(fault.at), "problem": fault.problem, "fix": fault.fix}
     parts["mend"] = fault.fix  # deprecated name of the key "fix"; to be removed in version 0.3
-    return {"text": str(fault), **parts}
+    return {"text": str(fault), **parts, "also": [show_path(at) for at in fault.also]}
