@@ -95,6 +95,7 @@ GRPCURL_MODULE := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 GHZ_MODULE := github.com/bojand/ghz/cmd/ghz@v0.121.0
 GO_STUBS_MODULES := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.10 google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.5.1
 JAVA_STUBS_ARTIFACT := io.grpc:protoc-gen-grpc-java:1.76.0:exe:linux-x86_64
+PROTOC_ARTIFACT := com.google.protobuf:protoc:4.33.5:exe:linux-x86_64
 
 grpc-tools: grpc-go-tools grpc-java-tools
 
@@ -103,8 +104,8 @@ grpc-go-tools:
 	else echo "go is not installed: the tests with grpcurl and ghz, and of the stubs for Go, will be skipped"; fi
 
 grpc-java-tools:
-	@if command -v mvn >/dev/null; then $(MAKE) -s build/java/protoc-gen-grpc-java; \
-	else echo "mvn is not installed: the test of the stubs for Java will be skipped"; fi
+	@if command -v mvn >/dev/null; then $(MAKE) -s build/java/protoc build/java/protoc-gen-grpc-java; \
+	else echo "mvn is not installed: the tests of the stubs for Java and C# will be skipped"; fi
 
 build/go/bin/grpcurl:
 	@echo "building $(GRPCURL_MODULE)"
@@ -119,10 +120,17 @@ build/go/bin/protoc-gen-go:
 	@for module in $(GO_STUBS_MODULES); do CGO_ENABLED=0 GOBIN=$(CURDIR)/build/go/bin go install $$module || exit 1; done
 
 build/java/protoc-gen-grpc-java:
-	@mkdir -p build/java
-	@mvn -q -B dependency:copy -Dartifact=$(JAVA_STUBS_ARTIFACT) -DoutputDirectory=$(CURDIR)/build/java
-	@mv build/java/protoc-gen-grpc-java-*.exe $@
+	$(call fetch_program,$(JAVA_STUBS_ARTIFACT))
+
+build/java/protoc:
+	$(call fetch_program,$(PROTOC_ARTIFACT))
+
+# $(1): the Maven artifact of a program, whose file name has the version and the platform.
+define fetch_program
+	@mvn -q -B dependency:copy -Dartifact=$(1) -DoutputDirectory=$(CURDIR)/build/java
+	@mv build/java/$(@F)-[0-9]*.exe $@
 	@chmod +x $@
+endef
 
 # promtool checks the alerts. It is extracted from Debian's package, because installing the package would start a server.
 promtool:
