@@ -1,4 +1,4 @@
-"""What both services need to serve gRPC: channel settings, health, reflection, event loop, stop signals."""
+"""What both services need to serve gRPC: channel settings, health, event loop, stop signals."""
 
 from __future__ import annotations
 
@@ -113,10 +113,9 @@ class Health:
         self._servicer = health.aio.HealthServicer()
 
     async def attach(self, server: grpc.aio.Server) -> None:
-        """Adds the health service and server reflection to `server`."""
+        """Adds the health service to `server`."""
         await self.set_serving(False)
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
-        server.add_generic_rpc_handlers((_LateReflection((*self._services[1:], health.SERVICE_NAME)),))
 
     async def set_serving(self, serving: bool) -> None:
         """Changes the status of all services and notifies every watcher."""
@@ -124,26 +123,6 @@ class Health:
         status = states.SERVING if serving else states.NOT_SERVING
         for service in self._services:
             await self._servicer.set(service, status)
-
-
-class _LateReflection(grpc.GenericRpcHandler):
-    """Server reflection of `services`. It is imported at the first call, because the import slows down each start."""
-
-    service_name = "grpc.reflection.v1alpha.ServerReflection"
-
-    def __init__(self, services: Sequence[str]) -> None:
-        self._services = (*services, self.service_name)
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        if handler_call_details.method != f"/{self.service_name}/ServerReflectionInfo":
-            return None
-        from grpc_reflection.v1alpha import reflection, reflection_pb2
-
-        return grpc.stream_stream_rpc_method_handler(
-            reflection.aio.ReflectionServicer(self._services).ServerReflectionInfo,
-            request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
-            response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
-        )
 
 
 def run(main: Coroutine[Any, Any, int], loop: LoopKind) -> int:

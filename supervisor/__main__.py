@@ -28,12 +28,12 @@ from supervisor.cohort import Cohorts
 from supervisor.discovery.assignment import assign_replicas
 from supervisor.discovery.port import Discovery
 from supervisor.game import Game
-from supervisor.grpc_server import connection_age_options, grpc_server
+from supervisor.grpc_server import check_port, connection_age_options, grpc_server
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics, StateOnDemand
 from supervisor.service import OffersService
 from supervisor.settings import Settings, read_settings
-from supervisor.start_up import open_or_stop, wait_until_ready
+from supervisor.start_up import open_or_stop, wait_for_quorums, wait_until_ready
 
 EXIT_MISCONFIGURED = 2
 
@@ -71,6 +71,10 @@ async def serve(settings: Settings) -> int:
         async with metrics_endpoint(metrics.exposition, settings.metrics_host, settings.metrics_port) as metrics_port:
             service = OffersService(games, cohorts, settings.max_connection_age_s)
             ages = connection_age_options(settings, catalogs)
+            check_port(settings)  # before the wait for replicas, which can take long
+            await wait_for_quorums(games, settings.listen_within_s, stop)
+            if stop.is_set():
+                return 0
             async with grpc_server(settings, service, ages, metrics.refused_calls.inc) as server:
                 await wait_until_ready(pools_of(games), settings.ready_within_s, stop)
                 if stop.is_set():

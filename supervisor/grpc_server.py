@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 import grpc
+from grpc_health.v1 import health_pb2
 
-from mesh import serving
+from mesh import reflection, serving
 from mesh.catalog.catalog import Catalog
 from mesh.errors import Misconfigured
 from mesh.port_check import listen_fault
-from mesh.wire import offers_pb2_grpc
+from mesh.wire import offers_pb2, offers_pb2_grpc
 from supervisor.intake import Intake
 from supervisor.service import SERVICE_NAME, OffersService
 from supervisor.settings import Settings
@@ -47,6 +48,7 @@ async def grpc_server(
     for server in servers:
         offers_pb2_grpc.add_OffersServicer_to_server(service, server)  # type: ignore[no-untyped-call]
         await health.attach(server)
+        reflection.attach(server, (offers_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
     port = _bind(servers, settings)
     methods = {f"/{SERVICE_NAME}/GetOffer": service.begin_get_offer, f"/{SERVICE_NAME}/Score": service.begin_score}
     intake = Intake(methods, service.longest_s, on_refusal)
@@ -70,10 +72,7 @@ def _new_server(settings: Settings, connection_options: serving.ChannelOptions) 
 
 def _bind(servers: Sequence[grpc.aio.Server], settings: Settings) -> int:
     """Binds every server to the same port and returns it."""
-    # Sockets with SO_REUSEPORT would share the port with another process that has set it, too.
-    fault = listen_fault(settings.host, settings.port)
-    if fault is not None:
-        raise Misconfigured([f"--port: cannot listen on {settings.host}:{settings.port}: {fault}"])
+    check_port(settings)
     port = settings.port
     try:
         for server in servers:
@@ -81,6 +80,16 @@ def _bind(servers: Sequence[grpc.aio.Server], settings: Settings) -> int:
     except OSError as error:
         raise Misconfigured([f"--port: {error}"]) from error
     return port
+
+
+def check_port(settings: Settings) -> None:
+    """Raises Misconfigured if another process listens on the port.
+
+    Sockets with SO_REUSEPORT would share the port with another process that has set it, too.
+    """
+    fault = listen_fault(settings.host, settings.port)
+    if fault is not None:
+        raise Misconfigured([f"--port: cannot listen on {settings.host}:{settings.port}: {fault}"])
 
 
 def connection_age_options(settings: Settings, catalogs: Sequence[Catalog]) -> serving.ChannelOptions:

@@ -9,25 +9,30 @@ from pathlib import Path
 from mesh.catalog import catalog as catalogs
 from mesh.catalog import files as catalog_files
 from mesh.catalog import value_check
-from mesh.catalog.catalog import Catalog
-from mesh.catalog.faults import Fault
+from mesh.catalog.catalog import Catalog, Draft
+from mesh.catalog.faults import Fault, merge_shared
 from mesh.errors import Misconfigured
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedCatalog:
-    """A catalog file with all its faults and warnings. `catalog` is None if the file cannot be read."""
+    """A catalog file with all its faults and warnings. `draft` is None if the file cannot be read."""
 
     file: Path
-    catalog: Catalog | None
+    draft: Draft | None
     faults: tuple[Fault | str, ...]
     warnings: tuple[Fault, ...] = ()
+
+    @property
+    def catalog(self) -> Catalog | None:
+        """The catalog; None if the file has invalid values."""
+        return self.draft.catalog if self.draft else None
 
 
 def load_files(files: Sequence[Path]) -> list[Catalog]:
     """Returns the catalogs of `files`; raises Misconfigured with all faults of all files."""
     checked = check_files(files)
-    faults = [str(fault) for one in checked for fault in one.faults]
+    faults = [str(fault) for one in checked for fault in merge_shared(one.faults)]
     if faults:
         raise Misconfigured(faults)
     return [one.catalog for one in checked if one.catalog is not None]
@@ -54,4 +59,4 @@ def _check_file(file: Path, values: bool) -> CheckedCatalog:
     except Misconfigured as error:
         return CheckedCatalog(file, None, tuple(error.faults))
     faults = sorted((*draft.faults, *catalog_files.faults(draft)), key=lambda fault: fault.line)
-    return CheckedCatalog(file, draft.catalog, tuple(faults), tuple(value_check.warnings(draft)) if values else ())
+    return CheckedCatalog(file, draft, tuple(faults), tuple(value_check.warnings(draft)) if values else ())

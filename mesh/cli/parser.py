@@ -153,6 +153,7 @@ def _add_catalog(commands: Commands) -> None:
     catalog = _group(commands, "catalog", "check catalog files")
     check = _command(catalog, "check", "mesh.cli.catalog.command:check", "report all faults of catalog files")
     check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="catalog of a game")
+    _add_quick(check)
     _add_json(check, "the faults as one line of JSON")
     _command(catalog, "schema", "mesh.cli.catalog.command:schema", "print the JSON Schema of a catalog")
 
@@ -162,9 +163,17 @@ def _add_publish(commands: Commands) -> None:
     publish.add_argument("folder", type=Path, metavar="VERSION_DIR", help="folder with the models as .txt files")
     publish.add_argument("--to", required=True, metavar="s3://BUCKET/PREFIX", help="prefix of the uploaded objects")
     publish.add_argument("--force", action="store_true", help="replace objects whose content differs")
-    proofs = "prove the models first, and keep the proofs in DIR, for workers on machines of the same kind"
+    proofs = (
+        "keep the proofs of the models in DIR, for workers on machines of the same kind (default: the user's cache)"
+    )
     publish.add_argument("--proofs", type=Path, metavar="DIR", help=proofs)
+    _add_quick(publish)
     _add_json(publish, "the models as one line of JSON")
+
+
+def _add_quick(command: argparse.ArgumentParser) -> None:
+    about = "read only the headers of the models: faster, but a worker can refuse a model that this accepts"
+    command.add_argument("--quick", action="store_true", help=about)
 
 
 def _add_k8s(commands: Commands) -> None:

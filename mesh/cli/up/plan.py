@@ -14,6 +14,7 @@ from mesh.process import Event
 
 # -P: Python must not run a folder `supervisor` of the current directory instead of the installed package.
 _PYTHON = (sys.executable, "-P", "-m")
+_LISTEN_WITHIN_S = 60.0  # bounded, so that a missing model does not keep the mesh down
 _WORKER_NICENESS = 19  # so that the supervisor does not wait for a CPU behind its own workers
 
 
@@ -75,7 +76,7 @@ def supervisor_command(files: Sequence[Path], endpoints: Path, options: Options)
         port = port_of(before["address"]) if before else options.port
         metrics_port = port_of(before["metrics"]) if before else options.metrics_port
         ports = ["--host", options.host, "--port", str(port), "--metrics-port", str(metrics_port)]
-        process = ["--follow-parent", "--loop", options.loop]
+        process = ["--follow-parent", "--loop", options.loop, "--listen-within-s", f"{_LISTEN_WITHIN_S:g}"]
         return [*_PYTHON, "supervisor", *catalogs, "--endpoints", str(endpoints), *ports, *process]
 
     return command
