@@ -17,7 +17,7 @@ from loadtest.generators import arrivals
 from loadtest.generators.popularity import MAX_PLAYERS
 from loadtest.options import add_output, positive_float, positive_int
 from loadtest.reference.oracle import Oracle
-from loadtest.report import write_json
+from loadtest.report import origin, write_json
 from loadtest.run import page, report
 from loadtest.run.job import Question
 from loadtest.run.knee import Step, generator_is_limit, knee_of
@@ -75,7 +75,8 @@ def _add_schedule_options(parser: argparse.ArgumentParser) -> None:
 def _add_knee_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--find-knee", action="store_true", help="search for the highest rate that keeps --slo-ms and --full-share")
-    add("--slo-ms", type=positive_float, default=50.0, help="highest p99 for --find-knee (default %(default)s)")
+    slo_help = "highest p99 for --find-knee, and a line in the plots (default %(default)s)"
+    add("--slo-ms", type=positive_float, default=50.0, help=slo_help)
     overload_help = "find the knee, then offer multiples of it; with generators at ordinary priority"
     add("--overload", action="store_true", help=overload_help)
     add("--knee", type=positive_float, metavar="RATE", help="knee for --overload, instead of the search")
@@ -203,8 +204,12 @@ def _document(options: argparse.Namespace, summary: Summary, steps: list[Step]) 
 
 def _write(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> None:
     write_json(options.out, _document(options, summary, steps))
-    title = f"{options.method} for {options.game}: {summary.offered_rps:,.0f} requests per second"
-    options.out.with_suffix(".html").write_text(page.render(title, summary, steps))
+    title = f"{options.method} for {options.game}"
+    if not steps:
+        title = f"{title}: {summary.offered_rps:,.0f} requests per second"
+    facts = {"Address": options.address} | origin()
+    text = page.render(title, summary, options.slo_ms, facts, steps)
+    options.out.with_suffix(".html").write_text(text, encoding="utf-8")
 
 
 def _print(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> None:

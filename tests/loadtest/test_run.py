@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -135,13 +136,28 @@ def test_document_has_every_class_and_both_latencies() -> None:
     assert document["last_model_of_slowest_1_percent"] == {"whales": 1.0}
 
 
+STEPS = [Step(100.0, 20.0, 1.0, True), Step(200.0, 90.0, 1.0, False)]
+
+
+def page_of(answers: list[Answer], steps: Sequence[Step] = ()) -> str:
+    return page.render("GetOffer <for> dragonfall", summary_of(answers), 50.0, {"Address": "127.0.0.1:7000"}, steps)
+
+
 def test_page_is_one_file_with_every_panel() -> None:
-    steps = [Step(100.0, 20.0, 1.0, True), Step(200.0, 90.0, 1.0, False)]
-    text = page.render("GetOffer <for> dragonfall", summary_of(some_answers()), steps)
+    text = page_of(some_answers(), STEPS)
     assert all(panel in text for panel in page.PANELS)
-    assert "&lt;for&gt;" in text
+    assert "<h1>GetOffer &lt;for&gt; dragonfall: knee at 100 requests per second for a p99 of 50 ms</h1>" in text
+    assert "<dd>127.0.0.1:7000</dd>" in text
     assert "Search for the knee" in text
     assert "<script src=" not in text
+
+
+def test_page_draws_the_objective_and_only_the_classes_that_occurred() -> None:
+    text = page_of([replace(answer, source="PARTIAL") for answer in some_answers()])
+    assert text.count('"name":"SLO 50 ms"') == 2
+    assert '"name":"partial"' in text
+    assert '"name":"fallback"' not in text
+    assert '"name":"full"' not in text
 
 
 @pytest.mark.parametrize("first_rps", [1.0, 10.0, 100.0, 300.0, 5000.0])
