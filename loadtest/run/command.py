@@ -20,7 +20,7 @@ from loadtest.reference.oracle import Oracle
 from loadtest.report import origin, write_json
 from loadtest.run import page, report
 from loadtest.run.job import Question
-from loadtest.run.knee import Step, generator_is_limit, knee_of
+from loadtest.run.knee import Step, knee_of
 from loadtest.run.measurement import Setting, measure, must_answer
 from loadtest.run.overload import Load, Overload, measure_overload
 from loadtest.run.overload_report import overload_document, overload_doubts, overload_table
@@ -35,8 +35,8 @@ OVERLOAD_SECONDS = 8.0
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    codes = "0 measured; 1 errors or wrong scores; 2 not measured; 3 the generator was the limit; 130 interrupted"
-    parser.epilog = f"Exit codes: {codes}."
+    codes = "0 measured; 1 errors or wrong scores; 2 not measured"
+    parser.epilog = f"Exit codes: {codes}; 3 the generator or other programs were the limit; 130 interrupted."
     _add_request_options(parser)
     _add_schedule_options(parser)
     _add_knee_options(parser)
@@ -98,12 +98,11 @@ def run(options: argparse.Namespace) -> int:
     summary, steps = interruption.run(_run(options, setting, progress))
     _write(options, summary, steps)
     _print(options, summary, steps)
-    if generator_is_limit(steps):
-        stderr.print("doubtful: the generator limits the knee; raise --processes", style="red", markup=False)
-    for doubt in report.doubts(summary):
+    knee_doubts = list(report.knee_doubts(steps))
+    for doubt in (*knee_doubts, *report.doubts(summary)):
         stderr.print(f"doubtful: {doubt}", style="red", markup=False, soft_wrap=True)
     progress(f"page: {options.out.with_suffix('.html')}")
-    return GENERATOR_LIMIT if generator_is_limit(steps) else _exit_code(summary)
+    return GENERATOR_LIMIT if knee_doubts else _exit_code(summary)
 
 
 def _run_overload(options: argparse.Namespace, setting: Setting, stderr: Console) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.run.knee import Step, generator_is_limit, knee_of
+from loadtest.run.knee import Step, generator_is_limit, knee_of, machine_is_starved
 from loadtest.run.summary import PERCENTS, Summary
 
 LATE_SEND_MS = 1.0
@@ -23,6 +23,8 @@ def print_run(console: Console, summary: Summary) -> None:
     console.print(_classes_table(summary), _latencies_table(summary))
     if summary.stages_ms:
         console.print(_stages_table(summary))
+    if summary.last and not summary.tail:
+        console.print(f"Fewer than {summary.needed_for_tail:,} answers: too few for the models of the slowest 1 %.")
     for model, share in list(summary.tail.items())[:3]:
         console.print(
             f"Model {model} was last in {share:.0%} of the slowest 1 % ({summary.last[model]:.0%} of all answers)."
@@ -32,15 +34,26 @@ def print_run(console: Console, summary: Summary) -> None:
 def print_knee(console: Console, steps: Sequence[Step], slo_ms: float) -> None:
     """Prints every tried rate, and the knee."""
     table = Table(title="Search for the knee")
-    for column in ("rate", "p99 ms", "full", ""):
+    for column in ("rate", "p99 ms", "full", "tries", "other CPU", ""):
         table.add_column(column, justify="right")
     for step in sorted(steps, key=lambda step: step.rate_rps):
         verdict = "generator was the limit" if step.is_limit else "held" if step.is_held else "missed"
-        table.add_row(f"{step.rate_rps:,.0f}", f"{step.p99_ms:.1f}", f"{step.full:.1%}", verdict)
+        cells = (f"{step.rate_rps:,.0f}", f"{step.p99_ms:.1f}", f"{step.full:.1%}", str(step.tries))
+        table.add_row(*cells, f"{step.others:.0%}", verdict)
     console.print(table)
     knee = knee_of(list(steps))
     rate = f"{knee:,.0f} requests per second" if knee else "below every tried rate"
     console.print(f"Knee for a p99 of {slo_ms:g} ms: {rate}.")
+
+
+def knee_doubts(steps: Sequence[Step]) -> Iterator[str]:
+    """Signs that the generator or other programs, not the mesh, limit the knee."""
+    if generator_is_limit(list(steps)):
+        yield "the generator limits the knee; raise --processes"
+    if machine_is_starved(list(steps)):
+        starved = sum(step.is_starved for step in steps)
+        reason = f"other programs used the CPU of this machine before {starved} of {len(steps)} steps"
+        yield f"{reason}, so the knee may be too low; end them and search again"
 
 
 def doubts(summary: Summary) -> Iterator[str]:
@@ -92,11 +105,12 @@ def knee_document(steps: Sequence[Step], slo_ms: float) -> dict[str, Any]:
     """The JSON document of a search for the knee."""
     tried = [
         {"rate_rps": round(step.rate_rps, 1), "p99_ms": round(step.p99_ms, 2), "full": step.full, "held": step.is_held}
-        | {"generator_was_limit": step.is_limit}
+        | {"generator_was_limit": step.is_limit, "tries": step.tries, "other_cpu": round(step.others, 3)}
         for step in steps
     ]
-    knee = {"knee_rps": knee_of(list(steps)), "generator_was_limit": generator_is_limit(list(steps))}
-    return {"slo_ms": slo_ms, **knee, "steps": tried}
+    tries = list(steps)
+    knee = {"knee_rps": knee_of(tries), "generator_was_limit": generator_is_limit(tries)}
+    return {"slo_ms": slo_ms, **knee, "machine_was_starved": machine_is_starved(tries), "steps": tried}
 
 
 def _named(values: Sequence[float]) -> dict[str, float]:

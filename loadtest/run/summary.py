@@ -11,6 +11,7 @@ from loadtest.run.answers import CLASSES, STAGES, Answer
 
 PERCENTS = (50, 90, 95, 99, 99.9, 100)
 TAIL = 0.01
+LEAST_TAIL = 20  # answers: the models of fewer slow answers are chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,8 @@ class Summary:
     """One run.
 
     `answered_rps` counts the answers served in time. `last` has the share of answers in which each model was last to
-    vote, `tail` the same for the slowest 1 %. `stages_ms` has p50, p95 and p99 by stage. These three count only
-    requests with an answer.
+    vote, `tail` the same for the slowest 1 %; `tail` is empty if these are fewer than 20 answers. `stages_ms` has p50,
+    p95 and p99 by stage. These three count only requests with an answer.
     """
 
     seconds: float
@@ -72,6 +73,11 @@ class Summary:
     def share(self, *classes: str) -> float:
         """The share of the requests in these classes."""
         return sum(self.classes.get(name, 0) for name in classes) / self.requests
+
+    @property
+    def needed_for_tail(self) -> int:
+        """The number of answers that the models of the slowest 1 % need."""
+        return round(LEAST_TAIL / TAIL)
 
     @property
     def p99_ms(self) -> float:
@@ -99,7 +105,7 @@ def summarise(answers: Sequence[Answer], classes: Sequence[str], seconds: float,
         latencies=_latencies(sent),
         stages_ms=_stages(answered),
         last=last_shares(answered),
-        tail=last_shares(tail_of(answered)),
+        tail=last_shares(tail_of(answered)) if TAIL * len(answered) >= LEAST_TAIL else {},
         series=_series(answers, classes),
         generator=generator,
     )

@@ -2,18 +2,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from loadtest.reference.oracle import Oracle
 from loadtest.run import page, report
 from loadtest.run.answers import CLASSES, Answer, class_of
 from loadtest.run.check import wrong_answers
 from loadtest.run.job import Question
-from loadtest.run.knee import Step, find_knee, generator_is_limit, knee_of
+from loadtest.run.knee import Step, find_knee, generator_is_limit, knee_of, machine_is_starved
 from loadtest.run.measurement import Setting, jobs_of
 from loadtest.run.summary import Generator, Summary, last_shares, summarise, tail_of
 
@@ -85,13 +87,13 @@ def summary_of(answers: list[Answer]) -> Summary:
     return summarise(answers, [class_of(answer, 300.0, False) for answer in answers], 10.0, ALONE)
 
 
-def some_answers() -> list[Answer]:
+def some_answers(count: int = 1000) -> list[Answer]:
     def answer(number: int) -> Answer:
         due_s, slow = number / 100, number % 100 == 0
         latency_s, model = (0.2, "whales") if slow else (0.01, "minnows" if number % 2 else "loners")
         return replace(ANSWER, due_s=due_s, sent_s=due_s + 0.0002, answered_s=due_s + latency_s, last_model=model)
 
-    return [answer(number) for number in range(1000)]
+    return [answer(number) for number in range(count)]
 
 
 def test_latency_is_counted_from_the_schedule_and_from_the_send() -> None:
@@ -125,8 +127,17 @@ def test_generator_that_was_the_limit_causes_doubts() -> None:
     assert "1 requests were not sent" in "\n".join(report.doubts(unsent))
 
 
+def test_models_of_the_tail_need_twenty_slow_answers() -> None:
+    assert summary_of(some_answers(1900)).tail == {}
+    assert summary_of(some_answers(2000)).tail == {"whales": 1.0}
+    with StringIO() as printed:
+        report.print_run(Console(file=printed), summary_of(some_answers(1900)))
+        assert "Fewer than 2,000 answers" in printed.getvalue()
+        assert "was last in" not in printed.getvalue()
+
+
 def test_document_has_every_class_and_both_latencies() -> None:
-    document = report.document(summary_of(some_answers()))
+    document = report.document(summary_of(some_answers(2000)))
     assert list(document["classes"]) == list(CLASSES)
     assert (
         set(document["latency_ms"])
@@ -167,6 +178,31 @@ def test_knee_is_found_within_five_percent(first_rps: float) -> None:
     assert knee is not None
     assert 237.0 / 1.05 <= knee <= 237.0
     assert len(steps) <= 20
+
+
+@pytest.mark.parametrize("disturbed", [{3}, {0}, {5}, {3, 6}])
+def test_disturbed_step_is_tried_again_and_does_not_lower_the_knee(disturbed: set[int]) -> None:
+    measured: list[float] = []
+
+    def measure(rate_rps: float) -> Step:
+        measured.append(rate_rps)
+        return Step(rate_rps, 9.0, 1.0, is_held=rate_rps <= 1237.0 and len(measured) - 1 not in disturbed)
+
+    steps = find_knee(100.0, measure)
+    knee = knee_of(steps)
+    assert knee is not None
+    assert knee >= 1237.0 / 1.05
+    assert {step.tries for step in steps if not step.is_held} == {2}
+
+
+def test_knee_below_a_step_without_cpu_is_starved() -> None:
+    held, starved = Step(100.0, 20.0, 1.0, True, others=0.9), Step(200.0, 90.0, 1.0, False, others=0.9)
+    assert machine_is_starved([held, starved])
+    assert "other programs used the CPU of this machine before 2 of 2 steps" in next(
+        report.knee_doubts([held, starved])
+    )
+    assert not machine_is_starved([held, replace(starved, others=0.05)])
+    assert not machine_is_starved([held])
 
 
 def test_objective_that_no_rate_keeps_has_no_knee() -> None:
