@@ -6,6 +6,7 @@ import argparse
 import functools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from rich.console import Console
 from loadtest import interruption
 from loadtest.errors import CannotMeasure
 from loadtest.generators import arrivals
-from loadtest.generators.popularity import MAX_PLAYERS
+from loadtest.input_options import add_inputs, chosen_inputs
 from loadtest.options import add_output, positive_float, positive_int
 from loadtest.reference.oracle import Oracle
 from loadtest.report import origin, write_json
@@ -46,16 +47,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _add_request_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--address", default="127.0.0.1:7000", help="address of the supervisor (default %(default)s)")
-    add("--game", default="dragonfall", help="name of the game (default %(default)s)")
-    add("--method", choices=["GetOffer", "Score"], default="GetOffer", help="RPC to call (default %(default)s)")
+    add_inputs(parser)
+    method_help = "RPC to call (default GetOffer; Score if the catalog has no offers)"
+    add("--method", choices=["GetOffer", "Score"], help=method_help)
     add("--version", default="", help="version to ask for (default: the mesh chooses)")
-    add("--context", action="append", default=[], type=_pair, metavar="NAME=VALUE", help="context value; repeatable")
-    players_help = "number of players, drawn by Zipf's law from player-00000 on (default %(default)s)"
-    add("--players", type=positive_int, default=10_000, help=players_help)
-    add("--player-ids", type=Path, help="file of player ids instead of --players: one per line, most popular first")
     add("--deadline-ms", type=positive_float, default=300.0, help="deadline of each request (default %(default)s)")
     add("--check", action="store_true", help="compare every score with LightGBM; needs --catalog")
-    add("--catalog", type=Path, help="catalog file that the mesh serves, for --check")
 
 
 def _add_schedule_options(parser: argparse.ArgumentParser) -> None:
@@ -166,34 +163,25 @@ def _setting(options: argparse.Namespace) -> Setting:
         raise CannotMeasure(f"--overload and --{others[0].replace('_', '-')} cannot be combined; give only one")
     if options.check and options.catalog is None:
         raise CannotMeasure("--check needs --catalog FILE, the catalog that the mesh serves")
-    context = dict(options.context)
+    inputs = chosen_inputs(options)
+    options.game, options.method = inputs.game, options.method or ("GetOffer" if inputs.has_offers else "Score")
     question = Question(
         address=options.address,
         method=options.method,
-        game=options.game,
+        game=inputs.game,
         version=options.version,
         deadline_ms=options.deadline_ms,
-        context=context,
-        player_ids=_player_ids(options),
+        context=inputs.context,
+        player_ids=inputs.player_ids,
+        drawn=inputs.drawn,
+        offer_ids=inputs.offer_ids,
+        candidates=inputs.candidates,
     )
-    oracle = Oracle(options.catalog, context) if options.check else None
+    # Score compares an offer with all others, whatever the candidates are.
+    compared = inputs if options.method == "GetOffer" else replace(inputs, candidates=0)
+    oracle = Oracle(options.catalog, compared) if options.check else None
     limits = (options.processes, options.max_unanswered, options.seed)
     return Setting(question, *limits, oracle, options.connections, raises_priority=not options.overload)
-
-
-def _player_ids(options: argparse.Namespace) -> list[str]:
-    if options.player_ids is None:
-        if options.players > MAX_PLAYERS:
-            raise CannotMeasure(f"--players: {options.players:,} is above the maximum of {MAX_PLAYERS:,}")
-        return [f"player-{number:05d}" for number in range(options.players)]
-    try:
-        ids = options.player_ids.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CannotMeasure(f"--player-ids: cannot read {options.player_ids}: {error}") from error
-    known = [player.strip() for player in ids if player.strip()]
-    if not known:
-        raise CannotMeasure(f"--player-ids: {options.player_ids} has no ids; write one per line")
-    return known
 
 
 def _document(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> dict[str, Any]:
@@ -226,15 +214,3 @@ def _exit_code(summary: Summary) -> int:
     if summary.classes["unsent"] or not report.is_held(summary):
         return GENERATOR_LIMIT  # the mesh did not receive the load, so its answers do not count
     return FAULTY if summary.classes["error"] else MEASURED
-
-
-def _pair(text: str) -> tuple[str, float | bool | str]:
-    name, separator, value = text.partition("=")
-    if not separator or not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    if value in ("true", "false"):
-        return name, value == "true"
-    try:
-        return name, float(value)
-    except ValueError:
-        return name, value

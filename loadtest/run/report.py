@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from loadtest.run.check import Verdict
 from loadtest.run.knee import Step, generator_is_limit, knee_of, machine_is_starved
 from loadtest.run.summary import PERCENTS, Summary
 
@@ -23,12 +24,24 @@ def print_run(console: Console, summary: Summary) -> None:
     console.print(_classes_table(summary), _latencies_table(summary))
     if summary.stages_ms:
         console.print(_stages_table(summary))
+    for line in summary.verdict.lines() if summary.verdict else ():
+        console.print(line, markup=False, highlight=False)
+    if summary.unknown:
+        console.print(unknown_players(summary), markup=False, highlight=False)
     if summary.last and not summary.tail:
         console.print(f"Fewer than {summary.needed_for_tail:,} answers: too few for the models of the slowest 1 %.")
     for model, share in list(summary.tail.items())[:3]:
         console.print(
             f"Model {model} was last in {share:.0%} of the slowest 1 % ({summary.last[model]:.0%} of all answers)."
         )
+
+
+def unknown_players(summary: Summary) -> str:
+    """How many answers are for players that the store does not have, with examples."""
+    share = summary.unknown / summary.requests
+    ids = ", ".join(summary.unknown_ids)
+    reason = f"{summary.unknown:,} answers ({share:.0%}) are for players that the store does not have, such as {ids}"
+    return f"{reason}; set --catalog or --player-ids to ask for stored players."
 
 
 def print_knee(console: Console, steps: Sequence[Step], slo_ms: float) -> None:
@@ -83,6 +96,7 @@ def document(summary: Summary) -> dict[str, Any]:
         "answered_rps": round(summary.answered_rps, 2),
         "classes": dict(summary.classes),
         "codes": dict(summary.codes),
+        "unknown_players": summary.unknown,
         "latency_ms": _named(summary.latencies.from_schedule),
         "latency_from_send_ms": _named(summary.latencies.from_send),
         "slip_ms": _named(summary.latencies.slip),
@@ -98,7 +112,11 @@ def document(summary: Summary) -> dict[str, Any]:
             "priority": summary.generator.priority,
         },
         "doubts": list(doubts(summary)),
-    }
+    } | ({} if summary.verdict is None else {"check": _check(summary.verdict)})
+
+
+def _check(verdict: Verdict) -> dict[str, Any]:
+    return {"compared": verdict.compared, "wrong": len(verdict.wrong), "not_compared": dict(verdict.uncompared)}
 
 
 def knee_document(steps: Sequence[Step], slo_ms: float) -> dict[str, Any]:

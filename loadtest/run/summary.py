@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from loadtest.measurement.latency import percentiles
 from loadtest.run.answers import CLASSES, STAGES, Answer
+from loadtest.run.check import Verdict
 
 PERCENTS = (50, 90, 95, 99, 99.9, 100)
 TAIL = 0.01
+SHOWN_IDS = 3
 LEAST_TAIL = 20  # answers: the models of fewer slow answers are chance
 
 
@@ -64,6 +66,9 @@ class Summary:
     tail: Mapping[str, float]
     series: Sequence[Second]
     generator: Generator
+    verdict: Verdict | None = None  # of `--check`
+    unknown: int = 0  # answers for players that the store does not have
+    unknown_ids: Sequence[str] = ()  # some of them
 
     @property
     def requests(self) -> int:
@@ -95,6 +100,7 @@ def summarise(answers: Sequence[Answer], classes: Sequence[str], seconds: float,
     sent = [answer for answer in answers if answer.code != "UNSENT"]
     answered = [answer for answer in sent if answer.code == "OK"]
     counts = Counter(classes)
+    unknown = [answer.player_id for answer in answered if answer.is_unknown]
     return Summary(
         seconds=seconds,
         offered_rps=len(answers) / seconds,
@@ -108,6 +114,8 @@ def summarise(answers: Sequence[Answer], classes: Sequence[str], seconds: float,
         tail=last_shares(tail_of(answered)) if TAIL * len(answered) >= LEAST_TAIL else {},
         series=_series(answers, classes),
         generator=generator,
+        unknown=len(unknown),
+        unknown_ids=list(dict.fromkeys(unknown))[:SHOWN_IDS],
     )
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from loadtest.reference.oracle import Oracle
 from loadtest.run import page, report
 from loadtest.run.answers import CLASSES, Answer, class_of
-from loadtest.run.check import wrong_answers
+from loadtest.run.check import check_answers
 from loadtest.run.job import Question
 from loadtest.run.knee import Step, find_knee, generator_is_limit, knee_of, machine_is_starved
 from loadtest.run.measurement import Setting, jobs_of
@@ -79,8 +79,38 @@ def test_wrong_score_and_wrong_best_offer_are_found(
     shown: list[tuple[str, float]], is_ranked: bool, is_wrong: bool
 ) -> None:
     answer = replace(ANSWER, scores=tuple(shown))
-    found = wrong_answers([answer], cast(Oracle, FixedOracle()), is_ranked, lambda _: None)
-    assert found == ({0} if is_wrong else set())
+    found = check_answers([answer], cast(Oracle, FixedOracle()), is_ranked, lambda _: None)
+    assert found.wrong == ({0} if is_wrong else set())
+
+
+def test_check_gives_the_reason_of_every_answer_that_it_does_not_compare() -> None:
+    answers = [
+        replace(ANSWER, scores=(("egg", 0.9),)),
+        replace(ANSWER, source="FALLBACK", reason="quorum"),
+        replace(ANSWER, source="FALLBACK", reason="quorum"),
+        replace(ANSWER, reason="stale-features", scores=(("egg", 0.1),)),
+        replace(ANSWER, code="UNSENT", source=""),
+        replace(ANSWER, code="DEADLINE_EXCEEDED", source=""),
+    ]
+    verdict = check_answers(answers, cast(Oracle, FixedOracle()), True, lambda _: None)
+    assert verdict.lines() == [
+        "Compared 1 of 6 answers with LightGBM: 0 are wrong.",
+        "Not compared: 2 fallbacks have no scores (reason: quorum).",
+        "Not compared: 1 answers have scores of other features than the store (reason: stale-features).",
+        "Not compared: 1 requests were not sent.",
+        "Not compared: 1 requests ended with DEADLINE_EXCEEDED.",
+    ]
+    document = report.document(replace(summary_of(some_answers()), verdict=verdict))
+    assert document["check"]["compared"] == 1
+    assert sum(document["check"]["not_compared"].values()) == 5
+
+
+def test_answers_for_unknown_players_are_counted_and_named() -> None:
+    summary = summary_of([ANSWER, replace(ANSWER, player_id="ghost", is_unknown=True)])
+    assert report.document(summary)["unknown_players"] == 1
+    assert report.unknown_players(summary).startswith(
+        "1 answers (50%) are for players that the store does not have, such as ghost"
+    )
 
 
 def summary_of(answers: list[Answer]) -> Summary:
