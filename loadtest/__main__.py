@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -17,8 +18,10 @@ from mesh.model_file import BadModel
 
 NOT_MEASURED, INTERRUPTED = 2, 130
 CHECKOUT_ONLY = ("emulators", "k8s")  # packages that an installation does not have
+LOCUST = "locust"
 COMMANDS = {
     "run": ("loadtest.run.command", "send requests on a schedule to a running mesh; report latencies and the knee"),
+    LOCUST: ("loadtest.swarm", "watch a mesh under load in a browser: locust, with all its options"),
     "profile": ("loadtest.capacity.command", "measure the capacity of one replica of a model; write profile.json"),
     "bench": ("loadtest.compare.bench", "compare the mesh with a monolith (W15) and with the ideal mesh (S15)"),
     "forest": ("loadtest.micro.forest.command", "compare the scoring engine with LightGBM: CPU, start, memory, scores"),
@@ -35,6 +38,9 @@ COMMANDS = {
 def main() -> int:
     """Runs the command; the exit code is 2 when it cannot measure, 130 when a signal ended it."""
     arguments = sys.argv[1:]
+    if arguments[:1] == [LOCUST]:
+        # Locust has its own parser, and must be the first import of its process.
+        os.execv(sys.executable, [sys.executable, "-m", "loadtest.swarm", *arguments[1:]])
     try:
         options = _parser(arguments).parse_args(arguments)
         return int(options.run(options))

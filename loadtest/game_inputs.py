@@ -17,6 +17,7 @@ from mesh.wire import offers_pb2
 
 ContextValue = float | bool | str
 PLAYERS = 10_000  # without a catalog or a file
+UNKNOWN_PLAYER = "unknown-player"  # the word in the `reason` of an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +135,8 @@ def plain(value: offers_pb2.ContextValue) -> ContextValue:
     """The value of a protobuf message."""
     found: ContextValue = getattr(value, value.WhichOneof("kind") or "text")
     return found
+
+
+def is_unknown(answer: Any) -> bool:
+    """Whether the store has no such player; `answer` is the protobuf message."""
+    return bool(answer.unknown_player) or answer.reason.partition(":")[0] == UNKNOWN_PLAYER

@@ -17,7 +17,7 @@ from typing import Any
 
 import grpc
 
-from loadtest.game_inputs import message_of
+from loadtest.game_inputs import is_unknown, message_of
 from loadtest.generators import precise_loop, priority
 from loadtest.generators.callers import ANSWERS
 from loadtest.run.job import Job, Question, read_job
@@ -25,7 +25,6 @@ from mesh import serving
 from mesh.wire import offers_pb2
 
 UNSENT = "UNSENT"
-UNKNOWN_PLAYER = "unknown-player"  # the word in `reason`
 CONNECT_BUDGET_S = 5.0
 
 Sent = tuple[int, float, float, str, bytes]  # number of the request, sent, answered (monotonic), code, answer
@@ -127,11 +126,6 @@ def _contents(answer: Any) -> dict[str, Any]:
         "is_unknown": is_unknown(answer),
         "scores": _scores(answer),
     }
-
-
-def is_unknown(answer: Any) -> bool:
-    """Whether the store has no such player; `answer` is the protobuf message."""
-    return bool(answer.unknown_player) or answer.reason.partition(":")[0] == UNKNOWN_PLAYER
 
 
 def _scores(answer: offers_pb2.ScoreResponse | offers_pb2.GetOfferResponse) -> list[list[Any]]:
