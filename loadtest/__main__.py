@@ -19,9 +19,9 @@ from mesh.model_file import BadModel
 NOT_MEASURED, INTERRUPTED = 2, 130
 CHECKOUT_ONLY = ("emulators", "k8s")  # packages that an installation does not have
 LOCUST = "locust"
+LOCUST_HELP = "watch a mesh under load in a browser: locust with our locustfile, and with all its options"
 COMMANDS = {
     "run": ("loadtest.run.command", "send requests on a schedule to a running mesh; report latencies and the knee"),
-    LOCUST: ("loadtest.swarm", "watch a mesh under load in a browser: locust, with all its options"),
     "profile": ("loadtest.capacity.command", "measure the capacity of one replica of a model; write profile.json"),
     "bench": ("loadtest.compare.bench", "compare the mesh with a monolith (W15) and with the ideal mesh (S15)"),
     "forest": ("loadtest.micro.forest.command", "compare the scoring engine with LightGBM: CPU, start, memory, scores"),
@@ -38,9 +38,6 @@ COMMANDS = {
 def main() -> int:
     """Runs the command; the exit code is 2 when it cannot measure, 130 when a signal ended it."""
     arguments = sys.argv[1:]
-    if arguments[:1] == [LOCUST]:
-        # Locust has its own parser, and must be the first import of its process.
-        os.execv(sys.executable, [sys.executable, "-m", "loadtest.swarm", *arguments[1:]])
     try:
         options = _parser(arguments).parse_args(arguments)
         return int(options.run(options))
@@ -60,6 +57,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of all commands, with the options of the command in `arguments` only: the others stay unimported."""
     parser = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_parser(LOCUST, help=LOCUST_HELP)
     for name, (module, summary) in COMMANDS.items():
         options = commands.add_parser(name, help=summary)
         if arguments[:1] == [name]:
@@ -81,5 +79,12 @@ def _imported(name: str, module: str) -> ModuleType:
         raise CannotMeasure(f"{reason}; run it in a checkout of the repository") from None
 
 
+def _become_locust(arguments: Sequence[str]) -> None:
+    """Replaces this process: locust has its own parser, and must be the first import of its process."""
+    os.execv(sys.executable, [sys.executable, "-m", "loadtest.swarm", *arguments])
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == [LOCUST]:
+        _become_locust(sys.argv[2:])
     sys.exit(main())
