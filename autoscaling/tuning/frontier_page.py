@@ -23,7 +23,7 @@ def page(game: str, objectives: Slo, found: SearchResult, facts: Mapping[str, st
         ("current HPAs", [found.current], {"mode": "markers", "marker": {"color": "#666", "size": 12}}),
         (AIM, best, {"mode": "markers", "marker": {"color": plot_figures.FULL, "size": 13, "symbol": "diamond"}}),
     ):
-        figure.add_scatter(name=name, **_drawn(shown), **style)
+        figure.add_scatter(name=name, cliponaxis=False, **_drawn(shown), **style)
     every = [*points, found.current, *best]
     costs = [point.core_hours for point in every]
     heights = [_degraded(point) for point in every]

@@ -114,6 +114,7 @@ def _knee(steps: Sequence[Step], slo_ms: float) -> plots.Figure:
             y=[step.p99_ms for step in chosen],
             name=name,
             mode="markers",
+            cliponaxis=False,
             marker={"color": colour, "size": 11, "symbol": symbol},
         )
     rates = [step.rate_rps for step in steps]

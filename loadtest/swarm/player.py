@@ -53,8 +53,7 @@ class Player(User):
     def log_in(self) -> None:
         """Sends one request and records the answer."""
         ((inputs, draw),) = self._rng.choices(self._games, self._weights)
-        methods: list[Method] = ["GetOffer", "Score"] if inputs.has_offers else ["Score", "Score"]
-        (method,) = self._rng.choices(methods, self._method_weights)
+        method = self._method() if inputs.has_offers else "Score"
         source, answer, exception = "error", None, None
         began_s = time.perf_counter()
         try:
@@ -74,6 +73,10 @@ class Player(User):
             exception=exception,
             context={},
         )
+
+    def _method(self) -> Method:
+        methods: list[Method] = ["GetOffer", "Score"]
+        return self._rng.choices(methods, self._method_weights)[0]
 
 
 class _Failed(Exception):

@@ -49,7 +49,8 @@ async function draw() {
     line: { shape: "hv", width: 0, color: one.colour },
   }));
   const latencies = sources.flatMap(([name, one]) => [["p50", "dot"], ["p99", "solid"]].map(([which, dash]) => ({
-    x: times, y: one[which], name: `${name} ${which}`, mode: "lines", line: { color: one.colour, dash },
+    x: times, y: one[which], name: `${name} ${which}`, mode: "lines+markers", line: { color: one.colour, dash },
+    marker: { size: 4 },
   })));
   if (times.length) latencies.push({
     x: [times[0], times.at(-1)], y: [series.deadline_ms, series.deadline_ms], mode: "lines",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from loadtest.swarm import sources, steps
+from loadtest.swarm.command_line import as_typed
 from loadtest.swarm.record import STAGE_COLUMNS, Record
 from mesh import plot_page
 
@@ -34,7 +35,7 @@ def _as_json(value: object) -> Any:
 
 def _facts(environment: Any) -> dict[str, str]:
     facts = {"Address": environment.host or "", "Scenario": environment.parsed_options.scenario}
-    return facts | plot_page.origin("locust", sys.argv[1:], datetime.now(UTC))
+    return facts | plot_page.origin(*as_typed(sys.argv), datetime.now(UTC))
 
 
 def _add_tabs(web_ui: Any, record: Record) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from loadtest.generators.popularity import MAX_PLAYERS, zipf
 from loadtest.swarm import sources, steps
+from loadtest.swarm.command_line import as_typed, with_defaults
 from loadtest.swarm.draws import drawn, games_of
 from loadtest.swarm.games import plays_of
 from loadtest.swarm.histogram import bucket_of, value_of
@@ -185,6 +186,12 @@ def test_each_step_has_its_users_rate_and_latency() -> None:
     assert (second["step"], second["users"], second["rate"], second["full"]) == (2, 10, 1.0, 0.0)
     assert second["p50"] == pytest.approx(90.0, rel=0.05)
     assert list(steps.rows(timeline, SimpleNamespace(scenario="day"), 1000.0, 1019.0)) == []
+
+
+def test_pages_show_the_command_that_the_user_typed() -> None:
+    typed = ["--scenario", "day"]
+    assert as_typed(with_defaults(typed)) == ("python -m loadtest locust", typed)
+    assert as_typed(["/bin/locust", "-f", "other.py"]) == ("locust", ["-f", "other.py"])
 
 
 def options_of(**given: object) -> SimpleNamespace:
