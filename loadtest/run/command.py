@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
     stderr = Console(stderr=True, highlight=False)
 
     def progress(line: str) -> None:
-        stderr.print(line, markup=False)
+        stderr.print(line, markup=False, soft_wrap=True)
 
     setting = _setting(options)
     if options.overload:
@@ -195,6 +195,8 @@ def _write(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> 
     if not steps:
         title = f"{title}: {summary.offered_rps:,.0f} requests per second"
     facts = {"Address": options.address} | origin()
+    if doubts := [*report.knee_doubts(steps), *report.doubts(summary)]:
+        facts["Doubtful"] = "; ".join(doubts)
     text = page.render(title, summary, options.slo_ms, facts, steps)
     options.out.with_suffix(".html").write_text(text, encoding="utf-8")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as plots
 
@@ -51,7 +52,7 @@ def _latency(summary: Summary, slo_ms: float) -> plots.Figure:
     ):
         figure.add_scatter(x=seconds, y=values, name=name, mode="lines", line={"color": colour})
     plot_figures.draw_limit(figure, (seconds[0], seconds[-1]), slo_ms, f"SLO {slo_ms:g} ms")
-    figure.update_xaxes(title=SECOND)
+    figure.update_xaxes(title=SECOND, **_seconds_axis(seconds))
     figure.update_yaxes(title="ms", **plot_figures.log_axis([slo_ms, *(v for one in series.values() for v in one)]))
     return figure
 
@@ -66,9 +67,13 @@ def _classes(summary: Summary) -> plots.Figure:
     offered = [sum(one.classes.values()) for one in summary.series]
     figure.add_scatter(x=seconds, y=offered, name="offered", mode="lines", line={"color": "#222", "shape": "hvh"})
     figure.update_layout(barmode="stack", bargap=0.1)
-    figure.update_xaxes(title=SECOND)
+    figure.update_xaxes(title=SECOND, **_seconds_axis(seconds))
     figure.update_yaxes(title="requests per second", **plot_figures.count_axis(max(offered)))
     return figure
+
+
+def _seconds_axis(seconds: Sequence[int]) -> dict[str, Any]:
+    return {"tick0": 0, "dtick": max(1, plot_figures.round_up((seconds[-1] - seconds[0]) / 8)), "tickmode": "linear"}
 
 
 def _models(summary: Summary) -> plots.Figure:
