@@ -29,9 +29,16 @@ check: .venv/dev.stamp
 	@$(BIN)/python -m k8s.monitoring.dashboards --check
 	@$(BIN)/python -m tests.plain_english
 
+# Ports of the supervisor, of its metrics, and of the web interface of Locust.
+MESH_PORT ?= 7000
+METRICS_PORT ?= 9100
+WEB_PORT ?= 8089
+# More options of `make load`, such as LOCUST="--scenario step --users 200".
+LOCUST ?=
+
 up: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.build
-	@$(BIN)/mesh up examples/dragonfall/mesh.yaml --port 7000 --metrics-port 9100
+	@$(BIN)/mesh up examples/dragonfall/mesh.yaml --port $(MESH_PORT) --metrics-port $(METRICS_PORT)
 
 bench: .venv/dev.stamp
 	@$(BIN)/python -m loadtest bench
@@ -40,7 +47,8 @@ bench-forest: .venv/dev.stamp
 	@$(BIN)/python -m loadtest forest
 
 load: .venv/dev.stamp
-	@$(BIN)/locust -f loadtest/locustfile.py --host 127.0.0.1:7000 --web-host 127.0.0.1
+	@$(BIN)/python -m loadtest locust --catalog examples/dragonfall/mesh.yaml \
+	    --host 127.0.0.1:$(MESH_PORT) --web-port $(WEB_PORT) $(LOCUST)
 
 # Ray Serve has its own environment: it pins other versions of the mesh's dependencies and takes 500 MB.
 compare-ray: .venv/dev.stamp build/ray/stamp

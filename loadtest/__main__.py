@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -17,6 +18,8 @@ from mesh.model_file import BadModel
 
 NOT_MEASURED, INTERRUPTED = 2, 130
 CHECKOUT_ONLY = ("emulators", "k8s")  # packages that an installation does not have
+LOCUST = "locust"
+LOCUST_HELP = "watch a mesh under load in a browser: locust with our locustfile, and with all its options"
 COMMANDS = {
     "run": ("loadtest.run.command", "send requests on a schedule to a running mesh; report latencies and the knee"),
     "profile": ("loadtest.capacity.command", "measure the capacity of one replica of a model; write profile.json"),
@@ -59,6 +62,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of all commands, with the options of the command in `arguments` only: the others stay unimported."""
     parser = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_parser(LOCUST, help=LOCUST_HELP)
     for name, (module, summary) in COMMANDS.items():
         options = commands.add_parser(name, help=summary)
         if arguments[:1] == [name]:
@@ -80,5 +84,12 @@ def _imported(name: str, module: str) -> ModuleType:
         raise CannotMeasure(f"{reason}; run it in a checkout of the repository") from None
 
 
+def _become_locust(arguments: Sequence[str]) -> None:
+    """Replaces this process: locust has its own parser, and must be the first import of its process."""
+    os.execv(sys.executable, [sys.executable, "-m", "loadtest.swarm", *arguments])
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == [LOCUST]:
+        _become_locust(sys.argv[2:])
     sys.exit(main())

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from loadtest.errors import CannotMeasure
+from loadtest.game_inputs import GameInputs, candidates_of, context_of
 from loadtest.player_store import sqlite_path
 from loadtest.reference.combination import combine
 from mesh.catalog import catalog as catalogs
@@ -38,13 +39,16 @@ class _Forest:
 
 
 class Oracle:
-    """Computes the expected answers of a catalog; raises Misconfigured if the catalog or its files are wrong."""
+    """Computes the expected answers of a catalog for the requests of `inputs`.
 
-    def __init__(self, path: Path, context: Mapping[str, float | bool | str]) -> None:
+    Raises Misconfigured if the catalog or its files are wrong.
+    """
+
+    def __init__(self, path: Path, inputs: GameInputs) -> None:
         import lightgbm
 
         self._catalog: Catalog = catalogs.load(path)
-        self._context = context
+        self._inputs = inputs
         self._offers = catalog_files.offers_of(self._catalog.offers) if self._catalog.offers else None
         self._store = open_store(sqlite_path(self._catalog))
         self._columns = read_columns(self._store)
@@ -62,7 +66,7 @@ class Oracle:
         return resolved(catalog_files.header_of(model), sources)
 
     def scores(self, version: str, missing: Sequence[str], player_id: str) -> dict[str, float]:
-        """The combined score of each offer (of "" in a game without offers) from all models except the `missing`.
+        """The combined score of each candidate (of "" in a game without offers) from all models except the `missing`.
 
         Raises CannotMeasure for a version that is not in the catalog.
         """
@@ -74,14 +78,14 @@ class Oracle:
         ensemble = self._catalog.versions[version]
         forests = self._forests[version]
         voted = [place for place, forest in enumerate(forests) if forest.settings.name not in missing]
-        votes = self._votes(version, player_id)
         weights = [forests[place].settings.weight for place in voted]
-        rows = [[row[place] for place in voted] for row in votes]
-        combined = combine(ensemble.combine, rows, weights)
-        return dict(zip(self._offers.ids if self._offers else ("",), combined, strict=True))
+        votes = self._votes(version, player_id)
+        candidates = candidates_of(self._inputs, player_id) or list(votes)
+        rows = [[votes[offer][place] for place in voted] for offer in candidates]
+        return dict(zip(candidates, combine(ensemble.combine, rows, weights), strict=True))
 
     def ranking(self, scores: Mapping[str, float]) -> list[str]:
-        """The offers by the rule of the catalog, best first; ties in table order, offers without a price last."""
+        """The offers by the rule of the catalog, best first; ties in their order, offers without a price last."""
         rules, table = self._catalog.offers, self._offers
         if rules is None or table is None:
             return list(scores)
@@ -90,13 +94,14 @@ class Oracle:
         revenues = {offer: scores[offer] * table.prices[table.positions[offer]] for offer in scores}
         return sorted(scores, key=lambda offer: math.inf if math.isnan(revenues[offer]) else -revenues[offer])
 
-    def _compute_votes(self, version: str, player_id: str) -> list[list[float]]:
-        """The score of every model for every offer [offers][models]."""
-        features = self._features_of(player_id)
+    def _compute_votes(self, version: str, player_id: str) -> dict[str, list[float]]:
+        """The score of every model for every offer, by its id [models]."""
+        features, context = self._features_of(player_id), context_of(self._inputs, player_id)
         offers = range(len(self._offers.ids)) if self._offers else (None,)
-        values = [{**features, **_offer_values(self._offers, offer), **self._context} for offer in offers]
+        values = [{**features, **_offer_values(self._offers, offer), **context} for offer in offers]
         by_model = [_scores(forest, values) for forest in self._forests[version]]
-        return [list(row) for row in zip(*by_model, strict=True)]
+        rows = [list(row) for row in zip(*by_model, strict=True)]
+        return dict(zip(self._offers.ids if self._offers else ("",), rows, strict=True))
 
     def _features_of(self, player_id: str) -> dict[str, Value]:
         player = read_players(self._store, json.dumps([player_id])).get(player_id)

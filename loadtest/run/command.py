@@ -6,6 +6,7 @@ import argparse
 import functools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,13 @@ from rich.console import Console
 from loadtest import interruption
 from loadtest.errors import CannotMeasure
 from loadtest.generators import arrivals
-from loadtest.generators.popularity import MAX_PLAYERS
-from loadtest.options import add_context, add_output, positive_float, positive_floats, positive_int, positive_ints
+from loadtest.input_options import add_inputs, chosen_inputs
+from loadtest.options import add_output, positive_float, positive_floats, positive_int, positive_ints
 from loadtest.reference.oracle import Oracle
-from loadtest.report import write_json
+from loadtest.report import origin, write_json
 from loadtest.run import page, report
 from loadtest.run.job import Question
-from loadtest.run.knee import Step, generator_is_limit, knee_of
+from loadtest.run.knee import Step, knee_of
 from loadtest.run.measurement import Setting, measure, must_answer
 from loadtest.run.overload import FACTORS, Load, Overload, measure_connections
 from loadtest.run.overload_report import overload_document, overload_doubts, overload_table
@@ -35,8 +36,8 @@ OVERLOAD_SECONDS = 8.0
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    codes = "0 measured; 1 errors or wrong scores; 2 not measured; 3 the generator was the limit; 130 interrupted"
-    parser.epilog = f"Exit codes: {codes}."
+    codes = "0 measured; 1 errors or wrong scores; 2 not measured"
+    parser.epilog = f"Exit codes: {codes}; 3 the generator or other programs were the limit; 130 interrupted."
     _add_request_options(parser)
     _add_schedule_options(parser)
     _add_knee_options(parser)
@@ -46,16 +47,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _add_request_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--address", default="127.0.0.1:7000", help="address of the supervisor (default %(default)s)")
-    add("--game", default="dragonfall", help="name of the game (default %(default)s)")
-    add("--method", choices=["GetOffer", "Score"], default="GetOffer", help="RPC to call (default %(default)s)")
+    add_inputs(parser)
+    method_help = "RPC to call (default GetOffer; Score if the catalog has no offers)"
+    add("--method", choices=["GetOffer", "Score"], help=method_help)
     add("--version", default="", help="version to ask for (default: the mesh chooses)")
-    add_context(parser)
-    players_help = "number of players, drawn by Zipf's law from player-00000 on (default %(default)s)"
-    add("--players", type=positive_int, default=10_000, help=players_help)
-    add("--player-ids", type=Path, help="file of player ids instead of --players: one per line, most popular first")
     add("--deadline-ms", type=positive_float, default=300.0, help="deadline of each request (default %(default)s)")
     add("--check", action="store_true", help="compare every score with LightGBM; needs --catalog")
-    add("--catalog", type=Path, help="catalog file that the mesh serves, for --check")
 
 
 def _add_schedule_options(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +73,8 @@ def _add_schedule_options(parser: argparse.ArgumentParser) -> None:
 def _add_knee_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--find-knee", action="store_true", help="search for the highest rate that keeps --slo-ms and --full-share")
-    add("--slo-ms", type=positive_float, default=50.0, help="highest p99 for --find-knee (default %(default)s)")
+    slo_help = "highest p99 for --find-knee, and a line in the plots (default %(default)s)"
+    add("--slo-ms", type=positive_float, default=50.0, help=slo_help)
     overload_help = "find the knee, then offer multiples of it; with generators at ordinary priority"
     add("--overload", action="store_true", help=overload_help)
     add("--knee", type=positive_float, metavar="RATE", help="knee for --overload, instead of the search")
@@ -92,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
     stderr = Console(stderr=True, highlight=False)
 
     def progress(line: str) -> None:
-        stderr.print(line, markup=False)
+        stderr.print(line, markup=False, soft_wrap=True)
 
     setting = _setting(options)
     if options.overload:
@@ -100,12 +98,11 @@ def run(options: argparse.Namespace) -> int:
     summary, steps = interruption.run(_run(options, setting, progress))
     _write(options, summary, steps)
     _print(options, summary, steps)
-    if generator_is_limit(steps):
-        stderr.print("doubtful: the generator limits the knee; raise --processes", style="red", markup=False)
-    for doubt in report.doubts(summary):
+    knee_doubts = list(report.knee_doubts(steps))
+    for doubt in (*knee_doubts, *report.doubts(summary)):
         stderr.print(f"doubtful: {doubt}", style="red", markup=False, soft_wrap=True)
     progress(f"page: {options.out.with_suffix('.html')}")
-    return GENERATOR_LIMIT if generator_is_limit(steps) else _exit_code(summary)
+    return GENERATOR_LIMIT if knee_doubts else _exit_code(summary)
 
 
 def _run_overload(options: argparse.Namespace, setting: Setting, stderr: Console) -> int:
@@ -171,34 +168,25 @@ def _setting(options: argparse.Namespace) -> Setting:
         raise CannotMeasure("--connections: several numbers need --overload; give one number")
     if options.check and options.catalog is None:
         raise CannotMeasure("--check needs --catalog FILE, the catalog that the mesh serves")
-    context = dict(options.context)
+    inputs = chosen_inputs(options)
+    options.game, options.method = inputs.game, options.method or ("GetOffer" if inputs.has_offers else "Score")
     question = Question(
         address=options.address,
         method=options.method,
-        game=options.game,
+        game=inputs.game,
         version=options.version,
         deadline_ms=options.deadline_ms,
-        context=context,
-        player_ids=_player_ids(options),
+        context=inputs.context,
+        player_ids=inputs.player_ids,
+        drawn=inputs.drawn,
+        offer_ids=inputs.offer_ids,
+        candidates=inputs.candidates,
     )
-    oracle = Oracle(options.catalog, context) if options.check else None
+    # Score compares an offer with all others, whatever the candidates are.
+    compared = inputs if options.method == "GetOffer" else replace(inputs, candidates=0)
+    oracle = Oracle(options.catalog, compared) if options.check else None
     limits = (options.processes, options.max_unanswered, options.seed)
     return Setting(question, *limits, oracle, options.connections[0], raises_priority=not options.overload)
-
-
-def _player_ids(options: argparse.Namespace) -> list[str]:
-    if options.player_ids is None:
-        if options.players > MAX_PLAYERS:
-            raise CannotMeasure(f"--players: {options.players:,} is above the maximum of {MAX_PLAYERS:,}")
-        return [f"player-{number:05d}" for number in range(options.players)]
-    try:
-        ids = options.player_ids.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CannotMeasure(f"--player-ids: cannot read {options.player_ids}: {error}") from error
-    known = [player.strip() for player in ids if player.strip()]
-    if not known:
-        raise CannotMeasure(f"--player-ids: {options.player_ids} has no ids; write one per line")
-    return known
 
 
 def _document(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> dict[str, Any]:
@@ -208,8 +196,14 @@ def _document(options: argparse.Namespace, summary: Summary, steps: list[Step]) 
 
 def _write(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> None:
     write_json(options.out, _document(options, summary, steps))
-    title = f"{options.method} for {options.game}: {summary.offered_rps:,.0f} requests per second"
-    options.out.with_suffix(".html").write_text(page.render(title, summary, steps))
+    title = f"{options.method} for {options.game}"
+    if not steps:
+        title = f"{title}: {summary.offered_rps:,.0f} requests per second"
+    facts = {"Address": options.address} | origin()
+    if doubts := [*report.knee_doubts(steps), *report.doubts(summary)]:
+        facts["Doubtful"] = "; ".join(doubts)
+    text = page.render(title, summary, options.slo_ms, facts, steps)
+    options.out.with_suffix(".html").write_text(text, encoding="utf-8")
 
 
 def _print(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> None:

@@ -68,4 +68,4 @@ def test_help_lists_every_command(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         program.main()
     assert ended.value.code == 0
     output = capsys.readouterr().out
-    assert all(command in output for command in program.COMMANDS)
+    assert all(command in output for command in (program.LOCUST, *program.COMMANDS))

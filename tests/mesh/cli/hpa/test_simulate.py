@@ -48,6 +48,8 @@ def test_page_has_no_external_resources_and_explains_decisions(
     assert "dragonfall-2026-10-whales" in text
     assert "decision: 3 -\\u003e" in text or "decision: 3 -&gt;" in text or "decision: 3 -> " in text
     assert 'src="http' not in text
+    assert "<dt>Command</dt><dd>mesh " in text
+    assert '"tickformat":"%H:%M"' in text
     capsys.readouterr()
 
 
@@ -90,7 +92,9 @@ def test_tune_prints_a_patch_of_the_catalog(tmp_path: Path, capsys: pytest.Captu
     printed = capsys.readouterr().out
     assert f"--- {EXAMPLE}" in printed
     assert "+        hpa: {cpu_percent: " in printed
-    assert "core hours" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "core hours" in text
+    assert '"name":"SLO: 99 % full"' in text
 
 
 @pytest.mark.parametrize(
