@@ -83,16 +83,23 @@ dashboards: .venv/dev.stamp
 
 # Helm and kube-score, which render and check the chart. Go builds them once, in about three minutes; without them, tests are skipped.
 GO_TOOLS := build/go/bin/helm build/go/bin/kube-score
-HELM_MODULE := helm.sh/helm/v3/cmd/helm@v3.21.4
+HELM_VERSION := v3.21.4
+HELM_MODULE := helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+# As Helm's own Makefile does: the version of Kubernetes is that of the client-go in Helm's go.mod (v0.36). Without it, Helm
+# reports Kubernetes 1.20, and `helm template` refuses the chart unless --kube-version is given.
+HELM_KUBERNETES_MINOR := 36
+HELM_LDFLAGS := -X helm.sh/helm/v3/internal/version.version=$(HELM_VERSION) \
+  $(foreach package,chartutil lint/rules,-X helm.sh/helm/v3/pkg/$(package).k8sVersionMajor=1 \
+  -X helm.sh/helm/v3/pkg/$(package).k8sVersionMinor=$(HELM_KUBERNETES_MINOR))
 KUBE_SCORE_MODULE := github.com/zegl/kube-score/cmd/kube-score@v1.20.0
 
 k8s-tools:
-	@if command -v go >/dev/null; then $(MAKE) -s $(GO_TOOLS); \
+	@if command -v go >/dev/null; then $(MAKE) -s $(GO_TOOLS) && echo "installed: $(GO_TOOLS)"; \
 	else echo "go is not installed: the tests with Helm and kube-score will be skipped"; fi
 
 build/go/bin/helm:
 	@echo "building $(HELM_MODULE)"
-	@CGO_ENABLED=0 GOBIN=$(CURDIR)/build/go/bin go install $(HELM_MODULE)
+	@CGO_ENABLED=0 GOBIN=$(CURDIR)/build/go/bin go install -ldflags '$(HELM_LDFLAGS)' $(HELM_MODULE)
 
 build/go/bin/kube-score:
 	@echo "building $(KUBE_SCORE_MODULE)"

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from autoscaling.engine.hpa import Behavior, Flags, Hpa, Metric, Policy, ScalingRules, Tolerance
-from autoscaling.engine.versions import DEFAULT, Version
+from autoscaling.engine.versions import DEFAULT, ONE_SIDED_TOLERANCE, TOLERANCE_OF_THE_HPA, Version
 from mesh.block import Text
 from mesh.catalog import quantities
 from mesh.catalog.deployment import autoscaling_v2 as written
@@ -66,6 +66,7 @@ def read(
         flags,
         namespace,
         f"Deployment/{namespace}/?" if target is None else f"{target.kind}/{namespace}/{target.name}",
+        version,
     )
 
 
@@ -139,10 +140,10 @@ def _scaling_rules(rules: written.ScalingRules, window_s: float, policies: tuple
 
 def _tolerance(behavior: written.Behavior | None, flags: Flags, version: Version) -> Tolerance:
     up, down = flags.tolerance, flags.tolerance
-    if behavior is not None and version.tolerance_is_configurable:
+    if behavior is not None and version.has(TOLERANCE_OF_THE_HPA):
         up = _tolerance_of(behavior.scale_up.tolerance, up)
         down = _tolerance_of(behavior.scale_down.tolerance, down)
-    return Tolerance(up, down, version.tolerance_is_symmetrical)
+    return Tolerance(up, down, not version.has(ONE_SIDED_TOLERANCE))
 
 
 def _tolerance_of(written_tolerance: str | None, default: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,5 +77,6 @@ def _first_line(block: type[BaseModel]) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m k8s.values", description=__doc__).parse_args()
     for path, text in files().items():
         path.write_text(text, encoding="utf-8")

@@ -9,20 +9,25 @@ import numpy as np
 
 from autoscaling.cluster.queueing_model import Floats
 from mesh.errors import Misconfigured
+from mesh.moment import Moment
+from mesh.time_column import DAY_S
 
-DAY_S = 86_400.0
 MAX_RPS = 1e7
 MAX_LENGTH_S = 40 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Requests per second at points in time, interpolated linearly. `start_s`: the time of day of the first point."""
+    """Requests per second at points in time, interpolated linearly.
+
+    `start_s`: the time of day of the first point. `begin`: the first point as a date with a zone, if it is known.
+    """
 
     name: str
     at_s: Floats
     rps: Floats
     start_s: float = 0.0
+    begin: Moment | None = None
 
     @property
     def length_s(self) -> float:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from autoscaling.cluster.load import DAY_S, MAX_LENGTH_S, Load, rate_of
+from autoscaling.cluster.load import MAX_LENGTH_S, Load, rate_of
 from mesh.errors import Misconfigured
+from mesh.time_column import DAY_S
 
 Parameters = Mapping[str, float]
 Points = list[tuple[float, float]]

@@ -37,6 +37,11 @@ def wrapped_int32(value: int) -> int:
     return (value + 2**31) % 2**32 - 2**31
 
 
+def wrapped_int64(value: int) -> int:
+    """Returns the sum of int64 integers whose exact value is `value`: its low 64 bits."""
+    return (value + 2**63) % 2**64 - 2**63
+
+
 def quotient(dividend: int, divisor: int) -> int:
     """Returns `dividend / divisor` of integers, rounded towards zero; Python's `//` rounds down."""
     found = abs(dividend) // abs(divisor)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from autoscaling.engine.versions import DEFAULT, Version
+
 Kind = Literal["Resource", "ContainerResource", "Pods", "Object", "External"]
 Target = Literal["Utilization", "AverageValue", "Value"]
 Select = Literal["Max", "Min", "Disabled"]
@@ -83,7 +85,10 @@ class Behavior:
 
 @dataclass(frozen=True, slots=True)
 class Hpa:
-    """All settings that the decisions of one HPA depend on. `reference` names the scaled object in errors."""
+    """All settings that the decisions of one HPA depend on. `reference` names the scaled object in errors.
+
+    `version`: the rules of the controller.
+    """
 
     min_replicas: int
     max_replicas: int
@@ -93,3 +98,4 @@ class Hpa:
     flags: Flags
     namespace: str = "default"
     reference: str = "Deployment/default/?"
+    version: Version = DEFAULT

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from autoscaling.engine.go_arithmetic import MAX_INT32, MAX_INT64, ceil_int32, ceil_int64, ratio
+from autoscaling.engine.go_arithmetic import MAX_INT32, MAX_INT64, ceil_int32, ceil_int64, ratio, wrapped_int64
 from autoscaling.engine.hpa import Hpa, Metric
 from autoscaling.engine.metric_errors import MetricError, no_metrics_returned
 from autoscaling.engine.observation import Observation
 from autoscaling.engine.pod_groups import count_ready_pods
 from autoscaling.engine.rationale import AverageValueProposal, ValueProposal
+from autoscaling.engine.versions import CAPPED_AVERAGE_VALUE, CAPPED_SUM, CAPPED_VALUE, Version
 
 TotalProposal = ValueProposal | AverageValueProposal
 
@@ -30,11 +31,13 @@ def propose_for_external(metric: Metric, hpa: Hpa, observed: Observation, series
     if not series_m:
         raise no_metrics_returned(metric, hpa.namespace)
     if metric.target == "AverageValue":
-        return _by_average_value(metric, hpa, observed, _sum_never_negative_m(series_m))
-    return _by_value(metric, hpa, observed, _capped_sum_m(series_m))
+        return _by_average_value(metric, hpa, observed, _sum_for_average_m(series_m, hpa.version))
+    return _by_value(metric, hpa, observed, _sum_m(series_m, hpa.version))
 
 
-def _capped_sum_m(series_m: Iterable[int]) -> int:
+def _sum_m(series_m: Iterable[int], version: Version) -> int:
+    if not version.has(CAPPED_SUM):
+        return wrapped_int64(sum(series_m))
     total_m = 0
     for value_m in series_m:
         if value_m > 0 and total_m > MAX_INT64 - value_m:
@@ -43,8 +46,10 @@ def _capped_sum_m(series_m: Iterable[int]) -> int:
     return total_m
 
 
-def _sum_never_negative_m(series_m: Iterable[int]) -> int:
+def _sum_for_average_m(series_m: Iterable[int], version: Version) -> int:
     """The controller treats a sum below zero as an overflow, even if a series is negative."""
+    if not version.has(CAPPED_AVERAGE_VALUE):
+        return wrapped_int64(sum(series_m))
     total_m = 0
     for value_m in series_m:
         total_m += value_m
@@ -64,7 +69,7 @@ def _by_value(metric: Metric, hpa: Hpa, observed: Observation, usage_m: int) -> 
         text = "no pods returned by selector while calculating replica count"
         raise MetricError(f"unable to calculate ready pods: {text}")
     ready = count_ready_pods(observed.pods)
-    replicas = _capped_ceil(found * float(ready))
+    replicas = _ceil(found * float(ready), capped=hpa.version.has(CAPPED_VALUE))
     return ValueProposal(replicas, "scaled", current, usage_m, found, ready)
 
 
@@ -72,17 +77,14 @@ def _by_average_value(metric: Metric, hpa: Hpa, observed: Observation, usage_m: 
     """Uses the replicas of the scale's status; ready pods are not counted."""
     status = observed.status_replicas
     found = ratio(usage_m, float(metric.amount) * float(status))
-    average_m = MAX_INT64 if float(usage_m) >= float(MAX_INT64) else ceil_int64(ratio(usage_m, status))
+    capped = metric.kind == "External" and hpa.version.has(CAPPED_AVERAGE_VALUE)
+    average_m = MAX_INT64 if capped and float(usage_m) >= float(MAX_INT64) else ceil_int64(ratio(usage_m, status))
     # The old rule compares in the other direction, and therefore keeps NaN.
     if hpa.tolerance.holds(found) or (hpa.tolerance.symmetrical and found != found):
         return AverageValueProposal(status, "within tolerance", status, usage_m, average_m, found)
-    replicas = _ceil(metric, ratio(usage_m, metric.amount))
+    replicas = _ceil(ratio(usage_m, metric.amount), capped=capped)
     return AverageValueProposal(replicas, "scaled", status, usage_m, average_m, found)
 
 
-def _ceil(metric: Metric, value: float) -> int:
-    return _capped_ceil(value) if metric.kind == "External" else ceil_int32(value)
-
-
-def _capped_ceil(value: float) -> int:
-    return MAX_INT32 if value > MAX_INT32 else ceil_int32(value)
+def _ceil(value: float, *, capped: bool) -> int:
+    return MAX_INT32 if capped and value > MAX_INT32 else ceil_int32(value)

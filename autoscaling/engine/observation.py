@@ -6,7 +6,7 @@ All times are seconds on one clock. A real cluster reports whole seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -27,9 +27,13 @@ class ApiError:
 
 @dataclass(frozen=True, slots=True)
 class MissingContainer:
-    """The response for a ContainerResource metric if the metrics of `pod` do not have its container."""
+    """The response for a ContainerResource metric if the metrics of `pod` do not have its container.
+
+    `found`: the samples of the pods that have it.
+    """
 
     pod: str
+    found: Mapping[str, Sample] = field(default_factory=dict, hash=False)
 
 
 # By kind of metric. Resource, ContainerResource, Pods: a sample by pod name. External: one value per series. Object:

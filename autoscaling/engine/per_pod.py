@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from autoscaling.engine.go_arithmetic import ceil_int32, quotient, wrapped_int32
 from autoscaling.engine.hpa import Hpa, Metric, Tolerance
-from autoscaling.engine.metric_errors import MetricError, no_metrics_returned
+from autoscaling.engine.metric_errors import MetricError
 from autoscaling.engine.observation import Observation, Sample
 from autoscaling.engine.pod_groups import group_pods
 from autoscaling.engine.rationale import PerPodProposal, PodGroups, UsageRatio, Verdict
@@ -21,8 +21,6 @@ Adjust = Callable[[bool, int], UsageRatio]
 
 def propose(metric: Metric, hpa: Hpa, observed: Observation, samples: Mapping[str, Sample]) -> PerPodProposal:
     """Returns the proposal for `samples` by pod name; raises MetricError."""
-    if not samples:
-        raise no_metrics_returned(metric, hpa.namespace)
     if not observed.pods:
         raise MetricError("no pods returned by selector while calculating replica count")
     is_cpu = metric.name == "cpu" and metric.kind != "Pods"

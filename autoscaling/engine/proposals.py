@@ -10,9 +10,16 @@ from typing import NamedTuple, cast
 
 from autoscaling.engine import object_and_external, per_pod
 from autoscaling.engine.hpa import Hpa, Metric
-from autoscaling.engine.metric_errors import MetricError, container_missing, fetch_failed, status_message
+from autoscaling.engine.metric_errors import (
+    MetricError,
+    container_missing,
+    fetch_failed,
+    no_metrics_returned,
+    status_message,
+)
 from autoscaling.engine.observation import ApiError, MetricResponse, MissingContainer, Observation, Sample
 from autoscaling.engine.rationale import NoProposal, Proposal
+from autoscaling.engine.versions import MISSING_CONTAINER_IS_A_MISSING_POD
 
 _FAILED_REASONS = {
     "Resource": "FailedGetResourceMetric",
@@ -67,11 +74,15 @@ def _propose(metric: Metric, hpa: Hpa, observed: Observation, response: MetricRe
         if isinstance(response, ApiError):
             raise fetch_failed(metric, hpa.namespace, response.text)
         if isinstance(response, MissingContainer):
-            raise container_missing(metric, hpa.namespace, response.pod)
+            if not hpa.version.has(MISSING_CONTAINER_IS_A_MISSING_POD):
+                raise container_missing(metric, hpa.namespace, response.pod)
+            return per_pod.propose(metric, hpa, observed, response.found)
         if metric.kind == "Object":
             return object_and_external.propose_for_object(metric, hpa, observed, cast(int, response))
         if metric.kind == "External":
             return object_and_external.propose_for_external(metric, hpa, observed, cast(Sequence[int], response))
+        if not response:
+            raise no_metrics_returned(metric, hpa.namespace)
         return per_pod.propose(metric, hpa, observed, cast(Mapping[str, Sample], response))
     except MetricError as error:
         return NoProposal(status_message(metric, str(error)))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from autoscaling.traces.trace_file import PodUsage, PodValue, RecordedMetrics, RecordedPod, TickOut
+from mesh import moment
 from mesh.catalog import quantities
 
 Json = Mapping[str, Any]
@@ -119,7 +119,11 @@ def _time_or_none(text: str | None, begin_s: float) -> float | None:
 
 
 def _time(text: str, begin_s: float) -> float:
-    return datetime.fromisoformat(text).timestamp() - begin_s
+    """Converts a time of the API, which always has a zone (RFC 3339); raises ValueError for another text."""
+    found = moment.parse(text)
+    if found is None or found.offset_s is None:
+        raise ValueError(f"{text!r} is not a time of the Kubernetes API")
+    return found.epoch_s - begin_s
 
 
 def _span(text: str) -> float:

@@ -80,10 +80,9 @@ def _usages(resource: Mapping[str, PodUsage], container: str) -> Mapping[str, Sa
     """Source: metrics/client.go, `getContainerMetrics` and `getPodMetrics`"""
     if not container:
         return {pod: _sample(sum(one.usage_m.values()), one) for pod, one in resource.items() if one.usage_m}
-    for pod, one in resource.items():
-        if container not in one.usage_m:
-            return MissingContainer(pod)
-    return {pod: _sample(one.usage_m[container], one) for pod, one in resource.items()}
+    found = {pod: _sample(one.usage_m[container], one) for pod, one in resource.items() if container in one.usage_m}
+    missing = next((pod for pod in resource if pod not in found), None)
+    return found if missing is None else MissingContainer(missing, found)
 
 
 def _sample(value_m: int, usage: PodUsage) -> Sample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import sys
 import time
@@ -49,6 +50,7 @@ class Step:
 
 def main() -> int:
     """Runs the build and returns the exit code."""
+    argparse.ArgumentParser(prog="python -m examples.dragonfall.build", description=__doc__).parse_args()
     console = Console(stderr=True)
     try:
         build(console)

@@ -5,6 +5,7 @@ All models are the first trees of one forest, because only their cost matters he
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -25,6 +26,7 @@ TREES = {
 
 def main() -> int:
     """Trains the forest; writes the models and the store."""
+    argparse.ArgumentParser(prog="python -m examples.evening.build", description=__doc__).parse_args()
     names = [f"f{number:02d}" for number in range(FEATURES)]
     rng = np.random.default_rng(0)
     values = rng.normal(size=(ROWS, FEATURES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,9 @@ def files() -> dict[Path, str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Writes the files; with --check, prints the stale files and returns 1 if there are any."""
-    if "--check" not in arguments:
+    parser = argparse.ArgumentParser(prog="python -m k8s.monitoring.dashboards", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a file is stale")
+    if not parser.parse_args(arguments).check:
         FOLDER.mkdir(exist_ok=True)
         for path, text in files().items():
             path.write_text(text, encoding="utf-8")

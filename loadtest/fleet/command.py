@@ -16,7 +16,6 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
-from k8s import render
 from k8s.values import CHART
 from loadtest import interruption
 from loadtest.errors import CannotMeasure
@@ -26,6 +25,7 @@ from loadtest.measurement.aims import Aim, aims_table
 from loadtest.measurement.meters import cpu_s, pss_mb, scrape
 from loadtest.options import FOLDER, add_folder, add_rounds, positive_float
 from mesh.cli.console import stdout
+from mesh.cli.k8s import chart_output
 from mesh.process import Launch, running
 
 MEASURED = 0
@@ -85,10 +85,11 @@ def _seconds(command: Sequence[str]) -> float:
 
 def _render_s(rounds: int, catalogs: Sequence[Path]) -> float | None:
     """Renders all games one after the other; None without Helm."""
-    helm = render.helm()
+    helm = chart_output.helm()
     if helm is None:
         return None
-    command = [helm, "template", "fleet", str(CHART), "--kube-version", render.KUBERNETES, "--set", *RENDER_TO_NOTHING]
+    version = ["--kube-version", chart_output.KUBERNETES]
+    command = [helm, "template", "fleet", str(CHART), *version, "--set", *RENDER_TO_NOTHING]
     return statistics.median(
         sum(_seconds([*command, "-f", str(catalog)]) for catalog in catalogs) for _ in range(rounds)
     )

@@ -9,6 +9,8 @@ import numpy as np
 
 from loadtest.errors import CannotMeasure
 from loadtest.simulated.service_times import Seconds
+from mesh import time_column
+from mesh.errors import Misconfigured
 
 
 def poisson(rate_rps: float, seconds: float, seed: int) -> Seconds:
@@ -29,30 +31,20 @@ def constant(rate_rps: float, seconds: float) -> Seconds:
 def read_trace(path: Path) -> Seconds:
     """The arrivals in a text or CSV file, shifted so that the first is at 0 [arrivals].
 
-    The first column of each line is a time in seconds, in ascending order. A header, blank lines and lines that begin
-    with `#` are skipped. Raises CannotMeasure with the number of the wrong line.
+    The first column of each line is a time (`mesh.time_column`), in ascending order. A header without digits, blank
+    lines and lines that begin with `#` are skipped. Raises CannotMeasure with the number of the wrong line.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise CannotMeasure(f"{path}: cannot read the trace: {error}") from error
-    times_s: list[float] = []
-    for number, line in enumerate(lines, 1):
-        cell = line.split(",")[0].strip()
-        if not cell or cell.startswith("#") or (number == 1 and not _is_number(cell)):
-            continue
-        if not _is_number(cell):
-            raise CannotMeasure(f"{path}:{number}: {cell!r} is not a number of seconds")
-        if times_s and float(cell) < times_s[-1]:
-            raise CannotMeasure(f"{path}:{number}: {cell} is earlier than {times_s[-1]:g} before it; sort the trace")
-        times_s.append(float(cell))
-    if not times_s:
-        raise CannotMeasure(f"{path}: the trace has no timestamps; write one per line, in seconds")
-    return np.array(times_s) - times_s[0]
-
-
-def _is_number(text: str) -> bool:
+    cells = [(f"{path}:{number}", line.split(",")[0].strip()) for number, line in enumerate(lines, 1)]
+    cells = [(place, text) for place, text in cells if text and not text.startswith("#")]
+    if cells and cells[0][0] == f"{path}:1" and not any(map(str.isdigit, cells[0][1])):
+        del cells[0]
+    if not cells:
+        raise CannotMeasure(f"{path}: the trace has no times; write one per line")
     try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
+        return np.array(time_column.read(cells, equal_times=True).at_s)
+    except Misconfigured as error:
+        raise CannotMeasure("; ".join(error.faults)) from error

@@ -61,7 +61,7 @@ def _add_schedule_options(parser: argparse.ArgumentParser) -> None:
     add("--rate", type=positive_float, default=100.0, help=rate_help)
     add("--seconds", type=positive_float, help="duration (default 20; for each step of --find-knee 5)")
     add("--arrivals", choices=["poisson", "constant"], default="poisson", help="arrival process (default %(default)s)")
-    add("--trace", type=Path, help="file of timestamps in seconds, one per line, instead of --rate and --seconds")
+    add("--trace", type=Path, help="file of times (seconds or ISO 8601), one per line, instead of --rate and --seconds")
     add("--processes", type=positive_int, default=1, help="number of sender processes (default %(default)s)")
     unanswered_help = "maximum number of unanswered requests; further requests are not sent (default %(default)s)"
     connections_help = "number of connections (default 1); with --overload also several, like 1,8,200"

@@ -177,7 +177,8 @@ def _add_quick(command: argparse.ArgumentParser) -> None:
 
 
 def _add_k8s(commands: Commands) -> None:
-    k8s = _group(commands, "k8s", "compare a game with its cluster")
+    k8s = _group(commands, "k8s", "render a game for Kubernetes, and compare it with its cluster")
+    _add_k8s_render(k8s)
     about = "show which HPAs a catalog would change; exit code 1 if any"
     diff = _command(k8s, "diff", "mesh.cli.k8s.diff:run", about)
     diff.add_argument("file", type=Path, metavar="FILE", help="catalog of the game")
@@ -191,6 +192,22 @@ def _add_k8s(commands: Commands) -> None:
     kubectl = "kubectl program to run, for --live (default: %(default)s)"
     diff.add_argument("--kubectl", default="kubectl", metavar="PROGRAM", help=kubectl)
     _add_json(diff, "the changes as one line of JSON")
+
+
+def _add_k8s_render(k8s: Commands) -> None:
+    about = "render the Helm chart for a catalog (needs Helm)"
+    render = _command(k8s, "render", "mesh.cli.k8s.render:run", about)
+    render.add_argument("file", type=Path, metavar="FILE", help="catalog of the game")
+    to = "write DIR/GAME with one file per model and a kustomization (default: print all objects)"
+    render.add_argument("--to", type=Path, metavar="DIR", help=to)
+    render.add_argument("--namespace", "-n", metavar="NS", help="namespace of the game (default: the game's name)")
+    values = "further values file, which overrides the catalog; repeatable"
+    render.add_argument("--values", action="append", default=[], type=Path, metavar="FILE", help=values)
+    render.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="value for Helm; repeatable")
+    version = "version of Kubernetes to render for (default: 1.36)"
+    render.add_argument("--kube-version", default="1.36", metavar="V", help=version)
+    chart = "folder of the chart (default: k8s/chart of the checkout)"
+    render.add_argument("--chart", type=Path, metavar="DIR", help=chart)
 
 
 def _add_hpa(commands: Commands) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from k8s import render
+from mesh.cli.k8s import chart_output
 from tests.cluster import small_game
 from tests.cluster.kubectl import RESTRICTED, Cluster, Namespace
 from tests.cluster.releases import Release
@@ -45,7 +45,7 @@ def cluster() -> Cluster:
 
 @pytest.fixture(scope="session")
 def helm(cluster: Cluster) -> str:  # noqa: ARG001 (without a cluster, that is the skip reason)
-    program = render.helm()
+    program = chart_output.helm()
     if program is None:
         pytest.skip("helm is not installed; install Go and run `make k8s-tools`")
     return program

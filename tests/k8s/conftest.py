@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from k8s import render
+from mesh.cli.k8s import chart_output
 from tests.k8s import catalogs, objects
 from tests.k8s.objects import Objects
 
@@ -14,7 +14,7 @@ from tests.k8s.objects import Objects
 @pytest.fixture(scope="session")
 def helm() -> str:
     """The path of Helm; skips the test if Helm is not installed."""
-    program = render.helm()
+    program = chart_output.helm()
     if program is None:
         pytest.skip("helm is not installed; install Go and run `make k8s-tools`")
     return program
@@ -28,4 +28,4 @@ def game(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     request.getfixturevalue("helm")
     folder = tmp_path_factory.mktemp("catalogs")
     file: Path = catalogs.everything(folder) if request.param == "everything" else catalogs.many(folder)[0]
-    return objects.of(render.render(file, file.stem))
+    return objects.of(chart_output.render(file, file.stem))

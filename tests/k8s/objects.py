@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from k8s.render import RENDERED, Document, documents
+from k8s.render import RENDERED
+from mesh.cli.k8s.chart_output import Document, documents
 
 Values = dict[str, Any]
 

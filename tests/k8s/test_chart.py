@@ -13,7 +13,7 @@ from k8s import render, values
 from mesh.catalog import catalog
 from mesh.catalog.deployment.autoscalers import autoscalers
 from mesh.catalog.deployment.diff import changes
-from mesh.cli.k8s import hpa_objects
+from mesh.cli.k8s import chart_output, hpa_objects
 from mesh.errors import Misconfigured
 from tests.k8s import catalogs, objects
 
@@ -32,14 +32,23 @@ def test_committed_render_equals_the_charts_output() -> None:
 
 def test_helm_lint_finds_no_fault(helm: str, tmp_path: Path) -> None:
     for file in (catalogs.EXAMPLE, catalogs.everything(tmp_path), *catalogs.many(tmp_path)):
-        command = [helm, "lint", "--strict", str(values.CHART), "--kube-version", render.KUBERNETES, "-f", str(file)]
+        command = [
+            helm,
+            "lint",
+            "--strict",
+            str(values.CHART),
+            "--kube-version",
+            chart_output.KUBERNETES,
+            "-f",
+            str(file),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.usefixtures("helm")
 def test_180_models_get_hpas_services_budgets_and_deployments(tmp_path: Path) -> None:
-    rendered = [objects.of(render.render(file, file.stem)) for file in catalogs.many(tmp_path)]
+    rendered = [objects.of(chart_output.render(file, file.stem)) for file in catalogs.many(tmp_path)]
     for kind in ("Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget"):
         names = [name for game in rendered for name in game.names(kind)]
         assert len(names) == len(set(names)) == 184
@@ -52,7 +61,7 @@ def test_chart_and_command_agree_on_every_hpa(tmp_path: Path, which: str) -> Non
     file = makers[which]() if which in makers else catalogs.many(tmp_path)[0]
     folder = tmp_path / "rendered"
     folder.mkdir()
-    for name, text in render.files(render.render(file, file.stem), "ns").items():
+    for name, text in chart_output.files(chart_output.render(file, file.stem), "ns").items():
         (folder / name).write_text(text, encoding="utf-8")
     from_chart = hpa_objects.rendered(folder)
     from_command = list(autoscalers(catalog.load(file)))
@@ -63,7 +72,7 @@ def test_chart_and_command_agree_on_every_hpa(tmp_path: Path, which: str) -> Non
 @pytest.mark.usefixtures("helm")
 def test_supervisor_can_read_the_catalog_of_the_config_map(tmp_path: Path) -> None:
     for file in (catalogs.EXAMPLE, catalogs.everything(tmp_path), catalogs.small(tmp_path, model="weight: 0.00001")):
-        (config_map,) = objects.of(render.render(file, file.stem)).of_kind("ConfigMap")[:1]
+        (config_map,) = objects.of(chart_output.render(file, file.stem)).of_kind("ConfigMap")[:1]
         copy = tmp_path / "from-config-map.yaml"
         copy.write_text(config_map["data"]["mesh.yaml"], encoding="utf-8")
         assert _serving(catalog.load(copy), tmp_path) == _serving(catalog.load(file), file.parent)
@@ -98,7 +107,7 @@ def test_engine_key_changes_only_the_workers_concerned(
 
 @pytest.mark.usefixtures("helm")
 def test_keda_gets_a_scaled_object_and_no_hpa(tmp_path: Path) -> None:
-    game = objects.of(render.render(catalogs.everything(tmp_path), "everything"))
+    game = objects.of(chart_output.render(catalogs.everything(tmp_path), "everything"))
     name = "everything-2026-10-01-0x1f"
     assert name not in game.names("HorizontalPodAutoscaler")
     (trigger,) = game.named("ScaledObject", name)["spec"]["triggers"]
@@ -121,7 +130,7 @@ def test_text_values_that_look_like_other_yaml_types_stay_texts(tmp_path: Path) 
     more = "kubernetes: {host: '::', env: {'yes': '1'}}\nreplicas: {max: 1000000}\nhpa: {cpu_percent: 2000000}"
     file = catalogs.small(tmp_path, more, "signal: in_flight, in_flight: {metric: '123'}")
     file.write_text(file.read_text(encoding="utf-8").replace("s3://m/w.txt", "'s3://m/a: #1.txt'"), encoding="utf-8")
-    game = objects.of(render.render(file, "small"))
+    game = objects.of(chart_output.render(file, "small"))
     containers = [pod["spec"]["containers"][0] for pod in game.pods]
     assert all("--host=::" in container["args"] for container in containers)
     assert all(container["env"][1] == {"name": "yes", "value": "1"} for container in containers)
@@ -137,7 +146,7 @@ def test_text_values_that_look_like_other_yaml_types_stay_texts(tmp_path: Path) 
 @pytest.mark.usefixtures("helm")
 @pytest.mark.parametrize(("load_s", "supervisor_s"), [(5, 180), (600, 600)])
 def test_supervisors_startup_probe_allows_at_least_180_seconds(tmp_path: Path, load_s: int, supervisor_s: int) -> None:
-    game = objects.of(render.render(catalogs.small(tmp_path, f"kubernetes: {{load_s: {load_s}}}"), "small"))
+    game = objects.of(chart_output.render(catalogs.small(tmp_path, f"kubernetes: {{load_s: {load_s}}}"), "small"))
     found = {
         name: game.named("Deployment", name)["spec"]["template"]["spec"]["containers"][0]["startupProbe"]
         for name in ("small-supervisor", "small-1-whales")
@@ -149,16 +158,16 @@ def test_supervisors_startup_probe_allows_at_least_180_seconds(tmp_path: Path, l
 @pytest.mark.usefixtures("helm")
 def test_empty_list_of_ports_opens_no_port(tmp_path: Path) -> None:
     file = catalogs.small(tmp_path, "kubernetes: {network_policies: {ports: []}}")
-    policies = objects.of(render.render(file, "small")).of_kind("NetworkPolicy")
+    policies = objects.of(chart_output.render(file, "small")).of_kind("NetworkPolicy")
     assert [rule["ports"] for policy in policies for rule in policy["spec"]["egress"] if not rule.get("ports")] == []
 
 
 @pytest.mark.usefixtures("helm")
 def test_monitoring_objects_exist_only_if_enabled(tmp_path: Path) -> None:
     kinds = ("PodMonitor", "PrometheusRule")
-    assert not objects.of(render.render(catalogs.small(tmp_path), "small")).of_kind(*kinds)
+    assert not objects.of(chart_output.render(catalogs.small(tmp_path), "small")).of_kind(*kinds)
     enabled = catalogs.small(tmp_path, "kubernetes: {monitoring: {enabled: true}}")
-    assert len(objects.of(render.render(enabled, "small")).of_kind(*kinds)) == 3
+    assert len(objects.of(chart_output.render(enabled, "small")).of_kind(*kinds)) == 3
 
 
 _DYNAMO = "features: {store: dynamodb, table: players, region: eu-west-1}\n"
@@ -214,13 +223,13 @@ def test_wrong_value_is_refused_with_its_path(tmp_path: Path, more: str, model: 
         own = {"name": "name: whales, ", "uri": "uri: s3://m/w.txt, "}[key]
         file.write_text(text.replace(own, "", 1), encoding="utf-8")
     with pytest.raises(Misconfigured) as raised:
-        render.render(file, "small")
+        chart_output.render(file, "small")
     assert [word for word in words if word not in str(raised.value)] == []
     assert "oneOf" not in str(raised.value)  # a oneOf message lists the faults of every other kind of block, too
 
 
 def _by_name(file: Path) -> dict[tuple[str, str], str]:
-    rendered = render.render(file, "small")
+    rendered = chart_output.render(file, "small")
     return {(one.values["kind"], one.values["metadata"]["name"]): one.text for one in rendered}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from k8s import render
+from mesh.cli.k8s import chart_output
 from tests.k8s import catalogs
 
 WAIVED = {
@@ -22,7 +22,7 @@ NO_CPU_LIMIT = "--ignore-container-cpu-limit"
 
 @pytest.fixture(scope="module")
 def kube_score() -> str:
-    program = shutil.which(os.environ.get("KUBE_SCORE", "kube-score"), path=render.search_path())
+    program = shutil.which(os.environ.get("KUBE_SCORE", "kube-score"), path=chart_output.search_path())
     if program is None:
         pytest.skip("kube-score is not installed; install Go and run `make k8s-tools`")
     return program
@@ -32,8 +32,8 @@ def kube_score() -> str:
 @pytest.mark.parametrize("which", ["example", "many"])
 def test_kube_score_finds_no_fault(kube_score: str, tmp_path: Path, which: str) -> None:
     for file in [catalogs.EXAMPLE] if which == "example" else catalogs.many(tmp_path):
-        text = "---\n".join(one.text for one in render.render(file, file.stem))
-        command = [kube_score, "score", "--kubernetes-version", f"v{render.KUBERNETES}", "-o", "ci", NO_CPU_LIMIT]
+        text = "---\n".join(one.text for one in chart_output.render(file, file.stem))
+        command = [kube_score, "score", "--kubernetes-version", f"v{chart_output.KUBERNETES}", "-o", "ci", NO_CPU_LIMIT]
         waived = [word for name in WAIVED for word in ("--ignore-test", name)]
         done = subprocess.run(
             [*command, "--exit-one-on-warning", *waived, "-"], input=text, capture_output=True, text=True, timeout=60

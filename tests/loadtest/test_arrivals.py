@@ -37,12 +37,20 @@ def test_trace_starts_at_zero_and_may_have_a_header_comments_and_columns(tmp_pat
     assert read_trace(tmp_path / "trace.csv").tolist() == [0.0, 0.5, 0.5]
 
 
+def test_trace_may_have_times_in_milliseconds_or_with_a_zone(tmp_path: Path) -> None:
+    file = tmp_path / "trace.csv"
+    file.write_text("1760000000000\n1760000000500\n")
+    assert read_trace(file).tolist() == [0.0, 0.5]
+    file.write_text("2026-10-25T02:30:00+02:00\n2026-10-25T02:00:00+01:00\n")
+    assert read_trace(file).tolist() == [0.0, 1800.0]
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("1\nx\n", r"trace\.csv:2: 'x' is not a number"),
-        ("2\n1\n", ":2: 1 is earlier than 2"),
-        ("# none\n", "no timestamps"),
+        ("1\nx\n", r"trace\.csv:2: 'x' is not a time"),
+        ("2\n1\n", ":2: 1 is not after the previous time"),
+        ("# none\n", "no times"),
     ],
 )
 def test_invalid_trace_is_reported_with_its_line_number(text: str, complaint: str, tmp_path: Path) -> None:

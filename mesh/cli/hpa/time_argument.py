@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from autoscaling.cluster.load_file import clock_s
 from mesh.errors import Misconfigured
+from mesh.time_column import clock_s
 
 
 def offset_s(text: str, start_s: float) -> float:

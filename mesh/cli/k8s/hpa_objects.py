@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from autoscaling.recording import kubectl_errors
 from mesh.catalog.deployment.autoscalers import Autoscaler
+from mesh.cli.k8s.manifests import read
 from mesh.errors import Misconfigured
 
 KUBECTL_S = 30
 
 
 def rendered(folder: Path) -> list[Autoscaler]:
-    """Reads the HPAs and ScaledObjects in the YAML files of `folder`, which is named like the game.
+    """Reads the HPAs and ScaledObjects in the files of `folder`, which is named like the game.
 
-    Raises Misconfigured if it is not a folder.
+    Prints a line to stderr for each input that it cannot use. Raises Misconfigured if it is not a folder, or if the
+    folder has no HPA, or an HPA twice.
     """
     if not folder.is_dir():
         place, game = folder.parent, folder.name
@@ -28,7 +29,19 @@ def rendered(folder: Path) -> list[Autoscaler]:
         if place.name == game:
             fix = f"did you mean --rendered {place.parent}?"
         raise Misconfigured([f"{place}: has no folder {game}; {fix}"])
-    return list(_autoscalers(one for file in sorted(folder.glob("*.yaml")) for one in _objects(file)))
+    manifests = read(folder)
+    scalers = [(one.place, each) for one in manifests.found for each in _autoscalers([one.object])]
+    for line in manifests.ignored:
+        print(line, file=sys.stderr)
+    if not scalers:
+        problem = f"{folder}: has {len(manifests.found)} Kubernetes objects, but no HPA and no ScaledObject"
+        raise Misconfigured([f"{problem}; write the output of `helm template` to {folder}/all.yaml"])
+    first: dict[str, Path] = {}
+    for place, scaler in scalers:
+        if scaler.name in first:
+            raise Misconfigured([f"{place}: the HPA {scaler.name} is also in {first[scaler.name]}; remove one of them"])
+        first[scaler.name] = place
+    return [scaler for _, scaler in scalers]
 
 
 def live(game: str, kubectl: Sequence[str]) -> list[Autoscaler]:
@@ -70,18 +83,9 @@ def _get(kubectl: Sequence[str], kind: str, game: str) -> list[Any]:
     return items
 
 
-def _objects(file: Path) -> list[Any]:
-    try:
-        return list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise Misconfigured([f"{file}: cannot be read: {' '.join(str(error).split())}; render it again"]) from error
-
-
 def _autoscalers(objects: Iterable[Any]) -> Iterator[Autoscaler]:
     for one in objects:
-        if not isinstance(one, dict):  # for example a JSON patch
-            continue
-        kind, name, spec = one.get("kind"), (one.get("metadata") or {}).get("name", ""), one.get("spec") or {}
+        kind, name, spec = one.get("kind"), str((one.get("metadata") or {}).get("name", "")), one.get("spec") or {}
         if kind == "ScaledObject":
             yield Autoscaler("ScaledObject", name, _of_scaled_object(spec))
         elif kind == "HorizontalPodAutoscaler" and not name.startswith("keda-hpa-"):  # KEDA's name for a ScaledObject

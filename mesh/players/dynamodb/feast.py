@@ -15,6 +15,7 @@ from typing import Any
 
 import mmh3
 
+from mesh import moment
 from mesh.players.dynamodb.attributes import Item, WrongItem
 from mesh.players.features import Columns, PlayerFeatures
 
@@ -139,9 +140,6 @@ def _string(value: str | None) -> bytes:
 
 
 def _event_s(item: Item, read_at_s: float) -> float:
-    """Returns the event time. Feast writes `str(datetime)` with the offset +00:00; a time without offset is UTC."""
-    try:
-        event = datetime.fromisoformat(item[EVENT_TS]["S"])
-    except (KeyError, ValueError):
-        return read_at_s
-    return (event if event.tzinfo else event.replace(tzinfo=UTC)).timestamp()
+    """Returns the event time, which Feast writes as `str(datetime)`; if there is none (NaT), the time of reading."""
+    event_s = moment.epoch_s(item.get(EVENT_TS, {}).get("S"))
+    return read_at_s if event_s is None else event_s

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from mesh import moment
 from mesh.players.dynamodb import attributes
 from mesh.players.dynamodb.attributes import Item, WrongItem
 from mesh.players.dynamodb.schema import COLUMNS_HASH, NUMBERS, TEXTS, WRITTEN_AT, columns_hash, hash_in
@@ -136,6 +137,6 @@ class MapLayout:
 
 
 def written_at(item: Item, read_at_s: float) -> float:
-    """Returns the time of writing; if the item does not have it, the time of reading."""
-    stamp = item.get(WRITTEN_AT)
-    return float(stamp["N"]) if stamp is not None and "N" in stamp else read_at_s
+    """Returns the time of writing; if the item does not have a valid one, the time of reading."""
+    written_s = moment.epoch_s(item.get(WRITTEN_AT, {}).get("N"))
+    return read_at_s if written_s is None else written_s

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from mesh import moment
 from mesh.players.features import PlayerFeatures
 from mesh.players.loading.column_kinds import Floats, Kind, as_numbers, as_truths
 from mesh.players.loading.file import UPDATED_AT
 from mesh.players.loading.survey import FileSchema, ids_of
-from mesh.players.loading.updated_at import epoch_s, times_of
+from mesh.players.loading.updated_at import times_of
 
 
 def pack(batch: pa.RecordBatch, schema: FileSchema, now_s: float) -> Iterator[tuple[str, PlayerFeatures]]:
@@ -55,5 +56,5 @@ def _text_cells(batch: pa.RecordBatch, name: str, schema: FileSchema) -> pa.Arra
 def _written_at_s(batch: pa.RecordBatch, now_s: float) -> list[float]:
     if UPDATED_AT not in batch.schema.names:
         return [now_s] * batch.num_rows
-    times = (None if time is None else epoch_s(time) for time in times_of(batch.column(UPDATED_AT)))
+    times = (None if time is None else moment.epoch_s(time) for time in times_of(batch.column(UPDATED_AT)))
     return [now_s if time_s is None else time_s for time_s in times]

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mesh import moment
 from mesh.errors import Misconfigured
 from mesh.ids import MAX_ID_BYTES, NOT_ALLOWED, id_problem
 from mesh.players.features import Columns
 from mesh.players.loading.column_kinds import Kind, KindSurvey
 from mesh.players.loading.file import PLAYER_ID, UPDATED_AT, PlayerFile
-from mesh.players.loading.updated_at import epoch_s, times_of
+from mesh.players.loading.updated_at import times_of
 from mesh.players.loading.value_counts import ValueCounts
 
 _FAULTS_SHOWN = 20
@@ -115,7 +116,6 @@ def _id_faults(source: PlayerFile, batch: pa.RecordBatch, first_row: int) -> Ite
 
 def _time_faults(source: PlayerFile, batch: pa.RecordBatch, first_row: int) -> Iterator[str]:
     times = times_of(batch.column(UPDATED_AT)) if UPDATED_AT in source.names else []
-    wrong = [row for row, time in enumerate(times) if time is not None and epoch_s(time) is None]
+    wrong = [row for row, time in enumerate(times) if time is not None and moment.epoch_s(time) is None]
     for row in wrong[:_FAULTS_SHOWN]:
-        fix = "give ISO 8601 (2026-10-01T12:00:00Z) or seconds since 1970"
-        yield f"{source.place(first_row + row)}: {UPDATED_AT} is {str(times[row])!r}; {fix}"
+        yield f"{source.place(first_row + row)}: {UPDATED_AT} is {str(times[row])!r}; give {moment.FORMATS}"

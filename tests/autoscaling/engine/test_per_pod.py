@@ -131,12 +131,7 @@ def test_value_of_an_unknown_pod_counts_in_an_average() -> None:
         (cpu(), samples(1), pods(1, requests=requests(a=None)), "missing request for cpu in container a of Pod pod-0"),
         (cpu(), {"pod-9": Sample(1)}, [Pod("pod-0", "Pending")], "no metrics returned matched known pods"),
         (worker_cpu(), samples(1), pods(1, requests=requests(a=1)), "container worker not found in Pod pod-0"),
-        (
-            worker_cpu(),
-            MissingContainer("pod-0"),
-            pods(1),
-            "container worker not present in metrics for pod game/pod-0",
-        ),
+        (worker_cpu(), MissingContainer("pod-0"), pods(1), "did not receive metrics for targeted pods"),
         (custom("1"), {}, pods(1), "unable to get metric rows: no metrics returned from custom metrics API"),
         (custom("1"), ApiError("down"), pods(1), "unable to fetch metrics from custom metrics API: down"),
     ],

@@ -121,7 +121,82 @@ def test_only_hpas_of_the_folder_are_compared_and_removed_hpas_count(
     old = "kind: HorizontalPodAutoscaler\nmetadata: {name: dragonfall-2025-whales}\nspec: {maxReplicas: 3}\n"
     (folder / "old.yaml").write_text(old, encoding="utf-8")
     assert diff(catalog, "--rendered", folder.parent) == 1
-    assert capsys.readouterr().out.endswith("1 of 17 HPAs would change\n")
+    printed = capsys.readouterr()
+    assert printed.out.endswith("1 of 17 HPAs would change\n")
+    assert printed.err.splitlines() == [
+        f"{folder}/patch.yaml: document 1 is a list, not a Kubernetes object",
+        f"{folder}/patch.yaml: document 2 is a text, not a Kubernetes object",
+    ]
+
+
+def hpas() -> list[Any]:
+    texts = [file.read_text(encoding="utf-8") for file in (RENDERED / "dragonfall").glob("*.yaml")]
+    objects = [one for text in texts for one in yaml.safe_load_all(text)]
+    return [one for one in objects if one["kind"] == "HorizontalPodAutoscaler"]
+
+
+def in_folder(folder: Path, name: str, text: str) -> Path:
+    """Writes `text` to a file of the game's folder; returns the value of --rendered."""
+    file = folder / "rendered/dragonfall" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return folder / "rendered"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("h.yml", yaml.safe_dump_all(hpas())),
+        ("h.YAML", yaml.safe_dump_all(hpas())),
+        ("h.json", json.dumps({"apiVersion": "v1", "kind": "List", "items": hpas()})),
+        ("h.yaml", yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": hpas()})),
+        ("h.yaml", yaml.safe_dump({"kind": "HorizontalPodAutoscalerList", "metadata": {}, "items": hpas()})),
+        ("ensemble-mesh/templates/h.yaml", yaml.safe_dump_all(hpas())),  # helm template --output-dir
+        ("h.yaml", yaml.safe_dump_all([{"kind": "List", "items": hpas()[:5]}, *hpas()[5:]])),
+    ],
+)
+def test_every_form_in_which_tools_write_objects_is_read(
+    catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str
+) -> None:
+    assert diff(catalog, "--rendered", in_folder(tmp_path, name, text)) == 0
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("no change: all 16 HPAs match the catalog\n", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("NOTES.txt", "hello", "not read, because the name does not end in .yaml, .yml, .json: {file}"),
+        ("values.yaml", "game: g\n", "{file}: document 1 has no kind, so it is not a Kubernetes object"),
+        (
+            "list.yml",
+            "kind: List\nitems: [3]\n",
+            "{file}: document 1 has an item that is a text, not a Kubernetes object",
+        ),
+        (
+            "kustomization.yaml",
+            "resources: [h.yaml]\npatches: []\n",
+            "{file}: patches are not applied; compare the output of `kubectl kustomize` instead",
+        ),
+    ],
+)
+def test_input_that_is_not_compared_is_reported(
+    catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, message: str
+) -> None:
+    in_folder(tmp_path, "h.yaml", yaml.safe_dump_all(hpas()))
+    assert diff(catalog, "--rendered", in_folder(tmp_path, name, text)) == 0
+    assert capsys.readouterr().err == message.format(file=tmp_path / "rendered/dragonfall" / name) + "\n"
+
+
+def test_folder_without_hpas_is_refused(catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert diff(catalog, "--rendered", in_folder(tmp_path, "job.yaml", "kind: Job\n")) == 2
+    assert "has 1 Kubernetes objects, but no HPA and no ScaledObject" in capsys.readouterr().err
+
+
+def test_hpa_in_two_files_is_refused(catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    in_folder(tmp_path, "a.yaml", yaml.safe_dump_all(hpas()))
+    assert diff(catalog, "--rendered", in_folder(tmp_path, "b.yml", yaml.safe_dump(hpas()[0]))) == 2
+    assert f"b.yml: the HPA {hpas()[0]['metadata']['name']} is also in " in capsys.readouterr().err
 
 
 def test_real_kubectl_without_a_cluster_reports_an_error(

@@ -36,10 +36,10 @@ BAD_CSV: dict[str, tuple[str, list[str]]] = {
     ),
     "a short line": ("player_id,age\np,1\nq\n", ["{file}:3: has 1 cells, but the header has 2; fix the line"]),
     "no time": (
-        "player_id,age,updated_at\np,1,yesterday\nq,2,1767225600000\n",
+        "player_id,age,updated_at\np,1,yesterday\nq,2,20261301\n",
         [
             "{file}:2: updated_at is 'yesterday'; give ISO 8601 (2026-10-01T12:00:00Z) or seconds since 1970",
-            "{file}:3: updated_at is '1767225600000'; give ISO 8601 (2026-10-01T12:00:00Z) or seconds since 1970",
+            "{file}:3: updated_at is '20261301'; give ISO 8601 (2026-10-01T12:00:00Z) or seconds since 1970",
         ],
     ),
 }

@@ -82,6 +82,10 @@ def test_players_without_any_numbers_can_be_loaded(loader: Loader) -> None:
     [
         ("1767225600", 1_767_225_600.0),
         ("1767225600.25", 1_767_225_600.25),
+        ("1767225600250", 1_767_225_600.25),
+        ("1767225600250000", 1_767_225_600.25),
+        ("1767225600000000000", 1_767_225_600.0),
+        ("20260101", 1_767_225_600.0),
         ("2026-01-01", 1_767_225_600.0),
         ("2026-01-01T00:00:00Z", 1_767_225_600.0),
         ("2026-01-01 02:00:00+02:00", 1_767_225_600.0),
@@ -97,6 +101,12 @@ def test_parquet_timestamp_is_the_time_of_writing(loader: Loader) -> None:
 
     assert loader.load_parquet({"player_id": ["p"], "age": [1], "updated_at": times}) == 0
     assert loader.players()["p"].written_at_s == 1_767_225_600.0
+
+
+def test_parquet_timestamp_in_a_wrong_unit_is_refused(loader: Loader) -> None:
+    times = pa.array([1_767_225_600_000_000], pa.timestamp("s"))
+
+    assert loader.load_parquet({"player_id": ["p"], "age": [1], "updated_at": times}) != 0
 
 
 def test_default_time_of_writing_is_now(loader: Loader) -> None:
