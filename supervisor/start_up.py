@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from mesh.first_of import first_of
-from supervisor.game import Game
+from supervisor.live_games import LiveGames
 from supervisor.pool import ModelPool
 
 _log = logging.getLogger("supervisor")
@@ -16,10 +16,10 @@ _log = logging.getLogger("supervisor")
 
 @contextlib.asynccontextmanager
 async def open_or_stop(
-    opening: contextlib.AbstractAsyncContextManager[Mapping[str, Game]], stop: asyncio.Event
-) -> AsyncIterator[Mapping[str, Game]]:
-    """Yields the games of `opening`; no game if `stop` is set first, while a table does not answer."""
-    games: Mapping[str, Game] = {}
+    opening: contextlib.AbstractAsyncContextManager[LiveGames], stop: asyncio.Event
+) -> AsyncIterator[LiveGames | None]:
+    """Yields the games of `opening`; None if `stop` is set first, while a table does not answer."""
+    games: LiveGames | None = None
     async with contextlib.AsyncExitStack() as stack:
 
         async def enter() -> None:
