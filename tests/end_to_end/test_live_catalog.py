@@ -51,6 +51,11 @@ def _write(path: Path, content: dict[str, Any]) -> None:
     fresh.replace(path)
 
 
+def _children(mesh: StartedMesh) -> set[int]:
+    parent = mesh.process.pid
+    return set(map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split()))
+
+
 async def _until_metric(mesh: StartedMesh, name: str, value: float) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while (await asyncio.to_thread(fetch, mesh.ready["metrics"])).total(name) != value:  # noqa: ASYNC110 (a process)
@@ -81,6 +86,5 @@ async def test_new_workers_are_not_needed_and_none_restarts(world: World, catalo
     async with load_on(mesh.address, DEADLINE_S) as load:
         _write(catalog, _content(world, 0))
         await load.until(lambda answer: answer.version == "weighted-mean")
-    children = Path(f"/proc/{mesh.process.pid}/task/{mesh.process.pid}/children").read_text().split()
-    assert pids <= set(map(int, children))
-    assert mesh.ready["supervisor"]["pid"] in map(int, children)
+    children = _children(mesh)
+    assert {*pids, mesh.ready["supervisor"]["pid"]} <= children
