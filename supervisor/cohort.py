@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from mesh.dealing import MAX_COHORT_REQUESTS, MAX_COHORT_ROWS
 from mesh.errors import Overloaded
@@ -85,7 +86,8 @@ class Cohorts:
         self._policy = DeparturePolicy(starvation, clock())
         self._max_waiting = max_waiting
         self._clock = clock
-        self._queues: dict[Route, _Queue] = {}
+        # By weak keys, because a route of a catalog that is not in force any more must not stay in memory.
+        self._queues: WeakKeyDictionary[Route, _Queue] = WeakKeyDictionary()
         self._waiting_count = 0
         self._under_way: set[_Cohort] = set()
         self._timer: asyncio.TimerHandle | None = None

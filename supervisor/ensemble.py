@@ -16,7 +16,7 @@ from supervisor.panel import Panel
 from supervisor.ticket import Ticket
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Ensemble:
     """Answers the requests of one version; the route of its cohorts."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -13,8 +13,8 @@ from mesh.telemetry import LATENCY_BUCKETS_S
 from supervisor.answers import NO_TIMINGS, Answer, ReasonWord, Source, Timings
 from supervisor.ensemble import Ensemble
 from supervisor.feature_metrics import REQUEST_BUCKETS, FeatureFamilies, FeatureMetrics
-from supervisor.game import Game
 from supervisor.inputs import MISSING, UNSEEN, VersionInputs
+from supervisor.live_games import LiveGames
 
 STAGES = ("queue", "features", "fan_out", "combine")
 MAX_GAP_SERIES = 200  # of one version
@@ -145,7 +145,7 @@ class StateOnDemand(Collector):
 
     def __init__(
         self,
-        games: Mapping[str, Game],
+        games: LiveGames,
         under_way: Callable[[], int],
         waiting: Callable[[Ensemble], int],
         starved: Callable[[], float],
@@ -199,6 +199,23 @@ class StateOnDemand(Collector):
                 second_tries.add_metric([*named, "failed"], pool.retried_rows)
                 wins.add_metric(named, pool.hedge_wins)
         yield from (waiting, rows_waiting, rows_out, lanes, out, second_tries, wins, inputs)
+        yield from self._catalogs()
+
+    def _catalogs(self) -> Iterator[Metric]:
+        refused = GaugeMetricFamily(
+            "mesh_catalog_refused",
+            "1 while the latest catalog has faults and the one before is in force, else 0.",
+            labels=("game",),
+        )
+        pending = GaugeMetricFamily(
+            "mesh_catalog_pending",
+            "1 while the latest catalog waits for the replicas of a version with traffic, else 0.",
+            labels=("game",),
+        )
+        for name in self._games:
+            refused.add_metric([name], self._games.is_refused(name))
+            pending.add_metric([name], self._games.is_pending(name))
+        yield from (refused, pending)
 
     def _ensembles(self) -> Iterator[tuple[list[str], Ensemble]]:
         for game in self._games.values():

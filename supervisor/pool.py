@@ -86,6 +86,11 @@ class ModelPool:
         return self._dealer.messages
 
     @property
+    def is_up(self) -> bool:
+        """Whether a replica is connected."""
+        return any(lane.state == "up" for lane in self.lanes.values())
+
+    @property
     def hedged_rows(self) -> int:
         """Rows sent again because their reply was overdue."""
         return self._hedging.hedged_rows

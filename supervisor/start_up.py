@@ -11,6 +11,7 @@ from itertools import islice
 from mesh.first_of import first_of
 from supervisor.ensemble import Ensemble
 from supervisor.game import Game
+from supervisor.live_games import LiveGames
 from supervisor.pool import ModelPool
 
 _log = logging.getLogger("supervisor")
@@ -18,10 +19,10 @@ _log = logging.getLogger("supervisor")
 
 @contextlib.asynccontextmanager
 async def open_or_stop(
-    opening: contextlib.AbstractAsyncContextManager[Mapping[str, Game]], stop: asyncio.Event
-) -> AsyncIterator[Mapping[str, Game]]:
-    """Yields the games of `opening`; no game if `stop` is set first, while a table does not answer."""
-    games: Mapping[str, Game] = {}
+    opening: contextlib.AbstractAsyncContextManager[LiveGames], stop: asyncio.Event
+) -> AsyncIterator[LiveGames | None]:
+    """Yields the games of `opening`; None if `stop` is set first, while a table does not answer."""
+    games: LiveGames | None = None
     async with contextlib.AsyncExitStack() as stack:
 
         async def enter() -> None:

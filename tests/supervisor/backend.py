@@ -115,7 +115,7 @@ async def backend(folder: Path, *, models: int = 3, **options: object) -> AsyncI
     metrics, starvation = Metrics(), MachineStarvation(CpuStarvation())
     async with AsyncExitStack() as stack:
         replicas = [await stack.enter_async_context(replica(HEADER, sums(bias))) for bias in BIASES[:models]]
-        games = await stack.enter_async_context(open_games(catalogs, starvation, metrics))
+        games = await stack.enter_async_context(open_games(catalogs.values(), starvation, metrics))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         cohorts = Cohorts(tasks, starvation, 1000)
         state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)

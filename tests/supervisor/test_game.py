@@ -30,7 +30,7 @@ from tests.supervisor.backend import ask, write_game
 @asynccontextmanager
 async def opened(catalog: Path) -> AsyncIterator[Game]:
     starvation = MachineStarvation(CpuStarvation())
-    async with open_games(load_catalogs([catalog]), starvation, Metrics()) as games:
+    async with open_games(load_catalogs([catalog]).values(), starvation, Metrics()) as games:
         yield games["g"]
 
 

@@ -1,0 +1,84 @@
+"""Follows the catalog file of a game, and the table of offers that it names."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from mesh.catalog import files as catalog_files
+from mesh.catalog.catalog import Catalog, read
+from mesh.errors import Misconfigured
+
+# A file is read when it has not changed between two looks, so that a writer can finish.
+POLL_S = 0.2
+_Identity = tuple[tuple[int, int, int] | None, ...]
+_log = logging.getLogger("supervisor.catalog")
+
+
+def load_catalog(path: Path, folder: Path | None = None) -> Catalog:
+    """Reads the catalog at `path` and checks it with its files; relative paths start at `folder`, or at its own folder.
+
+    A model file may be on other machines: local ones are checked, the replicas check the others. Raises Misconfigured
+    with all faults.
+    """
+    draft = read(path, folder)
+    faults = (*draft.faults, *catalog_files.faults(draft, models_elsewhere=True))
+    if faults or draft.catalog is None:
+        raise Misconfigured([str(fault) for fault in faults])
+    return draft.catalog
+
+
+class CatalogFile:
+    """The catalog file at `path`, of which `known` is in force."""
+
+    def __init__(self, path: Path, folder: Path | None, known: Catalog, poll_s: float = POLL_S) -> None:
+        self._path = path
+        self._folder = folder
+        self._poll_s = poll_s
+        self._offers = _offers_path(known)
+
+    async def watch(self) -> AsyncIterator[Catalog | Misconfigured]:
+        """Yields the catalog, or its faults, after each change, without end. A missing file changes nothing."""
+        known = self._identity()
+        while True:
+            await asyncio.sleep(self._poll_s)
+            identity = self._identity()
+            if identity == known or identity[0] is None:
+                continue
+            await asyncio.sleep(self._poll_s)
+            if self._identity() != identity:
+                continue
+            found = await asyncio.to_thread(self._load)
+            if isinstance(found, Catalog):
+                self._offers = _offers_path(found)
+                identity = self._identity()
+            known = identity
+            yield found
+
+    def _load(self) -> Catalog | Misconfigured:
+        try:
+            return load_catalog(self._path, self._folder)
+        except Misconfigured as error:
+            return error
+        except Exception as error:  # a bug in a check must not end the supervisor, which has a good catalog
+            _log.exception("cannot check %s", self._path)
+            return Misconfigured([f"{self._path}: cannot be checked: {error!r}"])
+
+    def _identity(self) -> _Identity:
+        return tuple(_identity_of(path) for path in (self._path, self._offers) if path is not None)
+
+
+def _offers_path(catalog: Catalog) -> Path | None:
+    if catalog.offers is None or catalog.offers.path is None or catalog.offers.table is not None:
+        return None
+    return Path(catalog.offers.path)
+
+
+def _identity_of(path: Path) -> tuple[int, int, int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_ino, state.st_mtime_ns, state.st_size
