@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import grpc
@@ -51,6 +52,10 @@ class Service:
         return calls
 
 
+def _has_waiting(taker: Intake, calls: int) -> bool:
+    return len(taker._waiting) == calls
+
+
 @asynccontextmanager
 async def service() -> AsyncIterator[Service]:
     async def ordinary(_request: bytes, _context: Any) -> bytes:
@@ -58,7 +63,7 @@ async def service() -> AsyncIterator[Service]:
 
     echo = Service()
     server = echo.server = grpc.aio.server()
-    handler = grpc.unary_unary_rpc_method_handler(ordinary)
+    handler: Any = grpc.unary_unary_rpc_method_handler(ordinary)
     server.add_registered_method_handlers("test.Echo", {"Ask": handler})
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -107,7 +112,7 @@ async def test_newest_call_begins_first() -> None:
         waiting = []
         for number in range(5):
             waiting.append(asyncio.ensure_future(echo.ask(str(number).encode(), timeout=LONGEST_S)))
-            await until(lambda number=number: len(echo.taker._waiting) == number + 1)
+            await until(partial(_has_waiting, echo.taker, number + 1))
         await slow[0].write(b"slow")
         await slow[0].done_writing()
         await asyncio.gather(*waiting)
