@@ -32,10 +32,11 @@ from supervisor.discovery.assignment import assign_replicas
 from supervisor.grpc_server import check_port, connection_age_options, grpc_server
 from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
-from supervisor.metrics import Metrics, StateOnDemand
+from supervisor.metrics import Metrics
 from supervisor.service import OffersService
 from supervisor.settings import Settings, read_settings
 from supervisor.start_up import open_or_stop, wait_for_quorums, wait_until_ready
+from supervisor.state_metrics import StateOnDemand
 
 EXIT_MISCONFIGURED = 2
 

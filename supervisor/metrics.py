@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
 from mesh.telemetry import LATENCY_BUCKETS_S
 from supervisor.answers import NO_TIMINGS, Answer, ReasonWord, Source, Timings
-from supervisor.ensemble import Ensemble
 from supervisor.feature_metrics import REQUEST_BUCKETS, FeatureFamilies, FeatureMetrics
-from supervisor.inputs import MISSING, UNSEEN, VersionInputs
-from supervisor.live_games import LiveGames
 
 STAGES = ("queue", "features", "fan_out", "combine")
-MAX_GAP_SERIES = 200  # of one version
 ROW_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096)
 _VERSION = ("game", "version")
 
@@ -128,96 +119,3 @@ class VersionMetrics:
 
 def _stage_seconds(times: Timings) -> tuple[float, ...]:
     return times.queue_s, times.features_s, times.fan_out_s, times.combine_s
-
-
-def _bounded(inputs: VersionInputs | None) -> Iterator[tuple[tuple[str, str], int]]:
-    """Yields the counts of gaps by feature and kind; from `MAX_GAP_SERIES` on, the features share one series a kind."""
-    counts = list(inputs.counts().items()) if inputs is not None else []
-    yield from counts[:MAX_GAP_SERIES]
-    for kind in (MISSING, UNSEEN):
-        rest = [count for (_, gap), count in counts[MAX_GAP_SERIES:] if gap == kind]
-        if rest:
-            yield ("(other)", kind), sum(rest)
-
-
-class StateOnDemand(Collector):
-    """Metrics of lanes, rows and cohorts, computed at each scrape: the hot path does not update them."""
-
-    def __init__(
-        self,
-        games: LiveGames,
-        under_way: Callable[[], int],
-        waiting: Callable[[Ensemble], int],
-        starved: Callable[[], float],
-    ) -> None:
-        self._games = games
-        self._under_way = under_way
-        self._waiting = waiting
-        self._starved = starved
-
-    def collect(self) -> Iterable[Metric]:
-        """Yields the current values. It runs on the metrics thread, so it and the functions that it calls only read."""
-        yield GaugeMetricFamily("mesh_cohorts_under_way", "Cohorts under way.", self._under_way())
-        yield GaugeMetricFamily(
-            "mesh_starved_share", "Share of time that the busiest thread waits for a CPU, 0 to 1.", self._starved()
-        )
-        waiting = GaugeMetricFamily("mesh_requests_waiting", "Requests that wait for a cohort.", labels=_VERSION)
-        rows_waiting = GaugeMetricFamily(
-            "mesh_rows_waiting", "Rows that wait for a replica.", labels=(*_VERSION, "model")
-        )
-        rows_out = GaugeMetricFamily(
-            "mesh_rows_outstanding", "Rows that replicas are scoring.", labels=(*_VERSION, "model")
-        )
-        inputs = CounterMetricFamily(
-            "mesh_input_gaps", "Requests without a known value for a feature.", labels=(*_VERSION, "feature", "gap")
-        )
-        lanes = GaugeMetricFamily("mesh_lanes", "Lanes by state.", labels=(*_VERSION, "model", "state"))
-        out = GaugeMetricFamily(
-            "mesh_lanes_out",
-            "Lanes that receive no rows because their replica is late or failing.",
-            labels=(*_VERSION, "model"),
-        )
-        second_tries = CounterMetricFamily(
-            "mesh_second_try_rows", "Rows sent to a second replica, by cause.", labels=(*_VERSION, "model", "cause")
-        )
-        wins = CounterMetricFamily(
-            "mesh_second_try_wins", "Second tries that were answered before the first.", labels=(*_VERSION, "model")
-        )
-        for labels, ensemble in self._ensembles():
-            waiting.add_metric(labels, self._waiting(ensemble))
-            for (feature, gap), count in _bounded(ensemble.panel.inputs):
-                inputs.add_metric([*labels, feature, gap], count)
-            for pool in ensemble.panel.pools:
-                named = [*labels, pool.model.name]
-                rows_waiting.add_metric(named, pool.waiting_rows)
-                rows_out.add_metric(named, pool.outstanding_rows)
-                states = [lane.state for lane in list(pool.lanes.values())]
-                for state in ("up", "connecting", "down"):
-                    lanes.add_metric([*named, state], states.count(state))
-                out.add_metric(named, pool.lanes_out)
-                second_tries.add_metric([*named, "overdue"], pool.hedged_rows)
-                second_tries.add_metric([*named, "failed"], pool.retried_rows)
-                wins.add_metric(named, pool.hedge_wins)
-        yield from (waiting, rows_waiting, rows_out, lanes, out, second_tries, wins, inputs)
-        yield from self._catalogs()
-
-    def _catalogs(self) -> Iterator[Metric]:
-        refused = GaugeMetricFamily(
-            "mesh_catalog_refused",
-            "1 while the latest catalog has faults and the one before is in force, else 0.",
-            labels=("game",),
-        )
-        pending = GaugeMetricFamily(
-            "mesh_catalog_pending",
-            "1 while the latest catalog waits for the replicas of a version with traffic, else 0.",
-            labels=("game",),
-        )
-        for name in self._games:
-            refused.add_metric([name], self._games.is_refused(name))
-            pending.add_metric([name], self._games.is_pending(name))
-        yield from (refused, pending)
-
-    def _ensembles(self) -> Iterator[tuple[list[str], Ensemble]]:
-        for game in self._games.values():
-            for ensemble in game.ensembles.values():
-                yield [game.catalog.game, ensemble.name], ensemble

@@ -24,9 +24,10 @@ from supervisor.cohort import Cohorts
 from supervisor.game import Game
 from supervisor.grpc_server import grpc_server
 from supervisor.machine_starvation import MachineStarvation
-from supervisor.metrics import Metrics, StateOnDemand
+from supervisor.metrics import Metrics
 from supervisor.service import OffersService
 from supervisor.settings import read_settings
+from supervisor.state_metrics import StateOnDemand
 from tests.supervisor.replica import Replica, replica, sums, until
 
 HEADER = ModelHeader(("level", "minutes", "price"), {}, "binary", 1, 10)
