@@ -15,6 +15,7 @@ from mesh.errors import Misconfigured
 from mesh.players.settings import Features, SqliteFeatures
 from supervisor.answers import AnswerRules
 from supervisor.backlog import Backlog
+from supervisor.connect_gate import ConnectGate
 from supervisor.discovery.dns import HeadlessServices
 from supervisor.discovery.file import EndpointsFile
 from supervisor.discovery.port import Discovery
@@ -76,12 +77,13 @@ async def open_games(
     """Yields the games of `catalogs` by name, with open stores; closes their lanes and stores after the block."""
     async with contextlib.AsyncExitStack() as stack:
         games: dict[str, Game] = {}
+        gate = ConnectGate()
         for catalog in catalogs:
             store_metrics = metrics.of_features(catalog.game)
             store = await stack.enter_async_context(open_feature_store(catalog.features, store_metrics))
             features = open_cache(catalog.features, store, store_metrics)
             stack.push_async_callback(features.close)
-            game = games[catalog.game] = build_game(catalog, features, starvation, metrics)
+            game = games[catalog.game] = build_game(catalog, features, starvation, metrics, gate)
             for pool in pools_of({catalog.game: game}):
                 stack.push_async_callback(pool.close)
         yield games
@@ -118,15 +120,17 @@ def open_cache(features: Features, store: FeatureStore, metrics: StoreMetrics) -
     )
 
 
-def build_game(catalog: Catalog, features: FeatureCache, starvation: MachineStarvation, metrics: Metrics) -> Game:
-    """A game with its ensembles; their pools have no replicas yet."""
+def build_game(
+    catalog: Catalog, features: FeatureCache, starvation: MachineStarvation, metrics: Metrics, gate: ConnectGate
+) -> Game:
+    """A game with its ensembles; their pools have no replicas yet. All games share `gate`."""
     offers = catalog_files.offers_of(catalog.offers) if catalog.offers else None
     ranking = Ranking(offers, catalog.offers.rank_by == "expected_revenue") if catalog.offers and offers else None
     planner = RowPlanner(Sources(features.columns, catalog.context, offers))
     panels = {
         name: Panel(
             tuple(
-                ModelPool(model, planner, features.columns, starvation.report, len(version.models))
+                ModelPool(model, planner, features.columns, starvation.report, len(version.models), gate)
                 for model in version.models
             )
         )

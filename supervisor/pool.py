@@ -12,6 +12,7 @@ from mesh.model_file import ModelHeader
 from mesh.players.features import Columns
 from supervisor.backlog import PoolLoad
 from supervisor.ballot import Ballot, Shipment
+from supervisor.connect_gate import ConnectGate
 from supervisor.dealer import Dealer
 from supervisor.draining_lanes import DrainingLanes
 from supervisor.lane import Lane
@@ -29,9 +30,16 @@ class ModelPool:
     """The replicas of one model. Queued rows wait for a free lane; see `Dealer`."""
 
     def __init__(
-        self, model: Model, planner: RowPlanner, columns: Columns, on_starved: Callable[[float], None], models: int
+        self,
+        model: Model,
+        planner: RowPlanner,
+        columns: Columns,
+        on_starved: Callable[[float], None],
+        models: int,
+        gate: ConnectGate | None = None,
     ) -> None:
         self.model = model
+        self._gate = gate or ConnectGate()
         self.lanes: dict[str, Lane[Shipment]] = {}
         self.was_up = asyncio.Event()
         self._draining = DrainingLanes()
@@ -96,7 +104,7 @@ class ModelPool:
             self._draining.add(lane, self._tasks.pop(address))
         for address in addresses:
             if address not in self.lanes:
-                lane = self.lanes[address] = Lane(address, self.model.name, self)
+                lane = self.lanes[address] = Lane(address, self.model.name, self, self._gate)
                 self._tasks[address] = asyncio.create_task(lane.run(), name=f"lane {self.model.name} {address}")
         self._fail_queue_without_lane(Unavailable("its replica is gone"))
 
