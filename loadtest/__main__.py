@@ -28,6 +28,7 @@ COMMANDS = {
     ),
     "outages": ("loadtest.outages.command", "make the player store fail in every way, and check every answer"),
     "fleet": ("loadtest.fleet.command", "180 models: time of check and render, CPU and memory of an idle supervisor"),
+    "lanes": ("loadtest.lanes.command", "stop the process behind 2,000 lanes; memory, CPU, time to recover"),
     "compare": ("loadtest.compare.command", "compare the mesh with a monolith, a naive mesh and Ray Serve"),
 }
 
