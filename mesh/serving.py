@@ -68,7 +68,7 @@ def lane_options() -> ChannelOptions:
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.enable_retries", 0),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 500),
+        ("grpc.min_reconnect_backoff_ms", 1500),  # only the time limit of an attempt to connect
         ("grpc.max_reconnect_backoff_ms", 500),
         ("grpc.keepalive_time_ms", 2000),
         ("grpc.keepalive_timeout_ms", 1000),

@@ -16,6 +16,7 @@ from mesh.players.settings import Features, SqliteFeatures
 from supervisor.answers import AnswerRules
 from supervisor.backlog import Backlog
 from supervisor.catalog_file import load_catalog
+from supervisor.connect_gate import ConnectGate
 from supervisor.discovery.dns import HeadlessServices, Models
 from supervisor.discovery.file import EndpointsFile
 from supervisor.discovery.port import Discovery
@@ -81,6 +82,7 @@ async def open_games(
     """Yields the games of `catalogs`, with open stores; closes their lanes and stores after the block."""
     async with contextlib.AsyncExitStack() as stack:
         stores: dict[str, FeatureCache] = {}
+        gate = ConnectGate()
         for catalog in catalogs:
             store_metrics = metrics.of_features(catalog.game)
             store = await stack.enter_async_context(open_feature_store(catalog.features, store_metrics))
@@ -88,7 +90,7 @@ async def open_games(
             stack.push_async_callback(stores[catalog.game].close)
 
         def build(catalog: Catalog, before: Game | None) -> Game:
-            return build_game(catalog, stores[catalog.game], starvation, metrics, before)
+            return build_game(catalog, stores[catalog.game], starvation, metrics, gate, before)
 
         games = LiveGames({catalog.game: build(catalog, None) for catalog in catalogs}, build)
         stack.push_async_callback(games.close)
@@ -131,9 +133,13 @@ def build_game(
     features: FeatureCache,
     starvation: MachineStarvation,
     metrics: Metrics,
+    gate: ConnectGate,
     before: Game | None = None,
 ) -> Game:
-    """A game with its ensembles. Its new pools have no replicas yet; the others are those of the game `before` it."""
+    """A game with its ensembles. Its new pools have no replicas yet; the others are those of the game `before` it.
+
+    All games share `gate`.
+    """
     offers = catalog_files.offers_of(catalog.offers) if catalog.offers else None
     ranking = Ranking(offers, catalog.offers.rank_by == "expected_revenue") if catalog.offers and offers else None
     sources = Sources(features.columns, catalog.context, offers)
@@ -144,7 +150,7 @@ def build_game(
 
     def pool_of(name: str, version: Version, model: Model) -> ModelPool:
         return pools.get(_identity(name, version, model)) or ModelPool(
-            model, planner, features.columns, starvation, len(version.models)
+            model, planner, features.columns, starvation, len(version.models), gate
         )
 
     panels = {

@@ -14,6 +14,7 @@ from mesh.model_file import ModelHeader, with_categories
 from mesh.players.features import Columns
 from supervisor.backlog import PoolLoad
 from supervisor.ballot import Ballot, Shipment
+from supervisor.connect_gate import ConnectGate
 from supervisor.dealer import Dealer
 from supervisor.draining_lanes import DrainingLanes
 from supervisor.hedging import Hedging
@@ -52,9 +53,11 @@ class ModelPool:
         columns: Columns,
         starvation: Starvation,
         models: int,
+        gate: ConnectGate | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model
+        self._gate = gate or ConnectGate()
         self.lanes: dict[str, Lane[Shipment]] = {}
         self.was_up = asyncio.Event()
         self.retried_rows = 0
@@ -147,7 +150,7 @@ class ModelPool:
             self._draining.add(lane, self._tasks.pop(address))
         for address in addresses:
             if address not in self.lanes:
-                lane = self.lanes[address] = Lane(address, self.model.name, self)
+                lane = self.lanes[address] = Lane(address, self.model.name, self, self._gate)
                 self._tasks[address] = asyncio.create_task(lane.run(), name=f"lane {self.model.name} {address}")
         self._fail_queue_without_lane(Unavailable("its replica is gone"))
 

@@ -12,6 +12,7 @@ import pytest
 from mesh.wire import inference_pb2 as oip
 from supervisor import draining_lanes
 from supervisor.ballot import Shipment
+from supervisor.connect_gate import ConnectGate
 from supervisor.lane import Lane, LaneOwner
 from supervisor.pool import ModelPool
 from tests.supervisor.replica import Replica, error_reply, replica, silent, sums, until
@@ -175,7 +176,7 @@ async def test_lane_is_down_as_soon_as_its_stream_ends() -> None:
         async def code(self) -> grpc.StatusCode:
             return await self.status
 
-    lane: Lane[Shipment] = Lane("127.0.0.1:1", "m", cast(LaneOwner[Shipment], None))
+    lane: Lane[Shipment] = Lane("127.0.0.1:1", "m", cast(LaneOwner[Shipment], None), ConnectGate())
     lane.state = "up"
     call = EndedCall()
     reading = asyncio.create_task(lane._read(call))

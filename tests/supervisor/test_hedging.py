@@ -70,7 +70,7 @@ class World:
     def __init__(self, replicas: int, row_s: float = 0.0005, is_starved: bool = False) -> None:
         planner = RowPlanner(Sources(COLUMNS, {}, None))
         model = Model(name="m", uri="m.txt")
-        self.pool = ModelPool(model, planner, COLUMNS, FakeStarvation(is_starved), 1, now_s)
+        self.pool = ModelPool(model, planner, COLUMNS, FakeStarvation(is_starved), 1, clock=now_s)
         self.pool._dealer.row_s = self.row_s = row_s
         self.sendings: list[Sending] = []
         self.lanes = [SimulatedLane(self.pool, str(i), HEADER, row_s, self.sendings) for i in range(replicas)]

@@ -21,7 +21,7 @@ from mesh.errors import Expired, MeshError, Overloaded, Unavailable, UnknownCand
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.wire import inference_pb2 as oip
-from supervisor.ballot import Ballot, Shipment
+from supervisor.ballot import Ballot
 from supervisor.lane import Lane
 from supervisor.lane_reply import read_reply
 from supervisor.panel import Panel, ask_panel
@@ -227,34 +227,6 @@ async def test_vote_fails_at_once_without_a_replica() -> None:
         assert await Ask(pool, [1.0]).failure() == "no replica is known"
 
 
-class IgnoringOwner:
-    """An owner that does nothing."""
-
-    def accept(self, lane: Lane[Shipment], header: ModelHeader, properties: dict[str, str]) -> None: ...
-
-    def on_up(self) -> None: ...
-
-    def on_down(self, lane: Lane[Shipment], lost: list[Shipment]) -> None: ...
-
-    def on_reply(self, lane: Lane[Shipment], request: Shipment, reply: object) -> None: ...
-
-
-async def test_pauses_between_connects_grow_to_half_a_second() -> None:
-    ranges: list[tuple[float, float]] = []
-
-    def no_pause(low_s: float, high_s: float) -> float:
-        ranges.append((low_s, high_s))
-        return 0.0
-
-    async with replica(HEADER) as gone:
-        await gone.stop()
-        running = asyncio.create_task(Lane(gone.address, "m", IgnoringOwner(), no_pause).run())
-        await until(lambda: len(ranges) >= 5)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-    assert ranges[:5] == [(0.05, 0.1), (0.1, 0.2), (0.2, 0.4), (0.25, 0.5), (0.25, 0.5)]
-
-
 async def test_reason_of_a_lane_that_cannot_connect_is_reported() -> None:
     async with replica(HEADER) as fake:
         await fake.stop()
@@ -403,7 +375,7 @@ async def test_cancelled_caller_does_not_disturb_the_lane() -> None:
 async def test_lane_ends_although_a_failing_call_replaces_its_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
     started = asyncio.Event()
 
-    async def session(_self: object, _channel: object) -> str:
+    async def session(_self: object) -> str:
         started.set()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()

@@ -76,7 +76,7 @@ class FakeLane:
 
 def new_pool() -> ModelPool:
     planner = RowPlanner(Sources(COLUMNS, {}, None))
-    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, NEVER_STARVED, 1, now_s)
+    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, NEVER_STARVED, 1, clock=now_s)
 
 
 class Ask:
@@ -487,7 +487,7 @@ TWO_MESSAGES_S = 4 * MESSAGE_CPU_S  # work that one model sends best in two mess
 
 def selling_pool() -> ModelPool:
     planner = RowPlanner(Sources(COLUMNS, {}, OFFERS))
-    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, NEVER_STARVED, 1, now_s)
+    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, NEVER_STARVED, 1, clock=now_s)
 
 
 def selling_lane(pool: ModelPool, name: str, max_pairs: int | None = 4096) -> FakeLane:
