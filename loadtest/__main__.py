@@ -28,6 +28,10 @@ COMMANDS = {
         "measure CPU per DynamoDB key, and W15 with DynamoDB and SQLite",
     ),
     "outages": ("loadtest.outages.command", "make the player store fail in every way, and check every answer"),
+    "replica-faults": (
+        "loadtest.replica_faults.command",
+        "freeze, block and throttle one replica of two; check every answer",
+    ),
     "fleet": ("loadtest.fleet.command", "180 models: time of check and render, CPU and memory of an idle supervisor"),
     "compare": ("loadtest.compare.command", "compare the mesh with a monolith, a naive mesh and Ray Serve"),
 }

@@ -126,8 +126,7 @@ def build_game(catalog: Catalog, features: FeatureCache, starvation: MachineStar
     panels = {
         name: Panel(
             tuple(
-                ModelPool(model, planner, features.columns, starvation.report, len(version.models))
-                for model in version.models
+                ModelPool(model, planner, features.columns, starvation, len(version.models)) for model in version.models
             )
         )
         for name, version in catalog.versions.items()

@@ -63,8 +63,8 @@ class LaneOwner(Protocol[RequestT]):
         """A lane is up."""
         ...
 
-    def on_down(self, lost: list[RequestT]) -> None:
-        """A lane is down; `lost` are its outstanding requests, in the order of sending."""
+    def on_down(self, lane: Lane[RequestT], lost: list[RequestT]) -> None:
+        """`lane` is down; `lost` are its outstanding requests, in the order of sending."""
         ...
 
     def on_reply(self, lane: Lane[RequestT], request: RequestT, reply: ScoreReply | MeshError) -> None:
@@ -98,6 +98,10 @@ class Lane(Generic[RequestT]):
         self._outbox: deque[bytes] = deque()
         self._wake: asyncio.Future[None] | None = None
         self._emptied: asyncio.Future[None] | None = None
+
+    def outstanding(self) -> list[RequestT]:
+        """Returns the requests sent and not answered, in the order of sending."""
+        return [sent.request for sent in self._outstanding.values()]
 
     def send(self, request: RequestT) -> None:
         """Sends `request`; the owner receives it back exactly once, by `on_reply` or `on_down`."""
@@ -226,12 +230,12 @@ class Lane(Generic[RequestT]):
 
     def _go_down(self) -> None:
         self.state = "down"
-        lost = [sent.request for sent in self._outstanding.values()]
+        lost = self.outstanding()
         self._outstanding.clear()
         self._outbox.clear()
         self._remembered = None
         self.outstanding_rows = 0
-        self._owner.on_down(lost)
+        self._owner.on_down(self, lost)
         self._wake_if_emptied()
 
     def _wake_if_emptied(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -109,7 +109,7 @@ def _stage_seconds(times: Timings) -> tuple[float, ...]:
 
 
 class StateOnDemand(Collector):
-    """Gauges of lanes, rows and cohorts, computed at each scrape: the hot path does not update them."""
+    """Metrics of lanes, rows and cohorts, computed at each scrape: the hot path does not update them."""
 
     def __init__(
         self,
@@ -137,6 +137,17 @@ class StateOnDemand(Collector):
             "mesh_rows_outstanding", "Rows that replicas are scoring.", labels=(*_VERSION, "model")
         )
         lanes = GaugeMetricFamily("mesh_lanes", "Lanes by state.", labels=(*_VERSION, "model", "state"))
+        out = GaugeMetricFamily(
+            "mesh_lanes_out",
+            "Lanes that receive no rows because their replica is late or failing.",
+            labels=(*_VERSION, "model"),
+        )
+        second_tries = CounterMetricFamily(
+            "mesh_second_try_rows", "Rows sent to a second replica, by cause.", labels=(*_VERSION, "model", "cause")
+        )
+        wins = CounterMetricFamily(
+            "mesh_second_try_wins", "Second tries that were answered before the first.", labels=(*_VERSION, "model")
+        )
         for labels, ensemble in self._ensembles():
             waiting.add_metric(labels, self._waiting(ensemble))
             for pool in ensemble.panel.pools:
@@ -146,7 +157,11 @@ class StateOnDemand(Collector):
                 states = [lane.state for lane in list(pool.lanes.values())]
                 for state in ("up", "connecting", "down"):
                     lanes.add_metric([*named, state], states.count(state))
-        yield from (waiting, rows_waiting, rows_out, lanes)
+                out.add_metric(named, pool.lanes_out)
+                second_tries.add_metric([*named, "overdue"], pool.hedged_rows)
+                second_tries.add_metric([*named, "failed"], pool.retried_rows)
+                wins.add_metric(named, pool.hedge_wins)
+        yield from (waiting, rows_waiting, rows_out, lanes, out, second_tries, wins)
 
     def _ensembles(self) -> Iterator[tuple[list[str], Ensemble]]:
         for game in self._games.values():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from mesh.catalog.catalog import Model
 from mesh.catalog.files import class_fault
@@ -14,32 +16,60 @@ from supervisor.backlog import PoolLoad
 from supervisor.ballot import Ballot, Shipment
 from supervisor.dealer import Dealer
 from supervisor.draining_lanes import DrainingLanes
+from supervisor.hedging import Hedging
 from supervisor.lane import Lane
 from supervisor.lane_reply import ScoreReply
+from supervisor.rotation import Rotation
 from supervisor.row_queue import RowQueue
 from supervisor.rows import CohortRows, RowPlan, RowPlanner
+from supervisor.second_tries import SecondTryBudget
 
 MAX_TRIES = 2
-# A replica that answers with an error gets no rows for this long if another replica can take them: errors return
-# fast and would attract the traffic.
-REST_S = 0.1
+
+
+class Starvation(Protocol):
+    """The CPU starvation of this machine. `MachineStarvation` implements it."""
+
+    def report(self, share: float) -> None:
+        """Adds the share of time that a worker waits for a CPU, from its reply."""
+        ...
+
+    def is_starved(self) -> bool:
+        """Returns whether more work under way only makes all work slower."""
+        ...
 
 
 class ModelPool:
-    """The replicas of one model. Queued rows wait for a free lane; see `Dealer`."""
+    """The replicas of one model. Queued rows wait for a free lane (`Dealer`); overdue rows get another (`Hedging`).
+
+    `models` is the number of models of the panel. `clock` is monotonic, in seconds.
+    """
 
     def __init__(
-        self, model: Model, planner: RowPlanner, columns: Columns, on_starved: Callable[[float], None], models: int
+        self,
+        model: Model,
+        planner: RowPlanner,
+        columns: Columns,
+        starvation: Starvation,
+        models: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model
         self.lanes: dict[str, Lane[Shipment]] = {}
         self.was_up = asyncio.Event()
+        self.retried_rows = 0
+        self.hedge_wins = 0  # second tries that were answered before the first
         self._draining = DrainingLanes()
         self._queue = RowQueue()
-        self._dealer = Dealer(self._queue, models)
+        self._rotation = Rotation(self._deal)
+        self._budget = SecondTryBudget(clock)
+        self._hedging = Hedging(
+            self._rotation, self._budget, self.lanes.values, starvation.is_starved, self._send_again, clock
+        )
+        self._dealer = Dealer(self._queue, models, self._rotation, self._hedging.watch)
         self._planner = planner
         self._columns = columns
-        self._on_starved = on_starved
+        self._starvation = starvation
         self._header: ModelHeader | None = None
         self._sha256: str | None = None
         self._plan: RowPlan | None = None  # for `_header` and `_columns`
@@ -49,6 +79,16 @@ class ModelPool:
     def messages(self) -> int:
         """The number of messages that the latest rows of a cohort became."""
         return self._dealer.messages
+
+    @property
+    def hedged_rows(self) -> int:
+        """Rows sent again because their reply was overdue."""
+        return self._hedging.hedged_rows
+
+    @property
+    def lanes_out(self) -> int:
+        """Lanes that are out of rotation."""
+        return self._rotation.out
 
     @property
     def waiting_rows(self) -> int:
@@ -62,9 +102,9 @@ class ModelPool:
 
     @property
     def load(self) -> PoolLoad:
-        """The load of the replicas that are up."""
-        up = [lane.outstanding_rows for lane in self.lanes.values() if lane.state == "up"]
-        return PoolLoad(self._queue.rows + sum(up), len(up), self._dealer.row_s)
+        """The load of the replicas that receive rows."""
+        usable = [lane.outstanding_rows for lane in self._rotation.usable(self.lanes.values())]
+        return PoolLoad(self._queue.rows + sum(usable), len(usable), self._dealer.row_s)
 
     def start_vote(
         self, rows: CohortRows, columns: Columns, ballot: Ballot, index: int, deadline_s: float
@@ -93,6 +133,7 @@ class ModelPool:
         for address in self.lanes.keys() - set(addresses):
             lane = self.lanes.pop(address)
             self._dealer.forget(lane)
+            self._rotation.forget(lane)
             self._draining.add(lane, self._tasks.pop(address))
         for address in addresses:
             if address not in self.lanes:
@@ -102,6 +143,7 @@ class ModelPool:
 
     async def close(self) -> None:
         """Closes every lane at once."""
+        self._hedging.close()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -137,8 +179,9 @@ class ModelPool:
         self.was_up.set()
         self._deal()
 
-    def on_down(self, lost: list[Shipment]) -> None:
+    def on_down(self, lane: Lane[Shipment], lost: list[Shipment]) -> None:
         """Retries each lost shipment once on another replica; without one, fails the votes."""
+        self._rotation.forget(lane)
         failure = Unavailable("its replica was lost")
         for shipment in reversed(lost):  # each goes to the head of the queue, so the oldest must be the last
             self._retry(shipment, failure)
@@ -148,15 +191,35 @@ class ModelPool:
     def on_reply(self, lane: Lane[Shipment], request: Shipment, reply: ScoreReply | MeshError) -> None:
         """Records the votes and deals again; a refused shipment is retried once if there is another lane."""
         if isinstance(reply, ScoreReply):
-            self._on_starved(reply.starved)
-            if reply.predict_s is not None:
-                self._dealer.learn(request.rows, reply.predict_s)
-            request.vote.cast(request.start, request.stop, reply.values)
+            self._starvation.report(reply.starved)
+            self._learn(lane, request, reply)
+            self._cast(request, reply)
         elif isinstance(reply, Expired) or not self._has_usable_lane(besides=lane):
-            request.vote.settle(reply)  # expired rows say nothing against the replica
+            self._fail(request, reply)  # expired rows say nothing against the replica
         else:
-            self._rest(lane)
+            self._rotation.record_failure(lane)
             self._retry(request, reply)
+        self._rotation.record_reply(lane)
+        self._deal()
+
+    def _learn(self, lane: Lane[Shipment], request: Shipment, reply: ScoreReply) -> None:
+        if self._rotation.is_late(lane) and self._rotation.in_rotation(self.lanes.values()):
+            return  # the time of a replica that is slow alone says nothing about the others
+        if reply.predict_s is not None:
+            self._dealer.learn(request.rows, reply.predict_s)
+        if request.sent_s:
+            self._hedging.learn(request)
+
+    def _cast(self, request: Shipment, reply: ScoreReply) -> None:
+        request.finish()
+        if request.race is not None:
+            self.hedge_wins += request.is_second_try and not request.race.has_first_reply
+            request.race.has_first_reply |= not request.is_second_try
+        request.vote.cast(request.start, request.stop, reply.values)
+
+    def _send_again(self, shipments: Sequence[Shipment]) -> None:
+        for shipment in reversed(shipments):
+            self._queue.put_back(shipment)
         self._deal()
 
     def _deal(self) -> None:
@@ -179,19 +242,17 @@ class ModelPool:
         if not self._has_usable_lane():
             self._queue.fail(failure)
 
-    def _rest(self, lane: Lane[Shipment]) -> None:
-        self._dealer.rest(lane)
-        asyncio.get_running_loop().call_later(REST_S, self._resume, lane)
-
-    def _resume(self, lane: Lane[Shipment]) -> None:
-        self._dealer.resume(lane)
-        self._deal()
-
     def _retry(self, shipment: Shipment, failure: MeshError) -> None:
-        if shipment.tries < MAX_TRIES and shipment.is_wanted():
+        may_retry = shipment.race is None and shipment.tries < MAX_TRIES and shipment.is_wanted()
+        if may_retry and self._budget.spend(shipment.rows):
             shipment.tries += 1
+            self.retried_rows += shipment.rows
             self._queue.put_back(shipment)
         else:
+            self._fail(shipment, failure)
+
+    def _fail(self, shipment: Shipment, failure: MeshError) -> None:
+        if shipment.finish():  # otherwise, another shipment with these rows decides
             shipment.vote.settle(failure)
 
     def _why_unavailable(self) -> str:

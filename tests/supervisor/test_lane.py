@@ -26,6 +26,7 @@ from supervisor.lane_reply import read_reply
 from supervisor.panel import Panel, ask_panel
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows, Passenger, RowPlanner
+from tests.supervisor.fake_starvation import NEVER_STARVED
 from tests.supervisor.replica import (
     FactoredSums,
     Replica,
@@ -53,7 +54,7 @@ WITHIN_S = 20.0
 async def pool_of(*replicas: Replica, **model: object) -> AsyncIterator[ModelPool]:
     """A pool with a lane to each of `replicas`; no lane is up yet."""
     named = Model.model_validate({"name": "m", "uri": "m.txt", **model})
-    pool = ModelPool(named, RowPlanner(Sources(COLUMNS, {}, None)), COLUMNS, lambda _: None, 1)
+    pool = ModelPool(named, RowPlanner(Sources(COLUMNS, {}, None)), COLUMNS, NEVER_STARVED, 1)
     pool.assign([one.address for one in replicas])
     try:
         yield pool
@@ -232,7 +233,7 @@ class IgnoringOwner:
 
     def on_up(self) -> None: ...
 
-    def on_down(self, lost: list[Shipment]) -> None: ...
+    def on_down(self, lane: Lane[Shipment], lost: list[Shipment]) -> None: ...
 
     def on_reply(self, lane: Lane[Shipment], request: Shipment, reply: object) -> None: ...
 
@@ -425,7 +426,7 @@ class AskAboutOffers(Ask):
 async def selling_pool(*replicas: Replica) -> AsyncIterator[ModelPool]:
     """A pool of a model with an offer feature; its lanes to `replicas` are up."""
     planner = RowPlanner(Sources(COLUMNS, {}, OFFERS))
-    pool = ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, lambda _: None, 1)
+    pool = ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, NEVER_STARVED, 1)
     pool.assign([one.address for one in replicas])
     try:
         await until(lambda: set(states(pool)) == {"up"})

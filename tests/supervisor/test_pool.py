@@ -24,10 +24,12 @@ from supervisor import dealer
 from supervisor.ballot import Ballot, Shipment
 from supervisor.lane import Lane, LaneState
 from supervisor.lane_reply import ScoreReply
-from supervisor.pool import REST_S, ModelPool
+from supervisor.pool import ModelPool
+from supervisor.rotation import REST_S
 from supervisor.row_queue import MAX_ROWS
 from supervisor.rows import CohortRows, Passenger, RowPlanner
-from tests.supervisor.virtual_time import in_virtual_time, settle
+from tests.supervisor.fake_starvation import NEVER_STARVED
+from tests.supervisor.virtual_time import in_virtual_time, now_s, settle
 
 COLUMNS = Columns(("level",), ())
 HEADER = ModelHeader(("level",), {}, "binary", 1, 1)
@@ -54,6 +56,9 @@ class FakeLane:
         self.sizes.append(shipment.rows)
         self.outstanding_rows += shipment.rows
 
+    def outstanding(self) -> list[Shipment]:
+        return list(self.sent)
+
     def answer(self, failure: MeshError | None = None) -> None:
         """Replies to the oldest shipment: the score of a row is the sum of its cells, or `failure`."""
         shipment = self.sent.popleft()
@@ -66,12 +71,12 @@ class FakeLane:
         lost = list(self.sent)
         self.sent.clear()
         self.outstanding_rows, self.state, self.why_down = 0, "down", "gone"
-        self._pool.on_down(lost)
+        self._pool.on_down(cast(Lane[Shipment], self), lost)
 
 
 def new_pool() -> ModelPool:
     planner = RowPlanner(Sources(COLUMNS, {}, None))
-    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, lambda _: None, 1)
+    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, NEVER_STARVED, 1, now_s)
 
 
 class Ask:
@@ -482,7 +487,7 @@ TWO_MESSAGES_S = 4 * MESSAGE_CPU_S  # work that one model sends best in two mess
 
 def selling_pool() -> ModelPool:
     planner = RowPlanner(Sources(COLUMNS, {}, OFFERS))
-    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, lambda _: None, 1)
+    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, NEVER_STARVED, 1, now_s)
 
 
 def selling_lane(pool: ModelPool, name: str, max_pairs: int | None = 4096) -> FakeLane:
@@ -579,3 +584,17 @@ async def test_load_counts_queued_rows_and_the_rows_of_replicas_that_are_up() ->
         await settle()
     assert pool.load.rows == 0
     await ask.votes()
+
+
+async def test_rows_that_two_replicas_score_count_once() -> None:
+    ballot = Ballot(["m"], 2, 1, lambda: None)
+    plan = RowPlanner(Sources(COLUMNS, {}, None)).plan(HEADER, COLUMNS)
+    rows = CohortRows(COLUMNS, [None, None], [Passenger({}, ())] * 2)
+    vote = ballot.open_vote(0, rows.matrix(plan), 1, 0, time.monotonic() + 60)
+    Shipment(vote, 0, 1).second_try()
+    for _ in range(2):
+        vote.cast(0, 1, np.array([0.5]))
+        assert not vote.done.done()
+    vote.cast(1, 2, np.array([0.25]))
+    assert vote.done.result() is None
+    assert ballot.votes.tolist() == [[0.5, 0.25]]

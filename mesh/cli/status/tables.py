@@ -51,11 +51,12 @@ def _stages(ensembles: list[EnsembleStatus]) -> Table:
 
 
 def _models(models: list[ModelStatus]) -> Table:
-    rows = table(("game", "version", "model"), ("lanes up", "rows waiting", "outstanding", "misses/s"))
+    rows = table(("game", "version", "model"), ("lanes up", "rows waiting", "outstanding", "again/s", "misses/s"))
     for one in models:
-        whole = 0 < one.lanes == one.lanes_up
-        counts = (f"{one.lanes_up}/{one.lanes}", str(one.rows_waiting), str(one.rows_outstanding))
-        row = (one.game, one.version, one.model, *counts, _number(one.misses_per_s))
+        whole = 0 < one.lanes == one.lanes_up and not one.lanes_out
+        lanes = f"{one.lanes_up}/{one.lanes}" + (f", {one.lanes_out} out" if one.lanes_out else "")
+        rates = map(_number, (one.second_try_rows_per_s, one.misses_per_s))
+        row = (one.game, one.version, one.model, lanes, str(one.rows_waiting), str(one.rows_outstanding), *rates)
         rows.add_row(*row, style=None if whole else "red")
     return rows
 

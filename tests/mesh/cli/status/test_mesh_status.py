@@ -1,8 +1,10 @@
+from dataclasses import asdict
+
 import pytest
 
 from mesh.cli.console import stdout
 from mesh.cli.metrics_page import Page, parse
-from mesh.cli.status.mesh_status import Interval, MeshStatus, ModelStatus, status
+from mesh.cli.status.mesh_status import Interval, MeshStatus, status
 from mesh.cli.status.tables import tables
 
 VERSION = 'game="g",version="1"'
@@ -12,6 +14,7 @@ mesh_lanes{{{VERSION},model="whales",state="connecting"}} 0
 mesh_lanes{{{VERSION},model="whales",state="down"}} 1
 mesh_rows_waiting{{{VERSION},model="whales"}} 4
 mesh_rows_outstanding{{{VERSION},model="whales"}} 2
+mesh_lanes_out{{{VERSION},model="whales"}} 1
 """
 
 
@@ -31,6 +34,9 @@ mesh_stage_seconds_count{{{VERSION},stage="queue"}} {answers}
 mesh_cohort_requests_sum{{{VERSION}}} {answers}
 mesh_cohort_requests_count{{{VERSION}}} {answers / 4}
 mesh_model_misses_total{{{VERSION},model="whales"}} {answers * 0.1}
+mesh_second_try_rows_total{{{VERSION},model="whales",cause="overdue"}} {answers * 0.05}
+mesh_second_try_rows_total{{{VERSION},model="whales",cause="failed"}} {answers * 0.01}
+mesh_second_try_wins_total{{{VERSION},model="whales"}} {answers * 0.02}
 mesh_requests_waiting{{{VERSION}}} 3
 mesh_cohorts_under_way 2
 mesh_starved_share 0.25
@@ -60,9 +66,11 @@ def test_stages_and_cohorts_are_means(busy: MeshStatus) -> None:
 
 def test_lanes_and_rows_of_a_model_come_from_the_end_of_the_interval(busy: MeshStatus) -> None:
     (model,) = busy.models
-    assert model == ModelStatus(
-        "g", "1", "whales", lanes_up=1, lanes=2, rows_waiting=4, rows_outstanding=2, misses_per_s=10.0
-    )
+    gauges = {"lanes_up": 1, "lanes": 2, "lanes_out": 1, "rows_waiting": 4, "rows_outstanding": 2}
+    rates = {"second_try_rows_per_s": 6.0, "second_try_wins_per_s": 2.0, "misses_per_s": 10.0}
+    values = asdict(model)
+    assert {name: values[name] for name in gauges} == gauges
+    assert {name: values[name] for name in rates} == pytest.approx(rates)
 
 
 def test_supervisor_gauges_are_part_of_the_status(busy: MeshStatus) -> None:
