@@ -20,8 +20,10 @@ from mesh.grpc_errors import or_abort, status_for_caller
 from supervisor import raw_call
 from supervisor.raw_call import CallEnded, RawCall
 
-ACCEPTING = 64  # calls of a method that a server can accept in one turn of the event loop
-READING = 32  # calls whose requests are read at the same time
+# Calls of a method that each server accepts in one turn of the event loop, beside the one that grpc.aio accepts and
+# begins itself. A stream reads one request in two turns, so turns must stay short.
+ACCEPTING = 2
+READING = 4  # calls whose requests are read at the same time
 READING_S = 0.05  # a caller that sends its request more slowly no longer counts in READING
 MOST_WAITING = 4096
 WAIT_SHARE = 0.5  # a call that has waited for this share of its time is refused

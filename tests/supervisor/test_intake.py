@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import grpc
@@ -14,12 +13,17 @@ import pytest
 
 from mesh.errors import WrongRequest
 from supervisor import intake, raw_call
-from supervisor.intake import ACCEPTING, READING, Intake
+from supervisor.intake import READING, Intake
 from tests.supervisor.replica import until
 
 METHOD = "/test.Echo/Ask"
 ORDINARY = b"accepted by grpc.aio itself"
 LONGEST_S = 30.0
+
+
+@pytest.fixture(autouse=True)
+def many_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "ACCEPTING", 64)  # so that grpc.aio itself accepts only the first of a test's calls
 
 
 @dataclass
@@ -50,10 +54,6 @@ class Service:
             stack.callback(call.cancel)
         await until(lambda: len(self.taker._reading) == READING)
         return calls
-
-
-def _has_waiting(taker: Intake, calls: int) -> bool:
-    return len(taker._waiting) == calls
 
 
 @asynccontextmanager
@@ -109,10 +109,10 @@ async def test_function_of_a_method_gets_the_time_until_the_deadline() -> None:
 async def test_newest_call_begins_first() -> None:
     async with service() as echo, AsyncExitStack() as stack:
         slow = await echo.hold_all_readers(stack)
-        waiting = []
+        waiting: list[Any] = []
         for number in range(5):
             waiting.append(asyncio.ensure_future(echo.ask(str(number).encode(), timeout=LONGEST_S)))
-            await until(partial(_has_waiting, echo.taker, number + 1))
+            await until(lambda: len(echo.taker._waiting) == len(waiting))
         await slow[0].write(b"slow")
         await slow[0].done_writing()
         await asyncio.gather(*waiting)
@@ -204,15 +204,6 @@ async def test_server_that_stops_ends_waiting_and_running_calls() -> None:
         await echo.server.stop(0)
         await asyncio.wait_for(echo.taker.close(), 10)
         assert (await waiting)[0] in ("CANCELLED", "UNAVAILABLE")
-
-
-async def test_several_calls_are_accepted_in_a_turn() -> None:
-    async with service() as echo, AsyncExitStack() as stack:
-        await echo.hold_all_readers(stack)
-        calls = [asyncio.ensure_future(echo.ask(b"x", timeout=LONGEST_S)) for _ in range(ACCEPTING)]
-        await until(lambda: len(echo.taker._waiting) >= ACCEPTING - 1)  # grpc.aio accepts one of them
-        echo.now_s = intake.READING_S
-        await asyncio.gather(*calls)
 
 
 async def test_unknown_grpcio_accepts_calls_as_grpc_aio_does(monkeypatch: pytest.MonkeyPatch) -> None:
