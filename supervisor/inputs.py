@@ -86,6 +86,7 @@ class InputCheck:
         ]
         in_context = used & sources.context.keys()
         self._overridden = in_context & {*columns.numbers, *columns.texts} & stored
+        self._context_size = len(sources.context)
         self._only_context = in_context - self._overridden - offered
         self._coded_context = [(name, known[name]) for name in sorted(in_context & known.keys())]
         self._offers = list(_unseen_offers(sources.offers, offered - in_context, known))
@@ -139,7 +140,8 @@ class InputCheck:
                 gaps = _sum(gaps, self._coded_gaps(player))
             if gaps is not COMPLETE and not self._overridden.isdisjoint(context):
                 gaps = _without(gaps, context)
-        if not self._only_context <= context.keys():
+        # The usual request has all context: comparing the sizes costs less than comparing the names.
+        if len(context) < self._context_size and not self._only_context <= context.keys():
             gaps = _sum(gaps, Gaps(missing=tuple(sorted(self._only_context - context.keys()))))
         for name, values in self._coded_context:
             if name in context and context[name] not in values:
