@@ -108,7 +108,8 @@ def cpu_metric(target: str, container: str = "worker") -> str:
         *(
             (
                 f"resources: {{{name}: {text}}}",
-                f"{AT}.resources.{name}: {text} is a valid quantity, but not a sensible one: it is not between {bounds}; "
+                f"{AT}.resources.{name}: {text} is a valid quantity, but not a sensible one: it is not between "
+                f"{bounds}; "
                 f"correct the number or its suffix ({hint})",
             )
             for name, text, bounds, hint in (
