@@ -67,8 +67,8 @@ def _context(inputs: Inputs) -> Iterator[str]:
 def _offers(inputs: Inputs) -> Iterator[str]:
     yield ""
     if inputs.offers is None or inputs.offers_path is None:
-        yield "# Without offers, the game answers Score only. For GetOffer, add a CSV file with the columns offer_id and"
-        yield "# price:"
+        yield "# Without offers, the game answers Score only. For GetOffer, add a CSV file with the columns"
+        yield "# offer_id and price:"
         yield "# offers: {path: offers.csv, fallback: ID, rank_by: expected_revenue}"
         return
     rank_by = "score" if inputs.offers.prices is None else "expected_revenue"
