@@ -36,7 +36,7 @@ async def open_or_stop(
 async def wait_for_quorums(games: Mapping[str, Game], within_s: float, stop: asyncio.Event) -> None:
     """Waits until each version has had lanes to its quorum of models, or `stop` is set, for at most `within_s`.
 
-    A supervisor that listens earlier would answer with the fallback, as if it had failed.
+    A supervisor that listens earlier would answer with the fallback, which looks like a failure.
     """
     ensembles = {f"{game}/{one.name}": one for game in games for one in games[game].ensembles.values()}
     if within_s > 0 and await first_of(stop.wait(), _all_quorums(ensembles.values()), within_s=within_s) is None:

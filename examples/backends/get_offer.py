@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def context_value(word: str) -> tuple[str, offers_pb2.ContextValue]:
-    """Returns the name and the value of `NAME=VALUE`: a flag (true, false), a number, or else a text."""
+    """Returns the name and the value of `NAME=VALUE`: true and false are flags, numbers are numbers, others text."""
     name, _, value = word.partition("=")
     if value in ("true", "false"):
         return name, offers_pb2.ContextValue(flag=value == "true")

@@ -15,7 +15,9 @@ from mesh import serving, telemetry
 from mesh.catalog.catalog import Model
 from mesh.catalog.sources import Sources
 from mesh.players.features import Columns
+from mesh.starvation import CpuStarvation
 from supervisor.connect_gate import ConnectGate
+from supervisor.machine_starvation import MachineStarvation
 from supervisor.pool import ModelPool
 from supervisor.rows import RowPlanner
 
@@ -53,7 +55,8 @@ def _pools(count: int) -> list[ModelPool]:
     columns = Columns(tuple(feature_names(FORESTS)), ())
     planner = RowPlanner(Sources(columns, {}, None))
     model = Model(name=MODEL, uri="stalled.txt")
-    return [ModelPool(model, planner, columns, lambda _: None, 1, gate) for _ in range(count)]
+    starvation = MachineStarvation(CpuStarvation())
+    return [ModelPool(model, planner, columns, starvation, 1, gate) for _ in range(count)]
 
 
 async def _report(pools: list[ModelPool]) -> None:

@@ -24,6 +24,7 @@ def build() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ensemble-mesh {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_init(commands)
     _add_up(commands)
     _add_offer(commands)
     _add_score(commands)
@@ -34,6 +35,17 @@ def build() -> argparse.ArgumentParser:
     _add_k8s(commands)
     _add_hpa(commands)
     return parser
+
+
+def _add_init(commands: Commands) -> None:
+    about = "write a commented catalog for a folder of models and a file of players, and load the players"
+    init = _command(commands, "init", "mesh.cli.init.command:run", about)
+    init.add_argument("models", type=Path, metavar="MODELS_DIR", help="folder with the models as .txt files")
+    init.add_argument("players", type=Path, metavar="PLAYERS", help=".csv or .parquet file with a column player_id")
+    init.add_argument("--game", default="game", metavar="NAME", help="name of the game (default: %(default)s)")
+    init.add_argument("--offers", type=Path, metavar="FILE", help=".csv file with the columns offer_id and price")
+    default = "catalog to write (default: %(default)s)"
+    init.add_argument("--to", type=Path, default=Path("mesh.yaml"), metavar="FILE", help=default)
 
 
 def _add_up(commands: Commands) -> None:
