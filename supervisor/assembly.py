@@ -153,24 +153,14 @@ def build_game(
             model, planner, features.columns, starvation, len(version.models), gate
         )
 
-    panels = {
-        name: Panel(
-            tuple(pool_of(name, version, model) for model in version.models),
-            known.ensembles[name].panel.inputs if known and name in known.ensembles else VersionInputs(sources),
-        )
-        for name, version in catalog.versions.items()
-    }
-    ensembles = {
-        name: Ensemble(
-            name=name,
-            panel=panels[name],
-            backlog=Backlog(panels[name].pools, version.quorum),
-            features=features,
-            rules=AnswerRules(catalog, version, ranking),
-            metrics=metrics.of(catalog.game, name),
-        )
-        for name, version in catalog.versions.items()
-    }
+    def ensemble_of(name: str, version: Version) -> Ensemble:
+        inputs = known.ensembles[name].panel.inputs if known and name in known.ensembles else VersionInputs(sources)
+        panel = Panel(tuple(pool_of(name, version, model) for model in version.models), inputs)
+        rules = AnswerRules(catalog, version, ranking)
+        backlog = Backlog(panel.pools, version.quorum)
+        return Ensemble(name, panel, backlog, features, rules, metrics.of(catalog.game, name))
+
+    ensembles = {name: ensemble_of(name, version) for name, version in catalog.versions.items()}
     return Game(catalog, offers, ensembles)
 
 

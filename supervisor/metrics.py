@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from mesh.telemetry import LATENCY_BUCKETS_S
@@ -22,26 +24,14 @@ class Metrics:
         self.requests = Counter(
             "mesh_requests", "Answers by source and reason.", (*_VERSION, "source", "reason"), registry=registry
         )
-        self.latency = Histogram(
-            "mesh_request_seconds",
-            "Time from the admission of a request to its answer.",
-            _VERSION,
-            buckets=LATENCY_BUCKETS_S,
-            registry=registry,
+        self.latency = self._histogram(
+            "mesh_request_seconds", "Time from the admission of a request to its answer.", LATENCY_BUCKETS_S
         )
-        self.stages = Histogram(
-            "mesh_stage_seconds",
-            "Time of a request in each stage.",
-            (*_VERSION, "stage"),
-            buckets=LATENCY_BUCKETS_S,
-            registry=registry,
+        self.stages = self._histogram(
+            "mesh_stage_seconds", "Time of a request in each stage.", LATENCY_BUCKETS_S, "stage"
         )
-        self.cohort_requests = Histogram(
-            "mesh_cohort_requests", "Requests in a cohort.", _VERSION, buckets=REQUEST_BUCKETS, registry=registry
-        )
-        self.cohort_rows = Histogram(
-            "mesh_cohort_rows", "Rows in a cohort.", _VERSION, buckets=ROW_BUCKETS, registry=registry
-        )
+        self.cohort_requests = self._histogram("mesh_cohort_requests", "Requests in a cohort.", REQUEST_BUCKETS)
+        self.cohort_rows = self._histogram("mesh_cohort_rows", "Rows in a cohort.", ROW_BUCKETS)
         self.misses = Counter(
             "mesh_model_misses", "Answers without a vote of the model.", (*_VERSION, "model"), registry=registry
         )
@@ -60,6 +50,10 @@ class Metrics:
             buckets=LATENCY_BUCKETS_S,
             registry=registry,
         )
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        """A histogram by game, version and `labels`."""
+        return Histogram(name, text, (*_VERSION, *labels), buckets=buckets, registry=self.registry)
 
     def exposition(self) -> bytes:
         """Returns all metrics in the Prometheus text format."""

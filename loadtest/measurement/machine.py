@@ -29,7 +29,7 @@ async def busy_share(seconds: float = OBSERVE_S) -> float:
     return 1.0 - (idle - idle_before) / max(1, total - total_before)
 
 
-async def others_share(seconds: float = OBSERVE_S / 2, tries: int = 3) -> float:
+async def others_share(seconds: float = OBSERVE_S / 2, tries: int = 6) -> float:
     """The used share of the time of all cores while the caller sends nothing: the share of other programs.
 
     Observes at most `tries` times, until the machine is quiet, so that the end of earlier work does not count.

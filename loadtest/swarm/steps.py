@@ -18,7 +18,8 @@ COLUMNS = {
     "full": "Full answers %",
     "errors": "Errors %",
 }
-SETTLING_S = 1.0  # of the start of each step, in which locust starts the users
+# Locust starts the users of a step in its first second, which is left out; a short step has no second to spare.
+SETTLING_S, SHORT_STEP_S = 1.0, 5.0
 
 
 def rows(timeline: Timeline, options: Any, began_s: float, now_s: float) -> Iterator[dict[str, float]]:
@@ -30,9 +31,10 @@ def rows(timeline: Timeline, options: Any, began_s: float, now_s: float) -> Iter
         return
     run_time_s = float(options.run_time or RUN_TIME_S)
     length_s = run_time_s / STEPS
+    settling_s = SETTLING_S if length_s >= SHORT_STEP_S else 0.0
     for number in range(STEPS):
         start_s, end_s = began_s + number * length_s, min(now_s, began_s + (number + 1) * length_s)
-        histograms, seconds = timeline.between(start_s + min(SETTLING_S, length_s / 4), end_s)
+        histograms, seconds = timeline.between(start_s + settling_s, end_s)
         found = row_of(histograms)
         if found["answers"]:
             users = users_at("step", (number + 0.5) * length_s, run_time_s, int(options.num_users or USERS))

@@ -39,7 +39,7 @@ def build() -> argparse.ArgumentParser:
 
 def _add_init(commands: Commands) -> None:
     about = "write a commented catalog for a folder of models and a file of players, and load the players"
-    init = _command(commands, "init", "mesh.cli.init.command:run", about)
+    init = parts.command(commands, "init", "mesh.cli.init.command:run", about)
     init.add_argument("models", type=Path, metavar="MODELS_DIR", help="folder with the models as .txt files")
     init.add_argument("players", type=Path, metavar="PLAYERS", help=".csv or .parquet file with a column player_id")
     init.add_argument("--game", default="game", metavar="NAME", help="name of the game (default: %(default)s)")

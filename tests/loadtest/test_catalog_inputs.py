@@ -30,13 +30,7 @@ def write_game(folder: Path, **changes: object) -> Path:
     catalog = {
         "game": "chess",
         "features": {"store": "sqlite", "path": "players.sqlite"},
-        "context": {
-            "minutes": "number",
-            "platform": "text",
-            "is_weekend": "boolean",
-            "mood": "text",
-            "energy": "number",
-        },
+        "context": {"minutes": "number", "platform": "text", "is_weekend": "boolean", "mood": "text", "mana": "number"},
         "versions": {
             "v1": {
                 "traffic": 100,
@@ -55,7 +49,7 @@ def test_context_values_are_those_that_the_models_know(tmp_path: Path) -> None:
     assert values["platform"] == ["ios", "web"]
     assert values["is_weekend"] == [False, True]
     assert (values["minutes"][0], values["minutes"][-1]) == (5.0, 20.0)
-    assert (values["energy"][0], values["energy"][-1]) == (0.0, 1.0)
+    assert (values["mana"][0], values["mana"][-1]) == (0.0, 1.0)
     assert "mood" not in values  # no model knows any value of it
 
 

@@ -188,6 +188,14 @@ def test_each_step_has_its_users_rate_and_latency() -> None:
     assert list(steps.rows(timeline, SimpleNamespace(scenario="day"), 1000.0, 1019.0)) == []
 
 
+@pytest.mark.parametrize("fraction_s", [0.0, 0.3, 0.6, 0.9])
+def test_short_steps_have_rows_whenever_the_run_begins(fraction_s: float) -> None:
+    began_s = 1000.0 + fraction_s
+    timeline = timeline_of([(began_s + number / 10, "ENSEMBLE", 10.0) for number in range(200)])
+    options = SimpleNamespace(scenario="step", run_time=20, num_users=20)
+    assert [row["step"] for row in steps.rows(timeline, options, began_s, began_s + 20)] == list(range(1, 11))
+
+
 def test_pages_show_the_command_that_the_user_typed() -> None:
     typed = ["--scenario", "day"]
     assert as_typed(with_defaults(typed)) == ("python -m loadtest locust", typed)
