@@ -97,6 +97,8 @@ async def test_cancelled_waiter_leaves_its_turn_to_the_next() -> None:
     attempts = Attempts(1)
     await attempts.start("a", "b", "c")
     attempts.cancel("b")
+    await settle()
+    assert attempts.under_way == ["a"]
     await attempts.end("a")
     assert attempts.under_way == ["c"]
 
