@@ -19,7 +19,7 @@ CHART = Path(__file__).parent / "chart"
 _HEAD = """\
 # The defaults of the catalog's keys for the cluster. `make chart` generates this file from mesh/catalog/deployment.
 # Use a game's catalog as the values file: helm install GAME k8s/chart -f mesh.yaml
-# The first seven keys apply to every model. A version can override them, and a model can override both.
+# The keys before `supervisor` apply to every model. A version can override them, and a model can override both.
 """
 
 

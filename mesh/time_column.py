@@ -22,7 +22,7 @@ class Times(NamedTuple):
     """The times of a column.
 
     `at_s`: seconds since the first time. `clock_s`: the time of day of the first time, in its own zone. `begin`: the
-    first time as a date with a zone, if the column has that. `local`: the times have dates but no zone.
+    first time, if the times have dates. `local`: they have no zone.
     """
 
     at_s: list[float]
@@ -81,7 +81,7 @@ def _time(place: str, text: str) -> _Time:
             found.epoch_s, "number since 1970" if since_1970 else "number of seconds", found if since_1970 else None
         )
     if found.offset_s is None:
-        return _Time(found.epoch_s, _LOCAL)
+        return _Time(found.epoch_s, _LOCAL, found)
     return _Time(found.epoch_s, "time with a zone", found)
 
 

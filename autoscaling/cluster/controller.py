@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from autoscaling import spec
+from autoscaling.cluster.load import Load
 from autoscaling.cluster.pods import Fleet
 from autoscaling.engine.hpa import Hpa, Metric
 from autoscaling.engine.observation import ApiError, MetricResponse, Observation, Sample
@@ -15,6 +17,7 @@ from autoscaling.engine.reconciliation import Decision, reconcile
 from autoscaling.engine.state import INITIAL_STATE, State
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.deployment.autoscalers import Autoscaler, autoscalers
+from mesh.catalog.deployment.schedules import Schedule
 from mesh.errors import Misconfigured
 
 SYNC_S = 15.0
@@ -22,24 +25,36 @@ SYNC_S = 15.0
 
 @dataclass(slots=True)
 class HpaController:
-    """A fleet and the HPA that scales it; `first_s` is the time of the HPA's first tick."""
+    """A fleet and the HPA that scales it; `first_s` is the time of the HPA's first tick.
+
+    `load` gives the dates and times of day of the windows in `schedule`.
+    """
 
     fleet: Fleet
     hpa: Hpa
     first_s: float
     scrape_s: float
     rows_in_flight: Callable[[], float]
+    schedule: tuple[Schedule, ...] = ()
+    load: Load | None = None
     state: State = INITIAL_STATE
 
+    def hpa_at(self, now_s: float) -> Hpa:
+        """Returns the HPA, with the minimum replicas of the schedule."""
+        if not self.schedule or self.load is None:
+            return self.hpa
+        open_min = [one.min for one in self.schedule if one.covers(self.load.moment(now_s, ZoneInfo(one.tz)))]
+        return replace(self.hpa, min_replicas=max([self.hpa.min_replicas, *open_min]))
+
     def replicas_for(self, cores: float) -> int:
-        """Returns the replicas, within min and max, at which a usage of `cores` is at the CPU target."""
+        """Returns the replicas, within min and max at the start, at which a usage of `cores` is at the CPU target."""
         wanted = 1
         for metric in self.hpa.metrics:
             if metric.name == "cpu":
                 share = metric.amount / 100 if metric.target == "Utilization" else metric.amount / 1000
                 per_pod = share * self.fleet.request_cores if metric.target == "Utilization" else share
                 wanted = max(wanted, math.ceil(cores / per_pod - 1e-9))
-        return min(max(wanted, self.hpa.min_replicas), self.hpa.max_replicas)
+        return min(max(wanted, self.hpa_at(0.0).min_replicas), self.hpa.max_replicas)
 
     def decide(self, now_s: float, apis_up: bool) -> Decision:
         """Runs one tick; the caller applies the decision to the fleet."""
@@ -48,7 +63,7 @@ class HpaController:
             self._response(metric, now_s) if apis_up else ApiError("no response") for metric in self.hpa.metrics
         ]
         observed = Observation(now_s, self.fleet.replicas, self.fleet.replicas, self.fleet.observed, responses)
-        decision = reconcile(self.hpa, self.state, observed)
+        decision = reconcile(self.hpa_at(now_s), self.state, observed)
         self.state = decision.state
         return decision
 
@@ -62,7 +77,12 @@ class HpaController:
 
 
 def hpa_controller(
-    fleet: Fleet, scaler: Autoscaler, first_s: float, scrape_s: float, rows_in_flight: Callable[[], float]
+    fleet: Fleet,
+    scaler: Autoscaler,
+    first_s: float,
+    scrape_s: float,
+    rows_in_flight: Callable[[], float],
+    load: Load | None = None,
 ) -> HpaController:
     """Returns the controller of `fleet` for `scaler`; raises Misconfigured for a metric that is not simulated."""
     hpa = spec.read(_hpa_spec(scaler), place=scaler.name)
@@ -72,7 +92,7 @@ def hpa_controller(
             raise Misconfigured(
                 [f"{scaler.name}: metrics[{position}]: {problem}; use CPU, memory or signal: in_flight"]
             )
-    return HpaController(fleet, hpa, first_s, scrape_s, rows_in_flight)
+    return HpaController(fleet, hpa, first_s, scrape_s, rows_in_flight, scaler.schedule, load)
 
 
 def hpas(catalog: Catalog) -> dict[str, Hpa]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from mesh.moment import Moment
 from mesh.time_column import DAY_S
 
 MAX_RPS = 1e7
+_A_MONDAY_S = datetime(2000, 1, 3, tzinfo=UTC).timestamp()
 MAX_LENGTH_S = 40 * DAY_S
 
 
@@ -20,7 +23,7 @@ MAX_LENGTH_S = 40 * DAY_S
 class Load:
     """Requests per second at points in time, interpolated linearly.
 
-    `start_s`: the time of day of the first point. `begin`: the first point as a date with a zone, if it is known.
+    `start_s`: the time of day of the first point. `begin`: the date of the first point, if it is known.
     """
 
     name: str
@@ -33,6 +36,16 @@ class Load:
     def length_s(self) -> float:
         """The time from the first point to the last."""
         return float(self.at_s[-1])
+
+    def moment(self, at_s: float, zone: ZoneInfo) -> datetime:
+        """Returns the time at `at_s` seconds after the start, with a zone.
+
+        Without dates, the load starts on Monday, 3 January 2000; without a zone, its times are those of `zone`.
+        """
+        if self.begin is not None and self.begin.offset_s is not None:
+            return datetime.fromtimestamp(self.begin.epoch_s + at_s, zone)
+        begin_s = _A_MONDAY_S + self.start_s if self.begin is None else self.begin.epoch_s
+        return datetime.fromtimestamp(begin_s + at_s, UTC).replace(tzinfo=zone)
 
     def clock(self, at_s: float) -> str:
         """Formats the time of day at `at_s` seconds after the start."""

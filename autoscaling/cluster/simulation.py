@@ -10,6 +10,7 @@ import numpy as np
 from autoscaling.cluster.controller import SYNC_S, HpaController, hpa_controller
 from autoscaling.cluster.ensemble import Step
 from autoscaling.cluster.games import SimulatedGame, SimulatedVersion, simulated_game
+from autoscaling.cluster.load import Load
 from autoscaling.cluster.pods import SCRAPE_S, Fleet
 from autoscaling.cluster.queueing_model import Counts, Floats
 from autoscaling.cluster.result_recorder import ResultRecorder
@@ -55,7 +56,8 @@ class _Simulation:
         self._in_flight: dict[str, float] = {}
         self._pending = False
         self._controllers = [
-            [self._controller(*one) for one in zip(game.fleets, game.scalers, strict=True)] for game in self._games
+            [self._controller(*one, game.load) for one in zip(game.fleets, game.scalers, strict=True)]
+            for game in self._games
         ]
         self._in_tick_order = sorted((one for game in self._controllers for one in game), key=lambda one: one.first_s)
         self._recorders = [
@@ -76,15 +78,19 @@ class _Simulation:
                 progress(step / self._steps)
         return [recorder.result for recorder in self._recorders]
 
-    def _controller(self, fleet: Fleet, scaler: Autoscaler) -> HpaController:
+    def _controller(self, fleet: Fleet, scaler: Autoscaler, load: Load) -> HpaController:
         """The controller of one fleet; each HPA ticks at its own random phase."""
         first_s, scrape_s = (float(moment) for moment in self._rng.random(2) * SYNC_S)
-        return hpa_controller(fleet, scaler, first_s, scrape_s - SCRAPE_S, lambda: self._in_flight.get(fleet.name, 0.0))
+
+        def in_flight() -> float:
+            return self._in_flight.get(fleet.name, 0.0)
+
+        return hpa_controller(fleet, scaler, first_s, scrape_s - SCRAPE_S, in_flight, load)
 
     def _begin(self, game: SimulatedGame, controllers: Sequence[HpaController], rps: float) -> None:
         """Starts with the ready replicas that the initial load needs; otherwise every simulation starts with a rush."""
         for one in controllers:
-            one.fleet.begin(self._settings.fixed.get(one.fleet.name, one.hpa.min_replicas))
+            one.fleet.begin(self._settings.fixed.get(one.fleet.name, one.hpa_at(0.0).min_replicas))
         for _ in range(INITIAL_ROUNDS):
             for one, used in zip(controllers, self._used(game, rps, -STEP_S), strict=True):
                 if one.fleet.name not in self._settings.fixed:

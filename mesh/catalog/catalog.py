@@ -103,6 +103,12 @@ class Catalog(WorkerDeployment):
     versions: Annotated[Mapping[Name, Version], Field(min_length=1)]
     supervisor: SupervisorDeployment = SupervisorDeployment()
     kubernetes: Kubernetes = Kubernetes()
+    global_: Mapping[str, Any] | None = Field(
+        None,
+        alias="global",
+        description="values of an umbrella chart; the chart reads imageRegistry and imagePullSecrets",
+    )
+    enabled: bool | None = Field(None, description="for the condition of an umbrella chart; the mesh ignores it")
 
 
 @dataclass(frozen=True, slots=True)

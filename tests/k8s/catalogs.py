@@ -19,13 +19,28 @@ image: registry.example.com/mesh/worker@sha256:{digest}
 replicas: {{min: 3, max: 30}}
 resources: {{cpu: 1, cpu_limit: "2", memory: 512Mi}}
 hpa: {{cpu_percent: 70, behavior: {{scaleUp: {{stabilizationWindowSeconds: 30, tolerance: 0.05}}}}}}
-supervisor: {{replicas: {{max: 5}}, hpa: {{behavior: {{scaleDown: {{selectPolicy: Min}}}}}}}}
+pod:
+  env: {{ANSWER: {{valueFrom: {{secretKeyRef: {{name: answers, key: answer}}}}}}}}
+  volumes: {{ca: {{mount: /etc/ca, source: {{configMap: {{name: ca}}}}}}}}
+supervisor:
+  pod:
+    annotations: {{team.example.com/tier: front}}
+    volumes: {{extra: {{mount: /extra, sub_path: a, read_only: false, source: {{emptyDir: {{}}}}}}}}
+  replicas: {{max: 5}}
+  schedule: [{{cron: "30 17 * * mon-fri", tz: Europe/Berlin, hours: 5, min: 4}}]
+  hpa: {{behavior: {{scaleDown: {{selectPolicy: Min}}}}}}
 kubernetes:
   discovery: dns
   files: {{persistentVolumeClaim: {{claimName: files}}}}
   image_pull_secrets: [registry]
   service_account_annotations: {{eks.amazonaws.com/role-arn: "arn:aws:iam::1:role/mesh"}}
-  env: {{AWS_ENDPOINT_URL_S3: "http://s3:9000", ANSWER: "42"}}
+  env:
+    AWS_ENDPOINT_URL_S3: "http://s3:9000"
+    ANSWER: "42"
+    NODE: {{valueFrom: {{fieldRef: {{fieldPath: spec.nodeName}}}}}}
+  image_registry: r.example.com:5000/team
+  labels: {{team: live-ops}}
+  annotations: {{sidecar.istio.io/inject: "false"}}
   secrets: [aws]
   node_selector: {{pool: mesh}}
   tolerations: [{{key: mesh, operator: Exists}}]
@@ -37,13 +52,28 @@ versions:
     replicas: {{max: 40}}
     engine: lightgbm
     models:
-      - {{name: whales, uri: s3://m/w.txt, sha256: "{digest}"}}
+      - name: whales
+        uri: s3://m/w.txt
+        sha256: "{digest}"
+        schedule:
+          - {{cron: "0 18 * * *", tz: Europe/Berlin, hours: 4, min: 12}}
+          - {{cron: "0 8 * * 6,0", hours: 9, min: 7}}
+        image: mesh/worker
+        pod:
+          node_selector: {{gpu: "no"}}
+          tolerations: []
+          affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {{nodeSelectorTerms: [
+            {{matchExpressions: [{{key: disk, operator: In, values: [ssd]}}]}}]}}}}}}
+          image_pull_secrets: [whales]
+          priority_class: whales
+          labels: {{cost-center: "7"}}
       - {{name: "1e3", uri: models/m.txt, hpa: {{behavior: {{scaleUp: {{stabilizationWindowSeconds: 0}}}}}}}}
       - {{name: "on", uri: /models/m.txt, replicas: {{min: 4}}, signal: in_flight, in_flight: {{rows: 24}}}}
       - name: "0x1f"
         uri: s3://m/f.txt
         signal: in_flight
         in_flight: {{keda: {{prometheus: "http://prometheus:9090", authentication: token}}}}
+        schedule: [{{cron: "0 18 * * *", tz: Europe/Berlin, hours: 4, min: 5}}]
       - name: pods
         engine: auto
         uri: s3://m/p.txt

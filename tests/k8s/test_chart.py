@@ -235,6 +235,7 @@ def _by_name(file: Path) -> dict[tuple[str, str], str]:
 
 def _serving(found: catalog.Catalog, folder: Path) -> Any:
     """The part of a catalog that the supervisor uses; paths without their folder."""
-    for_cluster = {"image", "engine", "replicas", "resources", "signal", "in_flight", "hpa", "supervisor", "kubernetes"}
+    for_workers = {"image", "engine", "replicas", "resources", "signal", "in_flight", "hpa", "schedule", "pod"}
+    for_cluster = {*for_workers, "supervisor", "kubernetes", "global", "enabled"}
     text = found.model_dump_json(by_alias=True).replace(str(folder), "")
     return json.loads(text, object_hook=lambda block: {k: v for k, v in block.items() if k not in for_cluster})

@@ -16,7 +16,7 @@ metadata:
     {{- include "mesh.labels" . | nindent 4 }}
 spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ .name }}}
-  minReplicas: {{ int64 .replicas.min }}
+  minReplicas: {{ include "mesh.minimum" . }}
   maxReplicas: {{ int64 .replicas.max }}
   metrics:
     {{- if .hpa.metrics }}
@@ -56,7 +56,7 @@ metadata:
     {{- include "mesh.labels" . | nindent 4 }}
 spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ .name }}}
-  minReplicaCount: {{ int64 .replicas.min }}
+  minReplicaCount: {{ include "mesh.minimum" . }}
   maxReplicaCount: {{ int64 .replicas.max }}
   # While Prometheus does not respond, the number of replicas stays the same.
   fallback: {failureThreshold: 3, replicas: {{ int64 .replicas.min }}, behavior: currentReplicas}

@@ -26,7 +26,7 @@ and the model's override the version's. Call it as: include "mesh.models" (list 
 {{- range $position, $given := $ensemble.models -}}
 {{- $model := dict -}}
 {{- range $level := list $root.Values $ensemble $given -}}
-{{- include "mesh.merge" (list $model (deepCopy (pick $level "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa"))) -}}
+{{- include "mesh.merge" (list $model (deepCopy (pick $level "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "schedule"))) -}}
 {{- end -}}
 {{- $_ := set $model "at" (printf "versions.%s.models[%d]" $version $position) -}}
 {{- $_ := set $model "namespace" $root.Release.Namespace -}}
@@ -40,8 +40,11 @@ and the model's override the version's. Call it as: include "mesh.models" (list 
 {{- $_ := set $model "sha256" $given.sha256 -}}
 {{- $_ := set $model "categories" $given.categories -}}
 {{- $_ := set $model "kubernetes" $root.Values.kubernetes -}}
+{{- $_ := set $model "pod" dict -}}
+{{- include "mesh.pod.settings" (list $root $model.pod $root.Values.pod $ensemble.pod $given.pod) -}}
 {{- $_ := set $model "start_s" $root.Values.kubernetes.load_s -}}
 {{- include "mesh.check" $model -}}
+{{- $_ := set $model "image" (include "mesh.image" (list $root $model.image)) -}}
 {{- include "mesh.present" (list $model.at $model (list "engine")) -}}
 {{- if hasKey $names $model.name -}}
 {{- fail (printf "%s.name: the Kubernetes name %q is also that of another model; rename the version or the model" $model.at $model.name) -}}
@@ -80,11 +83,64 @@ and the model's override the version's. Call it as: include "mesh.models" (list 
 {{- $_ := set $into "container" "supervisor" -}}
 {{- $_ := set $into "service" "mesh.v1.Offers" -}}
 {{- $_ := set $into "signal" "cpu" -}}
+{{- $_ := set $into "in_flight" dict -}}
+{{- $_ := set $into "namespace" (index . 0).Release.Namespace -}}
 {{- $_ := set $into "kubernetes" $values.kubernetes -}}
+{{- $own := $into.pod -}}
+{{- $_ := set $into "pod" dict -}}
+{{- include "mesh.pod.settings" (list (index . 0) $into.pod $own) -}}
 {{- /* At least 180 s, however fast models load: the supervisor waits for a table's columns and then for its lanes. */ -}}
 {{- $_ := set $into "start_s" (max 180 (int $values.kubernetes.load_s)) -}}
 {{- include "mesh.inputs" (index . 0) -}}
 {{- include "mesh.check" $into -}}
+{{- $_ := set $into "image" (include "mesh.image" (list (index . 0) $into.image)) -}}
+{{- end -}}
+
+{{/*
+Adds the settings of a pod to the given dict: those of `kubernetes`, then those of each `pod` in the list. Mappings are merged
+key by key, but not deeper: half of a variable or of a volume has no meaning. Other values replace those of the level above.
+Call it as: include "mesh.pod.settings" (list $ $into $pod ...)
+*/}}
+{{- define "mesh.pod.settings" -}}
+{{- $into := index . 1 -}}
+{{- range $level := prepend (slice . 2) (index . 0).Values.kubernetes -}}
+{{- range $key := list "env" "labels" "annotations" "node_selector" "volumes" -}}
+{{- $merged := get $into $key | default dict -}}
+{{- range $name, $value := index ($level | default dict) $key -}}
+{{- $_ := set $merged $name $value -}}
+{{- end -}}
+{{- $_ := set $into $key $merged -}}
+{{- end -}}
+{{- range $key := list "tolerations" "affinity" "priority_class" "image_pull_secrets" -}}
+{{- if not (kindIs "invalid" (index ($level | default dict) $key)) -}}
+{{- $_ := set $into $key (index $level $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if kindIs "invalid" $into.image_pull_secrets -}}
+{{- $secrets := list -}}
+{{- range ((index . 0).Values.global | default dict).imagePullSecrets -}}
+{{- if kindIs "map" . -}}
+{{- $secrets = append $secrets .name -}}
+{{- else -}}
+{{- $secrets = append $secrets . -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set $into "image_pull_secrets" $secrets -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The image with the registry of the game or of an umbrella chart, unless the image names its registry. */}}
+{{- define "mesh.image" -}}
+{{- $values := (index . 0).Values -}}
+{{- $image := index . 1 -}}
+{{- $registry := coalesce $values.kubernetes.image_registry ($values.global | default dict).imageRegistry -}}
+{{- $first := regexFind "^[^/]+/" $image -}}
+{{- if and $registry (not (or (contains "." $first) (contains ":" $first) (eq $first "localhost/"))) -}}
+{{- printf "%s/%s" (trimSuffix "/" $registry) $image -}}
+{{- else -}}
+{{- $image -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The place of a model's file in a pod: an address or an absolute path unchanged, a relative path below the volume of files. */}}
@@ -109,6 +165,12 @@ and the model's override the version's. Call it as: include "mesh.models" (list 
 {{- include "mesh.present" (list "kubernetes" .kubernetes (list "discovery" "host" "load_s")) -}}
 {{- if gt (int .replicas.min) (int .replicas.max) -}}
 {{- fail (printf "%s.replicas: min %v is above max %v; lower min or raise max (a value that is not set here comes from the version, the game or the default)" .at .replicas.min .replicas.max) -}}
+{{- end -}}
+{{- $checked := . -}}
+{{- range $position, $window := .schedule -}}
+{{- if gt (int $window.min) (int $checked.replicas.max) -}}
+{{- fail (printf "%s.schedule[%d].min: %v is above replicas.max %v; lower min or raise max" $checked.at $position $window.min $checked.replicas.max) -}}
+{{- end -}}
 {{- end -}}
 {{- if gt (len .name) 63 -}}
 {{- fail (printf "%s.name: the Kubernetes name %q has %d characters, but the limit is 63; shorten the name of the game, the version or the model" .at .name (len .name)) -}}

@@ -24,25 +24,7 @@ capabilities: {drop: [ALL]}
 {{- define "mesh.pod" -}}
 enableServiceLinks: false
 terminationGracePeriodSeconds: {{ add (include "mesh.sleep_s" .) 25 }}
-securityContext:
-  {{- include "mesh.pod.security" . | nindent 2 }}
-{{- with .kubernetes.image_pull_secrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . | quote }}
-  {{- end }}
-{{- end }}
-{{- with .kubernetes.node_selector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .kubernetes.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .kubernetes.priority_class }}
-priorityClassName: {{ . | quote }}
-{{- end }}
+{{ include "mesh.pod.placement" . }}
 topologySpreadConstraints:
   {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
   - topologyKey: {{ . }}
@@ -55,6 +37,59 @@ topologySpreadConstraints:
   {{- end }}
 {{- end -}}
 
+{{/* Security, image pull secrets, and the nodes on which the pod may run. */}}
+{{- define "mesh.pod.placement" -}}
+securityContext:
+  {{- include "mesh.pod.security" . | nindent 2 }}
+{{- with .pod.image_pull_secrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . | quote }}
+  {{- end }}
+{{- end }}
+{{- with .pod.node_selector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .pod.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .pod.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .pod.priority_class }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- end -}}
+
+{{- define "mesh.pod.labels" -}}
+{{ include "mesh.labels" . }}
+{{- with .pod.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The additional volumes, and their mounts. */}}
+{{- define "mesh.pod.volumes" -}}
+{{- range $name, $volume := .pod.volumes }}
+- name: {{ $name | quote }}
+  {{- toYaml $volume.source | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "mesh.pod.mounts" -}}
+{{- range $name, $volume := .pod.volumes }}
+- name: {{ $name | quote }}
+  mountPath: {{ $volume.mount | quote }}
+  {{- with $volume.sub_path }}
+  subPath: {{ . | quote }}
+  {{- end }}
+  readOnly: {{ ne (toString $volume.read_only) "false" }}
+{{- end }}
+{{- end -}}
+
 {{/* Environment, ports, probes, lifecycle and resources of the pod's only container. */}}
 {{- define "mesh.container" -}}
 image: {{ .image | quote }}
@@ -62,9 +97,13 @@ imagePullPolicy: IfNotPresent
 env:
   - name: POD_NAMESPACE
     valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
-  {{- range $name, $value := .kubernetes.env }}
+  {{- range $name, $value := .pod.env }}
   - name: {{ $name | quote }}
+    {{- if kindIs "map" $value }}
+    {{- toYaml $value | nindent 4 }}
+    {{- else }}
     value: {{ $value | quote }}
+    {{- end }}
   {{- end }}
 {{- with .kubernetes.secrets }}
 envFrom:

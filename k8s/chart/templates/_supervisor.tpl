@@ -20,10 +20,13 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "mesh.labels" . | nindent 8 }}
+        {{- include "mesh.pod.labels" . | nindent 8 }}
       annotations:
         # A changed catalog replaces the pods: a supervisor reads it only at its start.
         ensemble-mesh/catalog: {{ include "mesh.catalog" $root | sha256sum }}
+        {{- with .pod.annotations }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
     spec:
       serviceAccountName: {{ .name }}
       automountServiceAccountToken: {{ $slices }}
@@ -52,6 +55,9 @@ spec:
             {{- if .kubernetes.files }}
             - {name: files, mountPath: /srv/ensemble-mesh, readOnly: true}
             {{- end }}
+            {{- with include "mesh.pod.mounts" . }}
+            {{- . | trim | nindent 12 }}
+            {{- end }}
       volumes:
         - name: tmp
           emptyDir: {sizeLimit: {{ .resources.ephemeral_storage | toString | quote }}}
@@ -61,18 +67,21 @@ spec:
         - name: files
           {{- toYaml . | nindent 10 }}
         {{- end }}
+        {{- with include "mesh.pod.volumes" . }}
+        {{- . | trim | nindent 8 }}
+        {{- end }}
 {{- end -}}
 {{- end -}}
 
 {{/* The supervisor's part of the catalog: without the keys for the cluster, so that changing these restarts no supervisor. */}}
 {{- define "mesh.catalog" -}}
-{{- $catalog := omit (deepCopy .Values) "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "supervisor" "kubernetes" -}}
+{{- $catalog := omit (deepCopy .Values) "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "schedule" "pod" "supervisor" "kubernetes" "global" "enabled" -}}
 {{- range $name, $version := $catalog.versions -}}
 {{- $models := list -}}
 {{- range $version.models -}}
-{{- $models = append $models (omit . "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa") -}}
+{{- $models = append $models (omit . "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "schedule" "pod") -}}
 {{- end -}}
-{{- $version = omit $version "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" -}}
+{{- $version = omit $version "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "schedule" "pod" -}}
 {{- $_ := set $version "models" $models -}}
 {{- $_ := set $catalog.versions $name $version -}}
 {{- end -}}

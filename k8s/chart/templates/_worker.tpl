@@ -17,7 +17,11 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "mesh.labels" . | nindent 8 }}
+        {{- include "mesh.pod.labels" . | nindent 8 }}
+      {{- with .pod.annotations }}
+      annotations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
     spec:
       serviceAccountName: {{ .game }}-worker
       automountServiceAccountToken: false
@@ -47,11 +51,17 @@ spec:
             {{- if .kubernetes.files }}
             - {name: files, mountPath: /srv/ensemble-mesh, readOnly: true}
             {{- end }}
+            {{- with include "mesh.pod.mounts" . }}
+            {{- . | trim | nindent 12 }}
+            {{- end }}
       volumes:
         - name: tmp
           emptyDir: {sizeLimit: {{ .resources.ephemeral_storage | toString | quote }}}
         {{- with .kubernetes.files }}
         - name: files
           {{- toYaml . | nindent 10 }}
+        {{- end }}
+        {{- with include "mesh.pod.volumes" . }}
+        {{- . | trim | nindent 8 }}
         {{- end }}
 {{- end -}}

@@ -10,22 +10,27 @@ from mesh.catalog.catalog import Catalog
 from mesh.catalog.deployment.blocks import Hpa, InFlight, Replicas, SupervisorDeployment, WorkerDeployment
 from mesh.catalog.deployment.names import model_name, supervisor_name
 from mesh.catalog.deployment.overlay import overlay
+from mesh.catalog.deployment.schedules import Schedule
 
 
 @dataclass(frozen=True, slots=True)
 class Autoscaler:
-    """The HPA of one Deployment, or the ScaledObject from which KEDA creates it; `spec` uses the keys of Kubernetes."""
+    """The HPA of one Deployment, or the ScaledObject from which KEDA creates it; `spec` uses the keys of Kubernetes.
+
+    `schedule`: the windows in which a CronJob raises the minimum replicas.
+    """
 
     kind: Literal["HorizontalPodAutoscaler", "ScaledObject"]
     name: str
     spec: Mapping[str, Any]
+    schedule: tuple[Schedule, ...] = ()
 
 
 def autoscalers(catalog: Catalog) -> Iterator[Autoscaler]:
     """Yields the autoscalers that the chart creates from `catalog`: first the supervisor, then every model."""
     supervisor = overlay(SupervisorDeployment, catalog.supervisor)
     spec = _hpa_spec(supervisor.replicas, supervisor.hpa, _cpu(supervisor.hpa, "supervisor"))
-    yield Autoscaler("HorizontalPodAutoscaler", supervisor_name(catalog.game), spec)
+    yield Autoscaler("HorizontalPodAutoscaler", supervisor_name(catalog.game), spec, supervisor.schedule)
     for version_name, version in catalog.versions.items():
         for model in version.models:
             yield _of_model(overlay(WorkerDeployment, catalog, version, model), catalog.game, version_name, model.name)
@@ -38,8 +43,8 @@ def _of_model(scaled: WorkerDeployment, game: str, version: str, model: str) -> 
     elif scaled.in_flight.keda is None:
         metric = _rows_in_flight(scaled.in_flight, {"game": game, "version": version, "model": model})
     else:
-        return Autoscaler("ScaledObject", name, _scaled_object_spec(scaled))
-    return Autoscaler("HorizontalPodAutoscaler", name, _hpa_spec(scaled.replicas, scaled.hpa, metric))
+        return Autoscaler("ScaledObject", name, _scaled_object_spec(scaled), scaled.schedule)
+    return Autoscaler("HorizontalPodAutoscaler", name, _hpa_spec(scaled.replicas, scaled.hpa, metric), scaled.schedule)
 
 
 def _cpu(hpa: Hpa, container: str) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from pydantic import Field
 from mesh import __version__
 from mesh.block import Block, Text
 from mesh.catalog.deployment.autoscaling_v2 import MAX_INT32, Behavior, Metric, Policy, PositiveQuantity, ScalingRules
+from mesh.catalog.deployment.pods import Items, Names, Pod
+from mesh.catalog.deployment.schedules import Schedule
 
 EngineChoice = Literal["auto", "lightgbm"]
 Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$", max_length=500)]
-Items = Annotated[tuple[Mapping[str, Any], ...], Field(strict=False)]
-Names = Annotated[tuple[Text, ...], Field(strict=False)]
+Schedules = Annotated[tuple[Schedule, ...], Field(strict=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 # The defaults of the API server, written out so that you can see each number and change it alone.
@@ -92,6 +93,8 @@ class WorkerDeployment(Block):
     signal: Literal["cpu", "in_flight"] = Field("cpu", description="metric of the HPA")
     in_flight: InFlight = InFlight()
     hpa: Hpa = Hpa()
+    schedule: Schedules = Field((), description="windows with more minimum replicas")
+    pod: Pod = Field(Pod(), description="settings of the pods, over those of `kubernetes`")
 
 
 class SupervisorResources(Resources):
@@ -117,6 +120,8 @@ class SupervisorDeployment(Block):
     replicas: Replicas = Replicas()
     resources: SupervisorResources = SupervisorResources()
     hpa: SupervisorHpa = SupervisorHpa()
+    schedule: Schedules = Field((), description="windows with more minimum replicas")
+    pod: Pod = Field(Pod(), description="settings of the pods, over those of `kubernetes`")
 
 
 class NetworkPolicies(Block):
@@ -141,8 +146,8 @@ class Monitoring(Block):
     )
 
 
-class Kubernetes(Block):
-    """Settings for all pods of the game."""
+class Kubernetes(Pod):
+    """Settings for all pods of the game; `pod` of the game, a version, a model or the supervisor overrides them."""
 
     discovery: Literal["endpoint_slices", "dns"] = Field(
         "endpoint_slices", description="how the supervisor finds replicas; dns needs no RBAC, but is seconds slower"
@@ -152,14 +157,12 @@ class Kubernetes(Block):
     )
     host: Text = Field("0.0.0.0", description="address that pods listen on; use `::` in an IPv6-only cluster")
     load_s: int = Field(180, ge=1, le=3600, description="maximum time to load a model, in seconds")
-    image_pull_secrets: Names = ()
+    image_registry: Image | None = Field(
+        None, description="registry of the images that name none, such as registry.example.com/team"
+    )
     service_account_annotations: Mapping[str, str] = Field(
         default_factory=dict, description="annotations such as eks.amazonaws.com/role-arn, for DynamoDB and S3"
     )
-    env: Mapping[str, str] = Field(default_factory=dict, description="environment variables of every pod")
     secrets: Names = Field((), description="names of Secrets; their keys become environment variables of every pod")
-    node_selector: Mapping[str, str] = Field(default_factory=dict)
-    tolerations: Items = ()
-    priority_class: Text | None = None
     network_policies: NetworkPolicies = NetworkPolicies()
     monitoring: Monitoring = Monitoring()

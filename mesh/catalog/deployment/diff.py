@@ -10,6 +10,7 @@ from mesh.catalog import quantities
 from mesh.catalog.deployment.autoscalers import Autoscaler
 
 ABSENT = "-"
+_MINIMUM = ("minReplicas", "minReplicaCount")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,10 @@ class Change:
 
 
 def changes(now: Iterable[Autoscaler], then: Iterable[Autoscaler]) -> Iterator[Change]:
-    """Yields the changes from `now` to `then`, HPA by HPA. Two notations of the same quantity are not a change."""
+    """Yields the changes from `now` to `then`, HPA by HPA. Two notations of the same quantity are not a change.
+
+    A minimum that a window of the schedule has set is not a change either.
+    """
     before, after = ({scaler.name: scaler for scaler in scalers} for scalers in (now, then))
     for name in [*after, *(name for name in before if name not in after)]:
         yield from _changes_of(name, before.get(name), after.get(name))
@@ -34,7 +38,8 @@ def _changes_of(name: str, now: Autoscaler | None, then: Autoscaler | None) -> I
         yield Change(name, "kind", ABSENT if now is None else now.kind, ABSENT if then is None else then.kind)
     before, after = ({} if one is None else dict(_leaves("", one.spec)) for one in (now, then))
     for field in [*after, *(field for field in before if field not in after)]:
-        if _number(before.get(field)) != _number(after.get(field)):
+        scheduled = field in _MINIMUM and then is not None and before.get(field) in {one.min for one in then.schedule}
+        if _number(before.get(field)) != _number(after.get(field)) and not scheduled:
             yield Change(name, field, _shown(before.get(field)), _shown(after.get(field)))
 
 

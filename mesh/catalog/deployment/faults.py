@@ -67,6 +67,11 @@ def _scaling(
         fix = f"lower min or raise max ({_INHERITED})"
         yield tree.fault(_setting_level(tree, levels, ("replicas",)), problem, fix)
     yield from _out_of_bounds(tree, resources, levels)
+    for position, window in enumerate(scaled.schedule):
+        if window.min > replicas.max:
+            problem = f"{window.min} is above replicas.max {replicas.max}"
+            fix = f"lower min or raise max ({_INHERITED})"
+            yield tree.fault((*_setting_level(tree, levels, ("schedule",)), position, "min"), problem, fix)
     if resources.cpu_limit is not None and quantities.milli(resources.cpu) > quantities.milli(resources.cpu_limit):
         problem = f"cpu {resources.cpu} is above cpu_limit {resources.cpu_limit}"
         fix = f"lower cpu or raise cpu_limit ({_INHERITED})"

@@ -296,11 +296,11 @@ def test_too_long_path_is_a_fault(file: Path) -> None:
 STORE_KEYS = ("store", "timeout_ms", "cache_ttl_s", "cache_players", "unknown_player", "unread_player")
 
 
-SCALED_KEYS = {"image", "engine", "replicas", "resources", "signal", "in_flight", "hpa"}
+SCALED_KEYS = {"image", "engine", "replicas", "resources", "signal", "in_flight", "hpa", "schedule", "pod"}
 SERVING_BLOCKS = {
     "": {
         *("game", "budget_ms", "reserve_ms", "features", "context", "offers", "versions"),
-        *("supervisor", "kubernetes"),
+        *("supervisor", "kubernetes", "global", "enabled"),
         *SCALED_KEYS,
     },
     "SqliteFeatures": {"path", *STORE_KEYS},
