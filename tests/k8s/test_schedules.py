@@ -71,7 +71,7 @@ def test_wrong_schedule_is_refused_by_the_chart(tmp_path: Path, schedule: str, w
     assert word in str(raised.value)
 
 
-def test_minimum_that_a_window_has_set_is_no_change(tmp_path: Path) -> None:
+def test_minimum_that_a_window_has_set_is_not_a_change(tmp_path: Path) -> None:
     model = 'schedule: [{cron: "0 18 * * *", hours: 4, min: 7}]'
     then = list(autoscalers(catalog.load(catalogs.small(tmp_path, model=model))))
 

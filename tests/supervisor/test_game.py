@@ -38,7 +38,9 @@ async def test_lanes_of_all_games_share_one_bound_on_attempts_to_connect(tmp_pat
     first = write_game(tmp_path, budget_ms=300)
     second = first.with_name("second.yaml")
     second.write_text(first.read_text().replace("game: g\n", "game: h\n"))
-    async with open_games(load_catalogs([first, second]), MachineStarvation(CpuStarvation()), Metrics()) as games:
+    async with open_games(
+        load_catalogs([first, second]).values(), MachineStarvation(CpuStarvation()), Metrics()
+    ) as games:
         assert set(games) == {"g", "h"}
         assert len({id(pool._gate) for pool in pools_of(games)}) == 1
 
