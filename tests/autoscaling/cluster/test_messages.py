@@ -19,6 +19,7 @@ CHEAP = replace(
     ASSUMED, base_s=0.0001, row_s=0.000002, message_cpu_s=0.0001, row_cpu_s=0.000002, pauses=(), idle_cores=0
 )
 RESTING = replace(CHEAP, pauses=((0.01, 0.0005), (0.03, 0.0006)))
+SLOW_MESSAGE = replace(CHEAP, message_cpu_s=0.001)
 SLOW = replace(CHEAP, row_s=0.033, row_cpu_s=0.033)
 SUPERVISOR = SupervisorCosts(idle_cores=0.01, message_cpu_s=0.0002, request_cpu_s=0.0001)
 JOURNEY = Journey(messages=15, models_cpu_s=15 * 0.0006, models_s=0.001)
@@ -108,13 +109,13 @@ def test_supervisor_pays_for_messages_requests_and_idling() -> None:
 
 
 def test_two_versions_share_the_departures() -> None:
-    model = {"uri": "s3://m/m.txt"}
-    versions = {
-        name: {"traffic": traffic, "models": [{"name": "whales", **model}], "combine": {"quorum": 1}}
-        for name, traffic in (("1", 50), ("2", 50))
-    }
-    game = catalog(versions=versions, quorum=1)
-    fixed = {"g-1-whales": 1, "g-2-whales": 1, "g-supervisor": 1}
-    result = run(game, "steady:rps=4000,length=60", Settings(fixed=fixed), CHEAP)
-    first, second = (float(one.cores[-1]) for one in result.deployments if one.name.endswith("whales"))
-    assert first == pytest.approx(second)
+    def cores_of(*traffic: int) -> list[float]:
+        """The CPU of the model of each version at 1,000 requests a second."""
+        block = {"models": [{"name": "whales", "uri": "s3://m/m.txt"}], "combine": {"quorum": 1}}
+        versions = {str(number): block | {"traffic": share} for number, share in enumerate(traffic)}
+        fixed = {f"g-{name}-whales": 1 for name in versions} | {"g-supervisor": 1}
+        result = run(catalog(versions=versions), "steady:rps=1000,length=60", Settings(fixed=fixed), SLOW_MESSAGE)
+        return [float(one.cores[-1]) for one in result.deployments if one.name.endswith("whales")]
+
+    (alone,) = cores_of(100)
+    assert cores_of(50, 50) == pytest.approx([alone / 2] * 2, rel=0.05)
