@@ -5,8 +5,10 @@ The controller writes a status at the end of a reconcile, and only if the status
 - If the status changes between two snapshots, there was a reconcile between them. `currentReplicas` of the new status
   is the `spec.replicas` that the reconcile read.
 - The snapshots around the reconcile bracket the pods and metrics that it read. If these snapshots agree, the reconcile
-  read the same. If they differ, the detector selects the snapshot whose metrics match those of the new status, and
-  marks the tick as doubtful.
+  read the same. If they differ, the new status shows which of them it read: the metrics of that snapshot match those
+  of the status. The tick is doubtful only if no snapshot matches, or if two different snapshots match. The period of
+  the controller is that of metrics-server, so that once the metrics change near a reconcile, they do so at every
+  reconcile for an hour: the distance of both moves by RECONCILE_S each time.
 - If the status does not change when a reconcile is due, the reconcile decided the same again. The detector assumes
   the reconcile and its time, and marks the tick as doubtful.
 - The controller waits for its whole period after each reconcile, so that the distance of ticks is slightly above the
@@ -26,7 +28,7 @@ from autoscaling.recording.api_objects import Json, Snapshot
 from autoscaling.traces.trace_file import Tick, TickIn
 
 RECONCILE_S = 0.005  # how much longer than the sync period the distance of two ticks is
-CHANGED = "pods or metrics changed at about this time: this snapshot matches the status"
+CHANGED = "pods or metrics changed at about this time, and several different snapshots match the status"
 NO_MATCH = "pods or metrics changed at about this time, and no snapshot matches the status"
 ASSUMED = "the status did not change: the reconcile and its time are assumed"
 LATE = "there was no snapshot in the {:.1f} s before"
@@ -88,7 +90,8 @@ class TickDetector:
         if not all(_agree(observed, one, out.rescaled) for one in candidates[1:]):
             matching = [one for one in candidates if self._matches(one, after)]
             observed = matching[0] if matching else observed
-            doubt = doubt or (CHANGED if matching else NO_MATCH)
+            if not matching or not all(_agree(observed, one, out.rescaled) for one in matching[1:]):
+                doubt = doubt or (CHANGED if matching else NO_MATCH)
         return [Tick.model_validate({"in": observed, "out": out, "doubt": doubt})]
 
 

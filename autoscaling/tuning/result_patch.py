@@ -36,7 +36,7 @@ def _change(catalog: Catalog, name: str, candidate: Candidate) -> dict[str, Any]
     """The keys of a model that change, without values that are defaults or that a level above the model sets."""
     version, _, model_name = name.partition("/")
     model = next(one for one in catalog.versions[version].models if one.name == model_name)
-    current = model.model_dump(by_alias=True, exclude_unset=True, mode="json", include={"replicas", "hpa"})
+    current = model.model_dump(by_alias=True, exclude_unset=True, mode="json", include={"replicas", "hpa", "schedule"})
     wanted = candidate.applied_to(current)
     inherited = overlay(WorkerDeployment, catalog, catalog.versions[version]).model_dump(
         by_alias=True, exclude_none=True, mode="json"

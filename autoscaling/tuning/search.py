@@ -3,7 +3,8 @@
 Under a given load, Deployments do not affect each other: the replicas of each depend only on its own HPA. Therefore one
 simulation tries a candidate for all models at once, and gives each model's cost and late-vote share. For a maximum
 late-vote share, each model gets its cheapest candidate; several such maxima give the frontier of cost against quality.
-Each point of the frontier is then simulated completely, with several seeds.
+Each point of the frontier is then simulated completely, with several seeds. If the load has a rush, each point is also
+simulated with a schedule that starts the replicas of the rush before it.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from typing import Any
 
 import numpy as np
 
+from autoscaling.cluster.load import Load
 from autoscaling.cluster.results import DeploymentSeries, GameResult
 from autoscaling.cluster.runs import run_all
 from autoscaling.cluster.simulation_input import SimulationInput
+from autoscaling.tuning.rush import rush_of
 from autoscaling.tuning.slo import Slo, all_misses
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.deployment.blocks import Hpa, WorkerDeployment
 from mesh.catalog.deployment.overlay import merge, overlay
+from mesh.catalog.deployment.schedules import Schedule
 
 TARGETS_PERCENT = (40, 60, 80, 110, 150)
 MIN_REPLICAS = (2, 4)
@@ -29,6 +33,7 @@ UNLIMITED = 500  # max replicas of candidates: the simulation shows how many rep
 HEADROOM = 1.5  # max replicas relative to the most that were needed
 POD_START_H = 0.1  # the cost of a pod start in hours of the pod: image, load, cold caches; so that flapping costs
 LATE_LEVELS = (0.0, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 5e-2)  # maximum late-vote shares
+SETTLED_S = 1800.0  # the time after the rise of a rush in which the HPA finds the replicas that it needs
 Progress = Callable[[str, float], None]
 
 
@@ -40,13 +45,15 @@ class Candidate:
     min_replicas: int
     max_replicas: int
     behavior: Mapping[str, Any] | None
+    schedule: tuple[Schedule, ...] = ()  # none: keep the schedule of the catalog
 
     def applied_to(self, block: Mapping[str, Any]) -> dict[str, Any]:
         """Returns `block`, a model of the catalog, with the settings of this candidate."""
         hpa = {**block.get("hpa", {}), "cpu_percent": self.percent}
         if self.behavior is not None:
             hpa["behavior"] = dict(self.behavior)
-        return {**block, "replicas": {"min": self.min_replicas, "max": self.max_replicas}, "hpa": hpa}
+        schedule = {"schedule": [one.model_dump() for one in self.schedule]} if self.schedule else {}
+        return {**block, "replicas": {"min": self.min_replicas, "max": self.max_replicas}, "hpa": hpa, **schedule}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,11 @@ class FrontierPoint:
     full: float
     p95_s: float
     misses: tuple[str, ...]
+
+    @property
+    def schedules(self) -> bool:
+        """Whether a model has a schedule."""
+        return any(one.schedule for one in self.choice.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +93,12 @@ def search(given: SimulationInput, slo: Slo, seeds: int, progress: Progress) -> 
     ]
     runs = [run[0] for run in run_all(inputs, lambda share: progress("trying candidates", share))]
     choices = list(_distinct(_choose(candidates, runs, catalog, level) for level in LATE_LEVELS))
-    points = _simulated(given, [{}, *choices], slo, seeds, lambda share: progress("checking the frontier", share))
-    current, *frontier = points
+    results = _simulated(given, [{}, *choices], seeds, lambda share: progress("checking the frontier", share))
+    scheduled = list(_distinct(_scheduled(choice, run, load) for choice, run in zip(choices, results[1:], strict=True)))
+    scheduled = [choice for choice in scheduled if choice]
+    more = _simulated(given, scheduled, seeds, lambda share: progress("trying schedules", share)) if scheduled else []
+    both = zip([{}, *choices, *scheduled], [*results, *more], strict=True)
+    current, *frontier = [_point(choice, runs, slo) for choice, runs in both]
     meeting = [point for point in frontier if not point.misses]
     return SearchResult(current, tuple(frontier), min(meeting, key=lambda point: point.core_hours, default=None))
 
@@ -153,10 +169,10 @@ def _distinct(choices: Iterator[dict[str, Candidate]]) -> Iterator[dict[str, Can
 def _simulated(
     given: SimulationInput,
     choices: Sequence[Mapping[str, Candidate]],
-    slo: Slo,
     seeds: int,
     progress: Callable[[float], None],
-) -> list[FrontierPoint]:
+) -> list[list[GameResult]]:
+    """The results of each choice, one for each seed."""
     catalog, load = given.games[0]
     first = given.settings.seed
     inputs = [
@@ -169,9 +185,24 @@ def _simulated(
         for number in range(seeds)
     ]
     results = [run[0] for run in run_all(inputs, progress)]
-    return [
-        _point(choice, results[number * seeds : (number + 1) * seeds], slo) for number, choice in enumerate(choices)
-    ]
+    return [results[number * seeds : (number + 1) * seeds] for number in range(len(choices))]
+
+
+def _scheduled(choice: Mapping[str, Candidate], results: Sequence[GameResult], load: Load) -> dict[str, Candidate]:
+    """The choice with a window for the rush of the load: each model begins with its replicas after the rise.
+
+    Empty if the load has no rush, or if no model needs more than its minimum.
+    """
+    rush = rush_of(load)
+    if rush is None:
+        return {}
+    found = dict(choice)
+    for number, (name, one) in enumerate(choice.items(), 1):  # the first Deployment is the supervisors'
+        first, last = (int(at_s / results[0].step_s) for at_s in (rush.risen_s, rush.risen_s + SETTLED_S))
+        needed = max(int(np.median(run.deployments[number].replicas[first:last])) for run in results)
+        if needed > one.min_replicas:
+            found[name] = replace(one, schedule=(rush.schedule(needed),))
+    return {} if found == dict(choice) else found
 
 
 def _point(choice: Mapping[str, Candidate], results: Sequence[GameResult], slo: Slo) -> FrontierPoint:

@@ -48,7 +48,7 @@ def _print(found: SearchResult, objectives: str) -> None:
     table = console.table(("point",), ("core h", "full %", "p95 ms", "misses"))
     points = [("current HPAs", found.current), *((f"frontier {n}", one) for n, one in enumerate(found.frontier, 1))]
     for name, point in sorted(points, key=lambda one: one[1].core_hours):
-        chosen = " *" if point is found.best else ""
+        chosen = f"{', schedules' if point.schedules else ''}{' *' if point is found.best else ''}"
         figures = (f"{point.core_hours:,.0f}", f"{100 * point.full:.3f}", f"{1000 * point.p95_s:.1f}")
         table.add_row(name + chosen, *figures, _worst(point.misses) or "nothing")
     out.print(table)

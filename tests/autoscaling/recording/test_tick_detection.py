@@ -51,8 +51,26 @@ def test_matching_snapshot_is_selected_if_snapshots_differ() -> None:
     for value_m in (4, 5, 6):
         after = snapshot(1.0, status(1, value=value_m), 6)
         assert values(detected(snapshot(0.0, status(0), 4), snapshot(0.5, status(0), 5), after)) == [
-            (0.5, (value_m,), CHANGED)
+            (0.5, (value_m,), None)
         ]
+
+
+def test_different_snapshots_that_match_the_status_cause_a_doubt() -> None:
+    more = (*PODS, RecordedPod(name="two", phase="Running"))
+    before = [snapshot(0.0, status(0), 5), snapshot(0.5, status(0), 5, more)]
+    assert values(detected(*before, snapshot(1.0, status(1, value=5), 6))) == [(0.5, (5,), CHANGED)]
+
+
+def test_metrics_that_change_at_every_reconcile_cause_no_doubts() -> None:
+    """The controller and metrics-server have the same period: here each reconcile is 0.3 s after a scrape."""
+    snapshots = []
+    for number in range(40 * 30):
+        at_s = number / 2
+        scrape, tick = int((at_s + 0.2) // 15), int((at_s - 0.1) // 15)
+        snapshots.append(snapshot(at_s, status(tick, value=tick), scrape))
+    ticks = detected(*snapshots)
+    assert len(ticks) == 40
+    assert [tick.doubt for tick in ticks] == [None] * 40
 
 
 def test_last_snapshot_before_the_change_is_selected_if_none_matches() -> None:
