@@ -13,6 +13,7 @@ from types import ModuleType
 from rich.console import Console
 
 from loadtest.errors import FAILURES, CannotMeasure
+from loadtest.extra_packages import EXTRA_PACKAGES, not_installed
 from mesh.errors import Misconfigured
 from mesh.model_file import BadModel
 
@@ -79,6 +80,8 @@ def _imported(name: str, module: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
+        if package in EXTRA_PACKAGES:
+            raise CannotMeasure(not_installed(name, package)) from None
         if package not in CHECKOUT_ONLY:
             raise
         reason = f"`loadtest {name}` needs the package {package}, which is not installed with loadtest"

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 import sys
 
-import locust.main  # first: it replaces blocking calls of the standard library
+from loadtest.extra_packages import EXTRA_PACKAGES, not_installed
+
+try:
+    import locust.main  # before all that it affects: it replaces blocking calls of the standard library
+    import plotly  # noqa: F401  # the locustfile needs it
+except ModuleNotFoundError as error:
+    package = (error.name or "").partition(".")[0]
+    if package not in EXTRA_PACKAGES:
+        raise
+    print(not_installed("locust", package), file=sys.stderr)
+    sys.exit(2)
 
 from loadtest.swarm.command_line import with_defaults
 from loadtest.swarm.options import add_options

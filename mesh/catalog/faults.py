@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from mesh.catalog import yaml_text
-from mesh.errors import Misconfigured
+from mesh.errors import Misconfigured, unreadable
 
 Step = str | int  # a key, or a position in a list
 Location = tuple[Step, ...]
@@ -102,7 +102,7 @@ def read_tree(path: Path) -> Tree:
         node = yaml.compose(text, Loader=yaml_text.Reader)
         values = yaml_text.load(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured([f"{path}: cannot be read: {error}; check the path and its permissions"]) from error
+        raise unreadable(path, error, "check the path and its permissions") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a bad date or number
         raise Misconfigured([_syntax_fault(path, text, error)]) from error
     lines: dict[Location, int] = {(): 1}

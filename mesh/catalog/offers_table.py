@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mesh.errors import Misconfigured
+from mesh.errors import Misconfigured, unreadable
 from mesh.ids import id_problem
 from mesh.players.cells import CsvLine, is_price, kind_of_cells, number_of, read_csv
 
@@ -36,7 +36,7 @@ def read_offers(path: Path) -> OffersTable:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured([f"{path}: cannot be read: {error}; check the path"]) from error
+        raise unreadable(path, error, "check the path") from error
     return parse_offers(text, str(path))
 
 

@@ -100,10 +100,11 @@ def _add_request(command: argparse.ArgumentParser) -> None:
     command.add_argument("--player", required=True, metavar="ID", help="id of the player")
     command.add_argument(
         "--context",
-        action="append",
+        nargs="+",
+        action="extend",
         default=[],
         metavar="K=V",
-        help="context feature: true, false, a number or a text; write K='\"12\"' to send 12 as text; repeatable",
+        help="context features: each true, false, a number or a text; write K='\"12\"' to send 12 as text; repeatable",
     )
     command.add_argument(
         "--version", default="", metavar="V", help="version of the game (default: chosen by the traffic shares)"

@@ -71,6 +71,8 @@ def _offers(inputs: Inputs) -> Iterator[str]:
         yield "# offer_id and price:"
         yield "# offers: {path: offers.csv, fallback: ID, rank_by: expected_revenue}"
         return
+    if inputs.offers.prices is None:
+        yield "# The offers have no column price, so they are ranked by the score alone."
     rank_by = "score" if inputs.offers.prices is None else "expected_revenue"
     yield "# The fallback is shown if the models do not answer in time: choose the offer that suits every player."
     yield "offers:"

@@ -62,6 +62,15 @@ def test_catalog_has_the_sources_of_all_features(folder: Path) -> None:
     assert [model.name for model in catalog.versions["1"].models] == ["whales-1", "y"]
 
 
+def test_offers_without_prices_are_ranked_by_score_and_the_catalog_names_the_reason(folder: Path) -> None:
+    (folder / "offers.csv").write_text("offer_id,cost\n1e5,0.99\ngold,4.99\n")
+    assert init(folder, "--offers", str(folder / "offers.csv")) == 0
+    offers = catalogs.load(folder / "mesh.yaml").offers
+    assert offers is not None
+    assert offers.rank_by == "score"
+    assert "# The offers have no column price" in (folder / "mesh.yaml").read_text()
+
+
 def test_game_without_offers_answers_score(folder: Path) -> None:
     assert init(folder) == 0
     assert main(["catalog", "check", str(folder / "mesh.yaml")]) == 0

@@ -58,8 +58,9 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_all_options_reach_the_request(offers: Offers) -> None:
-    flags = ("--context", "platform=ios", "--context", "minutes=3", "--offer", "a", "--offer", "b")
+@pytest.mark.parametrize("between", [("--context",), ()])
+def test_all_options_reach_the_request(offers: Offers, between: tuple[str, ...]) -> None:
+    flags = ("--context", "platform=ios", *between, "minutes=3", "--offer", "a", "--offer", "b")
 
     assert ask(offers, "offer", *flags, "--limit", "2", "--version", "2026-10") == 0
 

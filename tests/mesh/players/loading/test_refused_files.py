@@ -64,7 +64,9 @@ def test_bad_csv_file_is_rejected_with_its_place_and_the_fix(
 
 def test_file_that_is_not_utf8_is_rejected(loader: Loader, capsys: pytest.CaptureFixture[str]) -> None:
     assert loader.load_csv(b"player_id,t\np,\xff\xfe\n") == 2
-    assert "players.csv: cannot be read: " in capsys.readouterr().err
+    line = capsys.readouterr().err
+    assert "players.csv: cannot be read: " in line
+    assert line.endswith("; save it as UTF-8\n")
 
 
 def test_missing_file_is_rejected(loader: Loader, capsys: pytest.CaptureFixture[str]) -> None:
