@@ -79,6 +79,9 @@ class Hedging:
             self._timer.cancel()
 
     def _check_at(self, due_s: float) -> None:
+        if self._timer is not None and due_s < self._check_due_s:
+            self._timer.cancel()
+            self._timer = None
         if self._timer is None:
             self._check_due_s = due_s
             self._timer = asyncio.get_running_loop().call_later(max(0.0, due_s - self._clock()), self._check)
