@@ -25,6 +25,7 @@ from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.query import OfferQuery
+from supervisor.start_up import wait_for_quorums, wait_until_ready
 from tests.supervisor.backend import HEADER, write_game
 from tests.supervisor.replica import Replica, replica, sums, until
 
@@ -267,3 +268,16 @@ async def test_pools_stay_with_a_table_that_misses_numbers(tmp_path: Path) -> No
         made.write(made.with_v2(0))
         await until(lambda: "v2" in made.game.ensembles)
         assert made.game.ensembles["v1"].panel.pools == pools
+
+
+async def test_supervisor_is_ready_when_a_new_catalog_removes_the_model_without_replicas(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        made.write(made.with_v2(0))
+        await until(lambda: "v2" in made.game.ensembles)
+        stop = asyncio.Event()
+        waits = [asyncio.create_task(wait(made.games, 60, stop)) for wait in (wait_for_quorums, wait_until_ready)]
+        await asyncio.sleep(5 * POLL_S)
+        assert not any(wait.done() for wait in waits)
+        made.write(made.first)
+        async with asyncio.timeout(5):
+            await asyncio.gather(*waits)
