@@ -67,7 +67,13 @@ class ModelPool:
         self._rotation = Rotation(self._deal)
         self._budget = SecondTryBudget(clock)
         self._hedging = Hedging(
-            self._rotation, self._budget, self.lanes.values, starvation.is_starved, self._send_again, clock
+            self._rotation,
+            self._budget,
+            self.lanes.values,
+            starvation.is_starved,
+            self._send_again,
+            self._draining.lanes,
+            clock,
         )
         self._dealer = Dealer(self._queue, models, self._rotation, self._hedging.watch)
         self._planner = planner
