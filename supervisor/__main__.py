@@ -25,7 +25,7 @@ from mesh.errors import Misconfigured
 from mesh.metrics_endpoint import metrics_endpoint
 from mesh.settings import WrongSettingsError
 from mesh.starvation import CpuStarvation
-from supervisor.assembly import load_catalogs, open_discovery, open_games, pools_of
+from supervisor.assembly import load_catalogs, open_discovery, open_games
 from supervisor.catalog_file import CatalogFile
 from supervisor.cohort import Cohorts
 from supervisor.discovery.assignment import assign_replicas
@@ -87,7 +87,7 @@ async def _serve_until_stopped(
         if stop.is_set():
             return
         async with grpc_server(settings, service, ages, metrics.refused_calls.inc) as server:
-            await wait_until_ready(pools_of(games), settings.ready_within_s, stop)
+            await wait_until_ready(games, settings.ready_within_s, stop)
             if not stop.is_set():
                 await server.health.set_serving(True)
                 serving.settle_heap()

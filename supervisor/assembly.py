@@ -175,4 +175,4 @@ def _pools_by_model(game: Game) -> dict[tuple[object, ...], ModelPool]:
 
 def _identity(name: str, version: Version, model: Model) -> tuple[object, ...]:
     """The parts of a catalog that a pool depends on."""
-    return name, len(version.models), model.name, model.uri, model.sha256, model.class_
+    return name, len(version.models), model.name, model.uri, model.sha256, model.class_, model.categories

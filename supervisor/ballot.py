@@ -104,8 +104,10 @@ class ModelVote:
         votes = self._ballot.votes[self._index]
         self._rows_left -= int(np.isnan(votes[start:stop]).sum()) if self.is_hedged else stop - start
         votes[start:stop] = scores[self._class_index :: self._classes]
-        if not self._rows_left:
-            self.settle(Unavailable("a score is NaN") if _has_nan(votes) else None)
+        if _has_nan(votes[start:stop]):  # at once: a NaN would count again in the reply to a second try
+            self.settle(Unavailable("a score is NaN"))
+        elif not self._rows_left:
+            self.settle(None)
 
     def settle(self, failure: MeshError | None) -> None:
         """Ends the vote; does nothing if it is settled already."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from mesh.catalog import files as catalog_files
-from mesh.catalog.catalog import Catalog, read
+from mesh.catalog.catalog import Catalog, Offers, read
 from mesh.errors import Misconfigured
 
 # A file is read when it has not changed between two looks, so that a writer can finish.
@@ -37,7 +37,7 @@ class CatalogFile:
         self._path = path
         self._folder = folder
         self._poll_s = poll_s
-        self._offers = _offers_path(known)
+        self._offers = _offers_path(known.offers)
 
     async def watch(self) -> AsyncIterator[Catalog | Misconfigured]:
         """Yields the catalog, or its faults, after each change, without end. A missing file changes nothing."""
@@ -50,30 +50,33 @@ class CatalogFile:
             await asyncio.sleep(self._poll_s)
             if self._identity() != identity:
                 continue
-            found = await asyncio.to_thread(self._load)
-            if isinstance(found, Catalog):
-                self._offers = _offers_path(found)
-                identity = self._identity()
-            known = identity
+            known, found = await asyncio.to_thread(self._load)
             yield found
 
-    def _load(self) -> Catalog | Misconfigured:
+    def _load(self) -> tuple[_Identity, Catalog | Misconfigured]:
+        """Reads the catalog; returns it with the identity that its files had before, so that no later change is lost.
+
+        From here on, the table that the catalog names is watched, also if the table is missing or has faults.
+        """
+        identity = self._identity()
         try:
-            return load_catalog(self._path, self._folder)
+            self._offers = _offers_path(read(self._path, self._folder).offers)
+            identity = self._identity()
+            return identity, load_catalog(self._path, self._folder)
         except Misconfigured as error:
-            return error
+            return identity, error
         except Exception as error:  # a bug in a check must not end the supervisor, which has a good catalog
             _log.exception("cannot check %s", self._path)
-            return Misconfigured([f"{self._path}: cannot be checked: {error!r}"])
+            return identity, Misconfigured([f"{self._path}: cannot be checked: {error!r}"])
 
     def _identity(self) -> _Identity:
         return tuple(_identity_of(path) for path in (self._path, self._offers) if path is not None)
 
 
-def _offers_path(catalog: Catalog) -> Path | None:
-    if catalog.offers is None or catalog.offers.path is None or catalog.offers.table is not None:
+def _offers_path(offers: Offers | None) -> Path | None:
+    if offers is None or offers.path is None or offers.table is not None:
         return None
-    return Path(catalog.offers.path)
+    return Path(offers.path)
 
 
 def _identity_of(path: Path) -> tuple[int, int, int] | None:

@@ -51,7 +51,7 @@ async def grpc_server(
         reflection.attach(server, (offers_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
     port = _bind(servers, settings)
     methods = {f"/{SERVICE_NAME}/GetOffer": service.begin_get_offer, f"/{SERVICE_NAME}/Score": service.begin_score}
-    intake = Intake(methods, service.longest_s, on_refusal)
+    intake = Intake(methods, lambda: service.longest_s, on_refusal)
     for server in servers:
         await server.start()
         intake.start(server)

@@ -37,7 +37,7 @@ class Hedging:
     A lane with an overdue reply goes out of `rotation`, and `send_again` gets second tries for all its shipments that
     `budget` covers: those behind an overdue one will be late, too. There are none if no other lane is in rotation, or
     if the machine is starved and no replica is idle: then they only take CPU from the first tries. `lanes` are all
-    lanes of the model; `clock` is monotonic, in seconds.
+    lanes of the model, and `draining` those of removed replicas; `clock` is monotonic, in seconds.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Hedging:
         lanes: Callable[[], Collection[WatchedLane]],
         is_starved: Callable[[], bool],
         send_again: Callable[[list[Shipment]], None],
+        draining: Callable[[], Collection[WatchedLane]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.hedged_rows = 0
@@ -56,6 +57,7 @@ class Hedging:
         self._lanes = lanes
         self._is_starved = is_starved
         self._send_again = send_again
+        self._draining = draining
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
         self._check_due_s = 0.0
@@ -79,6 +81,9 @@ class Hedging:
             self._timer.cancel()
 
     def _check_at(self, due_s: float) -> None:
+        if self._timer is not None and due_s < self._check_due_s:
+            self._timer.cancel()
+            self._timer = None
         if self._timer is None:
             self._check_due_s = due_s
             self._timer = asyncio.get_running_loop().call_later(max(0.0, due_s - self._clock()), self._check)
@@ -89,12 +94,14 @@ class Hedging:
         if now_s > self._check_due_s + LOOP_LAG_S:
             self._check_at(now_s + LOOP_LAG_S)
             return
-        overdue = [lane for lane in self._lanes() if _due_s(lane) <= now_s]
+        lanes, draining = self._lanes(), self._draining()
+        overdue = [lane for lane in lanes if _due_s(lane) <= now_s]
         for lane in overdue:
             self._rotation.record_overdue(lane)
+        overdue += [lane for lane in draining if _due_s(lane) <= now_s]
         if overdue:
             self._hedge([shipment for lane in overdue for shipment in lane.outstanding()], now_s)
-        next_due_s = min(map(_due_s, self._lanes()), default=math.inf)
+        next_due_s = min(map(_due_s, (*lanes, *draining)), default=math.inf)
         if next_due_s < math.inf:
             self._check_at(next_due_s)
 

@@ -43,14 +43,15 @@ class Intake:
     """Accepts the calls of `methods` by full name.
 
     The function of a method gets the request and the seconds until its deadline (None: no deadline). It returns the
-    response, or what waits for it. If it raises an error, the caller gets the status of the error. `longest_s` is the
-    longest time of a call. `on_refusal` is called for each call that is refused before its request is read.
+    response, or what waits for it. If it raises an error, the caller gets the status of the error. `longest_s` returns
+    the longest time of a call, which a new catalog changes. `on_refusal` is called for each call that is refused before
+    its request is read.
     """
 
     def __init__(
         self,
         methods: Mapping[str, Begin],
-        longest_s: float,
+        longest_s: Callable[[], float],
         on_refusal: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -82,7 +83,8 @@ class Intake:
     async def _accept(self, server: grpc.aio.Server, method: str) -> None:
         while (call := await raw_call.accept(server, method)) is not None:
             remaining_s = call.remaining_s()
-            time_s = self._longest_s if remaining_s is None else min(remaining_s, self._longest_s)
+            longest_s = self._longest_s()
+            time_s = longest_s if remaining_s is None else min(remaining_s, longest_s)
             if time_s > 0:  # otherwise the caller has left
                 self._waiting.append(_Waiting(call, self._clock() + WAIT_SHARE * time_s))
                 self._run_soon()

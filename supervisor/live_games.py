@@ -112,7 +112,13 @@ class LiveGames(Mapping[str, Game]):
     async def _replace(self, catalog: Catalog, tasks: asyncio.TaskGroup) -> None:
         name = catalog.game
         before = self._in_force[name]
-        game = self._pending[name] = self._build(catalog, before)
+        try:
+            game = self._pending[name] = self._build(catalog, before)
+        except Exception as error:  # its files changed after the check; the supervisor has a good catalog
+            if not isinstance(error, Misconfigured):
+                _log.exception("%s: cannot build the game of the new catalog", name)
+            self._refuse(name, error.faults if isinstance(error, Misconfigured) else [repr(error)])
+            return
         try:
             if self._endpoints is not None:
                 _assign(game, self._endpoints)

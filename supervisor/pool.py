@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from mesh.catalog.catalog import Model
@@ -67,7 +67,13 @@ class ModelPool:
         self._rotation = Rotation(self._deal)
         self._budget = SecondTryBudget(clock)
         self._hedging = Hedging(
-            self._rotation, self._budget, self.lanes.values, starvation.is_starved, self._send_again, clock
+            self._rotation,
+            self._budget,
+            self.lanes.values,
+            starvation.is_starved,
+            self._send_again,
+            self._draining.lanes,
+            clock,
         )
         self._dealer = Dealer(self._queue, models, self._rotation, self._hedging.watch)
         self._planner = planner
@@ -183,8 +189,8 @@ class ModelPool:
         if self.model.categories is not None:
             header = with_categories(header, self.model.categories)
         plan = self._planner.plan(header, self._columns)
-        if header != self._header:  # the queued rows have the layout of the previous model
-            self._queue.fail(Unavailable("its model was replaced by another"))
+        if (header, sha256) != (self._header, self._sha256):
+            self._fail_votes_of_previous_model(others)
         self._plan = plan
         self._header = header
         self._sha256 = sha256
@@ -256,6 +262,17 @@ class ModelPool:
     def _fail_queue_without_lane(self, failure: MeshError) -> None:
         if not self._has_usable_lane():
             self._queue.fail(failure)
+
+    def _fail_votes_of_previous_model(self, lanes: Iterable[Lane[Shipment]]) -> None:
+        """Fails the votes whose rows have the layout, or some scores, of the previous model.
+
+        The rows are queued, or outstanding on a lane of `lanes` that is about to report them as lost.
+        """
+        failure = Unavailable("its model was replaced by another")
+        self._queue.fail(failure)
+        for lane in lanes:
+            for shipment in lane.outstanding():
+                shipment.vote.settle(failure)
 
     def _retry(self, shipment: Shipment, failure: MeshError) -> None:
         may_retry = shipment.race is None and shipment.tries < MAX_TRIES and shipment.is_wanted()

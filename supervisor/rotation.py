@@ -43,7 +43,8 @@ class _Lateness:
 class Rotation:
     """Takes late and failing lanes out of rotation; calls `on_return` whenever one has returned.
 
-    If every lane that is up is late, all of them receive rows: then the model is slow, and not one of its replicas.
+    If every lane that is up is late, all of them receive rows: then the model is slow, and not one of its replicas. If
+    every lane is failing, too: some rows may fail on every replica, and the other rows must not wait.
     """
 
     def __init__(self, on_return: Callable[[], None]) -> None:
@@ -59,7 +60,8 @@ class Rotation:
 
     def usable(self, lanes: Collection[LaneT]) -> list[LaneT]:
         """Returns the lanes of `lanes` that may receive rows."""
-        return self.in_rotation(lanes) or [lane for lane in lanes if lane.state == "up" and lane not in self._failing]
+        up = [lane for lane in lanes if lane.state == "up"]
+        return self.in_rotation(up) or [lane for lane in up if lane not in self._failing] or up
 
     def in_rotation(self, lanes: Collection[LaneT]) -> list[LaneT]:
         """Returns the lanes of `lanes` that are up and neither late nor failing."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from mesh.first_of import first_of
-from supervisor.ensemble import Ensemble
+from supervisor.assembly import pools_of
 from supervisor.game import Game
 from supervisor.live_games import LiveGames
-from supervisor.pool import ModelPool
 
+POLL_S = 0.02
 _log = logging.getLogger("supervisor")
 
 
@@ -38,44 +37,35 @@ async def wait_for_quorums(games: Mapping[str, Game], within_s: float, stop: asy
 
     A supervisor that listens earlier would answer with the fallback, which looks like a failure.
     """
-    ensembles = {f"{game}/{one.name}": one for game in games for one in games[game].ensembles.values()}
-    if within_s > 0 and await first_of(stop.wait(), _all_quorums(ensembles.values()), within_s=within_s) is None:
-        missing = [name for name, one in ensembles.items() if _ups(one) < one.rules.version.quorum]
-        _log.warning("no quorum of %s after %g s; listening without it", ", ".join(missing), within_s)
+    if within_s > 0 and await first_of(stop.wait(), _until_none(_without_quorum, games), within_s=within_s) is None:
+        missing = ", ".join(_without_quorum(games))
+        _log.warning("no quorum of %s after %g s; listening without it", missing, within_s)
 
 
-async def _all_quorums(ensembles: Iterable[Ensemble]) -> None:
-    for ensemble in ensembles:
-        await _quorum(ensemble)
-
-
-async def _quorum(ensemble: Ensemble) -> None:
-    tasks = [asyncio.ensure_future(pool.was_up.wait()) for pool in ensemble.panel.pools]
-    try:
-        for earliest in islice(asyncio.as_completed(tasks), ensemble.rules.version.quorum):
-            await earliest
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _ups(ensemble: Ensemble) -> int:
-    return sum(pool.was_up.is_set() for pool in ensemble.panel.pools)
-
-
-async def wait_until_ready(pools: Sequence[ModelPool], within_s: float, stop: asyncio.Event) -> None:
-    """Waits until every pool has had a lane up or `stop` is set, for at most `within_s`.
+async def wait_until_ready(games: Mapping[str, Game], within_s: float, stop: asyncio.Event) -> None:
+    """Waits until every model has had a lane up or `stop` is set, for at most `within_s`.
 
     A supervisor that is ready earlier would answer its first requests with the fallback.
     """
-    if within_s <= 0:
-        return
-    if await first_of(stop.wait(), _all_up(pools), within_s=within_s) is None:
-        missing = [pool.model.name for pool in pools if not pool.was_up.is_set()]
-        _log.warning("no replica of %s is up after %g s; becoming ready without them", ", ".join(missing), within_s)
+    if within_s > 0 and await first_of(stop.wait(), _until_none(_without_lane, games), within_s=within_s) is None:
+        missing = ", ".join(_without_lane(games))
+        _log.warning("no replica of %s is up after %g s; becoming ready without them", missing, within_s)
 
 
-async def _all_up(pools: Sequence[ModelPool]) -> None:
-    for pool in pools:
-        await pool.was_up.wait()
+async def _until_none(missing: Callable[[Mapping[str, Game]], Sequence[str]], games: Mapping[str, Game]) -> None:
+    """Waits until nothing of `games` is `missing`. A new catalog may replace a game, and its pools, in the meantime."""
+    while missing(games):  # noqa: ASYNC110 (no event covers the games to come)
+        await asyncio.sleep(POLL_S)
+
+
+def _without_quorum(games: Mapping[str, Game]) -> list[str]:
+    ensembles = {f"{game}/{one.name}": one for game in games for one in games[game].ensembles.values()}
+    return [
+        name
+        for name, one in ensembles.items()
+        if sum(pool.was_up.is_set() for pool in one.panel.pools) < one.rules.version.quorum
+    ]
+
+
+def _without_lane(games: Mapping[str, Game]) -> list[str]:
+    return [pool.model.name for pool in pools_of(games) if not pool.was_up.is_set()]

@@ -48,9 +48,10 @@ def kind_of_cells(cells: Sequence[str | None]) -> Kind:
 
 
 def number_of(cell: str | None) -> float:
-    """Returns the number in a cell of a number column or a boolean column; NaN if it has no value."""
+    """Returns the number in a cell of a number column or a boolean column; `math.nan` if it has no value."""
     plain = cell.strip().lower() if cell else "nan"
-    return float(plain == "true") if plain in ("true", "false") else float(plain)
+    number = float(plain == "true") if plain in ("true", "false") else float(plain)
+    return math.nan if math.isnan(number) else number  # the same object each time, so that equal columns compare equal
 
 
 def is_price(cell: str | None) -> bool:

@@ -129,6 +129,23 @@ async def test_overdue_rows_are_scored_by_another_replica() -> None:
 
 
 @in_virtual_time
+async def test_rows_that_are_due_before_earlier_ones_are_sent_again_in_time() -> None:
+    world = World(2)
+    world.pool._dealer.row_s = 0.1  # as learned in a slow moment
+    await world.ask(1).vote
+    world.pool._dealer.row_s = world.row_s
+    for lane in world.lanes:
+        lane.freeze()
+    requests = [world.ask(1), world.ask(1)]
+    world.lanes[1].thaw()
+    began_s = now_s()
+    await asyncio.gather(*(request.vote for request in requests))
+    assert now_s() - began_s < 2 * OVERDUE_FLOOR_S
+    await world.finish()
+    world.check()
+
+
+@in_virtual_time
 async def test_frozen_replica_gets_no_rows_until_it_answers_and_is_soon_back() -> None:
     world = World(2)
     frozen, other = world.lanes

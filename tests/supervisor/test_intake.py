@@ -31,6 +31,7 @@ class Service:
     """A service whose clock stands still until a test moves it."""
 
     now_s: float = 0.0
+    longest_s: float = LONGEST_S
     refusals: int = 0
     begun: list[bytes] = field(default_factory=list)
     begin: Callable[[bytes, float | None], Any] = lambda request, _: request
@@ -67,7 +68,7 @@ async def service() -> AsyncIterator[Service]:
     server.add_registered_method_handlers("test.Echo", {"Ask": handler})
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    echo.taker = Intake({METHOD: echo.begin_request}, LONGEST_S, echo.refuse, lambda: echo.now_s)
+    echo.taker = Intake({METHOD: echo.begin_request}, lambda: echo.longest_s, echo.refuse, lambda: echo.now_s)
     echo.taker.start(server)
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -132,6 +133,18 @@ async def test_call_that_waits_for_half_of_its_time_is_refused_before_it_is_read
         echo.now_s = 11.0
         assert await waiting == ("RESOURCE_EXHAUSTED", intake.OVERLOADED)
         assert (echo.refusals, echo.begun) == (1, [])
+
+
+async def test_longest_time_of_a_new_catalog_counts() -> None:
+    async with service() as echo, AsyncExitStack() as stack:
+        await echo.hold_all_readers(stack)
+        echo.longest_s = 2.0
+        waiting = asyncio.ensure_future(code_of(echo.ask(b"x")))
+        await until(lambda: len(echo.taker._waiting) == 1)
+        assert echo.taker._waiting[0].refuse_at_s == intake.WAIT_SHARE * 2.0
+        echo.now_s += 1.5
+        echo.taker._run_soon()
+        assert (await waiting)[0] == "RESOURCE_EXHAUSTED"
 
 
 async def test_callers_that_send_slowly_do_not_block_the_others() -> None:

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from mesh.catalog.catalog import Catalog
+from mesh.errors import Misconfigured
 from mesh.starvation import CpuStarvation
+from supervisor import catalog_file
 from supervisor.answers import Source
 from supervisor.assembly import load_catalogs, open_games
-from supervisor.catalog_file import CatalogFile
+from supervisor.catalog_file import CatalogFile, load_catalog
 from supervisor.cohort import Cohorts
 from supervisor.discovery.port import Endpoints
 from supervisor.game import Game
@@ -22,6 +25,7 @@ from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.query import OfferQuery
+from supervisor.start_up import wait_for_quorums, wait_until_ready
 from tests.supervisor.backend import HEADER, write_game
 from tests.supervisor.replica import Replica, replica, sums, until
 
@@ -197,3 +201,83 @@ async def test_removed_catalog_changes_nothing(tmp_path: Path) -> None:
         assert not made.games.is_refused("g")
         made.write(made.with_v2(0))
         await until(lambda: "v2" in made.game.ensembles)
+
+
+async def test_change_while_the_catalog_is_read_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world(tmp_path) as made:
+        loads = [made.with_v2(0)]
+
+        def load(path: Path, folder: Path | None) -> Catalog:
+            found = load_catalog(path, folder)
+            if loads:
+                made.write(loads.pop())
+            return found
+
+        monkeypatch.setattr(catalog_file, "load_catalog", load)
+        made.write(made.first.replace("budget_ms: 10000", "budget_ms: 9000"))
+        await until(lambda: "v2" in made.game.ensembles)
+
+
+async def test_table_that_comes_after_its_catalog_is_read(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        made.write(made.first.replace("offers.csv", "later.csv"))
+        await until(lambda: made.games.is_refused("g"))
+        (tmp_path / "later.csv").write_text((tmp_path / "offers.csv").read_text())
+        await until(lambda: not made.games.is_refused("g"))
+
+
+class OneChange:
+    """A catalog that changes once."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def watch(self) -> AsyncIterator[Catalog | Misconfigured]:
+        yield self._catalog
+        await asyncio.Event().wait()
+
+
+async def test_table_that_vanishes_after_the_check_does_not_end_the_supervisor(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        before, catalog = made.game, load_catalog(made.catalog)
+        (tmp_path / "offers.csv").unlink()
+        following = asyncio.create_task(made.games.follow("g", OneChange(catalog)))
+        await until(lambda: made.games.is_refused("g") or following.done())
+        assert not following.done()
+        assert made.game is before
+        following.cancel()
+
+
+async def test_new_categories_make_a_new_pool(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        before = made.game
+        text = made.first
+        for model in ("m0", "m1", "m2"):
+            text = text.replace(f"uri: {model}.txt", f"uri: {model}.txt, categories: [price]")
+        assert text != made.first
+        made.write(text)
+        await until(lambda: made.games.is_refused("g") or made.games.is_pending("g") or made.game is not before)
+        assert made.games.is_pending("g")
+
+
+async def test_pools_stay_with_a_table_that_misses_numbers(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        (tmp_path / "offers.csv").write_text("offer_id,price\nstarter,10\ncopper,\n")
+        await until(lambda: made.game.offers is not None and "copper" in made.game.offers.ids)
+        pools = made.game.ensembles["v1"].panel.pools
+        made.write(made.with_v2(0))
+        await until(lambda: "v2" in made.game.ensembles)
+        assert made.game.ensembles["v1"].panel.pools == pools
+
+
+async def test_supervisor_is_ready_when_a_new_catalog_removes_the_model_without_replicas(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        made.write(made.with_v2(0))
+        await until(lambda: "v2" in made.game.ensembles)
+        stop = asyncio.Event()
+        waits = [asyncio.create_task(wait(made.games, 60, stop)) for wait in (wait_for_quorums, wait_until_ready)]
+        await asyncio.sleep(5 * POLL_S)
+        assert not any(wait.done() for wait in waits)
+        made.write(made.first)
+        async with asyncio.timeout(5):
+            await asyncio.gather(*waits)

@@ -40,7 +40,7 @@ DEPTH_ROWS = dealer.DEPTH_S / dealer.FIRST_GUESS_ROW_S
 class FakeLane:
     """A lane; the test sends its replies."""
 
-    def __init__(self, pool: ModelPool, name: str, header: ModelHeader = HEADER) -> None:
+    def __init__(self, pool: ModelPool, name: str, header: ModelHeader = HEADER, sha256: str = "") -> None:
         self.state: LaneState = "up"
         self.why_down = ""
         self.outstanding_rows = 0
@@ -49,7 +49,7 @@ class FakeLane:
         self.sizes: list[int] = []
         self._pool = pool
         pool.lanes[name] = cast(Lane[Shipment], self)
-        pool.accept(cast(Lane[Shipment], self), header, {})
+        pool.accept(cast(Lane[Shipment], self), header, {"sha256": sha256})
 
     def send(self, shipment: Shipment) -> None:
         self.sent.append(shipment)
@@ -313,6 +313,54 @@ async def test_replica_that_fails_fast_attracts_no_traffic() -> None:
         await asyncio.wait([ask.task])
         ask.task.exception()
     assert len(failing.sizes) <= len(willing.sizes)
+
+
+@in_virtual_time
+async def test_rows_do_not_wait_if_every_replica_fails() -> None:
+    pool = new_pool()
+    lanes = [FakeLane(pool, name) for name in "ab"]
+    refused = Ask(pool, 1)
+    await settle()
+    for _ in lanes:
+        next(lane for lane in lanes if lane.sent).answer(Unavailable("these rows are wrong"))
+    assert (await refused.failure()).reason == "these rows are wrong"
+    began_s, good = now_s(), Ask(pool, 1)
+    await settle()
+    (sent,) = [lane for lane in lanes if lane.sent]
+    sent.answer()
+    assert await good.votes() == good.expected
+    assert now_s() == began_s
+
+
+@in_virtual_time
+async def test_rows_of_one_vote_are_not_scored_by_two_models() -> None:
+    pool = new_pool()
+    old, other = FakeLane(pool, "a"), FakeLane(pool, "b")
+    ask = Ask(pool, 12)
+    await settle()
+    new = FakeLane(pool, "c")
+    new.state = "connecting"
+    old.answer()
+    for lane in (old, other):
+        lane.break_down()
+    pool.accept(cast(Lane[Shipment], new), HEADER, {"sha256": "new"})
+    new.state = "up"
+    pool.on_up()
+    assert new.sizes == []
+    assert "replaced" in (await ask.failure()).reason
+
+
+@in_virtual_time
+async def test_rows_lost_after_the_model_was_replaced_are_not_sent_to_the_new_one() -> None:
+    pool = new_pool()
+    old = FakeLane(pool, "a")
+    ask = Ask(pool, 1)
+    await settle()
+    old.state = "down"  # its stream has ended, and its channel is being closed
+    new = FakeLane(pool, "b", ModelHeader(("level", "level"), {}, "binary", 1, 1))
+    old.break_down()
+    assert new.sizes == []
+    assert "replaced" in (await ask.failure()).reason
 
 
 @in_virtual_time
@@ -598,3 +646,17 @@ async def test_rows_that_two_replicas_score_count_once() -> None:
     vote.cast(1, 2, np.array([0.25]))
     assert vote.done.result() is None
     assert ballot.votes.tolist() == [[0.5, 0.25]]
+
+
+async def test_nan_that_two_replicas_send_fails_the_vote_before_the_deadline() -> None:
+    ballot = Ballot(["m"], 3, 1, lambda: None)
+    plan = RowPlanner(Sources(COLUMNS, {}, None)).plan(HEADER, COLUMNS)
+    rows = CohortRows(COLUMNS, [None] * 3, [Passenger({}, ())] * 3)
+    vote = ballot.open_vote(0, rows.matrix(plan), 1, 0, time.monotonic() + 60)
+    Shipment(vote, 0, 2).second_try()
+    for _ in range(2):
+        vote.cast(0, 2, np.array([np.nan, np.nan]))
+    vote.cast(2, 3, np.array([0.25]))
+    failure = vote.done.result()
+    assert failure is not None
+    assert failure.reason == "a score is NaN"
