@@ -3,11 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # 0: one test after the other, for a machine that is busy.
 TEST_PROCESSES ?= 2
-PROTOS := $(wildcard protos/*.proto)
 # Installed in one call: an npm install without --save removes the packages of the previous call.
 NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4
 
-.PHONY: demo demo-dynamodb test check protos up load bench bench-forest compare-ray test-servers dynamodb-local node-packages chart rendered dashboards k8s-tools promtool fuzz fuzz-tools images image-roots lock clean
+.PHONY: demo demo-dynamodb test check protos up load bench bench-forest compare-ray test-servers dynamodb-local node-packages chart rendered dashboards k8s-tools grpc-tools grpc-go-tools grpc-java-tools promtool fuzz fuzz-tools images image-roots lock clean
 
 demo: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.demo
@@ -26,13 +25,20 @@ check: .venv/dev.stamp
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m tests.stubs_are_fresh
+	@$(BIN)/python -m protos.generate --check
 	@$(BIN)/python -m k8s.monitoring.dashboards --check
 	@$(BIN)/python -m tests.plain_english
 
+# Ports of the supervisor, of its metrics, and of the web interface of Locust.
+MESH_PORT ?= 7000
+METRICS_PORT ?= 9100
+WEB_PORT ?= 8089
+# More options of `make load`, such as LOCUST="--scenario step --users 200".
+LOCUST ?=
+
 up: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.build
-	@$(BIN)/mesh up examples/dragonfall/mesh.yaml --port 7000 --metrics-port 9100
+	@$(BIN)/mesh up examples/dragonfall/mesh.yaml --port $(MESH_PORT) --metrics-port $(METRICS_PORT)
 
 bench: .venv/dev.stamp
 	@$(BIN)/python -m loadtest bench
@@ -41,7 +47,8 @@ bench-forest: .venv/dev.stamp
 	@$(BIN)/python -m loadtest forest
 
 load: .venv/dev.stamp
-	@$(BIN)/locust -f loadtest/locustfile.py --host 127.0.0.1:7000 --web-host 127.0.0.1
+	@$(BIN)/python -m loadtest locust --catalog examples/dragonfall/mesh.yaml \
+	    --host 127.0.0.1:$(MESH_PORT) --web-port $(WEB_PORT) $(LOCUST)
 
 # Ray Serve has its own environment: it pins other versions of the mesh's dependencies and takes 500 MB.
 compare-ray: .venv/dev.stamp build/ray/stamp
@@ -97,6 +104,48 @@ build/go/bin/helm:
 build/go/bin/kube-score:
 	@echo "building $(KUBE_SCORE_MODULE)"
 	@CGO_ENABLED=0 GOBIN=$(CURDIR)/build/go/bin go install $(KUBE_SCORE_MODULE)
+
+# Tools of game backends: grpcurl and ghz call the mesh by reflection; the others generate stubs for Go and Java.
+GRPCURL_MODULE := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
+GHZ_MODULE := github.com/bojand/ghz/cmd/ghz@v0.121.0
+GO_STUBS_MODULES := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.10 google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.5.1
+JAVA_STUBS_ARTIFACT := io.grpc:protoc-gen-grpc-java:1.76.0:exe:linux-x86_64
+PROTOC_ARTIFACT := com.google.protobuf:protoc:4.33.5:exe:linux-x86_64
+
+grpc-tools: grpc-go-tools grpc-java-tools
+
+grpc-go-tools:
+	@if command -v go >/dev/null; then $(MAKE) -s build/go/bin/grpcurl build/go/bin/ghz build/go/bin/protoc-gen-go; \
+	else echo "go is not installed: the tests with grpcurl and ghz, and of the stubs for Go, will be skipped"; fi
+
+grpc-java-tools:
+	@if command -v mvn >/dev/null; then $(MAKE) -s build/java/protoc build/java/protoc-gen-grpc-java; \
+	else echo "mvn is not installed: the tests of the stubs for Java and C# will be skipped"; fi
+
+build/go/bin/grpcurl:
+	@echo "building $(GRPCURL_MODULE)"
+	@CGO_ENABLED=0 GOBIN=$(CURDIR)/build/go/bin go install $(GRPCURL_MODULE)
+
+build/go/bin/ghz:
+	@echo "building $(GHZ_MODULE)"
+	@CGO_ENABLED=0 GOBIN=$(CURDIR)/build/go/bin go install $(GHZ_MODULE)
+
+build/go/bin/protoc-gen-go:
+	@echo "building $(GO_STUBS_MODULES)"
+	@for module in $(GO_STUBS_MODULES); do CGO_ENABLED=0 GOBIN=$(CURDIR)/build/go/bin go install $$module || exit 1; done
+
+build/java/protoc-gen-grpc-java:
+	$(call fetch_program,$(JAVA_STUBS_ARTIFACT))
+
+build/java/protoc:
+	$(call fetch_program,$(PROTOC_ARTIFACT))
+
+# $(1): the Maven artifact of a program, whose file name has the version and the platform.
+define fetch_program
+	@mvn -q -B dependency:copy -Dartifact=$(1) -DoutputDirectory=$(CURDIR)/build/java
+	@mv build/java/$(@F)-[0-9]*.exe $@
+	@chmod +x $@
+endef
 
 # promtool checks the alerts. It is extracted from Debian's package, because installing the package would start a server.
 promtool:
@@ -162,8 +211,7 @@ build/images/%.stamp: .venv/dev.stamp requirements/%.txt k8s/images/install.py
 	@touch $@
 
 protos: .venv/dev.stamp
-	@$(BIN)/python -m grpc_tools.protoc -Imesh/wire=protos --python_out=. --pyi_out=. --grpc_python_out=. \
-	    $(PROTOS:protos/%=mesh/wire/%)
+	@$(BIN)/python -m protos.generate
 
 # Packages that LightGBM and scikit-learn require but a worker never imports.
 NOT_IN_WORKERS := cloudpickle joblib narwhals numpy scipy threadpoolctl

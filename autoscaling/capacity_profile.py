@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mesh.errors import Misconfigured
 
-FORMAT = 1
+FORMAT = 2
 
 
 class _Part(BaseModel):
@@ -43,6 +43,16 @@ class Batch(_Part):
     cpu_us_per_row: float
 
 
+class Pause(_Part):
+    """Messages of the fewest rows that arrive after pauses: a replica that rests pays more for its next message.
+
+    The pauses are exponential with mean `pause_ms`, from a reply to the next message. `cpu_us` is the CPU of a message.
+    """
+
+    pause_ms: float
+    cpu_us: float
+
+
 class Curve(_Part):
     """Linear fit: predict_mean_ms is about `base_ms` + `row_ms` x rows; `residual` is the largest relative error."""
 
@@ -61,7 +71,10 @@ class Capacity(_Part):
 
 
 class ModelProfile(_Part):
-    """One model. `start_s`: from exec to SERVING. `start_cpu_s` includes the child process that checks the model."""
+    """One model. `start_s`: from exec to SERVING. `start_cpu_s` includes the child process that checks the model.
+
+    `idle_cores`: CPU of a replica without messages. `pauses` are in ascending order.
+    """
 
     game: str
     version: str
@@ -72,19 +85,33 @@ class ModelProfile(_Part):
     start_s: Spread
     start_cpu_s: float
     pss_mb: float
+    idle_cores: float
     batches: tuple[Batch, ...]
+    pauses: tuple[Pause, ...]
     curve: Curve
     capacity: Capacity
 
 
+class SupervisorProfile(_Part):
+    """CPU of one supervisor: without requests, for each message to a replica and its reply, and for each request."""
+
+    idle_cores: float
+    message_cpu_us: float
+    request_cpu_us: float
+
+
 class Profile(_Part):
-    """The document: `profile` is the format number; `models` are by game/version/name (older files: by name)."""
+    """The document: `profile` is the format number; `models` are by game/version/name (older files: by name).
+
+    `supervisor` is None if only some models of the version were measured.
+    """
 
     profile: int = FORMAT
     date: str
     machine: str
     versions: dict[str, str]
     models: dict[str, ModelProfile]
+    supervisor: SupervisorProfile | None = None
 
     def as_json(self) -> str:
         """Returns the JSON document; numbers have four significant digits."""
@@ -92,9 +119,9 @@ class Profile(_Part):
 
 
 def merged(old: Profile, new: Profile) -> Profile:
-    """Returns `new` with the models of `old` that it does not have."""
+    """Returns `new` with the models of `old` that it does not have, and with its supervisor if `new` has none."""
     models = {**by_key(old.models.values()), **by_key(new.models.values())}
-    return new.model_copy(update={"models": models})
+    return new.model_copy(update={"models": models, "supervisor": new.supervisor or old.supervisor})
 
 
 def by_key(models: Iterable[ModelProfile]) -> dict[str, ModelProfile]:
@@ -109,7 +136,9 @@ def _key(model: ModelProfile) -> str:
 def load(path: Path) -> Profile:
     """Reads a profile; raises Misconfigured with the path and the location of the first fault."""
     try:
-        found = Profile.model_validate_json(path.read_bytes())
+        text = path.read_bytes()
+        _check_format(path, text)
+        return Profile.model_validate_json(text)
     except OSError as error:
         fix = "correct the path, or measure the models: python -m loadtest profile --all"
         raise Misconfigured([f"{path}: cannot be read: {error.strerror}; {fix}"]) from error
@@ -119,10 +148,19 @@ def load(path: Path) -> Profile:
         raise Misconfigured(
             [f"{path}: {place}: {first['msg']}; measure it again: python -m loadtest profile"]
         ) from error
-    if found.profile != FORMAT:
-        problem = f"profile: format {found.profile} is not supported, only {FORMAT}"
-        raise Misconfigured([f"{path}: {problem}; measure it again: python -m loadtest profile"])
-    return found
+
+
+def _check_format(path: Path, text: bytes) -> None:
+    """Raises Misconfigured if `text` is a profile of another format; ignores every other fault."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return
+    number = document.get("profile", FORMAT) if isinstance(document, dict) else FORMAT
+    if number != FORMAT:
+        problem = f"profile: format {number!r} is not supported, only {FORMAT}"
+        fix = "measure the models again: python -m loadtest profile --all"
+        raise Misconfigured([f"{path}: {problem}; {fix}"])
 
 
 def _rounded(value: Any) -> Any:

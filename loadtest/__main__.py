@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -12,14 +13,18 @@ from types import ModuleType
 from rich.console import Console
 
 from loadtest.errors import FAILURES, CannotMeasure
+from loadtest.extra_packages import EXTRA_PACKAGES, not_installed
 from mesh.errors import Misconfigured
 from mesh.model_file import BadModel
 
 NOT_MEASURED, INTERRUPTED = 2, 130
 CHECKOUT_ONLY = ("emulators", "k8s")  # packages that an installation does not have
+LOCUST = "locust"
+LOCUST_HELP = "watch a mesh under load in a browser: locust with our locustfile, and with all its options"
 COMMANDS = {
     "run": ("loadtest.run.command", "send requests on a schedule to a running mesh; report latencies and the knee"),
     "profile": ("loadtest.capacity.command", "measure the capacity of one replica of a model; write profile.json"),
+    "scaling": ("loadtest.scaling.command", "compare the CPU of a replica of `mesh up` with the simulator's"),
     "bench": ("loadtest.compare.bench", "compare the mesh with a monolith (W15) and with the ideal mesh (S15)"),
     "forest": ("loadtest.micro.forest.command", "compare the scoring engine with LightGBM: CPU, start, memory, scores"),
     "features": (
@@ -27,7 +32,12 @@ COMMANDS = {
         "measure CPU per DynamoDB key, and W15 with DynamoDB and SQLite",
     ),
     "outages": ("loadtest.outages.command", "make the player store fail in every way, and check every answer"),
+    "replica-faults": (
+        "loadtest.replica_faults.command",
+        "freeze, block and throttle one replica of two; check every answer",
+    ),
     "fleet": ("loadtest.fleet.command", "180 models: time of check and render, CPU and memory of an idle supervisor"),
+    "lanes": ("loadtest.lanes.command", "stop the process behind 2,000 lanes; memory, CPU, time to recover"),
     "compare": ("loadtest.compare.command", "compare the mesh with a monolith, a naive mesh and Ray Serve"),
 }
 
@@ -54,6 +64,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of all commands, with the options of the command in `arguments` only: the others stay unimported."""
     parser = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_parser(LOCUST, help=LOCUST_HELP)
     for name, (module, summary) in COMMANDS.items():
         options = commands.add_parser(name, help=summary)
         if arguments[:1] == [name]:
@@ -69,11 +80,20 @@ def _imported(name: str, module: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
+        if package in EXTRA_PACKAGES:
+            raise CannotMeasure(not_installed(name, package)) from None
         if package not in CHECKOUT_ONLY:
             raise
         reason = f"`loadtest {name}` needs the package {package}, which is not installed with loadtest"
         raise CannotMeasure(f"{reason}; run it in a checkout of the repository") from None
 
 
+def _become_locust(arguments: Sequence[str]) -> None:
+    """Replaces this process: locust has its own parser, and must be the first import of its process."""
+    os.execv(sys.executable, [sys.executable, "-m", "loadtest.swarm", *arguments])
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == [LOCUST]:
+        _become_locust(sys.argv[2:])
     sys.exit(main())

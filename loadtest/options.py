@@ -24,6 +24,16 @@ def positive_float(text: str) -> float:
     return number
 
 
+def positive_ints(text: str) -> list[int]:
+    """Whole numbers above zero, separated by commas."""
+    return [positive_int(number) for number in text.split(",")]
+
+
+def positive_floats(text: str) -> list[float]:
+    """Finite numbers above zero, separated by commas."""
+    return [positive_float(number) for number in text.split(",")]
+
+
 def add_rounds(parser: argparse.ArgumentParser, default: int) -> None:
     """Adds --rounds."""
     text = f"number of rounds; results are medians over them (default {default})"
@@ -41,3 +51,21 @@ def add_folder(parser: argparse.ArgumentParser, default: Path = FOLDER) -> None:
     """Adds --folder."""
     text = f"folder for trained models, which later runs use again, and for logs (default {default})"
     parser.add_argument("--folder", type=Path, default=default, help=text)
+
+
+def add_context(parser: argparse.ArgumentParser) -> None:
+    """Adds --context; its value is a list of pairs."""
+    text = "context value; repeatable"
+    parser.add_argument("--context", action="append", default=[], type=_pair, metavar="NAME=VALUE", help=text)
+
+
+def _pair(text: str) -> tuple[str, float | bool | str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    if value in ("true", "false"):
+        return name, value == "true"
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value

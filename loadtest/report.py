@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.table import Table
 
 from loadtest.measurement.aims import Aim, aims_table
+from mesh import plot_page
 from mesh.cli.console import stdout
 
 
@@ -39,3 +42,8 @@ def write_json(path: Path, document: Mapping[str, object]) -> None:
     """Writes `document` to `path` and creates its folder if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def origin() -> dict[str, str]:
+    """Returns the facts of a page that this command line writes: date, version and command."""
+    return plot_page.origin("python -m loadtest", sys.argv[1:], datetime.now(UTC))

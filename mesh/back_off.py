@@ -22,6 +22,11 @@ class BackOff:
         self._jitter = jitter
         self._failures = 0
 
+    @property
+    def failures(self) -> int:
+        """The number of failures since the last success."""
+        return self._failures
+
     def next_s(self) -> float:
         """Counts one more failure and returns the pause after it, in seconds."""
         longest_s = min(self._cap_s, self._first_s * 2.0 ** min(self._failures, MAX_DOUBLINGS))

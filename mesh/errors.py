@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import grpc
 
 
@@ -68,3 +70,10 @@ class Misconfigured(MeshError):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
+
+
+def unreadable(path: Path, error: Exception, fix: str) -> Misconfigured:
+    """The fault of a file that cannot be read; `fix` is for all errors but a text that is not UTF-8."""
+    if isinstance(error, UnicodeDecodeError):
+        fix = "save it as UTF-8"
+    return Misconfigured([f"{path}: cannot be read: {' '.join(str(error).split())}; {fix}"])

@@ -1,4 +1,4 @@
-"""What both services need to serve gRPC: channel settings, health, reflection, event loop, stop signals."""
+"""What both services need to serve gRPC: channel settings, health, event loop, stop signals."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ ChannelOptions = list[tuple[str, Any]]
 MESSAGE_LIMIT_BYTES = 16 * 2**20
 REQUEST_LIMIT_BYTES = 256 * 2**10
 MAX_PENDING = 512
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # prctl(2)
 
 
-def server_options(
-    message_limit_bytes: int, max_pending: int = MAX_PENDING, *, shares_port: bool = False
-) -> ChannelOptions:
+def server_options(message_limit_bytes: int, *, shares_port: bool = False) -> ChannelOptions:
     """gRPC settings of a server: limits and keepalive (docs/decisions/0003-grpc-settings.md).
 
-    While more than `max_pending` calls of a method wait for the event loop, gRPC refuses some of the new calls, and all
+    While more than `MAX_PENDING` calls of a method wait for the event loop, gRPC refuses some of the new calls, and all
     above twice as many, with CANCELLED. With `shares_port`, several servers can listen on one port: check with
     `mesh.port_check` that no other process uses it.
     """
@@ -46,8 +45,8 @@ def server_options(
         ("grpc.keepalive_permit_without_calls", 1),
         # While the loop is busy, gRPC queues calls. It is better to refuse them than to answer after their deadline.
         ("grpc.server_max_unrequested_time_in_server", 1),
-        ("grpc.server.max_pending_requests", max_pending),
-        ("grpc.server.max_pending_requests_hard_limit", 2 * max_pending),
+        ("grpc.server.max_pending_requests", MAX_PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING),
     ]
 
 
@@ -69,7 +68,7 @@ def lane_options() -> ChannelOptions:
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.enable_retries", 0),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 500),
+        ("grpc.min_reconnect_backoff_ms", 1500),  # only the time limit of an attempt to connect
         ("grpc.max_reconnect_backoff_ms", 500),
         ("grpc.keepalive_time_ms", 2000),
         ("grpc.keepalive_timeout_ms", 1000),
@@ -114,10 +113,9 @@ class Health:
         self._servicer = health.aio.HealthServicer()
 
     async def attach(self, server: grpc.aio.Server) -> None:
-        """Adds the health service and server reflection to `server`."""
+        """Adds the health service to `server`."""
         await self.set_serving(False)
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
-        server.add_generic_rpc_handlers((_LateReflection((*self._services[1:], health.SERVICE_NAME)),))
 
     async def set_serving(self, serving: bool) -> None:
         """Changes the status of all services and notifies every watcher."""
@@ -125,26 +123,6 @@ class Health:
         status = states.SERVING if serving else states.NOT_SERVING
         for service in self._services:
             await self._servicer.set(service, status)
-
-
-class _LateReflection(grpc.GenericRpcHandler):
-    """Server reflection of `services`. It is imported at the first call, because the import slows down each start."""
-
-    service_name = "grpc.reflection.v1alpha.ServerReflection"
-
-    def __init__(self, services: Sequence[str]) -> None:
-        self._services = (*services, self.service_name)
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        if handler_call_details.method != f"/{self.service_name}/ServerReflectionInfo":
-            return None
-        from grpc_reflection.v1alpha import reflection, reflection_pb2
-
-        return grpc.stream_stream_rpc_method_handler(
-            reflection.aio.ReflectionServicer(self._services).ServerReflectionInfo,
-            request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
-            response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
-        )
 
 
 def run(main: Coroutine[Any, Any, int], loop: LoopKind) -> int:
@@ -185,7 +163,12 @@ def follow_parent() -> None:
     if not sys.platform.startswith("linux"):
         return
     parent = os.getppid()
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # the parent died before the call
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def name_thread(name: str) -> None:
+    """Names the running thread, as `top -H` shows it; at most 15 bytes (Linux only)."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode())

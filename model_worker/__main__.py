@@ -42,7 +42,7 @@ def main() -> int:
 def _prepare(settings: Settings) -> tuple[Identity, Forest]:
     """Checks, proves, loads and warms up the model; raises `BadModel`."""
     artifact = fetch(_source(settings), settings.uri, settings.sha256)
-    header = parse_header(artifact.model)
+    header = parse_header(artifact.model, settings.categories)
     # From here on each import is as late as possible, so that a bad model is rejected quickly.
     from model_worker.forest.lightgbm_c import find_library
     from model_worker.forest.packed import find_engine

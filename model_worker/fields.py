@@ -12,6 +12,10 @@ class FaultError(Exception):
     """A fault in the text of a model, as a sentence."""
 
 
+class UnservableError(FaultError):
+    """The text is sound, but its scores would be wrong or useless; a sentence with the cause and the fix."""
+
+
 def demand(holds: bool, otherwise: str, *arguments: object) -> None:
     """Raises `FaultError` with the sentence `otherwise`, formatted with `arguments`, unless `holds`."""
     if not holds:

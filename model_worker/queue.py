@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Protocol
 
+from mesh import serving
 from mesh.errors import MeshError, Overloaded, Unavailable
 from mesh.starvation import CpuStarvation
 from model_worker.batch import Batch, Outcome, Scored, Work, predict_batch
@@ -114,6 +115,7 @@ class PredictQueue:
 
     def run(self) -> None:
         """The predict thread."""
+        serving.name_thread("predict")
         try:
             starvation = self._measure_starvation()
             while works := self._take_all():

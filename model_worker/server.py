@@ -8,10 +8,13 @@ import logging
 from contextlib import AsyncExitStack
 
 import grpc
+from grpc_health.v1 import health_pb2
 
+from mesh import reflection
 from mesh.first_of import first_of
 from mesh.metrics_endpoint import metrics_endpoint
 from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
+from mesh.wire import inference_pb2
 from mesh.wire.inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from model_worker.counters import WorkerCounters
 from model_worker.forest import Forest
@@ -42,6 +45,7 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         server = grpc.aio.server(options=server_options(MESSAGE_LIMIT_BYTES))
         add_GRPCInferenceServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
         await health.attach(server)
+        reflection.attach(server, (inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
         port = bind(server, settings.host, settings.port)
         if settings.socket is not None:
             bind_socket(server, settings.socket)

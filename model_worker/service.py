@@ -21,6 +21,7 @@ from model_worker.candidates import StreamCandidates, TableCache
 from model_worker.factored_request import decode_factored, is_factored
 from model_worker.forest import Candidates, CandidateTable
 from model_worker.identity import Identity, model_config, model_metadata, server_metadata
+from model_worker.oip_options import check_options
 from model_worker.queue import DRAINING, CallWaiter
 from model_worker.replies import Replies
 from model_worker.stream import Outbox, RefusedRequest, ScoredRequest, StreamWaiter
@@ -182,6 +183,7 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
         now_ns = time.monotonic_ns()
         try:
             self._identity.check(request.model_name, request.model_version)
+            check_options(request)
             decoded = await self._decode(request, remembered)
             expires_ns = min(expiry_ns(request, now_ns), now_ns + remaining_s * 1e9)
             waiter = waiter_for(decoded)

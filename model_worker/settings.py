@@ -21,6 +21,7 @@ class Settings:
     name: str
     uri: str
     sha256: str | None
+    categories: list[str] | None
     host: str
     port: int
     socket: str | None
@@ -60,6 +61,7 @@ def _parser() -> Parser:
     add("--name", default="", help="name of the model on the wire: a DNS label")
     add("--uri", default="", help="LightGBM text file of the model: a path, or s3://BUCKET/KEY")
     add("--sha256", help="expected SHA-256 of the file (64 hex digits); not checked if omitted")
+    add("--categories", help="category columns, with commas, if the file does not show them: see the catalog's key")
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     add("--port", default="0", help="gRPC port; 0 lets the system pick (%(default)s)")
     add("--socket", help="additional Unix socket to listen on: it needs a fifth less CPU on one machine")
@@ -77,17 +79,18 @@ def _parser() -> Parser:
     add("--proof-s", default="20", help="maximum seconds for the child that tries the model (%(default)s)")
     add(
         "--proofs",
-        default=_default_cache("proofs"),
+        default=default_cache("proofs"),
         help="folder that keeps proofs of models; '' for none (%(default)s)",
     )
     add("--trusted-proofs", default="", help="folder of proofs that is only read; files of any owner are accepted")
-    add("--cache", default=_default_cache("models"), help="folder for models from S3 (%(default)s)")
+    add("--cache", default=default_cache("models"), help="folder for models from S3 (%(default)s)")
     add("--fetch-s", default="90", help="maximum seconds to fetch a model from S3, with all retries (%(default)s)")
     add("--max-model-mb", default="1024", help="maximum size of a model from S3, in MiB (%(default)s)")
     return parser
 
 
-def _default_cache(kind: str) -> str:
+def default_cache(kind: str) -> str:
+    """Returns the folder of the user's cache for `kind`."""
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 (pathlib adds 6 ms)
     return f"{caches}/ensemble-mesh/{kind}"
 
@@ -104,10 +107,18 @@ def _digest(text: str) -> str:
     return text.lower()
 
 
+def _names(text: str) -> list[str]:
+    names = text.split(",")  # LightGBM allows no commas in the names of columns
+    if not all(names):
+        raise ValueError("must be names of columns with commas between them")
+    return names
+
+
 _CHECKS: dict[str, Check] = {
     "name": dns_label,
     "uri": _present,
     "sha256": _digest,
+    "categories": _names,
     "port": whole(0, 65535),
     "metrics_port": whole(0, 65535),
     "max_batch_rows": whole(1, 1_000_000),

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Set
 from operator import gt
 
-from model_worker.fields import FaultError, Fields, demand, parse_integer
+from model_worker.fields import FaultError, Fields, UnservableError, demand, parse_integer
 
 # Bit 0: categorical; bit 1: the default is left; bits 2 and 3: the missing type (none, zero, NaN).
 _DECISION_TYPES = frozenset(b"%d" % kind for kind in range(12))
 _CATEGORICAL = frozenset(b"%d" % kind for kind in range(1, 12, 2))
 _TREE_LINES = 22  # LightGBM reads at most this number of lines
 _FLAG = b"\naverage_output"  # the only line without a value, in the header of a random forest
+# The result of these objectives is the raw score.
+_RAW_OBJECTIVES = frozenset(
+    (b"", b"regression", b"regression_l1", b"huber", b"fair", b"quantile", b"mape", b"lambdarank", b"none", b"custom")
+)
 # LightGBM reads these fields, but predictions do not use them: only their number of values matters.
 _PER_LEAF = (b"leaf_weight", b"leaf_count")
 _PER_NODE = (b"split_gain", b"internal_value", b"internal_weight", b"internal_count")
@@ -25,9 +29,17 @@ def find_fault(model: bytes) -> str | None:
     """Returns the first fault in the text of a model as a sentence; None if every tree is safe to walk."""
     try:
         _check_model(model)
-    except FaultError as fault:
+    except UnservableError as fault:
         return str(fault)
+    except FaultError as fault:
+        kind = "is damaged, or its version of LightGBM is too old" if _is_old(model) else "is damaged"
+        return f"the file {kind}: {fault}"
     return None
+
+
+def _is_old(model: bytes) -> bool:
+    """Whether LightGBM 2.0 to 2.2 saved the model: newer versions write v3 or v4."""
+    return b"\nversion=v2\n" in model[: model.find(b"\n\n") + 1]
 
 
 def _check_model(model: bytes) -> None:
@@ -41,10 +53,38 @@ def _check_model(model: bytes) -> None:
     _check_objective(header, classes)
     header.check_count(b"feature_names", columns)
     header.check_count(b"feature_infos", columns)
+    if not header.value(b"tree_sizes"):
+        raise UnservableError("the model has no trees, so every row has the same score; train it on labels that differ")
     sizes = header.integers(b"tree_sizes")
     demand(len(sizes) % classes == 0, "the classes do not have the same number of trees")
     _check_trees(model, end + 2, sizes, {b"%d" % column for column in range(columns)})
+    _check_end(model, end + 2 + sum(sizes))
+    if _FLAG in model[:end] and _is_old(model):
+        _check_old_forest(model, header)
+
+
+def _check_end(model: bytes, start: int) -> None:
+    """Requires what follows the trees: LightGBM 2.0 and 2.1 write only the importances of the features."""
+    if _is_old(model) and model[start:].lstrip(b"\n").startswith(b"feature importances:\n"):
+        demand(model.endswith(b"\n"), "its last line is cut off")
+        return
+    demand(model.startswith(b"end of trees\n", start), "the trees do not end where tree_sizes says")
     demand(b"\nend of parameters\n" in model and model.endswith(b"\n"), "it is cut off after the trees")
+
+
+def _check_old_forest(model: bytes, header: Fields) -> None:
+    """Requires that the leaves of a random forest are raw scores, of which LightGBM computes the result.
+
+    LightGBM 2.2.2 and older wrote results, such as probabilities, and the file does not say which of the two it has.
+    Results are never negative, and among raw scores some are.
+    """
+    objective = header.value(b"objective").split(b" ")[0] if b"objective" in header else b""
+    leaves = (line for line in model.split(b"\n") if line.startswith(b"leaf_value="))
+    if objective not in _RAW_OBJECTIVES and not any(b"=-" in line or b" -" in line for line in leaves):
+        raise UnservableError(
+            "the file is too old: LightGBM 4 gives wrong scores for random forests of LightGBM 2.2.2 and older; train "
+            "the model again"
+        )
 
 
 def _check_objective(header: Fields, classes: int) -> None:
@@ -63,7 +103,6 @@ def _check_trees(model: bytes, start: int, sizes: list[int], columns: Set[bytes]
         except FaultError as fault:
             raise FaultError(f"tree {number}: {fault}") from None
         start = end
-    demand(model.startswith(b"end of trees\n", start), "the trees do not end where tree_sizes says")
 
 
 def _check_tree(text: bytes, columns: Set[bytes]) -> None:

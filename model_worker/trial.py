@@ -62,7 +62,7 @@ def _try(library: str, model: bytes) -> Forest:
     from model_worker.structure import find_fault
 
     if fault := find_fault(model):
-        raise _UnsoundError(f"the file is damaged: {fault}")
+        raise _UnsoundError(fault)
     try:
         forest = LightGbmForest(library, model)
         for row in _trial_rows(forest.features):

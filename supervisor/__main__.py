@@ -16,24 +16,27 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mesh import serving, telemetry
+from mesh.catalog.catalog import Catalog
 from mesh.errors import Misconfigured
 from mesh.metrics_endpoint import metrics_endpoint
 from mesh.settings import WrongSettingsError
 from mesh.starvation import CpuStarvation
-from supervisor.assembly import load_catalogs, open_discovery, open_games, pools_of
+from supervisor.assembly import load_catalogs, open_discovery, open_games
+from supervisor.catalog_file import CatalogFile
 from supervisor.cohort import Cohorts
 from supervisor.discovery.assignment import assign_replicas
-from supervisor.discovery.port import Discovery
-from supervisor.game import Game
-from supervisor.grpc_server import connection_age_options, grpc_server
+from supervisor.grpc_server import check_port, connection_age_options, grpc_server
+from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
-from supervisor.metrics import Metrics, StateOnDemand
+from supervisor.metrics import Metrics
 from supervisor.service import OffersService
 from supervisor.settings import Settings, read_settings
-from supervisor.start_up import open_or_stop, wait_until_ready
+from supervisor.start_up import open_or_stop, wait_for_quorums, wait_until_ready
+from supervisor.state_metrics import StateOnDemand
 
 EXIT_MISCONFIGURED = 2
 
@@ -54,32 +57,42 @@ async def serve(settings: Settings) -> int:
     """Serves until a stop signal; raises Misconfigured if it cannot start."""
     starvation, metrics = MachineStarvation(CpuStarvation()), Metrics()
     catalogs = load_catalogs(settings.catalogs, settings.files)
-    discovery = open_discovery(settings, catalogs)
     # Closed in reverse order: first the server, which waits for the last answers; then the task group of the journeys;
     # then the background work, and last the lanes and the stores.
     async with (
         serving.stop_signal() as stop,
-        open_or_stop(open_games(catalogs, starvation, metrics), stop) as games,
-        _in_background(*_background_work(discovery, games, metrics)),
-        asyncio.TaskGroup() as journey_tasks,
+        open_or_stop(open_games(catalogs.values(), starvation, metrics), stop) as games,
     ):
-        if stop.is_set():
+        if games is None:
             return 0
-        cohorts = Cohorts(journey_tasks, starvation, settings.max_waiting)
-        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
-        metrics.registry.register(state)
-        async with metrics_endpoint(metrics.exposition, settings.metrics_host, settings.metrics_port) as metrics_port:
+        async with (
+            _in_background(*_background_work(settings, catalogs, games, metrics)),
+            asyncio.TaskGroup() as journey_tasks,
+        ):
+            cohorts = Cohorts(journey_tasks, starvation, settings.max_waiting)
+            state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
+            metrics.registry.register(state)
             service = OffersService(games, cohorts, settings.max_connection_age_s)
-            ages = connection_age_options(settings, catalogs)
-            async with grpc_server(settings, service, ages) as server:
-                await wait_until_ready(pools_of(games), settings.ready_within_s, stop)
-                if stop.is_set():
-                    return 0
+            await _serve_until_stopped(settings, service, games, metrics, stop)
+    return 0
+
+
+async def _serve_until_stopped(
+    settings: Settings, service: OffersService, games: LiveGames, metrics: Metrics, stop: asyncio.Event
+) -> None:
+    ages = connection_age_options(settings, [game.catalog for game in games.values()])
+    async with metrics_endpoint(metrics.exposition, settings.metrics_host, settings.metrics_port) as metrics_port:
+        check_port(settings)  # before the wait for replicas, which can take long
+        await wait_for_quorums(games, settings.listen_within_s, stop)
+        if stop.is_set():
+            return
+        async with grpc_server(settings, service, ages, metrics.refused_calls.inc) as server:
+            await wait_until_ready(games, settings.ready_within_s, stop)
+            if not stop.is_set():
                 await server.health.set_serving(True)
                 serving.settle_heap()
                 announce(settings, server.port, metrics_port)
                 await stop.wait()
-    return 0
 
 
 def announce(settings: Settings, port: int, metrics_port: int) -> None:
@@ -94,9 +107,12 @@ def announce(settings: Settings, port: int, metrics_port: int) -> None:
 
 
 def _background_work(
-    discovery: Discovery | None, games: Mapping[str, Game], metrics: Metrics
+    settings: Settings, catalogs: Mapping[Path, Catalog], games: LiveGames, metrics: Metrics
 ) -> Iterator[Coroutine[Any, Any, None]]:
+    discovery = open_discovery(settings, list(games), games.models)
     yield telemetry.watch_loop_lag(metrics.loop_lag)
+    for path, catalog in catalogs.items():
+        yield games.follow(catalog.game, CatalogFile(path, settings.files, catalog))
     if discovery is not None:
         yield assign_replicas(discovery, games)
 

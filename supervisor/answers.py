@@ -13,6 +13,7 @@ from typing import NamedTuple
 from mesh.catalog.catalog import Catalog, Version
 from mesh.errors import MeshError
 from mesh.players.features import PlayerFeatures
+from supervisor.inputs import COMPLETE, Gaps
 from supervisor.ranking import RankedOffer, Ranking
 from supervisor.vote_count import VoteCount
 
@@ -69,7 +70,8 @@ NO_TIMINGS = Timings()
 class Answer(NamedTuple):
     """The answer to one request. `score` is set for Score, `offers` for GetOffer; a fallback has no scores.
 
-    `missing` has a pair (model, reason) for each model without a vote.
+    `missing` has a pair (model, reason) for each model without a vote. `features_age_s` is negative if the clock that
+    wrote the features is ahead of ours; the response has 0 then.
     """
 
     source: Source
@@ -80,6 +82,7 @@ class Answer(NamedTuple):
     features_age_s: float | None = None
     unknown_player: bool = False
     timings: Timings = NO_TIMINGS
+    gaps: Gaps = COMPLETE
 
 
 class PlayerRead(NamedTuple):
@@ -134,6 +137,7 @@ class AnswerRules:
         votes: VoteCount,
         player: PlayerRead,
         timings: Timings,
+        gaps: Gaps = COMPLETE,
     ) -> Answer:
         """Returns an answer with scores: `result` is one score for Score, the best offers for GetOffer."""
         features = player.features
@@ -147,6 +151,7 @@ class AnswerRules:
             features_age_s=time.time() - features.written_at_s if features else None,
             unknown_player=features is None and player.unread is None,
             timings=timings,
+            gaps=gaps,
         )
 
 

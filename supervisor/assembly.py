@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mesh.catalog import files as catalog_files
-from mesh.catalog.catalog import Catalog, read
+from mesh.catalog.catalog import Catalog, Model, Version
 from mesh.catalog.sources import Sources
 from mesh.errors import Misconfigured
 from mesh.players.settings import Features, SqliteFeatures
 from supervisor.answers import AnswerRules
 from supervisor.backlog import Backlog
-from supervisor.discovery.dns import HeadlessServices
+from supervisor.catalog_file import load_catalog
+from supervisor.connect_gate import ConnectGate
+from supervisor.discovery.dns import HeadlessServices, Models
 from supervisor.discovery.file import EndpointsFile
 from supervisor.discovery.port import Discovery
 from supervisor.ensemble import Ensemble
@@ -23,6 +25,8 @@ from supervisor.features.cache import FeatureCache
 from supervisor.features.port import FeatureStore, StoreMetrics
 from supervisor.features.sqlite import SqliteStore
 from supervisor.game import Game
+from supervisor.inputs import VersionInputs
+from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.panel import Panel
@@ -32,58 +36,64 @@ from supervisor.rows import RowPlanner
 from supervisor.settings import Settings
 
 
-def load_catalogs(paths: Sequence[Path], files: Path | None = None) -> list[Catalog]:
-    """Reads every catalog; its relative paths are relative to `files`, or to its own folder.
+def load_catalogs(paths: Sequence[Path], files: Path | None = None) -> Mapping[Path, Catalog]:
+    """Reads every catalog, by path; its relative paths are relative to `files`, or to its own folder.
 
     Raises Misconfigured with the faults of all catalogs.
     """
-    catalogs: dict[str, Catalog] = {}
+    catalogs: dict[Path, Catalog] = {}
     faults: list[str] = []
     for path in paths:
-        draft = read(path, files)
-        # Models may be on other machines: the local ones are checked here, and the replicas check the others.
-        faults += map(str, (*draft.faults, *catalog_files.faults(draft, models_elsewhere=True)))
-        catalog = draft.catalog
-        if catalog is None:
+        try:
+            catalog = load_catalog(path, files)
+        except Misconfigured as error:
+            faults += error.faults
             continue
-        if catalog.game in catalogs:
+        if catalog.game in {other.game for other in catalogs.values()}:
             faults.append(f"{path}: game {catalog.game!r} is in another catalog too; give each game one catalog")
-        catalogs[catalog.game] = catalog
+        catalogs[path] = catalog
     if faults:
         raise Misconfigured(faults)
-    return list(catalogs.values())
+    return catalogs
 
 
-def open_discovery(settings: Settings, catalogs: Sequence[Catalog]) -> Discovery | None:
-    """Returns the discovery that `settings` select, or None; raises Misconfigured if it cannot work here."""
+def open_discovery(settings: Settings, games: Sequence[str], models: Callable[[], Models]) -> Discovery | None:
+    """Returns the discovery that `settings` select, or None; raises Misconfigured if it cannot work here.
+
+    `models` returns the models of all `games` at the time of the call.
+    """
     if settings.endpoints is not None:
         return EndpointsFile(settings.endpoints)
     if settings.dns is not None:
-        return HeadlessServices([model for catalog in catalogs for model in _models(catalog)], settings.dns)
+        return HeadlessServices(models, settings.dns)
     if settings.endpoint_slices is None:
         return None
     from supervisor.discovery.endpoint_slices import EndpointSlices  # here, because only this one imports aiohttp
     from supervisor.discovery.service_account import read_service_account
 
     account = read_service_account(settings.endpoint_slices, os.environ)
-    return EndpointSlices(account, [catalog.game for catalog in catalogs])
+    return EndpointSlices(account, games)
 
 
 @contextlib.asynccontextmanager
 async def open_games(
-    catalogs: Sequence[Catalog], starvation: MachineStarvation, metrics: Metrics
-) -> AsyncIterator[Mapping[str, Game]]:
-    """Yields the games of `catalogs` by name, with open stores; closes their lanes and stores after the block."""
+    catalogs: Iterable[Catalog], starvation: MachineStarvation, metrics: Metrics
+) -> AsyncIterator[LiveGames]:
+    """Yields the games of `catalogs`, with open stores; closes their lanes and stores after the block."""
     async with contextlib.AsyncExitStack() as stack:
-        games: dict[str, Game] = {}
+        stores: dict[str, FeatureCache] = {}
+        gate = ConnectGate()
         for catalog in catalogs:
             store_metrics = metrics.of_features(catalog.game)
             store = await stack.enter_async_context(open_feature_store(catalog.features, store_metrics))
-            features = open_cache(catalog.features, store, store_metrics)
-            stack.push_async_callback(features.close)
-            game = games[catalog.game] = build_game(catalog, features, starvation, metrics)
-            for pool in pools_of({catalog.game: game}):
-                stack.push_async_callback(pool.close)
+            stores[catalog.game] = open_cache(catalog.features, store, store_metrics)
+            stack.push_async_callback(stores[catalog.game].close)
+
+        def build(catalog: Catalog, before: Game | None) -> Game:
+            return build_game(catalog, stores[catalog.game], starvation, metrics, gate, before)
+
+        games = LiveGames({catalog.game: build(catalog, None) for catalog in catalogs}, build)
+        stack.push_async_callback(games.close)
         yield games
 
 
@@ -118,33 +128,51 @@ def open_cache(features: Features, store: FeatureStore, metrics: StoreMetrics) -
     )
 
 
-def build_game(catalog: Catalog, features: FeatureCache, starvation: MachineStarvation, metrics: Metrics) -> Game:
-    """A game with its ensembles; their pools have no replicas yet."""
+def build_game(
+    catalog: Catalog,
+    features: FeatureCache,
+    starvation: MachineStarvation,
+    metrics: Metrics,
+    gate: ConnectGate,
+    before: Game | None = None,
+) -> Game:
+    """A game with its ensembles. Its new pools have no replicas yet; the others are those of the game `before` it.
+
+    All games share `gate`.
+    """
     offers = catalog_files.offers_of(catalog.offers) if catalog.offers else None
     ranking = Ranking(offers, catalog.offers.rank_by == "expected_revenue") if catalog.offers and offers else None
-    planner = RowPlanner(Sources(features.columns, catalog.context, offers))
-    panels = {
-        name: Panel(
-            tuple(
-                ModelPool(model, planner, features.columns, starvation.report, len(version.models))
-                for model in version.models
-            )
+    sources = Sources(features.columns, catalog.context, offers)
+    planner = RowPlanner(sources)
+    has_same_inputs = before is not None and (before.catalog.context, before.offers) == (catalog.context, offers)
+    known = before if has_same_inputs else None
+    pools = _pools_by_model(known) if known is not None else {}
+
+    def pool_of(name: str, version: Version, model: Model) -> ModelPool:
+        return pools.get(_identity(name, version, model)) or ModelPool(
+            model, planner, features.columns, starvation, len(version.models), gate
         )
-        for name, version in catalog.versions.items()
-    }
-    ensembles = {
-        name: Ensemble(
-            name=name,
-            panel=panels[name],
-            backlog=Backlog(panels[name].pools, version.quorum),
-            features=features,
-            rules=AnswerRules(catalog, version, ranking),
-            metrics=metrics.of(catalog.game, name),
-        )
-        for name, version in catalog.versions.items()
-    }
+
+    def ensemble_of(name: str, version: Version) -> Ensemble:
+        inputs = known.ensembles[name].panel.inputs if known and name in known.ensembles else VersionInputs(sources)
+        panel = Panel(tuple(pool_of(name, version, model) for model in version.models), inputs)
+        rules = AnswerRules(catalog, version, ranking)
+        backlog = Backlog(panel.pools, version.quorum)
+        return Ensemble(name, panel, backlog, features, rules, metrics.of(catalog.game, name))
+
+    ensembles = {name: ensemble_of(name, version) for name, version in catalog.versions.items()}
     return Game(catalog, offers, ensembles)
 
 
-def _models(catalog: Catalog) -> list[tuple[str, str, str]]:
-    return [(catalog.game, name, model.name) for name, version in catalog.versions.items() for model in version.models]
+def _pools_by_model(game: Game) -> dict[tuple[object, ...], ModelPool]:
+    """The pools of a game by the identity of their models."""
+    return {
+        _identity(name, game.catalog.versions[name], pool.model): pool
+        for name, ensemble in game.ensembles.items()
+        for pool in ensemble.panel.pools
+    }
+
+
+def _identity(name: str, version: Version, model: Model) -> tuple[object, ...]:
+    """The parts of a catalog that a pool depends on."""
+    return name, len(version.models), model.name, model.uri, model.sha256, model.class_, model.categories

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -65,13 +66,24 @@ class ModelVote:
     for it, because the ballot has the votes and the reasons; tests read its value.
     """
 
-    __slots__ = ("_ballot", "_class_index", "_classes", "_index", "_rows_left", "deadline_s", "done", "matrix")
+    __slots__ = (
+        "_ballot",
+        "_class_index",
+        "_classes",
+        "_index",
+        "_rows_left",
+        "deadline_s",
+        "done",
+        "is_hedged",
+        "matrix",
+    )
 
     def __init__(
         self, ballot: Ballot, index: int, matrix: RowMatrix, classes: int, class_index: int, deadline_s: float
     ) -> None:
         self.matrix = matrix
         self.deadline_s = deadline_s
+        self.is_hedged = False  # whether replicas may send the scores of a row twice
         self.done: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
         self._ballot = ballot
         self._index = index
@@ -80,17 +92,22 @@ class ModelVote:
         self._rows_left = matrix.count
 
     def cast(self, start: int, stop: int, scores: NDArray[np.float64]) -> None:
-        """Records the scores of rows `start` to `stop`; drops them if the vote is settled."""
+        """Records the scores of rows `start` to `stop`; drops them if the vote is settled.
+
+        If the rows have scores already, from another replica, the new scores are equal.
+        """
         if self.done.done():
             return
         if len(scores) != (stop - start) * self._classes:
             self.settle(Unavailable(f"the replica sent {len(scores)} scores for {stop - start} rows"))
             return
         votes = self._ballot.votes[self._index]
+        self._rows_left -= int(np.isnan(votes[start:stop]).sum()) if self.is_hedged else stop - start
         votes[start:stop] = scores[self._class_index :: self._classes]
-        self._rows_left -= stop - start
-        if not self._rows_left:
-            self.settle(Unavailable("a score is NaN") if _has_nan(votes) else None)
+        if _has_nan(votes[start:stop]):  # at once: a NaN would count again in the reply to a second try
+            self.settle(Unavailable("a score is NaN"))
+        elif not self._rows_left:
+            self.settle(None)
 
     def settle(self, failure: MeshError | None) -> None:
         """Ends the vote; does nothing if it is settled already."""
@@ -105,13 +122,31 @@ def _has_nan(votes: NDArray[np.float64]) -> bool:
 
 
 @dataclass(slots=True)
+class Race:
+    """The shipments that carry the same rows to several replicas: the first reply counts."""
+
+    under_way: int
+    has_first_reply: bool = False  # from the replica that received the rows first
+
+
+@dataclass(slots=True, eq=False)
 class Shipment:
-    """Rows `start` to `stop` of a model's vote: queued, or sent to a replica in one message."""
+    """Rows `start` to `stop` of a model's vote: queued, or sent to a replica in one message.
+
+    `tries` counts the times that the rows were sent, this one included. While `Hedging` watches the shipment, `sent_s`
+    and `due_s` (monotonic) are when it was sent and when its reply is overdue, and `work_s` is the work of its replica
+    until the reply. `race` is None while no other shipment carries the rows.
+    """
 
     vote: ModelVote
     start: int
     stop: int
     tries: int = 1
+    race: Race | None = None
+    is_second_try: bool = False
+    sent_s: float = 0.0
+    work_s: float = 0.0
+    due_s: float = math.inf
 
     @property
     def rows(self) -> int:
@@ -131,12 +166,29 @@ class Shipment:
         return self.vote.deadline_s - time.monotonic()
 
     def is_wanted(self) -> bool:
-        """Whether the vote is still open."""
-        return not self.vote.done.done()
+        """Whether the vote is still open, and the rows were not scored by another replica."""
+        if self.vote.done.done():
+            return False
+        return not self.is_second_try or self.race is None or not self.race.has_first_reply
 
     def split(self, rows: int) -> Shipment:
         """Cuts off the first `rows`, or a few less, and keeps the remainder."""
         cut = self.vote.matrix.cut(self.start, self.start + rows)
-        first = Shipment(self.vote, self.start, cut, self.tries)
+        first = Shipment(self.vote, self.start, cut, self.tries, self.race, self.is_second_try)
+        if self.race is not None:
+            self.race.under_way += 1
         self.start = cut
         return first
+
+    def second_try(self) -> Shipment:
+        """Returns a shipment that carries the same rows to another replica, while this one is under way."""
+        self.race = Race(under_way=2)
+        self.vote.is_hedged = True
+        return Shipment(self.vote, self.start, self.stop, self.tries + 1, self.race, is_second_try=True)
+
+    def finish(self) -> bool:
+        """Records that this shipment is under way no more; returns whether no other one carries its rows."""
+        if self.race is None:
+            return True
+        self.race.under_way -= 1
+        return self.race.under_way == 0

@@ -9,14 +9,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
+from mesh.dealing import MAX_COHORT_REQUESTS, MAX_COHORT_ROWS
 from mesh.errors import Overloaded
 from supervisor.departure import DeparturePolicy, StarvationGauge
 from supervisor.forecast import Forecast
 from supervisor.ticket import Journey, Ticket
 
-MAX_COHORT_ROWS = 4096
-MAX_COHORT_REQUESTS = 512
 # The models that have not voted at the quorum get at least this long before the next cohort may depart.
 STRAGGLER_FLOOR_S = 0.005
 # A journey that the deadline ended would have taken longer, by an unknown factor. This is our guess of the factor.
@@ -86,7 +86,8 @@ class Cohorts:
         self._policy = DeparturePolicy(starvation, clock())
         self._max_waiting = max_waiting
         self._clock = clock
-        self._queues: dict[Route, _Queue] = {}
+        # By weak keys, because a route of a catalog that is not in force any more must not stay in memory.
+        self._queues: WeakKeyDictionary[Route, _Queue] = WeakKeyDictionary()
         self._waiting_count = 0
         self._under_way: set[_Cohort] = set()
         self._timer: asyncio.TimerHandle | None = None

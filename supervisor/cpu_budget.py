@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-REFILL_SHARE = 0.5
+from mesh.dealing import JOURNEYS_SHARE
+
 MAX_JOURNEYS = 2
 
 
@@ -24,7 +25,7 @@ class CpuBudget:
         Refills and caps the budget, as `spend` does.
         """
         self._refill(cost_s, now_s)
-        return max(0.0, cost_s - self._saved_s) / REFILL_SHARE
+        return max(0.0, cost_s - self._saved_s) / JOURNEYS_SHARE
 
     def spend(self, cost_s: float, now_s: float) -> None:
         """Takes `cost_s` out of the budget, or all of it if it holds less: the budget is never negative."""
@@ -32,6 +33,6 @@ class CpuBudget:
         self._saved_s = max(0.0, self._saved_s - cost_s)
 
     def _refill(self, cost_s: float, now_s: float) -> None:
-        earned_s = (now_s - self._refilled_s) * REFILL_SHARE
+        earned_s = (now_s - self._refilled_s) * JOURNEYS_SHARE
         self._saved_s = min(self._saved_s + earned_s, MAX_JOURNEYS * cost_s)
         self._refilled_s = now_s

@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import count
 from typing import Protocol
 
+from mesh.dealing import MAX_MESSAGE_ROWS, best_messages, grain_rows
 from supervisor.ballot import Shipment
-from supervisor.departure import MESSAGE_CPU_S
-from supervisor.lane import LaneState
+from supervisor.hedging import WatchedLane
+from supervisor.rotation import Rotation
 from supervisor.row_queue import RowQueue
 
 # A lane is free while its outstanding work is below this: enough to keep a replica busy while the next message
 # travels, too little to queue behind a slow row while another replica is free.
 DEPTH_S = 0.004
-# The maximum work in one message: with several replicas, which share the work, and with a single one.
-GRAIN_S = 0.008
-GRAIN_ALONE_S = 0.05
-MAX_MESSAGE_ROWS = 1024  # a worker refuses larger messages if its --max-batch-rows (4096) is made smaller
 MAX_MESSAGE_PAIRS = 65_536
 FIRST_GUESS_ROW_S = 0.0005
 MIN_ROW_S = 1e-6
 LEARNING_WEIGHT = 0.2
 
 
-class DealtLane(Protocol):
+class DealtLane(WatchedLane, Protocol):
     """The part of a lane that the dealer uses. `Lane` implements it."""
-
-    @property
-    def state(self) -> LaneState:
-        """Only a lane that is up receives rows."""
-        ...
-
-    @property
-    def outstanding_rows(self) -> int:
-        """Rows sent and not answered."""
-        ...
 
     @property
     def max_pairs(self) -> int | None:
@@ -54,21 +41,31 @@ class Dealer:
     Rows stay in the queue, in order, until a lane is free. A round divides them evenly over some of the free lanes, the
     least busy first and of these the one that has waited longest: at most a grain of work in a message, and at most the
     rows that one message can carry. `models` is the number of models of the panel, which are dealt at the same time.
+    Only lanes in `rotation` are free. `on_send` receives each shipment before it is sent, and the time of a row, if the
+    model has several lanes.
     """
 
-    def __init__(self, queue: RowQueue, models: int) -> None:
+    def __init__(
+        self,
+        queue: RowQueue,
+        models: int,
+        rotation: Rotation,
+        on_send: Callable[[WatchedLane, Shipment, float], None],
+    ) -> None:
         self.row_s = FIRST_GUESS_ROW_S
         self.messages = 1  # of the latest round
         self._queue = queue
         self._models = models
-        self._resting: set[DealtLane] = set()
+        self._rotation = rotation
+        self._on_send = on_send
         self._rounds = count(1)
         self._last_round: dict[DealtLane, int] = {}
 
     def deal(self, lanes: Collection[DealtLane]) -> None:
         """Sends queued rows on `lanes`, all lanes of the model, until the queue is empty or no lane is free."""
         while self._queue.drop_settled_head():
-            free = [lane for lane in lanes if self._is_free(lane)]
+            usable = self._rotation.usable(lanes)
+            free = [lane for lane in usable if lane.outstanding_rows * self.row_s < DEPTH_S]
             if not free:
                 return
             self._deal_round(self._chosen(free) if len(free) > 1 else free, is_alone=len(lanes) == 1)
@@ -77,17 +74,8 @@ class Dealer:
         """Learns the time of a row from a reply that took `predict_s` for `rows`."""
         self.row_s += LEARNING_WEIGHT * (max(predict_s / rows, MIN_ROW_S) - self.row_s)
 
-    def rest(self, lane: DealtLane) -> None:
-        """Sends nothing on `lane` until `resume`."""
-        self._resting.add(lane)
-
-    def resume(self, lane: DealtLane) -> None:
-        """Ends the rest of `lane`."""
-        self._resting.discard(lane)
-
     def forget(self, lane: DealtLane) -> None:
         """Drops the state of a lane that receives no more rows."""
-        self._resting.discard(lane)
         self._last_round.pop(lane, None)
 
     def _chosen(self, free: list[DealtLane]) -> list[DealtLane]:
@@ -101,27 +89,17 @@ class Dealer:
 
     def _deal_round(self, free: Sequence[DealtLane], is_alone: bool) -> None:
         self.messages = len(free)
-        grain_s = GRAIN_ALONE_S if is_alone else GRAIN_S
-        grain = max(1, int(grain_s / self.row_s))
+        grain = grain_rows(self.row_s, is_alone)
         for position, lane in enumerate(free):
             if self._queue.drop_settled_head():
                 share = math.ceil(self._queue.rows / (len(free) - position))
-                lane.send(self._queue.take(min(share, grain, self._max_rows(lane))))
-
-    def _is_free(self, lane: DealtLane) -> bool:
-        return lane.state == "up" and lane not in self._resting and lane.outstanding_rows * self.row_s < DEPTH_S
+                shipment = self._queue.take(min(share, grain, self._max_rows(lane)))
+                if not is_alone:
+                    self._on_send(lane, shipment, self.row_s)
+                lane.send(shipment)
 
     def _max_rows(self, lane: DealtLane) -> int:
         """Maximum rows of the next shipment in one message on `lane`."""
         if lane.max_pairs is None or not self._queue.first.vote.matrix.is_factored:
             return MAX_MESSAGE_ROWS
         return min(MAX_MESSAGE_PAIRS, lane.max_pairs)
-
-
-def best_messages(work_s: float, models: int) -> int:
-    """Returns the number of messages, at least 1, for which `work_s` of rows of one model is done soonest.
-
-    All `models` of the panel send at the same time, through one event loop. With k messages each, the loop needs
-    models * MESSAGE_CPU_S * k and then a replica needs work_s / k: the sum is least at the square root of their ratio.
-    """
-    return max(1, round(math.sqrt(work_s / (models * MESSAGE_CPU_S))))

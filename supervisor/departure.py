@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from mesh.dealing import MESSAGE_CPU_S
 from supervisor.cpu_budget import CpuBudget
 
-MESSAGE_CPU_S = 0.0002  # of one message, in all processes together
 LINGER_SHARE = 0.25
 
 

@@ -16,7 +16,7 @@ from supervisor.panel import Panel
 from supervisor.ticket import Ticket
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Ensemble:
     """Answers the requests of one version; the route of its cohorts."""
 
@@ -37,19 +37,32 @@ class Ensemble:
 
         Cancelling the call does not affect the other tickets of the cohort.
         """
+        return self.refuse_or_admit(ticket, cohorts) or await self.answer_admitted(ticket)
+
+    def refuse_or_admit(self, ticket: Ticket, cohorts: Cohorts) -> tuple[Answer, float] | None:
+        """Returns the answer, as `answer` does, if `ticket` is refused: no time is left, or load would make it late.
+
+        Otherwise admits the ticket: await `answer_admitted`.
+        """
         left_s = ticket.deadline_s - time.monotonic()
         if left_s <= 0:  # its work would only delay requests that can still be answered
             return self._recorded(
                 ticket, self.rules.fallback(Reason(ReasonWord.DEADLINE, "no time was left on arrival"))
             )
-        timer = asyncio.get_running_loop().call_later(left_s, self._expire, ticket)
         try:
             cohorts.admit(self, ticket)
-            answer = await ticket.answer
         except Overloaded as error:
-            answer = self.rules.fallback(Reason(ReasonWord.OVERLOADED, error.reason))
+            return self._recorded(ticket, self.rules.fallback(Reason(ReasonWord.OVERLOADED, error.reason)))
+        ticket.timer = asyncio.get_running_loop().call_later(left_s, self._expire, ticket)
+        return None
+
+    async def answer_admitted(self, ticket: Ticket) -> tuple[Answer, float]:
+        """Returns the answer to an admitted ticket, as `answer` does."""
+        try:
+            answer = await ticket.answer
         finally:
-            timer.cancel()
+            if ticket.timer is not None:
+                ticket.timer.cancel()
         return self._recorded(ticket, answer)
 
     def backlog_s(self, waiting_rows: int, rows: int) -> float:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 import grpc
+from grpc_health.v1 import health_pb2
 
-from mesh import serving
+from mesh import reflection, serving
 from mesh.catalog.catalog import Catalog
 from mesh.errors import Misconfigured
 from mesh.port_check import listen_fault
-from mesh.wire import offers_pb2_grpc
+from mesh.wire import offers_pb2, offers_pb2_grpc
+from supervisor.intake import Intake
 from supervisor.service import SERVICE_NAME, OffersService
 from supervisor.settings import Settings
 
@@ -33,42 +35,44 @@ async def grpc_server(
     settings: Settings,
     service: OffersService,
     connection_options: serving.ChannelOptions,
-    pending: int = serving.MAX_PENDING,
+    on_refusal: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[GrpcServer]:
     """Serves `service` while the block lasts, then drains: accepted requests have `settings.drain_s` for their answers.
 
-    `settings.servers` servers of grpc.aio share the port; the kernel distributes the connections. Each accepts one call
-    of a method in a turn of the event loop, so several accept more (docs/decisions/0003-grpc-settings.md). `pending`
-    calls may wait in each server. Raises Misconfigured if they cannot listen on the address.
+    `settings.servers` servers of grpc.aio share the port; the kernel distributes the connections, so that each server
+    has a queue of its own (docs/decisions/0003-grpc-settings.md). `on_refusal` is called for each call that is refused
+    before its request is read. Raises Misconfigured if the servers cannot listen on the address.
     """
-    servers = [_new_server(settings, connection_options, pending) for _ in range(settings.servers)]
+    servers = [_new_server(settings, connection_options) for _ in range(settings.servers)]
     health = serving.Health([SERVICE_NAME])
     for server in servers:
         offers_pb2_grpc.add_OffersServicer_to_server(service, server)  # type: ignore[no-untyped-call]
         await health.attach(server)
+        reflection.attach(server, (offers_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
     port = _bind(servers, settings)
+    methods = {f"/{SERVICE_NAME}/GetOffer": service.begin_get_offer, f"/{SERVICE_NAME}/Score": service.begin_score}
+    intake = Intake(methods, lambda: service.longest_s, on_refusal)
     for server in servers:
         await server.start()
+        intake.start(server)
     try:
         yield GrpcServer(port, health)
     finally:
         await health.set_serving(False)
         service.drain()
         await asyncio.gather(*(server.stop(settings.drain_s) for server in servers))
+        await intake.close()
 
 
-def _new_server(settings: Settings, connection_options: serving.ChannelOptions, pending: int) -> grpc.aio.Server:
+def _new_server(settings: Settings, connection_options: serving.ChannelOptions) -> grpc.aio.Server:
     shares_port = settings.servers > 1
-    options = serving.server_options(serving.REQUEST_LIMIT_BYTES, pending, shares_port=shares_port)
-    return grpc.aio.server(options=[*options, *connection_options])
+    options = serving.server_options(serving.REQUEST_LIMIT_BYTES, shares_port=shares_port)
+    return grpc.aio.server(options=list(dict([*options, *connection_options]).items()))  # gRPC takes the first of two
 
 
 def _bind(servers: Sequence[grpc.aio.Server], settings: Settings) -> int:
     """Binds every server to the same port and returns it."""
-    # Sockets with SO_REUSEPORT would share the port with another process that has set it, too.
-    fault = listen_fault(settings.host, settings.port)
-    if fault is not None:
-        raise Misconfigured([f"--port: cannot listen on {settings.host}:{settings.port}: {fault}"])
+    check_port(settings)
     port = settings.port
     try:
         for server in servers:
@@ -76,6 +80,16 @@ def _bind(servers: Sequence[grpc.aio.Server], settings: Settings) -> int:
     except OSError as error:
         raise Misconfigured([f"--port: {error}"]) from error
     return port
+
+
+def check_port(settings: Settings) -> None:
+    """Raises Misconfigured if another process listens on the port.
+
+    Sockets with SO_REUSEPORT would share the port with another process that has set it, too.
+    """
+    fault = listen_fault(settings.host, settings.port)
+    if fault is not None:
+        raise Misconfigured([f"--port: cannot listen on {settings.host}:{settings.port}: {fault}"])
 
 
 def connection_age_options(settings: Settings, catalogs: Sequence[Catalog]) -> serving.ChannelOptions:

@@ -11,6 +11,7 @@ from supervisor.answers import Answer, AnswerRules, PlayerRead, Reason, ReasonWo
 from supervisor.ballot import Ballot
 from supervisor.combine import Scores
 from supervisor.features.cache import CohortFeatures, FeatureCache
+from supervisor.inputs import COMPLETE, Gaps
 from supervisor.panel import Panel, ask_panel
 from supervisor.ranking import RankedOffer
 from supervisor.rows import CohortRows
@@ -62,6 +63,8 @@ class CohortJourney:
         self._departed_s = time.monotonic()
         self._features_read_s: float | None = None
         self._seats: dict[Ticket, Seat] = {}
+        self._rows: CohortRows | None = None
+        self._gaps: dict[Ticket, Gaps] | None = None
         self._ballot: Ballot | None = None
 
     async def travel(self, on_quorum: Callable[[], None]) -> None:
@@ -78,7 +81,7 @@ class CohortJourney:
             return
         seats = self._seats.values()
         players, passengers = [seat.player.features for seat in seats], [seat.ticket.passenger for seat in seats]
-        rows = CohortRows(read.columns, players, passengers)
+        rows = self._rows = CohortRows(read.columns, players, passengers)
         self._ballot = self._open_ballot(on_quorum)
         # The ticket of a caller who left has no timer: this timer ends the journey even if all callers have left.
         timer = asyncio.get_running_loop().call_later(deadline_s - time.monotonic(), self._ballot.close)
@@ -134,7 +137,14 @@ class CohortJourney:
         result = self._result(ticket, votes.scores)
         combine_s = time.monotonic() - voted_s  # includes the ranking for the earlier seats of the cohort
         timings = self._timings(ticket, voted_s, combine_s, last_model)
-        return self._rules.scored(result, votes, seat.player, timings)
+        return self._rules.scored(result, votes, seat.player, timings, self._gaps_of(ticket))
+
+    def _gaps_of(self, ticket: Ticket) -> Gaps:
+        """Finds the gaps of the whole cohort at its first answer, when every model has its rows."""
+        if self._gaps is None:
+            found = self._panel.gaps(self._rows) if self._rows is not None else ()
+            self._gaps = {seat: gaps for seat, gaps in zip(self._seats, found, strict=True) if gaps is not COMPLETE}
+        return self._gaps.get(ticket, COMPLETE)
 
     def _result(self, ticket: Ticket, scores: Scores) -> float | tuple[RankedOffer, ...]:
         ranking = self._rules.ranking

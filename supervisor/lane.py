@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from collections import deque
+from contextlib import AsyncExitStack
 from itertools import count
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
@@ -18,12 +18,15 @@ from mesh.errors import MeshError, Unavailable, UnknownCandidates
 from mesh.factored_rows import pairs_taken
 from mesh.model_file import BadModel, ModelHeader, from_properties
 from mesh.wire import inference_pb2 as oip
+from supervisor.connect_gate import ConnectGate
 from supervisor.encoding import FactoredPart
 from supervisor.lane_reply import ScoreReply, read_reply
 
 LaneState = Literal["connecting", "up", "down"]
 CONNECT_S = 2.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.5
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
+STEADY_S = 5.0  # longer than gRPC needs to detect a frozen replica
+MAX_REASONS = 4  # in the log, for each time that the lane is down
 _SERVICE = "/inference.GRPCInferenceService/"
 _log = logging.getLogger("supervisor.lane")
 
@@ -63,8 +66,8 @@ class LaneOwner(Protocol[RequestT]):
         """A lane is up."""
         ...
 
-    def on_down(self, lost: list[RequestT]) -> None:
-        """A lane is down; `lost` are its outstanding requests, in the order of sending."""
+    def on_down(self, lane: Lane[RequestT], lost: list[RequestT]) -> None:
+        """`lane` is down; `lost` are its outstanding requests, in the order of sending."""
         ...
 
     def on_reply(self, lane: Lane[RequestT], request: RequestT, reply: ScoreReply | MeshError) -> None:
@@ -81,9 +84,17 @@ class Lane(Generic[RequestT]):
     """The connection to one replica. `run` keeps it connected; `send` sends a request while it is up.
 
     While its replica is assigned, the lane never cancels the stream: late replies arrive, and the owner drops them.
+    `gate` bounds the attempts to connect; all lanes of a process share it.
     """
 
-    def __init__(self, address: str, model: str, owner: LaneOwner[RequestT], uniform: Uniform = random.uniform) -> None:
+    def __init__(
+        self,
+        address: str,
+        model: str,
+        owner: LaneOwner[RequestT],
+        gate: ConnectGate,
+        uniform: Uniform = random.uniform,
+    ) -> None:
         self.address = address
         self.state: LaneState = "connecting"
         self.why_down = "connecting"
@@ -91,6 +102,7 @@ class Lane(Generic[RequestT]):
         self.max_pairs: int | None = None  # in a message of factored rows; None: the replica does not accept them
         self._model = model
         self._owner = owner
+        self._gate = gate
         self._pauses = BackOff(FIRST_PAUSE_S, LONGEST_PAUSE_S, uniform)
         self._numbers = count(1)
         self._outstanding: dict[str, _Sent[RequestT]] = {}
@@ -98,6 +110,12 @@ class Lane(Generic[RequestT]):
         self._outbox: deque[bytes] = deque()
         self._wake: asyncio.Future[None] | None = None
         self._emptied: asyncio.Future[None] | None = None
+        self._logged: set[str] = set()
+        self._steady: asyncio.TimerHandle | None = None
+
+    def outstanding(self) -> list[RequestT]:
+        """Returns the requests sent and not answered, in the order of sending."""
+        return [sent.request for sent in self._outstanding.values()]
 
     def send(self, request: RequestT) -> None:
         """Sends `request`; the owner receives it back exactly once, by `on_reply` or `on_down`."""
@@ -129,25 +147,36 @@ class Lane(Generic[RequestT]):
             await self._emptied
 
     async def run(self) -> None:
-        """Connects, and reconnects after each loss, until cancelled."""
-        async with grpc.aio.insecure_channel(self.address, options=serving.lane_options()) as channel:
+        """Connects, and reconnects after each loss, until cancelled.
+
+        The pauses between attempts grow to `LONGEST_PAUSE_S` until a stream has stayed open for `STEADY_S`.
+        """
+        overdue = asyncio.get_running_loop().call_later(CONNECT_S, self._stop_first_wait)
+        try:
             while True:
-                began_s = time.monotonic()
                 try:
-                    reason = await self._session(channel)
+                    reason = await self._session()
                 finally:
                     self._go_down()
-                if time.monotonic() - began_s > LONGEST_PAUSE_S:
-                    self._pauses.reset()
                 self._log_down(reason)
                 _raise_if_cancelled()
                 await asyncio.sleep(self._pauses.next_s())
+        finally:
+            overdue.cancel()
 
-    async def _session(self, channel: grpc.aio.Channel) -> str:
-        """Connects and serves until the stream ends; returns the reason of the end."""
+    async def _session(self) -> str:
+        """Connects and serves until the stream ends; returns the reason of the end.
+
+        Each session has its own channel, which is closed before the pause: an open channel reconnects by itself, and
+        the gate would not bound these attempts.
+        """
         try:
-            await self._ask_model(channel)
-            await self._stream(channel)
+            async with AsyncExitStack() as stack:
+                async with self._gate.turn(self._pauses.failures):
+                    channel = grpc.aio.insecure_channel(self.address, options=serving.lane_options())
+                    await stack.enter_async_context(channel)
+                    await self._ask_model(channel)
+                await self._stream(channel)
         except grpc.aio.AioRpcError as error:
             return error.details() or error.code().name
         except (MeshError, BadModel) as error:
@@ -221,25 +250,37 @@ class Lane(Generic[RequestT]):
 
     def _go_up(self) -> None:
         self.state, self.why_down = "up", ""
+        self._logged.clear()
+        self._steady = asyncio.get_running_loop().call_later(STEADY_S, self._pauses.reset)
         _log.info("%s at %s is up", self._model, self.address)
         self._owner.on_up()
 
     def _go_down(self) -> None:
         self.state = "down"
-        lost = [sent.request for sent in self._outstanding.values()]
+        if self._steady is not None:
+            self._steady.cancel()
+        lost = self.outstanding()
         self._outstanding.clear()
         self._outbox.clear()
         self._remembered = None
         self.outstanding_rows = 0
-        self._owner.on_down(lost)
+        self._owner.on_down(self, lost)
         self._wake_if_emptied()
 
     def _wake_if_emptied(self) -> None:
         if self._emptied is not None and not self._outstanding and not self._emptied.done():
             self._emptied.set_result(None)
 
+    def _stop_first_wait(self) -> None:
+        """Goes down if the first attempt takes too long: rows must not wait for this replica."""
+        if self.state == "connecting":
+            self.why_down = "waiting for a turn to connect"
+            self._go_down()
+
     def _log_down(self, reason: str) -> None:
-        if reason != self.why_down:
+        """Logs each reason once until the lane is up again."""
+        if reason not in self._logged and len(self._logged) < MAX_REASONS:
+            self._logged.add(reason)
             _log.warning("%s at %s is down: %s", self._model, self.address, reason)
         self.why_down = reason
 

@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
+from google.protobuf.message import DecodeError
+
+from mesh.errors import WrongRequest
 from mesh.wire import offers_pb2 as wire
 from supervisor.answers import Answer, Source
+from supervisor.inputs import COMPLETE, MAX_NAMES
 from supervisor.query import ContextValue, OfferQuery, ScoreQuery
 from supervisor.ranking import RankedOffer
 
 _SOURCES = {Source.ENSEMBLE: wire.ENSEMBLE, Source.PARTIAL: wire.PARTIAL, Source.FALLBACK: wire.FALLBACK}
+_Request = TypeVar("_Request", wire.GetOfferRequest, wire.ScoreRequest)
+_LARGEST_AGE_MS = 2**63 - 1
 _Response = TypeVar("_Response", wire.GetOfferResponse, wire.ScoreResponse)
+
+
+def parse(message: type[_Request], encoded: bytes) -> _Request:
+    """Parses an encoded request. Raises WrongRequest."""
+    try:
+        return message.FromString(encoded)
+    except DecodeError:
+        raise WrongRequest(f"the request is not an encoded {message.DESCRIPTOR.full_name}") from None
 
 
 def offer_query(request: wire.GetOfferRequest) -> OfferQuery:
@@ -65,9 +79,12 @@ def _describe(response: _Response, answer: Answer, total_s: float, version: str,
     if answer.reason is not None:
         response.reason = str(answer.reason)
     if answer.features_age_s is not None:
-        response.features_age_ms = int(answer.features_age_s * 1000)
+        response.features_age_ms = _age_ms(answer.features_age_s)
     for model, reason in answer.missing:
         response.missing_models.add(model=model, reason=reason)
+    if answer.gaps is not COMPLETE:
+        response.missing_inputs.extend(answer.gaps.missing[:MAX_NAMES])
+        response.unseen_inputs.extend(answer.gaps.unseen[:MAX_NAMES])
     times = answer.timings
     response.timings.queue_ms = times.queue_s * 1000
     response.timings.features_ms = times.features_s * 1000
@@ -76,6 +93,11 @@ def _describe(response: _Response, answer: Answer, total_s: float, version: str,
     response.timings.total_ms = total_s * 1000
     response.timings.last_model = times.last_model
     return response
+
+
+def _age_ms(age_s: float) -> int:
+    """Returns an age in the range of the response; it is 0 if the clock that wrote the features is ahead of ours."""
+    return min(int(max(0.0, age_s * 1000)), _LARGEST_AGE_MS)
 
 
 def _offer(offer: RankedOffer) -> wire.RankedOffer:

@@ -7,20 +7,29 @@ from dataclasses import dataclass
 
 from mesh.players.features import Columns
 from supervisor.ballot import Ballot
+from supervisor.inputs import COMPLETE, Gaps, VersionInputs
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """The model pools of one version, in catalog order."""
+    """The model pools of one version, in catalog order, and the check of their inputs."""
 
     pools: tuple[ModelPool, ...]
+    inputs: VersionInputs | None = None
 
     @property
     def models(self) -> tuple[str, ...]:
         """The names of the models."""
         return tuple(pool.model.name for pool in self.pools)
+
+    def gaps(self, rows: CohortRows) -> list[Gaps]:
+        """Returns the gaps in the inputs of each request of a cohort, and counts them."""
+        if self.inputs is None:
+            return [COMPLETE] * len(rows.passengers)
+        plans = dict.fromkeys(pool.plan for pool in self.pools)
+        return self.inputs.gaps(tuple(plan for plan in plans if plan is not None), rows)
 
 
 async def ask_panel(panel: Panel, rows: CohortRows, columns: Columns, ballot: Ballot, deadline_s: float) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mesh.errors import WrongRequest
+from mesh.ids import id_problem
 
-MAX_ID_BYTES = 128
 ContextValue = float | bool | str | None  # None: the caller named the feature, but set no value
 
 
@@ -34,10 +34,9 @@ class ScoreQuery(NamedTuple):
 
 
 def check_id(field: str, value: str, *, required: bool) -> None:
-    """Raises WrongRequest, naming `field`, unless `value` is a printable id of at most 128 bytes."""
+    """Raises WrongRequest, naming `field`, unless `value` follows the rule of `mesh.ids`."""
     if required and not value:
         raise WrongRequest(f"{field}: is empty; set it")
-    if len(value.encode()) > MAX_ID_BYTES:
-        raise WrongRequest(f"{field}: is longer than {MAX_ID_BYTES} bytes")
-    if not value.isprintable():
-        raise WrongRequest(f"{field}: has characters that cannot be printed")
+    problem = id_problem(value)
+    if problem is not None:
+        raise WrongRequest(f"{field}: {problem}")

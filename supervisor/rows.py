@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesh.catalog.offers_table import OffersTable
-from mesh.catalog.sources import Sources, misfits
+from mesh.catalog.sources import Sources, misfits, resolved
+from mesh.category_lists import CategoryList, codes_of, needs_text
 from mesh.errors import Unavailable
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
@@ -71,6 +72,16 @@ class CohortRows:
         return matrix
 
     @property
+    def columns(self) -> Columns:
+        """The columns of the store."""
+        return self._columns
+
+    @property
+    def players(self) -> Sequence[PlayerFeatures | None]:
+        """The player of each request; None for a player without features."""
+        return self._players
+
+    @property
     def passengers(self) -> Sequence[Passenger]:
         """The requests, in row order."""
         return self._passengers
@@ -117,6 +128,7 @@ class RowPlan:
     for a message, and for a game without offers.
     """
 
+    header: ModelHeader
     width: int
     numbers_to: NDArray[np.intp]
     numbers_from: NDArray[np.intp]
@@ -180,7 +192,7 @@ class RowPlanner:
 
     def plan(self, header: ModelHeader, columns: Columns) -> RowPlan:
         """Returns the plan of a model. Raises Unavailable, naming the features, if features have no source."""
-        schema = (columns, header.feature_names, tuple(sorted(header.categories.items())))
+        schema = (columns, header.feature_names, tuple(sorted(header.categories.items())), header.open_lists)
         plan = self._plans.get(schema)
         if plan is None:
             plan = self._plans[schema] = lay_out(header, Sources(columns, self._sources.context, self._sources.offers))
@@ -192,17 +204,19 @@ def lay_out(header: ModelHeader, sources: Sources) -> RowPlan:
     wrong = misfits(header, sources)
     if wrong:
         raise Unavailable("; ".join(problem for problem, _ in wrong))
+    header = resolved(header, sources)
     columns, offers = sources.columns or Columns((), ()), sources.offers  # a planner always knows the columns
     row_columns = {name: position for position, name in enumerate(header.feature_names)}
-    codes = {name: _codes(categories) for name, categories in header.categories.items()}
+    codes = {name: codes_of(categories) for name, categories in header.categories.items()}
     offer_features = _offer_features(offers, row_columns)
     stored = row_columns.keys() - set(offer_features)
     numbers = _plain_numbers(columns.numbers, row_columns, stored - codes.keys())
     context = {name: (row_columns[name], codes.get(name)) for name in sources.context if name in row_columns}
     over_offers = {name: context[name] for name in offer_features if name in context}
     offers_to = np.array([row_columns[name] for name in offer_features], POSITION_DTYPE)
-    values = _values(offers, offer_features, codes)
+    values = _values(offers, offer_features, codes, header.categories)
     return RowPlan(
+        header=header,
         width=len(header.feature_names),
         numbers_to=np.array([row_column for row_column, _ in numbers], np.intp),
         numbers_from=np.array([store_column for _, store_column in numbers], np.intp),
@@ -243,19 +257,27 @@ def _category_codes(codes: Codes, values: Iterable[object]) -> NDArray[np.float6
     return np.array([codes.get(value, np.nan) for value in values], np.float64)
 
 
-def _codes(categories: Sequence[str | int | float | bool]) -> Codes:
-    return {category: float(code) for code, category in enumerate(categories)}
-
-
-def _values(offers: OffersTable | None, names: Sequence[str], codes: Mapping[str, Codes]) -> NDArray[np.float64]:
+def _values(
+    offers: OffersTable | None,
+    names: Sequence[str],
+    codes: Mapping[str, Codes],
+    categories: Mapping[str, CategoryList],
+) -> NDArray[np.float64]:
     """Returns the offer columns `names` as a model sees them [offers, names]."""
     if offers is None:
         return np.empty((0, 0))
     table = np.empty((len(offers.ids), len(names)), ROW_DTYPE)
     for column, name in enumerate(names):
-        values = offers.texts.get(name) or offers.numbers[name]
+        values = _offer_values(offers, name, categories.get(name, ()))
         table[:, column] = _category_codes(codes[name], values) if name in codes else np.array(values, np.float64)
     return table
+
+
+def _offer_values(offers: OffersTable, name: str, categories: CategoryList) -> Sequence[object]:
+    """Returns the cells of one column; numbers as they are written if the model has texts as categories."""
+    if name in offers.spellings and needs_text(categories):
+        return offers.spellings[name]
+    return offers.texts[name] if name in offers.texts else offers.numbers[name]
 
 
 def _candidates(columns: NDArray[np.uint32], values: NDArray[np.float64]) -> CandidateList | None:

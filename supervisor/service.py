@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from mesh.errors import NotFound
@@ -15,12 +15,16 @@ from mesh.grpc_errors import or_abort, status_for_caller
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from supervisor import messages
+from supervisor.answers import Answer
 from supervisor.cohort import Cohorts
+from supervisor.ensemble import Ensemble
 from supervisor.game import Game
 from supervisor.offer_stream import OfferStream
 from supervisor.query import check_id
+from supervisor.ticket import Ticket
 
 SERVICE_NAME = "mesh.v1.Offers"
+Rest = Callable[[], Awaitable[bytes]]  # waits for the encoded response to an admitted request
 _log = logging.getLogger("supervisor.service")
 
 
@@ -33,6 +37,11 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         self._stream_age_s = stream_age_s
         self._draining = False
         self._streams: set[OfferStream] = set()
+
+    @property
+    def longest_s(self) -> float:
+        """The time of a request without a deadline."""
+        return max(game.catalog.budget_ms for game in self._games.values()) / 1000
 
     def drain(self) -> None:
         """Ends every stream, once the requests that were read from it are answered."""
@@ -66,21 +75,53 @@ class OffersService(offers_pb2_grpc.OffersServicer):
             if age_timer is not None:
                 age_timer.cancel()
 
+    def begin_get_offer(self, request: bytes, remaining_s: float | None) -> bytes | Rest:
+        """Begins an encoded GetOffer request: returns the response if it is refused, else what waits for it.
+
+        Raises MeshError.
+        """
+        parsed = messages.parse(wire.GetOfferRequest, request)
+        ensemble, ticket = self._offer_ticket(parsed, remaining_s)
+        refused = ensemble.refuse_or_admit(ticket, self._cohorts)
+
+        def encoded(answer: Answer, total_s: float) -> bytes:
+            return messages.offer_response(answer, total_s, ensemble.name, parsed.request_id).SerializeToString()
+
+        return _or_wait(ensemble, ticket, refused, encoded)
+
+    def begin_score(self, request: bytes, remaining_s: float | None) -> bytes | Rest:
+        """Begins an encoded Score request, as `begin_get_offer` does."""
+        parsed = messages.parse(wire.ScoreRequest, request)
+        ensemble, ticket, offer_id = self._score_ticket(parsed, remaining_s)
+        refused = ensemble.refuse_or_admit(ticket, self._cohorts)
+
+        def encoded(answer: Answer, total_s: float) -> bytes:
+            response = messages.score_response(answer, total_s, ensemble.name, parsed.request_id, offer_id)
+            return response.SerializeToString()
+
+        return _or_wait(ensemble, ticket, refused, encoded)
+
     async def _get_offer(self, request: wire.GetOfferRequest, remaining_s: float | None) -> wire.GetOfferResponse:
-        game = self._checked_game(request)
-        query = messages.offer_query(request)
-        ensemble = game.ensemble(query.player_id, query.version)
-        ticket = game.ticket_to_rank(query, remaining_s)
+        ensemble, ticket = self._offer_ticket(request, remaining_s)
         answer, total_s = await ensemble.answer(ticket, self._cohorts)
         return messages.offer_response(answer, total_s, ensemble.name, request.request_id)
 
     async def _score(self, request: wire.ScoreRequest, remaining_s: float | None) -> wire.ScoreResponse:
+        ensemble, ticket, offer_id = self._score_ticket(request, remaining_s)
+        answer, total_s = await ensemble.answer(ticket, self._cohorts)
+        return messages.score_response(answer, total_s, ensemble.name, request.request_id, offer_id)
+
+    def _offer_ticket(self, request: wire.GetOfferRequest, remaining_s: float | None) -> tuple[Ensemble, Ticket]:
+        game = self._checked_game(request)
+        query = messages.offer_query(request)
+        return game.ensemble(query.player_id, query.version), game.ticket_to_rank(query, remaining_s)
+
+    def _score_ticket(self, request: wire.ScoreRequest, remaining_s: float | None) -> tuple[Ensemble, Ticket, str]:
         game = self._checked_game(request)
         query = messages.score_query(request)
         ensemble = game.ensemble(query.player_id, query.version)
         ticket, offer_id = game.ticket_to_score(query, ensemble, remaining_s)
-        answer, total_s = await ensemble.answer(ticket, self._cohorts)
-        return messages.score_response(answer, total_s, ensemble.name, request.request_id, offer_id)
+        return ensemble, ticket, offer_id
 
     async def _answer_on_stream(
         self, request: wire.GetOfferRequest, remaining_s: float | None
@@ -103,3 +144,15 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         if game is None:
             raise NotFound(f"game: {request.game!r} is not served here; served: {', '.join(self._games)}")
         return game
+
+
+def _or_wait(
+    ensemble: Ensemble, ticket: Ticket, refused: tuple[Answer, float] | None, encoded: Callable[[Answer, float], bytes]
+) -> bytes | Rest:
+    if refused is not None:
+        return encoded(*refused)
+
+    async def rest() -> bytes:
+        return encoded(*await ensemble.answer_admitted(ticket))
+
+    return rest

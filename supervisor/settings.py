@@ -30,6 +30,7 @@ class Settings:
     metrics_host: str
     metrics_port: int
     max_waiting: int
+    listen_within_s: float
     ready_within_s: float
     max_connection_age_s: float | None
     drain_s: float
@@ -103,6 +104,12 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
 def _add_times(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
+        "--listen-within-s",
+        default="0",
+        help="seconds to wait, before listening, for replicas of as many models of each version as its quorum "
+        "(default: %(default)s)",
+    )
+    add(
         "--ready-within-s",
         default="0",
         help="seconds to wait, before becoming ready, for a replica of every model (default: %(default)s)",
@@ -128,6 +135,7 @@ _CHECKS: dict[str, Check] = {
     "metrics_port": whole(0, 65535),
     "max_waiting": whole(1, 999_999_999),
     "drain_s": seconds(0, 600),
+    "listen_within_s": seconds(0, 600),
     "ready_within_s": seconds(0, 600),
     "max_connection_age_s": seconds(1, 86_400),
     "files": Path,

@@ -1,25 +1,27 @@
-"""Start-up: opens the games and waits for replicas; a stop signal ends both."""
+"""Start-up: opens the games and waits for replicas; a stop signal ends each of these."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from mesh.first_of import first_of
+from supervisor.assembly import pools_of
 from supervisor.game import Game
-from supervisor.pool import ModelPool
+from supervisor.live_games import LiveGames
 
+POLL_S = 0.02
 _log = logging.getLogger("supervisor")
 
 
 @contextlib.asynccontextmanager
 async def open_or_stop(
-    opening: contextlib.AbstractAsyncContextManager[Mapping[str, Game]], stop: asyncio.Event
-) -> AsyncIterator[Mapping[str, Game]]:
-    """Yields the games of `opening`; no game if `stop` is set first, while a table does not answer."""
-    games: Mapping[str, Game] = {}
+    opening: contextlib.AbstractAsyncContextManager[LiveGames], stop: asyncio.Event
+) -> AsyncIterator[LiveGames | None]:
+    """Yields the games of `opening`; None if `stop` is set first, while a table does not answer."""
+    games: LiveGames | None = None
     async with contextlib.AsyncExitStack() as stack:
 
         async def enter() -> None:
@@ -30,18 +32,40 @@ async def open_or_stop(
         yield games
 
 
-async def wait_until_ready(pools: Sequence[ModelPool], within_s: float, stop: asyncio.Event) -> None:
-    """Waits until every pool has had a lane up or `stop` is set, for at most `within_s`.
+async def wait_for_quorums(games: Mapping[str, Game], within_s: float, stop: asyncio.Event) -> None:
+    """Waits until each version has had lanes to its quorum of models, or `stop` is set, for at most `within_s`.
+
+    A supervisor that listens earlier would answer with the fallback, which looks like a failure.
+    """
+    if within_s > 0 and await first_of(stop.wait(), _until_none(_without_quorum, games), within_s=within_s) is None:
+        missing = ", ".join(_without_quorum(games))
+        _log.warning("no quorum of %s after %g s; listening without it", missing, within_s)
+
+
+async def wait_until_ready(games: Mapping[str, Game], within_s: float, stop: asyncio.Event) -> None:
+    """Waits until every model has had a lane up or `stop` is set, for at most `within_s`.
 
     A supervisor that is ready earlier would answer its first requests with the fallback.
     """
-    if within_s <= 0:
-        return
-    if await first_of(stop.wait(), _all_up(pools), within_s=within_s) is None:
-        missing = [pool.model.name for pool in pools if not pool.was_up.is_set()]
-        _log.warning("no replica of %s is up after %g s; becoming ready without them", ", ".join(missing), within_s)
+    if within_s > 0 and await first_of(stop.wait(), _until_none(_without_lane, games), within_s=within_s) is None:
+        missing = ", ".join(_without_lane(games))
+        _log.warning("no replica of %s is up after %g s; becoming ready without them", missing, within_s)
 
 
-async def _all_up(pools: Sequence[ModelPool]) -> None:
-    for pool in pools:
-        await pool.was_up.wait()
+async def _until_none(missing: Callable[[Mapping[str, Game]], Sequence[str]], games: Mapping[str, Game]) -> None:
+    """Waits until nothing of `games` is `missing`. A new catalog may replace a game, and its pools, in the meantime."""
+    while missing(games):  # noqa: ASYNC110 (no event covers the games to come)
+        await asyncio.sleep(POLL_S)
+
+
+def _without_quorum(games: Mapping[str, Game]) -> list[str]:
+    ensembles = {f"{game}/{one.name}": one for game in games for one in games[game].ensembles.values()}
+    return [
+        name
+        for name, one in ensembles.items()
+        if sum(pool.was_up.is_set() for pool in one.panel.pools) < one.rules.version.quorum
+    ]
+
+
+def _without_lane(games: Mapping[str, Game]) -> list[str]:
+    return [pool.model.name for pool in pools_of(games) if not pool.was_up.is_set()]

@@ -26,6 +26,7 @@ class Ticket:
     admitted_s: float
     deadline_s: float
     journey: Journey | None = None
+    timer: asyncio.TimerHandle | None = None  # answers the ticket at its deadline
     answer: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def settle(self, answer: Answer) -> None:

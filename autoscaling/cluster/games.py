@@ -13,7 +13,8 @@ from autoscaling.cluster.ensemble import Ensemble
 from autoscaling.cluster.load import Load
 from autoscaling.cluster.model_costs import ModelCosts, ModelKey
 from autoscaling.cluster.pods import Fleet, StartTimes
-from autoscaling.cluster.simulation_input import Settings
+from autoscaling.cluster.simulation_input import Settings, SimulationInput
+from autoscaling.cluster.supervisor_costs import SupervisorCosts
 from mesh.catalog import quantities
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.deployment.autoscalers import Autoscaler, autoscalers
@@ -38,16 +39,16 @@ class SimulatedGame:
 
     catalog: Catalog
     load: Load
+    supervisor_costs: SupervisorCosts
     supervisors: Fleet
     versions: list[SimulatedVersion]
     scalers: list[Autoscaler]
     fleets: list[Fleet]
 
 
-def simulated_game(
-    catalog: Catalog, load: Load, costs: Mapping[ModelKey, ModelCosts], settings: Settings, rng: np.random.Generator
-) -> SimulatedGame:
-    """Returns a game whose fleets have no pods yet."""
+def simulated_game(given: SimulationInput, number: int, rng: np.random.Generator) -> SimulatedGame:
+    """Returns game `number` of the input; its fleets have no pods yet."""
+    (catalog, load), settings = given.games[number], given.settings
     supervisor = overlay(SupervisorDeployment, catalog.supervisor)
     starts = StartTimes(
         settings.schedule_s,
@@ -56,11 +57,13 @@ def simulated_game(
         supervisor_costs.STARTS.load_cpu_s,
         settings.spread,
     )
-    versions = [_version(catalog, name, costs, settings, rng) for name in catalog.versions]
+    versions = [_version(catalog, name, given.costs, settings, rng) for name in catalog.versions]
     name, memory_mb = supervisor_name(catalog.game), supervisor_costs.MEMORY_MB
     supervisors = _fleet(name, "supervisor", supervisor.resources, memory_mb, starts)
     fleets = [supervisors, *(fleet for version in versions for fleet in version.fleets)]
-    return SimulatedGame(catalog, load, supervisors, versions, list(autoscalers(catalog)), fleets)
+    return SimulatedGame(
+        catalog, load, given.supervisor_costs, supervisors, versions, list(autoscalers(catalog)), fleets
+    )
 
 
 def _version(

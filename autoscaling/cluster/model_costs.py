@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from autoscaling.capacity_profile import Batch, ModelProfile, Profile
+from autoscaling.cluster.queueing_model import Floats
 from mesh.errors import Misconfigured
 
 ModelKey = tuple[str, str, str]  # game, version, model
@@ -24,6 +25,10 @@ class ModelCosts:
     A message of m rows occupies a replica for `base_s` + m x `row_s`, including the replica's event loop.
     `transport_s` is the rest of the round trip, during which the replica is free. `variability` is the variance of the
     service time divided by the square of its mean.
+
+    These costs, `message_cpu_s` and `row_cpu_s` are those of a replica that never rests. `pauses` are pairs, ascending:
+    after a mean pause of so many seconds, a message costs so many more seconds of CPU, because caches are cold and
+    threads and CPUs must wake up. `idle_cores` is the CPU without messages.
     """
 
     base_s: float
@@ -35,19 +40,34 @@ class ModelCosts:
     start_s: float
     start_cpu_s: float
     memory_mb: float
+    idle_cores: float = 0.0
+    pauses: tuple[tuple[float, float], ...] = ()
 
 
-# Without a profile: 500 trees of 63 leaves, measured on two cores (docs/performance.md).
+class PauseCurves:
+    """The additional CPU of a message after a pause, for several models; interpolated between their `pauses`."""
+
+    def __init__(self, costs: Sequence[ModelCosts]) -> None:
+        self._curves = [np.array([(0.0, 0.0), *one.pauses]).T for one in costs]
+
+    def more_s(self, pauses_s: Floats) -> Floats:
+        """Returns the additional seconds after mean pauses of `pauses_s` [models]; 0 without a pause."""
+        return np.array([np.interp(pause_s, *curve) for pause_s, curve in zip(pauses_s, self._curves, strict=True)])
+
+
+# Without a profile: 500 trees of 63 leaves, measured on two cores (examples/evening/profile.json, whales).
 ASSUMED = ModelCosts(
-    base_s=0.0004,
-    row_s=0.0001,
-    transport_s=0.0006,
+    base_s=0.0001,
+    row_s=0.00001,
+    transport_s=0.0004,
     variability=0.05,
-    message_cpu_s=0.0004,
-    row_cpu_s=0.0001,
-    start_s=0.5,
+    message_cpu_s=0.00011,
+    row_cpu_s=0.00001,
+    start_s=0.4,
     start_cpu_s=0.4,
-    memory_mb=55.0,
+    memory_mb=25.0,
+    idle_cores=0.0003,
+    pauses=((0.0018, 0.0001), (0.0043, 0.0002), (0.0126, 0.0004), (0.0363, 0.0005)),
 )
 
 
@@ -79,6 +99,9 @@ def from_profile(profile: ModelProfile) -> ModelCosts:
     message_cpu_s, row_cpu_s = _line(rows, [batch.cpu_us_per_row * batch.rows / 1e6 for batch in profile.batches])
     base_s, row_s = _line(rows, [batch.rows / batch.rows_per_s for batch in profile.batches])
     transports_s = [batch.round_trip_p50_ms / 1e3 - base_s - row_s * batch.rows for batch in profile.batches]
+    fewest = profile.batches[0]
+    queued_s = message_cpu_s + row_cpu_s * fewest.rows
+    pauses = tuple((one.pause_ms / 1e3, max(0.0, one.cpu_us / 1e6 - queued_s)) for one in profile.pauses)
     return ModelCosts(
         base_s=base_s,
         row_s=row_s,
@@ -89,6 +112,8 @@ def from_profile(profile: ModelProfile) -> ModelCosts:
         start_s=profile.start_s.median,
         start_cpu_s=profile.start_cpu_s,
         memory_mb=profile.pss_mb,
+        idle_cores=profile.idle_cores,
+        pauses=pauses,
     )
 
 

@@ -23,10 +23,10 @@ class ResultRecorder:
     def __init__(self, game: SimulatedGame, controllers: Sequence[HpaController], steps: int, step_s: float) -> None:
         self._game = game
         load = game.load
-        rps, p50_s, p95_s, p99_s, full, partial, fallback = (np.zeros(steps) for _ in range(7))
+        rps, cohort, p50_s, p95_s, p99_s, full, partial, fallback = (np.zeros(steps) for _ in range(8))
         self.result = GameResult(
             *(game.catalog.game, load.name, load.start_s, step_s),
-            *(rps, p50_s, p95_s, p99_s, full, partial, fallback),
+            *(rps, cohort, p50_s, p95_s, p99_s, full, partial, fallback),
             latencies=np.zeros(len(EDGES_S) + 1),
             deployments=list(_series(controllers, steps)),
         )
@@ -34,7 +34,7 @@ class ResultRecorder:
     def add(self, step: int, rps: float, supervisors: SupervisorLoad, versions: Sequence[Step], at_s: float) -> None:
         """Adds the load of the supervisors and of the versions in one step at `rps`."""
         result, shed = self.result, supervisors.shed
-        result.rps[step] = rps
+        result.rps[step], result.cohort[step] = rps, supervisors.cohort
         self._add_fleets(step, supervisors.cores, versions, at_s)
         shares = [version.share for version in self._game.versions]
         seconds, weights = _weighted(versions, shares, shed)

@@ -56,13 +56,17 @@ class DeploymentSeries:
 
 @dataclass(slots=True)
 class GameResult:
-    """One game: load and answers of each step, and its Deployments with the supervisors first."""
+    """One game: load and answers of each step, and its Deployments with the supervisors first.
+
+    `cohort` is the mean number of requests in a cohort.
+    """
 
     game: str
     load: str
     start_s: float
     step_s: float
     rps: Floats
+    cohort: Floats
     p50_s: Floats
     p95_s: Floats
     p99_s: Floats

@@ -17,7 +17,8 @@ from autoscaling.cluster.result_recorder import ResultRecorder
 from autoscaling.cluster.results import GameResult, Rescale
 from autoscaling.cluster.scheduler import schedule_pods
 from autoscaling.cluster.simulation_input import SimulationInput
-from autoscaling.cluster.supervisor_costs import SupervisorLoad, supervisor_load
+from autoscaling.cluster.supervisor_costs import SupervisorLoad
+from autoscaling.cluster.traffic import traffic_of
 from autoscaling.engine.reconciliation import Decision
 from mesh.catalog.deployment.autoscalers import Autoscaler
 
@@ -48,9 +49,7 @@ class _Simulation:
         self._settings = given.settings
         self._on_decision = on_decision
         self._rng = np.random.default_rng(given.settings.seed)
-        self._games = [
-            simulated_game(catalog, load, given.costs, given.settings, self._rng) for catalog, load in given.games
-        ]
+        self._games = [simulated_game(given, number, self._rng) for number in range(len(given.games))]
         self._steps = max(len(load.means(STEP_S)) for _, load in given.games)
         self._rps = [_padded(load.means(STEP_S), self._steps) for _, load in given.games]
         self._fleets = [fleet for game in self._games for fleet in game.fleets]
@@ -105,12 +104,15 @@ class _Simulation:
             yield from step.cores.tolist()
 
     def _answer(self, game: SimulatedGame, rps: float, at_s: float) -> tuple[SupervisorLoad, list[Step]]:
-        supervisors = supervisor_load(rps, game.supervisors.ready(at_s), max(len(one.fleets) for one in game.versions))
+        servers = [_servers(one, at_s) for one in game.versions]
+        count, settings = game.supervisors.ready(at_s), self._settings
+        traffic = traffic_of(game, rps, count, servers, settings.offers, settings.cores)
+        supervisors = traffic.supervisors
         budget_s = (game.catalog.budget_ms - game.catalog.reserve_ms) / 1000
         admitted = rps * (1 - supervisors.shed)
         steps = [
-            one.queues.step(admitted * one.share, _servers(one, at_s), budget_s, supervisors.before_s, STEP_S)
-            for one in game.versions
+            one.queues.step(admitted * one.share, messages, ready, budget_s, supervisors.before_s, STEP_S)
+            for one, messages, ready in zip(game.versions, traffic.messages, servers, strict=True)
         ]
         return supervisors, steps
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from autoscaling import capacity_profile
 from autoscaling.cluster import load_reader
+from autoscaling.cluster import supervisor_costs as supervisors
 from autoscaling.cluster.load import Load
 from autoscaling.cluster.model_costs import ModelCosts, ModelKey, costs_by_model
+from autoscaling.cluster.supervisor_costs import SupervisorCosts
 from mesh.catalog import catalog as catalogs
 from mesh.catalog.catalog import Catalog
 
@@ -38,11 +40,12 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class SimulationInput:
-    """Games that share the nodes, the costs of their models, and the settings of the cluster."""
+    """Games that share the nodes, the costs of their models and supervisors, and the settings of the cluster."""
 
     games: Sequence[tuple[Catalog, Load]]
     costs: Mapping[ModelKey, ModelCosts]
     settings: Settings
+    supervisor_costs: SupervisorCosts = supervisors.ASSUMED
 
 
 def model_keys(catalog: Catalog) -> Iterator[ModelKey]:
@@ -62,4 +65,5 @@ def read(files: Sequence[Path], loads: Sequence[str], profile: Path | None, sett
     measured = None if profile is None else capacity_profile.load(profile)
     files_by_game = {catalog.game: file for catalog, file in zip(found, files, strict=True)}
     keys = [key for catalog in found for key in model_keys(catalog)]
-    return SimulationInput(games, costs_by_model(keys, measured, files_by_game), settings)
+    costs = costs_by_model(keys, measured, files_by_game)
+    return SimulationInput(games, costs, settings, supervisors.supervisor_costs(measured))

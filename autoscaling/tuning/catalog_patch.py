@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from mesh.catalog import yaml_text
 from mesh.errors import Misconfigured
 
 
@@ -32,7 +33,7 @@ def unified_diff(path: Path, before: str, after: str) -> str:
 def _models(text: str, changes: Mapping[str, Any]) -> list[tuple[str, yaml.MappingNode]]:
     """The nodes of the models to change, each with its version/model."""
     found = []
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root = yaml.compose(text, Loader=yaml_text.Reader)
     for version, ensemble in _items(_value(root, "versions")):
         models = _value(ensemble, "models")
         for model in models.value if isinstance(models, yaml.SequenceNode) else ():
@@ -56,14 +57,14 @@ def _edited(lines: list[str], node: yaml.MappingNode, change: Mapping[str, Any])
     added = [key for key in change if key not in {key.value for key, _ in node.value}]
     end = max(_last_line(value) for _, value in node.value) + len(edited) - len(lines) + 1
     indent = " " * node.value[0][0].start_mark.column
-    edited[end:end] = [f"{indent}{key}: {_flow(change[key])}\n" for key in added]
+    edited[end:end] = [f"{indent}{key}: {yaml_text.dump(change[key], flow=True)}\n" for key in added]
     return edited
 
 
 def _edited_flow(lines: list[str], node: yaml.MappingNode, change: Mapping[str, Any]) -> list[str]:
     first, last = node.start_mark, node.end_mark
-    values = yaml.safe_load("".join(lines)[_offset(lines, first) : _offset(lines, last)])
-    changed = _flow({**values, **change})
+    values = yaml_text.load("".join(lines)[_offset(lines, first) : _offset(lines, last)])
+    changed = yaml_text.dump({**values, **change}, flow=True)
     line = lines[first.line][: first.column] + changed + lines[last.line][last.column :]
     return [*lines[: first.line], line, *lines[last.line + 1 :]]
 
@@ -74,11 +75,7 @@ def _offset(lines: list[str], mark: yaml.Mark) -> int:
 
 def _line(old: str, column: int, key: str, value: Any) -> str:
     """A line with one key; keeps the text before it, such as the dash of a list."""
-    return f"{old[:column]}{key}: {_flow(value)}\n"
-
-
-def _flow(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6).strip()
+    return f"{old[:column]}{key}: {yaml_text.dump(value, flow=True)}\n"
 
 
 def _last_line(node: yaml.Node) -> int:

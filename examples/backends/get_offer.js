@@ -1,31 +1,76 @@
-// A game backend in Node: requests the best offers for a player, with its own deadline.
+// A game backend in Node: connects, then requests the best offers for a player, with its own deadline.
 "use strict";
 
 const path = require("node:path");
+const { parseArgs } = require("node:util");
 const grpc = require("@grpc/grpc-js");
 const loader = require("@grpc/proto-loader");
 
+const CONNECT_MS = 5000;
 const DEADLINE_MS = 200;
-const DEFAULT_OFFER = "starter-pack"; // shown when the mesh is unreachable
 const CONTRACT = path.join(__dirname, "..", "..", "protos", "offers.proto");
-
-const [address, game, playerId] = process.argv.slice(2);
-const { mesh } = grpc.loadPackageDefinition(
-  loader.loadSync(CONTRACT, { keepCase: true, longs: Number, enums: String, defaults: true }),
-);
-const offers = new mesh.v1.Offers(address, grpc.credentials.createInsecure());
-
-const request = {
-  game,
-  player_id: playerId,
-  context: { session_minutes: { number: 12.5 } },
-  limit: 3,
+const USAGE = "usage: get_offer.js [--default-offer ID] ADDRESS GAME PLAYER [NAME=VALUE ...]";
+const OPTIONS = {
+  "grpc.service_config": JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
+  "grpc.keepalive_time_ms": 10000,
+  "grpc.keepalive_timeout_ms": 2000,
+  "grpc.keepalive_permit_without_calls": 1,
+  "grpc.enable_retries": 0,
 };
-offers.GetOffer(request, { deadline: Date.now() + DEADLINE_MS }, (error, answer) => {
-  if (error) {
-    console.log(`${DEFAULT_OFFER} (the mesh is unreachable or the request is wrong: ${error.message})`);
-  } else {
-    console.log(`${answer.offers[0].offer_id} (${answer.source}) ${answer.reason}`);
+// The request is wrong: no retry can succeed, and a developer must see the message.
+const { INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, UNIMPLEMENTED } = grpc.status;
+const WRONG_REQUEST = new Set([INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, UNIMPLEMENTED]);
+
+function main() {
+  const { address, game, playerId, words, defaultOffer } = readArguments();
+  const { mesh } = grpc.loadPackageDefinition(
+    loader.loadSync(CONTRACT, { keepCase: true, longs: Number, enums: String, defaults: true }),
+  );
+  // A real backend keeps one client for its whole life.
+  const offers = new mesh.v1.Offers(address, grpc.credentials.createInsecure(), OPTIONS);
+  const request = { game, player_id: playerId, context: Object.fromEntries(words.map(contextValue)), limit: 3 };
+
+  const outOfReach = (why) => console.log(`${defaultOffer} (out of reach: ${why})`);
+  // Connect before the first deadline starts: the look-up of the name and the handshake can take longer.
+  offers.waitForReady(Date.now() + CONNECT_MS, (failure) => {
+    if (failure) {
+      outOfReach(`no connection to ${address} within ${CONNECT_MS} ms`);
+      offers.close();
+      return;
+    }
+    offers.GetOffer(request, { deadline: Date.now() + DEADLINE_MS }, (error, answer) => {
+      if (error && WRONG_REQUEST.has(error.code)) {
+        console.error(`wrong request: ${error.message}`);
+        process.exitCode = 2;
+      } else if (error) {
+        outOfReach(error.message);
+      } else {
+        console.log(`${answer.offers[0].offer_id} (${answer.source}) ${answer.reason}`.trimEnd());
+      }
+      offers.close();
+    });
+  });
+}
+
+function readArguments() {
+  try {
+    const options = { "default-offer": { type: "string", default: "starter-pack" } };
+    const { values, positionals } = parseArgs({ options, allowPositionals: true });
+    const [address, game, playerId, ...words] = positionals;
+    if (playerId !== undefined) return { address, game, playerId, words, defaultOffer: values["default-offer"] };
+  } catch (error) {
+    console.error(error.message);
   }
-  offers.close();
-});
+  console.error(USAGE);
+  process.exit(2);
+}
+
+// "NAME=VALUE": true and false are flags, numbers are numbers, and everything else is text.
+function contextValue(word) {
+  const at = word.indexOf("=");
+  const [name, value] = at < 0 ? [word, ""] : [word.slice(0, at), word.slice(at + 1)];
+  if (value === "true" || value === "false") return [name, { flag: value === "true" }];
+  return [name, value.trim() !== "" && Number.isFinite(Number(value)) ? { number: Number(value) } : { text: value }];
+}
+
+main();

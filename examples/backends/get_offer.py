@@ -1,36 +1,79 @@
-"""A game backend in Python: requests the best offers for a player, with its own deadline."""
+"""A game backend in Python: connects, then requests the best offers for a player, with its own deadline."""
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
 
 import grpc
 
 from mesh.wire import offers_pb2, offers_pb2_grpc
 
+CONNECT_S = 5.0
 DEADLINE_S = 0.2
-DEFAULT_OFFER = "starter-pack"  # shown when the mesh is unreachable
+SERVICE_CONFIG = '{"loadBalancingConfig": [{"round_robin": {}}]}'
+OPTIONS = [
+    ("grpc.service_config", SERVICE_CONFIG),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 2_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.enable_retries", 0),
+]
+# The request is wrong: no retry can succeed, and a developer must see the message.
+WRONG_REQUEST = {
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.UNIMPLEMENTED,
+}
 
 
-def main(address: str, game: str, player_id: str) -> None:
-    """Prints the offer to show and its source."""
-    with grpc.insecure_channel(address) as channel:  # a real backend keeps one channel open
-        offers = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
-        request = offers_pb2.GetOfferRequest(
-            game=game,
-            player_id=player_id,
-            context={"session_minutes": offers_pb2.ContextValue(number=12.5)},
-            limit=3,
-        )
+def main(arguments: Sequence[str]) -> int:
+    """Prints the offer to show and its source; returns 0, or 2 for a wrong request."""
+    options = _parser().parse_args(arguments)
+    context = dict(map(context_value, options.context))
+    request = offers_pb2.GetOfferRequest(game=options.game, player_id=options.player, context=context, limit=3)
+    with grpc.insecure_channel(options.address, OPTIONS) as channel:  # a real backend keeps one channel open
         try:
+            # Connect before the first deadline starts: the look-up of the name and the handshake can take longer.
+            grpc.channel_ready_future(channel).result(CONNECT_S)
+            offers = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
             answer = offers.GetOffer(request, timeout=DEADLINE_S)
+        except grpc.FutureTimeoutError:
+            print(f"{options.default_offer} (out of reach: no connection to {options.address} within {CONNECT_S:g} s)")
+            return 0
         except grpc.RpcError as error:
-            print(f"{DEFAULT_OFFER} (the mesh is unreachable or the request is wrong: {error})")
-            return
-    print(f"{answer.offers[0].offer_id} ({offers_pb2.Source.Name(answer.source)}) {answer.reason}")
+            if error.code() in WRONG_REQUEST:
+                print(f"wrong request: {error.code().name}: {error.details()}", file=sys.stderr)
+                return 2
+            print(f"{options.default_offer} (out of reach: {error.code().name}: {error.details()})")
+            return 0
+    print(f"{answer.offers[0].offer_id} ({offers_pb2.Source.Name(answer.source)}) {answer.reason}".rstrip())
+    return 0
+
+
+def context_value(word: str) -> tuple[str, offers_pb2.ContextValue]:
+    """Returns the name and the value of `NAME=VALUE`: true and false are flags, numbers are numbers, others text."""
+    name, _, value = word.partition("=")
+    if value in ("true", "false"):
+        return name, offers_pb2.ContextValue(flag=value == "true")
+    try:
+        return name, offers_pb2.ContextValue(number=float(value))
+    except ValueError:
+        return name, offers_pb2.ContextValue(text=value)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("address", metavar="ADDRESS", help="address of the mesh, such as 127.0.0.1:7000")
+    parser.add_argument("game", metavar="GAME", help="game as named in its catalog")
+    parser.add_argument("player", metavar="PLAYER", help="id of the player")
+    parser.add_argument("context", metavar="NAME=VALUE", nargs="*", help="context features of the game")
+    default = "offer to show while the mesh is out of reach (default: %(default)s)"
+    parser.add_argument("--default-offer", default="starter-pack", metavar="ID", help=default)
+    return parser
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
-        sys.exit("usage: get_offer.py ADDRESS GAME PLAYER")
-    main(*sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -72,8 +72,20 @@ MODELS = Dashboard(
             Panel(
                 "Lanes",
                 "short",
-                (Query(f"sum by (model, state) (mesh_lanes{{{OF_MODEL}}})", "{{model}} {{state}}"),),
+                (
+                    Query(f"sum by (model, state) (mesh_lanes{{{OF_MODEL}}})", "{{model}} {{state}}"),
+                    Query(f"sum by (model) (mesh_lanes_out{{{OF_MODEL}}}) > 0", "{{model}} up, but out of rotation"),
+                ),
                 "Sum over all supervisors.",
+            ),
+            Panel(
+                "Second tries",
+                "short",
+                (
+                    Query(per_second("mesh_second_try_rows_total", OF_MODEL, "model, cause"), "{{model}} {{cause}}"),
+                    Query(per_second("mesh_second_try_wins_total", OF_MODEL, "model"), "{{model}} won"),
+                ),
+                "Rows per second sent to a second replica, as the first was late (overdue), refused them or was lost.",
             ),
             Panel(
                 "Requests in the workers",

@@ -96,6 +96,27 @@ SUPERVISOR = Dashboard(
                 is_stacked=True,
             ),
             Panel(
+                "Gaps in the inputs",
+                "short",
+                (
+                    Query(
+                        per_second("mesh_input_gaps_total", f'{OF_GAME},pod=~"$pod"', "feature, gap"),
+                        "{{feature}} {{gap}}",
+                    ),
+                ),
+                "missing: no value. unseen: a value that no model knows, such as another spelling than in training.",
+            ),
+            Panel(
+                "Clocks ahead",
+                "short",
+                (
+                    Query(
+                        per_second("mesh_feature_clock_ahead_total", f'{OF_GAME},pod=~"$pod"', "version"), "{{version}}"
+                    ),
+                ),
+                "Answers with features from the future: the clock or the time zone of their writer is wrong.",
+            ),
+            Panel(
                 "DynamoDB throttling",
                 "short",
                 (

@@ -7,6 +7,7 @@ import datetime
 import difflib
 import json
 import platform
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -15,17 +16,18 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from autoscaling.capacity_profile import ModelProfile, Profile, by_key, load, merged
+from autoscaling.capacity_profile import ModelProfile, Profile, SupervisorProfile, by_key, load, merged
 from loadtest import interruption
 from loadtest.capacity.measure import Extent, drawn_rows, measure
+from loadtest.capacity.supervisor import measure_supervisor
 from loadtest.errors import CannotMeasure
 from loadtest.measurement import machine
-from loadtest.options import add_output, positive_float, positive_int
-from loadtest.player_store import sqlite_path
+from loadtest.options import add_context, add_output, positive_float, positive_int
+from loadtest.player_store import question_of, sqlite_path
 from mesh.catalog import catalog as catalogs
 from mesh.catalog.catalog import Catalog, Model
+from mesh.catalog.files import header_of
 from mesh.cli.console import stdout
-from mesh.model_file import read_header
 from mesh.players.sqlite import open_store, read_columns, read_some_players
 
 MEASURED = 0
@@ -39,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--catalog", type=Path, default=Path("examples/dragonfall/mesh.yaml"), help="catalog (default %(default)s)")
     add("--version", help="version of the ensemble (default: all versions)")
     add("--model", action="append", default=[], help="name of a model; repeatable")
-    add("--all", action="store_true", help="measure every model")
+    add("--all", action="store_true", help="measure every model, and a supervisor")
     add(
         "--batches",
         type=_sizes,
@@ -53,6 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=1.5,
         help="duration of each of the two measurements of a batch size (default %(default)s)",
     )
+    add_context(parser)
     add_output(parser, Path("build/profile.json"))
 
 
@@ -69,6 +72,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         for model in measured.models.values():
             stdout().print(_table(model), _summary(model), soft_wrap=True)
+        if profile.supervisor is not None:
+            stdout().print(_of_supervisor(profile.supervisor), soft_wrap=True)
     return MEASURED
 
 
@@ -77,15 +82,28 @@ async def _profile(options: argparse.Namespace, progress: Callable[[str], None])
     extent = Extent(options.batches, options.starts, options.seconds)
     players, columns = _players(catalog)
     models: list[ModelProfile] = []
-    for version, model in _models(catalog, _versions(catalog, options.version), options):
-        rows = drawn_rows(read_header(Path(model.uri)), players, columns, np.random.default_rng(0))
+    versions = _versions(catalog, options.version)
+    for version, model in _models(catalog, versions, options):
+        rows = drawn_rows(header_of(model), players, columns, np.random.default_rng(0))
         models.append(await measure(catalog.game, version, model, rows, extent, progress))
     return Profile(
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         machine=machine.described(),
         versions=_packages(),
         models=by_key(models),
+        supervisor=await _supervisor(catalog, versions, options, progress) if options.all else None,
     )
+
+
+async def _supervisor(
+    catalog: Catalog, versions: Sequence[str], options: argparse.Namespace, progress: Callable[[str], None]
+) -> SupervisorProfile:
+    """Measures a supervisor with the version that has the most models."""
+    version = max(versions, key=lambda name: len(catalog.versions[name].models))
+    question = question_of(catalog, version, dict(options.context))
+    with tempfile.TemporaryDirectory(prefix="loadtest-profile-") as logs:
+        models = len(catalog.versions[version].models)
+        return await measure_supervisor(options.catalog, question, models, Path(logs), progress)
 
 
 def _old(out: Path) -> Profile | None:
@@ -157,6 +175,17 @@ def _summary(model: ModelProfile) -> str:
         f"A message takes {curve.base_ms:.2f} ms + {curve.row_ms * 1000:.1f} us per row (error {curve.residual:.0%}).\n"
         f"One replica scores {capacity.rows_per_s:,.0f} rows per second in messages of {capacity.at_batch_rows} rows, "
         f"and uses {capacity.cores:.2f} cores.\n"
+        f"Idle, it uses {1000 * model.idle_cores:.1f}m. A message of {model.batches[0].rows} rows costs "
+        f"{model.batches[0].cpu_us_per_row * model.batches[0].rows:.0f} us of CPU if messages are always queued, and "
+        + ", ".join(f"{pause.cpu_us:.0f} us after a pause of {pause.pause_ms:.0f} ms" for pause in model.pauses)
+        + ".\n"
+    )
+
+
+def _of_supervisor(found: SupervisorProfile) -> str:
+    return (
+        f"A supervisor uses {1000 * found.idle_cores:.1f}m idle, {found.message_cpu_us:.0f} us of CPU for each message "
+        f"to a replica, and {found.request_cpu_us:.0f} us for each request."
     )
 
 

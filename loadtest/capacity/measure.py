@@ -16,11 +16,13 @@ import numpy as np
 
 from autoscaling.capacity_profile import Batch, ModelProfile, Spread
 from loadtest.capacity.curve import capacity_of, fit
+from loadtest.capacity.pauses import PAUSES_S, idle_cores, paused
 from loadtest.capacity.worker import Matrix, Stream, Worker, started
 from loadtest.measurement import meters
 from loadtest.measurement.latency import percentiles
 from mesh.catalog.catalog import Model
-from mesh.model_file import ModelHeader, read_header
+from mesh.catalog.files import header_of
+from mesh.model_file import ModelHeader
 
 LEAST_MESSAGES = 20
 QUEUED_MESSAGES = 3  # enough to keep the worker always busy
@@ -40,7 +42,7 @@ async def measure(
     game: str, version: str, model: Model, rows: Matrix, extent: Extent, progress: Callable[[str], None]
 ) -> ModelProfile:
     """The profile of one model; the messages contain `rows` [rows, features] in turn."""
-    header, sha256 = read_header(Path(model.uri)), await asyncio.to_thread(_sha256, Path(model.uri))
+    header, sha256 = header_of(model), await asyncio.to_thread(_sha256, Path(model.uri))
     starts: list[Worker] = []
     with tempfile.TemporaryDirectory(prefix="loadtest-profile-") as folder:
         for number in range(extent.starts - 1):
@@ -49,7 +51,10 @@ async def measure(
             progress(f"{model.name}: start {number + 1} of {extent.starts}: {worker.start_s:.2f} s")
         async with started(model, Path(folder)) as worker:
             starts.append(worker)
+            idle = await idle_cores(worker, extent.seconds)
             batches = [await _batch(worker, model.name, rows, count, extent, progress) for count in extent.batches]
+            fewest = rows[: extent.batches[0]]
+            pauses = [await paused(worker, model.name, fewest, pause_s, progress) for pause_s in PAUSES_S]
             pss_mb = meters.pss_mb(worker.pid)
     return ModelProfile(
         game=game,
@@ -61,7 +66,9 @@ async def measure(
         start_s=_spread([worker.start_s for worker in starts]),
         start_cpu_s=statistics.median(worker.start_cpu_s for worker in starts),
         pss_mb=pss_mb,
+        idle_cores=idle,
         batches=tuple(batches),
+        pauses=tuple(pauses),
         curve=fit(batches),
         capacity=capacity_of(batches),
     )

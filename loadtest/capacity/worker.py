@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,18 @@ class Worker:
 
 @contextlib.asynccontextmanager
 async def started(model: Model, folder: Path) -> AsyncIterator[Worker]:
-    """Runs a worker until the block ends; its log and its socket are in `folder`."""
+    """Runs a worker, which finds no kept proof of its model, until the block ends; log and socket are in `folder`."""
     socket = folder / "worker.sock"
     command = [sys.executable, "-m", "model_worker", "--name", model.name, "--uri", model.uri]
     command += ["--socket", str(socket), "--log-level", "warning"]
     launch = Launch(f"the worker of {model.name}", command, Path.cwd(), folder / "worker.log")
+    with tempfile.TemporaryDirectory(dir=folder) as cache:
+        async with _serving(replace(launch, environment={"XDG_CACHE_HOME": cache}), socket) as worker:
+            yield worker
+
+
+@contextlib.asynccontextmanager
+async def _serving(launch: Launch, socket: Path) -> AsyncIterator[Worker]:
     began_s = time.monotonic()
     async with running(launch) as program:
         await program.event("ready", START_BUDGET_S)

@@ -16,6 +16,7 @@ from loadtest.options import add_folder, add_output, add_rounds, positive_float
 from loadtest.peers import monolith, naive, ray_serve
 from loadtest.peers.mesh import SCALED_OUT, Mesh
 from loadtest.peers.system import Peer
+from loadtest.report import origin
 from loadtest.workloads import S15, W15, W15X100, W30, SimulatedEnsemble, Workload
 
 # Their replicas score trained models; the replicas of a simulated ensemble are part of the workload.
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         spans=Spans(),
         is_strict=False,
         document=lambda measured: compare_document(measured, options.rounds),
-        page=lambda measured: page.render(measured, machine.described()),
+        page=lambda measured: page.render(measured, machine.described(), origin()),
     )
     return preset.run(comparison, options)
 

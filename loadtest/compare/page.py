@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as plots
 from plotly.subplots import make_subplots
 
 from loadtest.compare.results import Comparison, Figures
+from mesh import plot_figures
 from mesh.plot_page import page
 
 LIMIT = "limit"
@@ -22,10 +23,10 @@ COLOURS = {
 PANELS = ("answers per second", "p50, ms", "p95, ms", "CPU per answer, us")
 
 
-def render(measured: Sequence[Comparison], machine: str) -> str:
-    """The text of the page."""
+def render(measured: Sequence[Comparison], machine: str, facts: Mapping[str, str]) -> str:
+    """The text of the page; `facts` say where it comes from."""
     figures = [_figure(comparison) for comparison in measured]
-    return page("ensemble-mesh and its peers", figures, f"{machine}. Medians of rounds.")
+    return page("ensemble-mesh and its peers", figures, {"Machine": machine, "Figures": "medians of rounds", **facts})
 
 
 def _figure(comparison: Comparison) -> plots.Figure:
@@ -35,9 +36,12 @@ def _figure(comparison: Comparison) -> plots.Figure:
     if comparison.limit:
         _draw(figure, LIMIT, list(comparison.limit.items()))
     workload = comparison.workload
-    figure.update_layout(title=f"{workload.game.upper()}: {workload.title}", height=420, template="plotly_white")
+    plot_figures.dress(figure, f"{workload.game.upper()}: {workload.title}", 460)
+    figure.update_layout(meta=plot_figures.WIDE, legend_y=1.12, margin_t=120)
     figure.update_xaxes(type="category", title="load" if comparison.limit else "callers")
-    figure.update_yaxes(type="log")
+    for number in range(1, len(PANELS) + 1):
+        drawn = [value for trace in figure.select_traces(row=1, col=number) for value in trace.y]
+        figure.update_yaxes(row=1, col=number, **plot_figures.log_axis([value or 0.0 for value in drawn]))
     return figure
 
 

@@ -29,6 +29,19 @@ async def busy_share(seconds: float = OBSERVE_S) -> float:
     return 1.0 - (idle - idle_before) / max(1, total - total_before)
 
 
+async def others_share(seconds: float = OBSERVE_S / 2, tries: int = 6) -> float:
+    """The used share of the time of all cores while the caller sends nothing: the share of other programs.
+
+    Observes at most `tries` times, until the machine is quiet, so that the end of earlier work does not count.
+    """
+    share = 1.0
+    for _ in range(tries):
+        share = min(share, await busy_share(seconds))
+        if share <= QUIET_SHARE:
+            break
+    return share
+
+
 def _ticks() -> tuple[int, int]:
     fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
     return fields[3] + fields[4], sum(fields)

@@ -69,17 +69,19 @@ async def load_features(folder: Path, logs: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def up(folder: Path, logs: Path, engine: Engine | None = None, replicas: int = 1) -> AsyncIterator[Event]:
+async def up(
+    folder: Path, logs: Path, engine: Engine | None = None, replicas: int = 1, catalog: str = "mesh.yaml"
+) -> AsyncIterator[Event]:
     """Runs `mesh up` until the block ends; yields its `ready` event. No worker finds a kept proof of its model."""
     with tempfile.TemporaryDirectory(prefix="mesh-cache-") as cache:
-        launch = replace(up_launch(folder, logs, engine, replicas), environment={"XDG_CACHE_HOME": cache})
+        launch = replace(up_launch(folder, logs, engine, replicas, catalog), environment={"XDG_CACHE_HOME": cache})
         async with running(launch) as program:
             yield await program.event("ready", READY_BUDGET_S)
 
 
-def up_launch(folder: Path, logs: Path, engine: Engine | None, replicas: int = 1) -> Launch:
+def up_launch(folder: Path, logs: Path, engine: Engine | None, replicas: int = 1, catalog: str = "mesh.yaml") -> Launch:
     """How to start `mesh up`."""
-    command = ["up", "mesh.yaml", "--port", "0", "--metrics-port", "0", "--json", "--replicas", str(replicas)]
+    command = ["up", catalog, "--port", "0", "--metrics-port", "0", "--json", "--replicas", str(replicas)]
     if engine:
         command += ["--engine", engine]
     return _mesh_command("mesh", command, folder, logs)

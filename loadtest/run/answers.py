@@ -34,6 +34,7 @@ class Answer:
     missing: tuple[str, ...] = ()
     stages_ms: tuple[float, ...] = ()
     last_model: str = ""
+    is_unknown: bool = False  # the store has no such player
     scores: tuple[tuple[str, float | None], ...] = field(default=())
 
     @property

@@ -6,6 +6,7 @@ import argparse
 import functools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,15 @@ from rich.console import Console
 from loadtest import interruption
 from loadtest.errors import CannotMeasure
 from loadtest.generators import arrivals
-from loadtest.generators.popularity import MAX_PLAYERS
-from loadtest.options import add_output, positive_float, positive_int
+from loadtest.input_options import add_inputs, chosen_inputs
+from loadtest.options import add_output, positive_float, positive_floats, positive_int, positive_ints
 from loadtest.reference.oracle import Oracle
-from loadtest.report import write_json
+from loadtest.report import origin, write_json
 from loadtest.run import page, report
 from loadtest.run.job import Question
-from loadtest.run.knee import Step, generator_is_limit, knee_of
+from loadtest.run.knee import Step, knee_of
 from loadtest.run.measurement import Setting, measure, must_answer
-from loadtest.run.overload import Load, Overload, measure_overload
+from loadtest.run.overload import FACTORS, Load, Overload, measure_connections
 from loadtest.run.overload_report import overload_document, overload_doubts, overload_table
 from loadtest.run.search import arrivals_at, search_knee
 from loadtest.run.summary import Summary
@@ -35,8 +36,8 @@ OVERLOAD_SECONDS = 8.0
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    codes = "0 measured; 1 errors or wrong scores; 2 not measured; 3 the generator was the limit; 130 interrupted"
-    parser.epilog = f"Exit codes: {codes}."
+    codes = "0 measured; 1 errors or wrong scores; 2 not measured"
+    parser.epilog = f"Exit codes: {codes}; 3 the generator or other programs were the limit; 130 interrupted."
     _add_request_options(parser)
     _add_schedule_options(parser)
     _add_knee_options(parser)
@@ -46,16 +47,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _add_request_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--address", default="127.0.0.1:7000", help="address of the supervisor (default %(default)s)")
-    add("--game", default="dragonfall", help="name of the game (default %(default)s)")
-    add("--method", choices=["GetOffer", "Score"], default="GetOffer", help="RPC to call (default %(default)s)")
+    add_inputs(parser)
+    method_help = "RPC to call (default GetOffer; Score if the catalog has no offers)"
+    add("--method", choices=["GetOffer", "Score"], help=method_help)
     add("--version", default="", help="version to ask for (default: the mesh chooses)")
-    add("--context", action="append", default=[], type=_pair, metavar="NAME=VALUE", help="context value; repeatable")
-    players_help = "number of players, drawn by Zipf's law from player-00000 on (default %(default)s)"
-    add("--players", type=positive_int, default=10_000, help=players_help)
-    add("--player-ids", type=Path, help="file of player ids instead of --players: one per line, most popular first")
     add("--deadline-ms", type=positive_float, default=300.0, help="deadline of each request (default %(default)s)")
     add("--check", action="store_true", help="compare every score with LightGBM; needs --catalog")
-    add("--catalog", type=Path, help="catalog file that the mesh serves, for --check")
 
 
 def _add_schedule_options(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +64,8 @@ def _add_schedule_options(parser: argparse.ArgumentParser) -> None:
     add("--trace", type=Path, help="file of times (seconds or ISO 8601), one per line, instead of --rate and --seconds")
     add("--processes", type=positive_int, default=1, help="number of sender processes (default %(default)s)")
     unanswered_help = "maximum number of unanswered requests; further requests are not sent (default %(default)s)"
-    add("--connections", type=positive_int, default=1, help="number of connections (default %(default)s)")
+    connections_help = "number of connections (default 1); with --overload also several, like 1,8,200"
+    add("--connections", type=positive_ints, default=[1], metavar="N", help=connections_help)
     add("--max-unanswered", type=positive_int, default=10_000, help=unanswered_help)
     add("--seed", type=int, default=0, help="seed of arrivals and players (default %(default)s)")
 
@@ -75,10 +73,13 @@ def _add_schedule_options(parser: argparse.ArgumentParser) -> None:
 def _add_knee_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--find-knee", action="store_true", help="search for the highest rate that keeps --slo-ms and --full-share")
-    add("--slo-ms", type=positive_float, default=50.0, help="highest p99 for --find-knee (default %(default)s)")
+    slo_help = "highest p99 for --find-knee, and a line in the plots (default %(default)s)"
+    add("--slo-ms", type=positive_float, default=50.0, help=slo_help)
     overload_help = "find the knee, then offer multiples of it; with generators at ordinary priority"
     add("--overload", action="store_true", help=overload_help)
     add("--knee", type=positive_float, metavar="RATE", help="knee for --overload, instead of the search")
+    factors_help = f"multiples of the knee for --overload (default {','.join(f'{one:g}' for one in FACTORS)})"
+    add("--factors", type=positive_floats, default=FACTORS, metavar="X,...", help=factors_help)
     add("--supervisor-pid", type=positive_int, metavar="PID", help="process whose memory --overload reads")
     share_help = "least share of full answers for --find-knee (default %(default)s)"
     add("--full-share", type=positive_float, default=0.99, help=share_help)
@@ -89,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
     stderr = Console(stderr=True, highlight=False)
 
     def progress(line: str) -> None:
-        stderr.print(line, markup=False)
+        stderr.print(line, markup=False, soft_wrap=True)
 
     setting = _setting(options)
     if options.overload:
@@ -97,23 +98,23 @@ def run(options: argparse.Namespace) -> int:
     summary, steps = interruption.run(_run(options, setting, progress))
     _write(options, summary, steps)
     _print(options, summary, steps)
-    if generator_is_limit(steps):
-        stderr.print("doubtful: the generator limits the knee; raise --processes", style="red", markup=False)
-    for doubt in report.doubts(summary):
+    knee_doubts = list(report.knee_doubts(steps))
+    for doubt in (*knee_doubts, *report.doubts(summary)):
         stderr.print(f"doubtful: {doubt}", style="red", markup=False, soft_wrap=True)
     progress(f"page: {options.out.with_suffix('.html')}")
-    return GENERATOR_LIMIT if generator_is_limit(steps) else _exit_code(summary)
+    return GENERATOR_LIMIT if knee_doubts else _exit_code(summary)
 
 
 def _run_overload(options: argparse.Namespace, setting: Setting, stderr: Console) -> int:
     """Runs `--overload`."""
-    knee_rps, loads = interruption.run(_overload(options, setting, lambda line: stderr.print(line, markup=False)))
-    document = overload_document(loads, knee_rps, options.connections)
+    knee_rps, runs = interruption.run(_overload(options, setting, lambda line: stderr.print(line, markup=False)))
+    document = {"runs": [overload_document(loads, knee_rps, connections) for connections, loads in runs.items()]}
     write_json(options.out, document)
     if options.json:
         print(json.dumps(document))
     else:
-        stdout().print(overload_table(loads, knee_rps, options.connections))
+        stdout().print(*(overload_table(loads, knee_rps, connections) for connections, loads in runs.items()))
+    loads = [load for loads in runs.values() for load in loads]
     doubts = list(overload_doubts(loads))
     for doubt in doubts:
         stderr.print(f"doubtful: {doubt}", style="red", markup=False, soft_wrap=True)
@@ -124,7 +125,7 @@ def _run_overload(options: argparse.Namespace, setting: Setting, stderr: Console
 
 async def _overload(
     options: argparse.Namespace, setting: Setting, progress: Callable[[str], None]
-) -> tuple[float, list[Load]]:
+) -> tuple[float, dict[int, list[Load]]]:
     await must_answer(setting.question)
     knee_rps = options.knee
     if knee_rps is None:
@@ -132,10 +133,9 @@ async def _overload(
         knee_rps = knee_of(steps)
     if knee_rps is None:
         raise CannotMeasure("no rate kept the objective; lower --rate or raise --slo-ms, or give --knee")
-    overload = Overload(
-        options.seconds or OVERLOAD_SECONDS, functools.partial(arrivals_at, options), options.supervisor_pid
-    )
-    return knee_rps, await measure_overload(setting, knee_rps, overload, progress)
+    offered = functools.partial(arrivals_at, options)
+    overload = Overload(options.factors, options.seconds or OVERLOAD_SECONDS, offered, options.supervisor_pid)
+    return knee_rps, await measure_connections(setting, options.connections, knee_rps, overload, progress)
 
 
 async def _run(
@@ -164,36 +164,29 @@ def _setting(options: argparse.Namespace) -> Setting:
     others = [name for name in ("check", "find_knee", "trace") if getattr(options, name)]
     if options.overload and others:
         raise CannotMeasure(f"--overload and --{others[0].replace('_', '-')} cannot be combined; give only one")
+    if len(options.connections) > 1 and not options.overload:
+        raise CannotMeasure("--connections: several numbers need --overload; give one number")
     if options.check and options.catalog is None:
         raise CannotMeasure("--check needs --catalog FILE, the catalog that the mesh serves")
-    context = dict(options.context)
+    inputs = chosen_inputs(options)
+    options.game, options.method = inputs.game, options.method or ("GetOffer" if inputs.has_offers else "Score")
     question = Question(
         address=options.address,
         method=options.method,
-        game=options.game,
+        game=inputs.game,
         version=options.version,
         deadline_ms=options.deadline_ms,
-        context=context,
-        player_ids=_player_ids(options),
+        context=inputs.context,
+        player_ids=inputs.player_ids,
+        drawn=inputs.drawn,
+        offer_ids=inputs.offer_ids,
+        candidates=inputs.candidates,
     )
-    oracle = Oracle(options.catalog, context) if options.check else None
+    # Score compares an offer with all others, whatever the candidates are.
+    compared = inputs if options.method == "GetOffer" else replace(inputs, candidates=0)
+    oracle = Oracle(options.catalog, compared) if options.check else None
     limits = (options.processes, options.max_unanswered, options.seed)
-    return Setting(question, *limits, oracle, options.connections, raises_priority=not options.overload)
-
-
-def _player_ids(options: argparse.Namespace) -> list[str]:
-    if options.player_ids is None:
-        if options.players > MAX_PLAYERS:
-            raise CannotMeasure(f"--players: {options.players:,} is above the maximum of {MAX_PLAYERS:,}")
-        return [f"player-{number:05d}" for number in range(options.players)]
-    try:
-        ids = options.player_ids.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CannotMeasure(f"--player-ids: cannot read {options.player_ids}: {error}") from error
-    known = [player.strip() for player in ids if player.strip()]
-    if not known:
-        raise CannotMeasure(f"--player-ids: {options.player_ids} has no ids; write one per line")
-    return known
+    return Setting(question, *limits, oracle, options.connections[0], raises_priority=not options.overload)
 
 
 def _document(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> dict[str, Any]:
@@ -203,8 +196,14 @@ def _document(options: argparse.Namespace, summary: Summary, steps: list[Step]) 
 
 def _write(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> None:
     write_json(options.out, _document(options, summary, steps))
-    title = f"{options.method} for {options.game}: {summary.offered_rps:,.0f} requests per second"
-    options.out.with_suffix(".html").write_text(page.render(title, summary, steps))
+    title = f"{options.method} for {options.game}"
+    if not steps:
+        title = f"{title}: {summary.offered_rps:,.0f} requests per second"
+    facts = {"Address": options.address} | origin()
+    if doubts := [*report.knee_doubts(steps), *report.doubts(summary)]:
+        facts["Doubtful"] = "; ".join(doubts)
+    text = page.render(title, summary, options.slo_ms, facts, steps)
+    options.out.with_suffix(".html").write_text(text, encoding="utf-8")
 
 
 def _print(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> None:
@@ -222,15 +221,3 @@ def _exit_code(summary: Summary) -> int:
     if summary.classes["unsent"] or not report.is_held(summary):
         return GENERATOR_LIMIT  # the mesh did not receive the load, so its answers do not count
     return FAULTY if summary.classes["error"] else MEASURED
-
-
-def _pair(text: str) -> tuple[str, float | bool | str]:
-    name, separator, value = text.partition("=")
-    if not separator or not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    if value in ("true", "false"):
-        return name, value == "true"
-    try:
-        return name, float(value)
-    except ValueError:
-        return name, value

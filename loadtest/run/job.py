@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from loadtest.game_inputs import ContextValue, GameInputs
 from loadtest.workloads import Method
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The request that a run repeats for players of `player_ids`."""
+    """The request that a run repeats for players of `player_ids`; see `GameInputs` for its contents."""
 
     address: str
     method: Method
     game: str
     version: str
     deadline_ms: float
-    context: Mapping[str, float | bool | str]
-    player_ids: list[str]
+    context: Mapping[str, ContextValue]
+    player_ids: Sequence[str]
+    drawn: Mapping[str, Sequence[ContextValue]] = field(default_factory=dict)
+    offer_ids: Sequence[str] = ()
+    candidates: int = 0
+
+    @property
+    def inputs(self) -> GameInputs:
+        """The contents of the requests."""
+        return GameInputs(self.game, self.player_ids, self.context, self.drawn, self.offer_ids, self.candidates)
 
 
 @dataclass(frozen=True, slots=True)

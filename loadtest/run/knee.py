@@ -3,38 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 CLOSE_ENOUGH = 1.05
 MOST_DOUBLINGS = 12
+BUSY_SHARE = 0.2  # of the CPU of the machine: above it, other programs decide the result
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One tried rate: `is_held` if the mesh kept its objective, `is_limit` if the generator could not send the rate."""
+    """One tried rate: `is_held` if the mesh kept its objective, `is_limit` if the generator could not send the rate.
+
+    `others` is the share of the machine's CPU that other programs used just before the step. `tries` counts how often
+    the rate was tried.
+    """
 
     rate_rps: float
     p99_ms: float
     full: float
     is_held: bool
     is_limit: bool = False
+    others: float = 0.0
+    tries: int = 1
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether other programs took so much CPU that the step says little about the mesh."""
+        return self.others > BUSY_SHARE
 
 
 def find_knee(first_rps: float, measure: Callable[[float], Step]) -> list[Step]:
     """Doubles the rate until the objective is missed, then halves the gap until it is 5 %; returns every step in order.
 
-    Halves the rate instead if the first rate misses the objective.
+    Halves the rate instead if the first rate misses the objective. A missed rate is tried again, because a short
+    disturbance also breaks a step: two of at most three tries decide.
     """
-    steps = [measure(first_rps)]
+    steps = [_believed(first_rps, measure)]
     while steps[-1].is_held == steps[0].is_held and len(steps) <= MOST_DOUBLINGS:
         factor = 2.0 if steps[0].is_held else 0.5
-        steps.append(measure(steps[-1].rate_rps * factor))
+        steps.append(_believed(steps[-1].rate_rps * factor, measure))
     while (gap := _gap(steps)) is not None:
         held, missed = gap
         if missed / held <= CLOSE_ENOUGH:
             break
-        steps.append(measure((held * missed) ** 0.5))
+        steps.append(_believed((held * missed) ** 0.5, measure))
     return steps
+
+
+def _believed(rate_rps: float, measure: Callable[[float], Step]) -> Step:
+    """The step that holds at once, or the last step of the majority of three."""
+    first = measure(rate_rps)
+    if first.is_held:
+        return first
+    second = measure(rate_rps)
+    if not second.is_held:
+        return replace(second, tries=2)
+    return replace(measure(rate_rps), tries=3)
 
 
 def knee_of(steps: list[Step]) -> float | None:
@@ -46,8 +70,18 @@ def knee_of(steps: list[Step]) -> float | None:
 
 def generator_is_limit(steps: list[Step]) -> bool:
     """Whether the generator, not the mesh, limits the knee."""
-    missed = [step for step in steps if not step.is_held]
-    return bool(missed) and min(missed, key=lambda step: step.rate_rps).is_limit
+    missed = _lowest_missed(steps)
+    return missed is not None and missed.is_limit
+
+
+def machine_is_starved(steps: list[Step]) -> bool:
+    """Whether other programs took the CPU at the rate that limits the knee."""
+    missed = _lowest_missed(steps)
+    return missed is not None and missed.is_starved
+
+
+def _lowest_missed(steps: list[Step]) -> Step | None:
+    return min((step for step in steps if not step.is_held), key=lambda step: step.rate_rps, default=None)
 
 
 def _gap(steps: list[Step]) -> tuple[float, float] | None:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from loadtest.generators.callers import ANSWERS
 from loadtest.generators.popularity import zipf
 from loadtest.reference.oracle import Oracle
 from loadtest.run.answers import Answer, class_of, read_answers
-from loadtest.run.check import wrong_answers
+from loadtest.run.check import Verdict, check_answers
 from loadtest.run.job import Job, Question
 from loadtest.run.sender import request_of
 from loadtest.run.summary import Generator, Summary, summarise
@@ -68,19 +68,22 @@ async def must_answer(question: Question) -> None:
         except grpc.aio.AioRpcError as error:
             if error.code().name in WRONG_REQUEST:
                 reason = f"the mesh refuses the request: {error.code().name}: {error.details()}"
-                raise CannotMeasure(f"{reason}; check --game, --version, --context and --method") from None
+                raise CannotMeasure(
+                    f"{reason}; check --game, --version, --context, --method and the candidates"
+                ) from None
 
 
 async def measure(setting: Setting, offsets_s: Seconds, seconds: float, progress: Progress) -> Summary:
     """Sends one request at each of `offsets_s` (ascending, from 0), and summarises the answers."""
     answers, generator = await ask_all(setting, offsets_s, seconds)
-    wrong: set[int] = set()
+    verdict: Verdict | None = None
     if setting.oracle is not None:
         is_ranked, report = setting.question.method == "GetOffer", _every_second(progress, len(answers))
-        wrong = await asyncio.to_thread(wrong_answers, answers, setting.oracle, is_ranked, report)
+        verdict = await asyncio.to_thread(check_answers, answers, setting.oracle, is_ranked, report)
     deadline_ms = setting.question.deadline_ms
+    wrong = verdict.wrong if verdict else frozenset()
     classes = [class_of(answer, deadline_ms, position in wrong) for position, answer in enumerate(answers)]
-    return summarise(answers, classes, seconds, generator)
+    return replace(summarise(answers, classes, seconds, generator), verdict=verdict)
 
 
 async def ask_all(setting: Setting, offsets_s: Seconds, seconds: float) -> tuple[list[Answer], Generator]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -49,11 +49,32 @@ class Load:
 
 
 class Overload(NamedTuple):
-    """How each overload is offered: for `seconds`, to the supervisor with process id `pid`, if it is known."""
+    """How each overload is offered: `factors` of the knee, each for `seconds`, to the supervisor with process id `pid`.
 
+    The process id is None if it is not known.
+    """
+
+    factors: Sequence[float]
     seconds: float
     arrivals: Arrivals
     pid: int | None
+
+
+async def measure_connections(
+    setting: Setting,
+    counts: Sequence[int],
+    knee_rps: float,
+    overload: Overload,
+    progress: Callable[[str], None],
+) -> dict[int, list[Load]]:
+    """Measures the control and every multiple of the knee, with each of these numbers of connections."""
+    loads = {}
+    for count in counts:
+        progress(f"{count} connections")
+        # A sender process has at least one connection.
+        senders = replace(setting, connections=count, processes=min(count, setting.processes))
+        loads[count] = await measure_overload(senders, knee_rps, overload, progress)
+    return loads
 
 
 async def measure_overload(
@@ -61,7 +82,7 @@ async def measure_overload(
 ) -> list[Load]:
     """Measures the control and every multiple of the knee; after each multiple follows the rate of the control."""
     loads = [await _measure(setting, knee_rps, CONTROL, None, overload)]
-    for factor in FACTORS:
+    for factor in overload.factors:
         progress(f"{factor:g} times the knee: {factor * knee_rps:,.0f} per second")
         loads.append(await _measure(setting, knee_rps, factor, loads[0].summary.p99_ms, overload))
     return loads

@@ -17,8 +17,9 @@ from typing import Any
 
 import grpc
 
+from loadtest.game_inputs import is_unknown, message_of
 from loadtest.generators import precise_loop, priority
-from loadtest.generators.callers import ANSWERS, REQUESTS
+from loadtest.generators.callers import ANSWERS
 from loadtest.run.job import Job, Question, read_job
 from mesh import serving
 from mesh.wire import offers_pb2
@@ -95,20 +96,8 @@ async def _ask(call: Any, number: int, request: bytes, deadline_s: float, sent: 
 
 def request_of(question: Question, player_id: str) -> bytes:
     """The encoded request for one player."""
-    context = {name: context_value(value) for name, value in question.context.items()}
-    request = REQUESTS[question.method](
-        game=question.game, player_id=player_id, context=context, version=question.version
-    )
-    return bytes(request.SerializeToString())
-
-
-def context_value(value: float | bool | str) -> offers_pb2.ContextValue:
-    """The value as a protobuf message."""
-    if isinstance(value, str):
-        return offers_pb2.ContextValue(text=value)
-    if isinstance(value, bool):
-        return offers_pb2.ContextValue(flag=value)
-    return offers_pb2.ContextValue(number=value)
+    message = message_of(question.inputs, question.method, player_id, question.version)
+    return bytes(message.SerializeToString())
 
 
 def answer_lines(job: Job, sent: list[Sent]) -> Iterator[dict[str, Any]]:
@@ -134,6 +123,7 @@ def _contents(answer: Any) -> dict[str, Any]:
         "missing": [missing.model for missing in answer.missing_models],
         "stages_ms": [times.queue_ms, times.features_ms, times.fan_out_ms, times.combine_ms, times.total_ms],
         "last_model": times.last_model,
+        "is_unknown": is_unknown(answer),
         "scores": _scores(answer),
     }
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 from loadtest.measurement.latency import percentiles
 from loadtest.run.answers import CLASSES, STAGES, Answer
+from loadtest.run.check import Verdict
 
 PERCENTS = (50, 90, 95, 99, 99.9, 100)
 TAIL = 0.01
+SHOWN_IDS = 3
+LEAST_TAIL = 20  # answers: the models of fewer slow answers are chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,8 @@ class Summary:
     """One run.
 
     `answered_rps` counts the answers served in time. `last` has the share of answers in which each model was last to
-    vote, `tail` the same for the slowest 1 %. `stages_ms` has p50, p95 and p99 by stage. These three count only
-    requests with an answer.
+    vote, `tail` the same for the slowest 1 %; `tail` is empty if these are fewer than 20 answers. `stages_ms` has p50,
+    p95 and p99 by stage. These three count only requests with an answer.
     """
 
     seconds: float
@@ -63,6 +66,9 @@ class Summary:
     tail: Mapping[str, float]
     series: Sequence[Second]
     generator: Generator
+    verdict: Verdict | None = None  # of `--check`
+    unknown: int = 0  # answers for players that the store does not have
+    unknown_ids: Sequence[str] = ()  # some of them
 
     @property
     def requests(self) -> int:
@@ -72,6 +78,11 @@ class Summary:
     def share(self, *classes: str) -> float:
         """The share of the requests in these classes."""
         return sum(self.classes.get(name, 0) for name in classes) / self.requests
+
+    @property
+    def needed_for_tail(self) -> int:
+        """The number of answers that the models of the slowest 1 % need."""
+        return round(LEAST_TAIL / TAIL)
 
     @property
     def p99_ms(self) -> float:
@@ -89,6 +100,7 @@ def summarise(answers: Sequence[Answer], classes: Sequence[str], seconds: float,
     sent = [answer for answer in answers if answer.code != "UNSENT"]
     answered = [answer for answer in sent if answer.code == "OK"]
     counts = Counter(classes)
+    unknown = [answer.player_id for answer in answered if answer.is_unknown]
     return Summary(
         seconds=seconds,
         offered_rps=len(answers) / seconds,
@@ -99,9 +111,11 @@ def summarise(answers: Sequence[Answer], classes: Sequence[str], seconds: float,
         latencies=_latencies(sent),
         stages_ms=_stages(answered),
         last=last_shares(answered),
-        tail=last_shares(tail_of(answered)),
+        tail=last_shares(tail_of(answered)) if TAIL * len(answered) >= LEAST_TAIL else {},
         series=_series(answers, classes),
         generator=generator,
+        unknown=len(unknown),
+        unknown_ids=list(dict.fromkeys(unknown))[:SHOWN_IDS],
     )
 
 

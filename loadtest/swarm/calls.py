@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 import grpc
 
-from loadtest.generators.callers import REQUESTS
+from loadtest.game_inputs import GameInputs, message_of
 from loadtest.workloads import Method
 from mesh import serving
 from mesh.wire import offers_pb2_grpc
@@ -28,24 +29,26 @@ def stub(address: str) -> Any:
     return offers_pb2_grpc.OffersStub(channel(address))
 
 
-def ask(address: str, method: Method, game: str, player: int, deadline_s: float) -> Any:
-    """Sends one request and returns the answer; raises grpc.RpcError."""
-    request = REQUESTS[method](game=game, player_id=f"player-{player:05d}")
+def ask(address: str, inputs: GameInputs, method: Method, player: int, deadline_s: float) -> Any:
+    """Sends the request of one player and returns the answer; raises grpc.RpcError."""
+    request = message_of(inputs, method, inputs.player_ids[player])
     return getattr(stub(address), method)(request, timeout=deadline_s)
 
 
-def target_fault(address: str, games: list[str]) -> str:
+def target_fault(address: str, games: Iterable[GameInputs]) -> str:
     """The reason, in one line, why a load on `address` cannot run; empty if it can."""
     try:
         grpc.channel_ready_future(channel(address)).result(CONNECT_BUDGET_S)
     except grpc.FutureTimeoutError:
         reason = f"cannot connect to {address} within {CONNECT_BUDGET_S:g} s"
         return f"{reason}; start a mesh (`make up`) or set --host"
-    for game in games:
+    for inputs in games:
+        method: Method = "GetOffer" if inputs.has_offers and inputs.candidates else "Score"
         try:
-            ask(address, "Score", game, 0, FIRST_ANSWER_BUDGET_S)
+            ask(address, inputs, method, 0, FIRST_ANSWER_BUDGET_S)
         except grpc.RpcError as error:
             code = error.code().name
-            if code in ("NOT_FOUND", "INVALID_ARGUMENT", "UNIMPLEMENTED"):
-                return f"the mesh refuses {game!r}: {code}: {error.details()}; check --games"
+            if code in ("NOT_FOUND", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "UNIMPLEMENTED"):
+                options = "--games, --catalog, --context and --offer-ids"
+                return f"the mesh refuses {inputs.game!r}: {code}: {error.details()}; check {options}"
     return ""

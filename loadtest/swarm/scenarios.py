@@ -6,10 +6,7 @@ from typing import Any
 
 from locust import LoadTestShape
 
-from loadtest.swarm.shapes import users_at
-
-RUN_TIME_S = 300.0  # without --run-time
-USERS = 50
+from loadtest.swarm.shapes import RUN_TIME_S, USERS, users_at
 
 
 class Scenario(LoadTestShape):

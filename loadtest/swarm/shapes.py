@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+RUN_TIME_S = 300.0  # without --run-time
+USERS = 50  # without --users
 STEPS = 10
 NIGHT = 0.25  # share of the evening peak
 PEAK_HOUR = 20.0

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from loadtest.swarm.histogram import bucket_at, bucket_of, value_of
+
 STAGES = ("queue", "features", "fan-out", "combine", "total")
-FLOOR_MS, GROWTH, BUCKETS = 0.01, 1.05, 360  # up to 400 s; each bucket is 5 % wide
 TAIL = 0.05
+LEAST_TAIL = 20  # answers: the models of fewer slow answers are chance
+TOO_FEW = "too few"
 MAX_MODELS = 256  # limits the number of counters, whatever names a server sends
 
 Counts = dict[str, dict[str, int]]
@@ -60,32 +62,11 @@ class Stages:
         tails = {
             model: sum(n for bucket, n in counts.items() if bucket >= edge) for model, counts in self._last.items()
         }
+        slow = sum(tails.values())
         for model, counts in sorted(self._last.items(), key=lambda item: -item[1].total()):
             last = f"{counts.total() / latencies.total():.1%}"
-            tail = f"{tails[model] / sum(tails.values()):.1%}"
+            tail = f"{tails[model] / slow:.1%}" if slow >= LEAST_TAIL else TOO_FEW
             yield {"what": f"model {model}", "p50": "", "p95": "", "p99": "", "last": last, "tail": tail}
-
-
-def bucket_of(value_ms: float) -> int:
-    """The bucket of a time; each bucket is 5 % wide."""
-    if value_ms <= FLOOR_MS:
-        return 0
-    return min(BUCKETS, 1 + math.floor(math.log(value_ms / FLOOR_MS, GROWTH)))
-
-
-def value_of(bucket: int) -> float:
-    """The middle of a bucket in ms, with three significant digits."""
-    return float(f"{FLOOR_MS * GROWTH ** (bucket - 0.5):.3g}") if bucket else 0.0
-
-
-def bucket_at(counts: Counter[int], percent: float) -> int:
-    """The bucket of a percentile; needs at least one count."""
-    wanted, seen = counts.total() * percent / 100, 0
-    for bucket in sorted(counts):
-        seen += counts[bucket]
-        if seen > wanted:
-            return bucket
-    return max(counts)
 
 
 def _plain(counters: dict[str, Counter[int]]) -> Counts:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mesh.block import Block, Uri
+from mesh.block import Block, Text, Uri
 from mesh.catalog import faults as catalog_faults
 from mesh.catalog import schema as catalog_schema
 from mesh.catalog.deployment import faults as deployment_faults
@@ -57,6 +57,11 @@ class Model(WorkerDeployment):
     uri: Uri = Field(description="LightGBM text model: a path or s3://BUCKET/KEY")
     sha256: str | None = Field(
         None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the model file, checked before loading"
+    )
+    categories: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)] | None = Field(
+        None,
+        description="the columns of pandas' type category in the training frame; only for a model file that does not "
+        "show to which columns its lists of categories belong",
     )
     weight: float = Field(1.0, gt=0, description="for weighted_mean: weight of the vote of this model")
     class_: int | None = Field(

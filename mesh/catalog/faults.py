@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import re
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from mesh.errors import Misconfigured
+from mesh.catalog import yaml_text
+from mesh.errors import Misconfigured, unreadable
 
 Step = str | int  # a key, or a position in a list
 Location = tuple[Step, ...]
@@ -35,30 +35,29 @@ _QUANTITY = ("not a quantity above 0", "give a number, with or without a suffix,
 _NAME = ("not a DNS label", "use at most 63 lower-case letters, digits and dashes (it becomes a Kubernetes name)")
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads `1e-05` as a number and `y` as true, like Helm, which also reads and writes catalogs, and unlike PyYAML."""
-
-    bool_values: ClassVar[dict[str, bool]] = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"[yYnN]$"), list("yYnN"))
+_NAMED_PLACES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault in a file: its place, the problem, and the fix."""
+    """One fault in a file: its place, the problem, and the fix. `also` are other places with the same fault."""
 
     file: Path
     line: int
     at: Location
     problem: str
     fix: str
+    also: tuple[Location, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {show_path(self.at)}: {self.problem}; {self.fix}"
+        return f"{self.file}:{self.line}: {show_path(self.at)}: {self.problem}{self._others()}; {self.fix}"
+
+    def _others(self) -> str:
+        if not self.also:
+            return ""
+        named = [show_path(at) for at in self.also[:_NAMED_PLACES]]
+        more = [f"{len(self.also) - _NAMED_PLACES} more"] if len(self.also) > _NAMED_PLACES else []
+        return f" (the same in {', '.join([*named, *more])})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,21 @@ class Tree:
         return Fault(self.file, self.lines[known], at, problem, fix)
 
 
+def merge_shared(faults: Iterable[Fault | str]) -> list[Fault | str]:
+    """Returns `faults` with one fault in place of those that models share, such as a feature that none of them gets."""
+    merged: dict[object, Fault | str] = {}
+    for fault in faults:
+        shared: object = fault
+        if isinstance(fault, Fault) and fault.at[2:3] == ("models",):
+            shared = (fault.file, fault.at[4:], fault.problem, fault.fix)
+        first = merged.get(shared)
+        if isinstance(first, Fault) and isinstance(fault, Fault):
+            merged[shared] = replace(first, also=(*first.also, fault.at, *fault.also))
+        else:
+            merged[shared] = fault
+    return list(merged.values())
+
+
 def show_path(at: Location) -> str:
     """Returns the path as text, such as `versions.2026-10.models[3].name`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in at)
@@ -85,10 +99,10 @@ def read_tree(path: Path) -> Tree:
     """Reads a YAML file; raises Misconfigured when it cannot be read, is not YAML, or has a key twice."""
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=_Loader)
-        values = _Loader(text).get_single_data()
+        node = yaml.compose(text, Loader=yaml_text.Reader)
+        values = yaml_text.load(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured([f"{path}: cannot be read: {error}; check the path and its permissions"]) from error
+        raise unreadable(path, error, "check the path and its permissions") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a bad date or number
         raise Misconfigured([_syntax_fault(path, text, error)]) from error
     lines: dict[Location, int] = {(): 1}

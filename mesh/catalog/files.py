@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mesh.block import HAS_SCHEME
@@ -12,7 +12,7 @@ from mesh.catalog.faults import Fault, Location
 from mesh.catalog.offers_table import OffersTable, parse_offers, read_offers
 from mesh.catalog.sources import Sources, misfits
 from mesh.errors import Misconfigured
-from mesh.model_file import BadModel, ModelHeader, read_header
+from mesh.model_file import BadModel, ModelHeader, WrongCategories, read_header
 from mesh.players.features import Columns
 from mesh.players.settings import DynamoFeatures
 from mesh.players.sqlite import open_store, read_columns
@@ -38,14 +38,35 @@ def faults(draft: Draft, *, models_elsewhere: bool = False) -> list[Fault]:
     return found
 
 
-def column_faults(draft: Draft, columns: Columns) -> Iterator[Fault]:
-    """Yields the features that models on this machine would miss in a player store with `columns`."""
+def column_faults(draft: Draft, columns: Columns) -> list[str]:
+    """Returns what models on this machine would miss in a store with `columns`: one fault for all of those models."""
     sources = Sources(columns, draft.context, _offers(draft, []))
+    places: dict[tuple[str, str], list[Location]] = {}
     for name, version in draft.versions.items():
         for position, model in enumerate(version.models):
             if model is not None and _is_file(Path(model.uri)):
-                at = ("versions", name, "models", position, "uri")
-                yield from _misfit_faults(draft, read_header(Path(model.uri)), at, sources)
+                for misfit in _misfits_of(model, sources):
+                    places.setdefault(misfit, []).append(("versions", name, "models", position))
+    return [_shared_fault(draft, misfit, at) for misfit, at in places.items()]
+
+
+def _misfits_of(model: Model, sources: Sources) -> list[tuple[str, str]]:
+    try:
+        return misfits(header_of(model), sources)
+    except BadModel as error:
+        return [_split(error.reason)]
+
+
+def _shared_fault(draft: Draft, misfit: tuple[str, str], places: Sequence[Location]) -> str:
+    problem, fix = misfit
+    first, others = (*places[0], "uri"), len(places) - 1
+    more = f" (and {others} other model{'s' if others > 1 else ''})" if others else ""
+    return str(draft.tree.fault(first, problem + more, fix))
+
+
+def header_of(model: Model) -> ModelHeader:
+    """Returns the header of a model on this machine. Raises BadModel, and WrongCategories for its `categories`."""
+    return read_header(Path(model.uri), model.categories)
 
 
 def offers_of(offers: Offers) -> OffersTable:
@@ -115,7 +136,10 @@ def _model_faults(draft: Draft, model: Model, at: Location, sources: Sources | N
         yield draft.tree.fault((*at, "sha256"), problem, "restore the file, or set this SHA-256 if you changed it")
         return
     try:
-        header = read_header(path)
+        header = header_of(model)
+    except WrongCategories as error:
+        yield draft.tree.fault((*at, "categories"), *_split(error.reason))
+        return
     except BadModel as error:
         yield draft.tree.fault((*at, "uri"), *_split(error.reason))
         return

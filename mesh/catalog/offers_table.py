@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import csv
-import io
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from mesh.errors import Misconfigured
+from mesh.errors import Misconfigured, unreadable
+from mesh.ids import id_problem
+from mesh.players.cells import CsvLine, is_price, kind_of_cells, number_of, read_csv
 
 MAX_OFFERS = 10_000
+OFFER_ID, PRICE = "offer_id", "price"
 
 
 @dataclass(frozen=True, slots=True)
 class OffersTable:
     """Offers in file order. Every column except `offer_id` is a feature, including `price`.
 
-    A missing number is NaN; a missing text is None.
+    A missing number is NaN; a missing text is None. Booleans are the numbers 1 and 0. `spellings` has the cells of the
+    number columns as they are written, for models that have texts such as "1" as categories.
     """
 
     ids: tuple[str, ...]
@@ -26,6 +28,7 @@ class OffersTable:
     prices: tuple[float, ...] | None
     numbers: Mapping[str, tuple[float, ...]]
     texts: Mapping[str, tuple[str | None, ...]]
+    spellings: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
 
 
 def read_offers(path: Path) -> OffersTable:
@@ -33,71 +36,54 @@ def read_offers(path: Path) -> OffersTable:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured([f"{path}: cannot be read: {error}; check the path"]) from error
+        raise unreadable(path, error, "check the path") from error
     return parse_offers(text, str(path))
 
 
 def parse_offers(text: str, origin: str) -> OffersTable:
-    """Parses the CSV `text`, which comes from `origin`; raises Misconfigured with all its faults."""
+    """Parses the CSV `text`, which comes from `origin`; raises Misconfigured with all its faults.
+
+    The rules for cells are those of `mesh features load`.
+    """
     try:
-        header, *lines = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+        header, *lines = list(read_csv(text)) or [CsvLine(1, [])]
     except csv.Error as error:
         raise Misconfigured([f"{origin}: cannot be read: {error}; fix the CSV"]) from error
-    faults = _faults(origin, header, lines)
+    names = [name or "" for name in header.cells]
+    faults = _faults(origin, names, lines)
     if faults:
         raise Misconfigured(faults)
-    columns = {name: [line[position] for line in lines] for position, name in enumerate(header)}
-    ids = tuple(columns.pop("offer_id"))
-    numbers = {name: _numbers(cells) for name, cells in columns.items() if _is_numeric(cells)}
-    texts = {name: tuple(cell or None for cell in cells) for name, cells in columns.items() if name not in numbers}
-    return OffersTable(
-        ids, {offer: position for position, offer in enumerate(ids)}, numbers.get("price"), numbers, texts
-    )
+    columns = {name: tuple(line.cells[position] for line in lines) for position, name in enumerate(names)}
+    ids = tuple(str(offer) for offer in columns.pop(OFFER_ID))
+    texts = {name: cells for name, cells in columns.items() if kind_of_cells(cells) == "text"}
+    spellings = {name: cells for name, cells in columns.items() if name not in texts}
+    numbers = {name: tuple(map(number_of, cells)) for name, cells in spellings.items()}
+    positions = {offer: position for position, offer in enumerate(ids)}
+    return OffersTable(ids, positions, numbers.get(PRICE), numbers, texts, spellings)
 
 
-def _faults(origin: str, header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
-    if "offer_id" not in header:
-        return [f"{origin}:1: has no column offer_id; add it to the header line"]
+def _faults(origin: str, header: Sequence[str], lines: Sequence[CsvLine]) -> list[str]:
+    if OFFER_ID not in header:
+        return [f"{origin}:1: has no column {OFFER_ID}; add it to the header line"]
     faults = [f"{origin}:1: column {name!r} occurs twice; remove one" for name in set(header) if header.count(name) > 1]
+    faults += [f"{origin}:1: column {n} has no name; add its name" for n, name in enumerate(header, 1) if not name]
     if not lines or len(lines) > MAX_OFFERS:
         faults.append(f"{origin}: has {len(lines)} offers; give 1 to {MAX_OFFERS}")
-    if any(len(line) != len(header) for line in lines):
-        number = next(n for n, line in enumerate(lines, 2) if len(line) != len(header))
-        return [*faults, f"{origin}:{number}: does not have {len(header)} cells like the header; fix the line"]
-    return faults + _cell_faults(origin, header, lines)
+    uneven = next((line for line in lines if len(line.cells) != len(header)), None)
+    if uneven is not None:
+        return [*faults, f"{origin}:{uneven.number}: does not have {len(header)} cells like the header; fix the line"]
+    return [*faults, *_cell_faults(origin, header, lines)]
 
 
-def _cell_faults(origin: str, header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
-    faults, first = [], dict[str, int]()
-    ids = header.index("offer_id")
-    price = header.index("price") if "price" in header else None
-    for number, line in enumerate(lines, 2):
-        if not line[ids] or first.setdefault(line[ids], number) != number:
-            faults.append(
-                f"{origin}:{number}: offer_id {line[ids]!r} is empty or occurs twice; give each offer its own ID"
-            )
-        if price is not None and not _is_price(line[price]):
-            faults.append(
-                f"{origin}:{number}: price {line[price]!r} is wrong; give a number of at least 0, or leave it empty"
-            )
-    return faults
-
-
-def _is_price(cell: str) -> bool:
-    value = _number(cell)
-    return value is not None and (math.isnan(value) if cell == "" else math.isfinite(value) and value >= 0)
-
-
-def _is_numeric(cells: Sequence[str]) -> bool:
-    return all(_number(cell) is not None for cell in cells)
-
-
-def _numbers(cells: Sequence[str]) -> tuple[float, ...]:
-    return tuple(math.nan if cell == "" else float(cell) for cell in cells)
-
-
-def _number(cell: str) -> float | None:
-    try:
-        return float(cell) if cell else math.nan
-    except ValueError:
-        return None
+def _cell_faults(origin: str, header: Sequence[str], lines: Sequence[CsvLine]) -> Iterator[str]:
+    first: dict[str, int] = {}
+    ids = header.index(OFFER_ID)
+    price = header.index(PRICE) if PRICE in header else None
+    for line in lines:
+        offer, place = line.cells[ids] or "", f"{origin}:{line.number}"
+        if not offer or first.setdefault(offer, line.number) != line.number:
+            yield f"{place}: {OFFER_ID} {offer!r} is empty or occurs twice; give each offer its own ID"
+        elif (problem := id_problem(offer)) is not None:
+            yield f"{place}: {OFFER_ID} {problem}"
+        if price is not None and not is_price(line.cells[price]):
+            yield f"{place}: price {line.cells[price]!r} is wrong; give a number of at least 0, or leave it empty"

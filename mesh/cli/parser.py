@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mesh import __version__
+from mesh.cli import parser_parts as parts
 from mesh.cli.hpa import record_options, simulation_options
 from mesh.cli.k8s import render_options
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    from mesh.cli.parser_parts import Commands
 
 ADDRESS = "127.0.0.1:7000"
 METRICS = "127.0.0.1:9100"
@@ -24,6 +25,7 @@ def build() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ensemble-mesh {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_init(commands)
     _add_up(commands)
     _add_offer(commands)
     _add_score(commands)
@@ -36,17 +38,31 @@ def build() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_init(commands: Commands) -> None:
+    about = "write a commented catalog for a folder of models and a file of players, and load the players"
+    init = parts.command(commands, "init", "mesh.cli.init.command:run", about)
+    init.add_argument("models", type=Path, metavar="MODELS_DIR", help="folder with the models as .txt files")
+    init.add_argument("players", type=Path, metavar="PLAYERS", help=".csv or .parquet file with a column player_id")
+    init.add_argument("--game", default="game", metavar="NAME", help="name of the game (default: %(default)s)")
+    init.add_argument("--offers", type=Path, metavar="FILE", help=".csv file with the columns offer_id and price")
+    default = "catalog to write (default: %(default)s)"
+    init.add_argument("--to", type=Path, default=Path("mesh.yaml"), metavar="FILE", help=default)
+
+
 def _add_up(commands: Commands) -> None:
-    up = _command(commands, "up", "mesh.cli.up.command:run", "run a mesh on this machine until Ctrl-C")
+    up = parts.command(commands, "up", "mesh.cli.up.command:run", "run a mesh on this machine until Ctrl-C")
     up.add_argument("files", nargs="+", type=Path, metavar="FILE", help="catalog of a game to serve")
-    up.add_argument("--replicas", type=_positive, default=1, metavar="N", help="workers per model (default: 1)")
+    up.add_argument("--replicas", type=parts.positive, default=1, metavar="N", help="workers per model (default: 1)")
     up.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     up.add_argument(
-        "--port", type=_port, default=7000, help="port of the supervisor; 0 picks a free port (default: %(default)s)"
+        "--port",
+        type=parts.port,
+        default=7000,
+        help="port of the supervisor; 0 picks a free port (default: %(default)s)",
     )
     up.add_argument(
         "--metrics-port",
-        type=_port,
+        type=parts.port,
         default=9100,
         metavar="PORT",
         help="port of the supervisor's metrics; 0 picks a free port (default: %(default)s)",
@@ -60,20 +76,22 @@ def _add_up(commands: Commands) -> None:
         default="uvloop",
         help="event loop of all processes (default: %(default)s)",
     )
-    _add_json(up, "one line of JSON when the mesh is ready")
+    parts.add_json(up, "one line of JSON when the mesh is ready")
 
 
 def _add_offer(commands: Commands) -> None:
-    offer = _command(commands, "offer", "mesh.cli.offers.command:offer", "request the best offers for a player")
+    offer = parts.command(commands, "offer", "mesh.cli.offers.command:offer", "request the best offers for a player")
     _add_request(offer)
     offer.add_argument(
         "--offer", action="append", default=[], metavar="ID", help="offer to rank; repeatable (default: all offers)"
     )
-    offer.add_argument("--limit", type=_positive, default=1, metavar="N", help="offers to return (default: 1)")
+    offer.add_argument("--limit", type=parts.positive, default=1, metavar="N", help="offers to return (default: 1)")
 
 
 def _add_score(commands: Commands) -> None:
-    score = _command(commands, "score", "mesh.cli.offers.command:score", "request the ensemble's score for a player")
+    score = parts.command(
+        commands, "score", "mesh.cli.offers.command:score", "request the ensemble's score for a player"
+    )
     _add_request(score)
     score.add_argument("--offer", default="", metavar="ID", help="offer to score (default: the fallback offer)")
 
@@ -83,24 +101,28 @@ def _add_request(command: argparse.ArgumentParser) -> None:
     command.add_argument("--player", required=True, metavar="ID", help="id of the player")
     command.add_argument(
         "--context",
-        action="append",
+        nargs="+",
+        action="extend",
         default=[],
         metavar="K=V",
-        help="context feature: true, false, a number or a text; write K='\"12\"' to send 12 as text; repeatable",
+        help="context features: each true, false, a number or a text; write K='\"12\"' to send 12 as text; repeatable",
     )
     command.add_argument(
         "--version", default="", metavar="V", help="version of the game (default: chosen by the traffic shares)"
     )
     command.add_argument("--address", default=ADDRESS, help="address of the supervisor (default: %(default)s)")
     command.add_argument(
-        "--deadline-ms", type=_milliseconds, metavar="N", help="deadline of the request (default: the game's budget)"
+        "--deadline-ms",
+        type=parts.milliseconds,
+        metavar="N",
+        help="deadline of the request (default: the game's budget)",
     )
-    _add_json(command, "the answer as one line of JSON")
+    parts.add_json(command, "the answer as one line of JSON")
 
 
 def _add_status(commands: Commands) -> None:
     about = "show the answers, latencies, lanes and cohorts of a running mesh, every second until Ctrl-C"
-    status = _command(commands, "status", "mesh.cli.status.command:run", about)
+    status = parts.command(commands, "status", "mesh.cli.status.command:run", about)
     status.add_argument(
         "--metrics",
         default=METRICS,
@@ -110,12 +132,14 @@ def _add_status(commands: Commands) -> None:
     named = "show only the models whose GAME/VERSION/MODEL contains TEXT"
     status.add_argument("--filter", default="", metavar="TEXT", help=named)
     status.add_argument("--once", action="store_true", help="show the status one time and exit")
-    _add_json(status, "each status as one line of JSON")
+    parts.add_json(status, "each status as one line of JSON")
 
 
 def _add_features(commands: Commands) -> None:
-    features = _group(commands, "features", "load and show player features")
-    load = _command(features, "load", "mesh.cli.features.load:load", "load player features from a file into the store")
+    features = parts.group(commands, "features", "load and show player features")
+    load = parts.command(
+        features, "load", "mesh.cli.features.load:load", "load player features from a file into the store"
+    )
     load.add_argument("file", type=Path, metavar="FILE", help=".csv or .parquet file with a column player_id")
     _add_store(load)
     load.add_argument(
@@ -126,19 +150,26 @@ def _add_features(commands: Commands) -> None:
         help="column to load as text, not as numbers; repeatable",
     )
     load.add_argument(
+        "--empty-text",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="CSV: load the empty cells of this text column as the empty text, not as missing; repeatable",
+    )
+    load.add_argument(
         "--force",
         action="store_true",
         help="load even if the columns do not fit the game's models; DynamoDB: replace the table's columns",
     )
     load.add_argument("--create", action="store_true", help="DynamoDB: create the table if it does not exist")
     load.add_argument("--from-start", action="store_true", help="DynamoDB: do not resume an interrupted load")
-    _add_json(load, "one line of JSON when the load is complete")
-    get = _command(
+    parts.add_json(load, "one line of JSON when the load is complete")
+    get = parts.command(
         features, "get", "mesh.cli.features.get:get", "show a player's features as the supervisor reads them"
     )
     get.add_argument("player", metavar="PLAYER", help="id of the player")
     _add_store(get)
-    _add_json(get, "the player as one line of JSON")
+    parts.add_json(get, "the player as one line of JSON")
 
 
 def _add_store(command: argparse.ArgumentParser) -> None:
@@ -146,28 +177,37 @@ def _add_store(command: argparse.ArgumentParser) -> None:
 
 
 def _add_catalog(commands: Commands) -> None:
-    catalog = _group(commands, "catalog", "check catalog files")
-    check = _command(catalog, "check", "mesh.cli.catalog.command:check", "report all faults of catalog files")
+    catalog = parts.group(commands, "catalog", "check catalog files")
+    check = parts.command(catalog, "check", "mesh.cli.catalog.command:check", "report all faults of catalog files")
     check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="catalog of a game")
-    _add_json(check, "the faults as one line of JSON")
-    _command(catalog, "schema", "mesh.cli.catalog.command:schema", "print the JSON Schema of a catalog")
+    _add_quick(check)
+    parts.add_json(check, "the faults as one line of JSON")
+    parts.command(catalog, "schema", "mesh.cli.catalog.command:schema", "print the JSON Schema of a catalog")
 
 
 def _add_publish(commands: Commands) -> None:
-    publish = _command(commands, "publish", "mesh.cli.publish.command:run", "upload the models of a version to S3")
+    publish = parts.command(commands, "publish", "mesh.cli.publish.command:run", "upload the models of a version to S3")
     publish.add_argument("folder", type=Path, metavar="VERSION_DIR", help="folder with the models as .txt files")
     publish.add_argument("--to", required=True, metavar="s3://BUCKET/PREFIX", help="prefix of the uploaded objects")
     publish.add_argument("--force", action="store_true", help="replace objects whose content differs")
-    proofs = "prove the models first, and keep the proofs in DIR, for workers on machines of the same kind"
+    proofs = (
+        "keep the proofs of the models in DIR, for workers on machines of the same kind (default: the user's cache)"
+    )
     publish.add_argument("--proofs", type=Path, metavar="DIR", help=proofs)
-    _add_json(publish, "the models as one line of JSON")
+    _add_quick(publish)
+    parts.add_json(publish, "the models as one line of JSON")
+
+
+def _add_quick(command: argparse.ArgumentParser) -> None:
+    about = "read only the headers of the models: faster, but a worker can refuse a model that this accepts"
+    command.add_argument("--quick", action="store_true", help=about)
 
 
 def _add_k8s(commands: Commands) -> None:
-    k8s = _group(commands, "k8s", "render a game for Kubernetes, and compare it with its cluster")
+    k8s = parts.group(commands, "k8s", "render a game for Kubernetes, and compare it with its cluster")
     _add_k8s_render(k8s)
     about = "show which HPAs a catalog would change; exit code 1 if any"
-    diff = _command(k8s, "diff", "mesh.cli.k8s.diff:run", about)
+    diff = parts.command(k8s, "diff", "mesh.cli.k8s.diff:run", about)
     diff.add_argument("file", type=Path, metavar="FILE", help="catalog of the game")
     rendered = "compare with the rendered chart in DIR/GAME (default: %(default)s)"
     diff.add_argument("--rendered", type=Path, default=Path("k8s/rendered"), metavar="DIR", help=rendered)
@@ -178,17 +218,17 @@ def _add_k8s(commands: Commands) -> None:
     diff.add_argument("--context", metavar="NAME", help=context)
     kubectl = "kubectl program to run, for --live (default: %(default)s)"
     diff.add_argument("--kubectl", default="kubectl", metavar="PROGRAM", help=kubectl)
-    _add_json(diff, "the changes as one line of JSON")
+    parts.add_json(diff, "the changes as one line of JSON")
 
 
 def _add_k8s_render(k8s: Commands) -> None:
     about = "render the Helm chart for a catalog (needs Helm)"
-    render = _command(k8s, "render", "mesh.cli.k8s.render:run", about)
+    render = parts.command(k8s, "render", "mesh.cli.k8s.render:run", about)
     render_options.add_to(render)
 
 
 def _add_hpa(commands: Commands) -> None:
-    hpa = _group(commands, "hpa", "simulate, tune and explain the HPAs of a catalog before you apply them")
+    hpa = parts.group(commands, "hpa", "simulate, tune and explain the HPAs of a catalog before you apply them")
     _add_hpa_simulate(hpa)
     _add_hpa_tune(hpa)
     _add_hpa_explain(hpa)
@@ -197,43 +237,43 @@ def _add_hpa(commands: Commands) -> None:
 
 
 def _add_hpa_simulate(hpa: Commands) -> None:
-    simulate = _command(hpa, "simulate", "mesh.cli.hpa.simulate:run", "simulate a load: replicas, answers, costs")
+    simulate = parts.command(hpa, "simulate", "mesh.cli.hpa.simulate:run", "simulate a load: replicas, answers, costs")
     simulation_options.add(simulate)
     seeds = "number of random seeds to simulate (default: 1)"
-    simulate.add_argument("--seeds", type=_positive, default=1, metavar="N", help=seeds)
+    simulate.add_argument("--seeds", type=parts.positive, default=1, metavar="N", help=seeds)
     fixed = "also simulate without HPAs, with as many replicas all day as at the peak"
     simulate.add_argument("--fixed", action="store_true", help=fixed)
     page = "HTML page to write: plots, and an explanation of each decision"
     simulate.add_argument("--out", type=Path, metavar="FILE", help=page)
-    _add_json(simulate, "all results as one line of JSON")
+    parts.add_json(simulate, "all results as one line of JSON")
 
 
 def _add_hpa_tune(hpa: Commands) -> None:
-    tune = _command(hpa, "tune", "mesh.cli.hpa.tune:run", "find the cheapest HPAs that meet an SLO, as a patch")
+    tune = parts.command(hpa, "tune", "mesh.cli.hpa.tune:run", "find the cheapest HPAs that meet an SLO, as a patch")
     simulation_options.add(tune)
     slo = "objectives, for example p95=150ms,full=99.9%%,answered=99.99%%"
     tune.add_argument("--slo", required=True, metavar="SLO", help=slo)
     seeds = "number of random seeds for which the SLO must hold (default: 2)"
-    tune.add_argument("--seeds", type=_positive, default=2, metavar="N", help=seeds)
+    tune.add_argument("--seeds", type=parts.positive, default=2, metavar="N", help=seeds)
     tune.add_argument("--out", type=Path, metavar="FILE", help="HTML page to write: cost against full answers")
-    _add_json(tune, "the result as one line of JSON")
+    parts.add_json(tune, "the result as one line of JSON")
 
 
 def _add_hpa_record(hpa: Commands) -> None:
     about = "record the decisions of a cluster's HPA controller"
-    record_options.add(_command(hpa, "record", "mesh.cli.hpa.record:run", about))
+    record_options.add(parts.command(hpa, "record", "mesh.cli.hpa.record:run", about))
 
 
 def _add_hpa_replay(hpa: Commands) -> None:
     about = "compare recorded decisions with the engine; exit code 1 if any differ"
-    replay = _command(hpa, "replay", "mesh.cli.hpa.replay:run", about)
+    replay = parts.command(hpa, "replay", "mesh.cli.hpa.replay:run", about)
     replay.add_argument("traces", nargs="+", type=Path, metavar="TRACE", help="trace, a .json or .json.gz file")
     _add_kubernetes(replay)
-    _add_json(replay, "the differences as one line of JSON")
+    parts.add_json(replay, "the differences as one line of JSON")
 
 
 def _add_hpa_explain(hpa: Commands) -> None:
-    explain = _command(hpa, "explain", "mesh.cli.hpa.explain:run", "explain one decision step by step")
+    explain = parts.command(hpa, "explain", "mesh.cli.hpa.explain:run", "explain one decision step by step")
     simulation_options.add(explain, required=False)
     explain.add_argument("--model", metavar="NAME", help="model of the catalogs, or `supervisor`")
     version = "version of the model (default: the first version that has the model)"
@@ -244,50 +284,9 @@ def _add_hpa_explain(hpa: Commands) -> None:
     at = "time of the decision: HH:MM, HH:MM:SS, or seconds from the start of the load or the trace"
     explain.add_argument("--at", required=True, metavar="TIME", help=at)
     _add_kubernetes(explain)
-    _add_json(explain, "the explanation as one line of JSON")
+    parts.add_json(explain, "the explanation as one line of JSON")
 
 
 def _add_kubernetes(command: argparse.ArgumentParser) -> None:
     about = "Kubernetes version of the rules, for example 1.32 (default: that of the trace)"
     command.add_argument("--kubernetes", metavar="VERSION", help=about)
-
-
-def _group(commands: Commands, name: str, about: str) -> Commands:
-    group = commands.add_parser(name, help=about, description=_sentence(about))
-    return group.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-
-def _command(commands: Commands, name: str, function: str, about: str) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=about, description=_sentence(about))
-    command.set_defaults(command=function)
-    return command
-
-
-def _add_json(command: argparse.ArgumentParser, what: str) -> None:
-    command.add_argument("--json", action="store_true", help=f"print {what}")
-
-
-def _sentence(about: str) -> str:
-    return about[0].upper() + about[1:] + "."
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port number from 0 to 65535")
-    return int(text)
-
-
-def _milliseconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 3_600_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of milliseconds above 0")
-    return value

@@ -59,6 +59,11 @@ def read_some_players(connection: sqlite3.Connection, limit: int) -> list[Player
     ]
 
 
+def read_some_ids(connection: sqlite3.Connection, limit: int) -> list[str]:
+    """Reads the ids of at most `limit` arbitrary players."""
+    return [player for (player,) in connection.execute("SELECT player_id FROM players LIMIT ?", (limit,))]
+
+
 @contextlib.contextmanager
 def replacing_store(path: Path, columns: Columns) -> Iterator[sqlite3.Connection]:
     """Yields a new store, which replaces `path` when the block succeeds; readers never see a part of it."""

@@ -24,19 +24,20 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16mesh/wire/offers.proto\x12\x07mesh.v1\"\xf8\x01\n\x0fGetOfferRequest\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12\x36\n\x07\x63ontext\x18\x03 \x03(\x0b\x32%.mesh.v1.GetOfferRequest.ContextEntry\x12\x11\n\toffer_ids\x18\x04 \x03(\t\x12\r\n\x05limit\x18\x05 \x01(\r\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x1a\x45\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.mesh.v1.ContextValue:\x02\x38\x01\"H\n\x0c\x43ontextValue\x12\x10\n\x06number\x18\x01 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x02 \x01(\x08H\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x42\x06\n\x04kind\"\xc9\x02\n\x10GetOfferResponse\x12$\n\x06offers\x18\x01 \x03(\x0b\x32\x14.mesh.v1.RankedOffer\x12\x1f\n\x06source\x18\x02 \x01(\x0e\x32\x0f.mesh.v1.Source\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12-\n\x0emissing_models\x18\x05 \x03(\x0b\x32\x15.mesh.v1.MissingModel\x12\x1c\n\x0f\x66\x65\x61tures_age_ms\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12!\n\x07timings\x18\x07 \x01(\x0b\x32\x10.mesh.v1.Timings\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x16\n\x0eunknown_player\x18\t \x01(\x08\x12\x1d\n\x05\x65rror\x18\n \x01(\x0b\x32\x0e.mesh.v1.ErrorB\x12\n\x10_features_age_ms\"q\n\x0bRankedOffer\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x12\n\x05score\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1d\n\x10\x65xpected_revenue\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x08\n\x06_scoreB\x13\n\x11_expected_revenue\"-\n\x0cMissingModel\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"~\n\x07Timings\x12\x10\n\x08queue_ms\x18\x01 \x01(\x01\x12\x13\n\x0b\x66\x65\x61tures_ms\x18\x02 \x01(\x01\x12\x12\n\nfan_out_ms\x18\x03 \x01(\x01\x12\x12\n\ncombine_ms\x18\x04 \x01(\x01\x12\x10\n\x08total_ms\x18\x05 \x01(\x01\x12\x12\n\nlast_model\x18\x06 \x01(\t\"&\n\x05\x45rror\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xe2\x01\n\x0cScoreRequest\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12\x33\n\x07\x63ontext\x18\x03 \x03(\x0b\x32\".mesh.v1.ScoreRequest.ContextEntry\x12\x10\n\x08offer_id\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x1a\x45\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.mesh.v1.ContextValue:\x02\x38\x01\"\xb1\x02\n\rScoreResponse\x12\x12\n\x05score\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x06source\x18\x02 \x01(\x0e\x32\x0f.mesh.v1.Source\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12-\n\x0emissing_models\x18\x05 \x03(\x0b\x32\x15.mesh.v1.MissingModel\x12\x1c\n\x0f\x66\x65\x61tures_age_ms\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12!\n\x07timings\x18\x07 \x01(\x0b\x32\x10.mesh.v1.Timings\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x16\n\x0eunknown_player\x18\t \x01(\x08\x12\x10\n\x08offer_id\x18\n \x01(\tB\x08\n\x06_scoreB\x12\n\x10_features_age_ms*I\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x45NSEMBLE\x10\x01\x12\x0b\n\x07PARTIAL\x10\x02\x12\x0c\n\x08\x46\x41LLBACK\x10\x03\x32\xca\x01\n\x06Offers\x12?\n\x08GetOffer\x12\x18.mesh.v1.GetOfferRequest\x1a\x19.mesh.v1.GetOfferResponse\x12G\n\x0cStreamOffers\x12\x18.mesh.v1.GetOfferRequest\x1a\x19.mesh.v1.GetOfferResponse(\x01\x30\x01\x12\x36\n\x05Score\x12\x15.mesh.v1.ScoreRequest\x1a\x16.mesh.v1.ScoreResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.DescriptorPool().AddSerializedFile(b'\n\x16mesh/wire/offers.proto\x12\x07mesh.v1\"\xf8\x01\n\x0fGetOfferRequest\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12\x36\n\x07\x63ontext\x18\x03 \x03(\x0b\x32%.mesh.v1.GetOfferRequest.ContextEntry\x12\x11\n\toffer_ids\x18\x04 \x03(\t\x12\r\n\x05limit\x18\x05 \x01(\r\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x1a\x45\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.mesh.v1.ContextValue:\x02\x38\x01\"H\n\x0c\x43ontextValue\x12\x10\n\x06number\x18\x01 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x02 \x01(\x08H\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x42\x06\n\x04kind\"\xf8\x02\n\x10GetOfferResponse\x12$\n\x06offers\x18\x01 \x03(\x0b\x32\x14.mesh.v1.RankedOffer\x12\x1f\n\x06source\x18\x02 \x01(\x0e\x32\x0f.mesh.v1.Source\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12-\n\x0emissing_models\x18\x05 \x03(\x0b\x32\x15.mesh.v1.MissingModel\x12\x1c\n\x0f\x66\x65\x61tures_age_ms\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12!\n\x07timings\x18\x07 \x01(\x0b\x32\x10.mesh.v1.Timings\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x16\n\x0eunknown_player\x18\t \x01(\x08\x12\x1d\n\x05\x65rror\x18\n \x01(\x0b\x32\x0e.mesh.v1.Error\x12\x16\n\x0emissing_inputs\x18\x0b \x03(\t\x12\x15\n\runseen_inputs\x18\x0c \x03(\tB\x12\n\x10_features_age_ms\"q\n\x0bRankedOffer\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x12\n\x05score\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1d\n\x10\x65xpected_revenue\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x08\n\x06_scoreB\x13\n\x11_expected_revenue\"-\n\x0cMissingModel\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"~\n\x07Timings\x12\x10\n\x08queue_ms\x18\x01 \x01(\x01\x12\x13\n\x0b\x66\x65\x61tures_ms\x18\x02 \x01(\x01\x12\x12\n\nfan_out_ms\x18\x03 \x01(\x01\x12\x12\n\ncombine_ms\x18\x04 \x01(\x01\x12\x10\n\x08total_ms\x18\x05 \x01(\x01\x12\x12\n\nlast_model\x18\x06 \x01(\t\"&\n\x05\x45rror\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xe2\x01\n\x0cScoreRequest\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12\x33\n\x07\x63ontext\x18\x03 \x03(\x0b\x32\".mesh.v1.ScoreRequest.ContextEntry\x12\x10\n\x08offer_id\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x1a\x45\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.mesh.v1.ContextValue:\x02\x38\x01\"\xe0\x02\n\rScoreResponse\x12\x12\n\x05score\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x06source\x18\x02 \x01(\x0e\x32\x0f.mesh.v1.Source\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12-\n\x0emissing_models\x18\x05 \x03(\x0b\x32\x15.mesh.v1.MissingModel\x12\x1c\n\x0f\x66\x65\x61tures_age_ms\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12!\n\x07timings\x18\x07 \x01(\x0b\x32\x10.mesh.v1.Timings\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x16\n\x0eunknown_player\x18\t \x01(\x08\x12\x10\n\x08offer_id\x18\n \x01(\t\x12\x16\n\x0emissing_inputs\x18\x0b \x03(\t\x12\x15\n\runseen_inputs\x18\x0c \x03(\tB\x08\n\x06_scoreB\x12\n\x10_features_age_ms*I\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x45NSEMBLE\x10\x01\x12\x0b\n\x07PARTIAL\x10\x02\x12\x0c\n\x08\x46\x41LLBACK\x10\x03\x32\xca\x01\n\x06Offers\x12?\n\x08GetOffer\x12\x18.mesh.v1.GetOfferRequest\x1a\x19.mesh.v1.GetOfferResponse\x12G\n\x0cStreamOffers\x12\x18.mesh.v1.GetOfferRequest\x1a\x19.mesh.v1.GetOfferResponse(\x01\x30\x01\x12\x36\n\x05Score\x12\x15.mesh.v1.ScoreRequest\x1a\x16.mesh.v1.ScoreResponseBb\n\x16\x65nsemblemesh.offers.v1B\x0bOffersProtoP\x01Z ensemble-mesh/offers/v1;offersv1\xaa\x02\x16\x45nsembleMesh.Offers.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mesh.wire.offers_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\026ensemblemesh.offers.v1B\013OffersProtoP\001Z ensemble-mesh/offers/v1;offersv1\252\002\026EnsembleMesh.Offers.V1'
   _globals['_GETOFFERREQUEST_CONTEXTENTRY']._loaded_options = None
   _globals['_GETOFFERREQUEST_CONTEXTENTRY']._serialized_options = b'8\001'
   _globals['_SCOREREQUEST_CONTEXTENTRY']._loaded_options = None
   _globals['_SCOREREQUEST_CONTEXTENTRY']._serialized_options = b'8\001'
-  _globals['_SOURCE']._serialized_start=1559
-  _globals['_SOURCE']._serialized_end=1632
+  _globals['_SOURCE']._serialized_start=1653
+  _globals['_SOURCE']._serialized_end=1726
   _globals['_GETOFFERREQUEST']._serialized_start=36
   _globals['_GETOFFERREQUEST']._serialized_end=284
   _globals['_GETOFFERREQUEST_CONTEXTENTRY']._serialized_start=215
@@ -44,21 +45,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTEXTVALUE']._serialized_start=286
   _globals['_CONTEXTVALUE']._serialized_end=358
   _globals['_GETOFFERRESPONSE']._serialized_start=361
-  _globals['_GETOFFERRESPONSE']._serialized_end=690
-  _globals['_RANKEDOFFER']._serialized_start=692
-  _globals['_RANKEDOFFER']._serialized_end=805
-  _globals['_MISSINGMODEL']._serialized_start=807
-  _globals['_MISSINGMODEL']._serialized_end=852
-  _globals['_TIMINGS']._serialized_start=854
-  _globals['_TIMINGS']._serialized_end=980
-  _globals['_ERROR']._serialized_start=982
-  _globals['_ERROR']._serialized_end=1020
-  _globals['_SCOREREQUEST']._serialized_start=1023
-  _globals['_SCOREREQUEST']._serialized_end=1249
+  _globals['_GETOFFERRESPONSE']._serialized_end=737
+  _globals['_RANKEDOFFER']._serialized_start=739
+  _globals['_RANKEDOFFER']._serialized_end=852
+  _globals['_MISSINGMODEL']._serialized_start=854
+  _globals['_MISSINGMODEL']._serialized_end=899
+  _globals['_TIMINGS']._serialized_start=901
+  _globals['_TIMINGS']._serialized_end=1027
+  _globals['_ERROR']._serialized_start=1029
+  _globals['_ERROR']._serialized_end=1067
+  _globals['_SCOREREQUEST']._serialized_start=1070
+  _globals['_SCOREREQUEST']._serialized_end=1296
   _globals['_SCOREREQUEST_CONTEXTENTRY']._serialized_start=215
   _globals['_SCOREREQUEST_CONTEXTENTRY']._serialized_end=284
-  _globals['_SCORERESPONSE']._serialized_start=1252
-  _globals['_SCORERESPONSE']._serialized_end=1557
-  _globals['_OFFERS']._serialized_start=1635
-  _globals['_OFFERS']._serialized_end=1837
+  _globals['_SCORERESPONSE']._serialized_start=1299
+  _globals['_SCORERESPONSE']._serialized_end=1651
+  _globals['_OFFERS']._serialized_start=1729
+  _globals['_OFFERS']._serialized_end=1931
 # @@protoc_insertion_point(module_scope)

@@ -54,7 +54,7 @@ class ContextValue(_message.Message):
     def __init__(self, number: _Optional[float] = ..., flag: _Optional[bool] = ..., text: _Optional[str] = ...) -> None: ...
 
 class GetOfferResponse(_message.Message):
-    __slots__ = ("offers", "source", "reason", "version", "missing_models", "features_age_ms", "timings", "request_id", "unknown_player", "error")
+    __slots__ = ("offers", "source", "reason", "version", "missing_models", "features_age_ms", "timings", "request_id", "unknown_player", "error", "missing_inputs", "unseen_inputs")
     OFFERS_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +65,8 @@ class GetOfferResponse(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_PLAYER_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    MISSING_INPUTS_FIELD_NUMBER: _ClassVar[int]
+    UNSEEN_INPUTS_FIELD_NUMBER: _ClassVar[int]
     offers: _containers.RepeatedCompositeFieldContainer[RankedOffer]
     source: Source
     reason: str
@@ -75,7 +77,9 @@ class GetOfferResponse(_message.Message):
     request_id: str
     unknown_player: bool
     error: Error
-    def __init__(self, offers: _Optional[_Iterable[_Union[RankedOffer, _Mapping]]] = ..., source: _Optional[_Union[Source, str]] = ..., reason: _Optional[str] = ..., version: _Optional[str] = ..., missing_models: _Optional[_Iterable[_Union[MissingModel, _Mapping]]] = ..., features_age_ms: _Optional[int] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., request_id: _Optional[str] = ..., unknown_player: _Optional[bool] = ..., error: _Optional[_Union[Error, _Mapping]] = ...) -> None: ...
+    missing_inputs: _containers.RepeatedScalarFieldContainer[str]
+    unseen_inputs: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, offers: _Optional[_Iterable[_Union[RankedOffer, _Mapping]]] = ..., source: _Optional[_Union[Source, str]] = ..., reason: _Optional[str] = ..., version: _Optional[str] = ..., missing_models: _Optional[_Iterable[_Union[MissingModel, _Mapping]]] = ..., features_age_ms: _Optional[int] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., request_id: _Optional[str] = ..., unknown_player: _Optional[bool] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., missing_inputs: _Optional[_Iterable[str]] = ..., unseen_inputs: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RankedOffer(_message.Message):
     __slots__ = ("offer_id", "score", "expected_revenue")
@@ -143,7 +147,7 @@ class ScoreRequest(_message.Message):
     def __init__(self, game: _Optional[str] = ..., player_id: _Optional[str] = ..., context: _Optional[_Mapping[str, ContextValue]] = ..., offer_id: _Optional[str] = ..., version: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("score", "source", "reason", "version", "missing_models", "features_age_ms", "timings", "request_id", "unknown_player", "offer_id")
+    __slots__ = ("score", "source", "reason", "version", "missing_models", "features_age_ms", "timings", "request_id", "unknown_player", "offer_id", "missing_inputs", "unseen_inputs")
     SCORE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -154,6 +158,8 @@ class ScoreResponse(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_PLAYER_FIELD_NUMBER: _ClassVar[int]
     OFFER_ID_FIELD_NUMBER: _ClassVar[int]
+    MISSING_INPUTS_FIELD_NUMBER: _ClassVar[int]
+    UNSEEN_INPUTS_FIELD_NUMBER: _ClassVar[int]
     score: float
     source: Source
     reason: str
@@ -164,4 +170,6 @@ class ScoreResponse(_message.Message):
     request_id: str
     unknown_player: bool
     offer_id: str
-    def __init__(self, score: _Optional[float] = ..., source: _Optional[_Union[Source, str]] = ..., reason: _Optional[str] = ..., version: _Optional[str] = ..., missing_models: _Optional[_Iterable[_Union[MissingModel, _Mapping]]] = ..., features_age_ms: _Optional[int] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., request_id: _Optional[str] = ..., unknown_player: _Optional[bool] = ..., offer_id: _Optional[str] = ...) -> None: ...
+    missing_inputs: _containers.RepeatedScalarFieldContainer[str]
+    unseen_inputs: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, score: _Optional[float] = ..., source: _Optional[_Union[Source, str]] = ..., reason: _Optional[str] = ..., version: _Optional[str] = ..., missing_models: _Optional[_Iterable[_Union[MissingModel, _Mapping]]] = ..., features_age_ms: _Optional[int] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., request_id: _Optional[str] = ..., unknown_player: _Optional[bool] = ..., offer_id: _Optional[str] = ..., missing_inputs: _Optional[_Iterable[str]] = ..., unseen_inputs: _Optional[_Iterable[str]] = ...) -> None: ...

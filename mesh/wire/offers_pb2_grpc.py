@@ -26,8 +26,9 @@ if _version_not_supported:
 
 
 class OffersStub:
-    """Status CANCELLED that the caller did not cause means overload: gRPC has refused the call before the
-    supervisor saw it. Treat it as `overloaded`, and do not retry at once.
+    """Three statuses mean overload: RESOURCE_EXHAUSTED with a text that begins with "overloaded", CANCELLED
+    that the caller did not cause, and UNAVAILABLE. The supervisor or gRPC has refused the call before its
+    request was read. Treat them as the reason `overloaded`, and do not retry at once.
     """
 
     def __init__(self, channel):
@@ -54,8 +55,9 @@ class OffersStub:
 
 
 class OffersServicer:
-    """Status CANCELLED that the caller did not cause means overload: gRPC has refused the call before the
-    supervisor saw it. Treat it as `overloaded`, and do not retry at once.
+    """Three statuses mean overload: RESOURCE_EXHAUSTED with a text that begins with "overloaded", CANCELLED
+    that the caller did not cause, and UNAVAILABLE. The supervisor or gRPC has refused the call before its
+    request was read. Treat them as the reason `overloaded`, and do not retry at once.
     """
 
     def GetOffer(self, request, context):
@@ -110,8 +112,9 @@ def add_OffersServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Offers:
-    """Status CANCELLED that the caller did not cause means overload: gRPC has refused the call before the
-    supervisor saw it. Treat it as `overloaded`, and do not retry at once.
+    """Three statuses mean overload: RESOURCE_EXHAUSTED with a text that begins with "overloaded", CANCELLED
+    that the caller did not cause, and UNAVAILABLE. The supervisor or gRPC has refused the call before its
+    request was read. Treat them as the reason `overloaded`, and do not retry at once.
     """
 
     @staticmethod

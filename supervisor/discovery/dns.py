@@ -28,17 +28,18 @@ async def look_up(host: str) -> Sequence[str]:
 
 
 class HeadlessServices:
-    """Looks up GAME-VERSION-MODEL.NAMESPACE.svc for each of `models`, in rounds with a pause in the range `every_s`."""
+    """Looks up GAME-VERSION-MODEL.NAMESPACE.svc for each of `models()`, in rounds with a pause of `every_s`."""
 
     def __init__(
         self,
-        models: Models,
+        models: Callable[[], Models],
         namespace: str,
         look_up: LookUp = look_up,
         every_s: tuple[float, float] = EVERY_S,
         uniform: Uniform = random.uniform,
     ) -> None:
-        self._hosts = {model: f"{'-'.join(model)}.{namespace}.svc" for model in models}
+        self._models = models
+        self._namespace = namespace
         self._look_up = look_up
         self._every_s = every_s
         self._uniform = uniform
@@ -50,11 +51,12 @@ class HeadlessServices:
         last: Endpoints | None = None
         lost: set[str] = set()
         while True:
-            found = await asyncio.gather(*map(self._addresses, self._hosts.values()))
+            hosts = {model: f"{'-'.join(model)}.{self._namespace}.svc" for model in self._models()}
+            found = await asyncio.gather(*map(self._addresses, hosts.values()))
             # A failing resolver may report an error or no addresses, so both keep the known addresses. A lane to a
             # removed pod costs only its attempts to connect.
-            known |= {model: addresses for model, addresses in zip(self._hosts, found, strict=True) if addresses}
-            not_found = {host for host, addresses in zip(self._hosts.values(), found, strict=True) if not addresses}
+            known |= {model: addresses for model, addresses in zip(hosts, found, strict=True) if addresses}
+            not_found = {host for host, addresses in zip(hosts.values(), found, strict=True) if not addresses}
             _log_changes(lost, not_found)
             lost = not_found
             if Endpoints(known) != last:

@@ -133,7 +133,7 @@ class DynamoStore:
             item = read.items.get(key)
             if item is None:
                 continue
-            ends_at_s = expiry_s(item, self._features)
+            ends_at_s = expiry_s(item, self._features, now_s)
             if ends_at_s is not None and ends_at_s <= now_s:
                 continue
             try:

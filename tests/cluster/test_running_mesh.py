@@ -20,7 +20,7 @@ from tests.cluster.backend import Backend, calling
 from tests.cluster.conftest import command, temporary
 from tests.cluster.kubectl import Cluster, Namespace, Values
 from tests.cluster.releases import Release
-from tests.cluster.small_game import GAME, PLAYERS, SmallGame, deployment
+from tests.cluster.small_game import DOWN_AT_ONCE, GAME, PLAYERS, WHALES_PERCENT, SmallGame, deployment
 from tests.cluster.waiting import until, until_true
 
 WHALES, ASIA, SUPERVISOR = deployment("whales"), deployment("asia"), f"{GAME}-supervisor"
@@ -43,7 +43,8 @@ def mesh(running_pods: Cluster, helm: str, game: SmallGame) -> Iterator[Namespac
     with temporary(running_pods) as namespace:
         game.put_files(namespace)
         started_s = time.monotonic()
-        Release(helm, namespace, GAME).install(game.catalog)
+        whales = {"hpa": {"cpu_percent": WHALES_PERCENT, "behavior": DOWN_AT_ONCE}}
+        Release(helm, namespace, GAME).install(game.changed({"whales": whales}))
         until(lambda: settled(namespace), START_S, "every pod is ready, and no HPA scales")
         print(f"\nready and settled after {time.monotonic() - started_s:.0f} s: {namespace.replicas()}")
         yield namespace

@@ -22,7 +22,7 @@ def same_catalog(release: Release, game: SmallGame) -> object:
 
 
 def other_target(release: Release, game: SmallGame) -> object:
-    return release.upgrade(game.changed(whales={"hpa": {"cpu_percent": 35}, "replicas": {"min": 2, "max": 7}}))
+    return release.upgrade(game.changed({"whales": {"hpa": {"cpu_percent": 35}, "replicas": {"min": 2, "max": 7}}}))
 
 
 @pytest.mark.parametrize("upgrade", [same_catalog, other_target])

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.end_to_end.meshes import World
 from tests.free_port import free_port
 from tests.started_mesh import StartedMesh
 
@@ -51,6 +52,31 @@ def test_headless_run_has_no_errors_and_reports_sources_and_stages(mesh: Started
     assert int(stats["Aggregated"]["Request Count"]) >= 10 * SECONDS
     assert "fan-out" in output
     assert "\nmodel " in output
+    assert "\nRequests by source" in output
+
+
+def test_catalog_gives_the_game_and_its_players_and_the_steps_are_printed(mesh: StartedMesh, world: World) -> None:
+    # `loadtest locust` adds the locustfile by itself.
+    command = [sys.executable, "-m", "loadtest", "locust", "--catalog", str(world.catalog), "--scenario", "step"]
+    words = ["--headless", "--only-summary", "--users", "20", "--host", mesh.address, "--run-time", "20s"]
+    process = subprocess.Popen([*command, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    output = output_of(process, 80)
+    assert process.returncode == 0, output
+    assert "\nSteps of the load" in output
+    assert "the store does not have" not in output
+
+
+def test_unknown_players_are_reported(mesh: StartedMesh, tmp_path: Path) -> None:
+    ids = tmp_path / "players.txt"
+    ids.write_text("nobody\n")
+    output = output_of(locust([*OPTIONS, "--host", mesh.address, "--player-ids", str(ids)], 4), 64)
+    assert "answers are for players that the store does not have" in output
+
+
+def test_help_has_the_options_of_the_mesh() -> None:
+    command = [sys.executable, "-m", "loadtest", "locust", "--help"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert all(option in ended.stdout for option in ("--scenario", "--catalog", "--player-ids", "--candidates"))
 
 
 def test_master_reports_the_stages_of_its_workers(mesh: StartedMesh) -> None:
@@ -78,11 +104,12 @@ def test_web_interface_shows_the_stages_and_the_sources(mesh: StartedMesh) -> No
         sources = until(lambda: json.loads(fetch(f"http://{web}/sources.json")), lambda page: page["seconds"], process)
         assert "ENSEMBLE" in sources["sources"]
         assert "Plotly.react" in fetch(f"http://{web}/sources")
+        assert '"sources"' in fetch(f"http://{web}/")
         stages = [row["what"] for row in json.loads(fetch(f"http://{web}/stages"))]
         assert "fan-out" in stages
         assert any(stage.startswith("model ") for stage in stages)
         stats = json.loads(fetch(f"http://{web}/stats/requests"))
-        assert stats["extended_stats"][0]["key"] == "stages"
+        assert [table["key"] for table in stats["extended_stats"]] == ["stages", "sources", "steps"]
     finally:
         process.terminate()
         output_of(process, 20)

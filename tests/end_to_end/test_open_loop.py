@@ -68,6 +68,26 @@ def test_every_score_of_every_version_equals_lightgbm(mesh: StartedMesh, world: 
         assert whole > 0.9 * answers, version
 
 
+def test_catalog_gives_the_game_its_players_their_context_and_their_candidates(
+    mesh: StartedMesh, world: World, tmp_path: Path
+) -> None:
+    options = ["--address", mesh.address, "--catalog", str(world.catalog), "--candidates", "3", "--check", "--json"]
+    words = [sys.executable, "-m", "loadtest", "run", *options, "--rate", "60", "--seconds", "3"]
+    ended = subprocess.run(
+        [*words, "--out", str(tmp_path / "run.json")], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    result = json.loads(ended.stdout)
+    assert (result["game"], result["unknown_players"], result["classes"]["wrong"]) == ("testgame", 0, 0)
+    assert result["check"]["compared"] > 0.9 * result["requests"]
+
+
+def test_unknown_players_are_counted(mesh: StartedMesh, tmp_path: Path) -> None:
+    ids = tmp_path / "players.txt"
+    ids.write_text("nobody\n")
+    assert run(mesh, ids, "--rate", "30", "--seconds", "1")["unknown_players"] > 0
+
+
 def test_wrong_score_is_reported(mesh: StartedMesh, world: World, ids: Path) -> None:
     other = world.catalog.with_name("other.yaml")
     # The mesh uses the mean of all kinds, but this catalog makes the check expect the median.

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ import pytest
 from autoscaling.capacity_profile import Batch, by_key, load, merged
 from loadtest.capacity.curve import capacity_of, fit
 from loadtest.capacity.measure import drawn_rows
+from loadtest.capacity.supervisor import costs_of
+from loadtest.errors import CannotMeasure
+from loadtest.scaling.measure import Use
 from mesh.errors import Misconfigured
 from mesh.model_file import ModelHeader
 from tests.end_to_end.meshes import World, build_world
@@ -55,7 +59,14 @@ def test_categorical_feature_without_categories_is_missing_in_every_row() -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"), [("{}", "date: Field required"), ("nothing", "Invalid JSON"), (None, "cannot be read")]
+    ("text", "complaint"),
+    [
+        ("{}", "date: Field required"),
+        ("[]", "the file: Input should be"),
+        ("nothing", "Invalid JSON"),
+        (None, "cannot be read"),
+        ('{"profile": 1}', "format 1 is not supported, only 2; measure the models again"),
+    ],
 )
 def test_invalid_profile_is_reported_in_one_line(text: str | None, complaint: str, tmp_path: Path) -> None:
     if text is not None:
@@ -86,6 +97,38 @@ def test_profile_is_complete_and_can_be_loaded(world: World, tmp_path: Path) -> 
     assert {one.name for one in others} == {"pandas"}
     assert 0 < model.start_s.min <= model.start_s.median <= model.start_s.max
     assert min(model.pss_mb, model.start_cpu_s, model.capacity.rows_per_s, model.capacity.cores) > 0
+    assert model.idle_cores >= 0
+    assert [one.pause_ms for one in model.pauses] == sorted(one.pause_ms for one in model.pauses)
+    assert model.pauses[-1].pause_ms > 20
+    assert min(one.cpu_us for one in model.pauses) > 0
+
+
+def use(rate_rps: float, cohort: float, supervisor: float) -> Use:
+    cohorts_rps = rate_rps / cohort if rate_rps else 0.0
+    return Use(1, rate_rps, {}, supervisor, rate_rps, cohorts_rps, 1.0, 0.0)
+
+
+def test_costs_of_a_supervisor_are_fitted_to_its_cpu() -> None:
+    def cores(messages_rps: float, requests_rps: float) -> float:
+        return 0.01 + 0.0002 * messages_rps + 0.0003 * requests_rps
+
+    uses = [use(0, 1, cores(0, 0))]
+    uses += [use(rate, cohort, cores(15 * rate / cohort, rate)) for rate, cohort in ((40, 1.0), (150, 1.5), (400, 4.0))]
+    found = costs_of(uses, models=15)
+    assert (found.idle_cores, found.message_cpu_us, found.request_cpu_us) == pytest.approx((0.01, 200, 300))
+
+
+def test_rates_at_which_the_mesh_is_overloaded_do_not_count() -> None:
+    uses = [use(0, 1, 0.0), use(40, 1, 0.12), use(150, 2, 0.225), replace(use(400, 4, 9.0), full=0.5)]
+    assert costs_of(uses, models=15).message_cpu_us == pytest.approx(200)
+    with pytest.raises(CannotMeasure, match="fewer than two rates"):
+        costs_of([*uses[:2], uses[3]], models=15)
+
+
+def test_costs_of_a_supervisor_are_not_negative() -> None:
+    found = costs_of([use(0, 1, 0.0), use(40, 1, 0.12), use(400, 4, 0.25)], models=15)
+    assert found.request_cpu_us == 0
+    assert found.message_cpu_us == pytest.approx(180, rel=0.1)
 
 
 @pytest.mark.parametrize(

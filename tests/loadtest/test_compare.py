@@ -197,7 +197,7 @@ def test_document_has_no_ratios_without_the_mesh() -> None:
 
 def test_page_is_one_file_with_every_system_and_the_limit() -> None:
     simulated = Comparison(S15, {"mesh": Outcome({0.1: FAST}, 90.0, 0.5)}, {0.1: FAST})
-    text = page.render([COMPARISON, simulated], "2 cores <of something>")
+    text = page.render([COMPARISON, simulated], "2 cores <of something>", {"Date": "2026-10-01"})
     assert all(f'"name":"{name}"' in text for name in ("mesh", "ray", "limit"))
     assert "2 cores &lt;of something&gt;" in text
     assert text.count("plotly.js v") == 1

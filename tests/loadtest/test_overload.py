@@ -12,12 +12,16 @@ import pytest
 from rich.console import Console
 
 from loadtest.__main__ import main
+from loadtest.generators.arrivals import constant
+from loadtest.run import overload
 from loadtest.run.answers import Answer, class_of
 from loadtest.run.job import Job, Question
-from loadtest.run.overload import WINDOW_S, Load, recovery_s
+from loadtest.run.measurement import Setting
+from loadtest.run.overload import WINDOW_S, Load, Overload, measure_connections, recovery_s
 from loadtest.run.overload_report import overload_document, overload_doubts, overload_table
 from loadtest.run.sender import send
 from loadtest.run.summary import Generator, summarise
+from loadtest.simulated.service_times import Seconds
 from mesh.wire import offers_pb2 as wire
 
 DEADLINE_MS, CONTROL_MS = 300.0, 20.0
@@ -84,6 +88,40 @@ def test_options_that_do_not_fit_overload_are_refused(
     monkeypatch.setattr("sys.argv", ["loadtest", "run", "--overload", option])
     assert main() == 2
     assert option.partition("=")[0] in capsys.readouterr().err
+
+
+def test_several_numbers_of_connections_need_overload(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["loadtest", "run", "--connections", "1,8"])
+    assert main() == 2
+    assert "--connections: several numbers need --overload" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--connections=1,0", "--connections=x", "--factors=1,-2"])
+def test_wrong_list_is_refused(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["loadtest", "run", "--overload", option])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+
+
+async def test_each_number_of_connections_and_each_factor_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    offered: list[tuple[int, int, int]] = []
+
+    async def ask_all(setting: Setting, offsets_s: Seconds, _seconds: float) -> tuple[list[Answer], Generator]:
+        offered.append((setting.connections, setting.processes, len(offsets_s)))
+        return [Answer("p", s, s, s + 0.01, "OK", "ENSEMBLE") for s in offsets_s.tolist()], Generator(1, 0.1, "")
+
+    monkeypatch.setattr(overload, "ask_all", ask_all)
+    setting = Setting(Question("", "Score", "g", "", DEADLINE_MS, {}, ["p"]), 2, 100, 0, None)
+    how = Overload([2.0, 10.0], 1.0, constant, None)
+    runs = await measure_connections(setting, [1, 8], 100.0, how, lambda _: None)
+    after = 80 * round(overload.RECOVERY_S)
+    assert offered == [
+        (n, senders, load) for n, senders in ((1, 1), (8, 2)) for load in (80, 200 + after, 1000 + after)
+    ]
+    assert {n: [load.factor for load in loads] for n, loads in runs.items()} == {1: [0.8, 2, 10], 8: [0.8, 2, 10]}
+    assert all(load.recovery_s == 0 for loads in runs.values() for load in loads[1:])
 
 
 async def test_sender_spreads_its_calls_over_its_connections() -> None:

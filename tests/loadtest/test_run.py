@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from loadtest.reference.oracle import Oracle
 from loadtest.run import page, report
 from loadtest.run.answers import CLASSES, Answer, class_of
-from loadtest.run.check import wrong_answers
+from loadtest.run.check import check_answers
 from loadtest.run.job import Question
-from loadtest.run.knee import Step, find_knee, generator_is_limit, knee_of
+from loadtest.run.knee import Step, find_knee, generator_is_limit, knee_of, machine_is_starved
 from loadtest.run.measurement import Setting, jobs_of
 from loadtest.run.summary import Generator, Summary, last_shares, summarise, tail_of
 
@@ -76,21 +79,51 @@ def test_wrong_score_and_wrong_best_offer_are_found(
     shown: list[tuple[str, float]], is_ranked: bool, is_wrong: bool
 ) -> None:
     answer = replace(ANSWER, scores=tuple(shown))
-    found = wrong_answers([answer], cast(Oracle, FixedOracle()), is_ranked, lambda _: None)
-    assert found == ({0} if is_wrong else set())
+    found = check_answers([answer], cast(Oracle, FixedOracle()), is_ranked, lambda _: None)
+    assert found.wrong == ({0} if is_wrong else set())
+
+
+def test_check_gives_the_reason_of_every_answer_that_it_does_not_compare() -> None:
+    answers = [
+        replace(ANSWER, scores=(("egg", 0.9),)),
+        replace(ANSWER, source="FALLBACK", reason="quorum"),
+        replace(ANSWER, source="FALLBACK", reason="quorum"),
+        replace(ANSWER, reason="stale-features", scores=(("egg", 0.1),)),
+        replace(ANSWER, code="UNSENT", source=""),
+        replace(ANSWER, code="DEADLINE_EXCEEDED", source=""),
+    ]
+    verdict = check_answers(answers, cast(Oracle, FixedOracle()), True, lambda _: None)
+    assert verdict.lines() == [
+        "Compared 1 of 6 answers with LightGBM: 0 are wrong.",
+        "Not compared: 2 fallbacks have no scores (reason: quorum).",
+        "Not compared: 1 answers have scores of other features than the store (reason: stale-features).",
+        "Not compared: 1 requests were not sent.",
+        "Not compared: 1 requests ended with DEADLINE_EXCEEDED.",
+    ]
+    document = report.document(replace(summary_of(some_answers()), verdict=verdict))
+    assert document["check"]["compared"] == 1
+    assert sum(document["check"]["not_compared"].values()) == 5
+
+
+def test_answers_for_unknown_players_are_counted_and_named() -> None:
+    summary = summary_of([ANSWER, replace(ANSWER, player_id="ghost", is_unknown=True)])
+    assert report.document(summary)["unknown_players"] == 1
+    assert report.unknown_players(summary).startswith(
+        "1 answers (50%) are for players that the store does not have, such as ghost"
+    )
 
 
 def summary_of(answers: list[Answer]) -> Summary:
     return summarise(answers, [class_of(answer, 300.0, False) for answer in answers], 10.0, ALONE)
 
 
-def some_answers() -> list[Answer]:
+def some_answers(count: int = 1000) -> list[Answer]:
     def answer(number: int) -> Answer:
         due_s, slow = number / 100, number % 100 == 0
         latency_s, model = (0.2, "whales") if slow else (0.01, "minnows" if number % 2 else "loners")
         return replace(ANSWER, due_s=due_s, sent_s=due_s + 0.0002, answered_s=due_s + latency_s, last_model=model)
 
-    return [answer(number) for number in range(1000)]
+    return [answer(number) for number in range(count)]
 
 
 def test_latency_is_counted_from_the_schedule_and_from_the_send() -> None:
@@ -124,8 +157,17 @@ def test_generator_that_was_the_limit_causes_doubts() -> None:
     assert "1 requests were not sent" in "\n".join(report.doubts(unsent))
 
 
+def test_models_of_the_tail_need_twenty_slow_answers() -> None:
+    assert summary_of(some_answers(1900)).tail == {}
+    assert summary_of(some_answers(2000)).tail == {"whales": 1.0}
+    with StringIO() as printed:
+        report.print_run(Console(file=printed), summary_of(some_answers(1900)))
+        assert "Fewer than 2,000 answers" in printed.getvalue()
+        assert "was last in" not in printed.getvalue()
+
+
 def test_document_has_every_class_and_both_latencies() -> None:
-    document = report.document(summary_of(some_answers()))
+    document = report.document(summary_of(some_answers(2000)))
     assert list(document["classes"]) == list(CLASSES)
     assert (
         set(document["latency_ms"])
@@ -135,13 +177,28 @@ def test_document_has_every_class_and_both_latencies() -> None:
     assert document["last_model_of_slowest_1_percent"] == {"whales": 1.0}
 
 
+STEPS = [Step(100.0, 20.0, 1.0, True), Step(200.0, 90.0, 1.0, False)]
+
+
+def page_of(answers: list[Answer], steps: Sequence[Step] = ()) -> str:
+    return page.render("GetOffer <for> dragonfall", summary_of(answers), 50.0, {"Address": "127.0.0.1:7000"}, steps)
+
+
 def test_page_is_one_file_with_every_panel() -> None:
-    steps = [Step(100.0, 20.0, 1.0, True), Step(200.0, 90.0, 1.0, False)]
-    text = page.render("GetOffer <for> dragonfall", summary_of(some_answers()), steps)
+    text = page_of(some_answers(), STEPS)
     assert all(panel in text for panel in page.PANELS)
-    assert "&lt;for&gt;" in text
+    assert "<h1>GetOffer &lt;for&gt; dragonfall: knee at 100 requests per second for a p99 of 50 ms</h1>" in text
+    assert "<dd>127.0.0.1:7000</dd>" in text
     assert "Search for the knee" in text
     assert "<script src=" not in text
+
+
+def test_page_draws_the_objective_and_only_the_classes_that_occurred() -> None:
+    text = page_of([replace(answer, source="PARTIAL") for answer in some_answers()])
+    assert text.count('"name":"SLO 50 ms"') == 2
+    assert '"name":"partial"' in text
+    assert '"name":"fallback"' not in text
+    assert '"name":"full"' not in text
 
 
 @pytest.mark.parametrize("first_rps", [1.0, 10.0, 100.0, 300.0, 5000.0])
@@ -151,6 +208,31 @@ def test_knee_is_found_within_five_percent(first_rps: float) -> None:
     assert knee is not None
     assert 237.0 / 1.05 <= knee <= 237.0
     assert len(steps) <= 20
+
+
+@pytest.mark.parametrize("disturbed", [{3}, {0}, {5}, {3, 6}])
+def test_disturbed_step_is_tried_again_and_does_not_lower_the_knee(disturbed: set[int]) -> None:
+    measured: list[float] = []
+
+    def measure(rate_rps: float) -> Step:
+        measured.append(rate_rps)
+        return Step(rate_rps, 9.0, 1.0, is_held=rate_rps <= 1237.0 and len(measured) - 1 not in disturbed)
+
+    steps = find_knee(100.0, measure)
+    knee = knee_of(steps)
+    assert knee is not None
+    assert knee >= 1237.0 / 1.05
+    assert {step.tries for step in steps if not step.is_held} == {2}
+
+
+def test_knee_below_a_step_without_cpu_is_starved() -> None:
+    held, starved = Step(100.0, 20.0, 1.0, True, others=0.9), Step(200.0, 90.0, 1.0, False, others=0.9)
+    assert machine_is_starved([held, starved])
+    assert "other programs used the CPU of this machine before 2 of 2 steps" in next(
+        report.knee_doubts([held, starved])
+    )
+    assert not machine_is_starved([held, replace(starved, others=0.05)])
+    assert not machine_is_starved([held])
 
 
 def test_objective_that_no_rate_keeps_has_no_knee() -> None:

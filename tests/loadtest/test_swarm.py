@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
 
 from loadtest.generators.popularity import MAX_PLAYERS, zipf
-from loadtest.swarm import sources
+from loadtest.swarm import sources, steps
+from loadtest.swarm.command_line import as_typed, with_defaults
 from loadtest.swarm.draws import drawn, games_of
+from loadtest.swarm.games import plays_of
+from loadtest.swarm.histogram import bucket_of, value_of
 from loadtest.swarm.options import faults
 from loadtest.swarm.shapes import SHAPES, users_at
-from loadtest.swarm.stages import MAX_MODELS, Stages, bucket_of, value_of
+from loadtest.swarm.stages import MAX_MODELS, Stages
+from loadtest.swarm.timeline import MAX_POINTS, Timeline
 
 
 def users_through(scenario: str) -> list[int]:
@@ -61,6 +66,7 @@ def test_invalid_games_are_reported_with_the_option(text: str) -> None:
 
 VALID = {
     "players": 10,
+    "candidates": 0,
     "zipf": 1.0,
     "player_rate": 1.0,
     "deadline_ms": 300.0,
@@ -76,7 +82,8 @@ def test_valid_options_have_no_faults() -> None:
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("players", 0),
+        ("players", -1),
+        ("candidates", -1),
         ("players", MAX_PLAYERS + 1),
         ("zipf", -0.1),
         ("zipf", float("nan")),
@@ -105,25 +112,108 @@ def timings(queue_ms: float, last_model: str) -> SimpleNamespace:
     )
 
 
-def test_series_has_the_sources_by_second_without_the_current_second() -> None:
-    def entry(**counts: int) -> SimpleNamespace:
-        return SimpleNamespace(num_reqs_per_sec={int(second[1:]): count for second, count in counts.items()})
+class Clock:
+    """A clock that a test sets."""
 
-    entries = {
-        ("GetOffer ENSEMBLE", "gRPC"): entry(_100=5, _102=7, _103=1),
-        ("Score ENSEMBLE", "gRPC"): entry(_100=1),
-        ("GetOffer error", "gRPC"): entry(_101=2),
-    }
-    series = sources.series(SimpleNamespace(entries=entries))
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def timeline_of(answers: list[tuple[float, str, float]]) -> Timeline:
+    """A timeline with (time, source, latency in ms)."""
+    clock = Clock()
+    timeline = Timeline(clock)
+    for clock.now_s, source, latency_ms in answers:
+        timeline.add(source, latency_ms, is_unknown=source == "FALLBACK")
+    return timeline
+
+
+ANSWERS = [
+    (100.0, "ENSEMBLE", 10.0),
+    (100.9, "ENSEMBLE", 10.0),
+    (101.5, "error", 300.0),
+    (102.0, "FALLBACK", 50.0),
+    (103.0, "ENSEMBLE", 10.0),
+]
+
+
+def test_series_has_the_sources_by_second_without_the_current_second() -> None:
+    series = sources.series(timeline_of(ANSWERS), 103.5, 300.0)
     assert series["seconds"] == [100, 101, 102]
-    assert {source: one["rates"] for source, one in series["sources"].items()} == {
-        "ENSEMBLE": [6, 0, 7],
-        "error": [0, 2, 0],
-    }
+    rates = {source: one["rates"] for source, one in series["sources"].items()}
+    assert rates == {"ENSEMBLE": [2, 0, 0], "FALLBACK": [0, 0, 1], "error": [0, 1, 0]}
+    assert series["sources"]["ENSEMBLE"]["p99"] == [pytest.approx(10.0, rel=0.05), None, None]
 
 
 def test_series_is_empty_before_the_first_answer() -> None:
-    assert sources.series(SimpleNamespace(entries={})) == {"seconds": [], "sources": {}}
+    assert sources.series(Timeline(), 100.0, 300.0) == {"seconds": [], "deadline_ms": 300.0, "sources": {}}
+
+
+def test_table_of_sources_has_the_latency_of_each_source_and_the_unknown_players() -> None:
+    rows = {row["source"]: row for row in sources.rows(timeline_of(ANSWERS))}
+    assert list(rows) == ["ENSEMBLE", "FALLBACK", "error", sources.UNKNOWN]
+    assert (rows["ENSEMBLE"]["answers"], rows["ENSEMBLE"]["share"]) == (3, 60.0)
+    assert rows["error"]["p50"] == pytest.approx(300.0, rel=0.05)
+    assert rows[sources.UNKNOWN]["answers"] == 1
+
+
+def test_timelines_of_several_processes_add_up() -> None:
+    alone, master = timeline_of(ANSWERS), Timeline()
+    for part in (ANSWERS[::2], ANSWERS[1::2]):
+        master.merge(json.loads(json.dumps(timeline_of(part).take())))
+    assert list(master.points()) == list(alone.points())
+    assert master.unknown == alone.unknown == 1
+
+
+def test_long_run_keeps_a_bounded_number_of_points_and_all_answers() -> None:
+    timeline = timeline_of([(float(second), "ENSEMBLE", 10.0) for second in range(3 * MAX_POINTS)])
+    points = list(timeline.points())
+    assert len(points) <= MAX_POINTS
+    assert timeline.width_s == 4
+    assert sum(found["ENSEMBLE"].total() for _, found in points) == 3 * MAX_POINTS
+
+
+def test_each_step_has_its_users_rate_and_latency() -> None:
+    answers = [(second + part / 4, "ENSEMBLE", 10.0) for second in range(1000, 1010) for part in range(4)]
+    slow = [(second, "PARTIAL", 90.0) for second in range(1010, 1020)]
+    timeline = timeline_of([(float(at_s), source, ms) for at_s, source, ms in (*answers, *slow)])
+    options = SimpleNamespace(scenario="step", run_time=100, num_users=50)
+    first, second = steps.rows(timeline, options, 1000.0, 1019.0)
+    assert (first["step"], first["users"], first["rate"], first["full"]) == (1, 5, 4.0, 100.0)
+    assert (second["step"], second["users"], second["rate"], second["full"]) == (2, 10, 1.0, 0.0)
+    assert second["p50"] == pytest.approx(90.0, rel=0.05)
+    assert list(steps.rows(timeline, SimpleNamespace(scenario="day"), 1000.0, 1019.0)) == []
+
+
+@pytest.mark.parametrize("fraction_s", [0.0, 0.3, 0.6, 0.9])
+def test_short_steps_have_rows_whenever_the_run_begins(fraction_s: float) -> None:
+    began_s = 1000.0 + fraction_s
+    timeline = timeline_of([(began_s + number / 10, "ENSEMBLE", 10.0) for number in range(200)])
+    options = SimpleNamespace(scenario="step", run_time=20, num_users=20)
+    assert [row["step"] for row in steps.rows(timeline, options, began_s, began_s + 20)] == list(range(1, 11))
+
+
+def test_pages_show_the_command_that_the_user_typed() -> None:
+    typed = ["--scenario", "day"]
+    assert as_typed(with_defaults(typed)) == ("python -m loadtest locust", typed)
+    assert as_typed(["/bin/locust", "-f", "other.py"]) == ("locust", ["-f", "other.py"])
+
+
+def options_of(**given: object) -> SimpleNamespace:
+    defaults = {"scenario": "mixed", "catalog": "", "games": "", "players": 0, "player_ids": "", "context": ""}
+    return SimpleNamespace(**{**defaults, "offer_ids": "", "candidates": 0, **given})
+
+
+def test_games_are_those_of_the_options_and_only_mixed_plays_all() -> None:
+    plays = plays_of(options_of(games="chess:3,go", players=5, context="level=2 mode=blitz"))
+    assert [(play.inputs.game, play.weight) for play in plays] == [("chess", 3.0), ("go", 1.0)]
+    assert plays[0].inputs.context == {"level": 2.0, "mode": "blitz"}
+    assert len(plays[0].inputs.player_ids) == 5
+    assert [play.inputs.game for play in plays_of(options_of(games="chess,go", scenario="steady"))] == ["chess"]
+    assert [play.inputs.game for play in plays_of(options_of())] == ["dragonfall"]
 
 
 def test_stages_of_several_processes_add_up() -> None:
@@ -140,12 +230,21 @@ def test_stages_of_several_processes_add_up() -> None:
 
 def test_tail_has_the_models_of_the_slowest_answers() -> None:
     stages = Stages()
-    for number in range(200):
+    for number in range(400):
         slow = number % 20 == 0
         stages.add(500.0 if slow else 10.0, timings(1.0, "whales" if slow else "minnows"))
     rows = {str(row["what"]): row for row in stages.rows()}
     assert (rows["model minnows"]["last"], rows["model whales"]["last"]) == ("95.0%", "5.0%")
     assert (rows["model minnows"]["tail"], rows["model whales"]["tail"]) == ("0.0%", "100.0%")
+
+
+def test_tail_of_few_answers_has_no_models() -> None:
+    stages = Stages()
+    for _ in range(30):
+        stages.add(10.0, timings(1.0, "minnows"))
+    for _ in range(2):
+        stages.add(500.0, timings(1.0, "whales"))
+    assert {row["tail"] for row in stages.rows() if str(row["what"]).startswith("model")} == {"too few"}
 
 
 def test_number_of_counted_models_is_limited() -> None:

@@ -12,7 +12,9 @@ from mesh.back_off import BackOff
 def test_pauses_double_up_to_the_cap_and_start_again_after_a_reset() -> None:
     pauses = BackOff(0.1, 3.0, lambda _, high: high)
     assert [pauses.next_s() for _ in range(7)] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 3.0]
+    assert pauses.failures == 7
     pauses.reset()
+    assert pauses.failures == 0
     assert pauses.next_s() == 0.1
 
 

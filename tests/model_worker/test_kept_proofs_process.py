@@ -131,3 +131,13 @@ async def test_program_that_proves_makes_proofs_for_workers(model_path: Path, tm
         assert worker.engine.name == "forest"
     assert trials(trial_log) == 1
     assert not own.exists() or proofs_in(own) == []
+
+
+async def test_program_that_proves_refuses_the_headers_that_workers_refuse(
+    binary: TrainedForest, tmp_path: Path
+) -> None:
+    (path := tmp_path / "twice.txt").write_bytes(binary.path.read_bytes().replace(b"Column_1", b"Column_0", 1))
+    command = (sys.executable, "-m", "model_worker.prove", "--proofs", "", str(path))
+    program = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await program.communicate()
+    assert (program.returncode, "different names" in json.loads(output)["refused"]) == (3, True)

@@ -103,6 +103,14 @@ async def test_raw_rows_get_raw_scores_and_their_cost(worker: Worker) -> None:
     assert 0 <= response.parameters["starved"].double_param <= 1
 
 
+async def test_option_that_is_not_supported_is_refused_with_invalid_argument(worker: Worker) -> None:
+    request = ask(1)
+    request.parameters["sequence_id"].int64_param = 3
+    code, text = await refusal(worker.stub.ModelInfer(request))
+    assert (code, text.partition(":")[0]) == ("INVALID_ARGUMENT", "parameters['sequence_id']")
+    assert worker.refused == ["INVALID_ARGUMENT"]
+
+
 async def test_typed_rows_get_typed_scores(worker: Worker) -> None:
     response = await worker.stub.ModelInfer(typed_request([1, 0, 2, 0], [2, 2], datatype="FP32"))
     assert list(response.outputs[0].contents.fp64_contents) == [2, 3]

@@ -20,6 +20,7 @@ def test_settings_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         name="whales",
         uri="models/whales.txt",
         sha256=None,
+        categories=None,
         host="127.0.0.1",
         port=0,
         socket=None,
@@ -77,3 +78,8 @@ def test_fault_has_its_option_and_the_fix(arguments: list[str], fault: str) -> N
 def test_all_faults_are_reported_together() -> None:
     reported = faults("--name", "-", "--port", "x", "--nice", "99")
     assert [fault.partition(":")[0] for fault in reported] == ["--name", "--uri", "--port", "--nice"]
+
+
+def test_categories_are_names_with_commas() -> None:
+    assert read_settings([*NEEDED, "--categories", "region,tier"]).categories == ["region", "tier"]
+    assert faults(*NEEDED, "--categories=region,,tier")[0].startswith("--categories: must be names of columns")

@@ -97,7 +97,10 @@ def test_fault_of_a_damaged_model_is_found(
 
 def test_cycle_outside_the_root_is_a_fault() -> None:
     # Nodes 1 and 2 are children of each other: each is a child once, but the root does not reach them.
-    assert find_fault(model_of_children("-1 2 1", "-2 -3 -4")) == "tree 0: the child indices form a cycle"
+    assert (
+        find_fault(model_of_children("-1 2 1", "-2 -3 -4"))
+        == "the file is damaged: tree 0: the child indices form a cycle"
+    )
 
 
 def test_children_in_any_order_are_sound() -> None:

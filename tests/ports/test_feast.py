@@ -111,7 +111,7 @@ def _expected_values(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "written_at_s": _seconds(row["event_timestamp"]),
         **{name: str(math.nan if (value := numbers[name]) is None else float(value)) for name in COLUMNS.numbers},
-        **{name: row[name] or None for name in COLUMNS.texts},
+        **{name: row[name] for name in COLUMNS.texts},
     }
 
 

@@ -88,6 +88,11 @@ async def test_missing_number_is_nan_and_missing_text_is_none(filled: Filled) ->
     assert (found.texts, found.written_at_s) == ((None, None), 5.0)
 
 
+async def test_empty_text_is_a_text(filled: Filled) -> None:
+    await filled.fill(COLUMNS, {"p3": PlayerFeatures(struct.pack("<2d", 1, 2), ("", None), 5.0)})
+    assert (await filled.store.read(["p3"], LONG_S)).players["p3"].texts == ("", None)
+
+
 async def test_unknown_player_is_left_out(filled: Filled) -> None:
     batch = await filled.store.read(["nobody", "p1"], LONG_S)
     assert (batch.players, batch.unread) == ({"p1": PLAYERS["p1"]}, {})

@@ -24,9 +24,10 @@ from supervisor.cohort import Cohorts
 from supervisor.game import Game
 from supervisor.grpc_server import grpc_server
 from supervisor.machine_starvation import MachineStarvation
-from supervisor.metrics import Metrics, StateOnDemand
+from supervisor.metrics import Metrics
 from supervisor.service import OffersService
 from supervisor.settings import read_settings
+from supervisor.state_metrics import StateOnDemand
 from tests.supervisor.replica import Replica, replica, sums, until
 
 HEADER = ModelHeader(("level", "minutes", "price"), {}, "binary", 1, 10)
@@ -115,7 +116,7 @@ async def backend(folder: Path, *, models: int = 3, **options: object) -> AsyncI
     metrics, starvation = Metrics(), MachineStarvation(CpuStarvation())
     async with AsyncExitStack() as stack:
         replicas = [await stack.enter_async_context(replica(HEADER, sums(bias))) for bias in BIASES[:models]]
-        games = await stack.enter_async_context(open_games(catalogs, starvation, metrics))
+        games = await stack.enter_async_context(open_games(catalogs.values(), starvation, metrics))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         cohorts = Cohorts(tasks, starvation, 1000)
         state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)

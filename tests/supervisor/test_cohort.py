@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mesh.dealing import MAX_COHORT_REQUESTS, MAX_COHORT_ROWS, MESSAGE_CPU_S
 from mesh.errors import Overloaded
 from supervisor.answers import Answer, Reason, ReasonWord, Source
-from supervisor.cohort import MAX_COHORT_REQUESTS, MAX_COHORT_ROWS, Cohorts
-from supervisor.departure import MESSAGE_CPU_S
+from supervisor.cohort import Cohorts
 from supervisor.rows import Passenger
 from supervisor.ticket import Ticket
 from tests.supervisor.virtual_time import START_S, in_virtual_time, now_s, settle

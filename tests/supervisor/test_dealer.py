@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from mesh.dealing import GRAIN_ALONE_S, GRAIN_S, MAX_MESSAGE_ROWS, MESSAGE_CPU_S
 from supervisor.ballot import Ballot, Shipment
-from supervisor.dealer import (
-    DEPTH_S,
-    FIRST_GUESS_ROW_S,
-    GRAIN_ALONE_S,
-    GRAIN_S,
-    LEARNING_WEIGHT,
-    MAX_MESSAGE_PAIRS,
-    MAX_MESSAGE_ROWS,
-    MIN_ROW_S,
-    Dealer,
-    best_messages,
-)
-from supervisor.departure import MESSAGE_CPU_S
+from supervisor.dealer import DEPTH_S, FIRST_GUESS_ROW_S, LEARNING_WEIGHT, MAX_MESSAGE_PAIRS, MIN_ROW_S, Dealer
 from supervisor.encoding import FactoredMatrix, PlainMatrix, RowMatrix, encode_candidates
+from supervisor.hedging import WatchedLane
 from supervisor.lane import LaneState
+from supervisor.rotation import Rotation
 from supervisor.row_queue import RowQueue
 
 GRAIN_ROWS = int(GRAIN_S / FIRST_GUESS_ROW_S)
@@ -37,10 +29,17 @@ class FakeLane:
         self.state: LaneState = "up"
         self.outstanding_rows = outstanding_rows
         self.max_pairs = max_pairs
-        self.sizes: list[int] = []
+        self.sent: list[Shipment] = []
+
+    @property
+    def sizes(self) -> list[int]:
+        return [shipment.rows for shipment in self.sent]
+
+    def outstanding(self) -> list[Shipment]:
+        return self.sent
 
     def send(self, request: Shipment) -> None:
-        self.sizes.append(request.rows)
+        self.sent.append(request)
         self.outstanding_rows += request.rows
 
 
@@ -54,9 +53,15 @@ def dealer_of(*counts: int, row_s: float = FIRST_GUESS_ROW_S, models: int = 1) -
     queue = RowQueue()
     for count in counts:
         queue.add(shipment(PlainMatrix(np.zeros((count, 1)))))
-    dealer = Dealer(queue, models)
+    dealer = new_dealer(queue, models)
     dealer.row_s = row_s
     return dealer, queue
+
+
+def new_dealer(
+    queue: RowQueue, models: int = 1, on_send: Callable[[WatchedLane, Shipment, float], None] = lambda *_: None
+) -> Dealer:
+    return Dealer(queue, models, Rotation(lambda: None), on_send)
 
 
 def pairs(requests: int, candidates: int) -> FactoredMatrix:
@@ -101,14 +106,6 @@ async def test_lane_is_free_below_the_depth() -> None:
 async def test_shares_of_free_lanes_are_even() -> None:
     dealer, _ = dealer_of(3 * GRAIN_ROWS)
     assert deal(dealer, FakeLane(), FakeLane(), FakeLane()) == [[GRAIN_ROWS]] * 3
-
-
-@pytest.mark.parametrize(("models", "expected"), [(1, 20), (4, 10), (100, 2), (10_000, 1)])
-def test_messages_minimize_the_time_of_the_loop_and_of_a_replica(models: int, expected: int) -> None:
-    work_s = 400 * MESSAGE_CPU_S
-    times_s = {count: models * MESSAGE_CPU_S * count + work_s / count for count in range(1, 100)}
-    assert min(times_s, key=times_s.__getitem__) == expected
-    assert best_messages(work_s, models) == expected
 
 
 async def test_cheap_rows_are_one_message_however_many_lanes_are_free() -> None:
@@ -198,14 +195,21 @@ async def test_cut_of_pairs_is_between_two_requests() -> None:
     assert deal(dealer, FakeLane(max_pairs=4096), FakeLane(max_pairs=4096)) == [[10], [20]]
 
 
-async def test_resting_lane_gets_no_rows_until_it_resumes() -> None:
-    dealer, queue = dealer_of(4)
-    lane = FakeLane()
-    dealer.rest(lane)
-    assert deal(dealer, lane) == [[]]
-    dealer.resume(lane)
-    assert deal(dealer, lane) == [[4]]
-    assert queue.rows == 0
+async def test_lane_out_of_rotation_gets_no_rows_while_another_is_in() -> None:
+    dealer, _ = dealer_of(4)
+    late, other = FakeLane(), FakeLane(1)
+    dealer._rotation.record_overdue(late)
+    assert deal(dealer, late, other) == [[], [4]]
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+async def test_shipments_are_watched_if_the_model_has_several_lanes(lanes: int) -> None:
+    watched: list[tuple[int, float]] = []
+    queue = RowQueue()
+    queue.add(shipment(PlainMatrix(np.zeros((1, 1)))))
+    dealer = new_dealer(queue, on_send=lambda _, sent, row_s: watched.append((sent.rows, row_s)))
+    deal(dealer, *(FakeLane() for _ in range(lanes)))
+    assert watched == ([(1, FIRST_GUESS_ROW_S)] if lanes > 1 else [])
 
 
 async def test_settled_shipment_is_not_sent() -> None:
@@ -215,7 +219,7 @@ async def test_settled_shipment_is_not_sent() -> None:
 
 
 def test_time_of_a_row_follows_the_replies() -> None:
-    dealer = Dealer(RowQueue(), 1)
+    dealer = new_dealer(RowQueue())
     dealer.learn(10, 10 * 0.033)
     assert dealer.row_s == FIRST_GUESS_ROW_S + LEARNING_WEIGHT * (0.033 - FIRST_GUESS_ROW_S)
     for _ in range(200):

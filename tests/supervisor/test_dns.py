@@ -47,7 +47,9 @@ class Resolver:
 
 
 def services(resolver: Resolver, *models: tuple[str, str, str]) -> Any:
-    return HeadlessServices(models or (WHALES,), "games", resolver, (ROUND_S, ROUND_S), lambda low, _: low).watch()
+    return HeadlessServices(
+        lambda: models or (WHALES,), "games", resolver, (ROUND_S, ROUND_S), lambda low, _: low
+    ).watch()
 
 
 @in_virtual_time

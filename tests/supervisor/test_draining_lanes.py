@@ -12,6 +12,7 @@ import pytest
 from mesh.wire import inference_pb2 as oip
 from supervisor import draining_lanes
 from supervisor.ballot import Shipment
+from supervisor.connect_gate import ConnectGate
 from supervisor.lane import Lane, LaneOwner
 from supervisor.pool import ModelPool
 from tests.supervisor.replica import Replica, error_reply, replica, silent, sums, until
@@ -47,6 +48,17 @@ async def test_removed_replica_finishes_its_rows_and_gets_no_new_ones() -> None:
         old.release(sums(0.5))
         assert await failure is None
         assert ask.votes == [1.5]
+
+
+async def test_overdue_rows_of_a_removed_replica_are_scored_by_another() -> None:
+    async with replica(HEADER, silent) as old, replica(HEADER, sums(0.5)) as new, pool_of(old, new) as pool:
+        await until(lambda: states(pool) == ["up", "up"])
+        ask = Ask(pool, [1.0])
+        failure = asyncio.create_task(ask.failure())
+        await settle()
+        pool.assign([new.address])
+        assert await failure is None
+        assert (ask.votes, pool.hedged_rows, pool.lanes_out) == ([1.5], 1, 0)
 
 
 async def test_draining_lane_closes_when_nothing_is_outstanding() -> None:
@@ -175,7 +187,7 @@ async def test_lane_is_down_as_soon_as_its_stream_ends() -> None:
         async def code(self) -> grpc.StatusCode:
             return await self.status
 
-    lane: Lane[Shipment] = Lane("127.0.0.1:1", "m", cast(LaneOwner[Shipment], None))
+    lane: Lane[Shipment] = Lane("127.0.0.1:1", "m", cast(LaneOwner[Shipment], None), ConnectGate())
     lane.state = "up"
     call = EndedCall()
     reading = asyncio.create_task(lane._read(call))

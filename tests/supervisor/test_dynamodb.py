@@ -49,6 +49,9 @@ def items() -> list[dict[str, Any]]:
     odd: dict[str, Any] = {
         "texted": {"level": {"S": "high"}},
         "flagged": {"level": {"BOOL": True}},
+        "never": {"level": {"N": "1"}, "ends": {"N": "0"}},
+        "six years ago": {"level": {"N": "1"}, "ends": {"N": str(int(time.time() - 6 * 365.25 * 86_400))}},
+        "four years ago": {"level": {"N": "1"}, "ends": {"N": str(int(time.time() - 4 * 365.25 * 86_400))}},
         "past": {"level": {"N": "1"}, "ends": {"N": str(int(time.time()) - 5)}},
         "lasting": {"level": {"N": "1"}, "ends": {"N": str(int(time.time()) + 500)}},
     }
@@ -173,6 +176,11 @@ async def test_wrong_type_affects_only_its_player_and_names_the_feature(store: D
 async def test_item_past_its_ttl_counts_as_deleted(store: DynamoStore) -> None:
     batch = await store.read(["past", "lasting"], BUDGET_S)
     assert (set(batch.players), dict(batch.unread)) == ({"lasting"}, {})
+
+
+async def test_ttl_of_zero_or_more_than_five_years_ago_never_expires(store: DynamoStore) -> None:
+    batch = await store.read(["never", "six years ago", "four years ago"], BUDGET_S)
+    assert (set(batch.players), dict(batch.unread)) == ({"never", "six years ago"}, {})
 
 
 async def test_missing_table_is_reported_at_the_start(server: FaultyDynamoDB, metrics: CountingMetrics) -> None:

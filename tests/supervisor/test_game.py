@@ -16,21 +16,33 @@ from hypothesis import strategies as st
 from mesh.errors import MeshError, NotFound, NotSupported, WrongRequest
 from mesh.starvation import CpuStarvation
 from mesh.wire import offers_pb2 as wire
-from supervisor.assembly import load_catalogs, open_games
+from supervisor.assembly import load_catalogs, open_games, pools_of
 from supervisor.game import Game
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.messages import offer_query, score_query
 from supervisor.metrics import Metrics
 from supervisor.query import check_id
 from supervisor.ticket import Ticket
+from tests.mesh.test_ids import UNUSUAL_IDS
 from tests.supervisor.backend import ask, write_game
 
 
 @asynccontextmanager
 async def opened(catalog: Path) -> AsyncIterator[Game]:
     starvation = MachineStarvation(CpuStarvation())
-    async with open_games(load_catalogs([catalog]), starvation, Metrics()) as games:
+    async with open_games(load_catalogs([catalog]).values(), starvation, Metrics()) as games:
         yield games["g"]
+
+
+async def test_lanes_of_all_games_share_one_bound_on_attempts_to_connect(tmp_path: Path) -> None:
+    first = write_game(tmp_path, budget_ms=300)
+    second = first.with_name("second.yaml")
+    second.write_text(first.read_text().replace("game: g\n", "game: h\n"))
+    async with open_games(
+        load_catalogs([first, second]).values(), MachineStarvation(CpuStarvation()), Metrics()
+    ) as games:
+        assert set(games) == {"g", "h"}
+        assert len({id(pool._gate) for pool in pools_of(games)}) == 1
 
 
 @pytest.fixture
@@ -63,7 +75,7 @@ async def plain(tmp_path: Path) -> AsyncIterator[Game]:
         yield game
 
 
-@pytest.mark.parametrize("value", ["x", "x" * 128, "é" * 64, "Player One #1"])
+@pytest.mark.parametrize("value", ["x", "x" * 128, "é" * 64, "Player One #1", *UNUSUAL_IDS])
 def test_id_is_any_printable_text(value: str) -> None:
     check_id("player_id", value, required=True)
 

@@ -16,16 +16,18 @@ import pytest
 from mesh.catalog.catalog import Model
 from mesh.catalog.offers_table import OffersTable
 from mesh.catalog.sources import Sources
+from mesh.category_lists import OpenLists
 from mesh.errors import Expired, MeshError, Overloaded, Unavailable, UnknownCandidates
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.wire import inference_pb2 as oip
-from supervisor.ballot import Ballot, Shipment
+from supervisor.ballot import Ballot
 from supervisor.lane import Lane
 from supervisor.lane_reply import read_reply
 from supervisor.panel import Panel, ask_panel
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows, Passenger, RowPlanner
+from tests.supervisor.fake_starvation import NEVER_STARVED
 from tests.supervisor.replica import (
     FactoredSums,
     Replica,
@@ -53,7 +55,7 @@ WITHIN_S = 20.0
 async def pool_of(*replicas: Replica, **model: object) -> AsyncIterator[ModelPool]:
     """A pool with a lane to each of `replicas`; no lane is up yet."""
     named = Model.model_validate({"name": "m", "uri": "m.txt", **model})
-    pool = ModelPool(named, RowPlanner(Sources(COLUMNS, {}, None)), COLUMNS, lambda _: None, 1)
+    pool = ModelPool(named, RowPlanner(Sources(COLUMNS, {}, None)), COLUMNS, NEVER_STARVED, 1)
     pool.assign([one.address for one in replicas])
     try:
         yield pool
@@ -225,34 +227,6 @@ async def test_vote_fails_at_once_without_a_replica() -> None:
         assert await Ask(pool, [1.0]).failure() == "no replica is known"
 
 
-class IgnoringOwner:
-    """An owner that does nothing."""
-
-    def accept(self, lane: Lane[Shipment], header: ModelHeader, properties: dict[str, str]) -> None: ...
-
-    def on_up(self) -> None: ...
-
-    def on_down(self, lost: list[Shipment]) -> None: ...
-
-    def on_reply(self, lane: Lane[Shipment], request: Shipment, reply: object) -> None: ...
-
-
-async def test_pauses_between_connects_grow_to_half_a_second() -> None:
-    ranges: list[tuple[float, float]] = []
-
-    def no_pause(low_s: float, high_s: float) -> float:
-        ranges.append((low_s, high_s))
-        return 0.0
-
-    async with replica(HEADER) as gone:
-        await gone.stop()
-        running = asyncio.create_task(Lane(gone.address, "m", IgnoringOwner(), no_pause).run())
-        await until(lambda: len(ranges) >= 5)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-    assert ranges[:5] == [(0.05, 0.1), (0.1, 0.2), (0.2, 0.4), (0.25, 0.5), (0.25, 0.5)]
-
-
 async def test_reason_of_a_lane_that_cannot_connect_is_reported() -> None:
     async with replica(HEADER) as fake:
         await fake.stop()
@@ -321,6 +295,27 @@ async def test_replica_with_another_sha256_than_the_catalog_is_refused() -> None
         assert states(pool) == ["down"]
 
 
+OPEN = replace(HEADER, open_lists=OpenLists(((10, 20),), (("level", "spend"),)))
+
+
+async def test_replica_with_open_lists_is_accepted_if_the_catalog_names_the_columns() -> None:
+    async with replica(OPEN) as fake, pool_of(fake, categories=["spend"]) as pool:
+        await until(lambda: why_down(pool) == [""])
+        assert pool.plan is not None
+        assert pool.plan.header.categories == {"spend": (10, 20)}
+
+
+async def test_replica_with_open_lists_is_refused_without_names_in_the_catalog() -> None:
+    async with replica(OPEN) as fake, pool_of(fake) as pool:
+        await until(lambda: "the model file does not show" in why_down(pool)[0])
+
+
+async def test_replica_with_categories_in_other_columns_than_the_catalog_is_refused() -> None:
+    known = replace(HEADER, categories={"level": (10, 20)})
+    async with replica(known) as fake, pool_of(fake, categories=["spend"]) as pool:
+        await until(lambda: "start the worker with --categories=spend" in why_down(pool)[0])
+
+
 async def test_replica_with_the_sha256_of_the_catalog_is_accepted() -> None:
     async with replica(HEADER, sha256=SHA) as fake, pool_of(fake, sha256=SHA) as pool:
         await until(lambda: states(pool) == ["up"])
@@ -380,7 +375,7 @@ async def test_cancelled_caller_does_not_disturb_the_lane() -> None:
 async def test_lane_ends_although_a_failing_call_replaces_its_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
     started = asyncio.Event()
 
-    async def session(_self: object, _channel: object) -> str:
+    async def session(_self: object) -> str:
         started.set()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
@@ -425,7 +420,7 @@ class AskAboutOffers(Ask):
 async def selling_pool(*replicas: Replica) -> AsyncIterator[ModelPool]:
     """A pool of a model with an offer feature; its lanes to `replicas` are up."""
     planner = RowPlanner(Sources(COLUMNS, {}, OFFERS))
-    pool = ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, lambda _: None, 1)
+    pool = ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, NEVER_STARVED, 1)
     pool.assign([one.address for one in replicas])
     try:
         await until(lambda: set(states(pool)) == {"up"})

@@ -16,29 +16,31 @@ from hypothesis import strategies as st
 from mesh.catalog.catalog import Model
 from mesh.catalog.offers_table import OffersTable
 from mesh.catalog.sources import Sources
+from mesh.dealing import GRAIN_ALONE_S, GRAIN_S, MAX_MESSAGE_ROWS, MESSAGE_CPU_S
 from mesh.errors import Expired, MeshError, Overloaded, Unavailable
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from supervisor import dealer
 from supervisor.ballot import Ballot, Shipment
-from supervisor.departure import MESSAGE_CPU_S
 from supervisor.lane import Lane, LaneState
 from supervisor.lane_reply import ScoreReply
-from supervisor.pool import REST_S, ModelPool
+from supervisor.pool import ModelPool
+from supervisor.rotation import REST_S
 from supervisor.row_queue import MAX_ROWS
 from supervisor.rows import CohortRows, Passenger, RowPlanner
-from tests.supervisor.virtual_time import in_virtual_time, settle
+from tests.supervisor.fake_starvation import NEVER_STARVED
+from tests.supervisor.virtual_time import in_virtual_time, now_s, settle
 
 COLUMNS = Columns(("level",), ())
 HEADER = ModelHeader(("level",), {}, "binary", 1, 1)
-GRAIN_ROWS = int(dealer.GRAIN_S / dealer.FIRST_GUESS_ROW_S)
+GRAIN_ROWS = int(GRAIN_S / dealer.FIRST_GUESS_ROW_S)
 DEPTH_ROWS = dealer.DEPTH_S / dealer.FIRST_GUESS_ROW_S
 
 
 class FakeLane:
     """A lane; the test sends its replies."""
 
-    def __init__(self, pool: ModelPool, name: str, header: ModelHeader = HEADER) -> None:
+    def __init__(self, pool: ModelPool, name: str, header: ModelHeader = HEADER, sha256: str = "") -> None:
         self.state: LaneState = "up"
         self.address = name
         self.why_down = ""
@@ -48,12 +50,15 @@ class FakeLane:
         self.sizes: list[int] = []
         self._pool = pool
         pool.lanes[name] = cast(Lane[Shipment], self)
-        pool.accept(cast(Lane[Shipment], self), header, {})
+        pool.accept(cast(Lane[Shipment], self), header, {"sha256": sha256})
 
     def send(self, shipment: Shipment) -> None:
         self.sent.append(shipment)
         self.sizes.append(shipment.rows)
         self.outstanding_rows += shipment.rows
+
+    def outstanding(self) -> list[Shipment]:
+        return list(self.sent)
 
     def answer(self, failure: MeshError | None = None) -> None:
         """Replies to the oldest shipment: the score of a row is the sum of its cells, or `failure`."""
@@ -67,12 +72,12 @@ class FakeLane:
         lost = list(self.sent)
         self.sent.clear()
         self.outstanding_rows, self.state, self.why_down = 0, "down", "gone"
-        self._pool.on_down(lost)
+        self._pool.on_down(cast(Lane[Shipment], self), lost)
 
 
 def new_pool() -> ModelPool:
     planner = RowPlanner(Sources(COLUMNS, {}, None))
-    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, lambda _: None, 1)
+    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, NEVER_STARVED, 1, clock=now_s)
 
 
 class Ask:
@@ -107,7 +112,7 @@ async def test_single_lane_gets_few_rows_in_one_message() -> None:
     assert await ask.votes() == ask.expected
 
 
-@pytest.mark.parametrize(("lanes", "grain_s"), [("a", dealer.GRAIN_ALONE_S), ("ab", dealer.GRAIN_S)])
+@pytest.mark.parametrize(("lanes", "grain_s"), [("a", GRAIN_ALONE_S), ("ab", GRAIN_S)])
 @in_virtual_time
 async def test_message_holds_at_most_a_grain_of_work(lanes: str, grain_s: float) -> None:
     pool = new_pool()
@@ -312,6 +317,54 @@ async def test_replica_that_fails_fast_attracts_no_traffic() -> None:
 
 
 @in_virtual_time
+async def test_rows_do_not_wait_if_every_replica_fails() -> None:
+    pool = new_pool()
+    lanes = [FakeLane(pool, name) for name in "ab"]
+    refused = Ask(pool, 1)
+    await settle()
+    for _ in lanes:
+        next(lane for lane in lanes if lane.sent).answer(Unavailable("these rows are wrong"))
+    assert (await refused.failure()).reason == "these rows are wrong"
+    began_s, good = now_s(), Ask(pool, 1)
+    await settle()
+    (sent,) = [lane for lane in lanes if lane.sent]
+    sent.answer()
+    assert await good.votes() == good.expected
+    assert now_s() == began_s
+
+
+@in_virtual_time
+async def test_rows_of_one_vote_are_not_scored_by_two_models() -> None:
+    pool = new_pool()
+    old, other = FakeLane(pool, "a"), FakeLane(pool, "b")
+    ask = Ask(pool, 12)
+    await settle()
+    new = FakeLane(pool, "c")
+    new.state = "connecting"
+    old.answer()
+    for lane in (old, other):
+        lane.break_down()
+    pool.accept(cast(Lane[Shipment], new), HEADER, {"sha256": "new"})
+    new.state = "up"
+    pool.on_up()
+    assert new.sizes == []
+    assert "replaced" in (await ask.failure()).reason
+
+
+@in_virtual_time
+async def test_rows_lost_after_the_model_was_replaced_are_not_sent_to_the_new_one() -> None:
+    pool = new_pool()
+    old = FakeLane(pool, "a")
+    ask = Ask(pool, 1)
+    await settle()
+    old.state = "down"  # its stream has ended, and its channel is being closed
+    new = FakeLane(pool, "b", ModelHeader(("level", "level"), {}, "binary", 1, 1))
+    old.break_down()
+    assert new.sizes == []
+    assert "replaced" in (await ask.failure()).reason
+
+
+@in_virtual_time
 async def test_expired_rows_are_not_sent() -> None:
     pool = new_pool()
     lane = FakeLane(pool, "a")
@@ -483,7 +536,7 @@ TWO_MESSAGES_S = 4 * MESSAGE_CPU_S  # work that one model sends best in two mess
 
 def selling_pool() -> ModelPool:
     planner = RowPlanner(Sources(COLUMNS, {}, OFFERS))
-    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, lambda _: None, 1)
+    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, NEVER_STARVED, 1, clock=now_s)
 
 
 def selling_lane(pool: ModelPool, name: str, max_pairs: int | None = 4096) -> FakeLane:
@@ -563,7 +616,7 @@ async def test_limit_of_plain_rows_is_the_same_for_a_replica_that_accepts_factor
     lane.max_pairs = 4096
     Ask(pool, 2000)
     await settle()
-    assert lane.sizes == [dealer.MAX_MESSAGE_ROWS, 2000 - dealer.MAX_MESSAGE_ROWS]
+    assert lane.sizes == [MAX_MESSAGE_ROWS, 2000 - MAX_MESSAGE_ROWS]
 
 
 @in_virtual_time
@@ -591,6 +644,34 @@ async def test_pool_counts_the_engines_of_the_replicas_that_are_up() -> None:
         pool.accept(cast(Lane[Shipment], lane), HEADER, {"sha256": "f00d", "engine": engine})
         lane.state = "up"
     lanes[3].state = "down"
-    assert (pool.sha256, pool.engines()) == ("f00d", {"own": 2, "lightgbm": 1})
+    assert pool.served() == {("f00d", "own"): 2, ("f00d", "lightgbm"): 1}
     del pool.lanes["b"]
-    assert pool.engines() == {"own": 1, "lightgbm": 1}
+    assert pool.served() == {("f00d", "own"): 1, ("f00d", "lightgbm"): 1}
+
+
+async def test_rows_that_two_replicas_score_count_once() -> None:
+    ballot = Ballot(["m"], 2, 1, lambda: None)
+    plan = RowPlanner(Sources(COLUMNS, {}, None)).plan(HEADER, COLUMNS)
+    rows = CohortRows(COLUMNS, [None, None], [Passenger({}, ())] * 2)
+    vote = ballot.open_vote(0, rows.matrix(plan), 1, 0, time.monotonic() + 60)
+    Shipment(vote, 0, 1).second_try()
+    for _ in range(2):
+        vote.cast(0, 1, np.array([0.5]))
+        assert not vote.done.done()
+    vote.cast(1, 2, np.array([0.25]))
+    assert vote.done.result() is None
+    assert ballot.votes.tolist() == [[0.5, 0.25]]
+
+
+async def test_nan_that_two_replicas_send_fails_the_vote_before_the_deadline() -> None:
+    ballot = Ballot(["m"], 3, 1, lambda: None)
+    plan = RowPlanner(Sources(COLUMNS, {}, None)).plan(HEADER, COLUMNS)
+    rows = CohortRows(COLUMNS, [None] * 3, [Passenger({}, ())] * 3)
+    vote = ballot.open_vote(0, rows.matrix(plan), 1, 0, time.monotonic() + 60)
+    Shipment(vote, 0, 2).second_try()
+    for _ in range(2):
+        vote.cast(0, 2, np.array([np.nan, np.nan]))
+    vote.cast(2, 3, np.array([0.25]))
+    failure = vote.done.result()
+    assert failure is not None
+    assert failure.reason == "a score is NaN"

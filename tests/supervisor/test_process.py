@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from emulators.aws import use_credentials
+from mesh.port_check import listen_fault
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from tests.free_port import free_port
@@ -186,6 +188,49 @@ async def test_supervisor_is_ready_as_soon_as_every_model_has_a_replica(tmp_path
 
 async def test_supervisor_is_ready_after_the_given_time_without_replicas(tmp_path: Path) -> None:
     assert await first_answer_of("--catalog", write_game(tmp_path), "--ready-within-s", "0.2") == wire.FALLBACK
+
+
+async def test_supervisor_listens_when_the_quorum_of_each_version_has_replicas(tmp_path: Path) -> None:
+    endpoints, port, metrics_port = tmp_path / "endpoints.json", free_port(), free_port()
+    arguments = ("--catalog", write_game(tmp_path), "--endpoints", endpoints, "--listen-within-s", 600)
+    async with replica(HEADER, sums()) as fake:
+        put(endpoints, {"g": {"v1": {"m0": [fake.address]}}})
+        starting = asyncio.create_task(first_answer_of(*arguments, "--port", port, "--metrics-port", metrics_port))
+        await until_shown(metrics_port, 'mesh_lanes{game="g",model="m0",state="up",version="v1"} 1.0')
+        assert listen_fault("127.0.0.1", port) is None
+        put(endpoints, {"g": {"v1": {model: [fake.address] for model in ("m0", "m1")}}})
+        assert await asyncio.wait_for(starting, WITHIN_S) == wire.PARTIAL
+
+
+async def until_shown(metrics_port: int, line: str) -> None:
+    """Waits until the metrics of the supervisor contain `line`."""
+    async with asyncio.timeout(WITHIN_S):
+        while line not in await asyncio.to_thread(metrics_at, metrics_port):  # noqa: ASYNC110 (a page has no events)
+            await asyncio.sleep(0.05)
+
+
+def metrics_at(port: int) -> str:
+    with contextlib.suppress(OSError):  # not listening yet
+        return page(f"127.0.0.1:{port}")
+    return ""
+
+
+async def test_supervisor_listens_after_the_given_time_without_a_quorum(tmp_path: Path) -> None:
+    assert await first_answer_of("--catalog", write_game(tmp_path), "--listen-within-s", "0.2") == wire.FALLBACK
+
+
+async def test_supervisor_can_be_stopped_while_it_waits_for_a_quorum(tmp_path: Path) -> None:
+    metrics_port = free_port()
+    arguments = ("--listen-within-s", 600, "--metrics-port", metrics_port)
+    process = await start("--catalog", write_game(tmp_path), *arguments)
+    try:
+        await until_shown(metrics_port, "mesh_cohorts")
+        process.terminate()
+        out, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
+        assert (process.returncode, out, err) == (0, b"", b"")
+    finally:
+        if process.returncode is None:
+            process.kill()
 
 
 async def first_answer_of(*arguments: object) -> int:

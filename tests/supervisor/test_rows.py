@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.catalog.catalog import ContextKind
-from mesh.catalog.offers_table import OffersTable
+from mesh.catalog.offers_table import OffersTable, parse_offers
 from mesh.catalog.sources import Sources
+from mesh.category_lists import OpenLists
 from mesh.errors import Unavailable
 from mesh.model_file import Category, ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
@@ -242,3 +244,34 @@ def test_rows_equal_a_lookup_of_every_cell(data: st.DataObject) -> None:
         for offer in offers
     ]
     assert same(fill(model, *requests, offers=OFFERS), expected)
+
+
+def test_offers_of_digits_are_texts_for_a_model_with_texts_as_categories() -> None:
+    offers = parse_offers("offer_id,tier\na,1\nb,2\nc,\n", "offers.csv")
+    players: list[Request] = [(None, {}, (0, 1, 2))]
+    assert same(fill(header("tier", tier=["2", "1"]), *players, offers=offers), [[1.0], [0.0], [NAN]])
+    assert same(fill(header("tier", tier=[2, 1]), *players, offers=offers), [[1.0], [0.0], [NAN]])
+    assert same(fill(header("tier"), *players, offers=offers), [[1.0], [2.0], [NAN]])
+
+
+def test_large_whole_categories_come_from_texts() -> None:
+    model = header("country", country=[2**53, 2**53 + 1, 12])
+    rows = fill(
+        model, (player(0, 0, str(2**53 + 1)), {}, ()), (player(0, 0, "12"), {}, ()), (player(0, 0, "13"), {}, ())
+    )
+    assert same(rows, [[1.0], [2.0], [NAN]])
+    with pytest.raises(Unavailable, match=r"'level' is a number, which is exact only below 2\^53"):
+        fill(header("level", level=[2**53, 12]), (player(1, 1), {}, ()))
+
+
+def test_categories_of_several_kinds_are_refused() -> None:
+    with pytest.raises(Unavailable, match="'country' has texts and other values among its categories"):
+        fill(header("country", country=["de", 1]), (player(1, 1), {}, ()))
+
+
+def test_open_lists_are_assigned_by_the_kinds_of_the_sources() -> None:
+    lists = OpenLists((("de", "us"),), (("level", "country"),))
+    assert fill(replace(header("level", "country"), open_lists=lists), (player(1, 1, "us"), {}, ())) == [[1.0, 1.0]]
+    numbers = OpenLists(((10, 20),), (("level", "spend"),))
+    with pytest.raises(Unavailable, match="fits the columns 'level', 'spend', and the model file does not show"):
+        fill(replace(header("level", "spend"), open_lists=numbers), (player(1, 1), {}, ()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -14,12 +15,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import generate_latest
 
+from mesh.players.features import PlayerFeatures
+from mesh.players.sqlite import replacing_store, write_players
 from mesh.wire import offers_pb2 as wire
 from supervisor.answers import Source
 from supervisor.messages import offer_query
 from supervisor.rows import Passenger
 from supervisor.ticket import Ticket
-from tests.supervisor.backend import Backend, ask, backend, score_of
+from tests.supervisor.backend import COLUMNS, Backend, ask, backend, score_of
 from tests.supervisor.replica import error_reply, silent, sums, until
 
 WITHIN_S = 20.0
@@ -51,6 +54,16 @@ async def test_whole_ensemble_ranks_the_best_offer(whole: Backend) -> None:
     assert 60_000 <= answer.features_age_ms < 600_000
 
 
+async def test_age_of_features_from_a_clock_ahead_is_zero_and_counted(whole: Backend) -> None:
+    with replacing_store(whole.store, COLUMNS) as connection:
+        write_players(connection, [("p1", PlayerFeatures(struct.pack("<d", 1.0), (), time.time() + 86_400))])
+    answer = await whole.offer()
+    assert (answer.HasField("features_age_ms"), answer.features_age_ms) == (True, 0)
+    assert (
+        'mesh_feature_clock_ahead_total{game="g",version="v1"} 1.0' in generate_latest(whole.metrics.registry).decode()
+    )
+
+
 async def test_limit_offers_are_returned_best_first(whole: Backend) -> None:
     assert ids(await whole.offer(limit=2)) == ["gold", "silver"]
     assert ids(await whole.offer(limit=99)) == ["gold", "silver", "starter"]
@@ -63,6 +76,15 @@ async def test_only_the_candidates_are_ranked(whole: Backend) -> None:
 async def test_context_reaches_the_models(whole: Backend) -> None:
     answer = await whole.offer(context={"minutes": wire.ContextValue(number=10.0)})
     assert answer.offers[0].score == score_of("p1", 4, 10.0)
+
+
+async def test_missing_context_is_listed_and_counted(whole: Backend) -> None:
+    answers = [await whole.offer(), await whole.stub.Score(score_request(), timeout=WITHIN_S)]
+    assert [list(answer.missing_inputs) for answer in answers] == [["minutes"], ["minutes"]]
+    assert not (await whole.offer(context={"minutes": wire.ContextValue(number=1.0)})).missing_inputs
+    page = generate_latest(whole.metrics.registry).decode()
+    assert 'mesh_input_gaps_total{feature="minutes",game="g",gap="missing",version="v1"} 2.0' in page
+    assert 'mesh_input_gaps_total{feature="level",game="g",gap="missing",version="v1"} 0.0' in page
 
 
 async def test_score_is_the_ensemble_score_of_one_offer(whole: Backend) -> None:
@@ -424,6 +446,10 @@ async def test_metrics_count_the_answers(whole: Backend) -> None:
         'mesh_cohort_requests_count{game="g",version="v1"} 3.0',
         'mesh_cohort_rows_sum{game="g",version="v1"} 9.0',
         'mesh_lanes{game="g",model="m0",state="up",version="v1"} 1.0',
+        'mesh_lanes_out{game="g",model="m0",version="v1"} 0.0',
+        'mesh_second_try_rows_total{cause="overdue",game="g",model="m0",version="v1"} 0.0',
+        'mesh_second_try_rows_total{cause="failed",game="g",model="m0",version="v1"} 0.0',
+        'mesh_second_try_wins_total{game="g",model="m0",version="v1"} 0.0',
         'mesh_rows_waiting{game="g",model="m0",version="v1"} 0.0',
         'mesh_rows_outstanding{game="g",model="m0",version="v1"} 0.0',
         'mesh_requests_waiting{game="g",version="v1"} 0.0',

@@ -83,6 +83,7 @@ def test_defaults() -> None:
         metrics_host="127.0.0.1",
         metrics_port=0,
         max_waiting=2048,
+        listen_within_s=0.0,
         ready_within_s=0.0,
         max_connection_age_s=None,
         drain_s=5.0,

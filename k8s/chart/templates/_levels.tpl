@@ -38,6 +38,7 @@ and the model's override the version's. Call it as: include "mesh.models" (list 
 {{- $_ := set $model "service" "inference.GRPCInferenceService" -}}
 {{- $_ := set $model "uri" (include "mesh.uri" (list $root $given.uri (printf "%s.uri" $model.at))) -}}
 {{- $_ := set $model "sha256" $given.sha256 -}}
+{{- $_ := set $model "categories" $given.categories -}}
 {{- $_ := set $model "kubernetes" $root.Values.kubernetes -}}
 {{- $_ := set $model "pod" dict -}}
 {{- include "mesh.pod.settings" (list $root $model.pod $root.Values.pod $ensemble.pod $given.pod) -}}

@@ -22,7 +22,7 @@ spec:
       labels:
         {{- include "mesh.pod.labels" . | nindent 8 }}
       annotations:
-        # A changed catalog replaces the pods: a supervisor reads it only at its start.
+        # A changed catalog replaces the pods: the kubelet updates a mounted file only after up to a minute.
         ensemble-mesh/catalog: {{ include "mesh.catalog" $root | sha256sum }}
         {{- with .pod.annotations }}
         {{- toYaml . | nindent 8 }}

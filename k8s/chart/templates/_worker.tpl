@@ -34,6 +34,9 @@ spec:
             {{- with .sha256 }}
             - --sha256={{ . }}
             {{- end }}
+            {{- with .categories }}
+            - {{ printf "--categories=%s" (join "," .) | quote }}
+            {{- end }}
             {{- if ne .engine "auto" }}
             - --engine={{ .engine }}
             {{- end }}

@@ -7,11 +7,19 @@ from typing import Any
 
 from mesh.catalog import quantities
 from mesh.catalog.deployment.autoscaling_v2 import ContainerResourceMetric
-from mesh.catalog.deployment.blocks import Hpa, SupervisorDeployment, WorkerDeployment
+from mesh.catalog.deployment.blocks import Hpa, Resources, SupervisorDeployment, WorkerDeployment
 from mesh.catalog.deployment.names import MAX_NAME_LENGTH, model_name, supervisor_name
 from mesh.catalog.deployment.overlay import overlay
 from mesh.catalog.faults import Fault, Location, Tree, valid_part
 
+# Valid quantities outside these bounds are mistakes, mostly of the suffix: `m` is a thousandth, `Gi` is not for cores.
+# The upper bounds are more than the largest nodes have; with less memory than the lower bound, no worker starts.
+_BOUNDS: Mapping[str, tuple[str, str, str]] = {
+    "cpu": ("1m", "1024", "1 is a core, and 500m is half a core"),
+    "cpu_limit": ("1m", "1024", "1 is a core, and 500m is half a core"),
+    "memory": ("32Mi", "32Ti", "the unit is a byte; 256Mi is usual"),
+    "ephemeral_storage": ("1Mi", "64Ti", "the unit is a byte; 1Gi is usual"),
+}
 _INHERITED = "a value that is not set here comes from the version, the game or the default"
 
 
@@ -58,6 +66,7 @@ def _scaling(
         problem = f"min {replicas.min} is above max {replicas.max}"
         fix = f"lower min or raise max ({_INHERITED})"
         yield tree.fault(_setting_level(tree, levels, ("replicas",)), problem, fix)
+    yield from _out_of_bounds(tree, resources, levels)
     for position, window in enumerate(scaled.schedule):
         if window.min > replicas.max:
             problem = f"{window.min} is above replicas.max {replicas.max}"
@@ -72,6 +81,16 @@ def _scaling(
         at = _setting_level(tree, levels, ("hpa", "metrics"), ("signal",))
         yield tree.fault(at, problem, "remove one of the two settings from the model or the game")
     yield from _containers(tree, scaled.hpa, container, _setting_level(tree, levels, ("hpa", "metrics")))
+
+
+def _out_of_bounds(tree: Tree, resources: Resources, levels: Sequence[Location]) -> Iterator[Fault]:
+    for name, (least, most, hint) in _BOUNDS.items():
+        text = getattr(resources, name)
+        if text is not None and not quantities.milli(least) <= quantities.milli(text) <= quantities.milli(most):
+            problem = f"{text} is a valid quantity, but not a sensible one: it is not between {least} and {most}"
+            yield tree.fault(
+                _setting_level(tree, levels, ("resources", name)), problem, f"correct the number or its suffix ({hint})"
+            )
 
 
 def _containers(tree: Tree, hpa: Hpa, container: str, at: Location) -> Iterator[Fault]:

@@ -11,14 +11,18 @@ from typing import Any
 
 from mesh.catalog import catalog as catalogs
 from mesh.catalog.catalog import Catalog
-from mesh.catalog.faults import Fault, show_path
+from mesh.catalog.faults import Fault, merge_shared, show_path
+from mesh.cli.catalog.proofs import with_proofs
 from mesh.cli.checked_catalogs import CheckedCatalog, check_files
 from mesh.cli.main import DONE, MISCONFIGURED
 
 
 def check(arguments: argparse.Namespace) -> int:
     """Prints a summary of each file without faults, and the faults of the others; exit code 2 for any fault."""
-    checked = check_files(arguments.files)
+    checked = check_files(arguments.files, values=True)
+    if not arguments.quick:
+        checked, notes = with_proofs(checked)
+        print(*notes, sep="\n", end="\n" if notes else "", file=sys.stderr)
     if arguments.json:
         print(json.dumps([_as_json(one) for one in checked]))
     else:
@@ -34,8 +38,10 @@ def schema(_: argparse.Namespace) -> int:
 
 
 def _print(checked: CheckedCatalog) -> None:
-    for fault in checked.faults:
+    for fault in merge_shared(checked.faults):
         print(fault, file=sys.stderr)
+    for warning in checked.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     if checked.catalog is not None and not checked.faults:
         print("\n".join(_summary(checked.file, checked.catalog)))
 
@@ -51,8 +57,9 @@ def _summary(file: Path, catalog: Catalog) -> Iterator[str]:
 
 def _as_json(checked: CheckedCatalog) -> dict[str, Any]:
     game = checked.catalog.game if checked.catalog else None
-    faults = [_fault_as_json(fault) for fault in checked.faults]
-    return {"file": str(checked.file), "game": game, "ok": not faults, "faults": faults}
+    faults = [_fault_as_json(fault) for fault in merge_shared(checked.faults)]
+    warnings = {"warnings": list(map(_fault_as_json, checked.warnings))} if checked.warnings else {}
+    return {"file": str(checked.file), "game": game, "ok": not faults, "faults": faults, **warnings}
 
 
 def _fault_as_json(fault: Fault | str) -> dict[str, Any]:
@@ -60,4 +67,4 @@ def _fault_as_json(fault: Fault | str) -> dict[str, Any]:
         return {"text": fault}
     parts = {"line": fault.line, "path": show_path(fault.at), "problem": fault.problem, "fix": fault.fix}
     parts["mend"] = fault.fix  # deprecated name of the key "fix"; to be removed in version 0.3
-    return {"text": str(fault), **parts}
+    return {"text": str(fault), **parts, "also": [show_path(at) for at in fault.also]}

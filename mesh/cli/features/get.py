@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import struct
+import sys
 import time
 from collections.abc import Mapping
 
@@ -30,7 +31,10 @@ def get(arguments: argparse.Namespace) -> int:
     if found.player is None:
         raise NotFound(f"the store does not know player {arguments.player!r}; the models would see missing values")
     values = _values(found.columns, found.player)
-    age_s = time.time() - found.player.written_at_s
+    ahead_s = found.player.written_at_s - time.time()
+    if ahead_s > 0:
+        print(f"the features are {ahead_s:,.0f} s newer than this clock; correct the writer's clock", file=sys.stderr)
+    age_s = max(0.0, -ahead_s)
     if arguments.json:
         print(json.dumps({"player": arguments.player, "age_s": round(age_s, 3), "features": values}))
     else:

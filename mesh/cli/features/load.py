@@ -6,7 +6,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -14,11 +15,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 
 from mesh.catalog import catalog as catalogs
 from mesh.catalog import files as catalog_files
+from mesh.catalog.catalog import Draft
+from mesh.catalog.value_check import FIX, KnownValues
 from mesh.cli.main import DONE
 from mesh.errors import Misconfigured
-from mesh.players.loading.file import PlayerFile, open_file
+from mesh.players.loading.file import PLAYER_ID, UPDATED_AT, CsvFile, PlayerFile, open_file
 from mesh.players.loading.sqlite import load_store
 from mesh.players.loading.survey import FileSchema, survey
+from mesh.players.loading.value_counts import ValueCounts
 from mesh.players.settings import Features, SqliteFeatures
 
 
@@ -29,21 +33,45 @@ def load(arguments: argparse.Namespace) -> int:
     started_s = time.monotonic()
     with _progress() as progress:
         reading = progress.add_task("reading", total=source.rows)
-        schema = survey(source, frozenset(arguments.text), lambda rows: progress.advance(reading, rows))
+        draft = catalogs.read(arguments.catalog)
+        known, as_text = KnownValues(draft), frozenset(arguments.text)
+        counts = ValueCounts(known.features.difference((PLAYER_ID, UPDATED_AT)), as_text)
+        schema = survey(source, as_text, lambda rows: progress.advance(reading, rows), counts)
+        schema = replace(schema, empty_texts=frozenset(arguments.empty_text))
         if not arguments.force:
-            _check_columns(arguments.catalog, schema)
+            _check_columns(
+                draft, schema, [*_unknown_texts(source, schema), *_open_cells(source, schema, known, counts)]
+            )
         progress.update(reading, total=schema.rows)
         writing = progress.add_task("writing", total=schema.rows)
         skipped = _write(source, schema, features, arguments, lambda rows: progress.advance(writing, rows))
-    _report(arguments.json, _name(features), schema, skipped, time.monotonic() - started_s)
+    unseen = known.unseen_in_store(schema.columns, counts.of(schema.kinds))
+    _report(arguments.json, _name(features), schema, skipped, time.monotonic() - started_s, unseen)
     return DONE
 
 
-def _check_columns(catalog: Path, schema: FileSchema) -> None:
-    """Raises Misconfigured if a store with these columns cannot serve the game's models."""
-    faults = [str(fault) for fault in catalog_files.column_faults(catalogs.read(catalog), schema.columns)]
+def _check_columns(draft: Draft, schema: FileSchema, faults: list[str]) -> None:
+    """Raises Misconfigured for `faults`, and if a store with these columns cannot serve the game's models."""
+    faults = [*faults, *catalog_files.column_faults(draft, schema.columns)]
     if faults:
         raise Misconfigured([*faults, "the store was not changed; add the columns, or use --force to load anyway"])
+
+
+def _unknown_texts(source: PlayerFile, schema: FileSchema) -> Iterator[str]:
+    for name in sorted(schema.empty_texts):
+        if schema.kinds.get(name) != "text":
+            yield f"{source.path}: has no text column {name!r}; correct --empty-text"
+
+
+def _open_cells(source: PlayerFile, schema: FileSchema, known: KnownValues, counts: ValueCounts) -> Iterator[str]:
+    """Yields the empty cells of a CSV file that may be missing or the empty text, which a model has as a category."""
+    values = [(name, one) for version in known.of_store(schema.columns).values() for name, one in version.items()]
+    for name in sorted({name for name, one in values if "" in one} - schema.empty_texts):
+        row = None if counts.has_empty_text(name) else counts.first_missing(name)
+        if isinstance(source, CsvFile) and schema.kinds.get(name) == "text" and row is not None:
+            problem = f"column {name!r} is empty, and the models have the empty text as a category"
+            fix = f"use --empty-text {name} if the empty cells are such texts; else store the players as Parquet"
+            yield f"{source.place(row)}: {problem}; {fix}"
 
 
 def _write(
@@ -78,11 +106,14 @@ def _progress() -> Progress:
     )
 
 
-def _report(as_json: bool, store: str, schema: FileSchema, skipped: int, seconds: float) -> None:
+def _report(as_json: bool, store: str, schema: FileSchema, skipped: int, seconds: float, unseen: Sequence[str]) -> None:
+    for problem in unseen:
+        print(f"warning: {problem}; {FIX}", file=sys.stderr)
     numbers, texts = len(schema.columns.numbers), len(schema.columns.texts)
     if as_json:
         counts = {"players": schema.rows, "skipped": skipped, "numbers": numbers, "texts": texts}
-        print(json.dumps({"event": "loaded", "store": store, **counts, "seconds": round(seconds, 3)}))
+        warnings = {"warnings": list(unseen)} if unseen else {}
+        print(json.dumps({"event": "loaded", "store": store, **counts, "seconds": round(seconds, 3), **warnings}))
     else:
         loaded = f"{schema.rows:,} players with {numbers} numbers and {texts} texts each"
         before = f" ({skipped:,} of them by an earlier load that was interrupted)" if skipped else ""

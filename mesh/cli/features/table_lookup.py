@@ -50,7 +50,7 @@ async def _item(reader: Reader, features: DynamoFeatures, columns: Columns, play
 def _player(item: Item, features: DynamoFeatures, columns: Columns, player_id: str) -> PlayerFeatures | None:
     """The player that `item` contains; None, and a note on stderr, if the item has expired."""
     now_s = time.time()
-    ends_at_s = expiry_s(item, features)
+    ends_at_s = expiry_s(item, features, now_s)
     if ends_at_s is not None and ends_at_s <= now_s:
         print(f"the item of {player_id!r} is past its TTL ({features.ttl}) and counts as deleted", file=sys.stderr)
         return None

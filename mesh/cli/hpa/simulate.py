@@ -30,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     first, remark = results[0], simulation_arguments.remark(arguments)
     explained = explanations(given, first)
     if arguments.out is not None:
-        plot_page.write(arguments.out, report_page.page(first, explained, remark))
+        facts = {"Assumptions": remark} | simulation_arguments.origin(sys.argv[1:])
+        plot_page.write(arguments.out, report_page.page(first, explained, facts))
     compared = monoliths(given, first)
     if arguments.json:
         print(json.dumps([result_json.as_json(*one, explained) for one in zip(first, compared, strict=True)]))

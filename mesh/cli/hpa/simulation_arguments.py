@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from autoscaling.cluster import simulation_input
 from autoscaling.cluster.simulation_input import Settings, SimulationInput
+from mesh import plot_page
 from mesh.cli import console
 
 
@@ -21,6 +24,11 @@ def remark(arguments: argparse.Namespace) -> str:
     costs = f"costs from {arguments.profile}" if arguments.profile else assumed
     nodes = "nodes have room for all pods" if arguments.cores is None else f"nodes have {arguments.cores:g} cores"
     return f"{costs}; {console.count(arguments.offers, 'offer')} per request; {nodes}; seed {arguments.seed}"
+
+
+def origin(arguments: Sequence[str]) -> dict[str, str]:
+    """Returns the facts of a page that `mesh` writes with these arguments of the command line."""
+    return plot_page.origin("mesh", arguments, datetime.now(UTC))
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

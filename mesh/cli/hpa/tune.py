@@ -29,7 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
         found = search(given, objectives, arguments.seeds, lambda _stage, share: show(share))
     file, (catalog, _) = arguments.catalogs[0], given.games[0]
     if arguments.out is not None:
-        plot_page.write(arguments.out, frontier_page.page(catalog.game, arguments.slo, found))
+        points = {"Points": "each is a complete simulation; the worst of its seeds counts", "SLO": arguments.slo}
+        facts = points | {"Assumptions": simulation_arguments.remark(arguments)}
+        facts |= simulation_arguments.origin(sys.argv[1:])
+        plot_page.write(arguments.out, frontier_page.page(catalog.game, objectives, found, facts))
     patch = result_patch.patch(file, catalog, found.best)
     if arguments.json:
         print(json.dumps(result_patch.as_json(found, patch)))

@@ -25,7 +25,9 @@ def rendered(folder: Path) -> list[Autoscaler]:
     """
     if not folder.is_dir():
         place, game = folder.parent, folder.name
-        fix = f"write the output of `helm template` to {folder}/all.yaml, or give --rendered or --live"
+        fix = (
+            f"run `mesh k8s render FILE --to {place}` with the catalog before the change, or give --rendered or --live"
+        )
         if place.name == game:
             fix = f"did you mean --rendered {place.parent}?"
         raise Misconfigured([f"{place}: has no folder {game}; {fix}"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -12,6 +12,7 @@ from mesh.wire import offers_pb2
 
 Answer = offers_pb2.GetOfferResponse | offers_pb2.ScoreResponse
 
+MAX_INPUTS = 8  # in an answer: see protos/offers.proto
 _STYLES = {offers_pb2.ENSEMBLE: "green", offers_pb2.PARTIAL: "yellow", offers_pb2.FALLBACK: "red"}
 
 
@@ -53,6 +54,10 @@ def _details(answer: Answer, seconds: float) -> Iterator[str]:
         yield "no features: the store does not know this player"
     elif answer.HasField("features_age_ms"):
         yield f"features written {age(answer.features_age_ms)} ago"
+    if answer.missing_inputs:
+        yield f"missing inputs: {_names(answer.missing_inputs)}"
+    if answer.unseen_inputs:
+        yield f"unseen inputs, with values that no model knows: {_names(answer.unseen_inputs)}"
     timings = answer.timings
     last = f" (last: {timings.last_model})" if timings.last_model else ""
     yield (
@@ -60,6 +65,11 @@ def _details(answer: Answer, seconds: float) -> Iterator[str]:
         f"fan-out {timings.fan_out_ms:.1f}{last}, combine {timings.combine_ms:.1f}; "
         f"{seconds * 1000:.1f} ms with the network"
     )
+
+
+def _names(inputs: Sequence[str]) -> str:
+    more = ", and perhaps more" if len(inputs) == MAX_INPUTS else ""
+    return ", ".join(inputs) + more
 
 
 def age(milliseconds: int) -> str:

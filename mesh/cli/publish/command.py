@@ -8,14 +8,15 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from mesh.catalog import yaml_text
 from mesh.cli.main import DONE
-from mesh.cli.publish.proofs import keep_proofs
+from mesh.cli.proofs import prove
 from mesh.cli.publish.version_folder import ModelFile, read_folder
 from mesh.errors import Misconfigured, Unavailable
 from mesh.s3 import address as s3_address
@@ -45,11 +46,13 @@ class Published:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Uploads the models that S3 does not have; raises Misconfigured before any upload if a file is not a model."""
+    """Uploads the models that S3 does not have; raises Misconfigured before any upload if no worker serves a model."""
+    if arguments.quick and arguments.proofs:
+        raise Misconfigured(["--quick makes no proofs, but --proofs keeps them; give one of the two options"])
     models = read_folder(arguments.folder)
     targets = list(_targets(models, arguments.to))
-    for sentence in keep_proofs(models, arguments.proofs) if arguments.proofs else ():
-        print(sentence, file=sys.stderr)
+    if not arguments.quick:
+        _prove(models, arguments.proofs)
     with _progress() as progress:
         task = progress.add_task("uploading", total=sum(target.model.size_bytes for target in targets))
         try:
@@ -58,6 +61,17 @@ def run(arguments: argparse.Namespace) -> int:
             raise Misconfigured([str(error)]) from error
     _report(_all_published(results), arguments.json)
     return DONE
+
+
+def _prove(models: Sequence[ModelFile], folder: Path | None) -> None:
+    """Prints the notes of the proofs; raises Misconfigured with all models that no worker serves."""
+    results = prove([model.path for model in models], folder)
+    for note in (note for result in results.values() for note in result.notes):
+        print(note, file=sys.stderr)
+    fix = "replace the file, or move it to another folder"
+    refused = [f"{path}: {result.refused}; {fix}" for path, result in results.items() if result.refused is not None]
+    if refused:
+        raise Misconfigured(refused)
 
 
 def _targets(models: Sequence[ModelFile], to: str) -> Iterator[Target]:
@@ -117,10 +131,12 @@ def _report(published: Sequence[Published], as_json: bool) -> None:
         if (classes := one.target.model.header.classes) > 1:
             fix = f"add `class: N` to its entry, N from 0 to {classes - 1}"
             print(f"{one.target.model.name} has {classes} classes; {fix}", file=sys.stderr)
+        if (lists := one.target.model.header.open_lists) is not None:
+            problem = f"{one.target.model.name}: the list of pandas categories {lists}"
+            print(f"{problem}; add `categories: [...]`, the columns of type category, to its entry", file=sys.stderr)
     print("models:")
     for one in published:
-        line = yaml.safe_dump(_entry(one.target), default_flow_style=True, sort_keys=False, width=sys.maxsize)
-        print(f"  - {line.strip()}")
+        print(f"  - {yaml_text.dump(_entry(one.target), flow=True)}")
 
 
 def _entry(target: Target) -> dict[str, str]:

@@ -31,6 +31,8 @@ class ModelStatus:
     """One model of a version; `misses_per_s` counts missing votes, for all reasons.
 
     `sha256` is the digest of its file (None: no replica is up), `engines` the replicas that are up by scoring engine.
+    `lanes_out` are up, but receive no rows because their replicas are late or failing. `second_try_rows_per_s` were
+    sent to a second replica, and `second_try_wins_per_s` counts those of its replies that came before the first.
     """
 
     game: str
@@ -38,8 +40,11 @@ class ModelStatus:
     model: str
     lanes_up: int
     lanes: int
+    lanes_out: int
     rows_waiting: int
     rows_outstanding: int
+    second_try_rows_per_s: float
+    second_try_wins_per_s: float
     misses_per_s: float
     sha256: str | None = None
     engines: dict[str, int] = field(default_factory=dict)
@@ -141,8 +146,11 @@ def _model(interval: Interval, game: str, version: str, model: str) -> ModelStat
         **name,
         lanes_up=int(page.total("mesh_lanes", state="up", **name)),
         lanes=int(page.total("mesh_lanes", **name)),
+        lanes_out=int(page.total("mesh_lanes_out", **name)),
         rows_waiting=int(page.total("mesh_rows_waiting", **name)),
         rows_outstanding=int(page.total("mesh_rows_outstanding", **name)),
+        second_try_rows_per_s=interval.rate("mesh_second_try_rows_total", **name),
+        second_try_wins_per_s=interval.rate("mesh_second_try_wins_total", **name),
         misses_per_s=interval.rate("mesh_model_misses_total", **name),
         sha256=next((one.labels["sha256"] for one in files), None),
         engines={one.labels["engine"]: int(one.value) for one in files},

@@ -12,7 +12,7 @@ from mesh.cli.console import table
 from mesh.cli.status.mesh_status import STAGES, EnsembleStatus, MeshStatus, ModelStatus
 
 _NAMES = ("game", "version", "model")
-_LEAST_FIRST = ("outstanding", "rows waiting", "engine", "file", "misses/s")
+_LEAST_FIRST = ("outstanding", "again/s", "rows waiting", "engine", "file", "misses/s")
 _DIGEST = 12  # characters of the SHA-256
 _GAP = 2  # spaces between two columns
 _OTHER_LINES = 8  # the headers of the tables, empty lines, and the lines below the tables
@@ -44,7 +44,7 @@ def _shown(status: MeshStatus, height: int | None) -> tuple[list[ModelStatus], i
     room = len(status.models) if height is None else max(1, height - 2 * len(status.ensembles) - _OTHER_LINES)
     if len(status.models) <= room:
         return status.models, 0
-    by_trouble = sorted(status.models, key=lambda one: (one.lanes_up == one.lanes, -one.misses_per_s))
+    by_trouble = sorted(status.models, key=lambda one: (_is_whole(one), -one.misses_per_s))
     kept = by_trouble[:room]
     return [one for one in status.models if one in kept], len(status.models) - room
 
@@ -77,9 +77,10 @@ def _stages(ensembles: list[EnsembleStatus]) -> Table:
 def _models(models: list[ModelStatus], width: int) -> Table:
     columns = _fitting(
         {
-            "lanes up": [f"{one.lanes_up}/{one.lanes}" for one in models],
+            "lanes up": [_lanes(one) for one in models],
             "rows waiting": [str(one.rows_waiting) for one in models],
             "outstanding": [str(one.rows_outstanding) for one in models],
+            "again/s": [_number(one.second_try_rows_per_s) for one in models],
             "misses/s": [_number(one.misses_per_s) for one in models],
             "engine": [_engines(one) for one in models],
             "file": [(one.sha256 or "-")[:_DIGEST] for one in models],
@@ -90,9 +91,8 @@ def _models(models: list[ModelStatus], width: int) -> Table:
     for column in rows.columns[: len(_NAMES)]:
         column.no_wrap = True
     for number, one in enumerate(models):
-        whole = 0 < one.lanes == one.lanes_up
         cells = (cells[number] for cells in columns.values())
-        rows.add_row(one.game, one.version, one.model, *cells, style=None if whole else "red")
+        rows.add_row(one.game, one.version, one.model, *cells, style=None if _is_whole(one) else "red")
     return rows
 
 
@@ -107,6 +107,14 @@ def _fitting(columns: dict[str, list[str]], width: int) -> dict[str, list[str]]:
 
 def _width(name: str, cells: Sequence[str]) -> int:
     return max([len(name), *map(len, cells)]) + _GAP
+
+
+def _is_whole(one: ModelStatus) -> bool:
+    return 0 < one.lanes == one.lanes_up and not one.lanes_out
+
+
+def _lanes(one: ModelStatus) -> str:
+    return f"{one.lanes_up}/{one.lanes}" + (f", {one.lanes_out} out" if one.lanes_out else "")
 
 
 def _engines(one: ModelStatus) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mesh.cli.checked_catalogs import load_files
 from mesh.cli.main import DONE
+from mesh.cli.up.catalog_news import catalog_news
 from mesh.cli.up.fleet import Fleet
 from mesh.cli.up.lanes import lanes_are_up
 from mesh.cli.up.plan import Options, replicas_of
@@ -56,10 +57,17 @@ async def _run(fleet: Fleet, report: TerminalReport) -> None:
             fleet.start(group)
             if await _is_ready(fleet, report, stop):
                 report.ready(fleet)
+                news = group.create_task(_show_news(fleet, report))
                 await stop.drain.wait()
+                news.cancel()
             if stop.drain.is_set():
                 report.say("draining" + ("; press Ctrl-C again to kill all processes" if stop.ctrl_c.is_set() else ""))
             await fleet.drain(stop.kill)
+
+
+async def _show_news(fleet: Fleet, report: TerminalReport) -> None:
+    async for message in catalog_news(fleet.supervisor.log):
+        report.say(message)
 
 
 async def _is_ready(fleet: Fleet, report: TerminalReport, stop: StopRequests) -> bool:

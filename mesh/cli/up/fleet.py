@@ -62,7 +62,7 @@ class Fleet:
         self.troubled = False
 
     def start(self, group: asyncio.TaskGroup) -> None:
-        """Starts all processes, the supervisor first: it answers with the fallback until the workers are ready."""
+        """Starts all processes, the supervisor first: it listens once the workers of a quorum are ready."""
         self._endpoints.write()
         for child in (self.supervisor, *self.workers.values()):
             self._tasks[child] = group.create_task(child.keep_running())

@@ -14,6 +14,7 @@ from mesh.process import Event
 
 # -P: Python must not run a folder `supervisor` of the current directory instead of the installed package.
 _PYTHON = (sys.executable, "-P", "-m")
+_LISTEN_WITHIN_S = 60.0  # bounded, so that a missing model does not keep the mesh down
 _WORKER_NICENESS = 19  # so that the supervisor does not wait for a CPU behind its own workers
 
 
@@ -59,8 +60,9 @@ def replicas_of(catalogs: Sequence[Catalog], count: int) -> Iterator[Replica]:
 def worker_command(replica: Replica, options: Options, socket: Path) -> list[str]:
     """Returns the command of a worker; the system picks its ports, and its lanes use the Unix socket `socket`."""
     sha256 = ["--sha256", replica.model.sha256] if replica.model.sha256 else []
+    categories = [f"--categories={','.join(replica.model.categories)}"] if replica.model.categories else []
     engine = options.engine or replica.engine
-    model = ["--name", replica.model.name, "--uri", replica.model.uri, *sha256, "--engine", engine]
+    model = ["--name", replica.model.name, "--uri", replica.model.uri, *sha256, *categories, "--engine", engine]
     ports = ["--port", "0", "--socket", str(socket), "--metrics-port", "0"]
     process = ["--nice", str(_WORKER_NICENESS), "--follow-parent", "--loop", options.loop]
     return [*_PYTHON, "model_worker", *model, *ports, *process]
@@ -74,7 +76,7 @@ def supervisor_command(files: Sequence[Path], endpoints: Path, options: Options)
         port = port_of(before["address"]) if before else options.port
         metrics_port = port_of(before["metrics"]) if before else options.metrics_port
         ports = ["--host", options.host, "--port", str(port), "--metrics-port", str(metrics_port)]
-        process = ["--follow-parent", "--loop", options.loop]
+        process = ["--follow-parent", "--loop", options.loop, "--listen-within-s", f"{_LISTEN_WITHIN_S:g}"]
         return [*_PYTHON, "supervisor", *catalogs, "--endpoints", str(endpoints), *ports, *process]
 
     return command

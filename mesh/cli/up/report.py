@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mesh.cli.console import print_line, stdout, table
-from mesh.cli.parser import ADDRESS
+from mesh.cli.parser import ADDRESS, METRICS
 from mesh.cli.up.child import Child
 from mesh.cli.up.fleet import Fleet, address_of
 from mesh.cli.up.plan import Replica
@@ -118,12 +118,15 @@ def _hints(fleet: Fleet) -> list[str]:
     ready = fleet.supervisor.ready or {}
     address, game = ready.get("address", "-"), next(iter(fleet.workers)).game
     option = "" if address == ADDRESS else f" --address {address}"
+    metrics = ready.get("metrics", "-")
+    metrics_option = "" if metrics == METRICS else f" --metrics {metrics}"
     return [
         "",
         f"engine:     {_engines(fleet)}",
-        f"supervisor: {address}, metrics http://{ready.get('metrics', '-')}/metrics, pid {fleet.supervisor.pid}",
+        f"supervisor: {address}, metrics http://{metrics}/metrics, pid {fleet.supervisor.pid}",
         f"logs:       {next(iter(fleet.workers.values())).log.parent} (removed at the end, unless a process failed)",
         f"try it:     mesh offer --game {game} --player PLAYER{option}",
+        f"watch it:   mesh status{metrics_option}",
         "stop it:    Ctrl-C",
     ]
 

@@ -38,12 +38,12 @@ def numbers(names: Sequence[str], item: Item) -> list[float]:
 
 
 def text(name: str, value: Mapping[str, Any] | None) -> str | None:
-    """Returns the text of an S attribute; None if it is missing, NULL or empty. Raises WrongItem for other types."""
+    """Returns the text of an S attribute; None if it is missing or NULL. Raises WrongItem for other types."""
     if value is None or "NULL" in value:
         return None
     if "S" not in value:
         raise WrongItem(f"{name!r} is of type {_kind(value)}, but the column is text")
-    return str(value["S"]) or None
+    return str(value["S"])
 
 
 def as_number(name: str, value: float) -> dict[str, str]:

@@ -69,7 +69,7 @@ class FeastLayout:
         found = _value(name, value)
         if isinstance(found, float):
             raise WrongItem(f"{name!r} is a number, but the column is text")
-        return found or None
+        return found
 
 
 def entity_key(entity: str, player_id: str) -> bytes:

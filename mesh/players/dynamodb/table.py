@@ -14,6 +14,7 @@ from mesh.players.features import Columns
 from mesh.players.settings import DynamoFeatures
 
 MAX_KEYS = 100
+_TTL_REACH_S = 5 * 365.25 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,13 @@ def is_valid_player_id(player_id: str) -> bool:
     return 0 < len(player_id.encode()) <= MAX_KEY_BYTES and player_id not in RESERVED_KEYS
 
 
-def expiry_s(item: Item, features: DynamoFeatures) -> float | None:
-    """Returns when an item expires (Unix time), or None. DynamoDB still returns expired items for some days."""
+def expiry_s(item: Item, features: DynamoFeatures, now_s: float) -> float | None:
+    """Returns when an item expires (Unix time), or None if never. DynamoDB still returns expired items for days.
+
+    An item whose time lies more than five years before `now_s` never expires, so 0 means never (Amazon DynamoDB
+    Developer Guide, "Using time to live (TTL)").
+    """
     ends = item.get(features.ttl, {}).get("N") if features.ttl else None
-    return None if ends is None else float(ends)
+    if ends is None or float(ends) < now_s - _TTL_REACH_S:
+        return None
+    return float(ends)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Kind = Literal["number", "boolean", "text"]
+from mesh.players.cells import NUMBER
+from mesh.players.cells import Kind as Kind
+
 Floats = npt.NDArray[np.float64]
 Place = Callable[[int], str]
-
-_NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +69,16 @@ class KindSurvey:
 def kinds_in(cells: pa.Array, numbers: Floats | None) -> dict[Kind, int]:
     """Returns the kinds of the non-null strings, each with the position of its first cell.
 
-    `numbers` is the result of `as_numbers` for the same cells.
+    `numbers` is the result of `as_numbers` for the same cells. An empty text has no kind.
     """
-    if cells.null_count == len(cells):
+    valid = pc.is_valid(_nonempty(cells))
+    if not pc.any(valid).as_py():
         return {}
-    valid = pc.is_valid(cells)
     if numbers is not None:
         return {"number": pc.index(valid, True).as_py()}
     plain = _plain(cells)
     words = pc.or_(pc.equal(plain, "true"), pc.equal(plain, "false"))
-    numeric = pc.match_substring_regex(plain, _NUMBER)
+    numeric = pc.match_substring_regex(plain, NUMBER)
     texts = pc.and_not(pc.and_not(valid, words), numeric)
     masks: dict[Kind, pa.Array] = {"number": numeric, "boolean": words, "text": texts}
     first = {kind: pc.index(mask, True).as_py() for kind, mask in masks.items()}
@@ -87,20 +86,20 @@ def kinds_in(cells: pa.Array, numbers: Floats | None) -> dict[Kind, int]:
 
 
 def as_numbers(cells: pa.Array) -> Floats | None:
-    """Converts strings or numbers to float64, null to NaN; returns None if a string is not a number."""
+    """Converts strings or numbers to float64, null and "" to NaN; returns None if another string is not a number."""
     try:
         return _floats(cells)
     except pa.ArrowInvalid:
         pass
     try:
-        return _floats(_plain(cells))
+        return _floats(_plain(_nonempty(cells)))
     except pa.ArrowInvalid:
         return None
 
 
 def as_truths(cells: pa.Array) -> Floats:
-    """Converts booleans, or the strings true and false in any case, to 1 and 0, and null to NaN."""
-    return _floats(cells if pa.types.is_boolean(cells.type) else pc.equal(_plain(cells), "true"))
+    """Converts booleans, or the strings true and false in any case, to 1 and 0, and null and "" to NaN."""
+    return _floats(cells if pa.types.is_boolean(cells.type) else pc.equal(_plain(_nonempty(cells)), "true"))
 
 
 def _floats(cells: pa.Array) -> Floats:
@@ -108,6 +107,11 @@ def _floats(cells: pa.Array) -> Floats:
         cells = cells.cast(pa.uint8())
     floats: Floats = cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return floats
+
+
+def _nonempty(cells: pa.Array) -> pa.Array:
+    """Returns strings with null in place of ""."""
+    return pc.if_else(pc.equal(cells, ""), pa.scalar(None, cells.type), cells)
 
 
 def _plain(cells: pa.Array) -> pa.Array:

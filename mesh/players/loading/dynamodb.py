@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -134,7 +134,7 @@ def _in_catalog_order(schema: FileSchema, features: DynamoFeatures, source: Play
         wrong = sorted(name for name in actual.keys() | kinds.keys() if actual.get(name) != kinds.get(name))
         problem = f"{source.path}: {', '.join(wrong)}: differs from `features.columns` in the catalog"
         raise Misconfigured([f"{problem}; change the file or the catalog"])
-    return FileSchema({name: schema.kinds[name] for name in kinds}, schema.rows)
+    return replace(schema, kinds={name: schema.kinds[name] for name in kinds})
 
 
 def _slices(source: PlayerFile, skipped: int) -> Iterator[pa.RecordBatch]:
@@ -168,4 +168,6 @@ def _items(
 def _fingerprint(source: PlayerFile, schema: FileSchema, features: DynamoFeatures) -> str:
     """Identifies a load by its file and its layout."""
     form = f"{features.layout} {features.key} {features.attribute} {features.entity} {list(schema.kinds.items())}"
+    if schema.empty_texts:
+        form += f" {sorted(schema.empty_texts)}"
     return f"{sha256_of(source.path)} {hashlib.sha256(form.encode()).hexdigest()[:16]}"

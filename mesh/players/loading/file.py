@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from mesh.errors import Misconfigured
+from mesh.errors import Misconfigured, unreadable
 from mesh.players.loading.column_kinds import Kind
 
 PLAYER_ID, UPDATED_AT = "player_id", "updated_at"
@@ -24,7 +24,7 @@ class PlayerFile(Protocol):
     """A file of players.
 
     `rows` is the number of players if the file format has it. `kinds` has the kinds that the file declares; all other
-    columns are strings. An empty cell is null.
+    columns are strings. A cell without a value is null; a quoted empty cell of a CSV file is the empty text.
     """
 
     @property
@@ -55,7 +55,7 @@ def open_file(path: Path) -> PlayerFile:
     try:
         source = CsvFile(path, _header(path)) if path.suffix == ".csv" else _open_parquet(path)
     except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error, "check the file") from error
     faults = list(_name_faults(path, source.names))
     if faults:
         raise Misconfigured(faults)
@@ -77,6 +77,7 @@ class CsvFile:
             column_types={name: pa.string() for name in self.names},
             null_values=[""],
             strings_can_be_null=True,
+            quoted_strings_can_be_null=False,  # `""` in quotes is the empty text, as in PostgreSQL's COPY
         )
         parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
         try:
@@ -101,8 +102,8 @@ class CsvFile:
                         problem = f"has {len(cells)} cells, but the header has {len(self.names)}"
                         return Misconfigured([f"{self.path}:{start}: {problem}; fix the line"])
         except (OSError, UnicodeDecodeError, csv.Error) as reason:
-            return _unreadable(self.path, reason)
-        return _unreadable(self.path, error)
+            return unreadable(self.path, reason, "check the file")
+        return unreadable(self.path, error, "check the file")
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class ParquetTable:
                     columns = [_without_dictionary(column) for column in batch.columns]
                     yield pa.RecordBatch.from_arrays(columns, names=self.names)
         except (OSError, pa.ArrowException) as error:
-            raise _unreadable(self.path, error) from error
+            raise unreadable(self.path, error, "check the file") from error
 
     def place(self, row: int) -> str:
         """Returns `FILE, row ROW`; the first row is 1."""
@@ -187,7 +188,3 @@ def _name_faults(path: Path, names: Sequence[str]) -> Iterator[str]:
             yield f"{path}: column {position + 1} has no name; add its name to the header"
         elif name in names[:position]:
             yield f"{path}: column {name!r} occurs twice; remove one"
-
-
-def _unreadable(path: Path, error: Exception) -> Misconfigured:
-    return Misconfigured([f"{path}: cannot be read: {' '.join(str(error).split())}; check the file"])

@@ -19,7 +19,7 @@ def pack(batch: pa.RecordBatch, schema: FileSchema, now_s: float) -> Iterator[tu
     """Returns the players of `batch`, which must fit `schema`; `now_s` is the default of the time of writing."""
     columns = schema.columns
     numbers = _packed(batch, schema, columns.numbers)
-    texts = _texts(batch, columns.texts)
+    texts = _texts(batch, schema)
     features = map(PlayerFeatures, numbers, texts, _written_at_s(batch, now_s))
     return zip(ids_of(batch).to_pylist(), features, strict=True)
 
@@ -40,11 +40,17 @@ def _numbers(cells: pa.Array, kind: Kind) -> Floats:
     return numbers
 
 
-def _texts(batch: pa.RecordBatch, names: tuple[str, ...]) -> list[tuple[str | None, ...]]:
+def _texts(batch: pa.RecordBatch, schema: FileSchema) -> list[tuple[str | None, ...]]:
+    names = schema.columns.texts
     if not names:
         return [()] * batch.num_rows
-    columns = [[cell or None for cell in batch.column(name).cast(pa.string()).to_pylist()] for name in names]
+    columns = [_text_cells(batch, name, schema).to_pylist() for name in names]
     return list(zip(*columns, strict=True))
+
+
+def _text_cells(batch: pa.RecordBatch, name: str, schema: FileSchema) -> pa.Array:
+    cells = batch.column(name).cast(pa.string())
+    return cells.fill_null("") if name in schema.empty_texts else cells
 
 
 def _written_at_s(batch: pa.RecordBatch, now_s: float) -> list[float]:

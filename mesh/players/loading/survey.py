@@ -10,12 +10,13 @@ import pyarrow.compute as pc
 
 from mesh import moment
 from mesh.errors import Misconfigured
+from mesh.ids import MAX_ID_BYTES, NOT_ALLOWED, id_problem
 from mesh.players.features import Columns
 from mesh.players.loading.column_kinds import Kind, KindSurvey
 from mesh.players.loading.file import PLAYER_ID, UPDATED_AT, PlayerFile
 from mesh.players.loading.updated_at import times_of
+from mesh.players.loading.value_counts import ValueCounts
 
-MAX_ID_BYTES = 128
 _FAULTS_SHOWN = 20
 
 
@@ -25,6 +26,7 @@ class FileSchema:
 
     kinds: Mapping[str, Kind]
     rows: int
+    empty_texts: frozenset[str] = frozenset()  # columns whose cells without a value are the empty text
 
     @property
     def columns(self) -> Columns:
@@ -33,10 +35,16 @@ class FileSchema:
         return Columns(numbers, tuple(name for name, kind in self.kinds.items() if kind == "text"))
 
 
-def survey(source: PlayerFile, as_text: frozenset[str], on_rows: Callable[[int], None]) -> FileSchema:
+def survey(
+    source: PlayerFile,
+    as_text: frozenset[str],
+    on_rows: Callable[[int], None],
+    counts: ValueCounts | None = None,
+) -> FileSchema:
     """Reads all of `source`; raises Misconfigured with its faults (if there are many, the first ones).
 
-    The columns in `as_text` are text columns, whatever their cells. `on_rows` receives the size of each batch.
+    The columns in `as_text` are text columns, whatever their cells. `on_rows` receives the size of each batch, and
+    `counts` the batches.
     """
     kinds, faults, rows = _kind_survey(source, as_text), _unknown(source, as_text), 0
     for batch in source.batches():
@@ -44,6 +52,8 @@ def survey(source: PlayerFile, as_text: frozenset[str], on_rows: Callable[[int],
         if len(faults) >= _FAULTS_SHOWN:
             raise Misconfigured(faults)
         kinds.add(batch, rows)
+        if counts is not None:
+            counts.add(batch, rows)
         rows += batch.num_rows
         on_rows(batch.num_rows)
     faults += kinds.faults(source.place)
@@ -94,14 +104,14 @@ def _row_faults(source: PlayerFile, batch: pa.RecordBatch, first_row: int) -> li
 
 
 def _id_faults(source: PlayerFile, batch: pa.RecordBatch, first_row: int) -> Iterator[str]:
-    sizes_bytes = pc.fill_null(pc.binary_length(ids_of(batch)), 0)
-    wrong = pc.or_(pc.equal(sizes_bytes, 0), pc.greater(sizes_bytes, MAX_ID_BYTES))
+    ids = pc.fill_null(ids_of(batch), "")
+    sizes_bytes = pc.binary_length(ids)
+    wrong_size = pc.or_(pc.equal(sizes_bytes, 0), pc.greater(sizes_bytes, MAX_ID_BYTES))
+    wrong = pc.or_(wrong_size, pc.match_substring_regex(ids, NOT_ALLOWED))
     for row in pc.indices_nonzero(wrong).to_pylist()[:_FAULTS_SHOWN]:
-        place, size_bytes = source.place(first_row + row), sizes_bytes[row].as_py()
-        if size_bytes == 0:
-            yield f"{place}: {PLAYER_ID} is empty; give every player an ID"
-        else:
-            yield f"{place}: {PLAYER_ID} has {size_bytes} bytes; use at most {MAX_ID_BYTES}"
+        player = ids[row].as_py()
+        problem = id_problem(player) if player else "is empty; give every player an ID"
+        yield f"{source.place(first_row + row)}: {PLAYER_ID} {problem}"
 
 
 def _time_faults(source: PlayerFile, batch: pa.RecordBatch, first_row: int) -> Iterator[str]:

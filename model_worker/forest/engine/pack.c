@@ -84,7 +84,8 @@ static int read_model(packer *to, span text) {
     for (;;) {
         do line = next_line(&text);
         while (line.at == line.end && text.at < text.end);
-        if (equals(line, "end of trees")) break;
+        /* LightGBM 2.0 and 2.1 do not mark the end of the trees. */
+        if (equals(line, "end of trees") || equals(line, "feature importances:")) break;
         if (!read_value(line, "Tree", &value)) return fail(to, "a tree does not begin where the previous tree ends");
         if (!read_tree(to, &text)) return 0;
     }

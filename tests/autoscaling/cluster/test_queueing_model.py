@@ -26,6 +26,7 @@ COST = replace(
     variability=math.expm1(S15.service.sigma**2),
     message_cpu_s=0.0,
     row_cpu_s=0.001,
+    pauses=(),
 )
 
 

@@ -53,10 +53,10 @@ def test_replicas_stay_between_min_and_max(min_replicas: int, more: int, load: s
 
 
 def test_replicas_bring_the_cpu_to_its_target() -> None:
-    # 100 a second at 5.4 ms of CPU, messages of one row: 0.54 cores; 60 % of 0.5 cores is 0.3 a replica
+    # 100 a second, messages of one row at 5.1 ms of CPU and 0.4 ms after a pause of 14 ms: 0.55 cores in two replicas
     one = deployment(run(catalog(), "steady:rps=100,length=3600", Settings(), HEAVY), "whales")
     assert one.replicas[-1] == 2
-    assert one.percent[-1] == pytest.approx(54, abs=1)
+    assert one.percent[-1] == pytest.approx(55, abs=1)
 
 
 def test_scaling_up_takes_at_most_four_ticks() -> None:

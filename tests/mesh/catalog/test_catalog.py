@@ -259,7 +259,7 @@ def test_missing_file_is_a_fault(file: Path) -> None:
 
 def test_file_that_is_not_utf8_is_a_fault(file: Path) -> None:
     file.write_bytes(b"game: \xff\xfe")
-    with pytest.raises(Misconfigured, match="cannot be read"):
+    with pytest.raises(Misconfigured, match=r"cannot be read: .*; save it as UTF-8$"):
         catalog.read(file)
 
 
@@ -313,7 +313,7 @@ SERVING_BLOCKS = {
     "Offers": {"path", "table", "fallback", "rank_by"},
     "Version": {"traffic", "combine", "models", *SCALED_KEYS},
     "Combine": {"kind", "quorum", "trim", "threshold"},
-    "Model": {"name", "uri", "sha256", "weight", "class", *SCALED_KEYS},
+    "Model": {"name", "uri", "sha256", "categories", "weight", "class", *SCALED_KEYS},
 }
 
 

@@ -105,6 +105,21 @@ def cpu_metric(target: str, container: str = "worker") -> str:
             f"{AT}.resources: cpu 1.5 is above cpu_limit 800m; lower cpu or raise cpu_limit "
             "(a value that is not set here comes from the version, the game or the default)",
         ),
+        *(
+            (
+                f"resources: {{{name}: {text}}}",
+                f"{AT}.resources.{name}: {text} is a valid quantity, but not a sensible one: it is not between "
+                f"{bounds}; "
+                f"correct the number or its suffix ({hint})",
+            )
+            for name, text, bounds, hint in (
+                ("memory", "1m", "32Mi and 32Ti", "the unit is a byte; 256Mi is usual"),
+                ("memory", "256", "32Mi and 32Ti", "the unit is a byte; 256Mi is usual"),
+                ("cpu", "1Gi", "1m and 1024", "1 is a core, and 500m is half a core"),
+                ("cpu_limit", "2M", "1m and 1024", "1 is a core, and 500m is half a core"),
+                ("ephemeral_storage", "1m", "1Mi and 64Ti", "the unit is a byte; 1Gi is usual"),
+            )
+        ),
         (
             "hpa: {cpu_percent: 2147483648}",
             f"{AT}.hpa.cpu_percent: 2147483648 is wrong; it should be less than or equal to 2147483647",

@@ -1,9 +1,14 @@
 import json
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import lightgbm
+import numpy as np
 import pytest
 
 from mesh.cli.main import main
+from tests.mesh.cli.features.test_load import write_models as write_models_of
 
 MANY_FAULTS = """game: Dragon_Fall
 budget_ms: soon
@@ -149,3 +154,112 @@ def test_recursive_alias_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
 
     assert main(["catalog", "check", str(file)]) == 2
     assert capsys.readouterr().err == f"{file}: has an alias to a node that contains the alias; remove the alias\n"
+
+
+def test_values_that_no_model_knows_are_warnings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_models_of(tmp_path, "a")
+    file, players = tmp_path / "mesh.yaml", tmp_path / "players.csv"
+    players.write_text("player_id,age,country\np,1,DE\nq,2,de\n")
+    (tmp_path / "offers.csv").write_text("offer_id,tier\nx,1\ny,7\n\n")
+    file.write_text(file.read_text() + "offers: {path: offers.csv, fallback: x}\n")
+    assert main(["features", "load", str(players), "--catalog", str(file)]) == 0
+    capsys.readouterr()
+
+    assert main(["catalog", "check", str(file)]) == 0
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"warning: {file}:2: features.path: of 2,000 players at most: 'country': 50 % of the values (1 of 2) are "
+        "unknown to every model of 1 and count as missing, such as 'DE'; give the values as they were in training",
+        f"warning: {file}:7: offers.path: 'tier': 1 of 2 offers have a value that no model of 1 knows: "
+        "'7' of offer 'y'; give the values as they were in training",
+    ]
+    assert main(["catalog", "check", str(file), "--json"]) == 0
+    (checked,) = json.loads(capsys.readouterr().out)
+    assert (checked["ok"], [warning["line"] for warning in checked["warnings"]]) == (True, [2, 7])
+
+
+def test_categories_that_contradict_the_model_file_are_a_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_models_of(tmp_path, "a")
+    file, players = tmp_path / "mesh.yaml", tmp_path / "players.csv"
+    players.write_text("player_id,age,country,tier\np,1,de,1\n")
+    assert main(["features", "load", str(players), "--catalog", str(file)]) == 0
+    text = file.read_text()
+    file.write_text(text.replace("uri: a.txt", "uri: a.txt, categories: [country, tier]"))
+    assert main(["catalog", "check", str(file)]) == 0
+
+    file.write_text(text.replace("uri: a.txt", "uri: a.txt, categories: [country, age]"))
+    assert main(["catalog", "check", str(file)]) == 2
+
+    error = capsys.readouterr().err
+    assert f"{file}:6: versions.1.models[0].categories: the values of 'age' in training were no codes of its" in error
+
+
+def test_fault_that_models_share_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write_models(tmp_path, [binary_text(("age", "gold"))] * 4)
+
+    assert main(["catalog", "check", str(file)]) == 2
+    problem = "versions.1.models[0].uri: feature 'gold' has no source"
+    others = "the same in versions.1.models[1].uri, versions.1.models[2].uri, 1 more"
+    fix = "add it to the player store, to `context` or to the offers"
+    assert capsys.readouterr().err == f"{file}:6: {problem} ({others}); {fix}\n"
+    main(["catalog", "check", str(file), "--json"])
+    ((fault,),) = (checked["faults"] for checked in json.loads(capsys.readouterr().out))
+    assert fault["also"] == [f"versions.1.models[{position}].uri" for position in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda text: text[: len(text) // 2], "the file is damaged: tree "),
+        (lambda text: text[: text.index("end of trees") + 13], "the file is damaged: it is cut off after the trees"),
+        (lambda text: text.rstrip("\n"), "the file is damaged: it is cut off after the trees"),
+        (lambda text: re.sub("leaf_value=[^ ]*", "leaf_value=nan", text, count=1), "the file is damaged: "),
+    ],
+)
+def test_model_that_no_worker_serves_is_a_fault(
+    damage: Callable[[str], str], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = binary_text(("age",))
+    file = write_models(tmp_path, [whole, damage(whole)])
+
+    assert main(["catalog", "check", "--quick", str(file)]) == 0
+    capsys.readouterr()
+    assert main(["catalog", "check", str(file)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{file}:7: versions.1.models[1].uri: no worker serves {tmp_path / 'm1.txt'}: {reason}" in line
+
+
+def test_kept_proofs_are_used_by_the_next_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    file = write_models(tmp_path, [binary_text(("age",))])
+    assert main(["catalog", "check", str(file)]) == 0
+    (proof,) = (tmp_path / "cache" / "ensemble-mesh" / "proofs").glob("*.json")
+    made_at = proof.stat().st_mtime_ns
+    assert main(["catalog", "check", str(file)]) == 0
+    assert proof.stat().st_mtime_ns == made_at
+    assert capsys.readouterr().err == ""
+
+
+def binary_text(features: Sequence[str]) -> str:
+    """The text of a small model on `features`."""
+    rng = np.random.default_rng(3)
+    values = rng.random((200, len(features)))
+    data = lightgbm.Dataset(values, (values[:, 0] > 0.5).astype(int), feature_name=list(features))
+    parameters = {"objective": "binary", "num_leaves": 4, "verbose": -1, "num_threads": 1}
+    text: str = lightgbm.train(parameters, data, 5).model_to_string()
+    return f"{text}\npandas_categorical:null\n"
+
+
+def write_models(folder: Path, texts: Sequence[str]) -> Path:
+    """Writes a game of these models; its players have one feature, age."""
+    write_valid(folder, "arena")
+    lines = [f"      - {{name: m{position}, uri: m{position}.txt}}" for position in range(len(texts))]
+    for position, text in enumerate(texts):
+        (folder / f"m{position}.txt").write_text(text)
+    head = VALID.format(game="arena").split("      - ")[0]
+    (file := folder / "mesh.yaml").write_text(head + "\n".join(lines) + "\n")
+    return file

@@ -11,7 +11,7 @@ import pytest
 from k8s.render import EXAMPLE
 from mesh.cli.main import main
 
-STEP = "step:from=100,to=1500,at=300,length=1200"
+STEP = "step:from=100,to=10000,at=300,length=1200"
 
 
 def hpa(*words: str | Path | int) -> int:
@@ -48,6 +48,8 @@ def test_page_has_no_external_resources_and_explains_decisions(
     assert "dragonfall-2026-10-whales" in text
     assert "decision: 3 -\\u003e" in text or "decision: 3 -&gt;" in text or "decision: 3 -> " in text
     assert 'src="http' not in text
+    assert "<dt>Command</dt><dd>mesh " in text
+    assert '"tickformat":"%H:%M"' in text
     capsys.readouterr()
 
 
@@ -90,7 +92,9 @@ def test_tune_prints_a_patch_of_the_catalog(tmp_path: Path, capsys: pytest.Captu
     printed = capsys.readouterr().out
     assert f"--- {EXAMPLE}" in printed
     assert "+        hpa: {cpu_percent: " in printed
-    assert "core hours" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "core hours" in text
+    assert '"name":"SLO: 99 % full"' in text
 
 
 @pytest.mark.parametrize(
@@ -141,7 +145,7 @@ def test_wrong_input_is_reported_in_one_line(
 
 def test_profile_without_a_model_is_reported_with_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     profile = tmp_path / "profile.json"
-    profile.write_text('{"profile": 1, "date": "x", "machine": "x", "versions": {}, "models": {}}')
+    profile.write_text('{"profile": 2, "date": "x", "machine": "x", "versions": {}, "models": {}}')
     assert hpa("simulate", EXAMPLE, "--load", "step", "--profile", profile) == 2
     expected = (
         "--profile: has no dragonfall/2026-10/whales, dragonfall/2026-10/minnows, dragonfall/2026-10/window-shoppers"

@@ -58,7 +58,7 @@ def test_changes_are_printed_as_json(catalog: Path, capsys: pytest.CaptureFixtur
 def test_missing_folder_is_reported(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert diff(catalog, "--rendered", catalog.parent) == 2
     place = catalog.parent
-    fix = f"write the output of `helm template` to {place}/dragonfall/all.yaml, or give --rendered or --live"
+    fix = f"run `mesh k8s render FILE --to {place}` with the catalog before the change, or give --rendered or --live"
     assert capsys.readouterr().err == f"{place}: has no folder dragonfall; {fix}\n"
 
 

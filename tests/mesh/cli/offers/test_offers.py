@@ -58,8 +58,9 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_all_options_reach_the_request(offers: Offers) -> None:
-    flags = ("--context", "platform=ios", "--context", "minutes=3", "--offer", "a", "--offer", "b")
+@pytest.mark.parametrize("between", [("--context",), ()])
+def test_all_options_reach_the_request(offers: Offers, between: tuple[str, ...]) -> None:
+    flags = ("--context", "platform=ios", *between, "minutes=3", "--offer", "a", "--offer", "b")
 
     assert ask(offers, "offer", *flags, "--limit", "2", "--version", "2026-10") == 0
 
@@ -123,6 +124,19 @@ def test_degraded_answer_shows_its_reason_and_the_missing_models(
         "missing [red]whales: no lane is up",
         "no features: the store does not know this player",
     ]
+
+
+def test_missing_and_unseen_inputs_are_shown(offers: Offers, capsys: pytest.CaptureFixture[str]) -> None:
+    many = [f"f{number}" for number in range(8)]
+    offers.answer = GetOfferResponse(
+        source=offers_pb2.ENSEMBLE, missing_inputs=many, unseen_inputs=["brand", "country"]
+    )
+
+    assert ask(offers, "offer") == 0
+
+    printed = lines(capsys)
+    assert f"missing inputs: {', '.join(many)}, and perhaps more" in printed
+    assert "unseen inputs, with values that no model knows: brand, country" in printed
 
 
 def test_score_is_printed_to_its_last_bit(offers: Offers, capsys: pytest.CaptureFixture[str]) -> None:

@@ -244,10 +244,10 @@ def test_proofs_of_the_models_are_kept_in_a_folder(publisher: Publisher, tmp_pat
     assert len(yaml.safe_load(out)["models"]) == len(KINDS)
 
 
-def test_model_that_no_worker_would_serve_is_not_uploaded(publisher: Publisher, tmp_path: Path) -> None:
+def test_model_that_no_worker_would_serve_is_not_uploaded(publisher: Publisher) -> None:
     path = publisher.folder / "binary.txt"
     path.write_bytes(path.read_bytes().replace(b"left_child=", b"left_child=7 ", 1))
-    code, _, err = publisher.publish("--proofs", str(tmp_path / "proofs"))
+    code, _, err = publisher.publish()
 
     assert code == 2
     assert f"{path}: the file is damaged" in err
@@ -260,3 +260,20 @@ def test_folder_of_proofs_that_cannot_be_written_is_reported(publisher: Publishe
 
     assert code == 0
     assert err.count("the proof is not kept") == len(KINDS)
+
+
+@pytest.mark.parametrize("name", ["1e5", "25921e05", "y", "n", "null", "2026-10-01", "0o7", "12"])
+def test_catalog_with_the_printed_lines_is_read_back(publisher: Publisher, tmp_path: Path, name: str) -> None:
+    (publisher.folder / "binary.txt").rename(publisher.folder / f"{name}.txt")
+    code, out, _ = publisher.publish("--quick")
+    assert code == 0
+    lines = "".join(f"    {line}\n" for line in out.splitlines() if "multiclass" not in line)
+    (file := tmp_path / "mesh.yaml").write_text(
+        f"game: g\nfeatures: {{store: dynamodb, table: players, region: eu-west-1}}\nversions:\n  v1:\n{lines}"
+    )
+    assert main(["catalog", "check", str(file)]) == 0, publisher.capsys.readouterr().err
+
+
+def test_quick_publish_makes_no_proofs(publisher: Publisher, tmp_path: Path) -> None:
+    code, _, err = publisher.publish("--quick", "--proofs", str(tmp_path / "proofs"))
+    assert (code, err) == (2, "--quick makes no proofs, but --proofs keeps them; give one of the two options\n")

@@ -1,5 +1,5 @@
 import io
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from rich.console import Console
@@ -17,6 +17,7 @@ mesh_lanes{{{VERSION},model="whales",state="down"}} 1
 mesh_rows_waiting{{{VERSION},model="whales"}} 4
 mesh_model_replicas{{{VERSION},model="whales",sha256="0123456789abcdef",engine="own"}} 1
 mesh_rows_outstanding{{{VERSION},model="whales"}} 2
+mesh_lanes_out{{{VERSION},model="whales"}} 1
 """
 
 
@@ -36,6 +37,9 @@ mesh_stage_seconds_count{{{VERSION},stage="queue"}} {answers}
 mesh_cohort_requests_sum{{{VERSION}}} {answers}
 mesh_cohort_requests_count{{{VERSION}}} {answers / 4}
 mesh_model_misses_total{{{VERSION},model="whales"}} {answers * 0.1}
+mesh_second_try_rows_total{{{VERSION},model="whales",cause="overdue"}} {answers * 0.05}
+mesh_second_try_rows_total{{{VERSION},model="whales",cause="failed"}} {answers * 0.01}
+mesh_second_try_wins_total{{{VERSION},model="whales"}} {answers * 0.02}
 mesh_requests_waiting{{{VERSION}}} 3
 mesh_cohorts_under_way 2
 mesh_starved_share 0.25
@@ -65,16 +69,12 @@ def test_stages_and_cohorts_are_means(busy: MeshStatus) -> None:
 
 def test_lanes_and_rows_of_a_model_come_from_the_end_of_the_interval(busy: MeshStatus) -> None:
     (model,) = busy.models
-    assert model == ModelStatus(
-        *("g", "1", "whales"),
-        lanes_up=1,
-        lanes=2,
-        rows_waiting=4,
-        rows_outstanding=2,
-        misses_per_s=10.0,
-        sha256="0123456789abcdef",
-        engines={"own": 1},
-    )
+    gauges = {"lanes_up": 1, "lanes": 2, "lanes_out": 1, "rows_waiting": 4, "rows_outstanding": 2}
+    rates = {"second_try_rows_per_s": 6.0, "second_try_wins_per_s": 2.0, "misses_per_s": 10.0}
+    values = asdict(model)
+    assert {name: values[name] for name in gauges} == gauges
+    assert {name: values[name] for name in rates} == pytest.approx(rates)
+    assert (model.sha256, model.engines) == ("0123456789abcdef", {"own": 1})
 
 
 def test_supervisor_gauges_are_part_of_the_status(busy: MeshStatus) -> None:
@@ -112,7 +112,7 @@ LONG = "a-model-whose-name-has-sixty-three-characters-which-is-the-limit"[:63]
 
 def many(count: int) -> MeshStatus:
     """A mesh with `count` models; the last one has a replica that is down."""
-    one = ModelStatus("g", "1", "", 1, 1, 0, 0, 0.0, "0123456789abcdef", {"own": 1})
+    one = ModelStatus("g", "1", "", 1, 1, 0, 0, 0, 0.0, 0.0, 0.0, "0123456789abcdef", {"own": 1})
     models = [replace(one, model=f"model-{number:02d}") for number in range(count)]
     return MeshStatus([], [*models[:-1], replace(models[-1], lanes=2)], 0, 0.0)
 
@@ -132,7 +132,7 @@ def test_names_are_whole_in_80_columns_with_file_and_engine() -> None:
 
 
 def test_columns_are_left_out_rather_than_a_name_cut() -> None:
-    one = ModelStatus("game", "2026-10", LONG, 1, 1, 0, 0, 0.0, "0123456789abcdef", {"own": 1})
+    one = ModelStatus("game", "2026-10", LONG, 1, 1, 0, 0, 0, 0.0, 0.0, 0.0, "0123456789abcdef", {"own": 1})
     lines = printed(MeshStatus([], [one], 0, 0.0), 90)
     assert any(LONG in line for line in lines)
     assert not any("outstanding" in line for line in lines)
@@ -151,5 +151,5 @@ def test_filter_keeps_the_models_that_contain_the_text() -> None:
 
 
 def test_two_engines_of_one_model_are_counted() -> None:
-    one = ModelStatus("g", "1", "whales", 3, 3, 0, 0, 0.0, "0123456789abcdef", {"own": 2, "lightgbm": 1})
+    one = ModelStatus("g", "1", "whales", 3, 3, 0, 0, 0, 0.0, 0.0, 0.0, "0123456789abcdef", {"own": 2, "lightgbm": 1})
     assert any("lightgbm x 1, own x 2" in line for line in printed(MeshStatus([], [one], 0, 0.0), 120))

@@ -35,7 +35,7 @@ import argparse, ctypes, http.server, json, os, signal, sys
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--catalog", action="append", required=True)
-for name in ("endpoints", "host", "port", "metrics-port", "loop"):
+for name in ("endpoints", "host", "port", "metrics-port", "loop", "listen-within-s"):
     parser.add_argument(f"--{name}", required=True)
 parser.add_argument("--follow-parent", action="store_true", required=True)
 options = parser.parse_args()

@@ -223,6 +223,15 @@ def test_engine_is_set_by_model_then_version_then_game_unless_the_command_line_s
     assert {engine_of(one, replace(OPTIONS, engine="auto")) for one in found[0]} == {"auto"}
 
 
+def test_worker_gets_the_category_columns_of_the_catalog() -> None:
+    models = [{"name": "a", "uri": "a", "categories": ["region", "tier"]}, {"name": "b", "uri": "b"}]
+    catalog = Catalog.model_validate({"game": "g", "features": {"path": "p"}, "versions": {"1": {"models": models}}})
+    first, second = (worker_command(one, OPTIONS, Path("/run/a.sock")) for one in replicas_of([catalog], 1))
+
+    assert "--categories=region,tier" in first
+    assert not any(word.startswith("--categories") for word in second)
+
+
 def test_lane_uses_the_unix_socket_of_a_worker_if_there_is_one() -> None:
     tcp = {"event": "ready", "name": "m", "port": 7, "metrics_port": 8}
     assert lane_address_of(tcp) == "127.0.0.1:7"

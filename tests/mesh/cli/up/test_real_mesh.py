@@ -75,6 +75,16 @@ def test_status_shows_a_lane_to_every_worker(mesh: StartedMesh, capsys: pytest.C
     }
 
 
+def test_changed_catalog_is_reported(mesh: StartedMesh, catalog: Path) -> None:
+    text = catalog.read_text()
+
+    catalog.write_text(text.replace("quorum: 1", "quorum: 3"))
+    assert "the new catalog is refused, the one before stays in force" in mesh.stderr.line("arena: ")
+
+    catalog.write_text(text)
+    assert "a new catalog is in force; traffic: 1 100 %" in mesh.stderr.line("arena: ")
+
+
 def test_killed_supervisor_is_back_at_its_address(mesh: StartedMesh, capsys: pytest.CaptureFixture[str]) -> None:
     os.kill(mesh.ready["supervisor"]["pid"], signal.SIGKILL)
     assert "supervisor ended after" in mesh.stderr.line()

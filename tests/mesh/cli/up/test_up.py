@@ -114,13 +114,15 @@ def test_refused_model_is_reported_and_the_others_serve(tmp_path: Path) -> None:
 
 def test_default_output_is_a_table_with_hints(tmp_path: Path) -> None:
     with up(tmp_path, "a", flags=("--engine", "lightgbm")) as mesh:
-        header, row, _, engine, address, logs, hint, _ = (mesh.stdout.line().split() for _ in range(8))
+        header, row, _, engine, address, logs, hint, watch, _ = (mesh.stdout.line().split() for _ in range(9))
 
         assert header == ["game", "version", "model", "pid", "address", "metrics", "state"]
         assert (row[:3], row[-1]) == (["arena", "1", "m0"], "ready")
         assert engine == ["engine:", "lightgbm", "(switched", "off)"]
         assert (logs[0], Path(logs[1]).is_dir()) == ("logs:", True)
         assert hint[-2:] == ["--address", address[1].rstrip(",")]
+        assert address[3] == f"http://{watch[-1]}/metrics,"
+        assert watch[-4:-1] == ["mesh", "status", "--metrics"]
 
 
 def test_default_output_counts_the_workers_of_each_engine(tmp_path: Path) -> None:

@@ -14,7 +14,11 @@ BAD_CSV: dict[str, tuple[str, list[str]]] = {
     "a column twice": ("player_id,age,age\np,1,2\n", ["{file}: column 'age' occurs twice; remove one"]),
     "a column without name": ("player_id,\np,1\n", ["{file}: column 2 has no name; add its name to the header"]),
     "an empty id": ("player_id,age\np,1\n,2\n", ["{file}:3: player_id is empty; give every player an ID"]),
-    "a long id": (f"player_id,age\n{'é' * 65},1\n", ["{file}:2: player_id has 130 bytes; use at most 128"]),
+    "an id that cannot be printed": (
+        'player_id,age\n"a\tb",1\n',
+        ["{file}:2: player_id has the character U+0009, which cannot be printed; remove it"],
+    ),
+    "a long id": (f"player_id,age\n{'é' * 65},1\n", ["{file}:2: player_id has 130 bytes; use at most 128 bytes"]),
     "a player twice": (
         "player_id,age\np,1\n\nq,2\np,3\n",
         ["{file}:5: player_id 'p' is already at {file}:2; keep one of them"],
@@ -60,7 +64,9 @@ def test_bad_csv_file_is_rejected_with_its_place_and_the_fix(
 
 def test_file_that_is_not_utf8_is_rejected(loader: Loader, capsys: pytest.CaptureFixture[str]) -> None:
     assert loader.load_csv(b"player_id,t\np,\xff\xfe\n") == 2
-    assert "players.csv: cannot be read: " in capsys.readouterr().err
+    line = capsys.readouterr().err
+    assert "players.csv: cannot be read: " in line
+    assert line.endswith("; save it as UTF-8\n")
 
 
 def test_missing_file_is_rejected(loader: Loader, capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,17 @@ def test_schema_of_a_parquet_file_decides_the_kinds(loader: Loader) -> None:
     assert loader.columns() == Columns(("age", "vip", "nothing"), ("code", "country"))
     assert loader.numbers("1") == "31.0 1.0 nan"
     assert loader.numbers("2") == "nan nan nan"
-    assert [loader.players()[player].texts for player in ("1", "2")] == [("17", "de"), (None, None)]
+    assert [loader.players()[player].texts for player in ("1", "2")] == [("17", "de"), ("", None)]
+
+
+def test_quoted_empty_cell_of_a_csv_file_is_the_empty_text(loader: Loader) -> None:
+    content = 'player_id,country,age,vip,updated_at\na,"","","",""\nb,,,,\nc,de,3,true,5\n'
+
+    assert loader.load_csv(content) == 0
+
+    assert loader.columns() == Columns(("age", "vip"), ("country",))
+    assert [loader.players()[player].texts for player in "abc"] == [("",), (None,), ("de",)]
+    assert [loader.numbers(player) for player in "abc"] == ["nan nan", "nan nan", "3.0 1.0"]
 
 
 def test_csv_and_parquet_of_the_same_players_give_the_same_store(loader: Loader) -> None:

@@ -1,0 +1,1 @@
+"""`python -m loadtest scaling`: CPU of a replica at several numbers of replicas, measured and simulated."""

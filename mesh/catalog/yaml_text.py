@@ -1,0 +1,47 @@
+"""YAML as catalogs use it: one reader and one writer, so that each text that is written is read as the same text.
+
+They agree with Helm, which also reads and writes catalogs, where PyYAML differs from it: `1e5` and `0o7` are numbers,
+and `y` is true. So the writer quotes such texts.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any, ClassVar
+
+import yaml
+
+_EXPONENT = re.compile(r"[-+]?(\.[0-9][0-9_]*|[0-9][0-9_]*(\.[0-9_]*)?)[eE][-+]?[0-9]+$")
+_OCTAL = re.compile(r"[-+]?0o[0-7_]+$")
+_LETTER = re.compile(r"[yYnN]$")
+
+
+class Reader(yaml.SafeLoader):
+    """Reads the YAML of a catalog."""
+
+    bool_values: ClassVar[dict[str, bool]] = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
+
+
+class Writer(yaml.SafeDumper):
+    """Quotes each text that `Reader` would not read as text."""
+
+
+for _kind in (Reader, Writer):
+    _kind.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
+    _kind.add_implicit_resolver("tag:yaml.org,2002:int", _OCTAL, list("-+0"))
+    _kind.add_implicit_resolver("tag:yaml.org,2002:bool", _LETTER, list("yYnN"))
+
+
+def load(text: str) -> Any:
+    """Returns the value of `text`; raises yaml.YAMLError or ValueError if it is not valid YAML."""
+    return Reader(text).get_single_data()
+
+
+def dump(value: object, *, flow: bool = False) -> str:
+    """Returns `value` as YAML: in blocks or, with `flow`, in one line with braces; without the last newline."""
+    width = sys.maxsize  # never break a line: a broken text is hard to read in a catalog
+    text: str = yaml.dump(
+        value, Dumper=Writer, default_flow_style=flow, sort_keys=False, allow_unicode=True, width=width
+    )
+    return text.strip().removesuffix("\n...")

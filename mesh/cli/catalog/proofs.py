@@ -1,0 +1,46 @@
+"""Adds the faults that only a worker's proof finds to checked catalogs: a file that is cut off, a score that is NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mesh.catalog.faults import Fault, Location
+from mesh.cli.checked_catalogs import CheckedCatalog
+from mesh.cli.proofs import ProofResult, prove
+
+
+def with_proofs(checked: Sequence[CheckedCatalog]) -> tuple[list[CheckedCatalog], list[str]]:
+    """Proves the models of `checked` that are on this machine and have no fault; returns the catalogs and notes.
+
+    The notes are sentences, such as the reason why LightGBM scores a model. Models on S3 are not downloaded.
+    """
+    results = prove([path for one in checked for _, path in _sound_models(one)])
+    notes = [note for result in results.values() for note in result.notes]
+    return [_with_refusals(one, results) for one in checked], notes
+
+
+def _sound_models(checked: CheckedCatalog) -> Iterator[tuple[Location, Path]]:
+    """Yields the place and the path of each model file in which the check of the headers found no fault."""
+    faulty = {fault.at[:4] for fault in checked.faults if isinstance(fault, Fault) and fault.at[4:5] != ("name",)}
+    for name, version in checked.draft.versions.items() if checked.draft else ():
+        for position, model in enumerate(version.models):
+            at = ("versions", name, "models", position)
+            if model is not None and at not in faulty and "://" not in model.uri and Path(model.uri).is_file():
+                yield at, Path(model.uri)
+
+
+def _with_refusals(checked: CheckedCatalog, results: Mapping[Path, ProofResult]) -> CheckedCatalog:
+    faults = list(checked.faults)
+    for at, path in _sound_models(checked):
+        refused = results[path].refused
+        if checked.draft is not None and refused is not None:
+            problem, _, fix = refused.partition("; ")
+            problem = f"no worker serves {path}: {problem}"
+            faults.append(checked.draft.tree.fault((*at, "uri"), problem, fix or "replace the file"))
+    return replace(checked, faults=tuple(sorted(faults, key=_line)))
+
+
+def _line(fault: Fault | str) -> int:
+    return fault.line if isinstance(fault, Fault) else 0

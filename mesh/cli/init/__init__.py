@@ -1,0 +1,1 @@
+"""`mesh init`: writes the first catalog of a game."""

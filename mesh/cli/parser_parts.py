@@ -1,0 +1,56 @@
+"""Parts of the command line of `mesh`: how commands are added, and the types of their options."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def group(commands: Commands, name: str, about: str) -> Commands:
+    """Adds a command with commands of its own."""
+    added = commands.add_parser(name, help=about, description=_sentence(about))
+    return added.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+
+def command(commands: Commands, name: str, function: str, about: str) -> argparse.ArgumentParser:
+    """Adds a command; `function` is the `module:function` that runs it."""
+    added = commands.add_parser(name, help=about, description=_sentence(about))
+    added.set_defaults(command=function)
+    return added
+
+
+def add_json(command: argparse.ArgumentParser, what: str) -> None:
+    """Adds the option --json, which prints `what`."""
+    command.add_argument("--json", action="store_true", help=f"print {what}")
+
+
+def _sentence(about: str) -> str:
+    return about[0].upper() + about[1:] + "."
+
+
+def positive(text: str) -> int:
+    """The type of a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """The type of a port number; 0 lets the system choose."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port number from 0 to 65535")
+    return int(text)
+
+
+def milliseconds(text: str) -> float:
+    """The type of a time of up to an hour, in milliseconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 3_600_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of milliseconds above 0")
+    return value

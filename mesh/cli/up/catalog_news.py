@@ -1,0 +1,33 @@
+"""Shows what the supervisor of `mesh up` says about a changed catalog, which otherwise only its log has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+LOGGER = "supervisor.catalog"
+POLL_S = 0.2
+WAITING = "waits for replicas"
+NEW_MODELS = "; `mesh up` starts workers for new models only at its start: start it again"
+
+
+async def catalog_news(log: Path, poll_s: float = POLL_S) -> AsyncIterator[str]:
+    """Yields each new message of the supervisor's `log` that is about its catalog, without end."""
+    position = len(_whole_lines(log, 0))
+    while True:
+        await asyncio.sleep(poll_s)
+        text = _whole_lines(log, position)
+        position += len(text)
+        for line in text.decode(errors="replace").splitlines():
+            words = line.split(maxsplit=4)  # date, time, level, logger, message
+            if len(words) == 5 and words[3] == LOGGER:
+                yield words[4] + (NEW_MODELS if WAITING in words[4] else "")
+
+
+def _whole_lines(log: Path, position: int) -> bytes:
+    """Returns the lines of `log` from `position` on, without a line that is not yet complete."""
+    with log.open("rb") as file:
+        file.seek(position)
+        whole, newline, _ = file.read().rpartition(b"\n")
+    return whole + newline

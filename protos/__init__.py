@@ -1,0 +1,1 @@
+"""The contracts of the wire, and the generator of their Python stubs."""

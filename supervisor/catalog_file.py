@@ -1,0 +1,87 @@
+"""Follows the catalog file of a game, and the table of offers that it names."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from mesh.catalog import files as catalog_files
+from mesh.catalog.catalog import Catalog, Offers, read
+from mesh.errors import Misconfigured
+
+# A file is read when it has not changed between two looks, so that a writer can finish.
+POLL_S = 0.2
+_Identity = tuple[tuple[int, int, int] | None, ...]
+_log = logging.getLogger("supervisor.catalog")
+
+
+def load_catalog(path: Path, folder: Path | None = None) -> Catalog:
+    """Reads the catalog at `path` and checks it with its files; relative paths start at `folder`, or at its own folder.
+
+    A model file may be on other machines: local ones are checked, the replicas check the others. Raises Misconfigured
+    with all faults.
+    """
+    draft = read(path, folder)
+    faults = (*draft.faults, *catalog_files.faults(draft, models_elsewhere=True))
+    if faults or draft.catalog is None:
+        raise Misconfigured([str(fault) for fault in faults])
+    return draft.catalog
+
+
+class CatalogFile:
+    """The catalog file at `path`, of which `known` is in force."""
+
+    def __init__(self, path: Path, folder: Path | None, known: Catalog, poll_s: float = POLL_S) -> None:
+        self._path = path
+        self._folder = folder
+        self._poll_s = poll_s
+        self._offers = _offers_path(known.offers)
+
+    async def watch(self) -> AsyncIterator[Catalog | Misconfigured]:
+        """Yields the catalog, or its faults, after each change, without end. A missing file changes nothing."""
+        known = self._identity()
+        while True:
+            await asyncio.sleep(self._poll_s)
+            identity = self._identity()
+            if identity == known or identity[0] is None:
+                continue
+            await asyncio.sleep(self._poll_s)
+            if self._identity() != identity:
+                continue
+            known, found = await asyncio.to_thread(self._load)
+            yield found
+
+    def _load(self) -> tuple[_Identity, Catalog | Misconfigured]:
+        """Reads the catalog; returns it with the identity that its files had before, so that no later change is lost.
+
+        From here on, the table that the catalog names is watched, also if the table is missing or has faults.
+        """
+        identity = self._identity()
+        try:
+            self._offers = _offers_path(read(self._path, self._folder).offers)
+            identity = self._identity()
+            return identity, load_catalog(self._path, self._folder)
+        except Misconfigured as error:
+            return identity, error
+        except Exception as error:  # a bug in a check must not end the supervisor, which has a good catalog
+            _log.exception("cannot check %s", self._path)
+            return identity, Misconfigured([f"{self._path}: cannot be checked: {error!r}"])
+
+    def _identity(self) -> _Identity:
+        return tuple(_identity_of(path) for path in (self._path, self._offers) if path is not None)
+
+
+def _offers_path(offers: Offers | None) -> Path | None:
+    if offers is None or offers.path is None or offers.table is not None:
+        return None
+    return Path(offers.path)
+
+
+def _identity_of(path: Path) -> tuple[int, int, int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_ino, state.st_mtime_ns, state.st_size

@@ -1,0 +1,165 @@
+"""Accepts unary calls and begins the newest first, so that a supervisor without enough CPU still answers in time.
+
+While the event loop is busy, calls wait. In the order of their arrival, each would begin shortly before its deadline
+and be answered too late. The newest call has the most time left (docs/decisions/0005-answers-in-time.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, NamedTuple
+
+import grpc
+
+from mesh.grpc_errors import or_abort, status_for_caller
+from supervisor import raw_call
+from supervisor.raw_call import CallEnded, RawCall
+
+# Calls of a method that each server accepts in one turn of the event loop, beside the one that grpc.aio accepts and
+# begins itself. A stream reads one request in two turns, so turns must stay short.
+ACCEPTING = 2
+READING = 4  # calls whose requests are read at the same time
+READING_S = 0.05  # a caller that sends its request more slowly no longer counts in READING
+MOST_WAITING = 4096
+WAIT_SHARE = 0.5  # a call that has waited for this share of its time is refused
+OVERLOADED = "overloaded: the supervisor has no time to read the request"
+_log = logging.getLogger("supervisor.intake")
+
+Rest = Callable[[], Awaitable[bytes]]  # waits for the answer to an admitted request
+Begin = Callable[[bytes, "float | None"], "bytes | Rest"]  # of a request and of the time until its deadline
+
+
+class _Waiting(NamedTuple):
+    call: RawCall
+    refuse_at_s: float
+
+
+class Intake:
+    """Accepts the calls of `methods` by full name.
+
+    The function of a method gets the request and the seconds until its deadline (None: no deadline). It returns the
+    response, or what waits for it. If it raises an error, the caller gets the status of the error. `longest_s` returns
+    the longest time of a call, which a new catalog changes. `on_refusal` is called for each call that is refused before
+    its request is read.
+    """
+
+    def __init__(
+        self,
+        methods: Mapping[str, Begin],
+        longest_s: Callable[[], float],
+        on_refusal: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._methods = methods
+        self._longest_s = longest_s
+        self._on_refusal = on_refusal
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[_Waiting] = deque()
+        self._reading: dict[RawCall, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_due = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, server: grpc.aio.Server) -> None:
+        """Accepts calls of a started `server` until it stops."""
+        if not raw_call.is_known(server):
+            _log.warning("This version of grpcio is not known: calls are accepted one at a time")
+            return
+        for method in self._methods:
+            for _ in range(ACCEPTING):
+                self._spawn(self._accept(server, method))
+
+    async def close(self) -> None:
+        """Waits for the last calls, after all servers have stopped."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _accept(self, server: grpc.aio.Server, method: str) -> None:
+        while (call := await raw_call.accept(server, method)) is not None:
+            remaining_s = call.remaining_s()
+            longest_s = self._longest_s()
+            time_s = longest_s if remaining_s is None else min(remaining_s, longest_s)
+            if time_s > 0:  # otherwise the caller has left
+                self._waiting.append(_Waiting(call, self._clock() + WAIT_SHARE * time_s))
+                self._run_soon()
+            del call  # a call that nothing refers to is cancelled
+
+    def _run_soon(self) -> None:
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._run)
+
+    def _run(self) -> None:
+        self._is_due = False
+        now_s = self._clock()
+        self._forget_slow_callers(now_s)
+        while self._waiting and len(self._reading) < READING:
+            waiting = self._waiting.pop()
+            if waiting.refuse_at_s <= now_s:
+                self._refuse(waiting.call)
+            else:
+                self._reading[waiting.call] = now_s
+                self._spawn(self._serve(waiting.call))
+        while self._waiting and (self._waiting[0].refuse_at_s <= now_s or len(self._waiting) > MOST_WAITING):
+            self._refuse(self._waiting.popleft().call)
+        if self._waiting and self._timer is None:
+            self._timer = self._loop.call_later(READING_S, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._run_soon()
+
+    def _forget_slow_callers(self, now_s: float) -> None:
+        while self._reading:
+            call, since_s = next(iter(self._reading.items()))
+            if now_s - since_s < READING_S:
+                return
+            del self._reading[call]
+
+    def _refuse(self, call: RawCall) -> None:
+        self._on_refusal()
+        self._spawn(_until_ended(call.refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, OVERLOADED)))
+
+    async def _serve(self, call: RawCall) -> None:
+        try:
+            outcome = self._begin(call, await call.request())
+        except CallEnded:
+            return
+        finally:
+            self._reading.pop(call, None)
+            if self._waiting:
+                self._run_soon()
+        if isinstance(outcome, bytes):
+            await _until_ended(call.reply(outcome))
+        elif isinstance(outcome, tuple):
+            await _until_ended(call.refuse(*outcome))
+        else:
+            await self._finish(call, outcome)
+
+    def _begin(self, call: RawCall, request: bytes) -> bytes | Rest | tuple[grpc.StatusCode, str]:
+        try:
+            return self._methods[call.method](request, call.remaining_s())
+        except Exception as error:  # the boundary of the process: the caller receives a status for every error
+            return status_for_caller(error, _log, call.method)
+
+    async def _finish(self, call: RawCall, rest: Rest) -> None:
+        async def handler(_request: None, context: Any) -> bytes:
+            return await or_abort(rest(), context, _log, call.method)
+
+        await call.run(handler)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _until_ended(ending: Awaitable[None]) -> None:
+    with contextlib.suppress(CallEnded):
+        await ending

@@ -1,0 +1,142 @@
+"""The supervisor's metrics of its state: lanes, rows, cohorts and catalogs (docs/metrics.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from supervisor.ensemble import Ensemble
+from supervisor.inputs import MISSING, UNSEEN, VersionInputs
+from supervisor.live_games import LiveGames
+from supervisor.pool import ModelPool
+
+MAX_GAP_SERIES = 200  # of one version
+_VERSION = ("game", "version")
+_MODEL = (*_VERSION, "model")
+_Value = tuple[Sequence[str], float]  # the values of the labels, and the value of the metric
+
+
+class StateOnDemand(Collector):
+    """Computes its metrics at each scrape: the hot path does not update them."""
+
+    def __init__(
+        self,
+        games: LiveGames,
+        under_way: Callable[[], int],
+        waiting: Callable[[Ensemble], int],
+        starved: Callable[[], float],
+    ) -> None:
+        self._games = games
+        self._under_way = under_way
+        self._waiting = waiting
+        self._starved = starved
+
+    def collect(self) -> Iterable[Metric]:
+        """Yields the current values. It runs on the metrics thread, so it and the functions that it calls only read."""
+        yield GaugeMetricFamily("mesh_cohorts_under_way", "Cohorts under way.", self._under_way())
+        yield GaugeMetricFamily(
+            "mesh_starved_share", "Share of time that the busiest thread waits for a CPU, 0 to 1.", self._starved()
+        )
+        yield from self._of_catalogs()
+        ensembles = list(self._ensembles())
+        waiting = [(labels, self._waiting(ensemble)) for labels, ensemble in ensembles]
+        yield _gauge("mesh_requests_waiting", "Requests that wait for a cohort.", _VERSION, waiting)
+        gaps = [
+            ((*labels, feature, gap), count)
+            for labels, ensemble in ensembles
+            for (feature, gap), count in _bounded(ensemble.panel.inputs)
+        ]
+        yield _counter(
+            "mesh_input_gaps", "Requests without a known value for a feature.", (*_VERSION, "feature", "gap"), gaps
+        )
+        yield from _of_pools(
+            [((*labels, pool.model.name), pool) for labels, one in ensembles for pool in one.panel.pools]
+        )
+
+    def _of_catalogs(self) -> Iterator[Metric]:
+        yield _gauge(
+            "mesh_catalog_refused",
+            "1 while the latest catalog has faults and the one before is in force, else 0.",
+            ("game",),
+            [((name,), self._games.is_refused(name)) for name in self._games],
+        )
+        yield _gauge(
+            "mesh_catalog_pending",
+            "1 while the latest catalog waits for the replicas of a version with traffic, else 0.",
+            ("game",),
+            [((name,), self._games.is_pending(name)) for name in self._games],
+        )
+
+    def _ensembles(self) -> Iterator[tuple[tuple[str, str], Ensemble]]:
+        for game in self._games.values():
+            for ensemble in game.ensembles.values():
+                yield (game.catalog.game, ensemble.name), ensemble
+
+
+def _of_pools(pools: Sequence[tuple[Sequence[str], ModelPool]]) -> Iterator[Metric]:
+    def values(of: Callable[[ModelPool], float]) -> list[_Value]:
+        return [(labels, of(pool)) for labels, pool in pools]
+
+    yield _gauge("mesh_rows_waiting", "Rows that wait for a replica.", _MODEL, values(lambda pool: pool.waiting_rows))
+    yield _gauge(
+        "mesh_rows_outstanding", "Rows that replicas are scoring.", _MODEL, values(lambda pool: pool.outstanding_rows)
+    )
+    files = [((*labels, *served), count) for labels, pool in pools for served, count in pool.served().items()]
+    yield _gauge(
+        "mesh_model_replicas",
+        "Replicas that are up, by model file and scoring engine.",
+        (*_MODEL, "sha256", "engine"),
+        files,
+    )
+    yield _gauge("mesh_lanes", "Lanes by state.", (*_MODEL, "state"), _lanes(pools))
+    yield _gauge(
+        "mesh_lanes_out",
+        "Lanes that receive no rows because their replica is late or failing.",
+        _MODEL,
+        values(lambda pool: pool.lanes_out),
+    )
+    overdue = [((*labels, "overdue"), pool.hedged_rows) for labels, pool in pools]
+    failed = [((*labels, "failed"), pool.retried_rows) for labels, pool in pools]
+    yield _counter(
+        "mesh_second_try_rows", "Rows sent to a second replica, by cause.", (*_MODEL, "cause"), [*overdue, *failed]
+    )
+    yield _counter(
+        "mesh_second_try_wins",
+        "Second tries that were answered before the first.",
+        _MODEL,
+        values(lambda pool: pool.hedge_wins),
+    )
+
+
+def _lanes(pools: Sequence[tuple[Sequence[str], ModelPool]]) -> Iterator[_Value]:
+    for labels, pool in pools:
+        states = [lane.state for lane in list(pool.lanes.values())]
+        for state in ("up", "connecting", "down"):
+            yield (*labels, state), states.count(state)
+
+
+def _gauge(name: str, text: str, labels: Sequence[str], values: Iterable[_Value]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for names, value in values:
+        family.add_metric(names, value)
+    return family
+
+
+def _counter(name: str, text: str, labels: Sequence[str], values: Iterable[_Value]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=labels)
+    for names, value in values:
+        family.add_metric(names, value)
+    return family
+
+
+def _bounded(inputs: VersionInputs | None) -> Iterator[tuple[tuple[str, str], int]]:
+    """Yields the counts of gaps by feature and kind; from `MAX_GAP_SERIES` on, the features share one series a kind."""
+    counts = list(inputs.counts().items()) if inputs is not None else []
+    yield from counts[:MAX_GAP_SERIES]
+    for kind in (MISSING, UNSEEN):
+        rest = [count for (_, gap), count in counts[MAX_GAP_SERIES:] if gap == kind]
+        if rest:
+            yield ("(other)", kind), sum(rest)
