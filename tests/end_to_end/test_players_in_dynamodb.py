@@ -44,7 +44,7 @@ async def test_250_concurrent_players_each_requested_twice_get_their_own_scores(
 
 
 @pytest.mark.parametrize(
-    ("player", "message"), [("", "player_id: is empty"), ("x" * 2048, "player_id: is longer than 128")]
+    ("player", "message"), [("", "player_id: is empty"), ("x" * 2048, "player_id: has 2048 bytes; use at most 128")]
 )
 async def test_invalid_player_id_is_rejected_with_the_name_of_the_field(
     served: World, player: str, message: str
