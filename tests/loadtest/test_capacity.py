@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoscaling.capacity_profile import Batch, by_key, load, merged
+from autoscaling.capacity_profile import FORMAT, Batch, by_key, load, merged
 from loadtest.capacity.curve import capacity_of, fit
 from loadtest.capacity.measure import drawn_rows
 from loadtest.capacity.supervisor import costs_of
@@ -163,7 +163,7 @@ def test_profile_keeps_the_models_of_other_versions_and_games(world: World, tmp_
 
 def test_profile_of_another_machine_is_not_mixed_with_this_one(world: World, tmp_path: Path) -> None:
     out = tmp_path / "profile.json"
-    content = {"profile": 1, "date": "2026-01-01", "machine": "a mainframe", "versions": {}, "models": {}}
+    content = {"profile": FORMAT, "date": "2026-01-01", "machine": "a mainframe", "versions": {}, "models": {}}
     out.write_text(json.dumps(content), encoding="utf-8")
     ended = profile(world, "--model", "pandas", "--out", str(out))
     assert ended.returncode == 2

@@ -32,6 +32,7 @@ class SimulatedLane:
 
     def __init__(self, pool: ModelPool, name: str, header: ModelHeader, row_s: float, sendings: list[Sending]) -> None:
         self.state: LaneState = "up"
+        self.address = name
         self.why_down = ""
         self.outstanding_rows = 0
         self.max_pairs: int | None = None
