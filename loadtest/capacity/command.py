@@ -28,6 +28,7 @@ from mesh.catalog import catalog as catalogs
 from mesh.catalog.catalog import Catalog, Model
 from mesh.catalog.files import header_of
 from mesh.cli.console import stdout
+from mesh.errors import Misconfigured
 from mesh.players.sqlite import open_store, read_columns, read_some_players
 
 MEASURED = 0
@@ -110,7 +111,11 @@ def _old(out: Path) -> Profile | None:
     """The profile in `out`, whose other models are kept; raises CannotMeasure if the two would not be comparable."""
     if not out.exists():
         return None
-    old = load(out)
+    try:
+        old = load(out)
+    except Misconfigured as error:
+        problem = error.faults[0].partition(";")[0]
+        raise CannotMeasure(f"{problem}; give another --out, or remove the file") from error
     for what, was, now in (("machine", old.machine, machine.described()), ("packages", old.versions, _packages())):
         if was != now:
             fix = "give another --out, or remove the file and measure all models"

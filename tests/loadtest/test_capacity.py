@@ -169,3 +169,12 @@ def test_profile_of_another_machine_is_not_mixed_with_this_one(world: World, tmp
     assert ended.returncode == 2
     assert "has figures of another machine (a mainframe; now" in ended.stderr.replace("\n", " ")
     assert json.loads(out.read_text(encoding="utf-8")) == content
+
+
+def test_file_that_is_not_a_profile_is_not_overwritten(world: World, tmp_path: Path) -> None:
+    out = tmp_path / "profile.json"
+    out.write_text("notes\n", encoding="utf-8")
+    ended = profile(world, "--model", "pandas", "--out", str(out))
+    assert ended.returncode == 2
+    assert ended.stderr.replace("\n", " ").rstrip().endswith("; give another --out, or remove the file")
+    assert out.read_text(encoding="utf-8") == "notes\n"
