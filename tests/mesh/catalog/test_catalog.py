@@ -311,8 +311,10 @@ SERVING_BLOCKS = {
     },
     "TableColumns": {"numbers", "texts"},
     "Offers": {"path", "table", "fallback", "rank_by"},
-    "Version": {"traffic", "combine", "models", *SCALED_KEYS},
+    "Version": {"traffic", "rollout", "guard", "combine", "models", *SCALED_KEYS},
     "Assignment": {"salt", "holdout"},
+    "Rollout": {"start", "steps", "hold_s"},
+    "Guard": {"to", "whole", "p99_ms", "window_s", "min_requests"},
     "Combine": {"kind", "quorum", "trim", "threshold"},
     "Model": {"name", "uri", "sha256", "categories", "weight", "class", *SCALED_KEYS},
 }
