@@ -313,7 +313,7 @@ SERVING_BLOCKS = {
     "Offers": {"path", "table", "fallback", "rank_by"},
     "Version": {"traffic", "combine", "models", *SCALED_KEYS},
     "Combine": {"kind", "quorum", "trim", "threshold"},
-    "Model": {"name", "uri", "sha256", "categories", "weight", "class", *SCALED_KEYS},
+    "Model": {"name", "uri", "sha256", "categories", "golden", "golden_sha256", "weight", "class", *SCALED_KEYS},
 }
 
 
