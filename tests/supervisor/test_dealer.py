@@ -124,7 +124,7 @@ async def test_slow_rows_use_every_free_lane() -> None:
 
 async def test_idle_lanes_take_turns() -> None:
     now_s, queue, lanes = 0.0, RowQueue(), [FakeLane(), FakeLane(), FakeLane()]
-    dealer = new_dealer(queue, clock=lambda: now_s)
+    dealer = new_dealer(queue, models=15, clock=lambda: now_s)
     scored_by = []
     for message in range(12):
         now_s = message * TURN_S / 2
@@ -139,7 +139,7 @@ async def test_idle_lanes_take_turns() -> None:
 
 async def test_busy_lane_leaves_the_rest_of_its_turn_to_an_idle_one() -> None:
     queue = RowQueue()
-    dealer = new_dealer(queue, clock=lambda: 0.0)
+    dealer = new_dealer(queue, models=15, clock=lambda: 0.0)
     first, second = FakeLane(), FakeLane()
     for _ in range(2):
         queue.add(shipment(PlainMatrix(np.zeros((1, 1)))))
