@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mesh.category_lists import Category
 from mesh.golden import (
     BadGolden,
     Golden,
@@ -35,7 +36,7 @@ GOLDEN = Golden(
         GoldenRow((True, "abacus", None), (5e-324,)),
     ),
 )
-CATEGORIES = {"platform": ("ios", "wéb"), "tier": (10, 20)}
+CATEGORIES: dict[str, tuple[Category, ...]] = {"platform": ("ios", "wéb"), "tier": (10, 20)}
 
 
 def scores(*values: float) -> bytes:
