@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from mesh.catalog import catalog_file
 from mesh.catalog.catalog import Catalog
+from mesh.catalog.catalog_file import CatalogFile, load_catalog
 from mesh.errors import Misconfigured
 from mesh.starvation import CpuStarvation
-from supervisor import catalog_file
 from supervisor.answers import Source
 from supervisor.assembly import load_catalogs, open_games
-from supervisor.catalog_file import CatalogFile, load_catalog
 from supervisor.cohort import Cohorts
 from supervisor.discovery.port import Endpoints
 from supervisor.game import Game
