@@ -154,11 +154,14 @@ async def _until_it_can_answer(game: Game, before: Game) -> None:
 def _first_asked(game: Game, before: Game) -> Iterator[tuple[str, ModelPool]]:
     """Yields the pools, with their version, that players of `game` use and players of `before` did not."""
     asked = {
-        pool for name, ensemble in before.ensembles.items() if before.shares[name] for pool in ensemble.panel.pools
+        pool
+        for name, ensemble in before.ensembles.items()
+        if name in before.traffic.expected
+        for pool in ensemble.panel.pools
     }
     for name, ensemble in game.ensembles.items():
         for pool in ensemble.panel.pools:
-            if game.shares[name] and pool not in asked:
+            if name in game.traffic.expected and pool not in asked:
                 yield name, pool
 
 
@@ -175,4 +178,4 @@ def _pools(games: Iterable[Game]) -> Iterator[ModelPool]:
 
 
 def _shares(game: Game) -> str:
-    return ", ".join(f"{name} {share:g} %" for name, share in game.shares.items())
+    return ", ".join(f"{name} {share:g} %" for name, share in game.traffic.shares.items())

@@ -15,6 +15,7 @@ from mesh.catalog import schema as catalog_schema
 from mesh.catalog.deployment import faults as deployment_faults
 from mesh.catalog.deployment.blocks import Kubernetes, SupervisorDeployment, WorkerDeployment
 from mesh.catalog.faults import Fault, Tree
+from mesh.catalog.shifts import Assignment
 from mesh.errors import Misconfigured
 from mesh.players.settings import DynamoFeatures, Features, kind_of, own_attributes, reserved_names
 
@@ -63,6 +64,14 @@ class Model(WorkerDeployment):
         description="the columns of pandas' type category in the training frame; only for a model file that does not "
         "show to which columns its lists of categories belong",
     )
+    golden: Uri | None = Field(
+        None,
+        description="golden rows of the model file: a path or s3://BUCKET/KEY; a worker serves the model only if it "
+        "gives their scores (see `mesh publish`)",
+    )
+    golden_sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file of golden rows, checked before use"
+    )
     weight: float = Field(1.0, gt=0, description="for weighted_mean: weight of the vote of this model")
     class_: int | None = Field(
         None,
@@ -100,6 +109,7 @@ class Catalog(WorkerDeployment):
         default_factory=dict, description="features that the caller sends with the request, by name, and their kinds"
     )
     offers: Offers | None = None
+    assignment: Assignment = Assignment()
     versions: Annotated[Mapping[Name, Version], Field(min_length=1)]
     supervisor: SupervisorDeployment = SupervisorDeployment()
     kubernetes: Kubernetes = Kubernetes()

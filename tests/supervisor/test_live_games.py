@@ -107,7 +107,7 @@ async def test_traffic_changes_without_new_lanes(tmp_path: Path) -> None:
         await until(lambda: "v2" in made.game.ensembles)
         v1, v2 = (made.game.ensembles[name].panel.pools for name in ("v1", "v2"))
         made.write(made.with_v2(100))
-        await until(lambda: made.game.shares == {"v1": 0, "v2": 100})
+        await until(lambda: made.game.traffic.shares == {"v1": 0, "v2": 100})
         assert made.game.ensembles["v1"].panel.pools == v1
         assert made.game.ensembles["v2"].panel.pools == v2
         assert await made.scores() == ("v2", Source.ENSEMBLE, {"gold": 5.0, "silver": 3.0, "starter": 2.0})
@@ -117,7 +117,7 @@ async def test_version_gets_traffic_when_all_its_models_are_up(tmp_path: Path) -
     async with world(tmp_path) as made:
         made.write(made.with_v2(100))
         await until(lambda: made.games.is_pending("g"))
-        assert made.game.shares == {"v1": 100}
+        assert made.game.traffic.shares == {"v1": 100}
         assert (await made.scores())[0] == "v1"
         made.assign({"v1": ("m0", "m1", "m2"), "v2": ("m0",)})
         await until(lambda: not made.games.is_pending("g"))
@@ -130,7 +130,7 @@ async def test_newer_catalog_replaces_a_pending_one(tmp_path: Path) -> None:
         await until(lambda: made.games.is_pending("g"))
         made.write(made.with_v2(0))
         await until(lambda: "v2" in made.game.ensembles)
-        assert made.game.shares == {"v1": 100, "v2": 0}
+        assert made.game.traffic.shares == {"v1": 100, "v2": 0}
         assert not made.games.is_pending("g")
 
 
