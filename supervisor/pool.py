@@ -14,7 +14,7 @@ from mesh.errors import Expired, MeshError, Unavailable
 from mesh.model_file import ModelHeader, with_categories
 from mesh.players.features import Columns
 from supervisor.backlog import PoolLoad
-from supervisor.ballot import Ballot, Shipment
+from supervisor.ballot import Ballot, ModelVote, Shipment
 from supervisor.connect_gate import ConnectGate
 from supervisor.dealer import Dealer
 from supervisor.draining_lanes import DrainingLanes
@@ -65,6 +65,7 @@ class ModelPool:
         self.hedge_wins = 0  # second tries that were answered before the first
         self._draining = DrainingLanes()
         self._queue = RowQueue()
+        self._shadow_rows = 0  # queued or sent, and not answered
         self._rotation = Rotation(self._deal)
         self._budget = SecondTryBudget(clock)
         self._hedging = Hedging(
@@ -128,9 +129,10 @@ class ModelPool:
 
     @property
     def load(self) -> PoolLoad:
-        """The load of the replicas that receive rows."""
+        """The load of the replicas that receive rows, without the rows of shadows."""
         usable = [lane.outstanding_rows for lane in self._rotation.usable(self.lanes.values())]
-        return PoolLoad(self._queue.rows + sum(usable), len(usable), self._dealer.row_s)
+        rows = max(0, self._queue.rows + sum(usable) - self._shadow_rows)
+        return PoolLoad(rows, len(usable), self._dealer.row_s)
 
     def start_vote(
         self, rows: CohortRows, columns: Columns, ballot: Ballot, index: int, deadline_s: float
@@ -145,7 +147,10 @@ class ModelPool:
                 raise Unavailable(self._why_unavailable())
             matrix = rows.matrix(self._plan_for(self._header, columns))
             vote = ballot.open_vote(index, matrix, self._header.classes, self.model.class_ or 0, deadline_s)
-            self._queue.add(Shipment(vote, 0, matrix.count))
+            # The rows of a shadow are never sent again: this would take the budget for it from live rows.
+            self._queue.add(Shipment(vote, 0, matrix.count, tries=MAX_TRIES if ballot.is_shadow else 1))
+            if ballot.is_shadow:
+                self._count_shadow(vote)
         except MeshError as failure:
             ballot.record(index, failure)
             refused: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
@@ -220,16 +225,24 @@ class ModelPool:
     def on_reply(self, lane: Lane[Shipment], request: Shipment, reply: ScoreReply | MeshError) -> None:
         """Records the votes and deals again; a refused shipment is retried once if there is another lane."""
         if isinstance(reply, ScoreReply):
-            self._starvation.report(reply.starved)
+            if not request.vote.is_shadow:
+                self._starvation.report(reply.starved)
             self._learn(lane, request, reply)
             self._cast(request, reply)
-        elif isinstance(reply, Expired) or not self._has_usable_lane(besides=lane):
+        elif isinstance(reply, Expired) or request.vote.is_shadow or not self._has_usable_lane(besides=lane):
             self._fail(request, reply)  # expired rows say nothing against the replica
         else:
             self._rotation.record_failure(lane)
             self._retry(request, reply)
         self._rotation.record_reply(lane)
         self._deal()
+
+    def _count_shadow(self, vote: ModelVote) -> None:
+        def uncount(_done: object) -> None:
+            self._shadow_rows -= vote.matrix.count
+
+        self._shadow_rows += vote.matrix.count
+        vote.done.add_done_callback(uncount)
 
     def _learn(self, lane: Lane[Shipment], request: Shipment, reply: ScoreReply) -> None:
         if self._rotation.is_late(lane) and self._rotation.in_rotation(self.lanes.values()):
