@@ -77,7 +77,7 @@ class ModelPool:
             self._draining.lanes,
             clock,
         )
-        self._dealer = Dealer(self._queue, models, self._rotation, self._hedging.watch)
+        self._dealer = Dealer(self._queue, models, self._rotation, self._hedging.watch, clock)
         self._planner = planner
         self._columns = columns
         self._starvation = starvation
