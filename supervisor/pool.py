@@ -14,7 +14,7 @@ from mesh.errors import Expired, MeshError, Unavailable
 from mesh.model_file import ModelHeader, with_categories
 from mesh.players.features import Columns
 from supervisor.backlog import PoolLoad
-from supervisor.ballot import Ballot, ModelVote, Shipment
+from supervisor.ballot import Ballot, Shipment
 from supervisor.connect_gate import ConnectGate
 from supervisor.dealer import Dealer
 from supervisor.draining_lanes import DrainingLanes
@@ -25,6 +25,7 @@ from supervisor.rotation import Rotation
 from supervisor.row_queue import RowQueue
 from supervisor.rows import CohortRows, RowPlan, RowPlanner
 from supervisor.second_tries import SecondTryBudget
+from supervisor.shadow.rows import ShadowRows
 
 MAX_TRIES = 2
 
@@ -65,7 +66,7 @@ class ModelPool:
         self.hedge_wins = 0  # second tries that were answered before the first
         self._draining = DrainingLanes()
         self._queue = RowQueue()
-        self._shadow_rows = 0  # queued or sent, and not answered
+        self._shadow_rows = ShadowRows()
         self._rotation = Rotation(self._deal)
         self._budget = SecondTryBudget(clock)
         self._hedging = Hedging(
@@ -131,7 +132,7 @@ class ModelPool:
     def load(self) -> PoolLoad:
         """The load of the replicas that receive rows, without the rows of shadows."""
         usable = [lane.outstanding_rows for lane in self._rotation.usable(self.lanes.values())]
-        rows = max(0, self._queue.rows + sum(usable) - self._shadow_rows)
+        rows = max(0, self._queue.rows + sum(usable) - self._shadow_rows.open)
         return PoolLoad(rows, len(usable), self._dealer.row_s)
 
     def start_vote(
@@ -147,10 +148,9 @@ class ModelPool:
                 raise Unavailable(self._why_unavailable())
             matrix = rows.matrix(self._plan_for(self._header, columns))
             vote = ballot.open_vote(index, matrix, self._header.classes, self.model.class_ or 0, deadline_s)
-            # The rows of a shadow are never sent again: this would take the budget for it from live rows.
+            # The rows of a shadow have no second try: it would take the budget of live rows.
             self._queue.add(Shipment(vote, 0, matrix.count, tries=MAX_TRIES if ballot.is_shadow else 1))
-            if ballot.is_shadow:
-                self._count_shadow(vote)
+            self._shadow_rows.add(vote)
         except MeshError as failure:
             ballot.record(index, failure)
             refused: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
@@ -236,13 +236,6 @@ class ModelPool:
             self._retry(request, reply)
         self._rotation.record_reply(lane)
         self._deal()
-
-    def _count_shadow(self, vote: ModelVote) -> None:
-        def uncount(_done: object) -> None:
-            self._shadow_rows -= vote.matrix.count
-
-        self._shadow_rows += vote.matrix.count
-        vote.done.add_done_callback(uncount)
 
     def _learn(self, lane: Lane[Shipment], request: Shipment, reply: ScoreReply) -> None:
         if self._rotation.is_late(lane) and self._rotation.in_rotation(self.lanes.values()):
