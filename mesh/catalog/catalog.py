@@ -64,6 +64,14 @@ class Model(WorkerDeployment):
         description="the columns of pandas' type category in the training frame; only for a model file that does not "
         "show to which columns its lists of categories belong",
     )
+    golden: Uri | None = Field(
+        None,
+        description="golden rows of the model file: a path or s3://BUCKET/KEY; a worker serves the model only if it "
+        "gives their scores (see `mesh publish`)",
+    )
+    golden_sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file of golden rows, checked before use"
+    )
     weight: float = Field(1.0, gt=0, description="for weighted_mean: weight of the vote of this model")
     class_: int | None = Field(
         None,

@@ -323,7 +323,7 @@ SERVING_BLOCKS = {
     "Version": {"traffic", "shadow", "combine", "models", *SCALED_KEYS},
     "Assignment": {"salt", "holdout"},
     "Combine": {"kind", "quorum", "trim", "threshold"},
-    "Model": {"name", "uri", "sha256", "categories", "weight", "class", *SCALED_KEYS},
+    "Model": {"name", "uri", "sha256", "categories", "golden", "golden_sha256", "weight", "class", *SCALED_KEYS},
 }
 
 
