@@ -33,6 +33,8 @@ from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.service import OffersService
 from supervisor.settings import Settings, read_settings
+from supervisor.shadow.runner import shadow_runner
+from supervisor.shadow.sample import SampleQueue
 from supervisor.start_up import open_or_stop, wait_for_quorums, wait_until_ready
 from supervisor.state_metrics import StateOnDemand
 
@@ -53,13 +55,13 @@ def main(arguments: Sequence[str]) -> int:
 
 async def serve(settings: Settings) -> int:
     """Serves until a stop signal; raises Misconfigured if it cannot start."""
-    starvation, metrics = MachineStarvation(CpuStarvation()), Metrics()
+    starvation, metrics, samples = MachineStarvation(CpuStarvation()), Metrics(), SampleQueue()
     catalogs = await open_catalogs(settings)
     # Closed in reverse order: first the server, which waits for the last answers; then the task group of the journeys;
     # then the background work, and last the lanes and the stores.
     async with (
         serving.stop_signal() as stop,
-        open_or_stop(open_games([one.catalog for one in catalogs], starvation, metrics), stop) as games,
+        open_or_stop(open_games([one.catalog for one in catalogs], starvation, metrics, samples), stop) as games,
     ):
         if games is None:
             return 0
@@ -71,7 +73,8 @@ async def serve(settings: Settings) -> int:
             state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
             metrics.registry.register(state)
             service = OffersService(games, cohorts, settings.max_connection_age_s)
-            await _serve_until_stopped(settings, service, games, metrics, stop)
+            async with _in_background(shadow_runner(samples, games, cohorts, starvation).run()):
+                await _serve_until_stopped(settings, service, games, metrics, stop)
     return 0
 
 
