@@ -69,8 +69,10 @@ def _prove(models: Sequence[ModelFile], folder: Path | None) -> None:
 
 def _targets(models: Sequence[ModelFile], golden: Mapping[str, GoldenFile], to: str) -> Iterator[Target]:
     """Yields the golden rows first: a model is in the catalog only after both files are there."""
-    for file in (*golden.values(), *models):
-        yield target(file.path, file.sha256, file.size_bytes, to)
+    for rows in golden.values():
+        yield target(rows.path, rows.sha256, rows.size_bytes, to)
+    for model in models:
+        yield target(model.path, model.sha256, model.size_bytes, to)
 
 
 def _report(models: Sequence[ModelFile], golden: Mapping[str, GoldenFile], places: Places, as_json: bool) -> None:

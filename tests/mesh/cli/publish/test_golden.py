@@ -70,7 +70,7 @@ def test_rows_with_scores_are_written_beside_the_model(
     forest, frame = forests["pandas"], pandas_frame(np.random.default_rng(3), 20)
     frame.loc[4, "platform"] = None
     models = folder_of(tmp_path, [forest])
-    scores = forest.booster.predict(frame)
+    scores = np.asarray(forest.booster.predict(frame))
     code, out, err = publish(models, "--golden", saved(frame, tmp_path / "rows.parquet", score=scores))
 
     assert code == 0, err
@@ -99,7 +99,7 @@ def test_models_of_a_folder_share_a_file_with_a_column_of_scores_each(
 ) -> None:
     binary, multiclass, frame = forests["binary"], forests["multiclass"], numeric_frame()
     models = folder_of(tmp_path, [binary, multiclass])
-    scores = {
+    scores: dict[str, Any] = {
         "score.binary": binary.scores(frame.to_numpy()),
         "score.multiclass": list(multiclass.scores(frame.to_numpy())),
     }
@@ -200,12 +200,12 @@ def test_players_of_the_store_are_scored_by_lightgbm(
     assert set(columns["tier"]) == {10.0, 40.0}
     assert set(columns["platform"]) >= {"ios", None}
     assert all(isinstance(value, float) for value in columns["f5"])
-    known = {"platform": ["android", "ios", "steam deck", "wéb"], "tier": [10, 20, 30, 40, 50]}
+    known: dict[str, list[Any]] = {"platform": ["android", "ios", "steam deck", "wéb"], "tier": [10, 20, 30, 40, 50]}
     frame = pd.DataFrame(columns)
     for name, categories in known.items():
         values = [value if value in categories else None for value in columns[name]]
         frame[name] = pd.Categorical(values, categories=categories)
-    assert [score for row in golden.rows for score in row.scores] == forest.booster.predict(frame).tolist()
+    assert [score for row in golden.rows for score in row.scores] == list(forest.booster.predict(frame))
 
 
 def test_golden_rows_are_uploaded_with_their_models(
