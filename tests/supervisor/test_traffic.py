@@ -154,7 +154,7 @@ class Clock:
 
 
 def planned(clock: Clock, others: Mapping[str, float], version: str = "new", **plan: Any) -> Traffic:
-    versions = {**others, version: {"rollout": {**PLAN, **plan}}}
+    versions: dict[str, float | Mapping[str, Any]] = {**others, version: {"rollout": {**PLAN, **plan}}}
     return Traffic(catalog_of(versions), clock)
 
 

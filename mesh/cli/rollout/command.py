@@ -110,7 +110,8 @@ def _summary(found: RolloutStatus) -> str:
 
 def _duration(seconds: float) -> str:
     """Returns a duration with its two largest units, such as `2 h 5 min`."""
-    left, parts = math.ceil(seconds), []
+    left = math.ceil(seconds)
+    parts: list[str] = []
     for unit, length_s in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
         count, left = divmod(left, length_s)
         if count or (unit == "s" and not parts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def file(tmp_path: Path) -> Path:
 def lines_at(
     file: Path, now_s: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> list[str]:
-    monkeypatch.setattr(command.time, "time", lambda: now_s)
+    monkeypatch.setattr(time, "time", lambda: now_s)
     assert main(["rollout", str(file)]) == 0
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 

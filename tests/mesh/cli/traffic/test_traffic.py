@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from mesh.catalog import catalog
+from mesh.catalog import catalog, yaml_edit
+from mesh.catalog.faults import Location
 from mesh.cli.main import main
-from mesh.cli.traffic import command
 from mesh.cli.traffic.shares import new_shares
 from mesh.errors import Misconfigured
 
@@ -132,7 +133,7 @@ def test_shares_that_cannot_be_are_refused(
 
 
 @pytest.mark.parametrize("share", ["2026-11", "=5", "2026-11=-1", "2026-11=101", "2026-11=nan", "2026-11=x"])
-def test_argument_that_is_no_share_is_refused(file: Path, share: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_argument_that_is_not_a_share_is_refused(file: Path, share: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["traffic", str(file), share])
     assert "is not VERSION=PERCENT" in capsys.readouterr().err
@@ -167,13 +168,13 @@ def test_aliased_version_is_refused(file: Path, capsys: pytest.CaptureFixture[st
 def test_file_that_another_program_changes_meanwhile_stays(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    read = command.yaml_edit.edit
+    edit = yaml_edit.edit
 
-    def edit_late(*given: object, **options: object) -> str:
+    def edit_late(text: str, changes: Mapping[Location, yaml_edit.Change], *, first: bool = False) -> str:
         file.write_text(CATALOG + "# theirs\n")
-        return read(*given, **options)  # type: ignore[arg-type]
+        return edit(text, changes, first=first)
 
-    monkeypatch.setattr(command.yaml_edit, "edit", edit_late)
+    monkeypatch.setattr(yaml_edit, "edit", edit_late)
     assert main(["traffic", str(file), "2026-11=5"]) == 1
     assert "another program has changed the file" in capsys.readouterr().err
     assert file.read_text() == CATALOG + "# theirs\n"
