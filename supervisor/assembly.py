@@ -14,7 +14,7 @@ from mesh.catalog.sources import Sources
 from mesh.errors import Misconfigured
 from mesh.players.settings import Features, SqliteFeatures
 from supervisor.answers import AnswerRules
-from supervisor.backlog import Backlog
+from supervisor.backlog import RowCount
 from supervisor.catalog_file import load_catalog
 from supervisor.connect_gate import ConnectGate
 from supervisor.discovery.dns import HeadlessServices, Models
@@ -30,10 +30,12 @@ from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.panel import Panel
+from supervisor.party import VersionParts
 from supervisor.pool import ModelPool
 from supervisor.ranking import Ranking
 from supervisor.rows import RowPlanner
 from supervisor.settings import Settings
+from supervisor.version_group import group_versions
 
 
 def load_catalogs(paths: Sequence[Path], files: Path | None = None) -> Mapping[Path, Catalog]:
@@ -153,15 +155,15 @@ def build_game(
             model, planner, features.columns, starvation, len(version.models), gate
         )
 
-    def ensemble_of(name: str, version: Version) -> Ensemble:
+    def parts_of(name: str, version: Version) -> VersionParts:
         inputs = known.ensembles[name].panel.inputs if known and name in known.ensembles else VersionInputs(sources)
         panel = Panel(tuple(pool_of(name, version, model) for model in version.models), inputs)
         rules = AnswerRules(catalog, version, ranking)
-        backlog = Backlog(panel.pools, version.quorum)
-        return Ensemble(name, panel, backlog, features, rules, metrics.of(catalog.game, name))
+        return VersionParts(panel, rules, metrics.of(catalog.game, name), RowCount())
 
-    ensembles = {name: ensemble_of(name, version) for name, version in catalog.versions.items()}
-    return Game(catalog, offers, ensembles)
+    versions = {name: parts_of(name, version) for name, version in catalog.versions.items()}
+    routes = {name: group for group in group_versions(versions, features) for name in group.versions}
+    return Game(catalog, offers, {name: Ensemble(name, parts, routes[name]) for name, parts in versions.items()})
 
 
 def _pools_by_model(game: Game) -> dict[tuple[object, ...], ModelPool]:

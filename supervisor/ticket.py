@@ -16,7 +16,8 @@ class Ticket:
     """One admitted request, and the future of its answer. Times are monotonic.
 
     A ticket of GetOffer has a `limit`, the number of offers to return, and no `scored_row`. A ticket of Score has a
-    `scored_row`, the row whose score is returned, and does not use `limit`. `journey` is set while its cohort travels.
+    `scored_row`, the row whose score is returned, and does not use `limit`. `version` is set at the admission, and
+    `journey` while its cohort travels.
     """
 
     player_id: str
@@ -25,6 +26,7 @@ class Ticket:
     scored_row: int | None
     admitted_s: float
     deadline_s: float
+    version: str = ""
     journey: Journey | None = None
     timer: asyncio.TimerHandle | None = None  # answers the ticket at its deadline
     answer: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -38,8 +40,8 @@ class Ticket:
 class Journey(Protocol):
     """The journey of one cohort, from its departure to its last answer. `CohortJourney` implements it."""
 
-    async def travel(self, on_quorum: Callable[[], None]) -> None:
-        """Answers every ticket of the cohort; calls `on_quorum` once the quorum of votes has arrived."""
+    async def travel(self, on_quorum: Callable[[str], None]) -> None:
+        """Answers every ticket of the cohort; calls `on_quorum` with each version whose quorum of votes has arrived."""
         ...
 
     def settle_now(self, ticket: Ticket) -> None:
