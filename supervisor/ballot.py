@@ -23,12 +23,21 @@ class Ballot:
 
     `votes` [models, rows] has NaN for a missing vote. Its rows are the rows of the cohort from `first` on. `reasons`
     [models] holds the reason of each missing vote, or None while the reason is not known. `done` resolves when each
-    model has voted or failed.
+    model has voted or failed. The rows of an `is_shadow` ballot have the lowest priority, and a model learns nothing
+    from them about its replicas.
     """
 
     def __init__(
-        self, models: Sequence[str], rows: int, quorum: int, on_quorum: Callable[[], None], first: int = 0
+        self,
+        models: Sequence[str],
+        rows: int,
+        quorum: int,
+        on_quorum: Callable[[], None],
+        *,
+        first: int = 0,
+        is_shadow: bool = False,
     ) -> None:
+        self.is_shadow = is_shadow
         self.votes: NDArray[np.float64] = np.full((len(models), rows), np.nan)
         self.first = first
         self.stop = first + rows
@@ -92,6 +101,7 @@ class ModelVote:
         "done",
         "first",
         "is_hedged",
+        "is_shadow",
         "matrix",
         "stop",
     )
@@ -103,14 +113,20 @@ class ModelVote:
         self.first = places[0].ballot.first
         self.stop = places[-1].ballot.stop
         self.deadline_s = deadline_s
+        self.is_shadow = places[0].ballot.is_shadow
         self.is_hedged = False  # whether replicas may send the scores of a row twice
         self.done: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
         self._places = places
         self._classes = classes
         self._class_index = class_index
-        self._rows_left = self.stop - self.first
+        self._rows_left = self.rows
         for place in places:
             place.ballot.add(self)
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return self.stop - self.first
 
     def cast(self, start: int, stop: int, scores: NDArray[np.float64]) -> None:
         """Records the scores of rows `start` to `stop` of the cohort; drops them if the vote is settled.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from mesh.players.features import Columns, PlayerFeatures
 from supervisor.answers import Answer, AnswerRules, PlayerRead, Reason, ReasonWord, Timings
 from supervisor.backlog import RowCount
 from supervisor.ballot import Ballot
@@ -31,14 +32,34 @@ class AnswerMetrics(Protocol):
         ...
 
 
+class Tap(Protocol):
+    """Receives the answers with scores, after they are settled. `ShadowTap` implements it."""
+
+    def answered(
+        self,
+        ticket: Ticket,
+        columns: Columns,
+        player: PlayerFeatures | None,
+        scores: Scores,
+        is_partial: bool,
+        fan_out_s: float,
+    ) -> None:
+        """Receives a request that was answered with `scores` of its rows [rows]; the panel voted in `fan_out_s`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class VersionParts:
-    """The parts of a version that a party needs; `rows` counts the rows of its requests."""
+    """The parts of a version that a party needs.
+
+    `rows` counts the rows of its requests. `tap` is None for a version without shadows.
+    """
 
     panel: Panel
     rules: AnswerRules
     metrics: AnswerMetrics
     rows: RowCount
+    tap: Tap | None = None
 
 
 class Seat(NamedTuple):
@@ -78,7 +99,8 @@ class Party:
         self._rows = rows
         count = int(rows.bounds[-1])
         self.version.metrics.record_cohort(len(self.seats), count)
-        self._ballot = Ballot(self.version.panel.models, count, self.version.rules.version.quorum, on_quorum, first)
+        quorum = self.version.rules.version.quorum
+        self._ballot = Ballot(self.version.panel.models, count, quorum, on_quorum, first=first)
         return self._ballot
 
     async def finish(self, ballot: Ballot) -> None:
@@ -117,6 +139,17 @@ class Party:
         counts = count_votes(self.version.rules.version, ballot.votes, ballot.reasons, spans)
         for seat, votes in zip(seats, counts, strict=True):
             seat.ticket.settle(self._answer(seat, votes, voted_s, ballot.last_model))
+        if self.version.tap is not None:
+            self._report_to(self.version.tap, zip(seats, counts, strict=True), voted_s)
+
+    def _report_to(self, tap: Tap, counted: Iterable[tuple[Seat, VoteCount]], voted_s: float) -> None:
+        if self._rows is None or self._features_read_s is None:
+            return
+        columns, fan_out_s = self._rows.columns, voted_s - self._features_read_s
+        for seat, votes in counted:
+            if votes.scores is not None and self.version.rules.has_quorum(votes):
+                is_partial = bool(votes.missing)
+                tap.answered(seat.ticket, columns, seat.player.features, votes.scores, is_partial, fan_out_s)
 
     def _answer(self, seat: Seat, votes: VoteCount, voted_s: float, last_model: str) -> Answer:
         ticket, rules = seat.ticket, self.version.rules

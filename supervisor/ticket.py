@@ -16,8 +16,8 @@ class Ticket:
     """One admitted request, and the future of its answer. Times are monotonic.
 
     A ticket of GetOffer has a `limit`, the number of offers to return, and no `scored_row`. A ticket of Score has a
-    `scored_row`, the row whose score is returned, and does not use `limit`. `version` is set at the admission, and
-    `journey` while its cohort travels.
+    `scored_row`, the row whose score is returned, and does not use `limit`. A player who is held out gets the fallback.
+    `version` is set at the admission, and `journey` while the ticket's cohort travels.
     """
 
     player_id: str
@@ -26,6 +26,7 @@ class Ticket:
     scored_row: int | None
     admitted_s: float
     deadline_s: float
+    is_held_out: bool = False
     version: str = ""
     journey: Journey | None = None
     timer: asyncio.TimerHandle | None = None  # answers the ticket at its deadline

@@ -19,7 +19,7 @@ from mesh.players.sqlite import replacing_store, write_players
 from mesh.starvation import CpuStarvation
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
-from supervisor.assembly import load_catalogs, open_games
+from supervisor.assembly import open_games
 from supervisor.cohort import Cohorts
 from supervisor.game import Game
 from supervisor.grpc_server import grpc_server
@@ -27,6 +27,7 @@ from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.service import OffersService
 from supervisor.settings import read_settings
+from supervisor.start_catalogs import load_catalogs
 from supervisor.state_metrics import StateOnDemand
 from tests.supervisor.replica import Replica, replica, sums, until
 
@@ -44,6 +45,7 @@ features:
   {{path: players.sqlite, timeout_ms: {timeout_ms}, unknown_player: {unknown_player}, unread_player: {unread_player}}}
 context: {{minutes: number, platform: text, weekend: boolean}}
 offers: {{path: offers.csv, fallback: starter, rank_by: score}}
+assignment: {{holdout: {holdout}}}
 versions:
   v1:
     combine: {{kind: mean, quorum: 2}}
@@ -96,6 +98,7 @@ def write_game(folder: Path, **options: object) -> Path:
         "timeout_ms": 5000,
         "unknown_player": "ensemble",
         "unread_player": "fallback",
+        "holdout": 0,
         **options,
     }
     with replacing_store(folder / "players.sqlite", COLUMNS) as connection:

@@ -200,7 +200,7 @@ async def whole_rps(offered_rps: float, *, by_backlog: bool, seconds: float = 5.
         start_s = now_s()
         for offset_s in np.cumsum(rng.exponential(1 / offered_rps, int(offered_rps * seconds))):
             await asyncio.sleep(start_s + float(offset_s) - now_s())
-            one = Ticket("p", Passenger({}, (0,)), 1, None, now_s(), now_s() + DEADLINE_S, "v")
+            one = Ticket("p", Passenger({}, (0,)), 1, None, now_s(), now_s() + DEADLINE_S, version="v")
             try:
                 cohorts.admit(route, one)
             except Overloaded:
@@ -231,4 +231,4 @@ async def test_request_is_refused_at_once_when_the_models_have_too_many_rows() -
     async with asyncio.TaskGroup() as tasks:
         cohorts = Cohorts(tasks, NeverStarved(), 10, clock=now_s)
         with pytest.raises(Overloaded, match=r"the models need 1\.020 s"):
-            cohorts.admit(route, Ticket("p", Passenger({}, (0,)), 1, None, now_s(), now_s() + 1.0, "v"))
+            cohorts.admit(route, Ticket("p", Passenger({}, (0,)), 1, None, now_s(), now_s() + 1.0, version="v"))

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from mesh.catalog import catalog_file
 from mesh.catalog.catalog import Catalog
+from mesh.catalog.catalog_file import CatalogFile, load_catalog
 from mesh.errors import Misconfigured
 from mesh.starvation import CpuStarvation
-from supervisor import catalog_file
 from supervisor.answers import Source
-from supervisor.assembly import load_catalogs, open_games
-from supervisor.catalog_file import CatalogFile, load_catalog
+from supervisor.assembly import open_games
 from supervisor.cohort import Cohorts
 from supervisor.discovery.port import Endpoints
 from supervisor.game import Game
@@ -25,6 +25,7 @@ from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.query import OfferQuery
+from supervisor.start_catalogs import load_catalogs
 from supervisor.start_up import wait_for_quorums, wait_until_ready
 from tests.supervisor.backend import HEADER, write_game
 from tests.supervisor.replica import Replica, replica, sums, until
@@ -106,7 +107,7 @@ async def test_traffic_changes_without_new_lanes(tmp_path: Path) -> None:
         await until(lambda: "v2" in made.game.ensembles)
         v1, v2 = (made.game.ensembles[name].panel.pools for name in ("v1", "v2"))
         made.write(made.with_v2(100))
-        await until(lambda: made.game.shares == {"v1": 0, "v2": 100})
+        await until(lambda: made.game.traffic.shares == {"v1": 0, "v2": 100})
         assert made.game.ensembles["v1"].panel.pools == v1
         assert made.game.ensembles["v2"].panel.pools == v2
         assert await made.scores() == ("v2", Source.ENSEMBLE, {"gold": 5.0, "silver": 3.0, "starter": 2.0})
@@ -116,7 +117,7 @@ async def test_version_gets_traffic_when_all_its_models_are_up(tmp_path: Path) -
     async with world(tmp_path) as made:
         made.write(made.with_v2(100))
         await until(lambda: made.games.is_pending("g"))
-        assert made.game.shares == {"v1": 100}
+        assert made.game.traffic.shares == {"v1": 100}
         assert (await made.scores())[0] == "v1"
         made.assign({"v1": ("m0", "m1", "m2"), "v2": ("m0",)})
         await until(lambda: not made.games.is_pending("g"))
@@ -129,7 +130,7 @@ async def test_newer_catalog_replaces_a_pending_one(tmp_path: Path) -> None:
         await until(lambda: made.games.is_pending("g"))
         made.write(made.with_v2(0))
         await until(lambda: "v2" in made.game.ensembles)
-        assert made.game.shares == {"v1": 100, "v2": 0}
+        assert made.game.traffic.shares == {"v1": 100, "v2": 0}
         assert not made.games.is_pending("g")
 
 
@@ -207,7 +208,7 @@ async def test_change_while_the_catalog_is_read_is_not_lost(tmp_path: Path, monk
     async with world(tmp_path) as made:
         loads = [made.with_v2(0)]
 
-        def load(path: Path, folder: Path | None) -> Catalog:
+        def load(path: Path, folder: Path | None, _: str | None = None) -> Catalog:
             found = load_catalog(path, folder)
             if loads:
                 made.write(loads.pop())

@@ -217,7 +217,7 @@ def _check(game: World, version: str, player: int, answer: Answer) -> None:
 def _votes(*sizes: int) -> Iterator[Ballot]:
     first = 0
     for size in sizes:
-        yield Ballot(["m"], size, 1, lambda: None, first)
+        yield Ballot(["m"], size, 1, lambda: None, first=first)
         first += size
 
 
