@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +15,8 @@ from mesh.errors import Misconfigured
 
 # A file is read when it has not changed between two looks, so that a writer can finish.
 POLL_S = 0.2
-_Identity = tuple[tuple[int, int, int] | None, ...]
+FileIdentity = tuple[int, int, int]
+_Identity = tuple[FileIdentity | None, ...]
 _log = logging.getLogger("mesh.catalog")
 
 
@@ -28,6 +31,12 @@ def load_catalog(path: Path, folder: Path | None = None) -> Catalog:
     if faults or draft.catalog is None:
         raise Misconfigured([str(fault) for fault in faults])
     return draft.catalog
+
+
+def digest_of(catalog: Catalog) -> str:
+    """Returns a short digest of the values of a catalog; their order and the comments of the file do not count."""
+    values = json.dumps(catalog.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(values.encode()).hexdigest()[:12]
 
 
 def unchangeable(before: Catalog, catalog: Catalog) -> list[str]:
@@ -80,7 +89,7 @@ class CatalogFile:
             return identity, Misconfigured([f"{self._path}: cannot be checked: {error!r}"])
 
     def _identity(self) -> _Identity:
-        return tuple(_identity_of(path) for path in (self._path, self._offers) if path is not None)
+        return tuple(identity_of(path) for path in (self._path, self._offers) if path is not None)
 
 
 def _offers_path(offers: Offers | None) -> Path | None:
@@ -89,7 +98,8 @@ def _offers_path(offers: Offers | None) -> Path | None:
     return Path(offers.path)
 
 
-def _identity_of(path: Path) -> tuple[int, int, int] | None:
+def identity_of(path: Path) -> FileIdentity | None:
+    """Returns a value that changes with the content of a file, without reading it; None if there is no file."""
     try:
         state = path.stat()
     except OSError:
