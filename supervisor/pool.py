@@ -25,6 +25,7 @@ from supervisor.rotation import Rotation
 from supervisor.row_queue import RowQueue
 from supervisor.rows import CohortRows, RowPlan, RowPlanner
 from supervisor.second_tries import SecondTryBudget
+from supervisor.shadow.rows import ShadowRows
 
 MAX_TRIES = 2
 
@@ -65,6 +66,7 @@ class ModelPool:
         self.hedge_wins = 0  # second tries that were answered before the first
         self._draining = DrainingLanes()
         self._queue = RowQueue()
+        self._shadow_rows = ShadowRows()
         self._rotation = Rotation(self._deal)
         self._budget = SecondTryBudget(clock)
         self._hedging = Hedging(
@@ -76,7 +78,7 @@ class ModelPool:
             self._draining.lanes,
             clock,
         )
-        self._dealer = Dealer(self._queue, models, self._rotation, self._hedging.watch)
+        self._dealer = Dealer(self._queue, models, self._rotation, self._hedging.watch, clock)
         self._planner = planner
         self._columns = columns
         self._starvation = starvation
@@ -128,9 +130,10 @@ class ModelPool:
 
     @property
     def load(self) -> PoolLoad:
-        """The load of the replicas that receive rows."""
+        """The load of the replicas that receive rows, without the rows of shadows."""
         usable = [lane.outstanding_rows for lane in self._rotation.usable(self.lanes.values())]
-        return PoolLoad(self._queue.rows + sum(usable), len(usable), self._dealer.row_s)
+        rows = max(0, self._queue.rows + sum(usable) - self._shadow_rows.open)
+        return PoolLoad(rows, len(usable), self._dealer.row_s)
 
     def start_vote(
         self, rows: CohortRows, columns: Columns, ballot: Ballot, index: int, deadline_s: float
@@ -145,7 +148,9 @@ class ModelPool:
                 raise Unavailable(self._why_unavailable())
             matrix = rows.matrix(self._plan_for(self._header, columns))
             vote = ballot.open_vote(index, matrix, self._header.classes, self.model.class_ or 0, deadline_s)
-            self._queue.add(Shipment(vote, 0, matrix.count))
+            # The rows of a shadow have no second try: it would take the budget of live rows.
+            self._queue.add(Shipment(vote, 0, matrix.count, tries=MAX_TRIES if ballot.is_shadow else 1))
+            self._shadow_rows.add(vote)
         except MeshError as failure:
             ballot.record(index, failure)
             refused: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
@@ -220,10 +225,11 @@ class ModelPool:
     def on_reply(self, lane: Lane[Shipment], request: Shipment, reply: ScoreReply | MeshError) -> None:
         """Records the votes and deals again; a refused shipment is retried once if there is another lane."""
         if isinstance(reply, ScoreReply):
-            self._starvation.report(reply.starved)
+            if not request.vote.is_shadow:
+                self._starvation.report(reply.starved)
             self._learn(lane, request, reply)
             self._cast(request, reply)
-        elif isinstance(reply, Expired) or not self._has_usable_lane(besides=lane):
+        elif isinstance(reply, Expired) or request.vote.is_shadow or not self._has_usable_lane(besides=lane):
             self._fail(request, reply)  # expired rows say nothing against the replica
         else:
             self._rotation.record_failure(lane)
