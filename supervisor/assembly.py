@@ -10,9 +10,7 @@ from pathlib import Path
 
 from mesh.catalog import files as catalog_files
 from mesh.catalog.catalog import Catalog, Model, Version
-from mesh.catalog.catalog_file import load_catalog
 from mesh.catalog.sources import Sources
-from mesh.errors import Misconfigured
 from mesh.players.settings import Features, SqliteFeatures
 from supervisor.answers import AnswerRules
 from supervisor.backlog import Backlog
@@ -36,27 +34,6 @@ from supervisor.rows import RowPlanner
 from supervisor.settings import Settings
 from supervisor.shadow.sample import SampleQueue
 from supervisor.shadow.tap import open_taps
-
-
-def load_catalogs(paths: Sequence[Path], files: Path | None = None) -> Mapping[Path, Catalog]:
-    """Reads every catalog, by path; its relative paths are relative to `files`, or to its own folder.
-
-    Raises Misconfigured with the faults of all catalogs.
-    """
-    catalogs: dict[Path, Catalog] = {}
-    faults: list[str] = []
-    for path in paths:
-        try:
-            catalog = load_catalog(path, files)
-        except Misconfigured as error:
-            faults += error.faults
-            continue
-        if catalog.game in {other.game for other in catalogs.values()}:
-            faults.append(f"{path}: game {catalog.game!r} is in another catalog too; give each game one catalog")
-        catalogs[path] = catalog
-    if faults:
-        raise Misconfigured(faults)
-    return catalogs
 
 
 def open_discovery(settings: Settings, games: Sequence[str], models: Callable[[], Models]) -> Discovery | None:

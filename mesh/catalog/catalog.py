@@ -162,12 +162,13 @@ def load(path: Path, folder: Path | None = None) -> Catalog:
     return draft.catalog
 
 
-def read(path: Path, folder: Path | None = None) -> Draft:
+def read(path: Path, folder: Path | None = None, text: str | None = None) -> Draft:
     """Reads the catalog at `path`, with all faults in its text; raises Misconfigured if it is not a YAML mapping.
 
-    Relative paths in the catalog start at `folder`; the default is the folder of `path`.
+    Relative paths in the catalog start at `folder`; the default is the folder of `path`. If `text` is given, it is the
+    catalog, and `path` only names it.
     """
-    tree = catalog_faults.read_tree(path)
+    tree = catalog_faults.read_tree(path, text)
     if not isinstance(tree.values, dict):
         raise Misconfigured([f"{path}: is not a catalog; start the file with `game: NAME`"])
     paths = {"folder": (folder or path.parent).absolute()}
