@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mesh import __version__
 from mesh.cli import parser_parts as parts
+from mesh.cli.compare import options as compare_options
 from mesh.cli.hpa import record_options, simulation_options
 from mesh.cli.k8s import render_options
 from mesh.cli.publish import options as publish_options
@@ -31,6 +32,7 @@ def build() -> argparse.ArgumentParser:
     _add_offer(commands)
     _add_score(commands)
     _add_status(commands)
+    _add_compare(commands)
     _add_features(commands)
     _add_catalog(commands)
     _add_publish(commands)
@@ -134,6 +136,11 @@ def _add_status(commands: Commands) -> None:
     status.add_argument("--filter", default="", metavar="TEXT", help=named)
     status.add_argument("--once", action="store_true", help="show the status one time and exit")
     parts.add_json(status, "each status as one line of JSON")
+
+
+def _add_compare(commands: Commands) -> None:
+    about = "show how a shadow version would have answered the requests of another version"
+    compare_options.add_to(parts.command(commands, "compare", "mesh.cli.compare.command:run", about), METRICS)
 
 
 def _add_features(commands: Commands) -> None:
