@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from mesh.errors import Expired, MeshError, Unavailable
 from supervisor.encoding import FactoredPart, RowMatrix
+from supervisor.rows import RowPlan
 
+Layout = Callable[[RowPlan], RowMatrix]
 NO_VOTE = "no vote in time"  # the reason in an answer for a vote that is missing at the deadline
 
 
@@ -33,14 +35,28 @@ class Ballot:
         self._arrived = 0
         self._open: list[ModelVote] = []
 
-    def open_vote(self, index: int, matrix: RowMatrix, classes: int, class_index: int, deadline_s: float) -> ModelVote:
+    def open_vote(
+        self,
+        index: int,
+        matrix: RowMatrix,
+        classes: int,
+        class_index: int,
+        deadline_s: float,
+        layout: Layout | None = None,
+    ) -> ModelVote:
         """Opens the vote of the model at `index`.
 
-        A row has `classes` scores; the vote is the score of `class_index`.
+        A row has `classes` scores; the vote is the score of `class_index`. `layout` returns the rows in another layout
+        than that of `matrix`.
         """
-        vote = ModelVote(self, index, matrix, classes, class_index, deadline_s)
+        vote = ModelVote(self, index, matrix, classes, class_index, deadline_s, layout)
         self._open.append(vote)
         return vote
+
+    def reopen_vote(self, index: int, vote: ModelVote) -> None:
+        """Drops the scores of the model at `index`, and opens its `vote` instead."""
+        self.votes[index] = np.nan
+        self._open.append(vote)
 
     def record(self, index: int, failure: MeshError | None) -> None:
         """Records that the vote of the model at `index` is complete, or that it failed."""
@@ -75,14 +91,25 @@ class ModelVote:
         "deadline_s",
         "done",
         "is_hedged",
+        "is_open",
+        "layout",
         "matrix",
     )
 
     def __init__(
-        self, ballot: Ballot, index: int, matrix: RowMatrix, classes: int, class_index: int, deadline_s: float
+        self,
+        ballot: Ballot,
+        index: int,
+        matrix: RowMatrix,
+        classes: int,
+        class_index: int,
+        deadline_s: float,
+        layout: Layout | None = None,
     ) -> None:
         self.matrix = matrix
+        self.layout = layout
         self.deadline_s = deadline_s
+        self.is_open = True
         self.is_hedged = False  # whether replicas may send the scores of a row twice
         self.done: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
         self._ballot = ballot
@@ -92,11 +119,11 @@ class ModelVote:
         self._rows_left = matrix.count
 
     def cast(self, start: int, stop: int, scores: NDArray[np.float64]) -> None:
-        """Records the scores of rows `start` to `stop`; drops them if the vote is settled.
+        """Records the scores of rows `start` to `stop`; drops them if the vote is settled or was restarted.
 
         If the rows have scores already, from another replica, the new scores are equal.
         """
-        if self.done.done():
+        if not self.is_open:
             return
         if len(scores) != (stop - start) * self._classes:
             self.settle(Unavailable(f"the replica sent {len(scores)} scores for {stop - start} rows"))
@@ -110,10 +137,23 @@ class ModelVote:
             self.settle(None)
 
     def settle(self, failure: MeshError | None) -> None:
-        """Ends the vote; does nothing if it is settled already."""
-        if not self.done.done():
-            self.done.set_result(failure)
-            self._ballot.record(self._index, failure)
+        """Ends the vote; does nothing if it is settled already, was restarted, or if nobody waits for it any more."""
+        if self.is_open:
+            self.is_open = False
+            if not self.done.done():
+                self.done.set_result(failure)
+                self._ballot.record(self._index, failure)
+
+    def restart(self, matrix: RowMatrix, classes: int) -> ModelVote:
+        """Returns this vote without scores, to be cast on `matrix` by another file of the model.
+
+        `matrix` has the same rows in the layout of that file. Later replies to this vote are dropped.
+        """
+        self.is_open = False
+        vote = ModelVote(self._ballot, self._index, matrix, classes, self._class_index, self.deadline_s, self.layout)
+        vote.done = self.done
+        self._ballot.reopen_vote(self._index, vote)
+        return vote
 
 
 def _has_nan(votes: NDArray[np.float64]) -> bool:
@@ -167,7 +207,7 @@ class Shipment:
 
     def is_wanted(self) -> bool:
         """Whether the vote is still open, and the rows were not scored by another replica."""
-        if self.vote.done.done():
+        if not self.vote.is_open:
             return False
         return not self.is_second_try or self.race is None or not self.race.has_first_reply
 
