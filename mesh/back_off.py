@@ -27,11 +27,16 @@ class BackOff:
         """The number of failures since the last success."""
         return self._failures
 
-    def next_s(self) -> float:
-        """Counts one more failure and returns the pause after it, in seconds."""
+    def next_s(self, spent_s: float = 0.0) -> float:
+        """Counts one more failure and returns the pause after it, in seconds.
+
+        `spent_s`, the time that the attempt took, counts as a part of the pause. The rest is at least `first_s`, or the
+        whole pause if that is shorter.
+        """
         longest_s = min(self._cap_s, self._first_s * 2.0 ** min(self._failures, MAX_DOUBLINGS))
         self._failures += 1
-        return self._uniform(longest_s * (1 - self._jitter), longest_s)
+        pause_s = self._uniform(longest_s * (1 - self._jitter), longest_s)
+        return max(pause_s - spent_s, min(pause_s, self._first_s))
 
     def reset(self) -> None:
         """Forgets the failures after a success."""

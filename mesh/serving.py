@@ -21,6 +21,7 @@ ChannelOptions = list[tuple[str, Any]]
 MESSAGE_LIMIT_BYTES = 16 * 2**20
 REQUEST_LIMIT_BYTES = 256 * 2**10
 MAX_PENDING = 512
+CONNECT_S = 1.5
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # prctl(2)
 
 
@@ -61,14 +62,17 @@ def aging_options(age_s: float, grace_s: float) -> ChannelOptions:
     ]
 
 
-def lane_options() -> ChannelOptions:
-    """gRPC settings of a channel to one replica: it detects a lost connection and reconnects quickly."""
+def lane_options(connect_s: float = CONNECT_S) -> ChannelOptions:
+    """gRPC settings of a channel to one replica: it detects a lost connection and reconnects quickly.
+
+    An attempt to connect may take `connect_s`.
+    """
     return [
         ("grpc.lb_policy_name", "pick_first"),
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.enable_retries", 0),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 1500),  # only the time limit of an attempt to connect
+        ("grpc.min_reconnect_backoff_ms", round(1000 * connect_s)),  # only the time limit of an attempt
         ("grpc.max_reconnect_backoff_ms", 500),
         ("grpc.keepalive_time_ms", 2000),
         ("grpc.keepalive_timeout_ms", 1000),

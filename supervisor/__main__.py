@@ -21,12 +21,12 @@ from typing import Any
 
 from mesh import serving, telemetry
 from mesh.catalog.catalog import Catalog
+from mesh.catalog.catalog_file import CatalogFile
 from mesh.errors import Misconfigured
 from mesh.metrics_endpoint import metrics_endpoint
 from mesh.settings import WrongSettingsError
 from mesh.starvation import CpuStarvation
 from supervisor.assembly import load_catalogs, open_discovery, open_games
-from supervisor.catalog_file import CatalogFile
 from supervisor.cohort import Cohorts
 from supervisor.discovery.assignment import assign_replicas
 from supervisor.grpc_server import check_port, connection_age_options, grpc_server

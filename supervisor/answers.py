@@ -40,6 +40,7 @@ class ReasonWord(enum.StrEnum):
     FEATURES = "features"  # the player could not be read: FALLBACK, or scored on missing values
     STALE_FEATURES = "stale-features"  # the store could not be read: scored on features read earlier
     UNKNOWN_PLAYER = "unknown-player"  # the store has no such player: FALLBACK, or scored on missing values
+    HOLDOUT = "holdout"  # FALLBACK: the player belongs to the holdout of the game
     INTERNAL = "internal"  # FALLBACK: a bug in the supervisor, which its log describes
 
 
@@ -52,6 +53,9 @@ class Reason:
 
     def __str__(self) -> str:
         return f"{self.word}: {self.detail}"
+
+
+HELD_OUT = Reason(ReasonWord.HOLDOUT, "the player belongs to the group without models")
 
 
 class Timings(NamedTuple):

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from mesh.catalog import files as catalog_files
 from mesh.catalog.catalog import Catalog, Model, Version
+from mesh.catalog.catalog_file import load_catalog
 from mesh.catalog.sources import Sources
 from mesh.errors import Misconfigured
 from mesh.players.settings import Features, SqliteFeatures
 from supervisor.answers import AnswerRules
 from supervisor.backlog import Backlog
-from supervisor.catalog_file import load_catalog
 from supervisor.connect_gate import ConnectGate
 from supervisor.discovery.dns import HeadlessServices, Models
 from supervisor.discovery.file import EndpointsFile

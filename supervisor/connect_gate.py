@@ -8,9 +8,12 @@ import heapq
 from collections.abc import AsyncIterator
 from itertools import count
 
-# An attempt at a frozen process keeps its turn until its time limit. Without a bound, thousands of attempts need more
-# CPU than there is: gRPC falls behind, its memory grows, and each attempt takes longer than its time limit.
+# Without a bound, the attempts of thousands of lanes need more CPU than there is: gRPC falls behind, its memory grows,
+# and each attempt takes longer than its time limit.
 TURNS = 64
+# The kernel accepts connections for a frozen process, which answers them when it runs again. So a long attempt notices
+# this at once, but only a short one leaves its turn soon to the lanes that wait. Keepalive would end a longer attempt.
+SHORT_S, LONG_S = 1.5, 3.0
 
 
 class ConnectGate:
@@ -22,19 +25,20 @@ class ConnectGate:
     """
 
     def __init__(self, turns: int = TURNS) -> None:
-        self._free = turns
+        self._turns = self._free = turns
         self._order = count()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []  # a heap
 
     @contextlib.asynccontextmanager
-    async def turn(self, failures: int) -> AsyncIterator[None]:
-        """Waits for a turn and holds it during the block, which must end in bounded time.
+    async def turn(self, failures: int) -> AsyncIterator[float]:
+        """Waits for a turn, holds it during the block, and yields the time limit of the attempt, in seconds.
 
-        A caller that is cancelled while it waits leaves the queue.
+        The limit is `LONG_S` while at most half of the turns are taken, else `SHORT_S`. A caller that is cancelled
+        while it waits leaves the queue.
         """
         await self._enter(failures)
         try:
-            yield
+            yield LONG_S if 2 * self._free >= self._turns else SHORT_S
         finally:
             self._leave()
 

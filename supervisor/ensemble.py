@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from mesh.errors import Overloaded
-from supervisor.answers import Answer, AnswerRules, Reason, ReasonWord, Timings
+from supervisor.answers import HELD_OUT, Answer, AnswerRules, Reason, ReasonWord, Timings
 from supervisor.backlog import Backlog
 from supervisor.cohort import Cohorts
 from supervisor.features.cache import FeatureCache
@@ -40,10 +40,13 @@ class Ensemble:
         return self.refuse_or_admit(ticket, cohorts) or await self.answer_admitted(ticket)
 
     def refuse_or_admit(self, ticket: Ticket, cohorts: Cohorts) -> tuple[Answer, float] | None:
-        """Returns the answer, as `answer` does, if `ticket` is refused: no time is left, or load would make it late.
+        """Returns the answer, as `answer` does, if `ticket` needs no models: it is refused, or its player is held out.
 
-        Otherwise admits the ticket: await `answer_admitted`.
+        A ticket is refused if no time is left, or if load would make it late. Otherwise admits the ticket: await
+        `answer_admitted`.
         """
+        if ticket.is_held_out:
+            return self._recorded(ticket, self.rules.fallback(HELD_OUT))
         left_s = ticket.deadline_s - time.monotonic()
         if left_s <= 0:  # its work would only delay requests that can still be answered
             return self._recorded(

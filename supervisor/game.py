@@ -16,7 +16,7 @@ from supervisor.ensemble import Ensemble
 from supervisor.query import ContextValue, OfferQuery, ScoreQuery, check_id
 from supervisor.rows import Passenger, Value
 from supervisor.ticket import Ticket
-from supervisor.traffic import assign
+from supervisor.traffic import Traffic
 
 MAX_TEXT_BYTES = 1024
 _TYPE_OF_KIND: Mapping[ContextKind, type] = {"number": float, "boolean": bool, "text": str}
@@ -32,13 +32,13 @@ class Game:
     ensembles: Mapping[str, Ensemble]
 
     @cached_property
-    def shares(self) -> dict[str, float]:
-        """The percentage of players of each version."""
-        return {name: version.traffic for name, version in self.catalog.versions.items()}
+    def traffic(self) -> Traffic:
+        """The versions of the players."""
+        return Traffic(self.catalog)
 
     def ensemble(self, player_id: str, pinned: str | None) -> Ensemble:
         """Returns the ensemble of the pinned version, or of the player's own. Raises NotFound."""
-        name = pinned or assign(self.catalog.game, player_id, self.shares)
+        name = pinned or self.traffic.version_of(player_id)
         ensemble = self.ensembles.get(name)
         if ensemble is None:
             known = ", ".join(self.ensembles)
@@ -80,7 +80,8 @@ class Game:
         now_s = time.monotonic()
         passenger = Passenger(self._context(query.context), offers)
         deadline_s = now_s + self._budget_s(remaining_s)
-        return Ticket(query.player_id, passenger, limit, scored_row, now_s, deadline_s)
+        is_held_out = not query.version and self.traffic.is_held_out(query.player_id)
+        return Ticket(query.player_id, passenger, limit, scored_row, now_s, deadline_s, is_held_out)
 
     def _budget_s(self, remaining_s: float | None) -> float:
         budget_s = self.catalog.budget_ms / 1000

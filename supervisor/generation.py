@@ -94,7 +94,7 @@ class Generation:
             lambda: owner.draining_of(self),
             clock,
         )
-        self.dealer = Dealer(self.queue, models, self.rotation, self.hedging.watch)
+        self.dealer = Dealer(self.queue, models, self.rotation, self.hedging.watch, clock)
 
     @property
     def header(self) -> ModelHeader:

@@ -21,13 +21,14 @@ from mesh.wire import inference_pb2 as oip
 from supervisor.connect_gate import ConnectGate
 from supervisor.encoding import FactoredPart
 from supervisor.lane_reply import ScoreReply, read_reply
+from supervisor.replica_calls import ask_model, open_stream
 
 LaneState = Literal["connecting", "up", "down"]
-CONNECT_S = 2.0
+CONNECTING_S = 2.0  # so long, rows wait for a lane that has not connected yet
+ASK_S = 0.5  # for the model's metadata, after the connection
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
 STEADY_S = 5.0  # longer than gRPC needs to detect a frozen replica
 MAX_REASONS = 4  # in the log, for each time that the lane is down
-_SERVICE = "/inference.GRPCInferenceService/"
 _log = logging.getLogger("supervisor.lane")
 
 
@@ -112,6 +113,7 @@ class Lane(Generic[RequestT]):
         self._emptied: asyncio.Future[None] | None = None
         self._logged: set[str] = set()
         self._steady: asyncio.TimerHandle | None = None
+        self._attempt_s = 0.0  # the duration of the last attempt to connect
 
     def outstanding(self) -> list[RequestT]:
         """Returns the requests sent and not answered, in the order of sending."""
@@ -151,7 +153,7 @@ class Lane(Generic[RequestT]):
 
         The pauses between attempts grow to `LONGEST_PAUSE_S` until a stream has stayed open for `STEADY_S`.
         """
-        overdue = asyncio.get_running_loop().call_later(CONNECT_S, self._stop_first_wait)
+        overdue = asyncio.get_running_loop().call_later(CONNECTING_S, self._stop_first_wait)
         try:
             while True:
                 try:
@@ -160,7 +162,7 @@ class Lane(Generic[RequestT]):
                     self._go_down()
                 self._log_down(reason)
                 _raise_if_cancelled()
-                await asyncio.sleep(self._pauses.next_s())
+                await asyncio.sleep(self._pauses.next_s(self._attempt_s))
         finally:
             overdue.cancel()
 
@@ -172,10 +174,7 @@ class Lane(Generic[RequestT]):
         """
         try:
             async with AsyncExitStack() as stack:
-                async with self._gate.turn(self._pauses.failures):
-                    channel = grpc.aio.insecure_channel(self.address, options=serving.lane_options())
-                    await stack.enter_async_context(channel)
-                    await self._ask_model(channel)
+                channel = await self._connect(stack)
                 await self._stream(channel)
         except grpc.aio.AioRpcError as error:
             return error.details() or error.code().name
@@ -186,22 +185,23 @@ class Lane(Generic[RequestT]):
             return "the replica sent malformed data"
         return "the replica ended the stream"
 
-    async def _ask_model(self, channel: grpc.aio.Channel) -> None:
-        """Reads the replica's metadata and has the owner accept its model."""
-        ask = channel.unary_unary(
-            _SERVICE + "ModelMetadata",
-            request_serializer=oip.ModelMetadataRequest.SerializeToString,
-            response_deserializer=oip.ModelMetadataResponse.FromString,
-        )
-        metadata = await ask(oip.ModelMetadataRequest(name=self._model), timeout=CONNECT_S)
-        properties = dict(metadata.properties)
-        self._owner.accept(self, from_properties(properties), properties)
-        self.max_pairs = pairs_taken(properties)
+    async def _connect(self, stack: AsyncExitStack) -> grpc.aio.Channel:
+        """Waits for a turn, and opens a channel to a replica whose model the owner accepts; `stack` closes it."""
+        loop = asyncio.get_running_loop()
+        async with self._gate.turn(self._pauses.failures) as limit_s:
+            began_s = loop.time()
+            try:
+                channel = grpc.aio.insecure_channel(self.address, options=serving.lane_options(limit_s))
+                await stack.enter_async_context(channel)
+                properties = await ask_model(channel, self._model, limit_s + ASK_S)
+                self._owner.accept(self, from_properties(properties), properties)
+                self.max_pairs = pairs_taken(properties)
+            finally:
+                self._attempt_s = loop.time() - began_s
+        return channel
 
     async def _stream(self, channel: grpc.aio.Channel) -> None:
-        call: Any = channel.stream_stream(
-            _SERVICE + "ModelStreamInfer", response_deserializer=oip.ModelStreamInferResponse.FromString
-        )()
+        call = open_stream(channel)
         writing = asyncio.create_task(self._write(call))
         self._go_up()
         try:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from mesh.catalog.catalog import Catalog
+from mesh.catalog.catalog_file import unchangeable
 from mesh.errors import Misconfigured
 from supervisor.discovery.port import Endpoints
 from supervisor.game import Game
@@ -83,7 +84,11 @@ class LiveGames(Mapping[str, Game]):
                 if replacing is not None:
                     replacing.cancel()
                     await asyncio.wait((replacing,))
-                faults = change.faults if isinstance(change, Misconfigured) else self._misfits(name, change)
+                faults = (
+                    change.faults
+                    if isinstance(change, Misconfigured)
+                    else unchangeable(self._in_force[name].catalog, change)
+                )
                 if faults or isinstance(change, Misconfigured):
                     self._refuse(name, faults)
                 else:
@@ -94,15 +99,6 @@ class LiveGames(Mapping[str, Game]):
         """Closes the pools of all games."""
         games = (*self._in_force.values(), *self._pending.values(), *self._retiring)
         await asyncio.gather(*(pool.close() for pool in _pools(games)))
-
-    def _misfits(self, name: str, catalog: Catalog) -> list[str]:
-        """The parts of a new catalog that a running supervisor cannot change."""
-        faults = []
-        if catalog.game != name:
-            faults.append(f"game: is {catalog.game!r}; a running supervisor serves {name!r}: restart it to change this")
-        if catalog.features != self._in_force[name].catalog.features:
-            faults.append("features: changed; restart the supervisor to use another store")
-        return faults
 
     def _refuse(self, name: str, faults: Iterable[str]) -> None:
         self._refused.add(name)
@@ -158,11 +154,14 @@ async def _until_it_can_answer(game: Game, before: Game) -> None:
 def _first_asked(game: Game, before: Game) -> Iterator[tuple[str, ModelPool]]:
     """Yields the pools, with their version, that players of `game` use and players of `before` did not."""
     asked = {
-        pool for name, ensemble in before.ensembles.items() if before.shares[name] for pool in ensemble.panel.pools
+        pool
+        for name, ensemble in before.ensembles.items()
+        if name in before.traffic.expected
+        for pool in ensemble.panel.pools
     }
     for name, ensemble in game.ensembles.items():
         for pool in ensemble.panel.pools:
-            if game.shares[name] and pool not in asked:
+            if name in game.traffic.expected and pool not in asked:
                 yield name, pool
 
 
@@ -179,4 +178,4 @@ def _pools(games: Iterable[Game]) -> Iterator[ModelPool]:
 
 
 def _shares(game: Game) -> str:
-    return ", ".join(f"{name} {share:g} %" for name, share in game.shares.items())
+    return ", ".join(f"{name} {share:g} %" for name, share in game.traffic.shares.items())

@@ -16,7 +16,8 @@ class Ticket:
     """One admitted request, and the future of its answer. Times are monotonic.
 
     A ticket of GetOffer has a `limit`, the number of offers to return, and no `scored_row`. A ticket of Score has a
-    `scored_row`, the row whose score is returned, and does not use `limit`. `journey` is set while its cohort travels.
+    `scored_row`, the row whose score is returned, and does not use `limit`. A player who is held out gets the fallback.
+    `journey` is set while the ticket's cohort travels.
     """
 
     player_id: str
@@ -25,6 +26,7 @@ class Ticket:
     scored_row: int | None
     admitted_s: float
     deadline_s: float
+    is_held_out: bool = False
     journey: Journey | None = None
     timer: asyncio.TimerHandle | None = None  # answers the ticket at its deadline
     answer: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())

@@ -40,7 +40,7 @@ ONLY_FOR_LIBGOMP = ("sklearn", "scikit_learn.libs", "scikit_learn-*")
 # Files that no running program reads.
 FOR_DEVELOPERS = ("**/tests", "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.h", "**/*.a", "numpy/f2py")
 # Files of a checkout that an image does not need: C sources and build output.
-NOT_IN_IMAGES = ("__pycache__", "cli", "loading", "_engine*", "*.c", "*.h")
+NOT_IN_IMAGES = ("__pycache__", "cli", "loading", "reference", "_engine*", "*.c", "*.h")
 INSTALLERS = ("pip", "pip-*", "setuptools*", "wheel*", "pkg_resources", "_distutils_hack", "distutils-precedence.pth")
 NEVER_IMPORTED = r"/(idlelib|lib2to3|tkinter|turtledemo|ensurepip|pydoc_data|test|site-packages)/"
 

@@ -11,16 +11,17 @@ from loadtest import interruption
 from loadtest.lanes.trial import Stall, stall
 from loadtest.measurement import machine
 from loadtest.measurement.aims import Aim, aims_table
-from loadtest.options import FOLDER, add_folder, positive_float, positive_int
+from loadtest.options import FOLDER, add_folder, positive_int
 from mesh.cli.console import stdout
 
 MEASURED = 0
+SHORTEST_S = 10.0  # keepalive needs some seconds to notice that the worker is stopped
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     parser.add_argument("--lanes", type=positive_int, default=2000, help="number of lanes (default 2000)")
-    parser.add_argument("--seconds", type=positive_float, default=120.0, help="duration of the stall (default 120)")
+    parser.add_argument("--seconds", type=_stall_s, default=120.0, help="duration of the stall (default 120)")
     parser.add_argument("--json", action="store_true", help="print the figures as one line of JSON")
     add_folder(parser, FOLDER / "fleet")
 
@@ -38,6 +39,13 @@ def run(options: argparse.Namespace) -> int:
     else:
         stdout().print(aims_table(aims))
     return MEASURED
+
+
+def _stall_s(text: str) -> float:
+    seconds = float(text)
+    if not SHORTEST_S <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds of at least {SHORTEST_S:g}")
+    return seconds
 
 
 def _aims(found: Stall) -> list[Aim]:

@@ -8,10 +8,11 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from loadtest.errors import CannotMeasure
 from loadtest.fleet.games import FORESTS, model_file
@@ -27,6 +28,7 @@ SAMPLE_S = 1.0
 MAX_GROWTH_MB = 1024.0
 OTHER_FILES = 200  # open files of a process besides the connections
 _PYTHON = (sys.executable, "-P", "-m")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,13 @@ async def stall(lanes: int, seconds: float, folder: Path, progress: Callable[[st
         memory = _Memory(holder.pid)
         watching = asyncio.create_task(memory.watch())
         progress(f"stopping the worker for {seconds:g} s")
-        cpu_share = await _stop_for(worker, holder, seconds, watching)
-        recovery_s = await _recover(holder)
-        progress(f"all lanes are up again after {recovery_s:.1f} s")
-        await asyncio.sleep(SETTLE_S)
-        watching.cancel()
+        try:
+            cpu_share = await _beside(watching, _stop_for(worker, holder, seconds))
+            recovery_s = await _beside(watching, _recover(holder))
+            progress(f"all lanes are up again after {recovery_s:.1f} s")
+            await _beside(watching, asyncio.sleep(SETTLE_S))
+        finally:
+            watching.cancel()
     return Stall(memory.before_mb, memory.growth_mb, cpu_share, recovery_s)
 
 
@@ -77,14 +81,25 @@ class _Memory:
         raise CannotMeasure(f"the process with the lanes grew by more than {MAX_GROWTH_MB:g} MB, so it was ended")
 
 
-async def _stop_for(worker: Process, holder: Process, seconds: float, watching: asyncio.Task[None]) -> float:
+async def _beside(watching: asyncio.Task[None], work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Returns the result of `work`; cancels `work` and raises the error of `watching` if that ends first."""
+    working = asyncio.create_task(work)
+    try:
+        await asyncio.wait((watching, working), return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            watching.result()
+        return working.result()
+    finally:
+        working.cancel()
+        await asyncio.wait((working,))
+
+
+async def _stop_for(worker: Process, holder: Process, seconds: float) -> float:
     """Stops `worker` for `seconds`; returns the CPU of `holder` as a share of one core."""
     began_s, before_s = time.monotonic(), cpu_s([holder.pid])
     os.kill(worker.pid, signal.SIGSTOP)
     try:
-        await asyncio.wait([watching], timeout=seconds)
-        if watching.done():
-            watching.result()
+        await asyncio.sleep(seconds)
         return (cpu_s([holder.pid]) - before_s) / (time.monotonic() - began_s)
     finally:
         with suppress(ProcessLookupError):

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from loadtest.reference.oracle import Oracle
 from loadtest.run.answers import Answer
+from mesh.reference.oracle import Oracle
 
 # Reasons of answers whose scores are made of other features than the store has now.
 OTHER_FEATURES = ("features", "stale-features")

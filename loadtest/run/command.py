@@ -14,10 +14,11 @@ from rich.console import Console
 
 from loadtest import interruption
 from loadtest.errors import CannotMeasure
+from loadtest.game_inputs import GameInputs, candidates_of, context_of
 from loadtest.generators import arrivals
 from loadtest.input_options import add_inputs, chosen_inputs
 from loadtest.options import add_output, positive_float, positive_floats, positive_int, positive_ints
-from loadtest.reference.oracle import Oracle
+from loadtest.player_store import sqlite_path
 from loadtest.report import origin, write_json
 from loadtest.run import page, report
 from loadtest.run.job import Question
@@ -28,7 +29,10 @@ from loadtest.run.overload_report import overload_document, overload_doubts, ove
 from loadtest.run.search import arrivals_at, search_knee
 from loadtest.run.summary import Summary
 from loadtest.simulated.service_times import Seconds
+from mesh.catalog import catalog as catalogs
 from mesh.cli.console import stdout
+from mesh.reference.oracle import Oracle
+from mesh.reference.players import SqlitePlayers
 
 MEASURED, FAULTY, GENERATOR_LIMIT = 0, 1, 3
 OVERLOAD_SECONDS = 8.0
@@ -184,9 +188,15 @@ def _setting(options: argparse.Namespace) -> Setting:
     )
     # Score compares an offer with all others, whatever the candidates are.
     compared = inputs if options.method == "GetOffer" else replace(inputs, candidates=0)
-    oracle = Oracle(options.catalog, compared) if options.check else None
+    oracle = _oracle(options.catalog, compared) if options.check else None
     limits = (options.processes, options.max_unanswered, options.seed)
     return Setting(question, *limits, oracle, options.connections[0], raises_priority=not options.overload)
+
+
+def _oracle(catalog_file: Path, inputs: GameInputs) -> Oracle:
+    catalog = catalogs.load(catalog_file)
+    players = SqlitePlayers(sqlite_path(catalog))
+    return Oracle(catalog, players, functools.partial(context_of, inputs), functools.partial(candidates_of, inputs))
 
 
 def _document(options: argparse.Namespace, summary: Summary, steps: list[Step]) -> dict[str, Any]:

@@ -18,7 +18,6 @@ import numpy as np
 from loadtest.errors import CannotMeasure, ungrouped
 from loadtest.generators.callers import ANSWERS
 from loadtest.generators.popularity import zipf
-from loadtest.reference.oracle import Oracle
 from loadtest.run.answers import Answer, class_of, read_answers
 from loadtest.run.check import Verdict, check_answers
 from loadtest.run.job import Job, Question
@@ -27,6 +26,7 @@ from loadtest.run.summary import Generator, Summary, summarise
 from loadtest.simulated.service_times import Seconds
 from mesh import serving
 from mesh.process import Event, Launch, running
+from mesh.reference.oracle import Oracle
 
 HEAD_START_S = 2.0  # for the start and the connection of the senders
 CONNECT_BUDGET_S = 3.0

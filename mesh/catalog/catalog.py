@@ -15,6 +15,7 @@ from mesh.catalog import schema as catalog_schema
 from mesh.catalog.deployment import faults as deployment_faults
 from mesh.catalog.deployment.blocks import Kubernetes, SupervisorDeployment, WorkerDeployment
 from mesh.catalog.faults import Fault, Tree
+from mesh.catalog.shifts import Assignment
 from mesh.errors import Misconfigured
 from mesh.players.settings import DynamoFeatures, Features, kind_of, own_attributes, reserved_names
 
@@ -100,6 +101,7 @@ class Catalog(WorkerDeployment):
         default_factory=dict, description="features that the caller sends with the request, by name, and their kinds"
     )
     offers: Offers | None = None
+    assignment: Assignment = Assignment()
     versions: Annotated[Mapping[Name, Version], Field(min_length=1)]
     supervisor: SupervisorDeployment = SupervisorDeployment()
     kubernetes: Kubernetes = Kubernetes()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from loadtest.reference.combination import mean, median, trimmed_mean, vote, weighted_mean
+from mesh.reference.combination import mean, median, trimmed_mean, vote, weighted_mean
 from tests.end_to_end.meshes import OFFERS, TEXTS, Player
 from tests.forests import PLATFORMS, TIERS, Matrix, TrainedForest
 

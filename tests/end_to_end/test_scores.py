@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from loadtest.reference.combination import mean, rank_mean
+from mesh.reference.combination import mean, rank_mean
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from tests.end_to_end import offline

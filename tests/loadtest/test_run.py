@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from loadtest.reference.oracle import Oracle
 from loadtest.run import page, report
 from loadtest.run.answers import CLASSES, Answer, class_of
 from loadtest.run.check import check_answers
@@ -18,6 +17,7 @@ from loadtest.run.job import Question
 from loadtest.run.knee import Step, find_knee, generator_is_limit, knee_of, machine_is_starved
 from loadtest.run.measurement import Setting, jobs_of
 from loadtest.run.summary import Generator, Summary, last_shares, summarise, tail_of
+from mesh.reference.oracle import Oracle
 
 pytestmark = pytest.mark.whole_machine  # real time limits
 

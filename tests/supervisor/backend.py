@@ -44,6 +44,7 @@ features:
   {{path: players.sqlite, timeout_ms: {timeout_ms}, unknown_player: {unknown_player}, unread_player: {unread_player}}}
 context: {{minutes: number, platform: text, weekend: boolean}}
 offers: {{path: offers.csv, fallback: starter, rank_by: score}}
+assignment: {{holdout: {holdout}}}
 versions:
   v1:
     combine: {{kind: mean, quorum: 2}}
@@ -96,6 +97,7 @@ def write_game(folder: Path, **options: object) -> Path:
         "timeout_ms": 5000,
         "unknown_player": "ensemble",
         "unread_player": "fallback",
+        "holdout": 0,
         **options,
     }
     with replacing_store(folder / "players.sqlite", COLUMNS) as connection:

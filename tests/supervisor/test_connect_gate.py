@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
-from supervisor.connect_gate import ConnectGate
+from supervisor.connect_gate import LONG_S, SHORT_S, ConnectGate
 from tests.supervisor.virtual_time import in_virtual_time, settle
 
 
@@ -90,6 +91,15 @@ async def test_every_one_of_many_failing_lanes_gets_as_many_turns_as_the_others(
     for one in lanes:
         one.cancel()
     await asyncio.gather(*lanes, return_exceptions=True)
+
+
+@in_virtual_time
+async def test_attempts_are_short_while_more_than_half_of_the_turns_are_taken() -> None:
+    gate, limits_s = ConnectGate(4), []
+    async with AsyncExitStack() as stack:
+        for _ in range(4):
+            limits_s.append(await stack.enter_async_context(gate.turn(0)))
+    assert limits_s == [LONG_S, LONG_S, SHORT_S, SHORT_S]
 
 
 @in_virtual_time

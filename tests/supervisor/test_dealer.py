@@ -1,4 +1,4 @@
-"""The dealer: which lane gets how many of the queued rows, and when. No pool, no replies, no clock."""
+"""The dealer: which lane gets how many of the queued rows, and when. No pool, no replies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from mesh.dealing import GRAIN_ALONE_S, GRAIN_S, MAX_MESSAGE_ROWS, MESSAGE_CPU_S
 from supervisor.ballot import Ballot, Shipment
-from supervisor.dealer import DEPTH_S, FIRST_GUESS_ROW_S, LEARNING_WEIGHT, MAX_MESSAGE_PAIRS, MIN_ROW_S, Dealer
+from supervisor.dealer import DEPTH_S, FIRST_GUESS_ROW_S, LEARNING_WEIGHT, MAX_MESSAGE_PAIRS, MIN_ROW_S, TURN_S, Dealer
 from supervisor.encoding import FactoredMatrix, PlainMatrix, RowMatrix, encode_candidates
 from supervisor.hedging import WatchedLane
 from supervisor.lane import LaneState
@@ -59,9 +59,12 @@ def dealer_of(*counts: int, row_s: float = FIRST_GUESS_ROW_S, models: int = 1) -
 
 
 def new_dealer(
-    queue: RowQueue, models: int = 1, on_send: Callable[[WatchedLane, Shipment, float], None] = lambda *_: None
+    queue: RowQueue,
+    models: int = 1,
+    on_send: Callable[[WatchedLane, Shipment, float], None] = lambda *_: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Dealer:
-    return Dealer(queue, models, Rotation(lambda: None), on_send)
+    return Dealer(queue, models, Rotation(lambda: None), on_send, clock)
 
 
 def pairs(requests: int, candidates: int) -> FactoredMatrix:
@@ -120,14 +123,29 @@ async def test_slow_rows_use_every_free_lane() -> None:
 
 
 async def test_idle_lanes_take_turns() -> None:
-    dealer, queue = dealer_of(models=15)
-    lanes = [FakeLane() for _ in range(3)]
-    for _ in range(6):
+    now_s, queue, lanes = 0.0, RowQueue(), [FakeLane(), FakeLane(), FakeLane()]
+    dealer = new_dealer(queue, models=15, clock=lambda: now_s)
+    scored_by = []
+    for message in range(12):
+        now_s = message * TURN_S / 2
         queue.add(shipment(PlainMatrix(np.zeros((1, 1)))))
         dealer.deal(lanes)
-        for lane in lanes:
-            lane.outstanding_rows = 0
-    assert [lane.sizes for lane in lanes] == [[1, 1]] * 3
+        (busy,) = (number for number, lane in enumerate(lanes) if lane.outstanding_rows)
+        scored_by.append(busy)
+        lanes[busy].outstanding_rows = 0
+
+    assert scored_by == [0, 0, 1, 1, 2, 2] * 2
+
+
+async def test_busy_lane_leaves_the_rest_of_its_turn_to_an_idle_one() -> None:
+    queue = RowQueue()
+    dealer = new_dealer(queue, models=15, clock=lambda: 0.0)
+    first, second = FakeLane(), FakeLane()
+    for _ in range(2):
+        queue.add(shipment(PlainMatrix(np.zeros((1, 1)))))
+        dealer.deal([first, second])
+
+    assert first.sizes == second.sizes == [1]
 
 
 async def test_number_of_messages_of_the_latest_round_is_known() -> None:

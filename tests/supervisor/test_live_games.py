@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from mesh.catalog import catalog_file
 from mesh.catalog.catalog import Catalog
+from mesh.catalog.catalog_file import CatalogFile, load_catalog
 from mesh.errors import Misconfigured
 from mesh.starvation import CpuStarvation
-from supervisor import catalog_file
 from supervisor.answers import Source
 from supervisor.assembly import load_catalogs, open_games
-from supervisor.catalog_file import CatalogFile, load_catalog
 from supervisor.cohort import Cohorts
 from supervisor.discovery.port import Endpoints
 from supervisor.game import Game
@@ -106,7 +106,7 @@ async def test_traffic_changes_without_new_lanes(tmp_path: Path) -> None:
         await until(lambda: "v2" in made.game.ensembles)
         v1, v2 = (made.game.ensembles[name].panel.pools for name in ("v1", "v2"))
         made.write(made.with_v2(100))
-        await until(lambda: made.game.shares == {"v1": 0, "v2": 100})
+        await until(lambda: made.game.traffic.shares == {"v1": 0, "v2": 100})
         assert made.game.ensembles["v1"].panel.pools == v1
         assert made.game.ensembles["v2"].panel.pools == v2
         assert await made.scores() == ("v2", Source.ENSEMBLE, {"gold": 5.0, "silver": 3.0, "starter": 2.0})
@@ -116,7 +116,7 @@ async def test_version_gets_traffic_when_all_its_models_are_up(tmp_path: Path) -
     async with world(tmp_path) as made:
         made.write(made.with_v2(100))
         await until(lambda: made.games.is_pending("g"))
-        assert made.game.shares == {"v1": 100}
+        assert made.game.traffic.shares == {"v1": 100}
         assert (await made.scores())[0] == "v1"
         made.assign({"v1": ("m0", "m1", "m2"), "v2": ("m0",)})
         await until(lambda: not made.games.is_pending("g"))
@@ -129,7 +129,7 @@ async def test_newer_catalog_replaces_a_pending_one(tmp_path: Path) -> None:
         await until(lambda: made.games.is_pending("g"))
         made.write(made.with_v2(0))
         await until(lambda: "v2" in made.game.ensembles)
-        assert made.game.shares == {"v1": 100, "v2": 0}
+        assert made.game.traffic.shares == {"v1": 100, "v2": 0}
         assert not made.games.is_pending("g")
 
 

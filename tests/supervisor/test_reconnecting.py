@@ -6,14 +6,14 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
+from mesh import serving
 from mesh.back_off import Uniform
 from mesh.catalog.catalog import Model
 from mesh.catalog.sources import Sources
@@ -26,7 +26,7 @@ from supervisor.rows import RowPlanner
 from tests.supervisor.fake_starvation import NEVER_STARVED
 from tests.supervisor.replica import replica, until
 from tests.supervisor.test_lane import COLUMNS, HEADER, WITHIN_S, Ask, states, why_down
-from tests.supervisor.virtual_time import in_virtual_time
+from tests.supervisor.virtual_time import in_virtual_time, now_s
 
 REPLICA_PROCESS = """
 import asyncio
@@ -114,6 +114,15 @@ async def test_streams_that_end_early_make_the_pauses_longer() -> None:
 
 
 @in_virtual_time
+async def test_time_of_an_attempt_is_a_part_of_the_pause_after_it() -> None:
+    lane = Script(*[(0.0, "no answer")] * 9)
+    lane._attempt_s = 10.0
+    began_s = now_s()
+    await lane.play()
+    assert now_s() - began_s == pytest.approx(9 * 0.1, abs=0.01)
+
+
+@in_virtual_time
 async def test_each_reason_is_logged_once_until_the_lane_is_up_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     sessions = [(0.0, "refused"), (0.0, "too late"), (0.0, "refused"), (1.0, "lost"), (0.0, "refused")]
@@ -129,17 +138,24 @@ async def test_reasons_that_always_differ_do_not_flood_the_log(caplog: pytest.Lo
 
 
 class RecordingGate(ConnectGate):
-    """Keeps the number of failures before each attempt."""
+    """Keeps the number of failures before each attempt, and the highest number of attempts at the same time."""
 
     def __init__(self, turns: int = 1) -> None:
         super().__init__(turns)
         self.failures: list[int] = []
+        self.most_under_way = 0
+        self._under_way = 0
 
     @asynccontextmanager
-    async def turn(self, failures: int) -> AsyncIterator[None]:
+    async def turn(self, failures: int) -> AsyncIterator[float]:
         self.failures.append(failures)
-        async with super().turn(failures):
-            yield
+        async with super().turn(failures) as limit_s:
+            self._under_way += 1
+            self.most_under_way = max(self.most_under_way, self._under_way)
+            try:
+                yield limit_s
+            finally:
+                self._under_way -= 1
 
 
 @asynccontextmanager
@@ -190,14 +206,14 @@ async def test_later_attempts_have_their_number_of_failures() -> None:
 async def test_lane_that_waits_long_for_its_first_turn_is_down_until_it_connects(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lane_module, "CONNECT_S", 0.1)
+    monkeypatch.setattr(lane_module, "CONNECTING_S", 0.1)
     gate = ConnectGate(1)
     async with replica(HEADER) as fake, AsyncExitStack() as held:
         await held.enter_async_context(gate.turn(0))
         async with pool_with(gate, fake.address) as pool:
             await until(lambda: states(pool) == ["down"])
             assert why_down(pool) == ["waiting for a turn to connect"]
-            monkeypatch.setattr(lane_module, "CONNECT_S", WITHIN_S)
+            monkeypatch.setattr(lane_module, "CONNECTING_S", WITHIN_S)
             await held.aclose()
             await until(lambda: states(pool) == ["up"])
             assert await Ask(pool, [1.0]).failure() is None
@@ -214,20 +230,34 @@ async def test_lane_that_is_closed_while_it_waits_gives_its_place_to_another() -
             await until(lambda: states(pool) == ["up"])
 
 
-async def test_channel_is_closed_before_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    channels: list[grpc.aio.Channel] = []
-    states_in_pauses: list[grpc.ChannelConnectivity] = []
-    open_channel = grpc.aio.insecure_channel
+class Channels:
+    """Keeps each channel that is opened, and its options."""
 
-    def opened(*args: Any, **options: Any) -> grpc.aio.Channel:
-        channels.append(open_channel(*args, **options))
-        return channels[-1]
+    def __init__(self) -> None:
+        self.opened: list[grpc.aio.Channel] = []
+        self.options: list[Mapping[str, Any]] = []
+        self._open = grpc.aio.insecure_channel
+
+    def open(self, address: str, options: serving.ChannelOptions) -> grpc.aio.Channel:
+        self.opened.append(self._open(address, options=options))
+        self.options.append(dict(options))
+        return self.opened[-1]
+
+
+@pytest.fixture
+def channels(monkeypatch: pytest.MonkeyPatch) -> Channels:
+    recorded = Channels()
+    monkeypatch.setattr(grpc.aio, "insecure_channel", recorded.open)
+    return recorded
+
+
+async def test_channel_is_closed_before_the_pause(channels: Channels) -> None:
+    states_in_pauses: list[grpc.ChannelConnectivity] = []
 
     def pause(*_: float) -> float:
-        states_in_pauses.append(channels[-1].get_state())
+        states_in_pauses.append(channels.opened[-1].get_state())
         return 0.0
 
-    monkeypatch.setattr(grpc.aio, "insecure_channel", opened)
     async with replica(HEADER) as fake:
         fake.metadata = b"\xff"
         running = asyncio.create_task(lane_to(fake.address, ConnectGate(), pause).run())
@@ -237,27 +267,31 @@ async def test_channel_is_closed_before_the_pause(monkeypatch: pytest.MonkeyPatc
     assert set(states_in_pauses) == {grpc.ChannelConnectivity.SHUTDOWN}
 
 
+async def test_connection_may_take_as_long_as_the_gate_allows(channels: Channels) -> None:
+    async with replica(HEADER) as fake, pool_with(ConnectGate(1), fake.address) as one:
+        await until(lambda: states(one) == ["up"])
+        async with pool_with(ConnectGate(64), fake.address) as another:
+            await until(lambda: states(another) == ["up"])
+    assert [options["grpc.min_reconnect_backoff_ms"] for options in channels.options] == [1500, 3000]
+
+
 @pytest.mark.whole_machine  # real time limits
 async def test_lanes_to_a_stopped_process_recover_with_few_attempts_under_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(lane_module, "LONGEST_PAUSE_S", 1.0)
-    gate = ConnectGate(8)
+    gate = RecordingGate(8)
     async with _replica_process() as (process, address), AsyncExitStack() as stack:
         pools = [await stack.enter_async_context(pool_with(gate, address)) for _ in range(40)]
         await until(lambda: _states(pools) == {"up"})
         process.send_signal(signal.SIGSTOP)
         await until(lambda: _states(pools) == {"down"}, within_s=60.0)
-        files = _open_files()
         await until(lambda: min(pool.lanes[address]._pauses.failures for pool in pools) >= 2, within_s=60.0)
-        assert _open_files() <= files + 2 * 8
         process.send_signal(signal.SIGCONT)
         await until(lambda: _states(pools) == {"up"}, within_s=60.0)
         assert await Ask(pools[0], [1.0]).failure() is None
-
-
-def _open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
+    assert gate.most_under_way == 8
+    assert len(gate.failures) >= 40 * 3
 
 
 def _states(pools: Sequence[ModelPool]) -> set[str]:

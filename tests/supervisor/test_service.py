@@ -169,6 +169,23 @@ async def test_unknown_player_gets_the_fallback_if_the_catalog_sets_it(tmp_path:
         assert known.source == wire.ENSEMBLE
 
 
+async def test_held_out_player_gets_the_fallback_and_the_models_are_not_asked(tmp_path: Path) -> None:
+    async with backend(tmp_path, holdout=100) as running:
+        offer, score = await running.offer(), await running.stub.Score(score_request(), timeout=WITHIN_S)
+        assert (offer.source, ids(offer), offer.version) == (wire.FALLBACK, ["starter"], "v1")
+        assert offer.reason == "holdout: the player belongs to the group without models"
+        assert (score.source, score.HasField("score"), score.reason) == (wire.FALLBACK, False, offer.reason)
+        page = generate_latest(running.metrics.registry).decode()
+    assert 'mesh_requests_total{game="g",reason="holdout",source="FALLBACK",version="v1"} 2.0' in page
+    assert 'mesh_cohort_requests_count{game="g",version="v1"} 0.0' in page
+
+
+async def test_request_with_a_version_ignores_the_holdout(tmp_path: Path) -> None:
+    async with backend(tmp_path, holdout=100) as running:
+        pinned = [await running.offer(version="v1"), await running.stub.Score(score_request(version="v1"))]
+        assert {answer.source for answer in pinned} == {wire.ENSEMBLE}
+
+
 def remove(path: Path) -> None:
     path.unlink()
 

@@ -299,7 +299,7 @@ STORE_KEYS = ("store", "timeout_ms", "cache_ttl_s", "cache_players", "unknown_pl
 SCALED_KEYS = {"image", "engine", "replicas", "resources", "signal", "in_flight", "hpa", "schedule", "pod"}
 SERVING_BLOCKS = {
     "": {
-        *("game", "budget_ms", "reserve_ms", "features", "context", "offers", "versions"),
+        *("game", "budget_ms", "reserve_ms", "features", "context", "offers", "assignment", "versions"),
         *("supervisor", "kubernetes", "global", "enabled"),
         *SCALED_KEYS,
     },
@@ -312,6 +312,7 @@ SERVING_BLOCKS = {
     "TableColumns": {"numbers", "texts"},
     "Offers": {"path", "table", "fallback", "rank_by"},
     "Version": {"traffic", "combine", "models", *SCALED_KEYS},
+    "Assignment": {"salt", "holdout"},
     "Combine": {"kind", "quorum", "trim", "threshold"},
     "Model": {"name", "uri", "sha256", "categories", "weight", "class", *SCALED_KEYS},
 }

@@ -14,7 +14,7 @@ from mesh.errors import Misconfigured
 # A file is read when it has not changed between two looks, so that a writer can finish.
 POLL_S = 0.2
 _Identity = tuple[tuple[int, int, int] | None, ...]
-_log = logging.getLogger("supervisor.catalog")
+_log = logging.getLogger("mesh.catalog")
 
 
 def load_catalog(path: Path, folder: Path | None = None) -> Catalog:
@@ -28,6 +28,16 @@ def load_catalog(path: Path, folder: Path | None = None) -> Catalog:
     if faults or draft.catalog is None:
         raise Misconfigured([str(fault) for fault in faults])
     return draft.catalog
+
+
+def unchangeable(before: Catalog, catalog: Catalog) -> list[str]:
+    """Returns a fault for each part of the new `catalog` that a running mesh cannot change."""
+    name, faults = before.game, []
+    if catalog.game != name:
+        faults.append(f"game: is {catalog.game!r}; a running supervisor serves {name!r}: restart it to change this")
+    if catalog.features != before.features:
+        faults.append("features: changed; restart the supervisor to use another store")
+    return faults
 
 
 class CatalogFile:
