@@ -8,15 +8,15 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from mesh.model_file import BadModel, parse_header
+from mesh.model_file import BadModel, ModelHeader, parse_header
 from mesh.s3.address import SCHEME
 from mesh.settings import WrongSettingsError
-from model_worker.artifact import ArtifactSource, LocalFiles, fetch
+from model_worker.artifact import Artifact, ArtifactSource, LocalFiles, fetch
 from model_worker.forest import Forest
 from model_worker.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from model_worker.identity import Identity
+    from model_worker.identity import Engine, Identity
 
 EXIT_USAGE, EXIT_BAD_MODEL = 2, 3
 
@@ -41,7 +41,7 @@ def main() -> int:
 
 def _prepare(settings: Settings) -> tuple[Identity, Forest]:
     """Checks, proves, loads and warms up the model; raises `BadModel`."""
-    artifact = fetch(_source(settings), settings.uri, settings.sha256)
+    artifact = fetch(_source(settings, settings.uri, settings.sha256), settings.uri, settings.sha256)
     header = parse_header(artifact.model, settings.categories)
     # From here on each import is as late as possible, so that a bad model is rejected quickly.
     from model_worker.forest.lightgbm_c import find_library
@@ -65,15 +65,29 @@ def _prepare(settings: Settings) -> tuple[Identity, Forest]:
     if engine is None:
         objection = NOT_BUILT if settings.engine == "auto" else SWITCHED_OFF
     forest, serves = load(artifact.model, library, settings.num_threads, engine, objection)
+    if settings.golden is not None:
+        _replay(settings, settings.golden, artifact, header, forest, serves)
     return Identity(settings.name, header, artifact.sha256, serves), forest
 
 
-def _source(settings: Settings) -> ArtifactSource:
-    if not settings.uri.startswith(SCHEME):
+def _replay(
+    settings: Settings, uri: str, artifact: Artifact, header: ModelHeader, forest: Forest, engine: Engine
+) -> None:
+    """Raises `BadModel` unless the loaded model gives the scores of its golden rows."""
+    from model_worker.golden import read_golden, replay
+
+    source = _source(settings, uri, settings.golden_sha256)
+    rows = read_golden(source, uri, settings.golden_sha256, artifact, header)
+    seconds = replay(rows, forest, engine, artifact.model)
+    _say(f"{settings.name}: scored {len(rows.golden.rows)} golden rows as expected, in {seconds * 1000:.1f} ms")
+
+
+def _source(settings: Settings, uri: str, sha256: str | None) -> ArtifactSource:
+    if not uri.startswith(SCHEME):
         return LocalFiles()
     from model_worker.s3.files import S3Files
 
-    return S3Files(settings.sha256, settings.cache, settings.fetch_s, settings.max_model_mb * 2**20)
+    return S3Files(sha256, settings.cache, settings.fetch_s, settings.max_model_mb * 2**20)
 
 
 def _serve(settings: Settings, identity: Identity, forest: Forest) -> int:

@@ -22,6 +22,8 @@ class Settings:
     uri: str
     sha256: str | None
     categories: list[str] | None
+    golden: str | None
+    golden_sha256: str | None
     host: str
     port: int
     socket: str | None
@@ -62,6 +64,11 @@ def _parser() -> Parser:
     add("--uri", default="", help="LightGBM text file of the model: a path, or s3://BUCKET/KEY")
     add("--sha256", help="expected SHA-256 of the file (64 hex digits); not checked if omitted")
     add("--categories", help="category columns, with commas, if the file does not show them: see the catalog's key")
+    add(
+        "--golden",
+        help="golden rows that the model must score as expected, or it is not served: a path or s3://",
+    )
+    add("--golden-sha256", help="expected SHA-256 of the file of golden rows; not checked if omitted")
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     add("--port", default="0", help="gRPC port; 0 lets the system pick (%(default)s)")
     add("--socket", help="additional Unix socket to listen on: it needs a fifth less CPU on one machine")
@@ -97,7 +104,7 @@ def default_cache(kind: str) -> str:
 
 def _present(text: str) -> str:
     if not text:
-        raise ValueError("must name the file of the model")
+        raise ValueError("must name a file")
     return text
 
 
@@ -119,6 +126,8 @@ _CHECKS: dict[str, Check] = {
     "uri": _present,
     "sha256": _digest,
     "categories": _names,
+    "golden": _present,
+    "golden_sha256": _digest,
     "port": whole(0, 65535),
     "metrics_port": whole(0, 65535),
     "max_batch_rows": whole(1, 1_000_000),

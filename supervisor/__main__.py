@@ -15,26 +15,26 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from typing import Any
 
 from mesh import serving, telemetry
-from mesh.catalog.catalog import Catalog
-from mesh.catalog.catalog_file import CatalogFile
 from mesh.errors import Misconfigured
 from mesh.metrics_endpoint import metrics_endpoint
 from mesh.settings import WrongSettingsError
 from mesh.starvation import CpuStarvation
-from supervisor.assembly import load_catalogs, open_discovery, open_games
+from supervisor.assembly import open_discovery, open_games
 from supervisor.cohort import Cohorts
 from supervisor.discovery.assignment import assign_replicas
+from supervisor.followed_catalogs import FollowedCatalog, open_catalogs
 from supervisor.grpc_server import check_port, connection_age_options, grpc_server
 from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.service import OffersService
 from supervisor.settings import Settings, read_settings
+from supervisor.shadow.runner import shadow_runner
+from supervisor.shadow.sample import SampleQueue
 from supervisor.start_up import open_or_stop, wait_for_quorums, wait_until_ready
 from supervisor.state_metrics import StateOnDemand
 
@@ -55,13 +55,13 @@ def main(arguments: Sequence[str]) -> int:
 
 async def serve(settings: Settings) -> int:
     """Serves until a stop signal; raises Misconfigured if it cannot start."""
-    starvation, metrics = MachineStarvation(CpuStarvation()), Metrics()
-    catalogs = load_catalogs(settings.catalogs, settings.files)
+    starvation, metrics, samples = MachineStarvation(CpuStarvation()), Metrics(), SampleQueue()
+    catalogs = await open_catalogs(settings)
     # Closed in reverse order: first the server, which waits for the last answers; then the task group of the journeys;
     # then the background work, and last the lanes and the stores.
     async with (
         serving.stop_signal() as stop,
-        open_or_stop(open_games(catalogs.values(), starvation, metrics), stop) as games,
+        open_or_stop(open_games([one.catalog for one in catalogs], starvation, metrics, samples), stop) as games,
     ):
         if games is None:
             return 0
@@ -73,7 +73,8 @@ async def serve(settings: Settings) -> int:
             state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
             metrics.registry.register(state)
             service = OffersService(games, cohorts, settings.max_connection_age_s)
-            await _serve_until_stopped(settings, service, games, metrics, stop)
+            async with _in_background(shadow_runner(samples, games, cohorts, starvation).run()):
+                await _serve_until_stopped(settings, service, games, metrics, stop)
     return 0
 
 
@@ -107,12 +108,14 @@ def announce(settings: Settings, port: int, metrics_port: int) -> None:
 
 
 def _background_work(
-    settings: Settings, catalogs: Mapping[Path, Catalog], games: LiveGames, metrics: Metrics
+    settings: Settings, catalogs: Sequence[FollowedCatalog], games: LiveGames, metrics: Metrics
 ) -> Iterator[Coroutine[Any, Any, None]]:
     discovery = open_discovery(settings, list(games), games.models)
     yield telemetry.watch_loop_lag(metrics.loop_lag)
-    for path, catalog in catalogs.items():
-        yield games.follow(catalog.game, CatalogFile(path, settings.files, catalog))
+    for one in catalogs:
+        yield games.follow(one.catalog.game, one.changes)
+        if one.keep is not None:
+            yield one.keep()
     if discovery is not None:
         yield assign_replicas(discovery, games)
 

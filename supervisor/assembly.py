@@ -10,9 +10,7 @@ from pathlib import Path
 
 from mesh.catalog import files as catalog_files
 from mesh.catalog.catalog import Catalog, Model, Version
-from mesh.catalog.catalog_file import load_catalog
 from mesh.catalog.sources import Sources
-from mesh.errors import Misconfigured
 from mesh.players.settings import Features, SqliteFeatures
 from supervisor.answers import AnswerRules
 from supervisor.backlog import Backlog
@@ -34,27 +32,8 @@ from supervisor.pool import ModelPool
 from supervisor.ranking import Ranking
 from supervisor.rows import RowPlanner
 from supervisor.settings import Settings
-
-
-def load_catalogs(paths: Sequence[Path], files: Path | None = None) -> Mapping[Path, Catalog]:
-    """Reads every catalog, by path; its relative paths are relative to `files`, or to its own folder.
-
-    Raises Misconfigured with the faults of all catalogs.
-    """
-    catalogs: dict[Path, Catalog] = {}
-    faults: list[str] = []
-    for path in paths:
-        try:
-            catalog = load_catalog(path, files)
-        except Misconfigured as error:
-            faults += error.faults
-            continue
-        if catalog.game in {other.game for other in catalogs.values()}:
-            faults.append(f"{path}: game {catalog.game!r} is in another catalog too; give each game one catalog")
-        catalogs[path] = catalog
-    if faults:
-        raise Misconfigured(faults)
-    return catalogs
+from supervisor.shadow.sample import SampleQueue
+from supervisor.shadow.tap import open_taps
 
 
 def open_discovery(settings: Settings, games: Sequence[str], models: Callable[[], Models]) -> Discovery | None:
@@ -77,9 +56,15 @@ def open_discovery(settings: Settings, games: Sequence[str], models: Callable[[]
 
 @contextlib.asynccontextmanager
 async def open_games(
-    catalogs: Iterable[Catalog], starvation: MachineStarvation, metrics: Metrics
+    catalogs: Iterable[Catalog],
+    starvation: MachineStarvation,
+    metrics: Metrics,
+    samples: SampleQueue | None = None,
 ) -> AsyncIterator[LiveGames]:
-    """Yields the games of `catalogs`, with open stores; closes their lanes and stores after the block."""
+    """Yields the games of `catalogs`, with open stores; closes their lanes and stores after the block.
+
+    `samples` receives the requests that shadows score; None: the shadows of the catalogs are ignored.
+    """
     async with contextlib.AsyncExitStack() as stack:
         stores: dict[str, FeatureCache] = {}
         gate = ConnectGate()
@@ -90,7 +75,7 @@ async def open_games(
             stack.push_async_callback(stores[catalog.game].close)
 
         def build(catalog: Catalog, before: Game | None) -> Game:
-            return build_game(catalog, stores[catalog.game], starvation, metrics, gate, before)
+            return build_game(catalog, stores[catalog.game], starvation, metrics, gate, before, samples)
 
         games = LiveGames({catalog.game: build(catalog, None) for catalog in catalogs}, build)
         stack.push_async_callback(games.close)
@@ -135,10 +120,11 @@ def build_game(
     metrics: Metrics,
     gate: ConnectGate,
     before: Game | None = None,
+    samples: SampleQueue | None = None,
 ) -> Game:
     """A game with its ensembles. Its new pools have no replicas yet; the others are those of the game `before` it.
 
-    All games share `gate`.
+    All games share `gate` and `samples`.
     """
     offers = catalog_files.offers_of(catalog.offers) if catalog.offers else None
     ranking = Ranking(offers, catalog.offers.rank_by == "expected_revenue") if catalog.offers and offers else None
@@ -153,12 +139,17 @@ def build_game(
             model, planner, features.columns, starvation, len(version.models), gate
         )
 
-    def ensemble_of(name: str, version: Version) -> Ensemble:
+    def panel_of(name: str, version: Version) -> Panel:
         inputs = known.ensembles[name].panel.inputs if known and name in known.ensembles else VersionInputs(sources)
-        panel = Panel(tuple(pool_of(name, version, model) for model in version.models), inputs)
-        rules = AnswerRules(catalog, version, ranking)
+        return Panel(tuple(pool_of(name, version, model) for model in version.models), inputs)
+
+    panels = {name: panel_of(name, version) for name, version in catalog.versions.items()}
+    taps = open_taps(catalog, panels, ranking, metrics.shadows, samples) if samples is not None else {}
+
+    def ensemble_of(name: str, version: Version) -> Ensemble:
+        panel, rules = panels[name], AnswerRules(catalog, version, ranking)
         backlog = Backlog(panel.pools, version.quorum)
-        return Ensemble(name, panel, backlog, features, rules, metrics.of(catalog.game, name))
+        return Ensemble(name, panel, backlog, features, rules, metrics.of(catalog.game, name), taps.get(name))
 
     ensembles = {name: ensemble_of(name, version) for name, version in catalog.versions.items()}
     return Game(catalog, offers, ensembles)

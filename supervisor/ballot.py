@@ -22,10 +22,20 @@ NO_VOTE = "no vote in time"  # the reason in an answer for a vote that is missin
 class Ballot:
     """Collects the votes of a cohort in `votes` [models, rows]; NaN marks a missing vote.
 
-    `reasons` [models] holds the reason of each missing vote, or None while the reason is not known.
+    `reasons` [models] holds the reason of each missing vote, or None while the reason is not known. The rows of a
+    `is_shadow` ballot have the lowest priority, and a model learns nothing from them about its replicas.
     """
 
-    def __init__(self, models: Sequence[str], rows: int, quorum: int, on_quorum: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        models: Sequence[str],
+        rows: int,
+        quorum: int,
+        on_quorum: Callable[[], None],
+        *,
+        is_shadow: bool = False,
+    ) -> None:
+        self.is_shadow = is_shadow
         self.votes: NDArray[np.float64] = np.full((len(models), rows), np.nan)
         self.reasons: list[str | None] = [None] * len(models)
         self.last_model = ""
@@ -92,6 +102,7 @@ class ModelVote:
         "done",
         "is_hedged",
         "is_open",
+        "is_shadow",
         "layout",
         "matrix",
     )
@@ -110,6 +121,7 @@ class ModelVote:
         self.layout = layout
         self.deadline_s = deadline_s
         self.is_open = True
+        self.is_shadow = ballot.is_shadow
         self.is_hedged = False  # whether replicas may send the scores of a row twice
         self.done: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
         self._ballot = ballot

@@ -91,6 +91,12 @@ class Cohorts:
         self._waiting_count = 0
         self._under_way: set[_Cohort] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self.on_idle: Callable[[], None] = lambda: None  # called when no cohort is under way any more
+
+    @property
+    def waiting_count(self) -> int:
+        """The number of tickets that wait for a cohort on any route."""
+        return self._waiting_count
 
     @property
     def under_way(self) -> int:
@@ -233,6 +239,8 @@ class Cohorts:
             self._policy.record_return(now_s, journey_s)
             self._learn(cohort, now_s, journey_s)
             self._depart_if_due()
+            if not self._under_way:
+                self.on_idle()
 
     def _learn(self, cohort: _Cohort, now_s: float, journey_s: float) -> None:
         forecast = self._queues[cohort.route].forecast

@@ -103,7 +103,7 @@ class Dealer:
             if self._queue.drop_settled_head():
                 share = math.ceil(self._queue.rows / (len(free) - position))
                 shipment = self._queue.take(min(share, grain, self._max_rows(lane)))
-                if not is_alone:
+                if not is_alone and not shipment.vote.is_shadow:
                     self._on_send(lane, shipment, self.row_s)
                 lane.send(shipment)
 

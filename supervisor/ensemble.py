@@ -11,7 +11,7 @@ from supervisor.answers import HELD_OUT, Answer, AnswerRules, Reason, ReasonWord
 from supervisor.backlog import Backlog
 from supervisor.cohort import Cohorts
 from supervisor.features.cache import FeatureCache
-from supervisor.journey import AnswerMetrics, CohortJourney
+from supervisor.journey import AnswerMetrics, CohortJourney, Tap
 from supervisor.panel import Panel
 from supervisor.ticket import Ticket
 
@@ -26,6 +26,7 @@ class Ensemble:
     features: FeatureCache
     rules: AnswerRules
     metrics: AnswerMetrics
+    tap: Tap | None = None
 
     @property
     def messages(self) -> int:
@@ -77,7 +78,13 @@ class Ensemble:
         rows = sum(ticket.passenger.rows for ticket in tickets)
         self.backlog.record_departure(rows)
         return CohortJourney(
-            self.features, self.panel, self.rules, self.metrics, tickets, lambda: self.backlog.record_arrival(rows)
+            self.features,
+            self.panel,
+            self.rules,
+            self.metrics,
+            tickets,
+            lambda: self.backlog.record_arrival(rows),
+            self.tap,
         )
 
     def abandon(self, tickets: list[Ticket]) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 from mesh.errors import Expired, MeshError, Unavailable
 from mesh.model_file import ModelHeader
 from supervisor.backlog import PoolLoad
-from supervisor.ballot import Shipment
+from supervisor.ballot import ModelVote, Shipment
 from supervisor.dealer import Dealer
 from supervisor.hedging import Hedging
 from supervisor.lane import Lane
@@ -18,6 +18,7 @@ from supervisor.rotation import Rotation
 from supervisor.row_queue import RowQueue
 from supervisor.rows import RowPlan
 from supervisor.second_tries import SecondTries
+from supervisor.shadow.rows import ShadowRows
 
 MAX_TRIES = 2
 
@@ -82,6 +83,7 @@ class Generation:
         self.lanes: dict[str, Lane[Shipment]] = {}  # by the address of the replica
         self.queue = RowQueue()
         self.rotation = Rotation(self.deal)
+        self._shadow_rows = ShadowRows()
         self._starvation = starvation
         self._tries = tries
         self._owner = owner
@@ -115,9 +117,16 @@ class Generation:
 
     @property
     def load(self) -> PoolLoad:
-        """The load of the replicas that receive rows."""
+        """The load of the replicas that receive rows, without the rows of shadows."""
         usable = [lane.outstanding_rows for lane in self.rotation.usable(self.lanes.values())]
-        return PoolLoad(self.queue.rows + sum(usable), len(usable), self.dealer.row_s)
+        rows = max(0, self.queue.rows + sum(usable) - self._shadow_rows.open)
+        return PoolLoad(rows, len(usable), self.dealer.row_s)
+
+    def add(self, vote: ModelVote, tries: int = 1) -> None:
+        """Queues all rows of `vote`, to be sent for the first time, or again. Raises Overloaded."""
+        # The rows of a shadow have no second try: it would take the budget of live rows.
+        self.queue.add(Shipment(vote, 0, vote.matrix.count, MAX_TRIES if vote.is_shadow else tries))
+        self._shadow_rows.add(vote)
 
     def deal(self) -> None:
         """Sends queued rows, as far as lanes are free."""
@@ -142,10 +151,11 @@ class Generation:
     def on_reply(self, lane: Lane[Shipment], request: Shipment, reply: ScoreReply | MeshError) -> None:
         """Records the votes and deals again; a refused shipment is retried once if there is another lane."""
         if isinstance(reply, ScoreReply):
-            self._starvation.report(reply.starved)
+            if not request.vote.is_shadow:
+                self._starvation.report(reply.starved)
             self._learn(lane, request, reply)
             self._cast(request, reply)
-        elif isinstance(reply, Expired):
+        elif isinstance(reply, Expired) or request.vote.is_shadow:
             self._fail(request, reply)  # expired rows say nothing against the replica
         elif self._has_other_lane(lane):
             self.rotation.record_failure(lane)

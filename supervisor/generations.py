@@ -158,7 +158,7 @@ class Generations:
                 raise Unavailable("its model was replaced by another")
             matrix = vote.layout(self.plan_of(target, self._columns))
             vote = vote.restart(matrix, target.header.classes)
-            target.queue.add(Shipment(vote, 0, matrix.count, tries))
+            target.add(vote, tries)
         except MeshError as failure:
             vote.settle(failure)
             return

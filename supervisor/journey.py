@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from mesh.players.features import Columns, PlayerFeatures
 from supervisor.answers import Answer, AnswerRules, PlayerRead, Reason, ReasonWord, Timings
 from supervisor.ballot import Ballot
 from supervisor.combine import Scores
@@ -31,6 +32,22 @@ class AnswerMetrics(Protocol):
         ...
 
 
+class Tap(Protocol):
+    """Receives the answers with scores, after they are settled. `ShadowTap` implements it."""
+
+    def answered(
+        self,
+        ticket: Ticket,
+        columns: Columns,
+        player: PlayerFeatures | None,
+        scores: Scores,
+        is_partial: bool,
+        fan_out_s: float,
+    ) -> None:
+        """Receives a request that was answered with `scores` of its rows [rows]; the panel voted in `fan_out_s`."""
+        ...
+
+
 class Seat(NamedTuple):
     """The place of a ticket in its cohort: `span`, its rows among the rows of the cohort, and its player."""
 
@@ -42,7 +59,7 @@ class Seat(NamedTuple):
 class CohortJourney:
     """Answers the tickets of a cohort together: when all votes are in, or each ticket at its own deadline.
 
-    Calls `on_features_read` once, before it asks the panel.
+    Calls `on_features_read` once, before it asks the panel. `tap` is None for a version without shadows.
     """
 
     def __init__(
@@ -53,6 +70,7 @@ class CohortJourney:
         metrics: AnswerMetrics,
         tickets: list[Ticket],
         on_features_read: Callable[[], None],
+        tap: Tap | None = None,
     ) -> None:
         self._features = features
         self._panel = panel
@@ -60,6 +78,7 @@ class CohortJourney:
         self._metrics = metrics
         self._tickets = tickets
         self._on_features_read = on_features_read
+        self._tap = tap
         self._departed_s = time.monotonic()
         self._features_read_s: float | None = None
         self._seats: dict[Ticket, Seat] = {}
@@ -129,6 +148,18 @@ class CohortJourney:
         counts = count_votes(self._rules.version, ballot.votes, ballot.reasons, [seat.span for seat in seats])
         for seat, votes in zip(seats, counts, strict=True):
             seat.ticket.settle(self._answer(seat, votes, voted_s, ballot.last_model))
+        if self._tap is not None and self._rows is not None and self._features_read_s is not None:
+            fan_out_s = voted_s - self._features_read_s
+            for seat, votes in zip(seats, counts, strict=True):
+                if votes.scores is not None and self._rules.has_quorum(votes):
+                    self._tap.answered(
+                        seat.ticket,
+                        self._rows.columns,
+                        seat.player.features,
+                        votes.scores,
+                        bool(votes.missing),
+                        fan_out_s,
+                    )
 
     def _answer(self, seat: Seat, votes: VoteCount, voted_s: float, last_model: str) -> Answer:
         ticket = seat.ticket

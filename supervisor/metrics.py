@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from mesh.telemetry import LATENCY_BUCKETS_S
 from supervisor.answers import NO_TIMINGS, Answer, ReasonWord, Source, Timings
 from supervisor.feature_metrics import REQUEST_BUCKETS, FeatureFamilies, FeatureMetrics
+from supervisor.shadow.metrics import ShadowMetrics
 
 STAGES = ("queue", "features", "fan_out", "combine")
 ROW_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096)
@@ -21,6 +22,8 @@ class Metrics:
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
         self._features = FeatureFamilies(registry)
+        self.shadows = ShadowMetrics()
+        registry.register(self.shadows)
         self.requests = Counter(
             "mesh_requests", "Answers by source and reason.", (*_VERSION, "source", "reason"), registry=registry
         )

@@ -122,7 +122,7 @@ class ModelPool:
             matrix = rows.matrix(self._generations.plan_of(generation, columns))
             classes, class_index = generation.file.header.classes, self.model.class_ or 0
             vote = ballot.open_vote(index, matrix, classes, class_index, deadline_s, rows.matrix)
-            generation.queue.add(Shipment(vote, 0, matrix.count))
+            generation.add(vote)
         except MeshError as failure:
             ballot.record(index, failure)
             refused: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
@@ -154,10 +154,10 @@ class ModelPool:
         self._tasks.clear()
 
     def accept(self, lane: Lane[Shipment], header: ModelHeader, properties: dict[str, str]) -> None:
-        """Accepts the model file of a replica, as one of the files in use or as a new one.
+        """Accepts the model file of a replica: a file that others serve already, or another one.
 
-        Raises Unavailable if the file differs from the catalog, or if a feature has no source; WrongCategories if its
-        categories are in other columns than the catalog says.
+        Raises Unavailable if the class of the catalog does not fit the file, or if a feature has no source;
+        WrongCategories if its categories are in other columns than the catalog says.
         """
         fault = class_fault(self.model, header)
         if fault is not None:

@@ -36,9 +36,7 @@ class Ranking:
         `scores` [candidates]. By expected revenue, an offer without a price ranks last.
         """
         revenues = self._revenues(candidates, scores)
-        keys = scores
-        if self._by_revenue and revenues is not None:
-            keys = np.where(np.isnan(revenues), -np.inf, revenues)
+        keys = self._keys(scores, revenues)
         return tuple(
             RankedOffer(
                 self._ids[candidates[place]],
@@ -47,6 +45,15 @@ class Ranking:
             )
             for place in _highest(keys, limit)
         )
+
+    def keys(self, candidates: Sequence[int], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Returns the values by which `best` orders the candidates, highest first [candidates]."""
+        return self._keys(scores, self._revenues(candidates, scores) if self._by_revenue else None)
+
+    def _keys(self, scores: NDArray[np.float64], revenues: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        if not self._by_revenue or revenues is None:
+            return scores
+        return np.where(np.isnan(revenues), -np.inf, revenues)
 
     def _revenues(self, candidates: Sequence[int], scores: NDArray[np.float64]) -> NDArray[np.float64] | None:
         if self._prices is None:

@@ -11,7 +11,7 @@ MAX_ROWS = 20_000
 
 
 class RowQueue:
-    """A first-in, first-out queue of shipments; `rows` counts their rows."""
+    """A first-in, first-out queue of shipments; `rows` counts their rows. Rows of answers overtake those of shadows."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -34,7 +34,11 @@ class RowQueue:
             self._drop_settled()
         if self.rows + shipment.rows > MAX_ROWS:
             raise Overloaded(f"{self.rows} rows wait for a replica")
+        overtaken: list[Shipment] = []
+        while not shipment.vote.is_shadow and self._shipments and self._shipments[-1].vote.is_shadow:
+            overtaken.append(self._shipments.pop())
         self._shipments.append(shipment)
+        self._shipments.extend(reversed(overtaken))
         self.rows += shipment.rows
 
     def put_back(self, shipment: Shipment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ class Settings:
 
     catalogs: tuple[Path, ...]
     files: Path | None
+    config_map: str | None
     endpoints: Path | None
     endpoint_slices: Path | None
     dns: str | None
@@ -58,6 +60,10 @@ def _faults(options: argparse.Namespace) -> Iterator[str]:
     """The faults that no single value shows."""
     if not options.catalog:
         yield "--catalog: is missing; give the catalog file of each game"
+    if options.config_map is not None and len(options.catalog) > 1:
+        yield "--config-map: goes with one catalog; give --catalog once"
+    if options.config_map is not None and options.endpoint_slices is None:
+        yield "--config-map: needs the service account of --endpoint-slices; give that option too"
     given = ["--" + name.replace("_", "-") for name in PLACES if getattr(options, name) is not None]
     if len(given) > 1:
         yield f"{', '.join(given)}: cannot be combined; give only one"
@@ -68,6 +74,8 @@ def _parser() -> Parser:
     add = parser.add_argument
     add("--catalog", action="append", default=[], metavar="FILE", help="catalog of a game (required); repeatable")
     add("--files", metavar="DIR", help="base folder of relative paths in the catalogs (default: the catalog's folder)")
+    about = "ConfigMap to follow through the API server of the cluster; --catalog is its mounted copy"
+    add("--config-map", metavar="NAME", help=about)
     _add_places(parser)
     add("--host", default="127.0.0.1", help="address of the gRPC server (default: %(default)s)")
     add("--port", default="0", help="port of the gRPC server; 0: the system picks one (default: %(default)s)")
@@ -129,6 +137,12 @@ def _namespace(text: str) -> str:
         raise ValueError("must be a Kubernetes namespace") from None
 
 
+def _object_name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?", text):
+        raise ValueError("must be the name of a Kubernetes object")
+    return text
+
+
 _CHECKS: dict[str, Check] = {
     "port": whole(0, 65535),
     "servers": whole(1, 64),
@@ -139,6 +153,7 @@ _CHECKS: dict[str, Check] = {
     "ready_within_s": seconds(0, 600),
     "max_connection_age_s": seconds(1, 86_400),
     "files": Path,
+    "config_map": _object_name,
     "endpoints": Path,
     "endpoint_slices": Path,
     "dns": _namespace,

@@ -64,6 +64,14 @@ class Model(WorkerDeployment):
         description="the columns of pandas' type category in the training frame; only for a model file that does not "
         "show to which columns its lists of categories belong",
     )
+    golden: Uri | None = Field(
+        None,
+        description="golden rows of the model file: a path or s3://BUCKET/KEY; a worker serves the model only if it "
+        "gives their scores (see `mesh publish`)",
+    )
+    golden_sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file of golden rows, checked before use"
+    )
     weight: float = Field(1.0, gt=0, description="for weighted_mean: weight of the vote of this model")
     class_: int | None = Field(
         None,
@@ -77,6 +85,13 @@ class Version(WorkerDeployment):
     """A version of the ensemble: the supervisor asks all its models and combines their votes."""
 
     traffic: float = Field(100, ge=0, le=100, description="percent of the players; each player keeps their version")
+    shadow: float = Field(
+        0,
+        ge=0,
+        le=100,
+        description="percent of the other versions' players whose requests this version scores too, for comparison; "
+        "no player sees these scores",
+    )
     combine: Combine = Combine()
     models: Annotated[tuple[Model, ...], Field(strict=False, min_length=1)]
 
@@ -131,6 +146,7 @@ class VersionDraft:
     """The valid parts of one version; `models` has None in place of an invalid model."""
 
     traffic: float | None
+    shadow: float
     combine: Combine
     models: tuple[Model | None, ...]
 
@@ -146,12 +162,13 @@ def load(path: Path, folder: Path | None = None) -> Catalog:
     return draft.catalog
 
 
-def read(path: Path, folder: Path | None = None) -> Draft:
+def read(path: Path, folder: Path | None = None, text: str | None = None) -> Draft:
     """Reads the catalog at `path`, with all faults in its text; raises Misconfigured if it is not a YAML mapping.
 
-    Relative paths in the catalog start at `folder`; the default is the folder of `path`.
+    Relative paths in the catalog start at `folder`; the default is the folder of `path`. If `text` is given, it is the
+    catalog, and `path` only names it.
     """
-    tree = catalog_faults.read_tree(path)
+    tree = catalog_faults.read_tree(path, text)
     if not isinstance(tree.values, dict):
         raise Misconfigured([f"{path}: is not a catalog; start the file with `game: NAME`"])
     paths = {"folder": (folder or path.parent).absolute()}
@@ -185,9 +202,10 @@ def _draft(tree: Tree, catalog: Catalog | None, paths: Mapping[str, Any]) -> Dra
 
 def _version_draft(raw: Any, paths: Mapping[str, Any]) -> VersionDraft:
     raw = raw if isinstance(raw, dict) else {}
-    traffic, models = raw.get("traffic", 100), raw.get("models")
+    traffic, shadow, models = raw.get("traffic", 100), raw.get("shadow", 0), raw.get("models")
     return VersionDraft(
         traffic if isinstance(traffic, int | float) and 0 <= traffic <= 100 else None,
+        shadow if isinstance(shadow, int | float) else 0,
         catalog_faults.valid_part(Combine, raw.get("combine"), paths) or Combine(),
         tuple(catalog_faults.valid_part(Model, one, paths) for one in models) if isinstance(models, list) else (),
     )
@@ -206,6 +224,9 @@ def _contradictions(draft: Draft) -> Iterator[Fault]:
         yield draft.tree.fault(("offers", "path"), "is missing", "add it, or add `table`")
     for name, version in draft.versions.items():
         yield from _version_contradictions(draft, version, ("versions", name))
+        if version.shadow and not any(one.traffic != 0 for other, one in draft.versions.items() if other != name):
+            problem = "is set, but no other version has players whose requests can be compared"
+            yield draft.tree.fault(("versions", name, "shadow"), problem, "give another version traffic or remove it")
     yield from deployment_faults.contradictions(draft.tree)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,21 +14,33 @@ from mesh.errors import Misconfigured
 
 # A file is read when it has not changed between two looks, so that a writer can finish.
 POLL_S = 0.2
-_Identity = tuple[tuple[int, int, int] | None, ...]
+FileIdentity = tuple[int, int, int]
+_Identity = tuple[FileIdentity | None, ...]
 _log = logging.getLogger("mesh.catalog")
 
 
-def load_catalog(path: Path, folder: Path | None = None) -> Catalog:
+def load_catalog(path: Path, folder: Path | None = None, text: str | None = None) -> Catalog:
     """Reads the catalog at `path` and checks it with its files; relative paths start at `folder`, or at its own folder.
 
-    A model file may be on other machines: local ones are checked, the replicas check the others. Raises Misconfigured
-    with all faults.
+    If `text` is given, it is the catalog, and `path` only names it. A model file may be on other machines: local ones
+    are checked, the replicas check the others. Raises Misconfigured with all faults.
     """
-    draft = read(path, folder)
+    draft = read(path, folder, text)
     faults = (*draft.faults, *catalog_files.faults(draft, models_elsewhere=True))
     if faults or draft.catalog is None:
         raise Misconfigured([str(fault) for fault in faults])
     return draft.catalog
+
+
+def examine(path: Path, folder: Path | None = None, text: str | None = None) -> Catalog | Misconfigured:
+    """Returns the catalog of `load_catalog`, or its faults; raises nothing."""
+    try:
+        return load_catalog(path, folder, text)
+    except Misconfigured as error:
+        return error
+    except Exception as error:  # a bug in a check must not end the supervisor, which has a good catalog
+        _log.exception("cannot check %s", path)
+        return Misconfigured([f"{path}: cannot be checked: {error!r}"])
 
 
 def unchangeable(before: Catalog, catalog: Catalog) -> list[str]:
@@ -41,17 +54,21 @@ def unchangeable(before: Catalog, catalog: Catalog) -> list[str]:
 
 
 class CatalogFile:
-    """The catalog file at `path`, of which `known` is in force."""
+    """The catalog file at `path`, of which `known` is in force; None if another catalog is."""
 
-    def __init__(self, path: Path, folder: Path | None, known: Catalog, poll_s: float = POLL_S) -> None:
+    def __init__(self, path: Path, folder: Path | None, known: Catalog | None, poll_s: float = POLL_S) -> None:
         self._path = path
         self._folder = folder
         self._poll_s = poll_s
-        self._offers = _offers_path(known.offers)
+        self._offers = None if known is None else offers_path(known.offers)
+        self._known = None if known is None else self._identity()
 
     async def watch(self) -> AsyncIterator[Catalog | Misconfigured]:
-        """Yields the catalog, or its faults, after each change, without end. A missing file changes nothing."""
-        known = self._identity()
+        """Yields the catalog, or its faults, after each change since this object was made, without end.
+
+        A missing file changes nothing.
+        """
+        known = self._known
         while True:
             await asyncio.sleep(self._poll_s)
             identity = self._identity()
@@ -69,27 +86,24 @@ class CatalogFile:
         From here on, the table that the catalog names is watched, also if the table is missing or has faults.
         """
         identity = self._identity()
-        try:
-            self._offers = _offers_path(read(self._path, self._folder).offers)
+        with contextlib.suppress(Misconfigured):  # reported below
+            self._offers = offers_path(read(self._path, self._folder).offers)
             identity = self._identity()
-            return identity, load_catalog(self._path, self._folder)
-        except Misconfigured as error:
-            return identity, error
-        except Exception as error:  # a bug in a check must not end the supervisor, which has a good catalog
-            _log.exception("cannot check %s", self._path)
-            return identity, Misconfigured([f"{self._path}: cannot be checked: {error!r}"])
+        return identity, examine(self._path, self._folder)
 
     def _identity(self) -> _Identity:
-        return tuple(_identity_of(path) for path in (self._path, self._offers) if path is not None)
+        return tuple(identity_of(path) for path in (self._path, self._offers) if path is not None)
 
 
-def _offers_path(offers: Offers | None) -> Path | None:
+def offers_path(offers: Offers | None) -> Path | None:
+    """Returns the path of the table of offers; None if there is none, or if it is in the catalog itself."""
     if offers is None or offers.path is None or offers.table is not None:
         return None
     return Path(offers.path)
 
 
-def _identity_of(path: Path) -> tuple[int, int, int] | None:
+def identity_of(path: Path) -> FileIdentity | None:
+    """Returns a value that changes with the content of a file, without reading it; None if there is no file."""
     try:
         state = path.stat()
     except OSError:

@@ -95,16 +95,19 @@ def show_path(at: Location) -> str:
     return text.lstrip(".") or "the file"
 
 
-def read_tree(path: Path) -> Tree:
-    """Reads a YAML file; raises Misconfigured when it cannot be read, is not YAML, or has a key twice."""
+def read_tree(path: Path, text: str | None = None) -> Tree:
+    """Reads a YAML file; raises Misconfigured when it cannot be read, is not YAML, or has a key twice.
+
+    If `text` is given, it is the content, and `path` only names it.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8") if text is None else text
         node = yaml.compose(text, Loader=yaml_text.Reader)
         values = yaml_text.load(text)
     except (OSError, UnicodeDecodeError) as error:
         raise unreadable(path, error, "check the path and its permissions") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a bad date or number
-        raise Misconfigured([_syntax_fault(path, text, error)]) from error
+        raise Misconfigured([_syntax_fault(path, text or "", error)]) from error
     lines: dict[Location, int] = {(): 1}
     try:
         twice = list(_walk(path, node, (), lines))

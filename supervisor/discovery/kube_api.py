@@ -1,4 +1,4 @@
-"""Client of the Kubernetes API server that lists and watches EndpointSlices with the credentials of a pod.
+"""Client of the Kubernetes API server that lists and watches objects with the credentials of a pod.
 
 The protocol: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes.
 docs/decisions/0009-discovery.md explains why this is not a library.
@@ -25,7 +25,6 @@ ANSWER_S = 15.0
 OVERTIME_S = 10.0
 KEEPALIVE_IDLE_S, KEEPALIVE_EVERY_S, KEEPALIVE_PROBES = 15, 5, 3
 PAGE = 500
-_PATH = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
 _CONNECTION_ERRORS = (aiohttp.ClientError, OSError, TimeoutError, ValueError, TooLong)
 
 
@@ -40,6 +39,19 @@ class ApiFault(Exception):
 
 class Gone(Exception):
     """The requested resource version has expired (410): list all objects again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Some objects of one kind in the pod's namespace.
+
+    `path` is a format string with one field, the namespace; `query` has the label or field selector; `right` names the
+    objects in the message about a missing Role.
+    """
+
+    path: str
+    query: Mapping[str, str]
+    right: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +85,11 @@ class Stream:
 
 
 class KubeApi:
-    """Reads the EndpointSlices in the pod's namespace that match `selector`; each request opens its own connection."""
+    """Reads the objects of `selection`; each request opens its own connection."""
 
-    def __init__(self, account: ServiceAccount, selector: str) -> None:
+    def __init__(self, account: ServiceAccount, selection: Selection) -> None:
         self._account = account
-        self._selector = selector
+        self._selection = selection
 
     async def list(self) -> Listing:
         """Lists all objects, page by page; raises Gone or ApiFault."""
@@ -124,8 +136,8 @@ class KubeApi:
                 await stack.enter_async_context(session)
                 headers = {"authorization": f"Bearer {self._account.token()}", "accept": "application/json"}
                 request = session.get(
-                    _PATH.format(self._account.namespace),
-                    params={"labelSelector": self._selector, **query},
+                    self._selection.path.format(self._account.namespace),
+                    params={**self._selection.query, **query},
                     headers=headers,
                     allow_redirects=False,
                 )
@@ -133,8 +145,19 @@ class KubeApi:
                     response = await stack.enter_async_context(request)
                     stack.callback(_hang_up, response)
                     if response.status != 200:
-                        raise _refusal(self._account.namespace, response.status, await response.text())
+                        raise self._refusal(response.status, await response.text())
             yield response
+
+    def _refusal(self, status: int, body: str) -> Exception:
+        if status == 410:
+            return Gone()
+        if status == 403:
+            right = f"{self._selection.right} in namespace {self._account.namespace}"
+            role = f"the pod's service account needs a Role with the verbs get, list and watch on {right}"
+            return ApiFault("403", f"the API server refused the request; {role}: {_message(body)}")
+        if status == 401:
+            return ApiFault("401", "the API server does not accept the pod's token")
+        return ApiFault(str(status), f"the API server responded with status {status}: {_message(body)}")
 
 
 def _hang_up(response: aiohttp.ClientResponse) -> None:
@@ -156,21 +179,6 @@ def _as_fault() -> Iterator[None]:
 
 def _text(error: Exception) -> str:
     return str(error) or type(error).__name__
-
-
-def _refusal(namespace: str, status: int, body: str) -> Exception:
-    if status == 410:
-        return Gone()
-    if status == 403:
-        role = (
-            f"a Role with the verbs get, list and watch on endpointslices (discovery.k8s.io) in namespace {namespace}"
-        )
-        return ApiFault(
-            "403", f"the API server refused the request; the pod's service account needs {role}: {_message(body)}"
-        )
-    if status == 401:
-        return ApiFault("401", "the API server does not accept the pod's token")
-    return ApiFault(str(status), f"the API server responded with status {status}: {_message(body)}")
 
 
 def _message(body: str) -> str:

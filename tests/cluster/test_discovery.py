@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.discovery.endpoint_slices import LONGEST_PAUSE_S, EndpointSlices
+from supervisor.discovery.endpoint_slices import EndpointSlices
+from supervisor.discovery.object_watch import LONGEST_PAUSE_S
 from supervisor.discovery.port import Endpoints
 from supervisor.discovery.service_account import ServiceAccount
 from tests.cluster.conftest import command

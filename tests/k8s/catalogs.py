@@ -55,6 +55,8 @@ versions:
       - name: whales
         uri: s3://m/w.txt
         sha256: "{digest}"
+        golden: s3://m/w.golden.jsonl
+        golden_sha256: "{digest}"
         schedule:
           - {{cron: "0 18 * * *", tz: Europe/Berlin, hours: 4, min: 12}}
           - {{cron: "0 8 * * 6,0", hours: 9, min: 7}}

@@ -126,6 +126,15 @@ def test_worker_gets_the_category_columns_of_the_catalog(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("helm")
+def test_worker_gets_the_golden_rows_of_its_model(tmp_path: Path) -> None:
+    golden = f"golden: models/m.golden.jsonl, golden_sha256: {'ab' * 32}"
+    file = catalogs.small(tmp_path, "kubernetes: {files: {emptyDir: {}}}", golden)
+    containers = [pod["spec"]["containers"][0] for pod in objects.of(chart_output.render(file, "small")).pods]
+    given = [word for one in containers for word in one["args"] if word.startswith("--golden")]
+    assert given == ["--golden=/srv/ensemble-mesh/models/m.golden.jsonl", f"--golden-sha256={'ab' * 32}"]
+
+
+@pytest.mark.usefixtures("helm")
 def test_text_values_that_look_like_other_yaml_types_stay_texts(tmp_path: Path) -> None:
     more = "kubernetes: {host: '::', env: {'yes': '1'}}\nreplicas: {max: 1000000}\nhpa: {cpu_percent: 2000000}"
     file = catalogs.small(tmp_path, more, "signal: in_flight, in_flight: {metric: '123'}")

@@ -21,6 +21,8 @@ def test_settings_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         uri="models/whales.txt",
         sha256=None,
         categories=None,
+        golden=None,
+        golden_sha256=None,
         host="127.0.0.1",
         port=0,
         socket=None,

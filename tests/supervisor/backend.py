@@ -19,7 +19,7 @@ from mesh.players.sqlite import replacing_store, write_players
 from mesh.starvation import CpuStarvation
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
-from supervisor.assembly import load_catalogs, open_games
+from supervisor.assembly import open_games
 from supervisor.cohort import Cohorts
 from supervisor.game import Game
 from supervisor.grpc_server import grpc_server
@@ -27,6 +27,7 @@ from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.service import OffersService
 from supervisor.settings import read_settings
+from supervisor.start_catalogs import load_catalogs
 from supervisor.state_metrics import StateOnDemand
 from tests.supervisor.replica import Replica, replica, sums, until
 

@@ -1,4 +1,4 @@
-"""A fake API server: EndpointSlices over HTTPS, by the real list and watch protocol, on port 0.
+"""A fake API server: EndpointSlices and ConfigMaps over HTTPS, by the real list and watch protocol, on port 0.
 
 Every change has a resourceVersion. A watch receives the changes after its version, as JSON lines in chunks; a compacted
 version gets status 410. The test chooses the faults.
@@ -21,7 +21,10 @@ from supervisor.discovery.service_account import ServiceAccount, read_service_ac
 from tests.supervisor.certificates import write_certificates
 
 NAMESPACE = "games"
-PLACE = "/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
+PLACES = (
+    "/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
+    "/api/v1/namespaces/{namespace}/configmaps",
+)
 ROLE = {"app.kubernetes.io/component": "model-worker"}
 Object = dict[str, Any]
 
@@ -46,8 +49,13 @@ def slice_of(
     }
 
 
+def config_map(name: str, **data: str) -> Object:
+    """A ConfigMap; a key that is not a name in Python is given as `**{key: text}`."""
+    return {"metadata": {"name": name, "namespace": NAMESPACE, "labels": {}}, "data": data}
+
+
 class FakeApiServer:
-    """Holds slices, keeps the queries, and fails on demand."""
+    """Holds objects, keeps the queries, and fails on demand."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -92,7 +100,8 @@ class FakeApiServer:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.folder / "server.crt", self.folder / "server.key")
         app = web.Application()
-        app.router.add_get(PLACE, self._answer)
+        for place in PLACES:
+            app.router.add_get(place, self._answer)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=context)
@@ -175,7 +184,7 @@ class FakeApiServer:
     async def _list(self, request: web.Request) -> web.StreamResponse:
         start = int(request.query.get("continue", "0"))
         stop = start + min(self.page, int(request.query["limit"]))
-        chosen = [one for one in self._objects.values() if _is_selected(one, request.query["labelSelector"])]
+        chosen = [one for one in self._objects.values() if _is_selected(one, request.query)]
         metadata = {"resourceVersion": str(self._version), **({"continue": str(stop)} if stop < len(chosen) else {})}
         return web.json_response({"kind": "EndpointSliceList", "metadata": metadata, "items": chosen[start:stop]})
 
@@ -193,14 +202,14 @@ class FakeApiServer:
             if self.mute:
                 await asyncio.Event().wait()  # until the client closes
             async with asyncio.timeout(seconds):
-                await self._send_events(response, version, request.query["labelSelector"])
+                await self._send_events(response, version, request.query)
         except TimeoutError:
             pass
         finally:
             del self._watches[task]
         return response
 
-    async def _send_events(self, response: web.StreamResponse, version: int, selector: str) -> None:
+    async def _send_events(self, response: web.StreamResponse, version: int, query: Mapping[str, str]) -> None:
         while True:
             async with self._changed:
                 while self._version <= version:
@@ -210,7 +219,7 @@ class FakeApiServer:
             lines = [
                 json.dumps({"type": kind, "object": item})
                 for _, kind, item in events
-                if kind in ("BOOKMARK", "ERROR") or _is_selected(item, selector)
+                if kind in ("BOOKMARK", "ERROR") or _is_selected(item, query)
             ]
             if lines:
                 await response.write("".join(f"{line}\n" for line in lines).encode())
@@ -221,12 +230,15 @@ def gone() -> Object:
     return {"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old"}
 
 
-def _is_selected(item: Any, selector: str) -> bool:
-    """Matches `key=value,key in (a,b)`; a malformed object without labels passes."""
+def _is_selected(item: Any, query: Mapping[str, str]) -> bool:
+    """Matches `key=value,key in (a,b)` of labels, or `metadata.name=value`; an object without labels passes."""
     try:
         labels = item["metadata"]["labels"]
     except (KeyError, TypeError):
         return True
+    if "fieldSelector" in query:
+        return bool(query["fieldSelector"] == f"metadata.name={item['metadata']['name']}")
+    selector = query["labelSelector"]
     equal, _, among = selector.partition(",")
     key, _, value = equal.partition("=")
     wanted, _, values = among.partition(" in ")

@@ -53,10 +53,11 @@ async def test_removed_replica_finishes_its_rows_and_gets_no_new_ones() -> None:
 async def test_overdue_rows_of_a_removed_replica_are_scored_by_another() -> None:
     async with replica(HEADER, silent) as old, replica(HEADER, sums(0.5)) as new, pool_of(old) as pool:
         await until(lambda: states(pool) == ["up"])
-        ask = Ask(pool, [1.0])
-        failure = asyncio.create_task(ask.failure())
         pool.assign([old.address, new.address])
         await until(lambda: states(pool) == ["up", "up"])
+        ask = Ask(pool, [1.0])
+        failure = asyncio.create_task(ask.failure())
+        await settle()
         pool.assign([new.address])
         assert await failure is None
         assert (ask.votes, pool.hedged_rows, pool.lanes_out) == ([1.5], 1, 0)

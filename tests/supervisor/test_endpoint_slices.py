@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.discovery import endpoint_slices, kube_api
+from supervisor.discovery import kube_api, object_watch
 from supervisor.discovery.endpoint_slices import EndpointSlices
 from supervisor.discovery.port import Endpoints
 from tests.supervisor.fake_api_server import NAMESPACE, FakeApiServer, endpoint, fake_api_server, slice_of
@@ -33,7 +33,7 @@ async def server(tmp_path: Path) -> AsyncIterator[FakeApiServer]:
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint_slices, "LONGEST_PAUSE_S", 0.1)
+    monkeypatch.setattr(object_watch, "LONGEST_PAUSE_S", 0.1)
 
 
 class Watch:

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from mesh.errors import MeshError, NotFound, NotSupported, WrongRequest
 from mesh.starvation import CpuStarvation
 from mesh.wire import offers_pb2 as wire
-from supervisor.assembly import load_catalogs, open_games, pools_of
+from supervisor.assembly import open_games, pools_of
 from supervisor.game import Game
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.messages import offer_query, score_query
 from supervisor.metrics import Metrics
 from supervisor.query import check_id
+from supervisor.start_catalogs import load_catalogs
 from supervisor.ticket import Ticket
 from tests.mesh.test_ids import UNUSUAL_IDS
 from tests.supervisor.backend import ask, write_game

@@ -75,7 +75,7 @@ async def test_rows_under_way_end_with_the_old_file() -> None:
 
 
 @in_virtual_time
-async def test_vote_that_lost_its_last_replica_is_scored_anew_by_the_other_file() -> None:
+async def test_vote_that_lost_its_last_replica_is_scored_again_by_the_other_file() -> None:
     pool = new_pool()
     old = [lane_of(pool, name, OLD) for name in "ab"]
     ask = Ask(pool, 12)

@@ -17,7 +17,7 @@ from mesh.catalog.catalog_file import CatalogFile, load_catalog
 from mesh.errors import Misconfigured
 from mesh.starvation import CpuStarvation
 from supervisor.answers import Source
-from supervisor.assembly import load_catalogs, open_games
+from supervisor.assembly import open_games
 from supervisor.cohort import Cohorts
 from supervisor.discovery.port import Endpoints
 from supervisor.game import Game
@@ -25,6 +25,7 @@ from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.query import OfferQuery
+from supervisor.start_catalogs import load_catalogs
 from supervisor.start_up import wait_for_quorums, wait_until_ready
 from tests.supervisor.backend import HEADER, write_game
 from tests.supervisor.replica import Replica, replica, sums, until
@@ -207,7 +208,7 @@ async def test_change_while_the_catalog_is_read_is_not_lost(tmp_path: Path, monk
     async with world(tmp_path) as made:
         loads = [made.with_v2(0)]
 
-        def load(path: Path, folder: Path | None) -> Catalog:
+        def load(path: Path, folder: Path | None, _: str | None = None) -> Catalog:
             found = load_catalog(path, folder)
             if loads:
                 made.write(loads.pop())

@@ -74,6 +74,7 @@ def test_defaults() -> None:
     assert read_settings(["--catalog", "mesh.yaml"]) == Settings(
         catalogs=(Path("mesh.yaml"),),
         files=None,
+        config_map=None,
         endpoints=None,
         endpoint_slices=None,
         dns=None,
@@ -102,3 +103,14 @@ def test_service_account_is_in_the_folder_of_the_kubelet_by_default() -> None:
     given = [read_settings(["--catalog", "a.yaml", "--endpoint-slices", *folder]) for folder in ([], ["elsewhere"])]
     assert [settings.endpoint_slices for settings in given] == [SERVICE_ACCOUNT, Path("elsewhere")]
     assert read_settings(["--catalog", "a.yaml"]).endpoint_slices is None
+
+
+def test_config_map_needs_one_catalog_and_a_service_account() -> None:
+    faults = faults_of("--catalog", "a.yaml", "--catalog", "b.yaml", "--config-map", "Not a name")
+    assert [fault.partition(";")[0] for fault in faults] == [
+        "--config-map: must be the name of a Kubernetes object, not 'Not a name'",
+        "--config-map: goes with one catalog",
+        "--config-map: needs the service account of --endpoint-slices",
+    ]
+    given = read_settings(["--catalog", "a.yaml", "--endpoint-slices", "--config-map", "game-catalog"])
+    assert given.config_map == "game-catalog"

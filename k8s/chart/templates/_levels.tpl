@@ -39,6 +39,10 @@ and the model's override the version's. Call it as: include "mesh.models" (list 
 {{- $_ := set $model "uri" (include "mesh.uri" (list $root $given.uri (printf "%s.uri" $model.at))) -}}
 {{- $_ := set $model "sha256" $given.sha256 -}}
 {{- $_ := set $model "categories" $given.categories -}}
+{{- if $given.golden -}}
+{{- $_ := set $model "golden" (include "mesh.uri" (list $root $given.golden (printf "%s.golden" $model.at))) -}}
+{{- end -}}
+{{- $_ := set $model "golden_sha256" $given.golden_sha256 -}}
 {{- $_ := set $model "kubernetes" $root.Values.kubernetes -}}
 {{- $_ := set $model "pod" dict -}}
 {{- include "mesh.pod.settings" (list $root $model.pod $root.Values.pod $ensemble.pod $given.pod) -}}

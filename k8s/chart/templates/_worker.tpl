@@ -37,6 +37,12 @@ spec:
             {{- with .categories }}
             - {{ printf "--categories=%s" (join "," .) | quote }}
             {{- end }}
+            {{- with .golden }}
+            - {{ printf "--golden=%s" . | quote }}
+            {{- end }}
+            {{- with .golden_sha256 }}
+            - --golden-sha256={{ . }}
+            {{- end }}
             {{- if ne .engine "auto" }}
             - --engine={{ .engine }}
             {{- end }}

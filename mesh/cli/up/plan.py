@@ -61,11 +61,17 @@ def worker_command(replica: Replica, options: Options, socket: Path) -> list[str
     """Returns the command of a worker; the system picks its ports, and its lanes use the Unix socket `socket`."""
     sha256 = ["--sha256", replica.model.sha256] if replica.model.sha256 else []
     categories = [f"--categories={','.join(replica.model.categories)}"] if replica.model.categories else []
-    engine = options.engine or replica.engine
-    model = ["--name", replica.model.name, "--uri", replica.model.uri, *sha256, *categories, "--engine", engine]
+    engine = ["--engine", options.engine or replica.engine]
+    golden = _golden_options(replica.model)
+    model = ["--name", replica.model.name, "--uri", replica.model.uri, *sha256, *categories, *golden, *engine]
     ports = ["--port", "0", "--socket", str(socket), "--metrics-port", "0"]
     process = ["--nice", str(_WORKER_NICENESS), "--follow-parent", "--loop", options.loop]
     return [*_PYTHON, "model_worker", *model, *ports, *process]
+
+
+def _golden_options(model: Model) -> list[str]:
+    digest = [f"--golden-sha256={model.golden_sha256}"] if model.golden_sha256 else []
+    return [f"--golden={model.golden}", *digest] if model.golden else []
 
 
 def supervisor_command(files: Sequence[Path], endpoints: Path, options: Options) -> Callable[[Event | None], list[str]]:

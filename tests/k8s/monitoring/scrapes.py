@@ -113,7 +113,10 @@ def _catalog(folder: Path) -> Path:
         "features": {"store": "sqlite", "path": "players.sqlite", "timeout_ms": 1000},
         "context": {"Column_0": "number"},
         "offers": {"path": "offers.csv", "fallback": "starter-pack"},
-        "versions": {"one": {"combine": {"quorum": 2}, "models": models}},
+        "versions": {
+            "one": {"combine": {"quorum": 2}, "models": models},
+            "two": {"traffic": 0, "shadow": 100, "models": models[:1]},
+        },
     }
     catalog.write_text(yaml.safe_dump(content))
     load = [*MESH, "features", "load", str(folder / "players.csv"), "--catalog", str(catalog)]

@@ -106,6 +106,7 @@ def test_default_quorum_is_more_than_half(models: int, quorum: int) -> None:
         ("quorum: 2", "quorum: 1.5", "8: versions.2026-10.combine.quorum: 1.5 is wrong; it should be a whole number"),
         ("class: 2", "class: two", "11: versions.2026-10.models[1].class: 'two' is wrong; it should be a whole number"),
         ("traffic: 10\n", "traffic: 11\n", "5: versions: the traffic of the versions adds up to 101"),
+        ("traffic: 10\n", "traffic: 10\n    shadow: 101\n", "14: versions.2026-11.shadow: 101 is wrong"),
         ("traffic: 90", "traffic: -1", "7: versions.2026-10.traffic: -1 is wrong"),
         ("weight: 1.5", "weight: .nan", "10: versions.2026-10.models[0].weight: nan is wrong"),
         ("weight: 1.5", "weight: 0", "10: versions.2026-10.models[0].weight: 0 is wrong"),
@@ -141,6 +142,14 @@ def test_fault_has_its_line_its_path_and_the_fix(file: Path, old: str, new: str,
     assert len(found) >= 1
     assert found[0].startswith(expected)
     assert "; " in found[0]
+
+
+def test_shadow_needs_another_version_with_players(file: Path) -> None:
+    text = swap("traffic: 90", "traffic: 100\n    shadow: 10").replace("traffic: 10\n", "traffic: 0\n")
+    assert faults(file, text) == [
+        "8: versions.2026-10.shadow: is set, but no other version has players whose requests can be compared; "
+        "give another version traffic or remove it"
+    ]
 
 
 DYNAMO = "{store: dynamodb, table: players, region: eu-west-1"
@@ -311,10 +320,10 @@ SERVING_BLOCKS = {
     },
     "TableColumns": {"numbers", "texts"},
     "Offers": {"path", "table", "fallback", "rank_by"},
-    "Version": {"traffic", "combine", "models", *SCALED_KEYS},
+    "Version": {"traffic", "shadow", "combine", "models", *SCALED_KEYS},
     "Assignment": {"salt", "holdout"},
     "Combine": {"kind", "quorum", "trim", "threshold"},
-    "Model": {"name", "uri", "sha256", "categories", "weight", "class", *SCALED_KEYS},
+    "Model": {"name", "uri", "sha256", "categories", "golden", "golden_sha256", "weight", "class", *SCALED_KEYS},
 }
 
 

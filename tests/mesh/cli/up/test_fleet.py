@@ -232,6 +232,16 @@ def test_worker_gets_the_category_columns_of_the_catalog() -> None:
     assert not any(word.startswith("--categories") for word in second)
 
 
+def test_worker_gets_the_golden_rows_of_the_catalog() -> None:
+    golden = {"golden": "a.golden.jsonl", "golden_sha256": "0" * 64}
+    models = [{"name": "a", "uri": "a", **golden}, {"name": "b", "uri": "b", "golden": "b"}, {"name": "c", "uri": "c"}]
+    catalog = Catalog.model_validate({"game": "g", "features": {"path": "p"}, "versions": {"1": {"models": models}}})
+    commands = [worker_command(one, OPTIONS, Path("/run/a.sock")) for one in replicas_of([catalog], 1)]
+    options = [[word for word in command if word.startswith("--golden")] for command in commands]
+
+    assert options == [["--golden=a.golden.jsonl", f"--golden-sha256={'0' * 64}"], ["--golden=b"], []]
+
+
 def test_lane_uses_the_unix_socket_of_a_worker_if_there_is_one() -> None:
     tcp = {"event": "ready", "name": "m", "port": 7, "metrics_port": 8}
     assert lane_address_of(tcp) == "127.0.0.1:7"

@@ -1,0 +1,193 @@
+"""Shadow runner: has shadows score the queued samples while the CPU is spare, and compares their scores."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesh.errors import MeshError
+from supervisor.ballot import Ballot
+from supervisor.cohort import Cohorts
+from supervisor.game import Game
+from supervisor.rows import CohortRows
+from supervisor.shadow.comparison import rank_correlations, same_best
+from supervisor.shadow.metrics import LIVE, SHADOW, Outcome, PairMetrics
+from supervisor.shadow.sample import Sample, SampleQueue
+from supervisor.shadow.spare_cpu import SpareCpu, StarvedShare
+from supervisor.shadow.target import ShadowTarget
+from supervisor.vote_count import VoteCount, count_votes
+
+MAX_SAMPLES = 64  # of a cohort
+MAX_ROWS = 2048
+WORK_S = 0.003  # of a cohort's rows on each model: a live row that arrives behind them waits at most this long
+# The deadlines of a cohort: to ask all models, and for a vote. A catalog that is not in force any more keeps its lanes
+# for longer than their sum.
+ASKING_S, VOTE_S = 0.7, 0.3
+PATIENCE_S = 0.02  # the next model does not wait longer for the vote of a slow one
+SLICE_VALUES = 2048  # compared before the event loop turns: about 0.2 ms
+Compared = tuple[Sample, NDArray[np.float64]]  # a sample, and its scores by the shadow [rows]
+
+
+class Spare(Protocol):
+    """Reports when shadows may work. `SpareCpu` implements it."""
+
+    async def wait(self) -> None:
+        """Returns when shadows may work."""
+        ...
+
+
+def shadow_runner(
+    queue: SampleQueue, games: Mapping[str, Game], live: Cohorts, starvation: StarvedShare
+) -> ShadowRunner:
+    """Returns the runner of a supervisor whose requests travel with `live`."""
+    spare = SpareCpu(live, starvation)
+    live.on_idle = spare.notify
+
+    def is_in_force(target: ShadowTarget) -> bool:
+        ensemble = games[target.game].ensembles.get(target.name)
+        return ensemble is not None and ensemble.panel is target.panel
+
+    return ShadowRunner(queue, spare, is_in_force)
+
+
+class ShadowRunner:
+    """Takes cohorts of samples from `queue`, one after the other.
+
+    The models of a shadow are asked one after the other, each when the CPU is `spare`: its rows are never behind live
+    rows, and live rows find at most one busy model. `is_in_force` returns whether the catalog of a target is still in
+    force. `clock` is monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        queue: SampleQueue,
+        spare: Spare,
+        is_in_force: Callable[[ShadowTarget], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._queue = queue
+        self._spare = spare
+        self._is_in_force = is_in_force
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        while True:
+            await self._queue.filled()
+            await self._spare.wait()
+            samples = self._queue.take(_max_rows, MAX_SAMPLES)
+            if not samples:
+                continue
+            outcome = await self._score(samples) if self._is_in_force(samples[0].pair.target) else Outcome.REPLACED
+            if outcome is not None:
+                for sample in samples:
+                    sample.pair.metrics.count(outcome)
+
+    async def _score(self, samples: Sequence[Sample]) -> Outcome | None:
+        """Scores and compares `samples`; returns their outcome if the shadow was not asked completely."""
+        target = samples[0].pair.target
+        rows = CohortRows(
+            samples[0].columns, [sample.player for sample in samples], [sample.passenger for sample in samples]
+        )
+        spans = list(_spans(samples))
+        ballot = Ballot(target.panel.models, spans[-1].stop, target.version.quorum, lambda: None, is_shadow=True)
+        try:
+            seconds = await self._ask(target, rows, ballot)
+        finally:
+            ballot.close()
+        if seconds is None:
+            return Outcome.EXPIRED
+        counts = count_votes(target.version, ballot.votes, ballot.reasons, spans)
+        compared = [
+            (sample, votes.scores)
+            for sample, votes in zip(samples, counts, strict=True)
+            if _record_votes(sample, votes, target, seconds) and votes.scores is not None
+        ]
+        for part in _slices(compared):
+            await self._spare.wait()
+            _compare(part)
+        return None
+
+    async def _ask(self, target: ShadowTarget, rows: CohortRows, ballot: Ballot) -> float | None:
+        """Asks every model; returns the time of the slowest vote, None if there was no time to ask all models."""
+        votes: list[asyncio.Future[MeshError | None]] = []
+        times_s: list[float] = []
+        started_s = self._clock()
+        for index, pool in enumerate(target.panel.pools):
+            await self._spare.wait()
+            asked_s = self._clock()
+            if asked_s >= started_s + ASKING_S:
+                return None
+            vote = pool.start_vote(rows, rows.columns, ballot, index, asked_s + VOTE_S)
+            vote.add_done_callback(lambda _, asked_s=asked_s: times_s.append(self._clock() - asked_s))  # type: ignore[misc]
+            votes.append(vote)
+            await asyncio.wait([vote], timeout=PATIENCE_S)
+        await asyncio.wait(votes, timeout=VOTE_S)
+        await asyncio.sleep(0)  # runs the callbacks of the last vote
+        return max(times_s, default=VOTE_S)
+
+
+def _max_rows(target: ShadowTarget) -> int:
+    """The rows that are `WORK_S` of work for the slowest model."""
+    slowest_s = max(pool.load.row_s for pool in target.panel.pools)
+    return min(MAX_ROWS, int(WORK_S / slowest_s))
+
+
+def _spans(samples: Sequence[Sample]) -> Iterator[slice]:
+    start = 0
+    for sample in samples:
+        yield slice(start, start + len(sample.scores))
+        start += len(sample.scores)
+
+
+def _record_votes(sample: Sample, votes: VoteCount, target: ShadowTarget, seconds: float) -> bool:
+    """Records the votes for one sample; returns whether its scores are compared."""
+    metrics = sample.pair.metrics
+    for model, _ in votes.missing:
+        metrics.misses[model] += 1
+    if votes.voters < target.version.quorum:
+        metrics.count(Outcome.NO_QUORUM)
+        return False
+    metrics.count(Outcome.COMPARED)
+    metrics.partial[LIVE] += sample.is_partial
+    metrics.partial[SHADOW] += bool(votes.missing)
+    metrics.seconds[LIVE].add(np.array([sample.fan_out_s]))
+    metrics.seconds[SHADOW].add(np.array([seconds]))
+    return True
+
+
+def _slices(compared: Sequence[Compared]) -> Iterator[Sequence[Compared]]:
+    """Yields parts of one pair and one number of candidates, of at most `SLICE_VALUES` unless one request has more."""
+    groups: dict[tuple[PairMetrics, bool, int], list[Compared]] = {}
+    for one in compared:
+        sample, scores = one
+        groups.setdefault((sample.pair.metrics, sample.is_ranked, len(scores)), []).append(one)
+    for (_, _, candidates), group in groups.items():
+        step = max(1, SLICE_VALUES // candidates)
+        yield from (group[start : start + step] for start in range(0, len(group), step))
+
+
+def _compare(part: Sequence[Compared]) -> None:
+    first = part[0][0]
+    metrics, ranking = first.pair.metrics, first.pair.target.ranking
+    live = np.array([sample.scores for sample, _ in part])
+    shadow = np.array([scores for _, scores in part])
+    metrics.scores[LIVE].add(live.ravel())
+    metrics.scores[SHADOW].add(shadow.ravel())
+    difference = (shadow - live).ravel()
+    metrics.differences.add(difference)
+    metrics.absolute_difference += float(np.abs(difference).sum())
+    if ranking is None or not first.is_ranked or live.shape[1] < 2:
+        return
+    live_keys, shadow_keys = (
+        np.array([ranking.keys(sample.passenger.offers, row) for (sample, _), row in zip(part, scores, strict=True)])
+        for scores in (live, shadow)
+    )
+    metrics.ranked += len(part)
+    metrics.same_best += same_best(live_keys, shadow_keys)
+    metrics.correlations.add(rank_correlations(live_keys, shadow_keys))

@@ -1,0 +1,133 @@
+"""A shadow version in a real mesh: its metrics equal a comparison of LightGBM's scores."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from mesh.cli.metrics_page import Page, fetch
+from mesh.wire import offers_pb2 as wire
+from tests.end_to_end import meshes, offline
+from tests.end_to_end.load import PATIENCE_S
+from tests.end_to_end.meshes import FEW, Player, World
+from tests.end_to_end.test_scores import PRICES, ask_all, offer_request
+from tests.started_mesh import StartedMesh
+from tests.supervisor.shadow.spearman import spearman
+
+pytestmark = pytest.mark.whole_machine
+
+LIVE, SHADOW = "weighted-mean", "median"
+WEIGHTS = [1.0 + position / 7 for position in range(len(FEW))]
+
+
+@pytest.fixture
+def catalog(world: World) -> Path:
+    """A catalog in which `LIVE` has all players and `SHADOW` scores all their requests."""
+    path = world.catalog.with_name("shadow.yaml")
+    write(path, content(world, 100))
+    return path
+
+
+@pytest.fixture
+def mesh(catalog: Path) -> Iterator[StartedMesh]:
+    with meshes.running(catalog) as mesh:
+        yield mesh
+
+
+def content(world: World, share: float) -> dict[str, Any]:
+    tree: dict[str, Any] = yaml.safe_load(world.catalog.read_text())
+    tree["versions"] = {name: tree["versions"][name] for name in (LIVE, SHADOW)}
+    tree["versions"][LIVE]["traffic"] = 100
+    tree["versions"][SHADOW].update(traffic=0, shadow=share)
+    return tree
+
+
+def write(path: Path, tree: dict[str, Any]) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_text(yaml.safe_dump(tree))
+    fresh.replace(path)
+
+
+async def settled(mesh: StartedMesh, requests: int) -> Page:
+    """Returns the metrics once `requests` sampled requests have an outcome."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            page = await asyncio.to_thread(fetch, mesh.ready["metrics"])
+            if page.total("mesh_shadow_requests_total") >= requests:
+                return page
+            await asyncio.sleep(0.05)
+
+
+async def ask(mesh: StartedMesh, players: Sequence[Player]) -> list[Any]:
+    """Asks for all `players`, in parts that are smaller than the queue of the shadows."""
+    answers = []
+    for start in range(0, len(players), 50):
+        part = [offer_request(player, "") for player in players[start : start + 50]]
+        answers += await ask_all(mesh, "GetOffer", part)
+        await settled(mesh, start + len(part))
+    return answers
+
+
+def scores_offline(world: World, version: str, players: Sequence[Player]) -> np.ndarray[Any, Any]:
+    """Returns the combined scores [players, offers]."""
+    models = [world.forests[kind] for kind in FEW]
+    combine = offline.ROW_COMBINERS[version]
+    tables = [offline.table(models, players, offer).T.tolist() for offer in PRICES]
+    return np.array([[combine(votes, WEIGHTS) for votes in row] for row in tables]).T
+
+
+async def test_metrics_of_a_shadow_equal_a_comparison_with_lightgbm(world: World, mesh: StartedMesh) -> None:
+    players = world.players[:300]
+    answers = await ask(mesh, players)
+    page = await settled(mesh, len(players))
+
+    assert {(answer.version, answer.source) for answer in answers} == {(LIVE, wire.ENSEMBLE)}
+    live, shadow = (scores_offline(world, version, players) for version in (LIVE, SHADOW))
+    prices = np.array(list(PRICES.values()))
+    one, other = live * prices, shadow * prices
+    pair = {"game": "testgame", "version": LIVE, "shadow": SHADOW}
+    compared = page.total("mesh_shadow_requests_total", outcome="compared", **pair)
+    assert compared == page.total("mesh_shadow_requests_total") == len(players)
+    assert page.total("mesh_shadow_ranked_total", **pair) == len(players)
+    assert page.total("mesh_shadow_same_best_total", **pair) == (one.argmax(axis=1) == other.argmax(axis=1)).sum()
+    correlations = [spearman(*rows) for rows in zip(one.tolist(), other.tolist(), strict=True)]
+    assert page.total("mesh_shadow_rank_correlation_sum", **pair) == pytest.approx(np.nansum(correlations))
+    assert page.total("mesh_shadow_scores_sum", of="live", **pair) == pytest.approx(live.sum())
+    assert page.total("mesh_shadow_scores_sum", of="shadow", **pair) == pytest.approx(shadow.sum())
+    assert page.total("mesh_shadow_scores_count", of="shadow", **pair) == shadow.size
+    assert page.total("mesh_shadow_score_difference_sum", **pair) == pytest.approx((shadow - live).sum())
+    assert page.total("mesh_shadow_score_difference_absolute_total", **pair) == pytest.approx(
+        np.abs(shadow - live).sum()
+    )
+
+
+async def test_shadow_is_in_no_metric_of_answers(world: World, mesh: StartedMesh) -> None:
+    await ask(mesh, world.players[:50])
+    page = await settled(mesh, 50)
+
+    assert page.total("mesh_requests_total", version=LIVE) == 50
+    assert page.total("mesh_requests_total", version=SHADOW) == 0
+    assert page.total("mesh_cohort_requests_count", version=SHADOW) == 0
+    assert page.total("mesh_input_gaps_total", version=SHADOW) == 0
+
+
+async def test_share_of_the_shadow_changes_without_a_restart(world: World, catalog: Path, mesh: StartedMesh) -> None:
+    await ask(mesh, world.players[:50])
+    write(catalog, content(world, 0))
+    async with asyncio.timeout(PATIENCE_S):
+        before = -1.0
+        while True:  # until a request is not sampled any more
+            await ask_all(mesh, "GetOffer", [offer_request(world.players[0], "")])
+            await asyncio.sleep(0.6)
+            page = await asyncio.to_thread(fetch, mesh.ready["metrics"])
+            total = page.total("mesh_shadow_requests_total")
+            if total == before:
+                break
+            before = total
+    assert before >= 50
