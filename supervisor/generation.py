@@ -123,9 +123,9 @@ class Generation:
         return PoolLoad(rows, len(usable), self.dealer.row_s)
 
     def add(self, vote: ModelVote, tries: int = 1) -> None:
-        """Queues all rows of `vote`, to be sent for the first time, or again. Raises Overloaded."""
+        """Queues all rows of `vote`, for which there is room; `tries` counts the coming one."""
         # The rows of a shadow have no second try: it would take the budget of live rows.
-        self.queue.add(Shipment(vote, 0, vote.matrix.count, MAX_TRIES if vote.is_shadow else tries))
+        self.queue.add(Shipment(vote, vote.first, vote.stop, MAX_TRIES if vote.is_shadow else tries))
         self._shadow_rows.add(vote)
 
     def deal(self) -> None:
@@ -161,7 +161,7 @@ class Generation:
             self.rotation.record_failure(lane)
             self._retry(request, reply)
         elif request.tries < MAX_TRIES:
-            self._owner.move(self, request, reply, request.vote.matrix.count)
+            self._owner.move(self, request, reply, request.vote.rows)
         else:
             self._fail(request, reply)
         self.rotation.record_reply(lane)

@@ -145,7 +145,7 @@ class Generations:
         if generation is self.in_use and may_wait:
             return
         for shipment in generation.queue.empty():
-            self.move(generation, shipment, failure, shipment.vote.matrix.count - shipment.rows)
+            self.move(generation, shipment, failure, shipment.vote.rows - shipment.rows)
 
     def _pays(self, rows: int) -> bool:
         return self.tries.budget.spend(rows)
@@ -156,10 +156,10 @@ class Generations:
         try:
             if vote.layout is None:
                 raise Unavailable("its model was replaced by another")
+            target.queue.check_room(vote.rows)
             matrix = vote.layout(self.plan_of(target, self._columns))
-            vote = vote.restart(matrix, target.header.classes)
-            target.add(vote, tries)
         except MeshError as failure:
             vote.settle(failure)
             return
+        target.add(vote.restart(matrix, target.header.classes), tries)
         target.deal()

@@ -13,7 +13,7 @@ from mesh.errors import MeshError, Unavailable
 from mesh.model_file import ModelHeader, with_categories
 from mesh.players.features import Columns
 from supervisor.backlog import PoolLoad
-from supervisor.ballot import Ballot, Shipment
+from supervisor.ballot import ModelVote, Place, Shipment, refused, rows_of
 from supervisor.connect_gate import ConnectGate
 from supervisor.draining_lanes import DrainingLanes
 from supervisor.generation import ModelFile, Starvation
@@ -108,26 +108,24 @@ class ModelPool:
         return self._generations.in_use.load
 
     def start_vote(
-        self, rows: CohortRows, columns: Columns, ballot: Ballot, index: int, deadline_s: float
+        self, rows: CohortRows, columns: Columns, places: Sequence[Place], deadline_s: float
     ) -> asyncio.Future[MeshError | None]:
-        """Queues the rows for a replica, to be scored by `deadline_s` (monotonic); returns at once.
+        """Queues the rows of `places` for a replica, to be scored by `deadline_s` (monotonic); returns at once.
 
-        The scores go to `ballot.votes[index]`. The future resolves to None, or to the error if the vote failed.
-        It never raises.
+        The ballots of `places` follow each other in the cohort, and get the scores. The future resolves to None, or to
+        the error if the vote failed. It never raises.
         """
         generation = self._generations.in_use
         try:
             if generation.file is None or not self._has_usable_lane():
                 raise Unavailable(self._why_unavailable())
+            generation.queue.check_room(rows_of(places))
             matrix = rows.matrix(self._generations.plan_of(generation, columns))
-            classes, class_index = generation.file.header.classes, self.model.class_ or 0
-            vote = ballot.open_vote(index, matrix, classes, class_index, deadline_s, rows.matrix)
-            generation.add(vote)
         except MeshError as failure:
-            ballot.record(index, failure)
-            refused: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
-            refused.set_result(failure)
-            return refused
+            return refused(places, failure)
+        class_index = self.model.class_ or 0
+        vote = ModelVote(places, matrix, generation.file.header.classes, class_index, deadline_s, rows.matrix)
+        generation.add(vote)
         generation.deal()
         return vote.done
 

@@ -14,7 +14,7 @@ from mesh.errors import MeshError
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from supervisor import dealer
-from supervisor.ballot import Ballot, Shipment
+from supervisor.ballot import Ballot, Place, Shipment
 from supervisor.lane import Lane, LaneState
 from supervisor.lane_reply import ScoreReply
 from supervisor.pool import ModelPool
@@ -91,7 +91,9 @@ class Ask:
         rows = CohortRows(COLUMNS, players, [Passenger({}, ())] * count)
         self.expected = [float(first + row) for row in range(count)]
         self.ballot = Ballot(["m"], count, 1, lambda: None)
-        self.task = asyncio.ensure_future(pool.start_vote(rows, COLUMNS, self.ballot, 0, time.monotonic() + 60))
+        self.task = asyncio.ensure_future(
+            pool.start_vote(rows, COLUMNS, [Place(self.ballot, 0)], time.monotonic() + 60)
+        )
 
     async def votes(self) -> list[float]:
         assert await asyncio.wait_for(self.task, 1) is None
