@@ -44,6 +44,18 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def share(text: str) -> tuple[str, float]:
+    """The type of a version and its percent of the players."""
+    version, _, percent = text.rpartition("=")
+    try:
+        value = float(percent.removesuffix("%"))
+    except ValueError:
+        value = -1.0
+    if not version or not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not VERSION=PERCENT, such as 2026-11=5")
+    return version, value
+
+
 def port(text: str) -> int:
     """The type of a port number; 0 lets the system choose."""
     if not text.isdecimal() or int(text) > 65535:
