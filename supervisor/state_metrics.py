@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -54,7 +54,11 @@ class StateOnDemand(Collector):
             "mesh_input_gaps", "Requests without a known value for a feature.", (*_VERSION, "feature", "gap"), gaps
         )
         yield from _of_pools(
-            [((*labels, pool.model.name), pool) for labels, one in ensembles for pool in one.panel.pools]
+            {
+                pool: (game, pool.model.home(version), pool.model.name)  # once, however many versions share it
+                for (game, version), one in ensembles
+                for pool in one.panel.pools
+            }
         )
 
     def _of_catalogs(self) -> Iterator[Metric]:
@@ -71,13 +75,22 @@ class StateOnDemand(Collector):
             [((name,), self._games.is_pending(name)) for name in self._games],
         )
 
+        yield _gauge(
+            "mesh_catalog_in_force",
+            "1 for the catalog in force, by a digest of its values.",
+            ("game", "digest"),
+            [((name, game.digest), 1) for name, game in self._games.items()],
+        )
+
     def _ensembles(self) -> Iterator[tuple[tuple[str, str], Ensemble]]:
         for game in self._games.values():
             for ensemble in game.ensembles.values():
                 yield (game.catalog.game, ensemble.name), ensemble
 
 
-def _of_pools(pools: Sequence[tuple[Sequence[str], ModelPool]]) -> Iterator[Metric]:
+def _of_pools(labels_of: Mapping[ModelPool, Sequence[str]]) -> Iterator[Metric]:
+    pools = [(labels, pool) for pool, labels in labels_of.items()]
+
     def values(of: Callable[[ModelPool], float]) -> list[_Value]:
         return [(labels, of(pool)) for labels, pool in pools]
 

@@ -233,7 +233,12 @@ def _keys_at(kind: type[BaseModel], at: Location) -> list[str]:
     for step in at:
         block = _block_in(here)
         field = _field(block, step)
-        here = _marked(here, step) if _is_mark(step) else block if field is None else field.annotation
+        if _is_mark(step):
+            here = _marked(here, step)
+        elif isinstance(step, int) and typing.get_args(here):
+            here = _bare(typing.get_args(here)[0])
+        else:
+            here = block if field is None else field.annotation
     block = _block_in(here)
     return [field.alias or name for name, field in block.model_fields.items()] if _is_block(block) else []
 
@@ -242,6 +247,11 @@ def _field(kind: Any, step: Step) -> FieldInfo | None:
     """Returns the field that `step` names; None if `step` is a key of a mapping or a position in a list."""
     fields = kind.model_fields.items() if _is_block(kind) else ()
     return next((field for name, field in fields if step in (name, field.alias)), None)
+
+
+def _bare(annotation: Any) -> Any:
+    """Returns `annotation` without the metadata of `Annotated`."""
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is typing.Annotated else annotation
 
 
 def _marked(annotation: Any, mark: Step) -> Any:

@@ -24,7 +24,7 @@ from mesh.sha256 import sha256_of
 def faults(draft: Draft, *, models_elsewhere: bool = False) -> list[Fault]:
     """Returns all faults in the files of the catalog; a game with a fault cannot be served.
 
-    With `models_elsewhere`, a model file may be missing on this machine.
+    With `models_elsewhere`, the files of the models are not read.
     """
     found: list[Fault] = []
     columns = _columns(draft, found)
@@ -33,8 +33,7 @@ def faults(draft: Draft, *, models_elsewhere: bool = False) -> list[Fault]:
     complete = columns is not None and (offers is not None or "offers" not in draft.tree.values)
     sources = Sources(columns, draft.context, offers) if complete else None
     for at, model in draft.models():
-        if not models_elsewhere or _is_file(Path(model.uri)):
-            found += _model_faults(draft, model, at, sources)
+        found += _model_faults(draft, model, at, sources, models_elsewhere)
     return found
 
 
@@ -122,9 +121,13 @@ def offer_faults(draft: Draft, table: OffersTable) -> Iterator[Fault]:
         yield draft.tree.fault(("offers", "rank_by"), problem, "add the column, or rank by score")
 
 
-def _model_faults(draft: Draft, model: Member, at: Location, sources: Sources | None) -> Iterator[Fault]:
+def _model_faults(
+    draft: Draft, model: Member, at: Location, sources: Sources | None, is_elsewhere: bool
+) -> Iterator[Fault]:
     if HAS_SCHEME.match(model.uri):
         yield from _address_faults(draft, model.uri, (*at, "uri"))
+        return
+    if is_elsewhere:
         return
     path = Path(model.uri)
     if not _is_file(path):

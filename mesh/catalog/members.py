@@ -81,9 +81,7 @@ def contradictions(tree: Tree) -> Iterator[Fault]:
             yield tree.fault(("members", position, "name"), problem, "give each member its own name")
     versions = tree.values.get("versions")
     if named and isinstance(versions, dict) and SHARED in versions:
-        problem = (
-            "a game with members has no version of this name: it is the name of the members in metrics and objects"
-        )
+        problem = "the members of the game have this name in metrics and in Kubernetes"
         yield tree.fault(("versions", SHARED), problem, "rename the version")
     for version, position, name in _named_votes(tree):
         if name not in first:

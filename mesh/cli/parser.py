@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mesh import __version__
 from mesh.cli import parser_parts as parts
+from mesh.cli.compare import options as compare_options
 from mesh.cli.hpa import record_options, simulation_options
 from mesh.cli.k8s import render_options
 from mesh.cli.publish import options as publish_options
@@ -31,6 +32,7 @@ def build() -> argparse.ArgumentParser:
     _add_offer(commands)
     _add_score(commands)
     _add_status(commands)
+    compare_options.add(commands, METRICS)
     _add_features(commands)
     _add_catalog(commands)
     _add_traffic(commands)

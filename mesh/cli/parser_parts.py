@@ -74,6 +74,17 @@ def tolerance(text: str) -> float:
     return value
 
 
+def seconds(text: str) -> float:
+    """The type of a time of up to a day, in seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
+
+
 def milliseconds(text: str) -> float:
     """The type of a time of up to an hour, in milliseconds."""
     try:

@@ -50,9 +50,14 @@ def _summary(file: Path, catalog: Catalog) -> Iterator[str]:
     yield f"{file}: game {catalog.game}, answers in {catalog.budget_ms:g} ms"
     for name, version in catalog.versions.items():
         yield (
-            f"  version {name}: {_traffic(version)}, {len(version.models)} models, "
+            f"  version {name}: {_traffic(version)}, {_models(version)}, "
             f"{version.combine.kind} of at least {version.quorum} votes"
         )
+
+
+def _models(version: Version) -> str:
+    members = sum(model.is_member for model in version.models)
+    return f"{len(version.models)} models" + (f" ({members} of them members)" if members else "")
 
 
 def _traffic(version: Version) -> str:
