@@ -14,7 +14,7 @@ from mesh.errors import Expired, MeshError, Unavailable
 from mesh.model_file import ModelHeader, with_categories
 from mesh.players.features import Columns
 from supervisor.backlog import PoolLoad
-from supervisor.ballot import Ballot, Shipment
+from supervisor.ballot import ModelVote, Place, Shipment, refused, rows_of
 from supervisor.connect_gate import ConnectGate
 from supervisor.dealer import Dealer
 from supervisor.draining_lanes import DrainingLanes
@@ -136,26 +136,24 @@ class ModelPool:
         return PoolLoad(rows, len(usable), self._dealer.row_s)
 
     def start_vote(
-        self, rows: CohortRows, columns: Columns, ballot: Ballot, index: int, deadline_s: float
+        self, rows: CohortRows, columns: Columns, places: Sequence[Place], deadline_s: float
     ) -> asyncio.Future[MeshError | None]:
-        """Queues the rows for a replica, to be scored by `deadline_s` (monotonic); returns at once.
+        """Queues the rows of `places` for a replica, to be scored by `deadline_s` (monotonic); returns at once.
 
-        The scores go to `ballot.votes[index]`. The future resolves to None, or to the error if the vote failed.
-        It never raises.
+        The ballots of `places` follow each other in the cohort, and get the scores. The future resolves to None, or to
+        the error if the vote failed. It never raises.
         """
         try:
             if self._header is None or not self._has_usable_lane():
                 raise Unavailable(self._why_unavailable())
+            self._queue.check_room(rows_of(places))
             matrix = rows.matrix(self._plan_for(self._header, columns))
-            vote = ballot.open_vote(index, matrix, self._header.classes, self.model.class_ or 0, deadline_s)
-            # The rows of a shadow have no second try: it would take the budget of live rows.
-            self._queue.add(Shipment(vote, 0, matrix.count, tries=MAX_TRIES if ballot.is_shadow else 1))
-            self._shadow_rows.add(vote)
         except MeshError as failure:
-            ballot.record(index, failure)
-            refused: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
-            refused.set_result(failure)
-            return refused
+            return refused(places, failure)
+        vote = ModelVote(places, matrix, self._header.classes, self.model.class_ or 0, deadline_s)
+        # The rows of a shadow have no second try: it would take the budget of live rows.
+        self._queue.add(Shipment(vote, vote.first, vote.stop, tries=MAX_TRIES if vote.is_shadow else 1))
+        self._shadow_rows.add(vote)
         self._deal()
         return vote.done
 

@@ -28,12 +28,15 @@ class RowQueue:
             self.rows -= self._shipments.popleft().rows
         return bool(self._shipments)
 
-    def add(self, shipment: Shipment) -> None:
-        """Appends `shipment`; raises Overloaded if the queue has no room for it."""
-        if self.rows + shipment.rows > MAX_ROWS:
+    def check_room(self, rows: int) -> None:
+        """Raises Overloaded if the queue has no room for `rows` more rows."""
+        if self.rows + rows > MAX_ROWS:
             self._drop_settled()
-        if self.rows + shipment.rows > MAX_ROWS:
+        if self.rows + rows > MAX_ROWS:
             raise Overloaded(f"{self.rows} rows wait for a replica")
+
+    def add(self, shipment: Shipment) -> None:
+        """Appends `shipment`, for which there is room."""
         overtaken: list[Shipment] = []
         while not shipment.vote.is_shadow and self._shipments and self._shipments[-1].vote.is_shadow:
             overtaken.append(self._shipments.pop())

@@ -15,7 +15,7 @@ from mesh.catalog.sources import Sources
 from mesh.errors import MeshError
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
-from supervisor.ballot import Ballot
+from supervisor.ballot import Ballot, Place
 from supervisor.pool import ModelPool
 from supervisor.reply_delay import FLOOR_S as OVERDUE_FLOOR_S
 from supervisor.rotation import LONGEST_PAUSE_S
@@ -42,7 +42,7 @@ class Request:
         self.deadline_s = now_s() + DEADLINE_S
         self.settled_s = float("inf")
         matrix = CohortRows(COLUMNS, players, [Passenger({}, ())] * rows)
-        self.vote = pool.start_vote(matrix, COLUMNS, self.ballot, 0, self.deadline_s)
+        self.vote = pool.start_vote(matrix, COLUMNS, [Place(self.ballot, 0)], self.deadline_s)
         self.vote.add_done_callback(self._on_settled)
         asyncio.get_running_loop().call_later(DEADLINE_S, self.ballot.close)
 

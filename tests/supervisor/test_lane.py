@@ -24,7 +24,7 @@ from mesh.wire import inference_pb2 as oip
 from supervisor.ballot import Ballot
 from supervisor.lane import Lane
 from supervisor.lane_reply import read_reply
-from supervisor.panel import Panel, ask_panel
+from supervisor.panel import Panel, ask_panels
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows, Passenger, RowPlanner
 from tests.supervisor.fake_starvation import NEVER_STARVED
@@ -94,7 +94,8 @@ class Ask:
         """Scores the rows; returns the reason if the vote failed."""
         deadline_s = time.monotonic() + WITHIN_S
         async with asyncio.timeout(WITHIN_S):
-            await ask_panel(Panel((self.pool,)), self.rows, COLUMNS, self.ballot, deadline_s)
+            ask_panels([(Panel((self.pool,)), self.ballot)], self.rows, COLUMNS, deadline_s)
+            await self.ballot.done
         (reason,) = self.ballot.reasons
         return reason
 

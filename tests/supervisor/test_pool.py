@@ -21,7 +21,7 @@ from mesh.errors import Expired, MeshError, Overloaded, Unavailable
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from supervisor import dealer
-from supervisor.ballot import Ballot, Shipment
+from supervisor.ballot import Ballot, ModelVote, Place, Shipment
 from supervisor.lane import Lane, LaneState
 from supervisor.lane_reply import ScoreReply
 from supervisor.pool import ModelPool
@@ -88,7 +88,9 @@ class Ask:
         rows = CohortRows(COLUMNS, players, [Passenger({}, ())] * count)
         self.expected = [float(first + row) for row in range(count)]
         self.ballot = Ballot(["m"], count, 1, lambda: None)
-        self.task = asyncio.ensure_future(pool.start_vote(rows, COLUMNS, self.ballot, 0, time.monotonic() + 60))
+        self.task = asyncio.ensure_future(
+            pool.start_vote(rows, COLUMNS, [Place(self.ballot, 0)], time.monotonic() + 60)
+        )
 
     async def votes(self) -> list[float]:
         assert await asyncio.wait_for(self.task, 1) is None
@@ -447,7 +449,7 @@ def _unwanted() -> Shipment:
     ballot = Ballot(["m"], 1, 1, lambda: None)
     rows = CohortRows(COLUMNS, [None], [Passenger({}, ())])
     plan = RowPlanner(Sources(COLUMNS, {}, None)).plan(HEADER, COLUMNS)
-    vote = ballot.open_vote(0, rows.matrix(plan), 1, 0, 0.0)
+    vote = ModelVote([Place(ballot, 0)], rows.matrix(plan), 1, 0, 0.0)
     vote.settle(None)
     return Shipment(vote, 0, 1)
 
@@ -468,7 +470,7 @@ async def test_pool_works_after_a_caller_is_cancelled() -> None:
     assert await again.votes() == [7.0]
 
 
-def test_ballot_calls_back_once_at_the_quorum() -> None:
+async def test_ballot_calls_back_once_at_the_quorum() -> None:
     calls: list[int] = []
     ballot = Ballot(["a", "b", "c"], 1, 2, lambda: calls.append(1))
     for index in range(3):
@@ -528,7 +530,9 @@ class AskAboutOffers(Ask):
         rows = CohortRows(COLUMNS, players, [Passenger({}, range(10))] * count)
         self.expected = [level + price for level in range(count) for price in OFFERS.numbers["price"]]
         self.ballot = Ballot(["m"], 10 * count, 1, lambda: None)
-        self.task = asyncio.ensure_future(pool.start_vote(rows, COLUMNS, self.ballot, 0, time.monotonic() + 60))
+        self.task = asyncio.ensure_future(
+            pool.start_vote(rows, COLUMNS, [Place(self.ballot, 0)], time.monotonic() + 60)
+        )
 
 
 TWO_MESSAGES_S = 4 * MESSAGE_CPU_S  # work that one model sends best in two messages
@@ -653,7 +657,7 @@ async def test_rows_that_two_replicas_score_count_once() -> None:
     ballot = Ballot(["m"], 2, 1, lambda: None)
     plan = RowPlanner(Sources(COLUMNS, {}, None)).plan(HEADER, COLUMNS)
     rows = CohortRows(COLUMNS, [None, None], [Passenger({}, ())] * 2)
-    vote = ballot.open_vote(0, rows.matrix(plan), 1, 0, time.monotonic() + 60)
+    vote = ModelVote([Place(ballot, 0)], rows.matrix(plan), 1, 0, time.monotonic() + 60)
     Shipment(vote, 0, 1).second_try()
     for _ in range(2):
         vote.cast(0, 1, np.array([0.5]))
@@ -667,7 +671,7 @@ async def test_nan_that_two_replicas_send_fails_the_vote_before_the_deadline() -
     ballot = Ballot(["m"], 3, 1, lambda: None)
     plan = RowPlanner(Sources(COLUMNS, {}, None)).plan(HEADER, COLUMNS)
     rows = CohortRows(COLUMNS, [None] * 3, [Passenger({}, ())] * 3)
-    vote = ballot.open_vote(0, rows.matrix(plan), 1, 0, time.monotonic() + 60)
+    vote = ModelVote([Place(ballot, 0)], rows.matrix(plan), 1, 0, time.monotonic() + 60)
     Shipment(vote, 0, 2).second_try()
     for _ in range(2):
         vote.cast(0, 2, np.array([np.nan, np.nan]))

@@ -16,7 +16,7 @@ from mesh.catalog.catalog import Model, Version
 from mesh.catalog.sources import Sources
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
-from supervisor.ballot import Ballot
+from supervisor.ballot import Ballot, Place
 from supervisor.panel import Panel
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows, Passenger, RowPlanner
@@ -95,7 +95,7 @@ class World:
         players = [PlayerFeatures(struct.pack("<d", 1.0), (), 0.0)] * rows
         ballot = Ballot(["m"], rows, 1, lambda: None)
         cohort = CohortRows(COLUMNS, players, [Passenger({}, ())] * rows)
-        vote = self.pools[model].start_vote(cohort, COLUMNS, ballot, 0, now_s() + 1.0)
+        vote = self.pools[model].start_vote(cohort, COLUMNS, [Place(ballot, 0)], now_s() + 1.0)
         return vote, ballot  # type: ignore[return-value]
 
     @contextlib.asynccontextmanager
@@ -296,7 +296,8 @@ async def test_live_rows_overtake_the_rows_of_shadows_in_the_queue() -> None:
     first, _ = world.live_vote(10)  # keeps the lane busy
     ballot = Ballot(["m"], 1, 1, lambda: None, is_shadow=True)
     player = PlayerFeatures(struct.pack("<d", 1.0), (), 0.0)
-    shadow = pool.start_vote(CohortRows(COLUMNS, [player], [Passenger({}, ())]), COLUMNS, ballot, 0, now_s() + 1)
+    rows = CohortRows(COLUMNS, [player], [Passenger({}, ())])
+    shadow = pool.start_vote(rows, COLUMNS, [Place(ballot, 0)], now_s() + 1)
     live, _ = world.live_vote(10)
     assert pool.waiting_rows == 11
     await first
