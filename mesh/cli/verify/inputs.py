@@ -9,11 +9,13 @@ from mesh.catalog import files as catalog_files
 from mesh.catalog.catalog import Catalog, Model
 from mesh.catalog.offers_table import OffersTable
 from mesh.catalog.sources import Sources, resolved
-from mesh.cli.verify.report import Check
+from mesh.cli.verify.report import Check, Result
 from mesh.model_file import read_columns
 from mesh.reference.input_check import InputFinding, TrainedInputs, check_inputs
 from mesh.reference.players import Players
 from mesh.reference.values import Value, golden_values, offer_values
+
+_ENOUGH = 10  # values; fewer may all be unusual by chance
 
 
 def check_sources(catalog: Catalog, models: Sequence[Model], players: Players, ids: Sequence[str]) -> Iterator[Check]:
@@ -59,4 +61,6 @@ def _given(
 
 
 def _check(finding: InputFinding) -> Check:
-    return Check("inputs", finding.feature, "different" if finding.is_whole else "warning", finding.sentence)
+    is_certain = finding.kind == "missing" or finding.total >= _ENOUGH
+    result: Result = "different" if finding.is_whole and is_certain else "warning"
+    return Check("inputs", finding.feature, result, finding.sentence)

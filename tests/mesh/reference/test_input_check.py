@@ -18,7 +18,12 @@ NAN = float("nan")
 
 
 def test_values_of_the_training_have_no_finding() -> None:
-    given = {"level": [0.0, 50.0, NAN, None], "platform": ["ios", None], "unused": [None], "guild": [3.0, 7]}
+    given: dict[str, list[float | str | None]] = {
+        "level": [0.0, 50.0, NAN, None],
+        "platform": ["ios", None],
+        "unused": [None],
+        "guild": [3.0, 7],
+    }
     assert check_inputs([MODEL], given) == []
 
 
