@@ -71,6 +71,13 @@ class StateOnDemand(Collector):
             [((name,), self._games.is_pending(name)) for name in self._games],
         )
 
+        yield _gauge(
+            "mesh_catalog_in_force",
+            "1 for the catalog in force, by a digest of its values.",
+            ("game", "digest"),
+            [((name, game.digest), 1) for name, game in self._games.items()],
+        )
+
     def _ensembles(self) -> Iterator[tuple[tuple[str, str], Ensemble]]:
         for game in self._games.values():
             for ensemble in game.ensembles.values():

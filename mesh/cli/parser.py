@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mesh import __version__
 from mesh.cli import parser_parts as parts
+from mesh.cli.compare import options as compare_options
 from mesh.cli.hpa import record_options, simulation_options
 from mesh.cli.k8s import render_options
 from mesh.cli.publish import options as publish_options
@@ -32,8 +33,11 @@ def build() -> argparse.ArgumentParser:
     _add_offer(commands)
     _add_score(commands)
     _add_status(commands)
+    compare_options.add(commands, METRICS)
     _add_features(commands)
     _add_catalog(commands)
+    _add_traffic(commands)
+    _add_rollout(commands)
     _add_publish(commands)
     _add_verify(commands)
     _add_k8s(commands)
@@ -186,6 +190,22 @@ def _add_catalog(commands: Commands) -> None:
     parts.add_quick(check)
     parts.add_json(check, "the faults as one line of JSON")
     parts.command(catalog, "schema", "mesh.cli.catalog.command:schema", "print the JSON Schema of a catalog")
+
+
+def _add_traffic(commands: Commands) -> None:
+    about = "change the traffic of a game's versions in its catalog file"
+    traffic = parts.command(commands, "traffic", "mesh.cli.traffic.command:run", about)
+    traffic.add_argument("file", type=Path, metavar="FILE", help="catalog of the game")
+    share = "version and its percent of the players; the other versions share the remainder as they do now"
+    traffic.add_argument("shares", nargs="+", type=parts.share, metavar="VERSION=PERCENT", help=share)
+    parts.add_json(traffic, "the shares before and after as one line of JSON")
+
+
+def _add_rollout(commands: Commands) -> None:
+    about = "show where the rollout of a game stands, and its steps"
+    rollout = parts.command(commands, "rollout", "mesh.cli.rollout.command:run", about)
+    rollout.add_argument("file", type=Path, metavar="FILE", help="catalog of the game")
+    parts.add_json(rollout, "the rollout as one line of JSON")
 
 
 def _add_publish(commands: Commands) -> None:

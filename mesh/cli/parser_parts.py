@@ -51,6 +51,18 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def share(text: str) -> tuple[str, float]:
+    """The type of a version and its percent of the players."""
+    version, _, percent = text.rpartition("=")
+    try:
+        value = float(percent.removesuffix("%"))
+    except ValueError:
+        value = -1.0
+    if not version or not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not VERSION=PERCENT, such as 2026-11=5")
+    return version, value
+
+
 def port(text: str) -> int:
     """The type of a port number; 0 lets the system choose."""
     if not text.isdecimal() or int(text) > 65535:
@@ -66,6 +78,17 @@ def tolerance(text: str) -> float:
         value = -1.0
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
+    return value
+
+
+def seconds(text: str) -> float:
+    """The type of a time of up to a day, in seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return value
 
 

@@ -57,7 +57,7 @@ def _digest_faults(model: Model) -> Iterator[str]:
 
 
 async def _download(addresses: list[str], folder: Path) -> dict[str, str]:
-    """Returns the path of each download; one after the other, because this is no way of a request."""
+    """Downloads the files, one after the other; returns their paths by address."""
     paths = {}
     try:
         async with asyncio.timeout(FETCH_S), connect(_ATTEMPTS) as client:
