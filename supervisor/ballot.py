@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from mesh.errors import Expired, MeshError, Unavailable
 from supervisor.encoding import FactoredPart, RowMatrix
+from supervisor.rows import RowPlan
 
+Layout = Callable[[RowPlan], RowMatrix]
 NO_VOTE = "no vote in time"  # the reason in an answer for a vote that is missing at the deadline
 
 
@@ -88,7 +90,8 @@ class ModelVote:
     """The vote of one model on the rows of its `places`, cast in one or more parts.
 
     The ballots of `places` follow each other in the cohort; there are several if versions share the model. A row has
-    `classes` scores; the vote is the score of `class_index`. `done` resolves to None when every row has a score, or to
+    `classes` scores; the vote is the score of `class_index`. `layout` returns the rows of the cohort in another layout
+    than `matrix`. `done` resolves to None when every row has a score, or to
     the error if the vote failed. The supervisor only waits for the ballots; tests read the value.
     """
 
@@ -101,15 +104,25 @@ class ModelVote:
         "done",
         "first",
         "is_hedged",
+        "is_open",
         "is_shadow",
+        "layout",
         "matrix",
         "stop",
     )
 
     def __init__(
-        self, places: Sequence[Place], matrix: RowMatrix, classes: int, class_index: int, deadline_s: float
+        self,
+        places: Sequence[Place],
+        matrix: RowMatrix,
+        classes: int,
+        class_index: int,
+        deadline_s: float,
+        layout: Layout | None = None,
     ) -> None:
         self.matrix = matrix
+        self.layout = layout
+        self.is_open = True
         self.first = places[0].ballot.first
         self.stop = places[-1].ballot.stop
         self.deadline_s = deadline_s
@@ -129,11 +142,12 @@ class ModelVote:
         return self.stop - self.first
 
     def cast(self, start: int, stop: int, scores: NDArray[np.float64]) -> None:
-        """Records the scores of rows `start` to `stop` of the cohort; drops them if the vote is settled.
+        """Records the scores of rows `start` to `stop` of the cohort.
 
-        If the rows have scores already, from another replica, the new scores are equal.
+        Drops them if the vote is settled or was restarted. If the rows have scores already, from another replica, the
+        new scores are equal.
         """
-        if self.done.done():
+        if not self.is_open:
             return
         if len(scores) != (stop - start) * self._classes:
             self.settle(Unavailable(f"the replica sent {len(scores)} scores for {stop - start} rows"))
@@ -151,11 +165,26 @@ class ModelVote:
             self.settle(None)
 
     def settle(self, failure: MeshError | None) -> None:
-        """Ends the vote; does nothing if it is settled already."""
-        if not self.done.done():
+        """Ends the vote; does nothing if it is settled already, or was restarted."""
+        if not self.is_open:
+            return
+        self.is_open = False
+        if not self.done.done():  # else the one who waited was cancelled
             self.done.set_result(failure)
             for ballot, model in self._places:
                 ballot.record(model, failure)
+
+    def restart(self, matrix: RowMatrix, classes: int) -> ModelVote:
+        """Returns this vote without scores, to be cast on `matrix` by another file of the model.
+
+        `matrix` has the rows of the cohort in the layout of that file. Later replies to the old vote are dropped.
+        """
+        self.is_open = False
+        vote = ModelVote(self._places, matrix, classes, self._class_index, self.deadline_s, self.layout)
+        vote.done = self.done
+        for ballot, model in self._places:
+            ballot.votes[model] = np.nan
+        return vote
 
     def expire(self) -> None:
         """Ends the vote as expired, once all its ballots are closed."""
@@ -228,7 +257,7 @@ class Shipment:
 
     def is_wanted(self) -> bool:
         """Whether the vote is still open, and the rows were not scored by another replica."""
-        if self.vote.done.done():
+        if not self.vote.is_open:
             return False
         return not self.is_second_try or self.race is None or not self.race.has_first_reply
 

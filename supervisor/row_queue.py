@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from mesh.errors import MeshError, Overloaded
+from mesh.errors import Overloaded
 from supervisor.ballot import Shipment
 
 MAX_ROWS = 20_000
@@ -56,11 +56,10 @@ class RowQueue:
         self.rows -= shipment.rows
         return shipment
 
-    def fail(self, failure: MeshError) -> None:
-        """Settles the vote of every queued shipment with `failure` and empties the queue."""
-        for shipment in self._shipments:
-            shipment.vote.settle(failure)
-        self._drop_settled()
+    def empty(self) -> list[Shipment]:
+        """Removes and returns all shipments, in order."""
+        shipments, self._shipments, self.rows = list(self._shipments), deque(), 0
+        return shipments
 
     def _drop_settled(self) -> None:
         self._shipments = deque(shipment for shipment in self._shipments if shipment.is_wanted())

@@ -480,7 +480,7 @@ async def test_request_behind_more_rows_than_the_models_can_score_is_refused_at_
     pools = whole.game.ensembles["v1"].panel.pools
     for pool, played in zip(pools, whole.replicas, strict=True):
         played.respond = silent
-        pool._dealer.learn(1, 100.0)  # as if a reply took 100 s
+        pool._generations.in_use.dealer.learn(1, 100.0)  # as if a reply took 100 s
     first = asyncio.create_task(whole.offer(timeout_s=1.0))
     await until(lambda: all(pool.outstanding_rows for pool in pools))
     refused = await asyncio.wait_for(whole.offer(), 5)

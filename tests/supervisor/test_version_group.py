@@ -132,7 +132,7 @@ async def test_waiting_requests_are_counted_by_version() -> None:
 async def test_backlog_of_one_version_refuses_no_request_of_the_other() -> None:
     async with world(OLD_AND_NEW, quorum=4) as game:
         game.lanes["asia@new"].freeze()
-        game.pools["asia@new"]._dealer.row_s = 0.2
+        game.pools["asia@new"]._generations.in_use.dealer.row_s = 0.2
         late = [game.ask("new", player) for player in range(2)]
         await asyncio.sleep(0.01)
         refused, whole = await asyncio.gather(game.ask("new", 3), game.ask("old", 4))
@@ -146,7 +146,7 @@ async def test_rows_of_the_other_version_count_in_the_backlog_of_shared_models()
     async with world({"old": ("x", "y"), "new": ("y", "z")}, quorum=1) as game:
         (group,) = game.groups
         for pool in game.pools.values():
-            pool._dealer.row_s = 0.01
+            pool._generations.in_use.dealer.row_s = 0.01
         game.lanes["z"].break_down()
         waiting = {"old": 10, "new": 3}
         assert group.backlogs["old"].time_s(waiting, 1) == pytest.approx(0.15)  # y: 14 rows, and one more time of a row

@@ -70,7 +70,7 @@ class World:
             for pool in self.pools
         ]
         for pool in self.pools:
-            pool._dealer.row_s = ROW_S
+            pool._generations.in_use.dealer.row_s = ROW_S
         version = Version(traffic=0, shadow=100, models=tuple(named))
         self.metrics = PairMetrics()
         self.target = ShadowTarget("g", "v2", 100, Panel(tuple(self.pools)), version, None)
@@ -108,7 +108,7 @@ class World:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
             for pool in self.pools:
-                pool._hedging.close()
+                pool._generations.close()
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -240,7 +240,7 @@ async def test_cohort_that_could_not_ask_every_model_counts_no_missing_votes() -
 async def test_rows_of_a_shadow_are_never_sent_again_and_teach_nothing() -> None:
     world = World(models=1, replicas=2)
     pool = world.pools[0]
-    tokens = pool._budget._tokens
+    tokens = pool._generations.tries.budget._tokens
     world.lanes[0][0].is_failing = world.lanes[0][1].is_failing = True
     async with world.running():
         for _ in range(5):
@@ -253,7 +253,12 @@ async def test_rows_of_a_shadow_are_never_sent_again_and_teach_nothing() -> None
             await asyncio.sleep(0.05)
     assert world.outcomes == {Outcome.COMPARED: 5, Outcome.NO_QUORUM: 5}
     assert len(world.sendings) == 10
-    assert (pool.retried_rows, pool.hedged_rows, pool.lanes_out, pool._budget._tokens) == (0, 0, 0, tokens)
+    assert (pool.retried_rows, pool.hedged_rows, pool.lanes_out, pool._generations.tries.budget._tokens) == (
+        0,
+        0,
+        0,
+        tokens,
+    )
     assert world.starvation.reports == 0
 
 
@@ -304,4 +309,4 @@ async def test_live_rows_overtake_the_rows_of_shadows_in_the_queue() -> None:
     await live
     assert not shadow.done()
     await shadow
-    pool._hedging.close()
+    pool._generations.close()
