@@ -13,6 +13,7 @@ from loadtest.generators.callers import REQUESTS
 from loadtest.generators.popularity import MAX_PLAYERS
 from loadtest.workloads import Method
 from mesh.cli.offers.context import parse
+from mesh.reference.draws import draw
 from mesh.wire import offers_pb2
 
 ContextValue = float | bool | str
@@ -98,8 +99,7 @@ def _ids(option: str, path: Path) -> list[str]:
 
 def context_of(inputs: GameInputs, player_id: str) -> dict[str, ContextValue]:
     """The context of a player, always the same for the same player."""
-    rng = random.Random(f"context of {player_id}")
-    return {name: rng.choice(values) for name, values in inputs.drawn.items()} | dict(inputs.context)
+    return draw(inputs.drawn, player_id) | dict(inputs.context)
 
 
 def candidates_of(inputs: GameInputs, player_id: str) -> list[str]:

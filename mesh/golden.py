@@ -61,8 +61,13 @@ class Difference(NamedTuple):
     expected: tuple[float, ...]
     got: tuple[float, ...]
 
+    @property
+    def scores(self) -> str:
+        """The expected scores and the others."""
+        return f"expected {_shown(self.expected)}, got {_shown(self.got)}"
+
     def __str__(self) -> str:
-        return f"golden row {self.row}: expected {_shown(self.expected)}, got {_shown(self.got)}"
+        return f"golden row {self.row}: {self.scores}"
 
 
 def encode(golden: Golden) -> bytes:
@@ -166,10 +171,14 @@ def find_difference(golden: Golden, scores: bytes) -> Difference | None:
     if scores == expected_scores(golden):
         return None
     got, size = array("d", scores), golden.classes
-    for place, row in enumerate(golden.rows):
-        one = tuple(got[place * size : (place + 1) * size])
-        if not all(map(_is_near, row.scores, one, [golden.tolerance] * size)):
-            return Difference(place + 1, row.scores, one)
+    return find_difference_of(golden, [got[start : start + size] for start in range(0, len(got), size)])
+
+
+def find_difference_of(golden: Golden, scores: Sequence[Sequence[float]]) -> Difference | None:
+    """The same for the scores of each row, [rows][classes]."""
+    for number, (row, got) in enumerate(zip(golden.rows, scores, strict=True), 1):
+        if not all(map(_is_near, row.scores, got, [golden.tolerance] * golden.classes)):
+            return Difference(number, row.scores, tuple(got))
     return None
 
 

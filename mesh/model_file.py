@@ -60,6 +60,16 @@ def read_header(path: Path, categories: Sequence[str] | None = None) -> ModelHea
         raise BadModel(f"{path}: {error.strerror or error}") from error
 
 
+def read_columns(path: Path) -> list[ColumnCodes]:
+    """Returns the values of each column that training saw; raises `BadModel` if the file cannot be read."""
+    try:
+        model = path.read_bytes()
+    except OSError as error:
+        raise BadModel(f"{path}: {error.strerror or error}") from error
+    fields = _fields(model)
+    return _columns(fields["feature_names"].split(" "), fields["feature_infos"].split(" "), _categorical_columns(model))
+
+
 def parse_header(model: bytes, categories: Sequence[str] | None = None) -> ModelHeader:
     """Returns the header of the text of a model in UTF-8; reads only the parts before and after the trees.
 

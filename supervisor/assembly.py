@@ -13,7 +13,7 @@ from mesh.catalog.catalog import Catalog, Model, Version
 from mesh.catalog.sources import Sources
 from mesh.players.settings import Features, SqliteFeatures
 from supervisor.answers import AnswerRules
-from supervisor.backlog import Backlog
+from supervisor.backlog import RowCount
 from supervisor.connect_gate import ConnectGate
 from supervisor.discovery.dns import HeadlessServices, Models
 from supervisor.discovery.file import EndpointsFile
@@ -28,12 +28,14 @@ from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.panel import Panel
+from supervisor.party import VersionParts
 from supervisor.pool import ModelPool
 from supervisor.ranking import Ranking
 from supervisor.rows import RowPlanner
 from supervisor.settings import Settings
 from supervisor.shadow.sample import SampleQueue
 from supervisor.shadow.tap import open_taps
+from supervisor.version_group import group_versions
 
 
 def open_discovery(settings: Settings, games: Sequence[str], models: Callable[[], Models]) -> Discovery | None:
@@ -146,13 +148,13 @@ def build_game(
     panels = {name: panel_of(name, version) for name, version in catalog.versions.items()}
     taps = open_taps(catalog, panels, ranking, metrics.shadows, samples) if samples is not None else {}
 
-    def ensemble_of(name: str, version: Version) -> Ensemble:
-        panel, rules = panels[name], AnswerRules(catalog, version, ranking)
-        backlog = Backlog(panel.pools, version.quorum)
-        return Ensemble(name, panel, backlog, features, rules, metrics.of(catalog.game, name), taps.get(name))
+    def parts_of(name: str, version: Version) -> VersionParts:
+        rules = AnswerRules(catalog, version, ranking)
+        return VersionParts(panels[name], rules, metrics.of(catalog.game, name), RowCount(), taps.get(name))
 
-    ensembles = {name: ensemble_of(name, version) for name, version in catalog.versions.items()}
-    return Game(catalog, offers, ensembles)
+    versions = {name: parts_of(name, version) for name, version in catalog.versions.items()}
+    routes = {name: group for group in group_versions(versions, features) for name in group.versions}
+    return Game(catalog, offers, {name: Ensemble(name, parts, routes[name]) for name, parts in versions.items()})
 
 
 def _pools_by_model(game: Game) -> dict[tuple[object, ...], ModelPool]:

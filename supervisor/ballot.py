@@ -1,4 +1,4 @@
-"""The votes of a cohort, and the shipments that carry its rows to the replicas."""
+"""The votes of a cohort, by version, and the shipments that carry its rows to the replicas."""
 
 from __future__ import annotations
 
@@ -7,21 +7,26 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mesh.errors import Expired, MeshError, Unavailable
 from supervisor.encoding import FactoredPart, RowMatrix
+from supervisor.rows import RowPlan
 
+Layout = Callable[[RowPlan], RowMatrix]
 NO_VOTE = "no vote in time"  # the reason in an answer for a vote that is missing at the deadline
 
 
 class Ballot:
-    """Collects the votes of a cohort in `votes` [models, rows]; NaN marks a missing vote.
+    """Collects the votes of the requests of one version in a cohort.
 
-    `reasons` [models] holds the reason of each missing vote, or None while the reason is not known. The rows of a
-    `is_shadow` ballot have the lowest priority, and a model learns nothing from them about its replicas.
+    `votes` [models, rows] has NaN for a missing vote. Its rows are the rows of the cohort from `first` on. `reasons`
+    [models] holds the reason of each missing vote, or None while the reason is not known. `done` resolves when each
+    model has voted or failed. The rows of an `is_shadow` ballot have the lowest priority, and a model learns nothing
+    from them about its replicas.
     """
 
     def __init__(
@@ -31,101 +36,174 @@ class Ballot:
         quorum: int,
         on_quorum: Callable[[], None],
         *,
+        first: int = 0,
         is_shadow: bool = False,
     ) -> None:
         self.is_shadow = is_shadow
         self.votes: NDArray[np.float64] = np.full((len(models), rows), np.nan)
+        self.first = first
+        self.stop = first + rows
         self.reasons: list[str | None] = [None] * len(models)
         self.last_model = ""
+        self.is_closed = False
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._models = models
         self._quorum = quorum
         self._on_quorum = on_quorum
         self._arrived = 0
+        self._pending = len(models)
         self._open: list[ModelVote] = []
 
-    def open_vote(self, index: int, matrix: RowMatrix, classes: int, class_index: int, deadline_s: float) -> ModelVote:
-        """Opens the vote of the model at `index`.
-
-        A row has `classes` scores; the vote is the score of `class_index`.
-        """
-        vote = ModelVote(self, index, matrix, classes, class_index, deadline_s)
+    def add(self, vote: ModelVote) -> None:
+        """Adds the vote of a model, which `close` ends."""
         self._open.append(vote)
-        return vote
 
     def record(self, index: int, failure: MeshError | None) -> None:
-        """Records that the vote of the model at `index` is complete, or that it failed."""
+        """Records, once for each model, that the vote of the model at `index` is complete, or that it failed."""
+        self._pending -= 1
         if failure is not None:
             self.reasons[index] = failure.reason
-            return
-        self.last_model = self._models[index]
-        self._arrived += 1
-        if self._arrived == self._quorum:
-            self._on_quorum()
+        else:
+            self.last_model = self._models[index]
+            self._arrived += 1
+            if self._arrived == self._quorum:
+                self._on_quorum()
+        if not self._pending and not self.done.done():
+            self.done.set_result(None)
 
     def close(self) -> None:
-        """Ends every incomplete vote as expired."""
+        """Ends every incomplete vote as expired, except the votes that another ballot waits for."""
+        self.is_closed = True
         for vote in self._open:
-            vote.settle(Expired(NO_VOTE))
+            vote.expire()
         self._open.clear()
 
 
-class ModelVote:
-    """The vote of one model on all rows of a cohort, cast in one or more parts.
+class Place(NamedTuple):
+    """The place of a model in a ballot: `model` is its position in the panel, and its row in the votes."""
 
-    `done` resolves to None when every row has a score, or to the error if the vote failed. The supervisor only waits
-    for it, because the ballot has the votes and the reasons; tests read its value.
+    ballot: Ballot
+    model: int
+
+
+class ModelVote:
+    """The vote of one model on the rows of its `places`, cast in one or more parts.
+
+    The ballots of `places` follow each other in the cohort; there are several if versions share the model. A row has
+    `classes` scores; the vote is the score of `class_index`. `layout` returns the rows of the cohort in another layout
+    than `matrix`. `done` resolves to None when every row has a score, or to
+    the error if the vote failed. The supervisor only waits for the ballots; tests read the value.
     """
 
     __slots__ = (
-        "_ballot",
         "_class_index",
         "_classes",
-        "_index",
+        "_places",
         "_rows_left",
         "deadline_s",
         "done",
+        "first",
         "is_hedged",
+        "is_open",
         "is_shadow",
+        "layout",
         "matrix",
+        "stop",
     )
 
     def __init__(
-        self, ballot: Ballot, index: int, matrix: RowMatrix, classes: int, class_index: int, deadline_s: float
+        self,
+        places: Sequence[Place],
+        matrix: RowMatrix,
+        classes: int,
+        class_index: int,
+        deadline_s: float,
+        layout: Layout | None = None,
     ) -> None:
         self.matrix = matrix
+        self.layout = layout
+        self.is_open = True
+        self.first = places[0].ballot.first
+        self.stop = places[-1].ballot.stop
         self.deadline_s = deadline_s
-        self.is_shadow = ballot.is_shadow
+        self.is_shadow = places[0].ballot.is_shadow
         self.is_hedged = False  # whether replicas may send the scores of a row twice
         self.done: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
-        self._ballot = ballot
-        self._index = index
+        self._places = places
         self._classes = classes
         self._class_index = class_index
-        self._rows_left = matrix.count
+        self._rows_left = self.rows
+        for place in places:
+            place.ballot.add(self)
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return self.stop - self.first
 
     def cast(self, start: int, stop: int, scores: NDArray[np.float64]) -> None:
-        """Records the scores of rows `start` to `stop`; drops them if the vote is settled.
+        """Records the scores of rows `start` to `stop` of the cohort.
 
-        If the rows have scores already, from another replica, the new scores are equal.
+        Drops them if the vote is settled or was restarted. If the rows have scores already, from another replica, the
+        new scores are equal.
         """
-        if self.done.done():
+        if not self.is_open:
             return
         if len(scores) != (stop - start) * self._classes:
             self.settle(Unavailable(f"the replica sent {len(scores)} scores for {stop - start} rows"))
             return
-        votes = self._ballot.votes[self._index]
-        self._rows_left -= int(np.isnan(votes[start:stop]).sum()) if self.is_hedged else stop - start
-        votes[start:stop] = scores[self._class_index :: self._classes]
-        if _has_nan(votes[start:stop]):  # at once: a NaN would count again in the reply to a second try
+        given = scores[self._class_index :: self._classes]
+        for ballot, model in self._places:
+            first, last = max(start, ballot.first), min(stop, ballot.stop)
+            if first < last:
+                votes = ballot.votes[model, first - ballot.first : last - ballot.first]
+                self._rows_left -= int(np.isnan(votes).sum()) if self.is_hedged else last - first
+                votes[:] = given[first - start : last - start]
+        if _has_nan(given):  # at once: a NaN would count again in the reply to a second try
             self.settle(Unavailable("a score is NaN"))
         elif not self._rows_left:
             self.settle(None)
 
     def settle(self, failure: MeshError | None) -> None:
-        """Ends the vote; does nothing if it is settled already."""
-        if not self.done.done():
+        """Ends the vote; does nothing if it is settled already, or was restarted."""
+        if not self.is_open:
+            return
+        self.is_open = False
+        if not self.done.done():  # else the one who waited was cancelled
             self.done.set_result(failure)
-            self._ballot.record(self._index, failure)
+            for ballot, model in self._places:
+                ballot.record(model, failure)
+
+    def restart(self, matrix: RowMatrix, classes: int) -> ModelVote:
+        """Returns this vote without scores, to be cast on `matrix` by another file of the model.
+
+        `matrix` has the rows of the cohort in the layout of that file. Later replies to the old vote are dropped.
+        """
+        self.is_open = False
+        vote = ModelVote(self._places, matrix, classes, self._class_index, self.deadline_s, self.layout)
+        vote.done = self.done
+        for ballot, model in self._places:
+            ballot.votes[model] = np.nan
+        return vote
+
+    def expire(self) -> None:
+        """Ends the vote as expired, once all its ballots are closed."""
+        if all(place.ballot.is_closed for place in self._places):
+            self.settle(Expired(NO_VOTE))
+
+
+def rows_of(places: Sequence[Place]) -> int:
+    """Returns the number of rows of all `places`."""
+    return places[-1].ballot.stop - places[0].ballot.first
+
+
+def refused(places: Sequence[Place], failure: MeshError) -> asyncio.Future[MeshError | None]:
+    """Records that a model cannot vote at `places`, and returns its settled vote."""
+    for ballot, model in places:
+        ballot.record(model, failure)
+    vote: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
+    vote.set_result(failure)
+    return vote
 
 
 def _has_nan(votes: NDArray[np.float64]) -> bool:
@@ -179,7 +257,7 @@ class Shipment:
 
     def is_wanted(self) -> bool:
         """Whether the vote is still open, and the rows were not scored by another replica."""
-        if self.vote.done.done():
+        if not self.vote.is_open:
             return False
         return not self.is_second_try or self.race is None or not self.race.has_first_reply
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -25,17 +26,20 @@ _log = logging.getLogger("supervisor.cohort")
 
 
 class Route(Protocol):
-    """The destination of cohorts: one version of one game. `Ensemble` implements it."""
+    """The destination of cohorts: versions of a game that share models, or one version. `VersionGroup` implements it.
+
+    The requests of a cohort may be of several versions (docs/decisions/0019-shared-members.md).
+    """
 
     @property
     def messages(self) -> int:
         """The number of messages that a journey costs."""
         ...
 
-    def backlog_s(self, waiting_rows: int, rows: int) -> float:
-        """Returns the time until the models have scored `rows` new rows, behind all rows before them.
+    def backlog_s(self, ticket: Ticket, waiting_rows: Mapping[str, int]) -> float:
+        """Returns the time until the models have scored the rows of `ticket`, behind all rows before them.
 
-        `waiting_rows` have not departed. Returns 0 if there are no rows before them.
+        `waiting_rows`, by version, have not departed. Returns 0 if there are no rows before them.
         """
         ...
 
@@ -50,22 +54,39 @@ class Route(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Queue:
-    """The waiting tickets of one route, and the forecast of its journeys."""
+    """The waiting tickets of one route, the numbers of them and of their rows, and the forecasts, each by version."""
 
     tickets: deque[Ticket] = field(default_factory=deque)
-    rows: int = 0
-    forecast: Forecast = field(default_factory=Forecast)
+    requests: Counter[str] = field(default_factory=Counter)
+    rows: Counter[str] = field(default_factory=Counter)
+    forecasts: defaultdict[str, Forecast] = field(default_factory=lambda: defaultdict(Forecast))
+
+    def count(self, ticket: Ticket, sign: int) -> None:
+        """Counts a ticket that comes (1) or leaves (-1)."""
+        self.requests[ticket.version] += sign
+        self.rows[ticket.version] += sign * ticket.passenger.rows
+
+    def keep_unanswered(self) -> None:
+        """Drops the tickets that are answered already."""
+        self.tickets = deque(ticket for ticket in self.tickets if not ticket.answer.done())
+        self.requests.clear()
+        self.rows.clear()
+        for ticket in self.tickets:
+            self.count(ticket, 1)
 
 
 @dataclass(slots=True, eq=False)
 class _Cohort:
+    """A cohort on its journey. It returns once for each version: `awaited` are those that have not returned."""
+
     route: Route
     tickets: list[Ticket]
     rows: int
     departed_s: float
-    expected_s: float  # the forecast time of its return
-    reached_quorum: bool = False
-    straggler_timer: asyncio.TimerHandle | None = None
+    expected_s: float  # the forecast time of its first return
+    awaited: set[str]
+    quorate: set[str] = field(default_factory=set)  # the versions with a quorum
+    straggler_timers: list[asyncio.TimerHandle] = field(default_factory=list)
 
 
 class Cohorts:
@@ -103,9 +124,9 @@ class Cohorts:
         """The number of cohorts under way. A cohort that only waits for stragglers does not count."""
         return len(self._under_way)
 
-    def waiting(self, route: Route) -> int:
-        """The number of tickets that wait for a cohort on `route`."""
-        return len(self._queues[route].tickets) if route in self._queues else 0
+    def waiting(self, route: Route, version: str) -> int:
+        """The number of tickets of `version` that wait for a cohort on `route`."""
+        return self._queues[route].requests[version] if route in self._queues else 0
 
     def admit(self, route: Route, ticket: Ticket) -> None:
         """Adds `ticket` to the next cohort of `route`.
@@ -120,32 +141,31 @@ class Cohorts:
         queue = self._queues.get(route)
         if queue is None:
             queue = self._queues[route] = _Queue()
-        rows = queue.rows + ticket.passenger.rows
-        if self._under_way and self._would_be_late(route, queue, rows, ticket):
+        if self._under_way and self._would_be_late(route, queue, ticket):
             raise Overloaded(f"{len(queue.tickets)} requests are waiting, the answer to this one would be too late")
-        backlog_s = route.backlog_s(queue.rows, ticket.passenger.rows)
+        backlog_s = route.backlog_s(ticket, queue.rows)
         if backlog_s and self._clock() + backlog_s > ticket.deadline_s:
             raise Overloaded(f"the models need {backlog_s:.3f} s for the requests before this one")
         queue.tickets.append(ticket)
-        queue.rows = rows
+        queue.count(ticket, 1)
         self._waiting_count += 1
         self._depart_if_due()
 
-    def _would_be_late(self, route: Route, queue: _Queue, rows: int, ticket: Ticket) -> bool:
-        """Returns whether load will likely delay the next cohort, of `rows`, beyond the deadline of `ticket`.
+    def _would_be_late(self, route: Route, queue: _Queue, ticket: Ticket) -> bool:
+        """Returns whether load will likely delay the next cohort, with `ticket`, beyond the deadline of `ticket`.
 
         A ticket whose deadline is too short even without load is admitted: some votes will arrive in time.
         """
         now_s = self._clock()
+        forecast, rows = queue.forecasts[ticket.version], sum(queue.rows.values()) + ticket.passenger.rows
         wait_s = self._wait_s(route, now_s)
         departs_s = min(cohort.expected_s for cohort in self._under_way) if wait_s is None else now_s + wait_s
-        returns_s = max(departs_s, now_s) + queue.forecast.at_most_s(rows)
-        return returns_s > ticket.deadline_s and queue.forecast.is_congested(returns_s - now_s)
+        returns_s = max(departs_s, now_s) + forecast.at_most_s(rows)
+        return returns_s > ticket.deadline_s and forecast.is_congested(returns_s - now_s)
 
     def _drop_answered(self) -> None:
         for queue in self._queues.values():
-            queue.tickets = deque(ticket for ticket in queue.tickets if not ticket.answer.done())
-            queue.rows = sum(ticket.passenger.rows for ticket in queue.tickets)
+            queue.keep_unanswered()
         self._waiting_count = sum(len(queue.tickets) for queue in self._queues.values())
 
     def _depart_if_due(self) -> None:
@@ -184,7 +204,9 @@ class Cohorts:
         if tickets:
             self._policy.record_departure(now_s, route.messages, len(tickets))
             rows = sum(ticket.passenger.rows for ticket in tickets)
-            cohort = _Cohort(route, tickets, rows, now_s, now_s + queue.forecast.journey_s(rows))
+            versions = {ticket.version for ticket in tickets}
+            journey_s = min([queue.forecasts[version].journey_s(rows) for version in versions])
+            cohort = _Cohort(route, tickets, rows, now_s, now_s + journey_s, versions)
             self._under_way.add(cohort)
             self._tasks.create_task(self._travel(cohort))
 
@@ -199,7 +221,7 @@ class Cohorts:
             if tickets and rows > MAX_COHORT_ROWS:
                 break
             queue.tickets.popleft()
-            queue.rows -= head.passenger.rows
+            queue.count(head, -1)
             self._waiting_count -= 1
             if is_wanted:
                 tickets.append(head)
@@ -210,42 +232,48 @@ class Cohorts:
             journey = cohort.route.depart(cohort.tickets)
             for ticket in cohort.tickets:
                 ticket.journey = journey
-            await journey.travel(lambda: self._return_soon(cohort))
+            await journey.travel(partial(self._return_soon, cohort))
         except Exception:  # many callers share this journey: a bug on it must not leave them without an answer
             _log.exception("A journey failed; its requests get the fallback")
             cohort.route.abandon(cohort.tickets)
         finally:
-            if cohort.straggler_timer is not None:
-                cohort.straggler_timer.cancel()
+            for timer in cohort.straggler_timers:
+                timer.cancel()
             for ticket in cohort.tickets:  # breaks the reference cycle, which would keep the rows in memory
                 ticket.journey = None
-            self._return(cohort)
+            for version in list(cohort.awaited):
+                self._return(cohort, version)
 
-    def _return_soon(self, cohort: _Cohort) -> None:
-        """Lets the next cohort depart soon, because the quorum of `cohort` has voted.
+    def _return_soon(self, cohort: _Cohort, version: str) -> None:
+        """Lets the next cohort depart soon, because the quorum of `version` has voted.
 
         The journey still waits for the other votes, but after as long again as the quorum took, the cohort no longer
-        counts as under way.
+        counts as under way: the slow models of one version do not delay another version.
         """
-        cohort.reached_quorum = True
+        cohort.quorate.add(version)
         as_long_s = max(self._clock() - cohort.departed_s, STRAGGLER_FLOOR_S)
-        cohort.straggler_timer = asyncio.get_running_loop().call_later(as_long_s, self._return, cohort)
+        loop = asyncio.get_running_loop()
+        cohort.straggler_timers.append(loop.call_later(as_long_s, self._return, cohort, version))
 
-    def _return(self, cohort: _Cohort) -> None:
+    def _return(self, cohort: _Cohort, version: str) -> None:
+        """Learns from the return of `version`. The first version that returns ends the time under way."""
+        if version not in cohort.awaited:
+            return
+        cohort.awaited.remove(version)
+        now_s = self._clock()
+        journey_s = now_s - cohort.departed_s
+        self._learn(cohort, version, now_s, journey_s)
         if cohort in self._under_way:
             self._under_way.remove(cohort)
-            now_s = self._clock()
-            journey_s = now_s - cohort.departed_s
             self._policy.record_return(now_s, journey_s)
-            self._learn(cohort, now_s, journey_s)
             self._depart_if_due()
             if not self._under_way:
                 self.on_idle()
 
-    def _learn(self, cohort: _Cohort, now_s: float, journey_s: float) -> None:
-        forecast = self._queues[cohort.route].forecast
-        if now_s >= max(ticket.deadline_s for ticket in cohort.tickets):
+    def _learn(self, cohort: _Cohort, version: str, now_s: float, journey_s: float) -> None:
+        forecast = self._queues[cohort.route].forecasts[version]
+        if now_s >= max(ticket.deadline_s for ticket in cohort.tickets if ticket.version == version):
             # The last deadline ended this journey. Its full time is unknown, but longer: it counts double.
             forecast.learn(cohort.rows, CUT_SHORT_FACTOR * journey_s)
-        elif cohort.reached_quorum:  # a journey without a quorum does not show how fast the models are
+        elif version in cohort.quorate:  # a journey without a quorum does not show how fast the models are
             forecast.learn(cohort.rows, journey_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from supervisor.ballot import Shipment
 from supervisor.lane import Lane
@@ -13,9 +13,13 @@ DRAIN_S = 10.0  # the maximum of `budget_ms` in a catalog: no caller waits for a
 
 
 class DrainingLanes:
-    """Closes each lane when nothing is outstanding on it (also after a loss), at the latest after `DRAIN_S`."""
+    """Closes each lane when nothing is outstanding on it (also after a loss), at the latest after `DRAIN_S`.
 
-    def __init__(self) -> None:
+    Then calls `on_closed`.
+    """
+
+    def __init__(self, on_closed: Callable[[Lane[Shipment]], None]) -> None:
+        self._on_closed = on_closed
         self._tasks: dict[Lane[Shipment], tuple[asyncio.Task[None], asyncio.Task[None]]] = {}
 
     def lanes(self) -> Sequence[Lane[Shipment]]:
@@ -42,3 +46,4 @@ class DrainingLanes:
         running.cancel()
         await asyncio.wait((running,))
         del self._tasks[lane]
+        self._on_closed(lane)

@@ -1,4 +1,4 @@
-"""Ensemble: the models, features and rules that answer for one version of one game."""
+"""Ensemble: answers the requests of one version of one game."""
 
 from __future__ import annotations
 
@@ -8,30 +8,35 @@ from dataclasses import dataclass
 
 from mesh.errors import Overloaded
 from supervisor.answers import HELD_OUT, Answer, AnswerRules, Reason, ReasonWord, Timings
-from supervisor.backlog import Backlog
 from supervisor.cohort import Cohorts
-from supervisor.features.cache import FeatureCache
-from supervisor.journey import AnswerMetrics, CohortJourney, Tap
 from supervisor.panel import Panel
+from supervisor.party import AnswerMetrics, VersionParts
 from supervisor.ticket import Ticket
+from supervisor.version_group import VersionGroup
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Ensemble:
-    """Answers the requests of one version; the route of its cohorts."""
+    """Answers the requests of one version, whose cohorts travel on `route`."""
 
     name: str
-    panel: Panel
-    backlog: Backlog
-    features: FeatureCache
-    rules: AnswerRules
-    metrics: AnswerMetrics
-    tap: Tap | None = None
+    version: VersionParts
+    route: VersionGroup
 
     @property
-    def messages(self) -> int:
-        """The number of messages of a journey, as of the latest: one or more for each model."""
-        return sum([pool.messages for pool in self.panel.pools])
+    def panel(self) -> Panel:
+        """The models."""
+        return self.version.panel
+
+    @property
+    def rules(self) -> AnswerRules:
+        """The rules by which votes become answers."""
+        return self.version.rules
+
+    @property
+    def metrics(self) -> AnswerMetrics:
+        """The receiver of the answers."""
+        return self.version.metrics
 
     async def answer(self, ticket: Ticket, cohorts: Cohorts) -> tuple[Answer, float]:
         """Returns the answer to `ticket`, at its deadline at the latest, and the seconds since its admission.
@@ -53,8 +58,9 @@ class Ensemble:
             return self._recorded(
                 ticket, self.rules.fallback(Reason(ReasonWord.DEADLINE, "no time was left on arrival"))
             )
+        ticket.version = self.name
         try:
-            cohorts.admit(self, ticket)
+            cohorts.admit(self.route, ticket)
         except Overloaded as error:
             return self._recorded(ticket, self.rules.fallback(Reason(ReasonWord.OVERLOADED, error.reason)))
         ticket.timer = asyncio.get_running_loop().call_later(left_s, self._expire, ticket)
@@ -68,30 +74,6 @@ class Ensemble:
             if ticket.timer is not None:
                 ticket.timer.cancel()
         return self._recorded(ticket, answer)
-
-    def backlog_s(self, waiting_rows: int, rows: int) -> float:
-        """Returns the time until the models have scored `rows` new rows; see `Backlog`."""
-        return self.backlog.time_s(waiting_rows, rows)
-
-    def depart(self, tickets: list[Ticket]) -> CohortJourney:
-        """Starts the journey of a cohort."""
-        rows = sum(ticket.passenger.rows for ticket in tickets)
-        self.backlog.record_departure(rows)
-        return CohortJourney(
-            self.features,
-            self.panel,
-            self.rules,
-            self.metrics,
-            tickets,
-            lambda: self.backlog.record_arrival(rows),
-            self.tap,
-        )
-
-    def abandon(self, tickets: list[Ticket]) -> None:
-        """Answers `tickets` with the fallback, after a bug on their journey."""
-        answer = self.rules.fallback(Reason(ReasonWord.INTERNAL, "the supervisor failed; see its log"))
-        for ticket in tickets:
-            ticket.settle(answer)
 
     def _recorded(self, ticket: Ticket, answer: Answer) -> tuple[Answer, float]:
         """Records `answer`, and returns it with the seconds since the admission of `ticket`."""

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import NoReturn
 
 from mesh.catalog.catalog import Catalog, ContextKind
+from mesh.catalog.catalog_file import digest_of
 from mesh.catalog.offers_table import OffersTable
 from mesh.errors import NotFound, NotSupported, WrongRequest
 from supervisor.ensemble import Ensemble
@@ -30,6 +31,11 @@ class Game:
     catalog: Catalog
     offers: OffersTable | None
     ensembles: Mapping[str, Ensemble]
+
+    @cached_property
+    def digest(self) -> str:
+        """A short digest of the catalog."""
+        return digest_of(self.catalog)
 
     @cached_property
     def traffic(self) -> Traffic:

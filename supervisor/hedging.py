@@ -50,7 +50,6 @@ class Hedging:
         draining: Callable[[], Collection[WatchedLane]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.hedged_rows = 0
         self._delay = ReplyDelay()
         self._rotation = rotation
         self._budget = budget
@@ -118,7 +117,6 @@ class Hedging:
             else:
                 shipment.due_s = now_s + RECHECK_S
         if again:
-            self.hedged_rows += sum(shipment.rows for shipment in again)
             self._send_again(again)
 
     def _has_room(self) -> bool:

@@ -168,7 +168,7 @@ def _first_asked(game: Game, before: Game) -> Iterator[tuple[str, ModelPool]]:
 def _assign(game: Game, endpoints: Endpoints) -> None:
     for version, ensemble in game.ensembles.items():
         for pool in ensemble.panel.pools:
-            pool.assign(endpoints.of(game.catalog.game, version, pool.model.name))
+            pool.assign(endpoints.that_serve(game.catalog.game, version, pool.model))
 
 
 def _pools(games: Iterable[Game]) -> Iterator[ModelPool]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mesh.players.features import Columns
-from supervisor.ballot import Ballot
+from supervisor.ballot import Ballot, Place
 from supervisor.inputs import COMPLETE, Gaps, VersionInputs
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows
@@ -32,12 +32,27 @@ class Panel:
         return self.inputs.gaps(tuple(plan for plan in plans if plan is not None), rows)
 
 
-async def ask_panel(panel: Panel, rows: CohortRows, columns: Columns, ballot: Ballot, deadline_s: float) -> None:
-    """Asks every model of `panel` to score `rows`, and waits until each has voted or failed.
+def ask_panels(panels: Iterable[tuple[Panel, Ballot]], rows: CohortRows, columns: Columns, deadline_s: float) -> None:
+    """Asks the models of `panels` to score the rows of their ballots; `deadline_s` is monotonic.
 
-    The votes, and the reasons of models that did not vote, are in `ballot`. `deadline_s` is monotonic. A slow or
-    failing model loses only its own vote: a failure is the result of its future, never an exception.
+    The ballots follow each other in the rows of the cohort. A model of several panels gets the rows of ballots that are
+    neighbours together. A slow or failing model loses only its own vote: a failure is in the ballot, never an
+    exception.
     """
-    await asyncio.gather(
-        *(pool.start_vote(rows, columns, ballot, index, deadline_s) for index, pool in enumerate(panel.pools))
-    )
+    asked: dict[ModelPool, list[Place]] = {}
+    for panel, ballot in panels:
+        for index, pool in enumerate(panel.pools):
+            asked.setdefault(pool, []).append(Place(ballot, index))
+    for pool, places in asked.items():
+        for neighbours in _neighbours(places):
+            pool.start_vote(rows, columns, neighbours, deadline_s)
+
+
+def _neighbours(places: Sequence[Place]) -> Iterator[Sequence[Place]]:
+    """Divides `places` where the rows of one ballot do not follow those of the ballot before it."""
+    start = 0
+    for position in range(1, len(places)):
+        if places[position].ballot.first != places[position - 1].ballot.stop:
+            yield places[start:position]
+            start = position
+    yield places[start:]

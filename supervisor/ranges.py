@@ -56,6 +56,26 @@ def divide(shares: Mapping[str, float]) -> Ranges:
     return Ranges(parts)
 
 
+def grow(ranges: Ranges, version: str, share: float) -> Ranges:
+    """Returns `ranges` after `version`, a new one, has taken `share` percent of each range.
+
+    It takes the end of a range that is nearer to its own name. So its players stay when the share grows, and no player
+    moves between the other versions. If there is one other version, the ranges are those of `divide`.
+    """
+    if share >= WHOLE:
+        return Ranges([Range(version, 0.0, WHOLE)])
+    parts: list[Range] = []
+    for part in ranges.parts:
+        width = part.high - part.low
+        if part.version < version:
+            cut = part.low + width * (1 - share / WHOLE)
+            parts += [part._replace(high=cut), Range(version, cut, part.high)]
+        else:
+            cut = part.low + width * (share / WHOLE)
+            parts += [Range(version, part.low, cut), part._replace(low=cut)]
+    return Ranges(parts)
+
+
 def divert(ranges: Ranges, versions: Collection[str], to: Mapping[str, str], without: Collection[str]) -> Ranges:
     """Returns `ranges` after some of `versions` have given their players away; all other players stay.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from mesh.errors import MeshError, Overloaded
+from mesh.errors import Overloaded
 from supervisor.ballot import Shipment
 
 MAX_ROWS = 20_000
@@ -28,12 +28,15 @@ class RowQueue:
             self.rows -= self._shipments.popleft().rows
         return bool(self._shipments)
 
-    def add(self, shipment: Shipment) -> None:
-        """Appends `shipment`; raises Overloaded if the queue has no room for it."""
-        if self.rows + shipment.rows > MAX_ROWS:
+    def check_room(self, rows: int) -> None:
+        """Raises Overloaded if the queue has no room for `rows` more rows."""
+        if self.rows + rows > MAX_ROWS:
             self._drop_settled()
-        if self.rows + shipment.rows > MAX_ROWS:
+        if self.rows + rows > MAX_ROWS:
             raise Overloaded(f"{self.rows} rows wait for a replica")
+
+    def add(self, shipment: Shipment) -> None:
+        """Appends `shipment`, for which there is room."""
         overtaken: list[Shipment] = []
         while not shipment.vote.is_shadow and self._shipments and self._shipments[-1].vote.is_shadow:
             overtaken.append(self._shipments.pop())
@@ -53,11 +56,10 @@ class RowQueue:
         self.rows -= shipment.rows
         return shipment
 
-    def fail(self, failure: MeshError) -> None:
-        """Settles the vote of every queued shipment with `failure` and empties the queue."""
-        for shipment in self._shipments:
-            shipment.vote.settle(failure)
-        self._drop_settled()
+    def empty(self) -> list[Shipment]:
+        """Removes and returns all shipments, in order."""
+        shipments, self._shipments, self.rows = list(self._shipments), deque(), 0
+        return shipments
 
     def _drop_settled(self) -> None:
         self._shipments = deque(shipment for shipment in self._shipments if shipment.is_wanted())

@@ -71,6 +71,14 @@ class CohortRows:
             matrix = self._matrices[plan] = self._build(plan)
         return matrix
 
+    def part(self, requests: slice) -> CohortRows:
+        """Returns the rows of some of the requests."""
+        if len(self._passengers) == requests.stop - requests.start:
+            return self
+        part = CohortRows(self._columns, self._players[requests], self._passengers[requests])
+        part.__dict__["numbers"] = self.numbers[requests]  # the value of the cached property
+        return part
+
     @property
     def columns(self) -> Columns:
         """The columns of the store."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 # The share is the extra load that the replicas of a model get at most (Dean and Barroso, "The Tail at Scale", hedge the
 # slowest 5 %). Without a limit, second tries would multiply the load of replicas that are slow because of load.
@@ -39,3 +40,13 @@ class SecondTryBudget:
             self._floor_due_s = now_s + FLOOR_S
         self._tokens = max(self._tokens - rows, -MIN_BURST_ROWS)
         return True
+
+
+@dataclass(slots=True)
+class SecondTries:
+    """The budget of a model's second tries, and the counts of rows and wins so far."""
+
+    budget: SecondTryBudget
+    overdue_rows: int = 0  # sent again because their reply was overdue
+    failed_rows: int = 0  # sent again because their replica was lost or refused them
+    wins: int = 0  # second tries that were answered before the first

@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from supervisor.cohort import Route
 from supervisor.ensemble import Ensemble
 from supervisor.inputs import MISSING, UNSEEN, VersionInputs
 from supervisor.live_games import LiveGames
@@ -26,7 +27,7 @@ class StateOnDemand(Collector):
         self,
         games: LiveGames,
         under_way: Callable[[], int],
-        waiting: Callable[[Ensemble], int],
+        waiting: Callable[[Route, str], int],
         starved: Callable[[], float],
     ) -> None:
         self._games = games
@@ -42,7 +43,7 @@ class StateOnDemand(Collector):
         )
         yield from self._of_catalogs()
         ensembles = list(self._ensembles())
-        waiting = [(labels, self._waiting(ensemble)) for labels, ensemble in ensembles]
+        waiting = [(labels, self._waiting(ensemble.route, ensemble.name)) for labels, ensemble in ensembles]
         yield _gauge("mesh_requests_waiting", "Requests that wait for a cohort.", _VERSION, waiting)
         gaps = [
             ((*labels, feature, gap), count)
@@ -68,6 +69,13 @@ class StateOnDemand(Collector):
             "1 while the latest catalog waits for the replicas of a version with traffic, else 0.",
             ("game",),
             [((name,), self._games.is_pending(name)) for name in self._games],
+        )
+
+        yield _gauge(
+            "mesh_catalog_in_force",
+            "1 for the catalog in force, by a digest of its values.",
+            ("game", "digest"),
+            [((name, game.digest), 1) for name, game in self._games.items()],
         )
 
     def _ensembles(self) -> Iterator[tuple[tuple[str, str], Ensemble]]:

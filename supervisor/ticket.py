@@ -17,7 +17,7 @@ class Ticket:
 
     A ticket of GetOffer has a `limit`, the number of offers to return, and no `scored_row`. A ticket of Score has a
     `scored_row`, the row whose score is returned, and does not use `limit`. A player who is held out gets the fallback.
-    `journey` is set while the ticket's cohort travels.
+    `version` is set at the admission, and `journey` while the ticket's cohort travels.
     """
 
     player_id: str
@@ -27,6 +27,7 @@ class Ticket:
     admitted_s: float
     deadline_s: float
     is_held_out: bool = False
+    version: str = ""
     journey: Journey | None = None
     timer: asyncio.TimerHandle | None = None  # answers the ticket at its deadline
     answer: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -40,8 +41,8 @@ class Ticket:
 class Journey(Protocol):
     """The journey of one cohort, from its departure to its last answer. `CohortJourney` implements it."""
 
-    async def travel(self, on_quorum: Callable[[], None]) -> None:
-        """Answers every ticket of the cohort; calls `on_quorum` once the quorum of votes has arrived."""
+    async def travel(self, on_quorum: Callable[[str], None]) -> None:
+        """Answers every ticket of the cohort; calls `on_quorum` with each version whose quorum of votes has arrived."""
         ...
 
     def settle_now(self, ticket: Ticket) -> None:

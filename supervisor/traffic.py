@@ -2,45 +2,61 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
 from hashlib import blake2b
 
 from mesh.catalog.catalog import Catalog
+from mesh.catalog.shifts import Step, planned_version
 from supervisor import ranges
-from supervisor.ranges import WHOLE
+from supervisor.ranges import WHOLE, Ranges
+
+_ALWAYS = Step(0.0, -math.inf, math.inf)
 
 
 class Traffic:
-    """The players of each version of one catalog.
+    """The players of each version of one catalog, now. `clock` returns the seconds since 1970.
 
     The first 8 bytes of BLAKE2b-64 of `game/player_id`, or of `salt/game/player_id` with a salt, give the player's
     position in [0, 100). The versions divide this range in the order of their names, so the first and the last version
-    keep their players when their share grows; a version between them may lose some. `holdout/` in front of this text
-    gives a position of its own, so the holdout takes the same part of each version.
+    keep their players when their share grows; a version between them may lose some. A version with a rollout takes its
+    share from each of these ranges (`ranges.grow`). `holdout/` in front of the text gives a position of its own, so the
+    holdout takes the same part of each version.
+
+    If the clock steps back over the begin of a step, the players of this step go back, too: all supervisors agree again
+    once their clocks do.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, clock: Callable[[], float] = time.time) -> None:
         assignment = catalog.assignment
         salt = f"{assignment.salt}/" if assignment.salt is not None else ""
         self._prefix = f"{salt}{catalog.game}/"
         self._holdout = assignment.holdout
         self._versions = tuple(catalog.versions)
+        self._plan = planned_version(catalog.versions)
+        self._others = ranges.divide({name: one.traffic for name, one in catalog.versions.items() if not one.rollout})
+        self._clock = clock
         self._diverted: dict[str, str] = {}
         self._without: set[str] = set()
-        self._planned = ranges.divide({name: version.traffic for name, version in catalog.versions.items()})
-        self._in_force = self._planned
+        self._step = self._step_now()
+        self._in_force = self._ranges_in(self._step)
 
     @property
     def shares(self) -> dict[str, float]:
-        """The percentage of players of each version now."""
-        return self._in_force.shares(self._versions)
+        """The percentage of players of each version now. It changes nothing, so another thread may read it."""
+        return self._ranges_in(self._step_now()).shares(self._versions)
 
     @property
     def expected(self) -> frozenset[str]:
-        """The versions that have players in the catalog, now or later."""
-        return frozenset(part.version for part in self._planned.parts)
+        """The versions that have players in the catalog now, and the one that gets players by a rollout."""
+        planned = frozenset((self._plan[0],)) if self._plan is not None else frozenset()
+        return planned.union(part.version for part in self._planned_in(self._step_now()).parts)
 
     def version_of(self, player_id: str) -> str:
         """Returns the version of a player."""
+        if self._plan is not None and not self._step.start_s <= self._clock() < self._step.end_s:
+            self._apply()
         table = self._in_force
         return table.only or table.at(_position(self._prefix + player_id))
 
@@ -63,7 +79,17 @@ class Traffic:
         self._apply()
 
     def _apply(self) -> None:
-        self._in_force = ranges.divert(self._planned, self._versions, self._diverted, self._without)
+        self._step = self._step_now()
+        self._in_force = self._ranges_in(self._step)
+
+    def _step_now(self) -> Step:
+        return _ALWAYS if self._plan is None else self._plan[1].step_at(self._clock())
+
+    def _planned_in(self, step: Step) -> Ranges:
+        return self._others if self._plan is None else ranges.grow(self._others, self._plan[0], step.share)
+
+    def _ranges_in(self, step: Step) -> Ranges:
+        return ranges.divert(self._planned_in(step), self._versions, dict(self._diverted), set(self._without))
 
 
 def _position(text: str) -> float:

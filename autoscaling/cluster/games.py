@@ -21,6 +21,7 @@ from mesh.catalog.deployment.autoscalers import Autoscaler, autoscalers
 from mesh.catalog.deployment.blocks import Resources, SupervisorDeployment, WorkerDeployment
 from mesh.catalog.deployment.names import model_name, supervisor_name
 from mesh.catalog.deployment.overlay import overlay
+from mesh.catalog.shifts import shares_at
 
 
 @dataclass(slots=True)
@@ -70,6 +71,7 @@ def _version(
     catalog: Catalog, name: str, costs: Mapping[ModelKey, ModelCosts], settings: Settings, rng: np.random.Generator
 ) -> SimulatedVersion:
     version = catalog.versions[name]
+    share = shares_at(catalog.versions, math.inf)[name]  # of a rollout, its last step
     fleets, model_costs, cpu_limits = [], [], []
     for model in version.models:
         scaled = overlay(WorkerDeployment, catalog, version, model)
@@ -82,7 +84,7 @@ def _version(
         model_costs.append(cost)
         cpu_limits.append(math.inf if limit is None else _cores(limit))
     queues = Ensemble(model_costs, version.quorum, settings.offers, np.array(cpu_limits), settings.late_after_s, rng)
-    return SimulatedVersion(name, version.traffic / 100, fleets, queues)
+    return SimulatedVersion(name, share / 100, fleets, queues)
 
 
 def _fleet(name: str, container: str, resources: Resources, memory_mb: float, starts: StartTimes) -> Fleet:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from autoscaling.cluster.model_costs import ModelCosts
 from autoscaling.cluster.results import GameResult
 from autoscaling.cluster.simulation_input import SimulationInput
+from mesh.catalog.shifts import shares_at
 
 BASE_MB = 60.0  # the process with its web framework
 WORKER_BASE_MB = 33.0  # the part of a worker's memory that does not depend on the model
@@ -41,6 +42,7 @@ def monoliths(given: SimulationInput, results: Sequence[GameResult]) -> list[Mon
 
 def _of_game(given: SimulationInput, number: int, result: GameResult) -> Monolith:
     catalog, _ = given.games[number]
-    version = max(catalog.versions, key=lambda name: catalog.versions[name].traffic)
+    shares = shares_at(catalog.versions, math.inf)
+    version = max(shares, key=lambda name: shares[name])
     costs = [given.costs[catalog.game, version, model.name] for model in catalog.versions[version].models]
     return monolith(costs, given.settings.offers, float(result.rps.max()), result.hours)

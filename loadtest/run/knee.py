@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 CLOSE_ENOUGH = 1.05
 MOST_DOUBLINGS = 12
+MOST_DISTURBANCES = 3
 BUSY_SHARE = 0.2  # of the CPU of the machine: above it, other programs decide the result
 
 
@@ -33,21 +34,37 @@ class Step:
 
 
 def find_knee(first_rps: float, measure: Callable[[float], Step]) -> list[Step]:
-    """Doubles the rate until the objective is missed, then halves the gap until it is 5 %; returns every step in order.
+    """Doubles the rate until the objective is missed, then halves the gap until it is 5 %; returns the steps in order.
 
     Halves the rate instead if the first rate misses the objective. A missed rate is tried again, because a short
-    disturbance also breaks a step: two of at most three tries decide.
+    disturbance also breaks a step: two of at most three tries decide. The lowest missed rate is tried once more at the
+    end: if it holds now, a longer disturbance broke its step, which is dropped, and the search goes on above it.
     """
     steps = [_believed(first_rps, measure)]
-    while steps[-1].is_held == steps[0].is_held and len(steps) <= MOST_DOUBLINGS:
-        factor = 2.0 if steps[0].is_held else 0.5
-        steps.append(_believed(steps[-1].rate_rps * factor, measure))
+    for _ in range(MOST_DISTURBANCES):
+        _close_in(steps, measure)
+        missed = _lowest_missed(steps)
+        if missed is None:
+            break
+        again = measure(missed.rate_rps)
+        if not again.is_held:
+            break
+        steps = [step for step in steps if step is not missed] + [again]
+    return steps
+
+
+def _close_in(steps: list[Step], measure: Callable[[float], Step]) -> None:
+    """Adds steps until the gap between a held and a missed rate is small; gives up after `MOST_DOUBLINGS`."""
+    for _ in range(MOST_DOUBLINGS):
+        if _gap(steps) is not None:
+            break
+        rates = [step.rate_rps for step in steps]
+        steps.append(_believed(max(rates) * 2.0 if steps[-1].is_held else min(rates) * 0.5, measure))
     while (gap := _gap(steps)) is not None:
         held, missed = gap
         if missed / held <= CLOSE_ENOUGH:
             break
         steps.append(_believed((held * missed) ** 0.5, measure))
-    return steps
 
 
 def _believed(rate_rps: float, measure: Callable[[float], Step]) -> Step:

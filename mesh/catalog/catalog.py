@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mesh.block import Block, Text, Uri
 from mesh.catalog import faults as catalog_faults
 from mesh.catalog import schema as catalog_schema
+from mesh.catalog import shift_faults
 from mesh.catalog.deployment import faults as deployment_faults
 from mesh.catalog.deployment.blocks import Kubernetes, SupervisorDeployment, WorkerDeployment
 from mesh.catalog.faults import Fault, Tree
-from mesh.catalog.shifts import Assignment
+from mesh.catalog.shifts import Assignment, Guard, Rollout
 from mesh.errors import Misconfigured
 from mesh.players.settings import DynamoFeatures, Features, kind_of, own_attributes, reserved_names
 
@@ -85,6 +86,8 @@ class Version(WorkerDeployment):
     """A version of the ensemble: the supervisor asks all its models and combines their votes."""
 
     traffic: float = Field(100, ge=0, le=100, description="percent of the players; each player keeps their version")
+    rollout: Rollout | None = Field(None, description="a plan of the traffic in steps; replaces `traffic`")
+    guard: Guard | None = Field(None, description="bounds on the answers; a version that breaks them loses its players")
     shadow: float = Field(
         0,
         ge=0,
@@ -94,6 +97,13 @@ class Version(WorkerDeployment):
     )
     combine: Combine = Combine()
     models: Annotated[tuple[Model, ...], Field(strict=False, min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_rollout(cls, values: Any) -> Any:
+        """A version with a rollout has no traffic of its own."""
+        has_plan = isinstance(values, dict) and values.get("rollout") is not None and "traffic" not in values
+        return {**values, "traffic": 0} if has_plan else values
 
     @property
     def quorum(self) -> int:
@@ -212,11 +222,7 @@ def _version_draft(raw: Any, paths: Mapping[str, Any]) -> VersionDraft:
 
 
 def _contradictions(draft: Draft) -> Iterator[Fault]:
-    shares = [version.traffic for version in draft.versions.values()]
-    known = [share for share in shares if share is not None]
-    if known and len(known) == len(shares) and abs(sum(known) - 100) > 1e-6:
-        problem = f"the traffic of the versions adds up to {sum(known):g}"
-        yield draft.tree.fault(("versions",), problem, "change the shares so that they add up to 100")
+    yield from shift_faults.contradictions(draft.tree)
     if isinstance(draft.features, DynamoFeatures):
         for key, problem, fix in _table_contradictions(draft.features):
             yield draft.tree.fault(("features", key), problem, fix)

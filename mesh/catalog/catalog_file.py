@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import json
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,14 +24,20 @@ _log = logging.getLogger("mesh.catalog")
 def load_catalog(path: Path, folder: Path | None = None, text: str | None = None) -> Catalog:
     """Reads the catalog at `path` and checks it with its files; relative paths start at `folder`, or at its own folder.
 
-    If `text` is given, it is the catalog, and `path` only names it. A model file may be on other machines: local ones
-    are checked, the replicas check the others. Raises Misconfigured with all faults.
+    If `text` is given, it is the catalog, and `path` only names it. The files of the models are not read: the replicas
+    judge them, and a version whose models they refuse gets no players. Raises Misconfigured with all faults.
     """
     draft = read(path, folder, text)
     faults = (*draft.faults, *catalog_files.faults(draft, models_elsewhere=True))
     if faults or draft.catalog is None:
         raise Misconfigured([str(fault) for fault in faults])
     return draft.catalog
+
+
+def digest_of(catalog: Catalog) -> str:
+    """Returns a short digest of the values of a catalog; their order and the comments of the file do not count."""
+    values = json.dumps(catalog.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(values.encode()).hexdigest()[:12]
 
 
 def examine(path: Path, folder: Path | None = None, text: str | None = None) -> Catalog | Misconfigured:

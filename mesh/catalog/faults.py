@@ -28,6 +28,7 @@ _SHAPES = {
     "region": ("not an AWS region", "give a region such as eu-west-1"),
     "endpoint_url": ("not a server URL", "give http:// or https:// and the host, such as http://localhost:8000"),
     "image": ("not an image name", "give REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:DIGEST"),
+    "start": ("not a time with a zone", "give a time such as 2026-12-01T10:00:00Z"),
     "tolerance": ("not a tolerance", "give a number of at least 0, such as 0.1"),
 }
 _QUANTITIES = frozenset({"cpu", "cpu_limit", "memory", "ephemeral_storage", "rows", "averageValue", "value"})

@@ -23,7 +23,7 @@ from mesh.sha256 import sha256_of
 def faults(draft: Draft, *, models_elsewhere: bool = False) -> list[Fault]:
     """Returns all faults in the files of the catalog; a game with a fault cannot be served.
 
-    With `models_elsewhere`, a model file may be missing on this machine.
+    With `models_elsewhere`, the files of the models are not read.
     """
     found: list[Fault] = []
     columns = _columns(draft, found)
@@ -33,8 +33,8 @@ def faults(draft: Draft, *, models_elsewhere: bool = False) -> list[Fault]:
     sources = Sources(columns, draft.context, offers) if complete else None
     for name, version in draft.versions.items():
         for position, model in enumerate(version.models):
-            if model is not None and not (models_elsewhere and not _is_file(Path(model.uri))):
-                found += _model_faults(draft, model, ("versions", name, "models", position), sources)
+            if model is not None:
+                found += _model_faults(draft, model, ("versions", name, "models", position), sources, models_elsewhere)
     return found
 
 
@@ -123,9 +123,13 @@ def offer_faults(draft: Draft, table: OffersTable) -> Iterator[Fault]:
         yield draft.tree.fault(("offers", "rank_by"), problem, "add the column, or rank by score")
 
 
-def _model_faults(draft: Draft, model: Model, at: Location, sources: Sources | None) -> Iterator[Fault]:
+def _model_faults(
+    draft: Draft, model: Model, at: Location, sources: Sources | None, is_elsewhere: bool
+) -> Iterator[Fault]:
     if HAS_SCHEME.match(model.uri):
         yield from _address_faults(draft, model.uri, (*at, "uri"))
+        return
+    if is_elsewhere:
         return
     path = Path(model.uri)
     if not _is_file(path):

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from mesh import __version__
 from mesh.cli import parser_parts as parts
+from mesh.cli.compare import options as compare_options
 from mesh.cli.hpa import record_options, simulation_options
 from mesh.cli.k8s import render_options
+from mesh.cli.publish import options as publish_options
 
 if TYPE_CHECKING:
     from mesh.cli.parser_parts import Commands
@@ -30,8 +32,11 @@ def build() -> argparse.ArgumentParser:
     _add_offer(commands)
     _add_score(commands)
     _add_status(commands)
+    compare_options.add(commands, METRICS)
     _add_features(commands)
     _add_catalog(commands)
+    _add_traffic(commands)
+    _add_rollout(commands)
     _add_publish(commands)
     _add_k8s(commands)
     _add_hpa(commands)
@@ -180,27 +185,30 @@ def _add_catalog(commands: Commands) -> None:
     catalog = parts.group(commands, "catalog", "check catalog files")
     check = parts.command(catalog, "check", "mesh.cli.catalog.command:check", "report all faults of catalog files")
     check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="catalog of a game")
-    _add_quick(check)
+    parts.add_quick(check)
     parts.add_json(check, "the faults as one line of JSON")
     parts.command(catalog, "schema", "mesh.cli.catalog.command:schema", "print the JSON Schema of a catalog")
 
 
+def _add_traffic(commands: Commands) -> None:
+    about = "change the traffic of a game's versions in its catalog file"
+    traffic = parts.command(commands, "traffic", "mesh.cli.traffic.command:run", about)
+    traffic.add_argument("file", type=Path, metavar="FILE", help="catalog of the game")
+    share = "version and its percent of the players; the other versions share the remainder as they do now"
+    traffic.add_argument("shares", nargs="+", type=parts.share, metavar="VERSION=PERCENT", help=share)
+    parts.add_json(traffic, "the shares before and after as one line of JSON")
+
+
+def _add_rollout(commands: Commands) -> None:
+    about = "show where the rollout of a game stands, and its steps"
+    rollout = parts.command(commands, "rollout", "mesh.cli.rollout.command:run", about)
+    rollout.add_argument("file", type=Path, metavar="FILE", help="catalog of the game")
+    parts.add_json(rollout, "the rollout as one line of JSON")
+
+
 def _add_publish(commands: Commands) -> None:
-    publish = parts.command(commands, "publish", "mesh.cli.publish.command:run", "upload the models of a version to S3")
-    publish.add_argument("folder", type=Path, metavar="VERSION_DIR", help="folder with the models as .txt files")
-    publish.add_argument("--to", required=True, metavar="s3://BUCKET/PREFIX", help="prefix of the uploaded objects")
-    publish.add_argument("--force", action="store_true", help="replace objects whose content differs")
-    proofs = (
-        "keep the proofs of the models in DIR, for workers on machines of the same kind (default: the user's cache)"
-    )
-    publish.add_argument("--proofs", type=Path, metavar="DIR", help=proofs)
-    _add_quick(publish)
-    parts.add_json(publish, "the models as one line of JSON")
-
-
-def _add_quick(command: argparse.ArgumentParser) -> None:
-    about = "read only the headers of the models: faster, but a worker can refuse a model that this accepts"
-    command.add_argument("--quick", action="store_true", help=about)
+    about = "upload the models of a version to S3, with golden rows that their workers replay"
+    publish_options.add(parts.command(commands, "publish", "mesh.cli.publish.command:run", about))
 
 
 def _add_k8s(commands: Commands) -> None:

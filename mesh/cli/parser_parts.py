@@ -27,6 +27,12 @@ def add_json(command: argparse.ArgumentParser, what: str) -> None:
     command.add_argument("--json", action="store_true", help=f"print {what}")
 
 
+def add_quick(command: argparse.ArgumentParser) -> None:
+    """Adds the option --quick, which omits the proofs of the models."""
+    about = "read only the headers of the models: faster, but a worker can refuse a model that this accepts"
+    command.add_argument("--quick", action="store_true", help=about)
+
+
 def _sentence(about: str) -> str:
     return about[0].upper() + about[1:] + "."
 
@@ -38,11 +44,45 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def share(text: str) -> tuple[str, float]:
+    """The type of a version and its percent of the players."""
+    version, _, percent = text.rpartition("=")
+    try:
+        value = float(percent.removesuffix("%"))
+    except ValueError:
+        value = -1.0
+    if not version or not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not VERSION=PERCENT, such as 2026-11=5")
+    return version, value
+
+
 def port(text: str) -> int:
     """The type of a port number; 0 lets the system choose."""
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port number from 0 to 65535")
     return int(text)
+
+
+def tolerance(text: str) -> float:
+    """The type of a number of at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
+    return value
+
+
+def seconds(text: str) -> float:
+    """The type of a time of up to a day, in seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
 
 
 def milliseconds(text: str) -> float:

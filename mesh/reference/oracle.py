@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
 from mesh.catalog import files as catalog_files
 from mesh.catalog.catalog import Catalog, Model
 from mesh.catalog.sources import Sources, resolved
 from mesh.errors import Misconfigured
 from mesh.model_file import ModelHeader
+from mesh.reference import boosters
 from mesh.reference.combination import combine
 from mesh.reference.players import Players
 from mesh.reference.values import Value, offer_values, row_of
@@ -83,10 +82,8 @@ class Oracle:
         return sorted(scores, key=lambda offer: math.inf if math.isnan(revenues[offer]) else -revenues[offer])
 
     def _load(self, version: str) -> list[_Forest]:
-        import lightgbm
-
         models = self._catalog.versions[version].models
-        return [_Forest(model, self._header_of(model), lightgbm.Booster(model_file=model.uri)) for model in models]
+        return [_Forest(model, self._header_of(model), boosters.load(model.uri)) for model in models]
 
     def _header_of(self, model: Model) -> ModelHeader:
         sources = Sources(self._players.columns, self._catalog.context, self._offers)
@@ -103,7 +100,5 @@ class Oracle:
 
 
 def _scores(forest: _Forest, values: Sequence[Mapping[str, Value]]) -> list[float]:
-    rows = np.array([row_of(forest.header, one) for one in values], dtype=np.float64)
-    scores = forest.booster.predict(rows, num_threads=1)
-    column = scores if scores.ndim == 1 else scores[:, forest.settings.class_]
-    return [float(score) for score in column]
+    rows = [row_of(forest.header, one) for one in values]
+    return [scores[forest.settings.class_ or 0] for scores in boosters.predict(forest.booster, rows)]

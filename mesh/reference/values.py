@@ -22,9 +22,21 @@ def offer_values(offers: OffersTable | None, position: int | None) -> dict[str, 
     return numbers | written | {name: column[position] for name, column in offers.texts.items()}
 
 
+def golden_values(header: ModelHeader, values: Mapping[str, Value]) -> tuple[Value, ...]:
+    """Returns the values of the model's features for a golden row: categories as texts if the model has texts."""
+    return tuple(_golden_value(header, name, values) for name in header.feature_names)
+
+
 def row_of(header: ModelHeader, values: Mapping[str, Value]) -> list[float]:
     """Returns the row of a model whose header has no open lists; NaN is a missing value or an unknown category."""
     return [_cell(header, name, values) for name in header.feature_names]
+
+
+def _golden_value(header: ModelHeader, name: str, values: Mapping[str, Value]) -> Value:
+    value = values.get(name)
+    if name in header.categories and needs_text(header.categories[name]):
+        value = values.get(_WRITTEN + name, value)
+    return None if value is None or value != value else value  # NaN is missing
 
 
 def _cell(header: ModelHeader, name: str, values: Mapping[str, Value]) -> float:

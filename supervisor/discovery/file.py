@@ -11,11 +11,16 @@ from pathlib import Path
 from supervisor.discovery.port import Endpoints
 
 POLL_S = 0.05
+Tree = dict[str, dict[str, dict[str, list[object]]]]
 _log = logging.getLogger("supervisor.discovery")
 
 
 class EndpointsFile:
-    """Watches a file `{"GAME": {"VERSION": {"MODEL": ["HOST:PORT", ...]}}}`; replace the file by a rename."""
+    """Watches a file `{"GAME": {"VERSION": {"MODEL": ["HOST:PORT", ...]}}}`; replace the file by a rename.
+
+    `{"address": "HOST:PORT", "serves": TEXT}` in place of an address names the entry of the catalog that the replica
+    serves (`mesh.catalog.served_model`).
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -42,24 +47,32 @@ class EndpointsFile:
     def _read(self) -> Endpoints | None:
         try:
             return parse(json.loads(self._path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
             _log.error("%s: not a valid endpoints file: %s; keeping the known replicas", self._path, error)
             return None
 
 
-def parse(tree: dict[str, dict[str, dict[str, list[str]]]]) -> Endpoints:
-    """The endpoints in a parsed file; raises AttributeError or TypeError if it has another structure."""
-    return Endpoints(
-        {
-            (game, version, model): _addresses(addresses)
-            for game, versions in tree.items()
-            for version, models in versions.items()
-            for model, addresses in models.items()
-        }
-    )
+def parse(tree: Tree) -> Endpoints:
+    """The endpoints in a parsed file; raises AttributeError, KeyError or TypeError if it has another structure."""
+    found: dict[tuple[str, str, str], tuple[str, ...]] = {}
+    serves: dict[str, str] = {}
+    for game, versions in tree.items():
+        for version, models in versions.items():
+            for model, endpoints in models.items():
+                found[game, version, model] = _addresses(endpoints, serves)
+    return Endpoints(found, serves)
 
 
-def _addresses(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(address, str) for address in value):
-        raise TypeError(f"{value!r} is not a list of addresses")
-    return tuple(value)
+def _addresses(endpoints: object, serves: dict[str, str]) -> tuple[str, ...]:
+    """The addresses in the list of a model; adds to `serves` what they serve."""
+    if not isinstance(endpoints, list):
+        raise TypeError(f"{endpoints!r} is not a list of addresses")
+    addresses = []
+    for one in endpoints:
+        address, served = (one["address"], one["serves"]) if isinstance(one, dict) else (one, None)
+        if not isinstance(address, str) or not isinstance(served, str | None):
+            raise TypeError(f"{one!r} is not an address")
+        addresses.append(address)
+        if served is not None:
+            serves[address] = served
+    return tuple(addresses)

@@ -14,8 +14,8 @@ class ShadowRows:
     def add(self, vote: ModelVote) -> None:
         """Counts the rows of `vote` until it is settled, if it is for a shadow."""
         if vote.is_shadow:
-            self.open += vote.matrix.count
-            vote.done.add_done_callback(lambda _: self._remove(vote.matrix.count))
+            self.open += vote.rows
+            vote.done.add_done_callback(lambda _: self._remove(vote.rows))
 
     def _remove(self, rows: int) -> None:
         self.open -= rows

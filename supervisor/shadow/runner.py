@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesh.errors import MeshError
-from supervisor.ballot import Ballot
+from supervisor.ballot import Ballot, Place
 from supervisor.cohort import Cohorts
 from supervisor.game import Game
 from supervisor.rows import CohortRows
@@ -123,7 +123,7 @@ class ShadowRunner:
             asked_s = self._clock()
             if asked_s >= started_s + ASKING_S:
                 return None
-            vote = pool.start_vote(rows, rows.columns, ballot, index, asked_s + VOTE_S)
+            vote = pool.start_vote(rows, rows.columns, [Place(ballot, index)], asked_s + VOTE_S)
             vote.add_done_callback(lambda _, asked_s=asked_s: times_s.append(self._clock() - asked_s))  # type: ignore[misc]
             votes.append(vote)
             await asyncio.wait([vote], timeout=PATIENCE_S)

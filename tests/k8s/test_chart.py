@@ -13,6 +13,7 @@ from k8s import render, values
 from mesh.catalog import catalog
 from mesh.catalog.deployment.autoscalers import autoscalers
 from mesh.catalog.deployment.diff import changes
+from mesh.catalog.shifts import shares_at
 from mesh.cli.k8s import chart_output, hpa_objects
 from mesh.errors import Misconfigured
 from tests.k8s import catalogs, objects
@@ -76,6 +77,32 @@ def test_supervisor_can_read_the_catalog_of_the_config_map(tmp_path: Path) -> No
         copy = tmp_path / "from-config-map.yaml"
         copy.write_text(config_map["data"]["mesh.yaml"], encoding="utf-8")
         assert _serving(catalog.load(copy), tmp_path) == _serving(catalog.load(file), file.parent)
+
+
+SHIFTS = """\
+assignment: {salt: november, holdout: 2}
+versions:
+  "1": {models: [{name: whales, uri: s3://m/w.txt}]}
+  "2":
+    rollout: {start: 2026-12-01T10:00:00Z, steps: [1, 100], hold_s: 900}
+    guard: {to: "1", whole: 99.5, p99_ms: 80}
+    models: [{name: whales, uri: s3://m/w.txt}]
+"""
+
+
+@pytest.mark.usefixtures("helm")
+def test_rollout_guard_and_assignment_reach_the_supervisor(tmp_path: Path) -> None:
+    file, copy = tmp_path / "small.yaml", tmp_path / "from-config-map.yaml"
+    head = "game: small\nfeatures: {store: dynamodb, table: players, region: eu-west-1}\n"
+    file.write_text(head + SHIFTS, encoding="utf-8")
+    (config_map,) = objects.of(chart_output.render(file, file.stem)).of_kind("ConfigMap")[:1]
+    copy.write_text(config_map["data"]["mesh.yaml"], encoding="utf-8")
+    given, found = catalog.load(file), catalog.load(copy)
+    assert found.assignment == given.assignment
+    assert found.versions["2"].guard == given.versions["2"].guard
+    for time_s in (1_796_119_199.0, 1_796_119_200.0, 1_796_120_100.0):  # around 2026-12-01T10:00:00Z
+        assert shares_at(found.versions, time_s) == shares_at(given.versions, time_s)
+    assert shares_at(found.versions, 1_796_119_200.0) == {"1": 99, "2": 1}
 
 
 @pytest.mark.usefixtures("helm")

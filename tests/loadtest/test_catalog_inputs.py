@@ -8,12 +8,13 @@ import pytest
 import yaml
 from lightgbm import Dataset, train
 
-from loadtest.catalog_inputs import context_values, read_catalog
+from loadtest.catalog_inputs import read_catalog
 from loadtest.errors import CannotMeasure
 from loadtest.game_inputs import Chosen
 from mesh.catalog import catalog as catalogs
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.players.sqlite import replacing_store, write_players
+from mesh.reference.context_values import context_values
 
 SETTINGS = {"objective": "binary", "verbosity": -1, "min_data_in_leaf": 1, "num_threads": 1}
 

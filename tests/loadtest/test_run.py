@@ -210,7 +210,7 @@ def test_knee_is_found_within_five_percent(first_rps: float) -> None:
     assert len(steps) <= 20
 
 
-@pytest.mark.parametrize("disturbed", [{3}, {0}, {5}, {3, 6}])
+@pytest.mark.parametrize("disturbed", [{3}, {0}, {5}, {3, 6}, {0, 1, 2}, {4, 5, 6}])
 def test_disturbed_step_is_tried_again_and_does_not_lower_the_knee(disturbed: set[int]) -> None:
     measured: list[float] = []
 

@@ -58,7 +58,7 @@ class SimulatedLane:
         return self.received
 
     def send(self, shipment: Shipment) -> None:
-        others = self._pool._rotation.in_rotation(self._pool.lanes.values())
+        others = self._pool._generations.in_use.rotation.in_rotation(self._pool.lanes.values())
         self._sendings.append(Sending(shipment.rows, shipment.tries > 1, self.lane not in others, bool(others)))
         self.received.append(shipment)
         self.outstanding_rows += shipment.rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 
 from mesh.errors import Overloaded
 from supervisor.answers import Answer, Reason, ReasonWord, Source
-from supervisor.backlog import SAMPLE_S, UNEVEN, Backlog, PoolLoad
+from supervisor.backlog import SAMPLE_S, UNEVEN, Asked, Backlog, LoadedPool, PoolLoad, RowCount
 from supervisor.cohort import Cohorts
 from supervisor.rows import Passenger
 from supervisor.ticket import Ticket
@@ -37,57 +37,66 @@ class Clock:
 
 
 def backlog(*loads: PoolLoad, quorum: int | None = None) -> Backlog:
-    return Backlog([FixedPool(load) for load in loads], len(loads) if quorum is None else quorum, Clock())
+    pools = [FixedPool(load) for load in loads]
+    return backlog_of(pools, len(loads) if quorum is None else quorum, Clock())
+
+
+def backlog_of(
+    pools: Sequence[LoadedPool], quorum: int, clock: Callable[[], float], rows: RowCount | None = None
+) -> Backlog:
+    """The backlog of the version `v`, which shares no model."""
+    return Backlog([Asked(pools, {"v": rows or RowCount()})], quorum, clock)
 
 
 def test_backlog_is_the_time_for_all_rows_and_one_more() -> None:
-    assert backlog(PoolLoad(rows=30, lanes=2, row_s=0.01)).time_s(5, 1) == pytest.approx(36 * 0.01 / 2 + 0.01)
+    assert backlog(PoolLoad(rows=30, lanes=2, row_s=0.01)).time_s({"v": 5}, 1) == pytest.approx(36 * 0.01 / 2 + 0.01)
 
 
 def test_slowest_model_is_the_backlog_of_the_panel() -> None:
     loads = PoolLoad(10, 1, 0.01), PoolLoad(15, 1, 0.01), PoolLoad(12, 1, 0.01)
-    assert backlog(*loads, quorum=2).time_s(0, 1) == pytest.approx(0.17)
+    assert backlog(*loads, quorum=2).time_s({"v": 0}, 1) == pytest.approx(0.17)
 
 
 def test_model_that_is_much_slower_than_the_quorum_loses_only_its_own_votes() -> None:
     loads = PoolLoad(10, 1, 0.01), PoolLoad(10, 1, 0.01), PoolLoad(500, 1, 0.01)
-    assert backlog(*loads, quorum=2).time_s(0, 1) == pytest.approx(UNEVEN * 0.12)
-    assert backlog(*loads, quorum=3).time_s(0, 1) == pytest.approx(5.02)
+    assert backlog(*loads, quorum=2).time_s({"v": 0}, 1) == pytest.approx(UNEVEN * 0.12)
+    assert backlog(*loads, quorum=3).time_s({"v": 0}, 1) == pytest.approx(5.02)
 
 
 def test_model_without_a_replica_does_not_count() -> None:
-    assert backlog(PoolLoad(10, 1, 0.01), PoolLoad(900, 0, 0.01)).time_s(0, 1) == pytest.approx(0.12)
-    assert backlog(PoolLoad(900, 0, 0.01)).time_s(9, 1) == 0.0
+    assert backlog(PoolLoad(10, 1, 0.01), PoolLoad(900, 0, 0.01)).time_s({"v": 0}, 1) == pytest.approx(0.12)
+    assert backlog(PoolLoad(900, 0, 0.01)).time_s({"v": 9}, 1) == 0.0
 
 
 def test_idle_panel_has_no_backlog_for_any_number_of_new_rows() -> None:
     idle = backlog(PoolLoad(0, 1, 0.5), PoolLoad(0, 2, 0.5))
-    assert idle.time_s(0, 1000) == 0.0
-    assert idle.time_s(1, 1) == pytest.approx(1.5)
+    assert idle.time_s({"v": 0}, 1000) == 0.0
+    assert idle.time_s({"v": 1}, 1) == pytest.approx(1.5)
 
 
 def test_load_is_read_again_after_two_milliseconds() -> None:
     pool, clock = FixedPool(PoolLoad(10, 1, 0.01)), Clock()
-    sampled = Backlog([pool], 1, clock)
-    assert sampled.time_s(0, 1) == pytest.approx(0.12)
+    sampled = backlog_of([pool], 1, clock)
+    assert sampled.time_s({"v": 0}, 1) == pytest.approx(0.12)
     pool.load = PoolLoad(20, 1, 0.01)
-    assert sampled.time_s(0, 1) == pytest.approx(0.12)
+    assert sampled.time_s({"v": 0}, 1) == pytest.approx(0.12)
     clock.now_s += SAMPLE_S
-    assert sampled.time_s(0, 1) == pytest.approx(0.22)
+    assert sampled.time_s({"v": 0}, 1) == pytest.approx(0.22)
 
 
 def test_rows_that_have_departed_count_until_a_sample_has_them() -> None:
     pool, clock = FixedPool(PoolLoad(0, 1, 0.01)), Clock()
-    sampled = Backlog([pool], 1, clock)
-    sampled.record_departure(10)
-    assert sampled.time_s(0, 1) == pytest.approx(0.12)
+    count = RowCount()
+    sampled = backlog_of([pool], 1, clock, count)
+    count.departed += 10
+    assert sampled.time_s({"v": 0}, 1) == pytest.approx(0.12)
     clock.now_s += SAMPLE_S  # the features of the rows are still read
-    assert sampled.time_s(0, 1) == pytest.approx(0.12)
-    sampled.record_arrival(10)
+    assert sampled.time_s({"v": 0}, 1) == pytest.approx(0.12)
+    count.arrived += 10
     pool.load = PoolLoad(10, 1, 0.01)
-    assert sampled.time_s(0, 1) == pytest.approx(0.12)
+    assert sampled.time_s({"v": 0}, 1) == pytest.approx(0.12)
     clock.now_s += SAMPLE_S
-    assert sampled.time_s(0, 1) == pytest.approx(0.12)
+    assert sampled.time_s({"v": 0}, 1) == pytest.approx(0.12)
 
 
 MODELS, REPLICAS, ROW_S, DEADLINE_S = 15, 4, 0.033, 0.285
@@ -130,8 +139,8 @@ class SlowJourney:
     votes: Counter[Ticket] = field(default_factory=Counter)
     quorum: Callable[[], None] = lambda: None
 
-    async def travel(self, on_quorum: Callable[[], None]) -> None:
-        self.quorum = on_quorum
+    async def travel(self, on_quorum: Callable[[str], None]) -> None:
+        self.quorum = lambda: on_quorum("v")
         await asyncio.sleep(READ_S)
         self.on_features_read()
         for model in self.models:
@@ -156,17 +165,18 @@ class SlowRoute:
 
     models: Sequence[SlowModel]
     backlog: Backlog | None
+    rows: RowCount
     messages: int = MODELS
 
-    def backlog_s(self, waiting_rows: int, rows: int) -> float:
-        return self.backlog.time_s(waiting_rows, rows) if self.backlog else 0.0
+    def backlog_s(self, ticket: Ticket, waiting_rows: Mapping[str, int]) -> float:
+        return self.backlog.time_s(waiting_rows, ticket.passenger.rows) if self.backlog else 0.0
 
     def depart(self, tickets: list[Ticket]) -> SlowJourney:
-        backlog, rows = self.backlog, len(tickets)
-        if backlog is None:
-            return SlowJourney(self.models, tickets, lambda: None)
-        backlog.record_departure(rows)
-        return SlowJourney(self.models, tickets, lambda: backlog.record_arrival(rows))
+        self.rows.departed += len(tickets)
+        return SlowJourney(self.models, tickets, lambda: self.arrive(len(tickets)))
+
+    def arrive(self, rows: int) -> None:
+        self.rows.arrived += rows
 
     def abandon(self, tickets: list[Ticket]) -> None:
         raise AssertionError(f"a bug on the journey of {len(tickets)} requests")
@@ -182,14 +192,15 @@ async def whole_rps(offered_rps: float, *, by_backlog: bool, seconds: float = 5.
     rng = np.random.default_rng(1)
     times_s = iter(rng.lognormal(np.log(ROW_S), 0.15, 2_000_000))
     models = [SlowModel(times_s) for _ in range(MODELS)]
-    route = SlowRoute(models, Backlog(models, 10, now_s) if by_backlog else None)
+    rows = RowCount()
+    route = SlowRoute(models, backlog_of(models, 10, now_s, rows) if by_backlog else None, rows)
     results: Counter[str] = Counter()
     async with asyncio.TaskGroup() as tasks:
         cohorts = Cohorts(tasks, NeverStarved(), 2048, clock=now_s)
         start_s = now_s()
         for offset_s in np.cumsum(rng.exponential(1 / offered_rps, int(offered_rps * seconds))):
             await asyncio.sleep(start_s + float(offset_s) - now_s())
-            one = Ticket("p", Passenger({}, (0,)), 1, None, now_s(), now_s() + DEADLINE_S)
+            one = Ticket("p", Passenger({}, (0,)), 1, None, now_s(), now_s() + DEADLINE_S, version="v")
             try:
                 cohorts.admit(route, one)
             except Overloaded:
@@ -216,8 +227,8 @@ async def test_slow_models_lose_their_whole_answers_without_the_backlog() -> Non
 @in_virtual_time
 async def test_request_is_refused_at_once_when_the_models_have_too_many_rows() -> None:
     models = [FixedPool(PoolLoad(100, 1, 0.01))]
-    route = SlowRoute([], Backlog(models, 1, now_s))
+    route = SlowRoute([], backlog_of(models, 1, now_s), RowCount())
     async with asyncio.TaskGroup() as tasks:
         cohorts = Cohorts(tasks, NeverStarved(), 10, clock=now_s)
         with pytest.raises(Overloaded, match=r"the models need 1\.020 s"):
-            cohorts.admit(route, Ticket("p", Passenger({}, (0,)), 1, None, now_s(), now_s() + 1.0))
+            cohorts.admit(route, Ticket("p", Passenger({}, (0,)), 1, None, now_s(), now_s() + 1.0, version="v"))

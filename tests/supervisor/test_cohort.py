@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -33,8 +33,8 @@ class GatedJourney:
     on_quorum: Callable[[], None] = lambda: None
     departed_s: float = field(default_factory=now_s)
 
-    async def travel(self, on_quorum: Callable[[], None]) -> None:
-        self.on_quorum = on_quorum
+    async def travel(self, on_quorum: Callable[[str], None]) -> None:
+        self.on_quorum = lambda: on_quorum("")
         await self.gate.wait()
         for ticket in self.tickets:
             ticket.settle(WHOLE)
@@ -44,7 +44,7 @@ class GatedJourney:
 
 
 class FailingJourney(GatedJourney):
-    async def travel(self, on_quorum: Callable[[], None]) -> None:
+    async def travel(self, on_quorum: Callable[[str], None]) -> None:
         del on_quorum
         raise RuntimeError("a bug on the journey")
 
@@ -61,8 +61,8 @@ class GatedRoute:
         self.journeys.append(self.kind(tickets))
         return self.journeys[-1]
 
-    def backlog_s(self, waiting_rows: int, rows: int) -> float:
-        del waiting_rows, rows
+    def backlog_s(self, ticket: Ticket, waiting_rows: Mapping[str, int]) -> float:
+        del ticket, waiting_rows
         return 0.0
 
     def abandon(self, tickets: list[Ticket]) -> None:
@@ -419,7 +419,7 @@ async def test_request_departs_after_all_waiting_callers_have_left() -> None:
         gone.answer.cancel()
         route.open_gates()
         await settle()
-        assert (route.sizes, cohorts.under_way, cohorts.waiting(route)) == ([1], 0, 0)
+        assert (route.sizes, cohorts.under_way, cohorts.waiting(route, "")) == ([1], 0, 0)
         cohorts.admit(route, ticket())
         await settle()
         assert route.sizes == [1, 1]
@@ -565,7 +565,7 @@ async def test_every_request_whose_caller_stays_travels_exactly_once(steps: list
             await asyncio.sleep(0.01)
         for route in routes:  # journeys that wait for stragglers do not count, but must end too
             route.open_gates()
-        assert (cohorts.waiting(routes[0]), cohorts.waiting(routes[1])) == (0, 0)
+        assert (cohorts.waiting(routes[0], ""), cohorts.waiting(routes[1], "")) == (0, 0)
     travelled = [one for route in routes for journey in route.journeys for one in journey.tickets]
     assert len(travelled) == len(set(map(id, travelled)))
     for route in routes:

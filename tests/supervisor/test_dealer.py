@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mesh.dealing import GRAIN_ALONE_S, GRAIN_S, MAX_MESSAGE_ROWS, MESSAGE_CPU_S
-from supervisor.ballot import Ballot, Shipment
+from supervisor.ballot import Ballot, ModelVote, Place, Shipment
 from supervisor.dealer import DEPTH_S, FIRST_GUESS_ROW_S, LEARNING_WEIGHT, MAX_MESSAGE_PAIRS, MIN_ROW_S, TURN_S, Dealer
 from supervisor.encoding import FactoredMatrix, PlainMatrix, RowMatrix, encode_candidates
 from supervisor.hedging import WatchedLane
@@ -44,7 +44,8 @@ class FakeLane:
 
 
 def shipment(matrix: RowMatrix) -> Shipment:
-    vote = Ballot(["m"], matrix.count, 1, lambda: None).open_vote(0, matrix, 1, 0, time.monotonic() + 60)
+    ballot = Ballot(["m"], matrix.count, 1, lambda: None)
+    vote = ModelVote([Place(ballot, 0)], matrix, 1, 0, time.monotonic() + 60)
     return Shipment(vote, 0, matrix.count)
 
 

@@ -15,7 +15,7 @@ from supervisor.ballot import Shipment
 from supervisor.connect_gate import ConnectGate
 from supervisor.lane import Lane, LaneOwner
 from supervisor.pool import ModelPool
-from tests.supervisor.replica import Replica, error_reply, replica, silent, sums, until
+from tests.supervisor.replica import Replica, error_reply, replica, rows_of, silent, sums, until
 from tests.supervisor.test_lane import HEADER, WITHIN_S, Ask, one_replica, pool_of, states
 from tests.supervisor.virtual_time import settle
 
@@ -51,7 +51,9 @@ async def test_removed_replica_finishes_its_rows_and_gets_no_new_ones() -> None:
 
 
 async def test_overdue_rows_of_a_removed_replica_are_scored_by_another() -> None:
-    async with replica(HEADER, silent) as old, replica(HEADER, sums(0.5)) as new, pool_of(old, new) as pool:
+    async with replica(HEADER, silent) as old, replica(HEADER, sums(0.5)) as new, pool_of(old) as pool:
+        await until(lambda: states(pool) == ["up"])
+        pool.assign([old.address, new.address])
         await until(lambda: states(pool) == ["up", "up"])
         ask = Ask(pool, [1.0])
         failure = asyncio.create_task(ask.failure())
@@ -126,25 +128,25 @@ async def test_rows_that_wait_for_a_successor_fail_when_it_cannot_be_reached() -
         assert await failure is not None
 
 
-async def test_rows_of_one_layout_are_never_scored_by_a_successor_of_another_layout() -> None:
+async def test_rows_that_wait_for_a_successor_are_sent_in_the_layout_of_its_file() -> None:
     other = replace(HEADER, feature_names=("spend", "level"))
     async with one_replica() as (pool, _), replica(other) as new:
         pool.assign([new.address])
-        failure = asking(pool, 1.0)
-        assert await failure == "its model was replaced by another"
-        assert await Ask(pool, [1.0]).failure() is None
+        assert await asking(pool, 1.0) is None
+        assert rows_of(await received(new)).tolist() == [[0.0, 1.0]]
 
 
-async def test_successor_with_another_model_is_refused_until_the_draining_lane_is_empty() -> None:
+async def test_successor_with_another_file_is_used_while_the_draining_lane_answers() -> None:
     other = replace(HEADER, feature_names=("spend", "level"))
     async with one_replica(silent) as (pool, fake), replica(other) as new:
         failure = asking(pool, 1.0)
         await received(fake)
         pool.assign([new.address])
-        await until(lambda: "another model file" in pool.lanes[new.address].why_down)
+        await until(lambda: states(pool) == ["up"])
+        assert await asking(pool, 2.0) is None
+        assert not failure.done()
         fake.release(sums())
         assert await failure is None
-        await until(lambda: states(pool) == ["up"])
 
 
 async def test_queued_rows_fail_when_the_last_replica_is_removed() -> None:

@@ -15,7 +15,7 @@ from mesh.catalog.sources import Sources
 from mesh.errors import MeshError
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
-from supervisor.ballot import Ballot
+from supervisor.ballot import Ballot, Place
 from supervisor.pool import ModelPool
 from supervisor.reply_delay import FLOOR_S as OVERDUE_FLOOR_S
 from supervisor.rotation import LONGEST_PAUSE_S
@@ -42,7 +42,7 @@ class Request:
         self.deadline_s = now_s() + DEADLINE_S
         self.settled_s = float("inf")
         matrix = CohortRows(COLUMNS, players, [Passenger({}, ())] * rows)
-        self.vote = pool.start_vote(matrix, COLUMNS, self.ballot, 0, self.deadline_s)
+        self.vote = pool.start_vote(matrix, COLUMNS, [Place(self.ballot, 0)], self.deadline_s)
         self.vote.add_done_callback(self._on_settled)
         asyncio.get_running_loop().call_later(DEADLINE_S, self.ballot.close)
 
@@ -71,7 +71,7 @@ class World:
         planner = RowPlanner(Sources(COLUMNS, {}, None))
         model = Model(name="m", uri="m.txt")
         self.pool = ModelPool(model, planner, COLUMNS, FakeStarvation(is_starved), 1, clock=now_s)
-        self.pool._dealer.row_s = self.row_s = row_s
+        self.pool._generations.in_use.dealer.row_s = self.row_s = row_s
         self.sendings: list[Sending] = []
         self.lanes = [SimulatedLane(self.pool, str(i), HEADER, row_s, self.sendings) for i in range(replicas)]
         self.requests: list[Request] = []
@@ -92,7 +92,7 @@ class World:
         await asyncio.sleep(DEADLINE_S + 0.01)
         for lane in self.lanes:
             lane.thaw()
-        self.pool._hedging.close()
+        self.pool._generations.close()
 
     def check(self) -> None:
         """What must hold whatever the replicas do."""
@@ -131,9 +131,9 @@ async def test_overdue_rows_are_scored_by_another_replica() -> None:
 @in_virtual_time
 async def test_rows_that_are_due_before_earlier_ones_are_sent_again_in_time() -> None:
     world = World(2)
-    world.pool._dealer.row_s = 0.1  # as learned in a slow moment
+    world.pool._generations.in_use.dealer.row_s = 0.1  # as learned in a slow moment
     await world.ask(1).vote
-    world.pool._dealer.row_s = world.row_s
+    world.pool._generations.in_use.dealer.row_s = world.row_s
     for lane in world.lanes:
         lane.freeze()
     requests = [world.ask(1), world.ask(1)]
@@ -235,9 +235,9 @@ async def test_failure_of_one_of_two_tries_does_not_fail_the_vote() -> None:
     slow, failing = world.lanes
     slow.slowness, failing.is_failing = 100.0, True
     failing.freeze()  # so that the first try goes to the other
-    world.pool._rotation.record_overdue(failing.lane)
+    world.pool._generations.in_use.rotation.record_overdue(failing.lane)
     request = world.ask(1)
-    world.pool._rotation.forget(failing.lane)
+    world.pool._generations.in_use.rotation.forget(failing.lane)
     failing.thaw()
     await world.finish()
     assert world.pool.hedged_rows == 1

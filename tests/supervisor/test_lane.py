@@ -24,7 +24,7 @@ from mesh.wire import inference_pb2 as oip
 from supervisor.ballot import Ballot
 from supervisor.lane import Lane
 from supervisor.lane_reply import read_reply
-from supervisor.panel import Panel, ask_panel
+from supervisor.panel import Panel, ask_panels
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows, Passenger, RowPlanner
 from tests.supervisor.fake_starvation import NEVER_STARVED
@@ -94,7 +94,8 @@ class Ask:
         """Scores the rows; returns the reason if the vote failed."""
         deadline_s = time.monotonic() + WITHIN_S
         async with asyncio.timeout(WITHIN_S):
-            await ask_panel(Panel((self.pool,)), self.rows, COLUMNS, self.ballot, deadline_s)
+            ask_panels([(Panel((self.pool,)), self.ballot)], self.rows, COLUMNS, deadline_s)
+            await self.ballot.done
         (reason,) = self.ballot.reasons
         return reason
 
@@ -273,26 +274,14 @@ async def test_malformed_reply_fails_the_votes_and_the_lane_reconnects() -> None
         assert await Ask(pool, [1.0]).failure() is None
 
 
-async def test_replica_with_another_model_than_the_others_is_refused() -> None:
-    async with replica(HEADER) as one, replica(replace(HEADER, trees=11)) as other, pool_of(one) as pool:
+@pytest.mark.parametrize("trees", [10, 11])
+async def test_replica_with_another_file_than_the_others_is_up(trees: int) -> None:
+    new = replace(HEADER, trees=trees)
+    async with replica(HEADER, sha256=SHA) as one, replica(new, sha256="b" * 64) as other, pool_of(one) as pool:
         await until(lambda: states(pool) == ["up"])
         pool.assign([one.address, other.address])
-        await until(lambda: "another model file" in pool.lanes[other.address].why_down)
-        assert states(pool)[0] == "up"
-
-
-async def test_replica_with_a_retrained_model_of_the_same_shape_is_refused() -> None:
-    async with replica(HEADER, sha256=SHA) as one, replica(HEADER, sha256="b" * 64) as other, pool_of(one) as pool:
-        await until(lambda: states(pool) == ["up"])
-        pool.assign([one.address, other.address])
-        await until(lambda: pool.lanes[other.address].state in ("up", "down"))
-        assert pool.lanes[other.address].state == "down"
-
-
-async def test_replica_with_another_sha256_than_the_catalog_is_refused() -> None:
-    async with replica(HEADER, sha256="b" * 64) as fake, pool_of(fake, sha256=SHA) as pool:
-        await until(lambda: "sha256" in why_down(pool)[0])
-        assert states(pool) == ["down"]
+        await until(lambda: states(pool) == ["up", "up"])
+        assert pool.served() == {(SHA, ""): 1, ("b" * 64, ""): 1}
 
 
 OPEN = replace(HEADER, open_lists=OpenLists(((10, 20),), (("level", "spend"),)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
-from collections import deque
 from typing import Any, cast
 
 import numpy as np
@@ -19,86 +18,21 @@ from mesh.catalog.sources import Sources
 from mesh.dealing import GRAIN_ALONE_S, GRAIN_S, MAX_MESSAGE_ROWS, MESSAGE_CPU_S
 from mesh.errors import Expired, MeshError, Overloaded, Unavailable
 from mesh.model_file import ModelHeader
-from mesh.players.features import Columns, PlayerFeatures
+from mesh.players.features import PlayerFeatures
 from supervisor import dealer
-from supervisor.ballot import Ballot, Shipment
-from supervisor.lane import Lane, LaneState
+from supervisor.ballot import Ballot, ModelVote, Place, Shipment
+from supervisor.lane import Lane
 from supervisor.lane_reply import ScoreReply
 from supervisor.pool import ModelPool
 from supervisor.rotation import REST_S
 from supervisor.row_queue import MAX_ROWS
 from supervisor.rows import CohortRows, Passenger, RowPlanner
+from tests.supervisor.fake_lane import COLUMNS, HEADER, Ask, FakeLane, new_pool
 from tests.supervisor.fake_starvation import NEVER_STARVED
 from tests.supervisor.virtual_time import in_virtual_time, now_s, settle
 
-COLUMNS = Columns(("level",), ())
-HEADER = ModelHeader(("level",), {}, "binary", 1, 1)
 GRAIN_ROWS = int(GRAIN_S / dealer.FIRST_GUESS_ROW_S)
 DEPTH_ROWS = dealer.DEPTH_S / dealer.FIRST_GUESS_ROW_S
-
-
-class FakeLane:
-    """A lane; the test sends its replies."""
-
-    def __init__(self, pool: ModelPool, name: str, header: ModelHeader = HEADER, sha256: str = "") -> None:
-        self.state: LaneState = "up"
-        self.address = name
-        self.why_down = ""
-        self.outstanding_rows = 0
-        self.max_pairs: int | None = None
-        self.sent: deque[Shipment] = deque()
-        self.sizes: list[int] = []
-        self._pool = pool
-        pool.lanes[name] = cast(Lane[Shipment], self)
-        pool.accept(cast(Lane[Shipment], self), header, {"sha256": sha256})
-
-    def send(self, shipment: Shipment) -> None:
-        self.sent.append(shipment)
-        self.sizes.append(shipment.rows)
-        self.outstanding_rows += shipment.rows
-
-    def outstanding(self) -> list[Shipment]:
-        return list(self.sent)
-
-    def answer(self, failure: MeshError | None = None) -> None:
-        """Replies to the oldest shipment: the score of a row is the sum of its cells, or `failure`."""
-        shipment = self.sent.popleft()
-        self.outstanding_rows -= shipment.rows
-        levels = shipment.vote.matrix.rows.sum(axis=1)[shipment.start : shipment.stop]
-        row_s = dealer.FIRST_GUESS_ROW_S * shipment.rows
-        self._pool.on_reply(cast(Lane[Shipment], self), shipment, failure or ScoreReply(levels, row_s, 0.0))
-
-    def break_down(self) -> None:
-        lost = list(self.sent)
-        self.sent.clear()
-        self.outstanding_rows, self.state, self.why_down = 0, "down", "gone"
-        self._pool.on_down(cast(Lane[Shipment], self), lost)
-
-
-def new_pool() -> ModelPool:
-    planner = RowPlanner(Sources(COLUMNS, {}, None))
-    return ModelPool(Model(name="m", uri="m.txt"), planner, COLUMNS, NEVER_STARVED, 1, clock=now_s)
-
-
-class Ask:
-    """Has a pool score `count` rows (levels `first`, `first` + 1, ...)."""
-
-    def __init__(self, pool: ModelPool, count: int, first: int = 0) -> None:
-        players = [PlayerFeatures(struct.pack("<d", first + row), (), 0.0) for row in range(count)]
-        rows = CohortRows(COLUMNS, players, [Passenger({}, ())] * count)
-        self.expected = [float(first + row) for row in range(count)]
-        self.ballot = Ballot(["m"], count, 1, lambda: None)
-        self.task = asyncio.ensure_future(pool.start_vote(rows, COLUMNS, self.ballot, 0, time.monotonic() + 60))
-
-    async def votes(self) -> list[float]:
-        assert await asyncio.wait_for(self.task, 1) is None
-        votes: list[float] = self.ballot.votes[0].tolist()
-        return votes
-
-    async def failure(self) -> MeshError:
-        failure = await asyncio.wait_for(self.task, 1)
-        assert failure is not None
-        return failure
 
 
 @in_virtual_time
@@ -334,37 +268,6 @@ async def test_rows_do_not_wait_if_every_replica_fails() -> None:
 
 
 @in_virtual_time
-async def test_rows_of_one_vote_are_not_scored_by_two_models() -> None:
-    pool = new_pool()
-    old, other = FakeLane(pool, "a"), FakeLane(pool, "b")
-    ask = Ask(pool, 12)
-    await settle()
-    new = FakeLane(pool, "c")
-    new.state = "connecting"
-    old.answer()
-    for lane in (old, other):
-        lane.break_down()
-    pool.accept(cast(Lane[Shipment], new), HEADER, {"sha256": "new"})
-    new.state = "up"
-    pool.on_up()
-    assert new.sizes == []
-    assert "replaced" in (await ask.failure()).reason
-
-
-@in_virtual_time
-async def test_rows_lost_after_the_model_was_replaced_are_not_sent_to_the_new_one() -> None:
-    pool = new_pool()
-    old = FakeLane(pool, "a")
-    ask = Ask(pool, 1)
-    await settle()
-    old.state = "down"  # its stream has ended, and its channel is being closed
-    new = FakeLane(pool, "b", ModelHeader(("level", "level"), {}, "binary", 1, 1))
-    old.break_down()
-    assert new.sizes == []
-    assert "replaced" in (await ask.failure()).reason
-
-
-@in_virtual_time
 async def test_expired_rows_are_not_sent() -> None:
     pool = new_pool()
     lane = FakeLane(pool, "a")
@@ -435,7 +338,7 @@ async def test_replica_that_reports_no_predict_time_still_gets_rows() -> None:
     lane = FakeLane(pool, "a")
     for _ in range(4000):
         pool.on_reply(cast(Lane[Shipment], lane), _unwanted(), ScoreReply(np.zeros(1), 0.0, 0.0))
-    assert pool._dealer.row_s == pytest.approx(dealer.MIN_ROW_S)
+    assert pool._generations.in_use.dealer.row_s == pytest.approx(dealer.MIN_ROW_S)
     ask = Ask(pool, 2)
     await settle()
     assert lane.sizes == [2]
@@ -447,7 +350,7 @@ def _unwanted() -> Shipment:
     ballot = Ballot(["m"], 1, 1, lambda: None)
     rows = CohortRows(COLUMNS, [None], [Passenger({}, ())])
     plan = RowPlanner(Sources(COLUMNS, {}, None)).plan(HEADER, COLUMNS)
-    vote = ballot.open_vote(0, rows.matrix(plan), 1, 0, 0.0)
+    vote = ModelVote([Place(ballot, 0)], rows.matrix(plan), 1, 0, 0.0)
     vote.settle(None)
     return Shipment(vote, 0, 1)
 
@@ -468,7 +371,7 @@ async def test_pool_works_after_a_caller_is_cancelled() -> None:
     assert await again.votes() == [7.0]
 
 
-def test_ballot_calls_back_once_at_the_quorum() -> None:
+async def test_ballot_calls_back_once_at_the_quorum() -> None:
     calls: list[int] = []
     ballot = Ballot(["a", "b", "c"], 1, 2, lambda: calls.append(1))
     for index in range(3):
@@ -501,7 +404,7 @@ async def test_every_vote_is_settled_and_correct_whatever_the_lanes_do(steps: li
         elif step == "close" and asks:
             asks[choice % len(asks)].ballot.close()
         await settle()
-        assert pool.waiting_rows == sum(one.rows for one in pool._queue._shipments)
+        assert pool.waiting_rows == sum(one.rows for one in pool._generations.in_use.queue._shipments)
     for _ in range(2 * len(asks) + 1):  # each answer may free rows, and a lane that failed rests first
         for lane in lanes:
             while lane.sent:
@@ -528,7 +431,9 @@ class AskAboutOffers(Ask):
         rows = CohortRows(COLUMNS, players, [Passenger({}, range(10))] * count)
         self.expected = [level + price for level in range(count) for price in OFFERS.numbers["price"]]
         self.ballot = Ballot(["m"], 10 * count, 1, lambda: None)
-        self.task = asyncio.ensure_future(pool.start_vote(rows, COLUMNS, self.ballot, 0, time.monotonic() + 60))
+        self.task = asyncio.ensure_future(
+            pool.start_vote(rows, COLUMNS, [Place(self.ballot, 0)], time.monotonic() + 60)
+        )
 
 
 TWO_MESSAGES_S = 4 * MESSAGE_CPU_S  # work that one model sends best in two messages
@@ -548,7 +453,7 @@ def selling_lane(pool: ModelPool, name: str, max_pairs: int | None = 4096) -> Fa
 @in_virtual_time
 async def test_rows_are_split_over_two_lanes_between_requests() -> None:
     pool = selling_pool()
-    pool._dealer.row_s = TWO_MESSAGES_S / 30
+    pool._generations.in_use.dealer.row_s = TWO_MESSAGES_S / 30
     lanes = [selling_lane(pool, name) for name in "ab"]
     ask = AskAboutOffers(pool, 3)
     await settle()
@@ -575,7 +480,7 @@ async def test_single_request_is_split_over_two_lanes() -> None:
 @in_virtual_time
 async def test_pairs_refused_or_lost_by_a_lane_are_retried_on_another(broken: bool) -> None:
     pool = selling_pool()
-    pool._dealer.row_s = TWO_MESSAGES_S / 30
+    pool._generations.in_use.dealer.row_s = TWO_MESSAGES_S / 30
     one, other = [selling_lane(pool, name) for name in "ab"]
     ask = AskAboutOffers(pool, 3)
     await settle()
@@ -598,7 +503,7 @@ async def test_message_of_factored_rows_holds_at_most_the_pairs_that_the_replica
     max_pairs: int | None, sizes: list[int]
 ) -> None:
     pool = selling_pool()
-    pool._dealer.row_s = dealer.MIN_ROW_S
+    pool._generations.in_use.dealer.row_s = dealer.MIN_ROW_S
     lane = selling_lane(pool, "a", max_pairs)
     ask = AskAboutOffers(pool, 200)
     await settle()
@@ -611,7 +516,7 @@ async def test_message_of_factored_rows_holds_at_most_the_pairs_that_the_replica
 @in_virtual_time
 async def test_limit_of_plain_rows_is_the_same_for_a_replica_that_accepts_factored_rows() -> None:
     pool = new_pool()
-    pool._dealer.row_s = dealer.MIN_ROW_S
+    pool._generations.in_use.dealer.row_s = dealer.MIN_ROW_S
     lane = FakeLane(pool, "a")
     lane.max_pairs = 4096
     Ask(pool, 2000)
@@ -653,7 +558,7 @@ async def test_rows_that_two_replicas_score_count_once() -> None:
     ballot = Ballot(["m"], 2, 1, lambda: None)
     plan = RowPlanner(Sources(COLUMNS, {}, None)).plan(HEADER, COLUMNS)
     rows = CohortRows(COLUMNS, [None, None], [Passenger({}, ())] * 2)
-    vote = ballot.open_vote(0, rows.matrix(plan), 1, 0, time.monotonic() + 60)
+    vote = ModelVote([Place(ballot, 0)], rows.matrix(plan), 1, 0, time.monotonic() + 60)
     Shipment(vote, 0, 1).second_try()
     for _ in range(2):
         vote.cast(0, 1, np.array([0.5]))
@@ -667,7 +572,7 @@ async def test_nan_that_two_replicas_send_fails_the_vote_before_the_deadline() -
     ballot = Ballot(["m"], 3, 1, lambda: None)
     plan = RowPlanner(Sources(COLUMNS, {}, None)).plan(HEADER, COLUMNS)
     rows = CohortRows(COLUMNS, [None] * 3, [Passenger({}, ())] * 3)
-    vote = ballot.open_vote(0, rows.matrix(plan), 1, 0, time.monotonic() + 60)
+    vote = ModelVote([Place(ballot, 0)], rows.matrix(plan), 1, 0, time.monotonic() + 60)
     Shipment(vote, 0, 2).second_try()
     for _ in range(2):
         vote.cast(0, 2, np.array([np.nan, np.nan]))

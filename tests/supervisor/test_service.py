@@ -199,7 +199,7 @@ async def test_answer_without_a_store_is_the_fallback_with_the_reason(whole: Bac
 
 async def test_player_read_before_is_scored_on_stale_features_without_a_store(tmp_path: Path) -> None:
     async with backend(tmp_path) as running:
-        running.game.ensembles["v1"].features._ttl_s = 0.0  # every read goes to the store
+        running.game.ensembles["v1"].route.features._ttl_s = 0.0  # every read goes to the store
         await running.offer()
         remove(running.store)
         known, other = await asyncio.gather(running.offer(), running.offer(player_id="p2"))
@@ -227,8 +227,9 @@ async def test_short_deadline_gets_a_partial_answer_and_the_rest_of_the_cohort_t
     await asyncio.wait_for(slow.received.get(), WITHIN_S)
     ensemble = whole.game.ensembles["v1"]
     hurried, patient = (whole.game.ticket_to_rank(offer_query(ask()), seconds) for seconds in (SHORT_S, None))
-    cohort = hurried.journey = patient.journey = ensemble.depart([hurried, patient])
-    travelling = asyncio.create_task(cohort.travel(lambda: None))
+    hurried.version = patient.version = "v1"
+    cohort = hurried.journey = patient.journey = ensemble.route.depart([hurried, patient])
+    travelling = asyncio.create_task(cohort.travel(lambda _: None))
     asyncio.get_running_loop().call_at(asyncio.get_running_loop().time() + SHORT_S, ensemble._expire, hurried)
     await asyncio.wait_for(slow.received.get(), WITHIN_S)
     partial = await asyncio.wait_for(hurried.answer, WITHIN_S)
@@ -479,7 +480,7 @@ async def test_request_behind_more_rows_than_the_models_can_score_is_refused_at_
     pools = whole.game.ensembles["v1"].panel.pools
     for pool, played in zip(pools, whole.replicas, strict=True):
         played.respond = silent
-        pool._dealer.learn(1, 100.0)  # as if a reply took 100 s
+        pool._generations.in_use.dealer.learn(1, 100.0)  # as if a reply took 100 s
     first = asyncio.create_task(whole.offer(timeout_s=1.0))
     await until(lambda: all(pool.outstanding_rows for pool in pools))
     refused = await asyncio.wait_for(whole.offer(), 5)
@@ -489,6 +490,6 @@ async def test_request_behind_more_rows_than_the_models_can_score_is_refused_at_
 
 
 async def test_answered_requests_leave_no_backlog(whole: Backend) -> None:
-    backlog = whole.game.ensembles["v1"].backlog
+    backlog = whole.game.ensembles["v1"].route.backlogs["v1"]
     await whole.offer()
-    await until(lambda: backlog.time_s(0, 1) == 0.0)
+    await until(lambda: backlog.time_s({}, 1) == 0.0)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -136,3 +137,109 @@ def test_players_of_a_version_that_cannot_be_served_are_shared_in_proportion() -
     assert traffic.shares == {"a": 75, "b": 0, "c": 25, "d": 0}
     assert all(traffic.version_of(player) == version for player, version in before.items() if version != "b")
     assert traffic.expected == {"a", "b", "c"}
+
+
+START_S = 1_796_119_200.0  # 2026-12-01T10:00:00Z
+PLAN = {"start": "2026-12-01T10:00:00Z", "steps": [1, 5, 25, 100], "hold_s": 900}
+
+
+class Clock:
+    """A wall clock that a test sets."""
+
+    def __init__(self, now_s: float = START_S - 1) -> None:
+        self.now_s = now_s
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def planned(clock: Clock, others: Mapping[str, float], version: str = "new", **plan: Any) -> Traffic:
+    versions: dict[str, float | Mapping[str, Any]] = {**others, version: {"rollout": {**PLAN, **plan}}}
+    return Traffic(catalog_of(versions), clock)
+
+
+@pytest.mark.parametrize(
+    ("after_s", "share"),
+    [(-1e6, 0), (-0.001, 0), (0, 1), (899.999, 1), (900, 5), (1800, 25), (2699, 25), (2700, 100), (1e9, 100)],
+)
+def test_rollout_is_a_function_of_the_wall_clock(after_s: float, share: float) -> None:
+    clock = Clock(START_S + after_s)
+    fresh, old = planned(clock, {"old": 100.0}), planned(clock, {"old": 100.0})
+    assert fresh.shares == {"old": 100 - share, "new": share}
+    clock.now_s = START_S + 1000
+    old.version_of("p1")
+    clock.now_s = START_S + after_s
+    assert [old.version_of(player) for player in PLAYERS[:500]] == [
+        fresh.version_of(player) for player in PLAYERS[:500]
+    ]
+
+
+def test_rollout_between_two_versions_moves_the_players_that_the_same_traffic_moves() -> None:
+    for new, old in (("2", "1"), ("1", "2")):
+        traffic = planned(Clock(START_S + 1800), {old: 100.0}, new)
+        assert {player for player in PLAYERS if traffic.version_of(player) == new} == players_of(
+            new, {old: 75, new: 25}
+        )
+
+
+@given(
+    name=st.sampled_from(["0", "a1", "b1", "z"]),
+    weights=st.lists(st.integers(0, 10), min_size=3, max_size=3).filter(any),
+    steps=st.lists(st.integers(1, 100), min_size=1, max_size=6, unique=True).map(sorted),
+    players=st.lists(st.text("0123456789", min_size=1, max_size=8), min_size=1, max_size=50),
+)
+def test_rollout_moves_players_only_to_the_new_version(
+    name: str, weights: list[int], steps: list[int], players: list[str]
+) -> None:
+    shares = {one: 100 * weight / sum(weights) for one, weight in zip("abc", weights, strict=True)}
+    clock = Clock()
+    traffic = planned(clock, shares, name, steps=steps)
+    before = {player: traffic.version_of(player) for player in players}
+    assert before == {player: assign(player, shares) for player in players}
+    for number, step in enumerate(steps):
+        clock.now_s = START_S + 900 * number
+        after = {player: traffic.version_of(player) for player in players}
+        assert all(after[player] in (name, version) for player, version in before.items())
+        expected = {one: share * (100 - step) / 100 for one, share in shares.items()} | {name: step}
+        assert traffic.shares == pytest.approx(expected, abs=1e-6)
+        before = after
+
+
+def test_clock_that_steps_back_returns_to_the_step_before() -> None:
+    clock = Clock(START_S + 1)
+    traffic = planned(clock, {"old": 100.0})
+    first = [traffic.version_of(player) for player in PLAYERS[:2000]]
+    clock.now_s += 900
+    assert [traffic.version_of(player) for player in PLAYERS[:2000]] != first
+    clock.now_s -= 900
+    assert [traffic.version_of(player) for player in PLAYERS[:2000]] == first
+
+
+def test_step_is_computed_once() -> None:
+    clock = Clock(START_S + 1)
+    traffic = planned(clock, {"old": 100.0})
+    table = traffic._in_force
+    clock.now_s += 898
+    assert traffic.version_of("p1")
+    assert traffic._in_force is table
+    clock.now_s += 1
+    assert traffic.version_of("p1")
+    assert traffic._in_force is not table
+
+
+def test_version_with_a_rollout_is_expected_before_its_first_player() -> None:
+    clock = Clock()
+    traffic = planned(clock, {"old": 100.0, "none": 0.0})
+    assert traffic.expected == {"old", "new"}
+    clock.now_s = START_S + 2700
+    assert traffic.expected == {"new"}
+
+
+def test_rollout_goes_on_for_versions_that_give_their_players_away() -> None:
+    clock = Clock(START_S)
+    traffic = planned(clock, {"a": 50.0, "b": 50.0})
+    traffic.divert("new", "a")
+    assert traffic.shares == {"a": 50.5, "b": 49.5, "new": 0}
+    clock.now_s += 900
+    assert {traffic.version_of(player) for player in PLAYERS[:1000]} == {"a", "b"}
+    assert traffic.shares == {"a": 52.5, "b": 47.5, "new": 0}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mesh.catalog import catalog as catalogs
-from mesh.catalog.catalog import Catalog
+from mesh.catalog.catalog import Catalog, Version
 from mesh.catalog.faults import Fault, merge_shared, show_path
 from mesh.cli.catalog.proofs import with_proofs
 from mesh.cli.checked_catalogs import CheckedCatalog, check_files
@@ -50,9 +50,16 @@ def _summary(file: Path, catalog: Catalog) -> Iterator[str]:
     yield f"{file}: game {catalog.game}, answers in {catalog.budget_ms:g} ms"
     for name, version in catalog.versions.items():
         yield (
-            f"  version {name}: {version.traffic:g} % of the players, {len(version.models)} models, "
+            f"  version {name}: {_traffic(version)}, {len(version.models)} models, "
             f"{version.combine.kind} of at least {version.quorum} votes"
         )
+
+
+def _traffic(version: Version) -> str:
+    plan = version.rollout
+    if plan is None:
+        return f"{version.traffic:g} % of the players"
+    return f"{plan.steps[0]:g} % of the players from {plan.start}, {plan.steps[-1]:g} % in the end"
 
 
 def _as_json(checked: CheckedCatalog) -> dict[str, Any]:

@@ -1,66 +1,59 @@
-"""`mesh publish`: uploads the models of a version to S3 and prints their catalog entries."""
+"""`mesh publish`: uploads the models of a version, and their golden rows, to S3 and prints their catalog entries."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
 from mesh.catalog import yaml_text
+from mesh.cli.console import count
 from mesh.cli.main import DONE
 from mesh.cli.proofs import prove
+from mesh.cli.publish import golden_files
+from mesh.cli.publish.golden_files import GoldenFile, GoldenOptions
+from mesh.cli.publish.uploads import Published, Target, all_published, publish, target
 from mesh.cli.publish.version_folder import ModelFile, read_folder
-from mesh.errors import Misconfigured, Unavailable
-from mesh.s3 import address as s3_address
-from mesh.s3.address import ObjectAddress
-from mesh.s3.client import BadSettings, connect
-from mesh.s3.upload import Outcome, Upload, UploadFailed, put
+from mesh.errors import Misconfigured
 
-BUDGET_S = 600.0  # for one model, including all waits for S3
-_ATTEMPTS = 4
-_PARALLEL_UPLOADS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A model file and the S3 object to upload it to."""
-
-    model: ModelFile
-    address: ObjectAddress
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A target with the outcome of its upload."""
-
-    target: Target
-    outcome: Outcome
+Places = Mapping[Path, Published]  # by the path of the file; empty if nothing was uploaded
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Uploads the models that S3 does not have; raises Misconfigured before any upload if no worker serves a model."""
-    if arguments.quick and arguments.proofs:
-        raise Misconfigured(["--quick makes no proofs, but --proofs keeps them; give one of the two options"])
+    """Uploads the files that S3 does not have; raises Misconfigured before any upload if no worker serves a model."""
+    options = GoldenOptions(arguments.golden, arguments.golden_players, arguments.catalog, arguments.golden_tolerance)
+    _check_options(arguments, options)
     models = read_folder(arguments.folder)
-    targets = list(_targets(models, arguments.to))
+    if arguments.to:
+        list(_targets(models, {}, arguments.to))  # a wrong address is reported before the proofs
     if not arguments.quick:
         _prove(models, arguments.proofs)
-    with _progress() as progress:
-        task = progress.add_task("uploading", total=sum(target.model.size_bytes for target in targets))
-        try:
-            results = asyncio.run(_publish(targets, arguments.force, lambda done: progress.advance(task, done)))
-        except BadSettings as error:
-            raise Misconfigured([str(error)]) from error
-    _report(_all_published(results), arguments.json)
+    if options.is_set:
+        golden_files.write(models, options)
+    golden = golden_files.read(models)
+    targets = list(_targets(models, golden, arguments.to)) if arguments.to else []
+    places = {one.target.path: one for one in all_published(publish(targets, arguments.force))} if targets else {}
+    _report(models, golden, places, arguments.json)
     return DONE
+
+
+def _check_options(arguments: argparse.Namespace, golden: GoldenOptions) -> None:
+    faults = []
+    if arguments.quick and arguments.proofs:
+        faults.append("--quick makes no proofs, but --proofs keeps them; give one of the two options")
+    if arguments.quick and golden.is_set:
+        faults.append("--quick does not prove the models, but LightGBM loads them for golden rows; remove --quick")
+    if golden.path is not None and golden.players is not None:
+        faults.append("--golden and --golden-players are two sources of golden rows; give one of the two options")
+    if golden.players is not None and golden.catalog is None:
+        faults.append("--golden-players needs the store of players; name the game's catalog with --catalog FILE")
+    if arguments.to is None and not golden.is_set:
+        faults.append("give --to s3://BUCKET/PREFIX to upload the models, or --golden to write golden rows beside them")
+    if faults:
+        raise Misconfigured(faults)
 
 
 def _prove(models: Sequence[ModelFile], folder: Path | None) -> None:
@@ -74,76 +67,60 @@ def _prove(models: Sequence[ModelFile], folder: Path | None) -> None:
         raise Misconfigured(refused)
 
 
-def _targets(models: Sequence[ModelFile], to: str) -> Iterator[Target]:
+def _targets(models: Sequence[ModelFile], golden: Mapping[str, GoldenFile], to: str) -> Iterator[Target]:
+    """Yields the golden rows first: a model is in the catalog only after both files are there."""
+    for rows in golden.values():
+        yield target(rows.path, rows.sha256, rows.size_bytes, to)
     for model in models:
-        try:
-            yield Target(model, s3_address.parse(f"{to.rstrip('/')}/{model.path.name}"))
-        except ValueError:
-            raise Misconfigured([f"--to {to}: not an S3 address; write s3://BUCKET/PREFIX"]) from None
+        yield target(model.path, model.sha256, model.size_bytes, to)
 
 
-async def _publish(
-    targets: Sequence[Target], force: bool, on_bytes: Callable[[int], object]
-) -> list[Published | UploadFailed]:
-    slots = asyncio.Semaphore(_PARALLEL_UPLOADS)
-
-    async def publish(client: Any, target: Target) -> Published | UploadFailed:
-        upload = Upload(target.model.path, target.model.sha256, target.address, force)
-        try:
-            async with slots, asyncio.timeout(BUDGET_S):
-                outcome = await put(client, upload)
-        except UploadFailed as failed:
-            return failed
-        except TimeoutError:
-            return UploadFailed(f"{target.address}: not uploaded within {BUDGET_S:g} s; check the network")
-        on_bytes(target.model.size_bytes)
-        return Published(target, outcome)
-
-    async with connect(_ATTEMPTS) as client:
-        return await asyncio.gather(*(publish(client, target) for target in targets))
-
-
-def _all_published(results: Sequence[Published | UploadFailed]) -> list[Published]:
-    """Returns the results if all uploads succeeded; otherwise raises an error that lists the failures."""
-    failed = [str(result) for result in results if isinstance(result, UploadFailed)]
-    if failed:
-        raise Unavailable("\n".join(failed))
-    published = [result for result in results if isinstance(result, Published)]
-    differing = [one.target.address for one in published if one.outcome == "differs"]
-    if differing:
-        fix = "publish to another prefix, or use --force to replace it"
-        raise Misconfigured([f"{address}: exists with different content; {fix}" for address in differing])
-    return published
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
-
-
-def _report(published: Sequence[Published], as_json: bool) -> None:
+def _report(models: Sequence[ModelFile], golden: Mapping[str, GoldenFile], places: Places, as_json: bool) -> None:
     """Prints the catalog entries to stdout and everything else to stderr, so that a pipe gets only the entries."""
+    entries = [_entry(model, golden.get(model.name), places) for model in models]
     if as_json:
-        print(json.dumps({"event": "published", "models": [_as_json(one) for one in published]}))
+        facts = [_facts(model, golden.get(model.name), places) for model in models]
+        both = [{**entry, **more} for entry, more in zip(entries, facts, strict=True)]
+        print(json.dumps({"event": "published", "models": both}))
         return
-    for one in published:
-        print(f"{one.outcome} {one.target.address}", file=sys.stderr)
-        if (classes := one.target.model.header.classes) > 1:
-            fix = f"add `class: N` to its entry, N from 0 to {classes - 1}"
-            print(f"{one.target.model.name} has {classes} classes; {fix}", file=sys.stderr)
-        if (lists := one.target.model.header.open_lists) is not None:
-            problem = f"{one.target.model.name}: the list of pandas categories {lists}"
-            print(f"{problem}; add `categories: [...]`, the columns of type category, to its entry", file=sys.stderr)
+    for model in models:
+        for line in _notes(model, golden.get(model.name), places):
+            print(line, file=sys.stderr)
     print("models:")
-    for one in published:
-        print(f"  - {yaml_text.dump(_entry(one.target), flow=True)}")
+    for entry in entries:
+        print(f"  - {yaml_text.dump(entry, flow=True)}")
 
 
-def _entry(target: Target) -> dict[str, str]:
-    return {"name": target.model.name, "uri": str(target.address), "sha256": target.model.sha256}
+def _notes(model: ModelFile, golden: GoldenFile | None, places: Places) -> Iterator[str]:
+    if model.path in places:
+        yield f"{places[model.path].outcome} {places[model.path].target.address}"
+    if golden is not None:
+        rows = count(golden.rows, "golden row")
+        yield (
+            f"{places[golden.path].outcome} {places[golden.path].target.address}, {rows}"
+            if places
+            else f"{golden.path}: {rows}"
+        )
+    if (classes := model.header.classes) > 1:
+        fix = f"add `class: N` to its entry, N from 0 to {classes - 1}"
+        yield f"{model.name} has {classes} classes; {fix}"
+    if (lists := model.header.open_lists) is not None:
+        problem = f"{model.name}: the list of pandas categories {lists}"
+        yield f"{problem}; add `categories: [...]`, the columns of type category, to its entry"
 
 
-def _as_json(one: Published) -> dict[str, Any]:
-    model = one.target.model
-    facts = {"outcome": one.outcome, "size_bytes": model.size_bytes, "classes": model.header.classes}
-    return {**_entry(one.target), **facts}
+def _entry(model: ModelFile, golden: GoldenFile | None, places: Places) -> dict[str, str]:
+    entry = {"name": model.name, "uri": _place(model.path, places), "sha256": model.sha256}
+    if golden is None:
+        return entry
+    return {**entry, "golden": _place(golden.path, places), "golden_sha256": golden.sha256}
+
+
+def _facts(model: ModelFile, golden: GoldenFile | None, places: Places) -> dict[str, Any]:
+    outcome = {"outcome": places[model.path].outcome} if places else {}
+    rows = {"golden_rows": golden.rows} if golden is not None else {}
+    return {**outcome, "size_bytes": model.size_bytes, "classes": model.header.classes, **rows}
+
+
+def _place(path: Path, places: Places) -> str:
+    return str(places[path].target.address) if places else str(path)

@@ -8,8 +8,6 @@ from pathlib import Path
 
 LOGGER = "supervisor.catalog"
 POLL_S = 0.2
-WAITING = "waits for replicas"
-NEW_MODELS = "; `mesh up` starts workers for new models only at its start: start it again"
 
 
 async def catalog_news(log: Path, poll_s: float = POLL_S) -> AsyncIterator[str]:
@@ -22,7 +20,7 @@ async def catalog_news(log: Path, poll_s: float = POLL_S) -> AsyncIterator[str]:
         for line in text.decode(errors="replace").splitlines():
             words = line.split(maxsplit=4)  # date, time, level, logger, message
             if len(words) == 5 and words[3] == LOGGER:
-                yield words[4] + (NEW_MODELS if WAITING in words[4] else "")
+                yield words[4]
 
 
 def _whole_lines(log: Path, position: int) -> bytes:

@@ -8,13 +8,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
+from mesh.catalog.catalog_file import FileIdentity, identity_of
 from mesh.cli.up.restarts import Exit, RestartPolicy
+from mesh.first_of import first_of
 from mesh.process import Event, Launch, Process, ProcessFailed, running
 
 Command = Callable[[Event | None], Sequence[str]]
 State = Literal["starting", "ready", "refused", "down"]
 CANNOT_START = 126  # the exit code that a shell uses
 
+POLL_S = 0.2
 _LINES_KEPT = 10
 _LOG_TAIL_BYTES = 16_384
 
@@ -26,8 +29,8 @@ class Watcher(Protocol):
         """The child serves; `child.ready` contains its addresses."""
         ...
 
-    def child_has_ended(self, child: Child, end: Exit, pause_s: float) -> None:
-        """The child ended by itself; it starts again after `pause_s`."""
+    def child_has_ended(self, child: Child, end: Exit, pause_s: float | None) -> None:
+        """The child ended by itself; it starts again after `pause_s`, or (None) when its file changes."""
         ...
 
 
@@ -35,19 +38,23 @@ class Child:
     """One process, kept running until `end`, `kill` or `stay_down` is called.
 
     `command` returns the command line. Its argument is the last ready event of the process, or None, so that a restart
-    can use the same port. The stderr of the process is appended to `log`.
+    can use the same port. The stderr of the process is appended to `log`. A program that refuses `file` starts again
+    when this file changes.
     """
 
-    def __init__(self, name: str, command: Command, log: Path, watcher: Watcher) -> None:
+    def __init__(self, name: str, command: Command, log: Path, watcher: Watcher, file: Path | None = None) -> None:
         self.name = name
         self.log = log
         self.state: State = "starting"
         self.ready: Event | None = None
+        self.file_identity: FileIdentity | None = None  # of `file`, at the latest start
+        self._file = file
         self._command = command
         self._watcher = watcher
         self._process: Process | None = None
         self._last_ready: Event | None = None
         self._ending = asyncio.Event()
+        self._again = asyncio.Event()
 
     @property
     def pid(self) -> int | None:
@@ -63,8 +70,18 @@ class Child:
             self.state = "refused" if end.refused else "down"
             if not self._ending.is_set():
                 pause_s, policy = policy.after(end)
-                self._watcher.child_has_ended(self, end, pause_s)
-                await self._pause(pause_s)
+                until_change = end.refused and self._file is not None
+                self._again.clear()
+                self._watcher.child_has_ended(self, end, None if until_change else pause_s)
+                await first_of(
+                    self._ending.wait(),
+                    self._again.wait(),
+                    self._file_change() if until_change else asyncio.sleep(pause_s),
+                )
+
+    def try_again(self) -> None:
+        """Ends the pause before the next start."""
+        self._again.set()
 
     def stay_down(self) -> None:
         """Stops the restarts: when the process ends, it is not started again."""
@@ -84,6 +101,7 @@ class Child:
 
     async def _run_once(self) -> Exit:
         started_s, log_start = time.monotonic(), _size_bytes(self.log)
+        self.file_identity = self._identity()
         try:
             # In one session, so that the niceness of the workers counts against the supervisor.
             launch = Launch(self.name, self._command(self._last_ready), log=self.log, new_session=False)
@@ -114,11 +132,12 @@ class Child:
         self._watcher.child_is_ready(self)
         await process.drop_output()
 
-    async def _pause(self, pause_s: float) -> None:
-        try:
-            await asyncio.wait_for(self._ending.wait(), pause_s)
-        except TimeoutError:
-            return
+    async def _file_change(self) -> None:
+        while self._identity() == self.file_identity:  # noqa: ASYNC110 (a file has no event)
+            await asyncio.sleep(POLL_S)
+
+    def _identity(self) -> FileIdentity | None:
+        return identity_of(self._file) if self._file else None
 
 
 def _size_bytes(log: Path) -> int:

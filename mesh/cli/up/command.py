@@ -13,6 +13,7 @@ from mesh.cli.checked_catalogs import load_files
 from mesh.cli.main import DONE
 from mesh.cli.up.catalog_news import catalog_news
 from mesh.cli.up.fleet import Fleet
+from mesh.cli.up.following import Following
 from mesh.cli.up.lanes import lanes_are_up
 from mesh.cli.up.plan import Options, replicas_of
 from mesh.cli.up.report import TerminalReport
@@ -42,8 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     report = TerminalReport(len(replicas), arguments.json)
     folder = Path(tempfile.mkdtemp(prefix="mesh-"))
     fleet = Fleet(arguments.files, replicas, options, folder, report)
+    following = Following(fleet, dict(zip(arguments.files, catalogs, strict=True)), options.replicas)
     try:
-        asyncio.run(_run(fleet, report))
+        asyncio.run(_run(fleet, following, report))
     finally:
         _clean_up(folder, fleet, report)
     if fleet.failure is not None:
@@ -51,15 +53,16 @@ def run(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-async def _run(fleet: Fleet, report: TerminalReport) -> None:
+async def _run(fleet: Fleet, following: Following, report: TerminalReport) -> None:
     with stop_signals() as stop:
         async with asyncio.TaskGroup() as group:
             fleet.start(group)
             if await _is_ready(fleet, report, stop):
                 report.ready(fleet)
-                news = group.create_task(_show_news(fleet, report))
+                endless = [group.create_task(work) for work in (_show_news(fleet, report), following.run())]
                 await stop.drain.wait()
-                news.cancel()
+                for task in endless:
+                    task.cancel()
             if stop.drain.is_set():
                 report.say("draining" + ("; press Ctrl-C again to kill all processes" if stop.ctrl_c.is_set() else ""))
             await fleet.drain(stop.kill)

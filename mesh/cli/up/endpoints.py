@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-from mesh.cli.up.plan import Replica
+from mesh.cli.up.worker import Worker
 
-Tree = dict[str, dict[str, dict[str, list[str]]]]
+Endpoint = dict[str, str]
+Tree = dict[str, dict[str, dict[str, list[Endpoint]]]]
 
 
 class EndpointsFile:
-    """`{game: {version: {model: [address, ...]}}}`, replaced as a whole at every change of an address."""
+    """`{game: {version: {model: [{address, serves}, ...]}}}`, replaced as a whole at every change."""
 
-    def __init__(self, path: Path, replicas: Sequence[Replica]) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._addresses: dict[Replica, str | None] = dict.fromkeys(replicas)
+        self._written: Tree | None = None
 
-    def put(self, replica: Replica, address: str | None) -> None:
-        """Sets the address of `replica`; None while it does not serve."""
-        if self._addresses[replica] != address:
-            self._addresses[replica] = address
-            self.write()
-
-    def write(self) -> None:
-        """Replaces the file atomically: a reader gets the old or the new content, never a part."""
+    def write(self, workers: Iterable[Worker]) -> None:
+        """Replaces the file atomically if it changes: a reader gets the old or the new content, never a part."""
+        content = tree(workers)
+        if content == self._written:
+            return
+        self._written = content
         fresh = self.path.with_suffix(".new")
-        fresh.write_text(json.dumps(tree(self._addresses)), encoding="utf-8")
+        fresh.write_text(json.dumps(content), encoding="utf-8")
         fresh.replace(self.path)
 
 
-def tree(addresses: Mapping[Replica, str | None]) -> Tree:
+def tree(workers: Iterable[Worker]) -> Tree:
     """Returns the content of the file. Every model has a list, which is empty while no replica serves."""
     games: Tree = {}
-    for replica, address in addresses.items():
+    for worker in workers:
+        replica = worker.replica
         models = games.setdefault(replica.game, {}).setdefault(replica.version, {})
         serving = models.setdefault(replica.model.name, [])
-        if address is not None:
-            serving.append(address)
+        if worker.address is not None:
+            serving.append({"address": worker.address, "serves": worker.served})
     return games

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from mesh.cli.main import MISCONFIGURED
 from mesh.cli.up.child import Child
-from mesh.cli.up.endpoints import EndpointsFile
-from mesh.cli.up.plan import Options, Replica, supervisor_command, worker_command
+from mesh.cli.up.plan import Options, Replica, supervisor_command
 from mesh.cli.up.restarts import Exit
+from mesh.cli.up.worker import Worker
+from mesh.cli.up.workers import Workers
 from mesh.first_of import first_of
-from mesh.process import Event
 
 SUPERVISOR_DRAIN_S = 15.0  # longer than the longest budget of an answer
 WORKER_DRAIN_S = 10.0
@@ -26,8 +26,8 @@ class Report(Protocol):
         """A process became ready, or ended."""
         ...
 
-    def ended(self, child: Child, end: Exit, pause_s: float, /) -> None:
-        """A process ended by itself; it starts again after `pause_s`."""
+    def ended(self, child: Child, end: Exit, pause_s: float | None, /) -> None:
+        """A process ended by itself; it starts again after `pause_s`, or (None) after a change."""
         ...
 
     def back(self, child: Child, /) -> None:
@@ -36,6 +36,14 @@ class Report(Protocol):
 
     def killed(self, child: Child, budget_s: float, /) -> None:
         """A process did not drain within `budget_s` and was killed."""
+        ...
+
+    def added(self, child: Child, /) -> None:
+        """A new catalog, or a new file of its model, started a worker."""
+        ...
+
+    def leaves(self, child: Child, /) -> None:
+        """A worker drains: the supervisor asks it no more."""
         ...
 
 
@@ -51,21 +59,40 @@ class Fleet:
     ) -> None:
         self._report = report
         self._changed = asyncio.Event()
-        self._endpoints = EndpointsFile(folder / "endpoints.json", replicas)
+        self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[Child, asyncio.Task[None]] = {}
         self._were_ready: set[Child] = set()
-        command = supervisor_command(files, self._endpoints.path, options)
+        self._draining = asyncio.Event()
+        self.folder = folder
+        self.workers = Workers(options, folder, self, self._keep_running)
+        self._replicas = replicas
+        command = supervisor_command(files, self.workers.endpoints.path, options)
         self.supervisor = Child("supervisor", command, folder / "supervisor.log", self)
-        self.workers = {one: self._worker(one, options, folder, number) for number, one in enumerate(replicas)}
-        self._replicas = {child: replica for replica, child in self.workers.items()}
         self.failure: tuple[str, ...] | None = None
         self.troubled = False
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Starts all processes, the supervisor first: it listens once the workers of a quorum are ready."""
-        self._endpoints.write()
-        for child in (self.supervisor, *self.workers.values()):
-            self._tasks[child] = group.create_task(child.keep_running())
+        self._group = group
+        self._keep_running(self.supervisor)
+        self.workers.want(self._replicas)
+
+    def follow(self, replicas: Sequence[Replica]) -> None:
+        """Starts the workers of `replicas` that are missing. The others serve until `retire`, if they ever served."""
+        for worker in self.workers.want(replicas):
+            self._report.added(worker.child)
+        idle = [worker for worker in self.workers.superseded if worker.child not in self._were_ready]
+        self.workers.forget(idle)
+        for worker in idle:
+            worker.child.end()
+        self._notify()
+
+    def retire(self, workers: Sequence[Worker], after_s: float) -> None:
+        """Takes `workers` from the supervisor; ends them after `after_s`, when its last questions are answered."""
+        self.workers.forget(workers)
+        for worker in workers:
+            self._report.leaves(worker.child)
+            self._spawn(self._end_later(worker.child, after_s))
 
     async def settled(self) -> None:
         """Returns when every process is ready or has refused its model, or when `failure` is set."""
@@ -75,39 +102,48 @@ class Fleet:
 
     async def drain(self, kill: asyncio.Event) -> None:
         """Ends the supervisor and then the workers, each in bounded time; kills them at once when `kill` is set."""
+        self._draining.set()
         for child in self._tasks:
             child.stay_down()
-        await self._end([self.supervisor], SUPERVISOR_DRAIN_S, kill)
-        await self._end(self.workers.values(), WORKER_DRAIN_S, kill)
+        workers = self._tasks.keys() - {self.supervisor}
+        await self._end(self._tasks.keys() & {self.supervisor}, SUPERVISOR_DRAIN_S, kill)
+        await self._end(self._tasks.keys() & workers, WORKER_DRAIN_S, kill)
 
     def child_is_ready(self, child: Child) -> None:
         """Adds a worker to the endpoints file, and reports a process that is ready again."""
         if child in self._were_ready:
             self._report.back(child)
         self._were_ready.add(child)
-        if child is not self.supervisor and child.ready is not None:
-            self._endpoints.put(self._replicas[child], lane_address_of(child.ready))
+        self.workers.write_endpoints()
         self._notify()
 
-    def child_has_ended(self, child: Child, end: Exit, pause_s: float) -> None:
+    def child_has_ended(self, child: Child, end: Exit, pause_s: float | None) -> None:
         """Removes a worker from the endpoints file. Sets `failure` if the supervisor rejects its configuration."""
         self.troubled = True
-        if child is not self.supervisor:
-            self._endpoints.put(self._replicas[child], None)
-        elif child not in self._were_ready and end.code == MISCONFIGURED:
+        self.workers.write_endpoints()
+        if child is self.supervisor and child not in self._were_ready and end.code == MISCONFIGURED:
             self.failure = end.last_lines
         if self.failure is None:
             self._report.ended(child, end, pause_s)
         self._notify()
 
+    def _keep_running(self, child: Child) -> None:
+        task = self._tasks[child] = self._spawn(child.keep_running())
+        task.add_done_callback(lambda _: self._tasks.pop(child))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        if self._group is None:
+            raise RuntimeError("start the fleet first")
+        return self._group.create_task(work)
+
     def _notify(self) -> None:
         self._changed.set()
         self._report.changed(self)
 
-    def _worker(self, replica: Replica, options: Options, folder: Path, number: int) -> Child:
-        log = folder / f"{replica.name.replace('/', '.')}.log"
-        socket = folder / f"{number}.sock"  # a number, because the path of a Unix socket is limited to 100 characters
-        return Child(replica.name, lambda _: worker_command(replica, options, socket), log, self)
+    async def _end_later(self, child: Child, after_s: float) -> None:
+        await first_of(self._draining.wait(), within_s=after_s)
+        if not self._draining.is_set():  # else `drain` ends it
+            await self._end([child], WORKER_DRAIN_S, self._draining)
 
     async def _end(self, children: Iterable[Child], budget_s: float, kill: asyncio.Event) -> None:
         tasks = {self._tasks[child]: child for child in children}
@@ -118,17 +154,7 @@ class Fleet:
             if not kill.is_set():
                 self.troubled = True
                 self._report.killed(tasks[task], budget_s)
-        await asyncio.wait(tasks)
-
-
-def address_of(ready: Event) -> str:
-    """Returns the TCP address of a worker."""
-    return f"127.0.0.1:{ready['port']}"
-
-
-def lane_address_of(ready: Event) -> str:
-    """Returns the address for the supervisor's lane: the worker's Unix socket if it has one."""
-    return f"unix:{ready['socket']}" if "socket" in ready else address_of(ready)
+        await _all(tasks)
 
 
 def _is_settled(child: Child) -> bool:
@@ -136,7 +162,8 @@ def _is_settled(child: Child) -> bool:
 
 
 async def _all(tasks: Collection[asyncio.Task[None]]) -> None:
-    await asyncio.wait(tasks)
+    if tasks:
+        await asyncio.wait(tasks)
 
 
 async def _not_done(

@@ -27,17 +27,16 @@ async def _are_up(fleet: Fleet) -> bool:
         page = await asyncio.to_thread(fetch, fleet.supervisor.ready["metrics"])
     except Unavailable:
         return False
-    return _ready_workers(fleet) <= _lanes_up(page)
+    return _ready_workers(fleet) <= lanes_up(page)
 
 
 def _ready_workers(fleet: Fleet) -> LaneCounts:
     """The number of ready workers of each model."""
-    ready = (replica for replica, child in fleet.workers.items() if child.state == "ready")
-    return Counter((replica.game, replica.version, replica.model.name) for replica in ready)
+    return Counter(worker.replica.model_key for worker in fleet.workers if worker.child.state == "ready")
 
 
-def _lanes_up(page: Page) -> LaneCounts:
-    """The number of lanes of each model that are up."""
+def lanes_up(page: Page) -> LaneCounts:
+    """Returns the number of lanes of each model that are up."""
     lanes: LaneCounts = Counter()
     for sample in page.find("mesh_lanes", state="up"):
         labels = sample.labels

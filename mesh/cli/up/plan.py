@@ -41,6 +41,11 @@ class Replica:
     engine: EngineChoice = "auto"
 
     @property
+    def model_key(self) -> tuple[str, str, str]:
+        """The game, version and name of the model, whichever file it is."""
+        return self.game, self.version, self.model.name
+
+    @property
     def name(self) -> str:
         """`game/version/model`; from the second replica on, with `#2`, `#3` and so on."""
         name = f"{self.game}/{self.version}/{self.model.name}"
@@ -59,14 +64,19 @@ def replicas_of(catalogs: Sequence[Catalog], count: int) -> Iterator[Replica]:
 
 def worker_command(replica: Replica, options: Options, socket: Path) -> list[str]:
     """Returns the command of a worker; the system picks its ports, and its lanes use the Unix socket `socket`."""
+    return [*_PYTHON, "model_worker", *worker_words(replica, options), "--socket", str(socket)]
+
+
+def worker_words(replica: Replica, options: Options) -> list[str]:
+    """Returns the arguments of a worker that follow from the catalog and the options."""
     sha256 = ["--sha256", replica.model.sha256] if replica.model.sha256 else []
     categories = [f"--categories={','.join(replica.model.categories)}"] if replica.model.categories else []
     engine = ["--engine", options.engine or replica.engine]
     golden = _golden_options(replica.model)
     model = ["--name", replica.model.name, "--uri", replica.model.uri, *sha256, *categories, *golden, *engine]
-    ports = ["--port", "0", "--socket", str(socket), "--metrics-port", "0"]
+    ports = ["--port", "0", "--metrics-port", "0"]
     process = ["--nice", str(_WORKER_NICENESS), "--follow-parent", "--loop", options.loop]
-    return [*_PYTHON, "model_worker", *model, *ports, *process]
+    return [*model, *ports, *process]
 
 
 def _golden_options(model: Model) -> list[str]:

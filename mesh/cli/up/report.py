@@ -15,9 +15,10 @@ from rich.table import Table
 from mesh.cli.console import print_line, stdout, table
 from mesh.cli.parser import ADDRESS, METRICS
 from mesh.cli.up.child import Child
-from mesh.cli.up.fleet import Fleet, address_of
+from mesh.cli.up.fleet import Fleet
 from mesh.cli.up.plan import Replica
 from mesh.cli.up.restarts import Exit
+from mesh.cli.up.worker import address_of
 
 
 class TerminalReport:
@@ -35,12 +36,12 @@ class TerminalReport:
 
     def changed(self, fleet: Fleet) -> None:
         """Updates the progress bar."""
-        ready = sum(child.state == "ready" for child in fleet.workers.values())
+        ready = sum(worker.child.state == "ready" for worker in fleet.workers)
         self._progress.update(self._loading, completed=ready)
 
-    def ended(self, child: Child, end: Exit, pause_s: float) -> None:
+    def ended(self, child: Child, end: Exit, pause_s: float | None) -> None:
         """Prints one line, and the end of the log unless a signal ended the process."""
-        again = f"starts again in {pause_s:g} s" if pause_s else "starts again at once"
+        again = restart_of(pause_s)
         if end.refused:
             self.say(f"{child.name}: {(end.last_lines or ('refused its model without a message',))[-1]}; {again}")
             return
@@ -55,6 +56,14 @@ class TerminalReport:
     def killed(self, child: Child, budget_s: float) -> None:
         """Prints one line."""
         self.say(f"{child.name} did not drain within {budget_s:g} s and was killed (log: {child.log})")
+
+    def added(self, child: Child) -> None:
+        """Prints one line."""
+        self.say(f"{child.name}: starts a worker for the changed catalog")
+
+    def leaves(self, child: Child) -> None:
+        """Prints one line."""
+        self.say(f"{child.name}: the previous worker drains")
 
     def ready(self, fleet: Fleet) -> None:
         """Prints a table of the processes, or one JSON line."""
@@ -71,6 +80,13 @@ class TerminalReport:
         print_line(self._progress.console, line)
 
 
+def restart_of(pause_s: float | None) -> str:
+    """Describes when a process starts again."""
+    if pause_s is None:
+        return "starts again when its file or the catalog changes"
+    return f"starts again in {pause_s:g} s" if pause_s else "starts again at once"
+
+
 def reason_of(code: int) -> str:
     """Describes an exit code."""
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
@@ -84,8 +100,8 @@ def ready_event(fleet: Fleet) -> dict[str, Any]:
         "address": ready.get("address"),
         "metrics": ready.get("metrics"),
         "supervisor": {"pid": fleet.supervisor.pid},
-        "logs": str(fleet.supervisor.log.parent),
-        "workers": [_worker(replica, child) for replica, child in fleet.workers.items()],
+        "logs": str(fleet.folder),
+        "workers": [_worker(worker.replica, worker.child) for worker in fleet.workers],
     }
 
 
@@ -105,7 +121,7 @@ def _worker(replica: Replica, child: Child) -> dict[str, Any]:
 
 def _table(fleet: Fleet) -> Table:
     columns = ["game", "version", "model", "replica", "pid", "address", "metrics", "state"]
-    if not any(replica.number for replica in fleet.workers):
+    if not any(worker.replica.number for worker in fleet.workers):
         columns.remove("replica")
     rows = table(columns)
     for worker in ready_event(fleet)["workers"]:
@@ -116,7 +132,7 @@ def _table(fleet: Fleet) -> Table:
 
 def _hints(fleet: Fleet) -> list[str]:
     ready = fleet.supervisor.ready or {}
-    address, game = ready.get("address", "-"), next(iter(fleet.workers)).game
+    address, game = ready.get("address", "-"), next(iter(fleet.workers)).replica.game
     option = "" if address == ADDRESS else f" --address {address}"
     metrics = ready.get("metrics", "-")
     metrics_option = "" if metrics == METRICS else f" --metrics {metrics}"
@@ -124,7 +140,7 @@ def _hints(fleet: Fleet) -> list[str]:
         "",
         f"engine:     {_engines(fleet)}",
         f"supervisor: {address}, metrics http://{metrics}/metrics, pid {fleet.supervisor.pid}",
-        f"logs:       {next(iter(fleet.workers.values())).log.parent} (removed at the end, unless a process failed)",
+        f"logs:       {fleet.folder} (removed at the end, unless a process failed)",
         f"try it:     mesh offer --game {game} --player PLAYER{option}",
         f"watch it:   mesh status{metrics_option}",
         "stop it:    Ctrl-C",
@@ -133,7 +149,7 @@ def _hints(fleet: Fleet) -> list[str]:
 
 def _engines(fleet: Fleet) -> str:
     """The engines of the workers, each with the reason for its choice; with the worker counts if they differ."""
-    ready = [child.ready for child in fleet.workers.values() if child.ready]
+    ready = [worker.child.ready for worker in fleet.workers if worker.child.ready]
     engines = Counter(
         f"{one['engine']} ({one['engine_reason']})" if one["engine_reason"] else one["engine"] for one in ready
     )

@@ -320,8 +320,10 @@ SERVING_BLOCKS = {
     },
     "TableColumns": {"numbers", "texts"},
     "Offers": {"path", "table", "fallback", "rank_by"},
-    "Version": {"traffic", "shadow", "combine", "models", *SCALED_KEYS},
+    "Version": {"traffic", "rollout", "guard", "shadow", "combine", "models", *SCALED_KEYS},
     "Assignment": {"salt", "holdout"},
+    "Rollout": {"start", "steps", "hold_s"},
+    "Guard": {"to", "whole", "p99_ms", "window_s", "min_requests"},
     "Combine": {"kind", "quorum", "trim", "threshold"},
     "Model": {"name", "uri", "sha256", "categories", "golden", "golden_sha256", "weight", "class", *SCALED_KEYS},
 }

@@ -83,8 +83,11 @@ def test_missing_model_is_a_fault(game: Game) -> None:
     assert fault.startswith(f"{MODEL}.uri: {game.folder / 'ghost.txt'} is missing; ")
 
 
-def test_missing_model_is_not_a_fault_if_models_are_elsewhere(game: Game) -> None:
+def test_model_file_is_not_read_if_models_are_elsewhere(game: Game) -> None:
+    (game.folder / "damaged.txt").write_text("tree\n")
     assert game.faults(game.folder / "ghost.txt", models_elsewhere=True) == []
+    assert game.faults(game.folder / "damaged.txt", models_elsewhere=True) == []
+    assert game.faults("gs://bucket/whales.txt", models_elsewhere=True) != []
 
 
 def test_model_on_s3_is_not_read(game: Game) -> None:

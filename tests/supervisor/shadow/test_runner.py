@@ -16,7 +16,7 @@ from mesh.catalog.catalog import Model, Version
 from mesh.catalog.sources import Sources
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
-from supervisor.ballot import Ballot
+from supervisor.ballot import Ballot, Place
 from supervisor.panel import Panel
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows, Passenger, RowPlanner
@@ -70,7 +70,7 @@ class World:
             for pool in self.pools
         ]
         for pool in self.pools:
-            pool._dealer.row_s = ROW_S
+            pool._generations.in_use.dealer.row_s = ROW_S
         version = Version(traffic=0, shadow=100, models=tuple(named))
         self.metrics = PairMetrics()
         self.target = ShadowTarget("g", "v2", 100, Panel(tuple(self.pools)), version, None)
@@ -95,7 +95,7 @@ class World:
         players = [PlayerFeatures(struct.pack("<d", 1.0), (), 0.0)] * rows
         ballot = Ballot(["m"], rows, 1, lambda: None)
         cohort = CohortRows(COLUMNS, players, [Passenger({}, ())] * rows)
-        vote = self.pools[model].start_vote(cohort, COLUMNS, ballot, 0, now_s() + 1.0)
+        vote = self.pools[model].start_vote(cohort, COLUMNS, [Place(ballot, 0)], now_s() + 1.0)
         return vote, ballot  # type: ignore[return-value]
 
     @contextlib.asynccontextmanager
@@ -108,7 +108,7 @@ class World:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
             for pool in self.pools:
-                pool._hedging.close()
+                pool._generations.close()
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -240,7 +240,7 @@ async def test_cohort_that_could_not_ask_every_model_counts_no_missing_votes() -
 async def test_rows_of_a_shadow_are_never_sent_again_and_teach_nothing() -> None:
     world = World(models=1, replicas=2)
     pool = world.pools[0]
-    tokens = pool._budget._tokens
+    tokens = pool._generations.tries.budget._tokens
     world.lanes[0][0].is_failing = world.lanes[0][1].is_failing = True
     async with world.running():
         for _ in range(5):
@@ -253,7 +253,12 @@ async def test_rows_of_a_shadow_are_never_sent_again_and_teach_nothing() -> None
             await asyncio.sleep(0.05)
     assert world.outcomes == {Outcome.COMPARED: 5, Outcome.NO_QUORUM: 5}
     assert len(world.sendings) == 10
-    assert (pool.retried_rows, pool.hedged_rows, pool.lanes_out, pool._budget._tokens) == (0, 0, 0, tokens)
+    assert (pool.retried_rows, pool.hedged_rows, pool.lanes_out, pool._generations.tries.budget._tokens) == (
+        0,
+        0,
+        0,
+        tokens,
+    )
     assert world.starvation.reports == 0
 
 
@@ -296,11 +301,12 @@ async def test_live_rows_overtake_the_rows_of_shadows_in_the_queue() -> None:
     first, _ = world.live_vote(10)  # keeps the lane busy
     ballot = Ballot(["m"], 1, 1, lambda: None, is_shadow=True)
     player = PlayerFeatures(struct.pack("<d", 1.0), (), 0.0)
-    shadow = pool.start_vote(CohortRows(COLUMNS, [player], [Passenger({}, ())]), COLUMNS, ballot, 0, now_s() + 1)
+    rows = CohortRows(COLUMNS, [player], [Passenger({}, ())])
+    shadow = pool.start_vote(rows, COLUMNS, [Place(ballot, 0)], now_s() + 1)
     live, _ = world.live_vote(10)
     assert pool.waiting_rows == 11
     await first
     await live
     assert not shadow.done()
     await shadow
-    pool._hedging.close()
+    pool._generations.close()

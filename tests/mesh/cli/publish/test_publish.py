@@ -218,7 +218,7 @@ def test_unreachable_store_is_reported(publisher: Publisher, monkeypatch: pytest
     with socket.create_server(("127.0.0.1", 0)) as closed:
         endpoint = f"http://127.0.0.1:{closed.getsockname()[1]}"
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
-    monkeypatch.setattr("mesh.cli.publish.command._ATTEMPTS", 1)
+    monkeypatch.setattr("mesh.cli.publish.uploads._ATTEMPTS", 1)
     code, _, err = publisher.publish()
     assert (code, f"cannot connect to {endpoint}" in err) == (1, True)
 

@@ -25,4 +25,4 @@ async def test_new_messages_about_the_catalog_are_shown_once_complete(tmp_path: 
 
     assert await first == "arena: refused: traffic: caf\u00e9"
     assert await anext(news) == "arena: in force"
-    assert (await anext(news)).startswith("arena: the new catalog waits for replicas of 3/m; `mesh up` starts")
+    assert await anext(news) == "arena: the new catalog waits for replicas of 3/m"

@@ -52,12 +52,12 @@ class Recorder:
 
     def __init__(self) -> None:
         self.readies: asyncio.Queue[Event | None] = asyncio.Queue()
-        self.ends: asyncio.Queue[tuple[Exit, float]] = asyncio.Queue()
+        self.ends: asyncio.Queue[tuple[Exit, float | None]] = asyncio.Queue()
 
     def child_is_ready(self, child: Child) -> None:
         self.readies.put_nowait(child.ready)
 
-    def child_has_ended(self, child: Child, end: Exit, pause_s: float) -> None:
+    def child_has_ended(self, child: Child, end: Exit, pause_s: float | None) -> None:
         assert child.ready is None
         self.ends.put_nowait((end, pause_s))
 
@@ -83,7 +83,7 @@ class RunningChild:
         assert event is not None
         return event
 
-    async def ended(self) -> tuple[Exit, float]:
+    async def ended(self) -> tuple[Exit, float | None]:
         return await self.recorder.ends.get()
 
     def pid(self) -> int:

@@ -1,38 +1,54 @@
 import json
 from pathlib import Path
+from typing import Any
 
 from mesh.catalog.catalog import Model
+from mesh.cli.up.child import Child
 from mesh.cli.up.endpoints import EndpointsFile
 from mesh.cli.up.plan import Replica
+from mesh.cli.up.worker import Worker
 
 WHALES, PVP = (Model(name=name, uri=f"{name}.txt") for name in ("whales", "pvp"))
-FIRST, SECOND, OTHER = Replica("g", "1", WHALES, 0), Replica("g", "1", WHALES, 1), Replica("g", "2", PVP, 0)
+NEW_WHALES = Model(name="whales", uri="new.txt", sha256="a" * 64, categories=("region", "tier"))
 
 
-def test_file_lists_every_model_with_its_serving_replicas(tmp_path: Path) -> None:
-    endpoints = EndpointsFile(tmp_path / "endpoints.json", [FIRST, OTHER, SECOND])
+def worker(version: str, model: Model, port: int | None) -> Worker:
+    """A worker; one without a port does not serve."""
+    watcher: Any = None
+    child = Child("child", lambda _: [], Path("log"), watcher)
+    child.ready = None if port is None else {"port": port}
+    return Worker(Replica("g", version, model, 0), [], child)
 
-    endpoints.put(SECOND, "127.0.0.1:2")
-    endpoints.put(FIRST, "127.0.0.1:1")
 
+def serving(port: int, serves: str) -> dict[str, str]:
+    return {"address": f"127.0.0.1:{port}", "serves": serves}
+
+
+def test_file_lists_every_model_with_its_serving_replicas_and_what_they_serve(tmp_path: Path) -> None:
+    endpoints = EndpointsFile(tmp_path / "endpoints.json")
+
+    endpoints.write([worker("1", WHALES, 1), worker("2", PVP, None), worker("1", NEW_WHALES, 2)])
+
+    new = f"new.txt sha256 {'a' * 64} categories region,tier"
     assert json.loads(endpoints.path.read_text()) == {
-        "g": {"1": {"whales": ["127.0.0.1:1", "127.0.0.1:2"]}, "2": {"pvp": []}}
+        "g": {"1": {"whales": [serving(1, "whales.txt"), serving(2, new)]}, "2": {"pvp": []}}
     }
 
 
-def test_worker_that_ended_is_removed(tmp_path: Path) -> None:
-    endpoints = EndpointsFile(tmp_path / "endpoints.json", [FIRST])
-    endpoints.put(FIRST, "127.0.0.1:1")
+def test_file_that_stays_the_same_is_not_replaced(tmp_path: Path) -> None:
+    endpoints = EndpointsFile(tmp_path / "endpoints.json")
+    endpoints.write([worker("1", WHALES, 1)])
+    before = endpoints.path.stat().st_ino
 
-    endpoints.put(FIRST, None)
+    endpoints.write([worker("1", WHALES, 1)])
 
-    assert json.loads(endpoints.path.read_text()) == {"g": {"1": {"whales": []}}}
+    assert endpoints.path.stat().st_ino == before
 
 
 def test_reader_of_the_old_file_keeps_the_old_content(tmp_path: Path) -> None:
-    endpoints = EndpointsFile(tmp_path / "endpoints.json", [FIRST])
-    endpoints.write()
+    endpoints = EndpointsFile(tmp_path / "endpoints.json")
+    endpoints.write([worker("1", WHALES, None)])
     with endpoints.path.open() as reader:
-        endpoints.put(FIRST, "127.0.0.1:1")
+        endpoints.write([worker("1", WHALES, 1)])
         assert json.load(reader) == {"g": {"1": {"whales": []}}}
     assert [path.name for path in tmp_path.iterdir()] == ["endpoints.json"]

@@ -12,10 +12,11 @@ import pytest
 from mesh.catalog.catalog import Catalog, Model
 from mesh.cli.up import fleet as fleet_module
 from mesh.cli.up.child import Child
-from mesh.cli.up.fleet import Fleet, address_of, lane_address_of
+from mesh.cli.up.fleet import Fleet
 from mesh.cli.up.lanes import lanes_are_up
 from mesh.cli.up.plan import Options, Replica, replicas_of, worker_command
 from mesh.cli.up.restarts import Exit
+from mesh.cli.up.worker import address_of, lane_address_of
 from tests.mesh.cli.up.stand_ins import write_stand_ins
 
 OPTIONS = Options("127.0.0.1", port=0, metrics_port=0, loop="asyncio", replicas=1)
@@ -28,13 +29,15 @@ class Recorder:
         self.ends: list[tuple[str, int]] = []
         self.kills: list[str] = []
         self.returns: list[str] = []
+        self.additions: list[Child] = []
+        self.leavers: list[Child] = []
         self.happened = asyncio.Event()
         self.on_kill: Callable[[], object] = list
 
     def changed(self, _: Fleet) -> None:
         self.happened.set()
 
-    def ended(self, child: Child, end: Exit, _: float) -> None:
+    def ended(self, child: Child, end: Exit, _: float | None) -> None:
         self.ends.append((child.name, end.code))
 
     def back(self, child: Child) -> None:
@@ -43,6 +46,12 @@ class Recorder:
     def killed(self, child: Child, _: float) -> None:
         self.kills.append(child.name)
         self.on_kill()
+
+    def added(self, child: Child) -> None:
+        self.additions.append(child)
+
+    def leaves(self, child: Child) -> None:
+        self.leavers.append(child)
 
     async def until(self, holds: Callable[[], bool]) -> None:
         while not holds():
@@ -68,12 +77,11 @@ class Run:
             await self.fleet.drain(self.kill)
 
     def worker(self, number: int) -> Child:
-        return self.fleet.workers[self.replicas[number]]
+        return list(self.fleet.workers)[number].child
 
     def endpoints(self) -> dict[str, list[str]]:
         tree = json.loads((self.folder / "endpoints.json").read_text())
-        models: dict[str, list[str]] = tree["g"]["1"]
-        return models
+        return {model: [one["address"] for one in serving] for model, serving in tree["g"]["1"].items()}
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,111 @@
+"""Reads rows with their scores from a Parquet file for the golden rows of a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from mesh.catalog.sources import Sources, resolved
+from mesh.errors import Misconfigured, unreadable
+from mesh.model_file import BadModel, ModelHeader, with_categories
+from mesh.players.features import Columns
+from mesh.reference.golden_rows import MAX_ROWS, GivenRow
+from mesh.reference.values import Value
+
+SCORE = "score"
+
+
+class GoldenTable:
+    """The Parquet file at `path`. Raises Misconfigured if it cannot be read or has too many rows or none."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._table = pyarrow.parquet.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise unreadable(path, error, "save the rows with DataFrame.to_parquet") from error
+        if not 1 <= self._table.num_rows <= MAX_ROWS:
+            raise Misconfigured([f"{path}: has {self._table.num_rows:,} rows; keep 1 to {MAX_ROWS:,} of them"])
+
+    def header_of(self, header: ModelHeader) -> ModelHeader:
+        """Returns `header` with its categories by column; raises Misconfigured if the file does not show them."""
+        if header.open_lists is None:
+            return header
+        kinds = {column.name: column.type for column in self._table.schema if column.name in header.feature_names}
+        categorical = [name for name, kind in kinds.items() if pa.types.is_dictionary(kind)]
+        try:
+            return with_categories(header, categorical)
+        except BadModel:
+            texts = tuple(name for name, kind in kinds.items() if _is_text(kind))
+            numbers = tuple(name for name in kinds if name not in texts)
+            known = resolved(header, Sources(Columns(numbers, texts), {}, None))
+        if known.open_lists is not None:
+            problem = f"the list of pandas categories {known.open_lists}"
+            raise Misconfigured([f"{self.path}: {problem}; save the frame with these columns as type category"])
+        return known
+
+    def rows_of(self, model: str, header: ModelHeader, *, is_only: bool) -> list[GivenRow]:
+        """Returns the rows for `model`, whose scores are in the column `score.MODEL`, or in `score` if it `is_only`.
+
+        Raises Misconfigured with all columns that are missing or of a wrong type.
+        """
+        missing = [name for name in header.feature_names if name not in self._table.schema.names]
+        if missing:
+            names = ", ".join(map(repr, missing[:5])) + (", ..." if len(missing) > 5 else "")
+            problem = f"has no column {names}, which {model} needs"
+            raise Misconfigured([f"{self.path}: {problem}; save the frame of the training"])
+        columns = {name: self._values(name) for name in header.feature_names}
+        scores = self._scores(self._score_column(model, header, is_only), header.classes)
+        rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+        return [GivenRow(values, of_row) for values, of_row in zip(rows, scores, strict=True)]
+
+    def _score_column(self, model: str, header: ModelHeader, is_only: bool) -> str:
+        own = f"{SCORE}.{model}"
+        if own in self._table.schema.names:
+            return own
+        if is_only and SCORE in self._table.schema.names and SCORE not in header.feature_names:
+            return SCORE
+        name = f"{own!r} or {SCORE!r}" if is_only else repr(own)
+        problem = f"has no column {name} with the scores of {model}"
+        raise Misconfigured([f"{self.path}: {problem}; add what Booster.predict returns for the rows"])
+
+    def _values(self, name: str) -> Sequence[Value]:
+        column = self._table.column(name)
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        if not (_is_text(kind) or _is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
+            problem = f"column {name!r} is of type {column.type}"
+            raise Misconfigured([f"{self.path}: {problem}; store numbers, booleans or texts"])
+        return [_plain(value) for value in column.to_pylist()]
+
+    def _scores(self, name: str, classes: int) -> Sequence[tuple[float, ...]]:
+        values = self._table.column(name).to_pylist()
+        scores = [tuple(value) if isinstance(value, list) else (value,) for value in values]
+        wanted = "a number" if classes == 1 else f"a list of {classes} numbers"
+        for number, row in enumerate(scores, 1):
+            if len(row) != classes or not all(isinstance(score, int | float) for score in row):
+                problem = f"row {number} of column {name!r} is not {wanted}"
+                raise Misconfigured([f"{self.path}: {problem}; save what Booster.predict returns"])
+        return [tuple(map(float, row)) for row in scores]
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _plain(value: Any) -> Value:
+    if isinstance(value, Decimal):
+        return float(value)
+    is_missing = value is None or (isinstance(value, float) and math.isnan(value))
+    found: Value = None if is_missing else value
+    return found

@@ -1,0 +1,1 @@
+"""`mesh rollout`: where the rollout of a game stands."""

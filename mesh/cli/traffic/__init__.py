@@ -1,0 +1,1 @@
+"""`mesh traffic`: changes the traffic of a game's versions."""

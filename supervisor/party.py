@@ -1,0 +1,186 @@
+"""Party: the requests of one version in a cohort, their votes, and their answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from mesh.players.features import Columns, PlayerFeatures
+from supervisor.answers import Answer, AnswerRules, PlayerRead, Reason, ReasonWord, Timings
+from supervisor.backlog import RowCount
+from supervisor.ballot import Ballot
+from supervisor.combine import Scores
+from supervisor.inputs import COMPLETE, Gaps
+from supervisor.panel import Panel
+from supervisor.ranking import RankedOffer
+from supervisor.rows import CohortRows
+from supervisor.ticket import Ticket
+from supervisor.vote_count import VoteCount, count_votes
+
+
+class AnswerMetrics(Protocol):
+    """Receives every answer and every cohort. `VersionMetrics` implements it."""
+
+    def record_cohort(self, requests: int, rows: int) -> None:
+        """Records the requests of the version in a cohort that asks the panel, and their rows."""
+        ...
+
+    def record_answer(self, answer: Answer, total_s: float) -> None:
+        """Records an answer, `total_s` after the admission of its request."""
+        ...
+
+
+class Tap(Protocol):
+    """Receives the answers with scores, after they are settled. `ShadowTap` implements it."""
+
+    def answered(
+        self,
+        ticket: Ticket,
+        columns: Columns,
+        player: PlayerFeatures | None,
+        scores: Scores,
+        is_partial: bool,
+        fan_out_s: float,
+    ) -> None:
+        """Receives a request that was answered with `scores` of its rows [rows]; the panel voted in `fan_out_s`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class VersionParts:
+    """The parts of a version that a party needs.
+
+    `rows` counts the rows of its requests. `tap` is None for a version without shadows.
+    """
+
+    panel: Panel
+    rules: AnswerRules
+    metrics: AnswerMetrics
+    rows: RowCount
+    tap: Tap | None = None
+
+
+class Seat(NamedTuple):
+    """The place of a ticket in its party: `span`, its rows among the rows of the party, and its player."""
+
+    ticket: Ticket
+    span: slice
+    player: PlayerRead
+
+
+class Party:
+    """Answers the tickets of one version: when all its votes are in, or each ticket at its own deadline."""
+
+    def __init__(self, version: VersionParts, tickets: Sequence[Ticket]) -> None:
+        self.version = version
+        self.tickets = tickets
+        self.seats: dict[Ticket, Seat] = {}
+        self._departed_s = time.monotonic()
+        self._departed_rows = sum([ticket.passenger.rows for ticket in tickets])
+        self._features_read_s: float | None = None
+        self._rows: CohortRows | None = None
+        self._gaps: dict[Ticket, Gaps] | None = None
+        self._ballot: Ballot | None = None
+        version.rows.departed += self._departed_rows
+
+    def record_arrival(self) -> None:
+        """Records that the features were read, or could not be read: the models receive the rows now."""
+        self.version.rows.arrived += self._departed_rows
+        self._features_read_s = time.monotonic()
+
+    def take_seats(self, players: Sequence[PlayerRead]) -> None:
+        """Seats the tickets for the panel; answers the others with the fallback. `players` are those of the tickets."""
+        self.seats = {seat.ticket: seat for seat in self._take_seats(players)}
+
+    def open_ballot(self, rows: CohortRows, first: int, on_quorum: Callable[[], None]) -> Ballot:
+        """Returns the ballot for `rows`, those of the seats; their first row is row `first` of the cohort."""
+        self._rows = rows
+        count = int(rows.bounds[-1])
+        self.version.metrics.record_cohort(len(self.seats), count)
+        quorum = self.version.rules.version.quorum
+        self._ballot = Ballot(self.version.panel.models, count, quorum, on_quorum, first=first)
+        return self._ballot
+
+    async def finish(self, ballot: Ballot) -> None:
+        """Waits for all votes of `ballot`, and answers every ticket."""
+        await ballot.done
+        self._settle([seat for seat in self.seats.values() if not seat.ticket.answer.done()], ballot)
+
+    def settle_now(self, ticket: Ticket) -> None:
+        """Answers `ticket`, at its deadline, with the votes that have arrived. The other tickets travel on."""
+        if self._ballot is None:
+            reason = Reason(ReasonWord.DEADLINE, "the features were not read in time")
+            ticket.settle(self.version.rules.fallback(reason, timings=self._timings(ticket)))
+            return
+        seat = self.seats.get(ticket)  # None: the ticket was answered before the party took its seats
+        if seat is not None:
+            self._settle([seat], self._ballot)
+        if all(ticket.answer.done() for ticket in self.seats):
+            self._ballot.close()
+
+    def _take_seats(self, players: Sequence[PlayerRead]) -> Iterator[Seat]:
+        start = 0
+        for ticket, player in zip(self.tickets, players, strict=True):
+            refusal = self.version.rules.refusal(player)
+            if refusal is not None:
+                ticket.settle(self.version.rules.fallback(refusal, timings=self._timings(ticket)))
+            elif not ticket.answer.done():
+                stop = start + ticket.passenger.rows
+                yield Seat(ticket, slice(start, stop), player)
+                start = stop
+
+    def _settle(self, seats: Sequence[Seat], ballot: Ballot) -> None:
+        if not seats:
+            return
+        voted_s = time.monotonic()
+        spans = [seat.span for seat in seats]
+        counts = count_votes(self.version.rules.version, ballot.votes, ballot.reasons, spans)
+        for seat, votes in zip(seats, counts, strict=True):
+            seat.ticket.settle(self._answer(seat, votes, voted_s, ballot.last_model))
+        if self.version.tap is not None:
+            self._report_to(self.version.tap, zip(seats, counts, strict=True), voted_s)
+
+    def _report_to(self, tap: Tap, counted: Iterable[tuple[Seat, VoteCount]], voted_s: float) -> None:
+        if self._rows is None or self._features_read_s is None:
+            return
+        columns, fan_out_s = self._rows.columns, voted_s - self._features_read_s
+        for seat, votes in counted:
+            if votes.scores is not None and self.version.rules.has_quorum(votes):
+                is_partial = bool(votes.missing)
+                tap.answered(seat.ticket, columns, seat.player.features, votes.scores, is_partial, fan_out_s)
+
+    def _answer(self, seat: Seat, votes: VoteCount, voted_s: float, last_model: str) -> Answer:
+        ticket, rules = seat.ticket, self.version.rules
+        if votes.scores is None or not rules.has_quorum(votes):
+            return rules.without_quorum(votes, self._timings(ticket, voted_s, last_model=last_model))
+        result = self._result(ticket, votes.scores)
+        combine_s = time.monotonic() - voted_s  # includes the ranking for the earlier seats of the party
+        timings = self._timings(ticket, voted_s, combine_s, last_model)
+        return rules.scored(result, votes, seat.player, timings, self._gaps_of(ticket))
+
+    def _gaps_of(self, ticket: Ticket) -> Gaps:
+        """Finds the gaps of the whole party at its first answer, when every model has its rows."""
+        if self._gaps is None:
+            found = self.version.panel.gaps(self._rows) if self._rows is not None else ()
+            self._gaps = {seat: gaps for seat, gaps in zip(self.seats, found, strict=True) if gaps is not COMPLETE}
+        return self._gaps.get(ticket, COMPLETE)
+
+    def _result(self, ticket: Ticket, scores: Scores) -> float | tuple[RankedOffer, ...]:
+        ranking = self.version.rules.ranking
+        if ranking is None or ticket.scored_row is not None:
+            return float(scores[ticket.scored_row or 0])
+        return ranking.best(ticket.passenger.offers, scores, ticket.limit)
+
+    def _timings(
+        self, ticket: Ticket, voted_s: float | None = None, combine_s: float = 0.0, last_model: str = ""
+    ) -> Timings:
+        read_s = time.monotonic() if self._features_read_s is None else self._features_read_s
+        return Timings(
+            queue_s=self._departed_s - ticket.admitted_s,
+            features_s=read_s - self._departed_s,
+            fan_out_s=voted_s - read_s if voted_s is not None else 0.0,
+            combine_s=combine_s,
+            last_model=last_model,
+        )
