@@ -38,6 +38,7 @@ IN_FORCE_S = 60.0
 POLL_S = 0.02
 METRICS_PORT = 9100
 RATE_RPS = 15.0
+BUDGET_MS = 5000  # a machine with two cores is busy with Helm meanwhile
 LOAD_S = 40.0
 UNCHECKED = ("--set", "kubernetes.check=false")
 
@@ -54,7 +55,7 @@ class Mesh:
     folder: Path
 
     def catalog(self, shares: Mapping[str, float], **keys: Any) -> Path:
-        """Writes a catalog of the versions in `shares` with their percent of the players; `keys` are those of the game."""
+        """Writes a catalog of the versions in `shares`, in percent of the players; `keys` are those of the game."""
         values = self._values(shares)
         return self._write(values | keys)
 
@@ -69,8 +70,10 @@ class Mesh:
         return self._write(values)
 
     def _values(self, shares: Mapping[str, float]) -> dict[str, Any]:
-        values = self.game.values()
-        models = {model["name"]: model for model in values["versions"][FIRST]["models"]}
+        values = self.game.values() | {"budget_ms": BUDGET_MS}
+        models = {
+            model["name"]: {"name": model["name"], "uri": model["uri"]} for model in values["versions"][FIRST]["models"]
+        }
         values["versions"] = {
             version: {"traffic": share, "combine": {"quorum": 2}, "models": [models[name] for name in MODELS[version]]}
             for version, share in shares.items()
@@ -122,12 +125,20 @@ async def versions_of(address: str) -> dict[str, int]:
     return {version: found.count(version) for version in sorted(set(found))}
 
 
-async def first_answer_s(address: str, version: str) -> float:
-    """The time at which a supervisor first answers player 0 by `version`."""
+async def first_answer_s(address: str, player: int, version: str) -> float:
+    """The time at which a supervisor first answers a player by `version`."""
     async with asyncio.timeout(IN_FORCE_S):
-        while await version_of(address, 0) != version:
+        while await version_of(address, player) != version:  # noqa: ASYNC110 (another process has no event)
             await asyncio.sleep(POLL_S)
     return time.monotonic()
+
+
+async def player_to_move(address: str, version: str) -> int:
+    """A player whom a supervisor answers by another version."""
+    for player in range(PLAYERS):
+        if await version_of(address, player) != version:
+            return player
+    raise AssertionError(f"all players have {version}")
 
 
 async def changed_s(mesh: Mesh) -> float:
@@ -149,8 +160,10 @@ async def changed_s(mesh: Mesh) -> float:
 
 async def timed(mesh: Mesh, version: str, change: Callable[[], object]) -> str:
     """Runs `change` in a thread; returns how long every supervisor took until its first answer by `version`."""
+    addresses = mesh.supervisors()
+    player = await player_to_move(addresses[0], version)
     watching = asyncio.create_task(changed_s(mesh))
-    asking = [asyncio.create_task(first_answer_s(address, version)) for address in mesh.supervisors()]
+    asking = [asyncio.create_task(first_answer_s(address, player, version)) for address in addresses]
     await asyncio.sleep(1)  # until the watch is open; the figures do not depend on it
     started_s = time.monotonic()
     await asyncio.to_thread(change)
@@ -166,7 +179,7 @@ async def timed(mesh: Mesh, version: str, change: Callable[[], object]) -> str:
 
 @asynccontextmanager
 async def checked_load(mesh: Mesh) -> AsyncIterator[list[dict[str, Any]]]:
-    """Sends requests to every supervisor for `LOAD_S` and compares every score with LightGBM's; fills in the reports."""
+    """Sends requests to every supervisor for `LOAD_S`; the reports compare every score with LightGBM's."""
     catalog = mesh.local_catalog()
     reports: list[dict[str, Any]] = []
     running = [await _start_load(mesh, address, catalog) for address in mesh.supervisors()]
@@ -185,6 +198,7 @@ async def checked_load(mesh: Mesh) -> AsyncIterator[list[dict[str, Any]]]:
 
 async def _start_load(mesh: Mesh, address: str, catalog: Path) -> asyncio.subprocess.Process:
     words = ["--address", address, "--game", GAME, "--players", str(PLAYERS), "--rate", f"{RATE_RPS:g}"]
+    words += ["--deadline-ms", str(BUDGET_MS)]
     words += ["--seconds", f"{LOAD_S:g}", "--check", "--catalog", str(catalog), "--json"]
     words += ["--out", str(mesh.folder / f"run-{address.rpartition(':')[0]}.json")]
     for pair in ("session_minutes=12", "platform=ios", "is_weekend=true"):
@@ -205,18 +219,16 @@ async def test_upgrades_of_traffic_restart_no_pod_and_every_answer_is_right(mesh
     await until_true(mesh.is_at_rest, START_S, "the mesh is at rest")
     before = mesh.containers()
     async with checked_load(mesh) as reports:
-        for first, seen in ((90, FIRST), (50, ""), (0, SECOND), (100, FIRST)):
-            upgrade = mesh.catalog({FIRST: first, SECOND: 100 - first})
-            if seen == "" or first == 90:  # player 0 may keep the version
-                await asyncio.to_thread(mesh.release.upgrade, upgrade, *UNCHECKED)
+        for first, seen in ((90, None), (50, None), (0, SECOND), (50, None), (100, FIRST)):
+            catalog = mesh.catalog({FIRST: first, SECOND: 100 - first})
+            upgrade = functools.partial(mesh.release.upgrade, catalog, *UNCHECKED)
+            if seen is None:  # no player is sure to move
+                await asyncio.to_thread(upgrade)
             else:
-                print(
-                    f"\n{FIRST} to {first} %:",
-                    await timed(mesh, seen, functools.partial(mesh.release.upgrade, upgrade, *UNCHECKED)),
-                )
+                print(f"\n{FIRST} to {first} %:", await timed(mesh, seen, upgrade))
     for report in reports:
         print(f"\n{report['requests']} requests, {report['classes']}")
-    assert mesh.containers() == before
+    assert before.items() <= mesh.containers().items()  # an HPA may have added pods
     for report in reports:
         assert {name: report["classes"].get(name, 0) for name in ("wrong", "error", "fallback", "unsent")} == {
             "wrong": 0,
@@ -241,11 +253,11 @@ async def test_pod_that_starts_during_a_bad_upgrade_serves_the_last_good_catalog
     for address in mesh.supervisors():
         assert await versions_of(address) == {SECOND: 50}
         assert await asyncio.to_thread(refused, address)
-    print(f"\nrollback to {SECOND}: 100 %:", await timed(mesh, SECOND, mesh.release.rollback))
+    await asyncio.to_thread(mesh.release.rollback)
     await until_true(
         lambda: not any(map(refused, mesh.supervisors())), IN_FORCE_S, "every supervisor accepts the catalog"
     )
-    print(f"\nrollback to {FIRST}: 100 %:", await timed(mesh, FIRST, lambda: mesh.release.rollback(1)))
+    print(f"\nrollback from {SECOND} to {FIRST}:", await timed(mesh, FIRST, lambda: mesh.release.rollback(1)))
 
 
 async def test_undone_rollout_of_supervisors_serves_the_last_good_catalog(mesh: Mesh) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 
+from k8s.values import CHART
 from mesh.cli.k8s import chart_output
 from mesh.errors import Misconfigured
 from tests.k8s import catalogs, objects
@@ -81,3 +85,50 @@ def test_traffic_that_does_not_add_up_to_100_is_refused(
 @pytest.mark.parametrize(("first", "second"), [(33.3, "traffic: 66.7, "), (100, "traffic: 0, "), (0, "")])
 def test_traffic_that_adds_up_to_100_is_accepted(tmp_path: Path, first: float, second: str) -> None:
     assert rendered(two_versions(tmp_path, first, second)).all
+
+
+def with_hooks(helm: str, file: Path, *more: str) -> list[dict[str, Any]]:
+    """The objects that Helm applies before the others."""
+    command = [helm, "template", "small", str(CHART), "--kube-version", chart_output.KUBERNETES, "-f", str(file), *more]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    objects = [one.values for one in chart_output.documents(done.stdout)]
+    return [one for one in objects if "helm.sh/hook" in one["metadata"].get("annotations", {})]
+
+
+def test_helm_checks_the_catalog_in_a_job_before_the_other_objects(helm: str, tmp_path: Path) -> None:
+    file = catalogs.everything(tmp_path)
+    config, job = with_hooks(helm, file)
+    assert [one["metadata"]["annotations"]["helm.sh/hook"] for one in (config, job)] == ["pre-install,pre-upgrade"] * 2
+    for one in (config, job):
+        kubernetes_validate.validate(one, "1.36", strict=True)
+    assert (
+        config["data"]["mesh.yaml"]
+        == data(objects.of(chart_output.render(file, "x")), "everything-catalog")["mesh.yaml"]
+    )
+    pod = job["spec"]["template"]["spec"]
+    assert {mount["name"] for mount in pod["containers"][0]["volumeMounts"]} == {one["name"] for one in pod["volumes"]}
+    assert "files" in {one["name"] for one in pod["volumes"]}
+    assert "--models-elsewhere" in pod["containers"][0]["args"]  # a model at /models/m.txt
+
+
+def test_check_can_be_switched_off_and_is_not_rendered_for_kubectl(helm: str, tmp_path: Path) -> None:
+    file = catalogs.small(tmp_path)
+    assert with_hooks(helm, file, "--set", "kubernetes.check=false") == []
+    assert "Job" not in {one["kind"] for one in rendered(file).all}
+
+
+def test_command_of_the_check_passes_for_a_good_catalog_and_fails_for_a_bad_one(helm: str, tmp_path: Path) -> None:
+    config, job = with_hooks(helm, catalogs.small(tmp_path))
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    words = [
+        word.replace("/etc/ensemble-mesh", str(tmp_path)) for word in [*container["command"][1:], *container["args"]]
+    ]
+    for quorum, code in ((2, 0), (3, 2)):
+        text = config["data"]["mesh.yaml"].replace(
+            "      models:", f"      combine: {{quorum: {quorum}}}\n      models:"
+        )
+        (tmp_path / "mesh.yaml").write_text(
+            text.replace("    models:", f"    combine: {{quorum: {quorum}}}\n    models:")
+        )
+        done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == code, done.stderr
