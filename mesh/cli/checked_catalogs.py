@@ -11,6 +11,7 @@ from mesh.catalog import files as catalog_files
 from mesh.catalog import value_check
 from mesh.catalog.catalog import Catalog, Draft
 from mesh.catalog.faults import Fault, merge_shared
+from mesh.catalog.golden_files import golden_faults
 from mesh.errors import Misconfigured
 
 
@@ -61,8 +62,6 @@ def _check_file(file: Path, values: bool, folder: Path | None, models_may_be_mis
         draft = catalogs.read(file, folder)
     except Misconfigured as error:
         return CheckedCatalog(file, None, tuple(error.faults))
-    faults = sorted(
-        (*draft.faults, *catalog_files.faults(draft, models_may_be_missing=models_may_be_missing)),
-        key=lambda fault: fault.line,
-    )
+    in_files = catalog_files.faults(draft, models_may_be_missing=models_may_be_missing)
+    faults = sorted((*draft.faults, *in_files, *golden_faults(draft)), key=lambda fault: fault.line)
     return CheckedCatalog(file, draft, tuple(faults), tuple(value_check.warnings(draft)) if values else ())

@@ -316,8 +316,8 @@ def test_upgrade_gives_more_players_only_to_versions_with_replicas_of_every_mode
     ready: str | None,
     faults: list[str],
 ) -> None:
-    texts = [TWO.format(first=share, second=100 - share) for share in (before, then)]
-    assert upgrade(tmp_path, *texts, ready) == (2 if faults else 0)
+    old, new = (TWO.format(first=share, second=100 - share) for share in (before, then))
+    assert upgrade(tmp_path, old, new, ready) == (2 if faults else 0)
     found = [line.partition("then.yaml:")[2].partition(";")[0] for line in capsys.readouterr().err.splitlines()]
     assert found == faults
 
