@@ -71,6 +71,7 @@ class Mesh:
 
     def _values(self, shares: Mapping[str, float]) -> dict[str, Any]:
         values = self.game.values() | {"budget_ms": BUDGET_MS}
+        values["features"]["timeout_ms"] = BUDGET_MS
         models = {
             model["name"]: {"name": model["name"], "uri": model["uri"]} for model in values["versions"][FIRST]["models"]
         }
@@ -227,7 +228,7 @@ async def test_upgrades_of_traffic_restart_no_pod_and_every_answer_is_right(mesh
             else:
                 print(f"\n{FIRST} to {first} %:", await timed(mesh, seen, upgrade))
     for report in reports:
-        print(f"\n{report['requests']} requests, {report['classes']}")
+        print(f"\n{report['requests']} requests, {report['classes']}, {report.get('reasons')}")
     assert before.items() <= mesh.containers().items()  # an HPA may have added pods
     for report in reports:
         assert {name: report["classes"].get(name, 0) for name in ("wrong", "error", "fallback", "unsent")} == {
