@@ -21,10 +21,10 @@ from mesh.s3 import address as s3_address
 from mesh.sha256 import sha256_of
 
 
-def faults(draft: Draft, *, models_elsewhere: bool = False) -> list[Fault]:
+def faults(draft: Draft, *, models_elsewhere: bool = False, models_may_be_missing: bool = False) -> list[Fault]:
     """Returns all faults in the files of the catalog; a game with a fault cannot be served.
 
-    With `models_elsewhere`, the files of the models are not read.
+    With `models_elsewhere`, no file of a model is read; with `models_may_be_missing`, those on this machine are.
     """
     found: list[Fault] = []
     columns = _columns(draft, found)
@@ -33,7 +33,8 @@ def faults(draft: Draft, *, models_elsewhere: bool = False) -> list[Fault]:
     complete = columns is not None and (offers is not None or "offers" not in draft.tree.values)
     sources = Sources(columns, draft.context, offers) if complete else None
     for at, model in draft.models():
-        found += _model_faults(draft, model, at, sources, models_elsewhere)
+        skipped = models_elsewhere or (models_may_be_missing and not _is_file(Path(model.uri)))
+        found += _model_faults(draft, model, at, sources, skipped)
     return found
 
 
