@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ from supervisor.guards import Guards
 from supervisor.traffic import Traffic
 from tests.supervisor.catalogs import catalog_of
 
-GUARD = {"to": "old", "whole": 99.5, "p99_ms": 80, "window_s": 60, "min_requests": 200}
+GUARD: Mapping[str, Any] = {"to": "old", "whole": 99.5, "p99_ms": 80, "window_s": 60, "min_requests": 200}
 BUDGET_S = 0.3
 LOST_REPLICA = "its replica was lost"
 
@@ -166,8 +167,11 @@ class Recorded:
 class Supervisor:
     """The traffic and the guards of two versions, `new` with a guard and `old`, and a clock that a test moves."""
 
-    def __init__(self, share: float = 50.0, guard: dict[str, object] = GUARD, *, can_answer: bool = True) -> None:
-        versions = {"new": {"traffic": share, "guard": guard}, "old": {"traffic": 100 - share}}
+    def __init__(self, share: float = 50.0, guard: Mapping[str, Any] = GUARD, *, can_answer: bool = True) -> None:
+        versions: dict[str, dict[str, Any]] = {
+            "new": {"traffic": share, "guard": guard},
+            "old": {"traffic": 100 - share},
+        }
         self.now_s = 0.0
         self.can_answer = can_answer
         self.catalog = catalog_of(versions)

@@ -69,7 +69,7 @@ async def test_rollout_begins_at_its_time(tmp_path: Path) -> None:
         start_s = time.time() + 1
         made.write(with_rollout(made, start_s))
         await until(lambda: "v2" in made.game.ensembles)
-        versions = []
+        versions: list[tuple[float, str]] = []
         while not versions or versions[-1][1] == "v1":
             asked_s = time.time()
             versions.append((asked_s, (await made.scores())[0]))
