@@ -17,6 +17,7 @@ class EnsembleStatus:
 
     `share` is the share of the players who get the version, 0 to 1; None if the supervisor does not report it.
     `guard_tripped`: whether another version has its players, because its answers broke its guard.
+    While a version waits for replicas, other versions serve its players.
     """
 
     game: str
@@ -30,6 +31,7 @@ class EnsembleStatus:
     waiting: int
     share: float | None = None
     guard_tripped: bool = False
+    waits_for_replicas: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,7 @@ def _ensemble(interval: Interval, game: str, version: str) -> EnsembleStatus:
         waiting=int(interval.after.total("mesh_requests_waiting", **name)),
         share=next((one.value for one in interval.after.find("mesh_traffic_share", **name)), None),
         guard_tripped=interval.after.total("mesh_guard_tripped", **name) > 0,
+        waits_for_replicas=interval.after.total("mesh_version_waiting", **name) > 0,
     )
 
 
