@@ -28,9 +28,10 @@ def golden_faults(draft: Draft, *, models_may_be_missing: bool = False) -> Itera
                 continue
             if model.golden is None and model.golden_sha256 is not None:
                 yield draft.tree.fault((*at, "golden_sha256"), "is set without `golden`", "add `golden`, or remove it")
-            elif model.golden is not None and not (models_may_be_missing and _is_missing(model.golden)):
-                if (problem := _problem(model, model.golden)) is not None:
-                    yield _fault(draft, at, *problem)
+            if model.golden is None or (models_may_be_missing and _is_missing(model.golden)):
+                continue
+            if (problem := _problem(model, model.golden)) is not None:
+                yield _fault(draft, at, *problem)
 
 
 def _fault(draft: Draft, at: Location, key: str, sentence: str) -> Fault:
