@@ -25,9 +25,7 @@ from supervisor.vote_count import VoteCount, count_votes
 MAX_SAMPLES = 64  # of a cohort
 MAX_ROWS = 2048
 WORK_S = 0.003  # of a cohort's rows on each model: a live row that arrives behind them waits at most this long
-# The deadlines of a cohort: to ask all models, and for a vote. A catalog that is not in force any more keeps its lanes
-# for longer than their sum.
-ASKING_S, VOTE_S = 0.7, 0.3
+ASKING_S, VOTE_S = 10.0, 0.3  # the deadlines of a cohort: to ask all models, and for a vote
 PATIENCE_S = 0.02  # the next model does not wait longer for the vote of a slow one
 SLICE_VALUES = 2048  # compared before the event loop turns: about 0.2 ms
 Compared = tuple[Sample, NDArray[np.float64]]  # a sample, and its scores by the shadow [rows]
@@ -40,6 +38,14 @@ class Spare(Protocol):
         """Returns when shadows may work."""
         ...
 
+    def begin(self) -> None:
+        """Records that a piece of work begins."""
+        ...
+
+    def end(self) -> None:
+        """Records that the piece of work has ended."""
+        ...
+
 
 def shadow_runner(
     queue: SampleQueue, games: Mapping[str, Game], live: Cohorts, starvation: StarvedShare
@@ -49,8 +55,7 @@ def shadow_runner(
     live.on_idle = spare.notify
 
     def is_in_force(target: ShadowTarget) -> bool:
-        ensemble = games[target.game].ensembles.get(target.name)
-        return ensemble is not None and ensemble.panel is target.panel
+        return any(ensemble.panel is target.home for ensemble in games[target.game].ensembles.values())
 
     return ShadowRunner(queue, spare, is_in_force)
 
@@ -102,6 +107,8 @@ class ShadowRunner:
             ballot.close()
         if seconds is None:
             return Outcome.EXPIRED
+        if not self._is_in_force(target):  # its lanes may be closed, which says nothing about its models
+            return Outcome.REPLACED
         counts = count_votes(target.version, ballot.votes, ballot.reasons, spans)
         compared = [
             (sample, votes.scores)
@@ -110,7 +117,9 @@ class ShadowRunner:
         ]
         for part in _slices(compared):
             await self._spare.wait()
+            self._spare.begin()
             _compare(part)
+            self._spare.end()
         return None
 
     async def _ask(self, target: ShadowTarget, rows: CohortRows, ballot: Ballot) -> float | None:
@@ -123,10 +132,12 @@ class ShadowRunner:
             asked_s = self._clock()
             if asked_s >= started_s + ASKING_S:
                 return None
+            self._spare.begin()
             vote = pool.start_vote(rows, rows.columns, [Place(ballot, index)], asked_s + VOTE_S)
             vote.add_done_callback(lambda _, asked_s=asked_s: times_s.append(self._clock() - asked_s))  # type: ignore[misc]
             votes.append(vote)
             await asyncio.wait([vote], timeout=PATIENCE_S)
+            self._spare.end()
         await asyncio.wait(votes, timeout=VOTE_S)
         await asyncio.sleep(0)  # runs the callbacks of the last vote
         return max(times_s, default=VOTE_S)

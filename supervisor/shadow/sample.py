@@ -16,8 +16,8 @@ from supervisor.rows import Passenger
 from supervisor.shadow.metrics import Outcome
 from supervisor.shadow.target import Pair, ShadowTarget
 
-MAX_SAMPLES = 1024
-MAX_ROWS = 65_536
+MAX_SAMPLES = 256
+MAX_ROWS = 32_768
 MAX_AGE_S = 0.5  # an older sample is dropped: the comparison needs a fair share of the requests, not all
 
 

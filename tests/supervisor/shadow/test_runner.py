@@ -24,7 +24,7 @@ from supervisor.shadow import sample as samples
 from supervisor.shadow.metrics import SHADOW, Outcome, PairMetrics
 from supervisor.shadow.runner import WORK_S, ShadowRunner
 from supervisor.shadow.sample import MAX_AGE_S, MAX_SAMPLES, Sample, SampleQueue
-from supervisor.shadow.spare_cpu import SpareCpu
+from supervisor.shadow.spare_cpu import WORK_SHARE, SpareCpu
 from supervisor.shadow.target import Pair, ShadowTarget
 from tests.supervisor.fake_starvation import FakeStarvation
 from tests.supervisor.simulated_replicas import Sending, SimulatedLane
@@ -40,6 +40,7 @@ SEEDS = 60
 class Machine:
     """The state of live work, and of the CPU, as a test sets it."""
 
+    departures: int = 0
     under_way: int = 0
     waiting_count: int = 0
     starved: float = 1.0
@@ -73,11 +74,12 @@ class World:
             pool._generations.in_use.dealer.row_s = ROW_S
         version = Version(traffic=0, shadow=100, models=tuple(named))
         self.metrics = PairMetrics()
-        self.target = ShadowTarget("g", "v2", 100, Panel(tuple(self.pools)), version, None)
+        panel = Panel(tuple(self.pools))
+        self.target = ShadowTarget("g", "v2", 100, panel, version, None, panel)
         self.pair = Pair(self.target, self.metrics)
         self.machine = Machine()
         self.queue = SampleQueue(now_s)
-        self.spare = SpareCpu(self.machine, self.machine)
+        self.spare = SpareCpu(self.machine, self.machine, now_s)
         self.in_force = True
         self.runner = ShadowRunner(self.queue, self.spare, lambda _: self.in_force, now_s)
 
@@ -155,6 +157,21 @@ async def test_shadow_works_beside_cohorts_on_a_machine_with_cpu_to_spare() -> N
 
 
 @in_virtual_time
+async def test_shadow_that_meets_live_work_takes_a_small_share_of_the_time() -> None:
+    world = World(models=1)
+    async with world.running():
+        began_s, worked = now_s(), 0
+        while now_s() - began_s < 20:
+            world.sample()
+            world.machine.departures += 1  # a cohort departs and returns all the time
+            await asyncio.sleep(0.001)
+        worked = len(world.sendings)
+    rows = sum(sent.rows for sent in world.sendings)
+    travel_s = 0.002
+    assert 0.5 * WORK_SHARE < (rows * ROW_S + worked * travel_s) / 20 <= 1.1 * WORK_SHARE
+
+
+@in_virtual_time
 async def test_samples_that_wait_too_long_are_dropped() -> None:
     world = World()
     world.machine.under_way = 1
@@ -229,7 +246,7 @@ async def test_cohort_that_could_not_ask_every_model_counts_no_missing_votes() -
         await asyncio.sleep(0.001)
         assert len(world.sendings) == 1
         world.machine.under_way = 1
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(11.0)
         world.machine.under_way = 0
         await asyncio.sleep(0.1)
     assert world.outcomes == {Outcome.EXPIRED: 1}
@@ -280,6 +297,7 @@ async def _live_beside_shadow(rng: random.Random) -> None:
             load = world.pools[model].load
             assert load.rows == 0, "the rows of a shadow must not count as load"
             world.machine.under_way = 1
+            world.machine.departures += 1
             began_s = now_s()
             rows = rng.randrange(1, 4)
             vote, ballot = world.live_vote(rows, model)
@@ -288,7 +306,7 @@ async def _live_beside_shadow(rng: random.Random) -> None:
             assert now_s() - began_s <= WORK_S + rows * ROW_S + travel_s
             world.machine.under_way = 0
             world.spare.notify()
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(20.0)
     assert len(world.queue) == 0
     assert not +world.metrics.misses
     assert all(pool.load.rows == 0 and pool.outstanding_rows == 0 for pool in world.pools)
