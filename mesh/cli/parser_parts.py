@@ -44,6 +44,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """The type of a whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
 def share(text: str) -> tuple[str, float]:
     """The type of a version and its percent of the players."""
     version, _, percent = text.rpartition("=")
