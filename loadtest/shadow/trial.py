@@ -19,7 +19,7 @@ from mesh.cli.metrics_page import fetch
 
 SHADOW = "2"
 CATALOG = "shadow.yaml"
-IN_FORCE_S = 1.5  # a supervisor looks at its catalog five times a second; samples of before expire after 0.5 s
+IN_FORCE_S = 1.5  # a supervisor looks at its catalog five times a second
 PAUSE_S = 1.0
 
 

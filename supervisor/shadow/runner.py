@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mesh.dealing import MESSAGE_CPU_S
 from mesh.errors import MeshError
 from supervisor.ballot import Ballot, Place
 from supervisor.cohort import Cohorts
@@ -24,6 +25,7 @@ from supervisor.vote_count import VoteCount, count_votes
 
 MAX_SAMPLES = 64  # of a cohort
 MAX_ROWS = 2048
+GATHER_S = 0.1  # samples wait for others: a cohort costs a message for each model, whatever its size
 WORK_S = 0.003  # of a cohort's rows on each model: a live row that arrives behind them waits at most this long
 ASKING_S, VOTE_S = 10.0, 0.3  # the deadlines of a cohort: to ask all models, and for a vote
 PATIENCE_S = 0.02  # the next model does not wait longer for the vote of a slow one
@@ -42,8 +44,8 @@ class Spare(Protocol):
         """Records that a piece of work begins."""
         ...
 
-    def end(self) -> None:
-        """Records that the piece of work has ended."""
+    def end(self, work_s: float) -> None:
+        """Records that the piece of work has ended; it took `work_s` of CPU, in seconds."""
         ...
 
 
@@ -83,7 +85,7 @@ class ShadowRunner:
     async def run(self) -> None:
         """Works until cancelled."""
         while True:
-            await self._queue.filled()
+            await self._queue.gathered(GATHER_S)
             await self._spare.wait()
             samples = self._queue.take(_max_rows, MAX_SAMPLES)
             if not samples:
@@ -118,8 +120,9 @@ class ShadowRunner:
         for part in _slices(compared):
             await self._spare.wait()
             self._spare.begin()
+            began_s = self._clock()
             _compare(part)
-            self._spare.end()
+            self._spare.end(self._clock() - began_s)
         return None
 
     async def _ask(self, target: ShadowTarget, rows: CohortRows, ballot: Ballot) -> float | None:
@@ -137,7 +140,7 @@ class ShadowRunner:
             vote.add_done_callback(lambda _, asked_s=asked_s: times_s.append(self._clock() - asked_s))  # type: ignore[misc]
             votes.append(vote)
             await asyncio.wait([vote], timeout=PATIENCE_S)
-            self._spare.end()
+            self._spare.end(rows.bounds[-1] * pool.load.row_s + MESSAGE_CPU_S)
         await asyncio.wait(votes, timeout=VOTE_S)
         await asyncio.sleep(0)  # runs the callbacks of the last vote
         return max(times_s, default=VOTE_S)
@@ -164,7 +167,6 @@ def _record_votes(sample: Sample, votes: VoteCount, target: ShadowTarget, second
     if votes.voters < target.version.quorum:
         metrics.count(Outcome.NO_QUORUM)
         return False
-    metrics.count(Outcome.COMPARED)
     metrics.partial[LIVE] += sample.is_partial
     metrics.partial[SHADOW] += bool(votes.missing)
     metrics.seconds[LIVE].add(np.array([sample.fan_out_s]))
@@ -186,6 +188,7 @@ def _slices(compared: Sequence[Compared]) -> Iterator[Sequence[Compared]]:
 def _compare(part: Sequence[Compared]) -> None:
     first = part[0][0]
     metrics, ranking = first.pair.metrics, first.pair.target.ranking
+    metrics.count(Outcome.COMPARED, len(part))
     live = np.array([sample.scores for sample, _ in part])
     shadow = np.array([scores for _, scores in part])
     metrics.scores[LIVE].add(live.ravel())

@@ -46,8 +46,8 @@ class StarvedShare(Protocol):
 class SpareCpu:
     """Shadows may work while no request waits, and no cohort is under way or the machine has CPU to spare.
 
-    Work that met a cohort is followed by a pause, so that shadows take `WORK_SHARE` of the time. `clock` is monotonic,
-    in seconds.
+    Work that met a cohort is followed by a pause, so that shadows take `WORK_SHARE` of the time of one CPU. `clock` is
+    monotonic, in seconds.
     """
 
     def __init__(self, live: LiveWork, starvation: StarvedShare, clock: Callable[[], float] = time.monotonic) -> None:
@@ -55,19 +55,17 @@ class SpareCpu:
         self._starvation = starvation
         self._clock = clock
         self._changed = asyncio.Event()
-        self._began_s = clock()
         self._departures = 0
-        self._resumes_s = self._began_s
+        self._resumes_s = clock()
 
     def begin(self) -> None:
         """Records that a piece of work of a shadow begins."""
-        self._began_s, self._departures = self._clock(), self._live.departures
+        self._departures = self._live.departures
 
-    def end(self) -> None:
-        """Records that the piece of work has ended."""
+    def end(self, work_s: float) -> None:
+        """Records that the piece of work has ended; it took `work_s` of CPU, in seconds."""
         if self._live.departures != self._departures or self._live.under_way:
-            now_s = self._clock()
-            self._resumes_s = now_s + (now_s - self._began_s) * (1 / WORK_SHARE - 1)
+            self._resumes_s = self._clock() + work_s * (1 / WORK_SHARE - 1)
 
     def notify(self) -> None:
         """Wakes `wait`: the last cohort under way has returned."""

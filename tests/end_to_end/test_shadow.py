@@ -146,7 +146,7 @@ async def test_shadow_member_has_no_vote_and_is_compared(world: World, mesh_with
     voters, member = [world.forests[kind] for kind in FEW[:-1]], world.forests[FEW[-1]]
     combine = offline.ROW_COMBINERS[LIVE]
     tables = {offer: offline.table([*voters, member], players, offer) for offer in PRICES}
-    live = {offer: [combine(votes, WEIGHTS) for votes in table[:-1].T.tolist()] for offer, table in tables.items()}
+    live = {offer: [combine(votes, WEIGHTS[:-1]) for votes in table[:-1].T.tolist()] for offer, table in tables.items()}
     assert {(answer.source, len(answer.missing_models)) for answer in answers} == {(wire.ENSEMBLE, 0)}
     for number, answer in enumerate(answers):
         assert {offer.offer_id: offer.score for offer in answer.offers} == {one: live[one][number] for one in PRICES}
