@@ -66,9 +66,19 @@ class StateOnDemand(Collector):
         )
         yield _gauge(
             "mesh_catalog_pending",
-            "1 while the latest catalog waits for the replicas of a version with traffic, else 0.",
+            "1 while the latest catalog, or a version of it, waits for replicas, else 0.",
             ("game",),
             [((name,), self._games.is_pending(name)) for name in self._games],
+        )
+        yield _gauge(
+            "mesh_version_waiting",
+            "1 while other versions serve the players of this version, because it waits for replicas, else 0.",
+            _VERSION,
+            [
+                ((name, version), self._games.is_waiting(name, version))
+                for name, game in self._games.items()
+                for version in game.ensembles
+            ],
         )
 
         yield _gauge(

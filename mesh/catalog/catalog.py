@@ -100,6 +100,9 @@ class Version(WorkerDeployment):
         "no player sees these scores",
     )
     combine: Combine = Combine()
+    ready: Literal["all", "quorum"] = Field(
+        "all", description="the models that must be up before the version gets its first players: all, or its quorum"
+    )
     models: Annotated[tuple[Model, ...], Field(strict=False, min_length=1)]
 
     @model_validator(mode="before")

@@ -20,10 +20,10 @@ from mesh.s3 import address as s3_address
 from mesh.sha256 import sha256_of
 
 
-def faults(draft: Draft, *, models_elsewhere: bool = False) -> list[Fault]:
+def faults(draft: Draft, *, models_elsewhere: bool = False, models_may_be_missing: bool = False) -> list[Fault]:
     """Returns all faults in the files of the catalog; a game with a fault cannot be served.
 
-    With `models_elsewhere`, the files of the models are not read.
+    With `models_elsewhere`, no file of a model is read; with `models_may_be_missing`, those on this machine are.
     """
     found: list[Fault] = []
     columns = _columns(draft, found)
@@ -34,7 +34,8 @@ def faults(draft: Draft, *, models_elsewhere: bool = False) -> list[Fault]:
     for name, version in draft.versions.items():
         for position, model in enumerate(version.models):
             if model is not None:
-                found += _model_faults(draft, model, ("versions", name, "models", position), sources, models_elsewhere)
+                skipped = models_elsewhere or (models_may_be_missing and not _is_file(Path(model.uri)))
+                found += _model_faults(draft, model, ("versions", name, "models", position), sources, skipped)
     return found
 
 

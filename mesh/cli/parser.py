@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mesh import __version__
 from mesh.cli import parser_parts as parts
+from mesh.cli.catalog import check_options
 from mesh.cli.compare import options as compare_options
 from mesh.cli.hpa import record_options, simulation_options
 from mesh.cli.k8s import render_options
@@ -186,8 +187,7 @@ def _add_store(command: argparse.ArgumentParser) -> None:
 def _add_catalog(commands: Commands) -> None:
     catalog = parts.group(commands, "catalog", "check catalog files")
     check = parts.command(catalog, "check", "mesh.cli.catalog.command:check", "report all faults of catalog files")
-    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="catalog of a game")
-    parts.add_quick(check)
+    check_options.add_to(check)
     parts.add_json(check, "the faults as one line of JSON")
     parts.command(catalog, "schema", "mesh.cli.catalog.command:schema", "print the JSON Schema of a catalog")
 
@@ -221,7 +221,7 @@ def _add_verify(commands: Commands) -> None:
 def _add_k8s(commands: Commands) -> None:
     k8s = parts.group(commands, "k8s", "render a game for Kubernetes, and compare it with its cluster")
     _add_k8s_render(k8s)
-    about = "show which HPAs a catalog would change; exit code 1 if any"
+    about = "show which HPAs a catalog would change; exit code 1 if any; warn of players without models"
     diff = parts.command(k8s, "diff", "mesh.cli.k8s.diff:run", about)
     diff.add_argument("file", type=Path, metavar="FILE", help="catalog of the game")
     rendered = "compare with the rendered chart in DIR/GAME (default: %(default)s)"

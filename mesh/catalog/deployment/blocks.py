@@ -152,6 +152,9 @@ class Kubernetes(Pod):
     discovery: Literal["endpoint_slices", "dns"] = Field(
         "endpoint_slices", description="how the supervisor finds replicas; dns needs no RBAC, but is seconds slower"
     )
+    check: bool = Field(
+        True, description="check the catalog in a Job before an install or an upgrade, which a fault stops"
+    )
     files: Mapping[str, Any] | None = Field(
         None, description="volume source with the files that the catalog names by relative paths"
     )

@@ -12,15 +12,21 @@ from typing import Any
 from mesh.catalog import catalog as catalogs
 from mesh.catalog.catalog import Catalog, Version
 from mesh.catalog.faults import Fault, merge_shared, show_path
-from mesh.cli.catalog.proofs import with_proofs
+from mesh.cli.catalog.upgrade import with_risks
 from mesh.cli.checked_catalogs import CheckedCatalog, check_files
 from mesh.cli.main import DONE, MISCONFIGURED
 
 
 def check(arguments: argparse.Namespace) -> int:
     """Prints a summary of each file without faults, and the faults of the others; exit code 2 for any fault."""
-    checked = check_files(arguments.files, values=True)
+    checked = check_files(
+        arguments.files, values=True, folder=arguments.folder, models_may_be_missing=arguments.models_elsewhere
+    )
+    if arguments.before is not None:
+        checked = with_risks(checked, arguments.before, arguments.ready)
     if not arguments.quick:
+        from mesh.cli.catalog.proofs import with_proofs  # here, because the supervisor's image cannot prove a model
+
         checked, notes = with_proofs(checked)
         print(*notes, sep="\n", end="\n" if notes else "", file=sys.stderr)
     if arguments.json:

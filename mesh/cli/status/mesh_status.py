@@ -15,7 +15,10 @@ STAGES = ("queue", "features", "fan_out", "combine")
 
 @dataclass(frozen=True, slots=True)
 class EnsembleStatus:
-    """One version of a game. Times and the mean cohort size are None if there were no requests."""
+    """One version of a game. Times and the mean cohort size are None if there were no requests.
+
+    While a version waits for replicas, other versions serve its players.
+    """
 
     game: str
     version: str
@@ -26,6 +29,7 @@ class EnsembleStatus:
     stages_ms: dict[str, float | None]
     mean_cohort: float | None
     waiting: int
+    waits_for_replicas: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,7 @@ def _ensemble(interval: Interval, game: str, version: str) -> EnsembleStatus:
         stages_ms={stage: _in_ms(interval.mean("mesh_stage_seconds", stage=stage, **name)) for stage in STAGES},
         mean_cohort=interval.mean("mesh_cohort_requests", **name),
         waiting=int(interval.after.total("mesh_requests_waiting", **name)),
+        waits_for_replicas=interval.after.total("mesh_version_waiting", **name) > 0,
     )
 
 

@@ -35,10 +35,20 @@ def tables(status: MeshStatus, width: int = 200, height: int | None = None) -> G
         "",
         _models(models, width),
         *hint,
+        *_waiting(status),
         "",
         *((_shadows(status.shadows), "") if status.shadows else ()),
         Text(f"cohorts under way {status.cohorts_under_way}; CPU wait of the busiest thread: {_cpu_wait(status)}"),
     )
+
+
+def _waiting(status: MeshStatus) -> list[Text]:
+    """A line for each version whose players are served by others."""
+    return [
+        Text(f"{one.game}: version {one.version} waits for replicas; other versions serve its players", style="red")
+        for one in status.ensembles
+        if one.waits_for_replicas
+    ]
 
 
 def _shown(status: MeshStatus, height: int | None) -> tuple[list[ModelStatus], int]:
