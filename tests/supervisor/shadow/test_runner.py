@@ -21,6 +21,7 @@ from supervisor.ballot import Ballot, Place
 from supervisor.panel import Panel
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows, Passenger, RowPlanner
+from supervisor.shadow import runner
 from supervisor.shadow import sample as samples
 from supervisor.shadow.metrics import SHADOW, Outcome, PairMetrics
 from supervisor.shadow.runner import GATHER_S, WORK_S, ShadowRunner
@@ -251,6 +252,28 @@ async def test_cohort_that_could_not_ask_every_model_counts_no_missing_votes() -
         await asyncio.sleep(0.1)
     assert world.outcomes == {Outcome.EXPIRED: 1}
     assert not +world.metrics.misses
+
+
+@in_virtual_time
+async def test_bug_in_a_comparison_does_not_end_the_runner(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World()
+
+    def fail(_: object) -> None:
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "_compare", fail)
+        async with world.running():
+            for _ in range(2):
+                world.sample()
+                await asyncio.sleep(0.5)
+            patch.undo()
+            world.sample()
+            await asyncio.sleep(0.5)
+    assert world.outcomes == {Outcome.FAILED: 2, Outcome.COMPARED: 1}
+    assert [record.message for record in caplog.records] == ["g: cannot compare the shadow v2; logged once"]
 
 
 @in_virtual_time
