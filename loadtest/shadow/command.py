@@ -65,7 +65,7 @@ async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
         await asyncio.sleep(SETTLE_S)
         setting = _setting(ensemble, ready["address"])
         knee_rps = options.knee or await _knee(options, setting, plan)
-        trial = Trial(ensemble, folder, setting, ready["metrics"], knee_rps, plan.progress)
+        trial = Trial(ensemble, folder, setting, ready, knee_rps, plan.progress)
         await plan.begin(f"knee {knee_rps:,.0f} per second")
         runs = [
             one for factor in options.factors for one in await trial.measure(factor, options.seconds, options.rounds)

@@ -18,7 +18,7 @@ from supervisor.shadow.target import Pair, ShadowTarget
 
 MAX_SAMPLES = 256
 MAX_ROWS = 32_768
-MAX_AGE_S = 10.0  # an older sample is dropped: the comparison needs a fair share of the requests, not all
+MAX_AGE_S = 60.0  # an older sample is dropped: the comparison needs a fair share of the requests, not all
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,7 @@ POLL_S = 0.01
 TIGHT_SHARE = 0.02
 # The share of the time in which shadows work on a tight machine with live work. About as many requests meet the work of
 # a shadow and are later by a part of it; nobody knows in an idle moment when the next request comes.
-WORK_SHARE = 0.05
+WORK_SHARE = 0.02
 
 
 class LiveWork(Protocol):

@@ -30,7 +30,9 @@ def run(factor: float, share: float, p99_ms: float, full: int = 1000) -> Run:
         series=(),
         generator=Generator(1, 0.1, "ordinary"),
     )
-    return Run(factor, share, summary, {"compared": 500 if share else 0})
+    return Run(
+        factor, share, summary, {"compared": 500 if share else 0}, {"supervisor": 0.5, "live": 0.5, "shadow": 0.1}
+    )
 
 
 def aims(runs: list[Run]) -> dict[str, tuple[float, bool]]:
