@@ -23,6 +23,7 @@ from supervisor.features.cache import FeatureCache
 from supervisor.features.port import FeatureStore, StoreMetrics
 from supervisor.features.sqlite import SqliteStore
 from supervisor.game import Game
+from supervisor.guards import Guards
 from supervisor.inputs import VersionInputs
 from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
@@ -35,6 +36,7 @@ from supervisor.rows import RowPlanner
 from supervisor.settings import Settings
 from supervisor.shadow.sample import SampleQueue
 from supervisor.shadow.tap import open_taps
+from supervisor.traffic import Traffic
 from supervisor.version_group import group_versions
 
 
@@ -132,8 +134,7 @@ def build_game(
     ranking = Ranking(offers, catalog.offers.rank_by == "expected_revenue") if catalog.offers and offers else None
     sources = Sources(features.columns, catalog.context, offers)
     planner = RowPlanner(sources)
-    has_same_inputs = before is not None and (before.catalog.context, before.offers) == (catalog.context, offers)
-    known = before if has_same_inputs else None
+    known = before if before and (before.catalog.context, before.offers) == (catalog.context, offers) else None
     pools = _pools_by_model(known) if known is not None else {}
 
     def pool_of(name: str, version: Version, model: Model) -> ModelPool:
@@ -149,14 +150,28 @@ def build_game(
 
     panels = {name: panel_of(name, version) for name, version in catalog.versions.items()}
     taps = open_taps(catalog, panels, ranking, metrics.shadows, samples) if samples is not None else {}
+    traffic = Traffic(catalog)
+    guards = _open_guards(catalog, traffic, panels, before)
 
     def parts_of(name: str, version: Version) -> VersionParts:
         rules = AnswerRules(catalog, version, ranking)
-        return VersionParts(panels[name], rules, metrics.of(catalog.game, name), RowCount(), taps.get(name))
+        answers = guards.watch(name, metrics.of(catalog.game, name))
+        return VersionParts(panels[name], rules, answers, RowCount(), taps.get(name))
 
     versions = {name: parts_of(name, version) for name, version in catalog.versions.items()}
     routes = {name: group for group in group_versions(versions, features) for name in group.versions}
-    return Game(catalog, offers, {name: Ensemble(name, parts, routes[name]) for name, parts in versions.items()})
+    ensembles = {name: Ensemble(name, parts, routes[name]) for name, parts in versions.items()}
+    return Game(catalog, offers, ensembles, traffic, guards)
+
+
+def _open_guards(catalog: Catalog, traffic: Traffic, panels: Mapping[str, Panel], before: Game | None) -> Guards:
+    """The guards of a catalog. A guard stays tripped if the catalog before is equal: only the offers have changed."""
+
+    def has_quorum(version: str) -> bool:
+        return sum(pool.is_up for pool in panels[version].pools) >= catalog.versions[version].quorum
+
+    tripped = before.guards.tripped if before is not None and before.catalog == catalog else {}
+    return Guards(catalog, traffic, has_quorum, tripped)
 
 
 def _pools_by_model(game: Game) -> dict[tuple[object, ...], ModelPool]:

@@ -17,6 +17,8 @@ STAGES = ("queue", "features", "fan_out", "combine")
 class EnsembleStatus:
     """One version of a game. Times and the mean cohort size are None if there were no requests.
 
+    `share` is the share of the players who get the version, 0 to 1; None if the supervisor does not report it.
+    `guard_tripped`: whether another version has its players, because its answers broke its guard.
     While a version waits for replicas, other versions serve its players.
     """
 
@@ -29,6 +31,8 @@ class EnsembleStatus:
     stages_ms: dict[str, float | None]
     mean_cohort: float | None
     waiting: int
+    share: float | None = None
+    guard_tripped: bool = False
     waits_for_replicas: bool = False
 
 
@@ -113,6 +117,8 @@ def _ensemble(interval: Interval, game: str, version: str) -> EnsembleStatus:
         stages_ms={stage: _in_ms(interval.mean("mesh_stage_seconds", stage=stage, **name)) for stage in STAGES},
         mean_cohort=interval.mean("mesh_cohort_requests", **name),
         waiting=int(interval.after.total("mesh_requests_waiting", **name)),
+        share=next((one.value for one in interval.after.find("mesh_traffic_share", **name)), None),
+        guard_tripped=interval.after.total("mesh_guard_tripped", **name) > 0,
         waits_for_replicas=interval.after.total("mesh_version_waiting", **name) > 0,
     )
 

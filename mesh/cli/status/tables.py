@@ -75,11 +75,17 @@ def _cpu_wait(status: MeshStatus) -> str:
 
 def _answers(ensembles: list[EnsembleStatus]) -> Table:
     rates = [f"{source.lower()}/s" for source in _SOURCES]
-    rows = table(("game", "version"), (*rates, "p50 ms", "p95 ms", "p99 ms"))
+    rows = table(("game", "version", "players"), (*rates, "p50 ms", "p95 ms", "p99 ms"))
     for one in ensembles:
         numbers = [one.answers_per_s.get(source, 0.0) for source in _SOURCES]
-        rows.add_row(one.game, one.version, *map(_number, (*numbers, one.p50_ms, one.p95_ms, one.p99_ms)))
+        cells = map(_number, (*numbers, one.p50_ms, one.p95_ms, one.p99_ms))
+        rows.add_row(one.game, one.version, _players(one), *cells, style="red" if one.guard_tripped else None)
     return rows
+
+
+def _players(one: EnsembleStatus) -> str:
+    share = "-" if one.share is None else f"{one.share * 100:.4g} %"
+    return f"{share}, guard has tripped" if one.guard_tripped else share
 
 
 def _stages(ensembles: list[EnsembleStatus]) -> Table:

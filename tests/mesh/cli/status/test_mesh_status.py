@@ -128,6 +128,24 @@ def test_version_without_workers_is_shown_with_its_fallbacks() -> None:
     assert ensemble.answers_per_s == {"FALLBACK": 5.0}
 
 
+def test_share_of_the_players_and_a_tripped_guard_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    gauges = f"""
+mesh_traffic_share{{{VERSION}}} 0.985
+mesh_traffic_share{{game="g",version="2"}} 0
+mesh_guard_tripped{{game="g",version="2"}} 1
+mesh_requests_total{{game="g",version="2",source="ENSEMBLE",reason="none"}} 0
+"""
+    found = status(Interval(page(10), parse(LANES + gauges), seconds=1.0))
+    assert [(one.version, one.share, one.guard_tripped) for one in found.ensembles] == [
+        ("1", 0.985, False),
+        ("2", 0, True),
+    ]
+    stdout().print(tables(found))
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[1].startswith("g 1 98.5 % ")
+    assert lines[2].startswith("g 2 0 %, guard has tripped ")
+
+
 def test_table_shows_the_cpu_wait_only_under_load(busy: MeshStatus, capsys: pytest.CaptureFixture[str]) -> None:
     idle = status(Interval(page(10), page(10), seconds=1.0))
     for one, expected in ((busy, "25% of the time that it wanted a CPU"), (idle, "-")):
