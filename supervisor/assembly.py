@@ -139,12 +139,14 @@ def build_game(
 
     def pool_of(name: str, version: Version, model: Model) -> ModelPool:
         return pools.get(_identity(name, version, model)) or ModelPool(
-            model, planner, features.columns, starvation, len(version.models), gate
+            model, planner, features.columns, starvation, len(version.voters), gate
         )
 
     def panel_of(name: str, version: Version) -> Panel:
         inputs = known.ensembles[name].panel.inputs if known and name in known.ensembles else VersionInputs(sources)
-        return Panel(tuple(pool_of(name, version, model) for model in version.models), inputs)
+        shadows = [model for model in version.models if model.shadow]
+        voting, others = (tuple(pool_of(name, version, one) for one in models) for models in (version.voters, shadows))
+        return Panel(voting, inputs, others)
 
     panels = {name: panel_of(name, version) for name, version in catalog.versions.items()}
     taps = open_taps(catalog, panels, ranking, metrics.shadows, samples) if samples is not None else {}
@@ -177,10 +179,10 @@ def _pools_by_model(game: Game) -> dict[tuple[object, ...], ModelPool]:
     return {
         _identity(name, game.catalog.versions[name], pool.model): pool
         for name, ensemble in game.ensembles.items()
-        for pool in ensemble.panel.pools
+        for pool in ensemble.panel.all_pools
     }
 
 
 def _identity(name: str, version: Version, model: Model) -> tuple[object, ...]:
     """The parts of a catalog that a pool depends on."""
-    return name, len(version.models), model.name, model.uri, model.sha256, model.class_, model.categories
+    return name, len(version.voters), model.name, model.uri, model.sha256, model.class_, model.categories

@@ -54,7 +54,7 @@ class StateOnDemand(Collector):
             "mesh_input_gaps", "Requests without a known value for a feature.", (*_VERSION, "feature", "gap"), gaps
         )
         yield from _of_pools(
-            [((*labels, pool.model.name), pool) for labels, one in ensembles for pool in one.panel.pools]
+            [((*labels, pool.model.name), pool) for labels, one in ensembles for pool in one.panel.all_pools]
         )
 
     def _of_catalogs(self) -> Iterator[Metric]:

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from mesh.cli.metrics_page import Page
-from mesh.cli.status.quantiles import Bucket, quantile
+from mesh.cli.status.interval import Interval
+from mesh.cli.status.quantiles import quantile
+from mesh.cli.status.shadow_status import ShadowStatus, shadows
 
 STAGES = ("queue", "features", "fan_out", "combine")
 
@@ -66,36 +68,7 @@ class MeshStatus:
     models: list[ModelStatus]
     cohorts_under_way: int
     starved_share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Two metrics pages of one supervisor, read `seconds` apart."""
-
-    before: Page
-    after: Page
-    seconds: float
-
-    def increase(self, name: str, **labels: str) -> float:
-        """The increase of a counter. After a restart of the supervisor it counts from 0."""
-        before, after = self.before.total(name, **labels), self.after.total(name, **labels)
-        return after - before if after >= before else after
-
-    def rate(self, name: str, **labels: str) -> float:
-        """The increase of a counter per second."""
-        return self.increase(name, **labels) / self.seconds
-
-    def mean(self, name: str, **labels: str) -> float | None:
-        """The mean of the observations of a histogram; None if there were no observations."""
-        count = self.increase(f"{name}_count", **labels)
-        return self.increase(f"{name}_sum", **labels) / count if count else None
-
-    def buckets(self, name: str, **labels: str) -> list[Bucket]:
-        """The observations of a histogram as cumulative counts by upper bound."""
-        bounds = {sample.labels["le"] for sample in self.after.find(f"{name}_bucket", **labels)}
-        return [
-            (float(bound), self.increase(f"{name}_bucket", **labels, le=bound)) for bound in sorted(bounds, key=float)
-        ]
+    shadows: list[ShadowStatus] = field(default_factory=list)
 
 
 def status(interval: Interval) -> MeshStatus:
@@ -106,6 +79,7 @@ def status(interval: Interval) -> MeshStatus:
         [_model(interval, *triple) for triple in _models(page)],
         int(page.total("mesh_cohorts_under_way")),
         page.total("mesh_starved_share"),
+        list(shadows(interval)),
     )
 
 

@@ -6,7 +6,9 @@ from rich.console import Console
 
 from mesh.cli.console import stdout
 from mesh.cli.metrics_page import Page, parse
-from mesh.cli.status.mesh_status import Interval, MeshStatus, ModelStatus, filtered, status
+from mesh.cli.status.interval import Interval
+from mesh.cli.status.mesh_status import MeshStatus, ModelStatus, filtered, status
+from mesh.cli.status.shadow_status import ShadowStatus
 from mesh.cli.status.tables import tables
 
 VERSION = 'game="g",version="1"'
@@ -49,6 +51,32 @@ mesh_starved_share 0.25
 @pytest.fixture
 def busy() -> MeshStatus:
     return status(Interval(page(10), page(12), seconds=2.0))
+
+
+def test_shadows_are_listed_only_if_there_are_any(busy: MeshStatus) -> None:
+    pair = 'game="g",version="1",shadow="2"'
+
+    def with_shadow(requests: int) -> Page:
+        text = f"""
+mesh_shadow_requests_total{{{pair},outcome="compared"}} {requests}
+mesh_shadow_requests_total{{{pair},outcome="expired"}} {requests / 2}
+mesh_shadow_ranked_total{{{pair}}} {requests}
+mesh_shadow_same_best_total{{{pair}}} {requests * 0.75}
+"""
+        return parse(text)
+
+    found = status(Interval(with_shadow(100), with_shadow(300), seconds=2.0))
+    assert found.shadows == [ShadowStatus("g", "1", "2", 100, 50, 0.75)]
+    assert "75%" in _text(found)
+    assert busy.shadows == []
+    assert "same best" not in _text(busy)
+
+
+def _text(found: MeshStatus) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(tables(found))
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text
 
 
 def test_rates_cover_the_interval(busy: MeshStatus) -> None:
