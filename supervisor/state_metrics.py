@@ -57,7 +57,7 @@ class StateOnDemand(Collector):
             {
                 pool: (game, pool.model.home(version), pool.model.name)  # once, however many versions share it
                 for (game, version), one in ensembles
-                for pool in one.panel.pools
+                for pool in one.panel.all_pools
             }
         )
 
@@ -91,6 +91,32 @@ class StateOnDemand(Collector):
             ("game", "digest"),
             [((name, game.digest), 1) for name, game in self._games.items()],
         )
+
+        yield _gauge(
+            "mesh_traffic_share",
+            "Share of the players who get the version now, 0 to 1; the version (holdout) is the holdout.",
+            _VERSION,
+            self._shares(),
+        )
+        tripped = [
+            ((name, version), version in game.guards.tripped)
+            for name, game in self._games.items()
+            for version in game.guards.versions
+        ]
+        yield _gauge(
+            "mesh_guard_tripped",
+            "1 after the answers of the version broke its guard, so that another version has its players, else 0.",
+            _VERSION,
+            tripped,
+        )
+
+    def _shares(self) -> Iterator[_Value]:
+        for name, game in self._games.items():
+            held_out = game.catalog.assignment.holdout / 100
+            for version, share in game.traffic.shares.items():
+                yield (name, version), share / 100 * (1 - held_out)
+            if held_out:
+                yield (name, "(holdout)"), held_out
 
     def _ensembles(self) -> Iterator[tuple[tuple[str, str], Ensemble]]:
         for game in self._games.values():

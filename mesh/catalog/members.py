@@ -51,6 +51,9 @@ class Vote(Block):
     """The part of a model in the answers of a version."""
 
     weight: float = Field(1.0, gt=0, description="for weighted_mean: weight of the vote of this model")
+    shadow: bool = Field(
+        False, description="whether the model has no vote: its scores are only compared with those of the ensemble"
+    )
 
 
 class MemberVote(Vote):
