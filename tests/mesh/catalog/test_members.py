@@ -90,7 +90,7 @@ def test_paths_of_members_start_at_the_folder_of_the_catalog(file: Path) -> None
         (
             "{member: whales, weight: 2}",
             "{member: whales, uri: other.txt}",
-            "14: versions.2026-10.models[0].uri: unknown key; the known keys are: weight, member",
+            "14: versions.2026-10.models[0].uri: unknown key; the known keys are: weight, shadow, member",
         ),
         (
             "{name: asia, uri",
