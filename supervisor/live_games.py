@@ -74,7 +74,7 @@ class LiveGames(Mapping[str, Game]):
             (game.catalog.game, name, pool.model.name): None
             for game in games
             for name, ensemble in game.ensembles.items()
-            for pool in ensemble.panel.pools
+            for pool in ensemble.panel.all_pools
         }
         return list(found)
 
@@ -205,14 +205,14 @@ def _missing(game: Game, versions: Iterable[str]) -> Iterator[str]:
 
 def _assign(game: Game, endpoints: Endpoints) -> None:
     for version, ensemble in game.ensembles.items():
-        for pool in ensemble.panel.pools:
+        for pool in ensemble.panel.all_pools:
             pool.assign(endpoints.that_serve(game.catalog.game, version, pool.model))
 
 
 def _pools(games: Iterable[Game]) -> Iterator[ModelPool]:
     for game in games:
         for ensemble in game.ensembles.values():
-            yield from ensemble.panel.pools
+            yield from ensemble.panel.all_pools
 
 
 def _shares(game: Game) -> str:

@@ -54,7 +54,7 @@ class StateOnDemand(Collector):
             "mesh_input_gaps", "Requests without a known value for a feature.", (*_VERSION, "feature", "gap"), gaps
         )
         yield from _of_pools(
-            [((*labels, pool.model.name), pool) for labels, one in ensembles for pool in one.panel.pools]
+            [((*labels, pool.model.name), pool) for labels, one in ensembles for pool in one.panel.all_pools]
         )
 
     def _of_catalogs(self) -> Iterator[Metric]:
@@ -87,6 +87,32 @@ class StateOnDemand(Collector):
             ("game", "digest"),
             [((name, game.digest), 1) for name, game in self._games.items()],
         )
+
+        yield _gauge(
+            "mesh_traffic_share",
+            "Share of the players who get the version now, 0 to 1; the version (holdout) is the holdout.",
+            _VERSION,
+            self._shares(),
+        )
+        tripped = [
+            ((name, version), version in game.guards.tripped)
+            for name, game in self._games.items()
+            for version in game.guards.versions
+        ]
+        yield _gauge(
+            "mesh_guard_tripped",
+            "1 after the answers of the version broke its guard, so that another version has its players, else 0.",
+            _VERSION,
+            tripped,
+        )
+
+    def _shares(self) -> Iterator[_Value]:
+        for name, game in self._games.items():
+            held_out = game.catalog.assignment.holdout / 100
+            for version, share in game.traffic.shares.items():
+                yield (name, version), share / 100 * (1 - held_out)
+            if held_out:
+                yield (name, "(holdout)"), held_out
 
     def _ensembles(self) -> Iterator[tuple[tuple[str, str], Ensemble]]:
         for game in self._games.values():

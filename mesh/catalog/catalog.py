@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -80,6 +81,9 @@ class Model(WorkerDeployment):
         ge=0,
         description="for a multiclass model: the class whose probability is the score",
     )
+    shadow: bool = Field(
+        False, description="whether the model has no vote: its scores are only compared with those of the ensemble"
+    )
 
 
 class Version(WorkerDeployment):
@@ -111,7 +115,12 @@ class Version(WorkerDeployment):
     @property
     def quorum(self) -> int:
         """Returns the minimum number of votes for an answer."""
-        return self.combine.quorum or len(self.models) // 2 + 1
+        return self.combine.quorum or len(self.voters) // 2 + 1
+
+    @cached_property
+    def voters(self) -> tuple[Model, ...]:
+        """The models that vote: all but the shadows."""
+        return tuple(model for model in self.models if not model.shadow)
 
 
 class Catalog(WorkerDeployment):
@@ -263,9 +272,13 @@ def _table_contradictions(table: DynamoFeatures) -> Iterator[tuple[str, str, str
 
 def _version_contradictions(draft: Draft, version: VersionDraft, at: tuple[str, ...]) -> Iterator[Fault]:
     quorum = version.combine.quorum
-    if quorum is not None and version.models and quorum > len(version.models):
-        problem = f"{quorum} votes required, but the version has {len(version.models)} models"
+    voters = [model for model in version.models if model is None or not model.shadow]
+    if quorum is not None and voters and quorum > len(voters):
+        counted = "models" if len(voters) == len(version.models) else "models that vote"
+        problem = f"{quorum} votes required, but the version has {len(voters)} {counted}"
         yield draft.tree.fault((*at, "combine", "quorum"), problem, "lower the quorum or add models")
+    if version.models and not voters:
+        yield draft.tree.fault((*at, "models"), "every model is a shadow", "let at least one model vote")
     if version.combine.kind == "rank_mean" and "offers" not in draft.tree.values:
         problem = "rank_mean ranks offers, but the game has no offers"
         yield draft.tree.fault((*at, "combine", "kind"), problem, "add an `offers` block or use another kind")

@@ -15,10 +15,11 @@ from mesh.s3 import address as s3_address
 from mesh.sha256 import sha256_of
 
 
-def golden_faults(draft: Draft) -> Iterator[Fault]:
+def golden_faults(draft: Draft, *, models_may_be_missing: bool = False) -> Iterator[Fault]:
     """Yields a fault for each file of golden rows with which no worker would serve its model.
 
-    Files on S3 are not read: the check needs no network. It scores nothing; a worker and `mesh verify` do.
+    Files on S3 are not read: the check needs no network. It scores nothing; a worker and `mesh verify` do. With
+    `models_may_be_missing`, the workers have the golden rows that this machine lacks.
     """
     for name, version in draft.versions.items():
         for position, model in enumerate(version.models):
@@ -27,13 +28,19 @@ def golden_faults(draft: Draft) -> Iterator[Fault]:
                 continue
             if model.golden is None and model.golden_sha256 is not None:
                 yield draft.tree.fault((*at, "golden_sha256"), "is set without `golden`", "add `golden`, or remove it")
-            elif model.golden is not None and (problem := _problem(model, model.golden)) is not None:
+            if model.golden is None or (models_may_be_missing and _is_missing(model.golden)):
+                continue
+            if (problem := _problem(model, model.golden)) is not None:
                 yield _fault(draft, at, *problem)
 
 
 def _fault(draft: Draft, at: Location, key: str, sentence: str) -> Fault:
     problem, _, fix = sentence.partition("; ")
     return draft.tree.fault((*at, key), problem, fix or "publish the golden rows again")
+
+
+def _is_missing(golden: str) -> bool:
+    return not HAS_SCHEME.match(golden) and not Path(golden).exists()
 
 
 def _problem(model: Model, golden: str) -> tuple[str, str] | None:

@@ -63,5 +63,6 @@ def _check_file(file: Path, values: bool, folder: Path | None, models_may_be_mis
     except Misconfigured as error:
         return CheckedCatalog(file, None, tuple(error.faults))
     in_files = catalog_files.faults(draft, models_may_be_missing=models_may_be_missing)
-    faults = sorted((*draft.faults, *in_files, *golden_faults(draft)), key=lambda fault: fault.line)
+    in_golden = golden_faults(draft, models_may_be_missing=models_may_be_missing)
+    faults = sorted((*draft.faults, *in_files, *in_golden), key=lambda fault: fault.line)
     return CheckedCatalog(file, draft, tuple(faults), tuple(value_check.warnings(draft)) if values else ())

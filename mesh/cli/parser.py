@@ -12,6 +12,7 @@ from mesh.cli.catalog import check_options
 from mesh.cli.compare import options as compare_options
 from mesh.cli.hpa import record_options, simulation_options
 from mesh.cli.k8s import render_options
+from mesh.cli.offers import options as offer_options
 from mesh.cli.publish import options as publish_options
 from mesh.cli.verify import options as verify_options
 
@@ -88,44 +89,13 @@ def _add_up(commands: Commands) -> None:
 
 
 def _add_offer(commands: Commands) -> None:
-    offer = parts.command(commands, "offer", "mesh.cli.offers.command:offer", "request the best offers for a player")
-    _add_request(offer)
-    offer.add_argument(
-        "--offer", action="append", default=[], metavar="ID", help="offer to rank; repeatable (default: all offers)"
-    )
-    offer.add_argument("--limit", type=parts.positive, default=1, metavar="N", help="offers to return (default: 1)")
+    about = "request the best offers for a player"
+    offer_options.add_offer(parts.command(commands, "offer", "mesh.cli.offers.command:offer", about), ADDRESS)
 
 
 def _add_score(commands: Commands) -> None:
-    score = parts.command(
-        commands, "score", "mesh.cli.offers.command:score", "request the ensemble's score for a player"
-    )
-    _add_request(score)
-    score.add_argument("--offer", default="", metavar="ID", help="offer to score (default: the fallback offer)")
-
-
-def _add_request(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--game", required=True, help="game as named in its catalog")
-    command.add_argument("--player", required=True, metavar="ID", help="id of the player")
-    command.add_argument(
-        "--context",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="K=V",
-        help="context features: each true, false, a number or a text; write K='\"12\"' to send 12 as text; repeatable",
-    )
-    command.add_argument(
-        "--version", default="", metavar="V", help="version of the game (default: chosen by the traffic shares)"
-    )
-    command.add_argument("--address", default=ADDRESS, help="address of the supervisor (default: %(default)s)")
-    command.add_argument(
-        "--deadline-ms",
-        type=parts.milliseconds,
-        metavar="N",
-        help="deadline of the request (default: the game's budget)",
-    )
-    parts.add_json(command, "the answer as one line of JSON")
+    about = "request the ensemble's score for a player"
+    offer_options.add_score(parts.command(commands, "score", "mesh.cli.offers.command:score", about), ADDRESS)
 
 
 def _add_status(commands: Commands) -> None:

@@ -26,11 +26,11 @@ from tests.cluster.backend import CONTEXT
 from tests.cluster.conftest import temporary
 from tests.cluster.kubectl import Cluster, Namespace
 from tests.cluster.releases import Release
-from tests.cluster.small_game import GAME, PLAYERS, SmallGame
+from tests.cluster.small_game import GAME, PLAYERS, SmallGame, deployment
 from tests.cluster.test_running_mesh import SUPERVISORS, names, ready, restarts
 from tests.cluster.waiting import until, until_true
 
-FIRST, SECOND = "2026-10", "2026-11"
+FIRST, SECOND, ADDED = "2026-10", "2026-11", "2026-12"
 MODELS = {FIRST: ("whales", "minnows", "asia"), SECOND: ("pvp", "loners", "europe")}
 SUPERVISOR = f"{GAME}-supervisor"
 START_S = 240.0
@@ -259,6 +259,30 @@ async def test_pod_that_starts_during_a_bad_upgrade_serves_the_last_good_catalog
         lambda: not any(map(refused, mesh.supervisors())), IN_FORCE_S, "every supervisor accepts the catalog"
     )
     print(f"\nrollback from {SECOND} to {FIRST}:", await timed(mesh, FIRST, lambda: mesh.release.rollback(1)))
+
+
+async def test_added_version_starts_with_its_minimum_and_others_keep_their_replicas(mesh: Mesh) -> None:
+    await until_true(mesh.is_at_rest, START_S, "the mesh is at rest")
+    scaled = deployment("minnows")
+    mesh.namespace.run("scale", f"deployment/{scaled}", "--replicas=2")
+    values = yaml.safe_load(mesh.catalog({FIRST: 100, SECOND: 0}).read_text())
+    values["versions"][ADDED] = values["versions"][SECOND] | {"replicas": {"min": 2}}
+    path = mesh.folder / "added.yaml"
+    path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    await asyncio.to_thread(mesh.release.upgrade, path)
+    replicas = mesh.namespace.replicas()
+    assert {name: replicas[f"{GAME}-{ADDED}-{name}"] for name in MODELS[SECOND]} == dict.fromkeys(MODELS[SECOND], 2)
+    assert replicas[scaled] == 2
+    await asyncio.to_thread(mesh.release.upgrade, mesh.catalog({FIRST: 100, SECOND: 0}))
+    assert mesh.namespace.replicas()[scaled] == 2
+
+
+async def test_check_stops_an_upgrade_that_would_leave_players_without_models(mesh: Mesh) -> None:
+    await until_true(mesh.is_at_rest, START_S, "the mesh is at rest")
+    before = mesh.namespace.get("configmap", f"{GAME}-catalog")["data"]
+    with pytest.raises(AssertionError, match=f"{FIRST} is removed, but it has 100 % of the players"):
+        await asyncio.to_thread(mesh.release.upgrade, mesh.catalog({SECOND: 100}))
+    assert mesh.namespace.get("configmap", f"{GAME}-catalog")["data"] == before
 
 
 async def test_undone_rollout_of_supervisors_serves_the_last_good_catalog(mesh: Mesh) -> None:

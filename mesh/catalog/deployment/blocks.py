@@ -155,6 +155,9 @@ class Kubernetes(Pod):
     check: bool = Field(
         True, description="check the catalog in a Job before an install or an upgrade, which a fault stops"
     )
+    start_at_min: bool = Field(
+        True, description="give new Deployments their minimum of replicas in a Job, before their HPA looks"
+    )
     files: Mapping[str, Any] | None = Field(
         None, description="volume source with the files that the catalog names by relative paths"
     )

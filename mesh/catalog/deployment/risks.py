@@ -16,8 +16,9 @@ def risks(before: Catalog, then: Catalog, ready: Mapping[str, int] | None) -> It
     `before` is the catalog in force. `ready` is the number of ready replicas by Deployment; None if it is not known.
     """
     for name, version in before.versions.items():
-        if name not in then.versions and version.traffic > 0:
-            problem = f"{name} is removed, but it has {version.traffic:g} % of the players"
+        if name not in then.versions and (version.traffic > 0 or version.rollout is not None):
+            has = "a plan gives it players" if version.rollout else f"it has {version.traffic:g} % of the players"
+            problem = f"{name} is removed, but {has}"
             fix = "first give its players to other versions, with `traffic: 0`; remove it in a later upgrade"
             yield ("versions",), problem, fix
     for name, version in then.versions.items():
@@ -28,6 +29,8 @@ def risks(before: Catalog, then: Catalog, ready: Mapping[str, int] | None) -> It
 
 
 def _missing(game: str, name: str, version: Version, ready: Mapping[str, int]) -> list[str]:
-    """The models without a ready replica; none if the version can answer without them."""
+    """The models without a ready replica; none if the version may get players without them."""
     models = [model.name for model in version.models]
-    return [model for model in models if not ready.get(model_name(game, name, model), 0)]
+    missing = [model for model in models if not ready.get(model_name(game, name, model), 0)]
+    is_enough = version.ready == "quorum" and len(models) - len(missing) >= version.quorum
+    return [] if is_enough else missing

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from mesh.cli.metrics_page import Page
-from mesh.cli.status.quantiles import Bucket, quantile
+from mesh.cli.status.interval import Interval
+from mesh.cli.status.quantiles import quantile
+from mesh.cli.status.shadow_status import ShadowStatus, shadows
 
 STAGES = ("queue", "features", "fan_out", "combine")
 
@@ -15,6 +17,8 @@ STAGES = ("queue", "features", "fan_out", "combine")
 class EnsembleStatus:
     """One version of a game. Times and the mean cohort size are None if there were no requests.
 
+    `share` is the share of the players who get the version, 0 to 1; None if the supervisor does not report it.
+    `guard_tripped`: whether another version has its players, because its answers broke its guard.
     While a version waits for replicas, other versions serve its players.
     """
 
@@ -27,6 +31,8 @@ class EnsembleStatus:
     stages_ms: dict[str, float | None]
     mean_cohort: float | None
     waiting: int
+    share: float | None = None
+    guard_tripped: bool = False
     waits_for_replicas: bool = False
 
 
@@ -62,36 +68,7 @@ class MeshStatus:
     models: list[ModelStatus]
     cohorts_under_way: int
     starved_share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Two metrics pages of one supervisor, read `seconds` apart."""
-
-    before: Page
-    after: Page
-    seconds: float
-
-    def increase(self, name: str, **labels: str) -> float:
-        """The increase of a counter. After a restart of the supervisor it counts from 0."""
-        before, after = self.before.total(name, **labels), self.after.total(name, **labels)
-        return after - before if after >= before else after
-
-    def rate(self, name: str, **labels: str) -> float:
-        """The increase of a counter per second."""
-        return self.increase(name, **labels) / self.seconds
-
-    def mean(self, name: str, **labels: str) -> float | None:
-        """The mean of the observations of a histogram; None if there were no observations."""
-        count = self.increase(f"{name}_count", **labels)
-        return self.increase(f"{name}_sum", **labels) / count if count else None
-
-    def buckets(self, name: str, **labels: str) -> list[Bucket]:
-        """The observations of a histogram as cumulative counts by upper bound."""
-        bounds = {sample.labels["le"] for sample in self.after.find(f"{name}_bucket", **labels)}
-        return [
-            (float(bound), self.increase(f"{name}_bucket", **labels, le=bound)) for bound in sorted(bounds, key=float)
-        ]
+    shadows: list[ShadowStatus] = field(default_factory=list)
 
 
 def status(interval: Interval) -> MeshStatus:
@@ -102,6 +79,7 @@ def status(interval: Interval) -> MeshStatus:
         [_model(interval, *triple) for triple in _models(page)],
         int(page.total("mesh_cohorts_under_way")),
         page.total("mesh_starved_share"),
+        list(shadows(interval)),
     )
 
 
@@ -139,6 +117,8 @@ def _ensemble(interval: Interval, game: str, version: str) -> EnsembleStatus:
         stages_ms={stage: _in_ms(interval.mean("mesh_stage_seconds", stage=stage, **name)) for stage in STAGES},
         mean_cohort=interval.mean("mesh_cohort_requests", **name),
         waiting=int(interval.after.total("mesh_requests_waiting", **name)),
+        share=next((one.value for one in interval.after.find("mesh_traffic_share", **name)), None),
+        guard_tripped=interval.after.total("mesh_guard_tripped", **name) > 0,
         waits_for_replicas=interval.after.total("mesh_version_waiting", **name) > 0,
     )
 

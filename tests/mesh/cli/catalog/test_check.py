@@ -322,6 +322,22 @@ def test_upgrade_gives_more_players_only_to_versions_with_replicas_of_every_mode
     assert found == faults
 
 
+def test_upgrade_may_give_players_to_a_version_that_is_ready_with_a_quorum(tmp_path: Path) -> None:
+    old, new = (TWO.format(first=share, second=100 - share) for share in (0, 50))
+    new = new.replace('"1": {', '"1": {ready: quorum, combine: {quorum: 1}, ')
+    assert upgrade(tmp_path, old, new, '{"g-1-a": 0, "g-1-b": 1}') == 0
+    assert upgrade(tmp_path, old, new, '{"g-1-a": 0, "g-1-b": 0}') == 2
+
+
+def test_upgrade_must_not_remove_a_version_to_which_a_plan_gives_players(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = "rollout: {start: 2026-12-01T10:00:00Z, steps: [1, 100], hold_s: 900}"
+    before = TWO.replace("traffic: {first}", plan.replace("{", "{{").replace("}", "}}")).format(second=100)
+    assert upgrade(tmp_path, before, ONE) == 2
+    assert "versions: 1 is removed, but a plan gives it players; " in capsys.readouterr().err
+
+
 def test_upgrade_from_a_catalog_with_faults_is_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert upgrade(tmp_path, "game: g\n", ONE) == 0
     assert capsys.readouterr().err.startswith("warning: the catalog in force is not compared: ")
