@@ -167,5 +167,5 @@ def _pools_by_model(game: Game) -> dict[tuple[object, ...], ModelPool]:
 
 
 def _identity(name: str, version: Version, model: Model) -> tuple[object, ...]:
-    """The parts of a catalog that a pool depends on."""
-    return name, len(version.models), model.name, model.uri, model.sha256, model.class_, model.categories
+    """The parts of a catalog that a pool depends on. It has a generation for each file of its model."""
+    return name, len(version.models), model.name, model.class_, model.categories

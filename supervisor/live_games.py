@@ -120,6 +120,7 @@ class LiveGames(Mapping[str, Game]):
                 _assign(game, self._endpoints)
             await _until_it_can_answer(game, before)
             self._in_force[name] = game
+            _want_files(game)
         finally:
             del self._pending[name]
             if self._in_force[name] is before:  # a newer catalog has come
@@ -169,6 +170,14 @@ def _assign(game: Game, endpoints: Endpoints) -> None:
     for version, ensemble in game.ensembles.items():
         for pool in ensemble.panel.pools:
             pool.assign(endpoints.that_serve(game.catalog.game, version, pool.model))
+
+
+def _want_files(game: Game) -> None:
+    """Tells the pools, which the catalog before may have used as well, which model files its catalog wants."""
+    for name, ensemble in game.ensembles.items():
+        models = {model.name: model for model in game.catalog.versions[name].models}
+        for pool in ensemble.panel.pools:
+            pool.want(models[pool.model.name])
 
 
 def _pools(games: Iterable[Game]) -> Iterator[ModelPool]:

@@ -113,6 +113,24 @@ async def test_traffic_changes_without_new_lanes(tmp_path: Path) -> None:
         assert await made.scores() == ("v2", Source.ENSEMBLE, {"gold": 5.0, "silver": 3.0, "starter": 2.0})
 
 
+async def test_another_file_is_wanted_without_new_lanes(tmp_path: Path) -> None:
+    wanted, newest = "a" * 64, "b" * 64
+    async with (
+        world(tmp_path) as made,
+        replica(HEADER, sums(9.0), sha256=wanted) as one,
+        replica(HEADER, sums(5.0), sha256=newest) as other,
+    ):
+        pools = made.game.ensembles["v1"].panel.pools
+        made.games.assign(Endpoints({("g", "v1", "m0"): [one.address]}))
+        await until(lambda: pools[0].is_in_use(wanted))
+        made.games.assign(Endpoints({("g", "v1", "m0"): [one.address, other.address]}))
+        await until(lambda: pools[0].is_in_use(newest))
+        made.write(made.first.replace("uri: m0.txt", f"uri: other.txt, sha256: {wanted}"))
+        await until(lambda: pools[0].is_in_use(wanted))
+        assert made.game.ensembles["v1"].panel.pools == pools
+        assert (one.streams, other.streams) == (1, 1)
+
+
 async def test_version_gets_traffic_when_all_its_models_are_up(tmp_path: Path) -> None:
     async with world(tmp_path) as made:
         made.write(made.with_v2(100))
