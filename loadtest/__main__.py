@@ -36,6 +36,7 @@ COMMANDS = {
         "loadtest.replica_faults.command",
         "freeze, block and throttle one replica of two; check every answer",
     ),
+    "shadow": ("loadtest.shadow.command", "latency and full answers with a shadow of all requests, and without"),
     "fleet": ("loadtest.fleet.command", "180 models: time of check and render, CPU and memory of an idle supervisor"),
     "lanes": ("loadtest.lanes.command", "stop the process behind 2,000 lanes; memory, CPU, time to recover"),
     "compare": ("loadtest.compare.command", "compare the mesh with a monolith, a naive mesh and Ray Serve"),

@@ -12,7 +12,7 @@ from loadtest.errors import CannotMeasure
 from loadtest.generators.callers import REQUESTS
 from loadtest.generators.popularity import MAX_PLAYERS
 from loadtest.workloads import Method
-from mesh.cli.offers.context import parse
+from mesh.cli.offers.context import context_value, parse
 from mesh.reference.draws import draw
 from mesh.wire import offers_pb2
 
@@ -120,15 +120,6 @@ def message_of(inputs: GameInputs, method: Method, player_id: str, version: str 
     elif candidates:
         request.offer_id = candidates[0]
     return request
-
-
-def context_value(value: ContextValue) -> offers_pb2.ContextValue:
-    """The value as a protobuf message."""
-    if isinstance(value, str):
-        return offers_pb2.ContextValue(text=value)
-    if isinstance(value, bool):
-        return offers_pb2.ContextValue(flag=value)
-    return offers_pb2.ContextValue(number=value)
 
 
 def plain(value: offers_pb2.ContextValue) -> ContextValue:

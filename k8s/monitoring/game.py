@@ -13,6 +13,7 @@ from k8s.monitoring.queries import (
     per_second,
     quantile,
 )
+from k8s.monitoring.shadows import SHADOWS
 
 _FALLBACKS = f'{OF_VERSION},source="FALLBACK",reason!~"unknown-player|holdout"'
 
@@ -132,5 +133,6 @@ GAME = Dashboard(
                 width=12,
             ),
         ),
+        "Shadows": SHADOWS,
     },
 )

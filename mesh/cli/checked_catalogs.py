@@ -11,6 +11,7 @@ from mesh.catalog import files as catalog_files
 from mesh.catalog import value_check
 from mesh.catalog.catalog import Catalog, Draft
 from mesh.catalog.faults import Fault, merge_shared
+from mesh.catalog.golden_files import golden_faults
 from mesh.errors import Misconfigured
 
 
@@ -58,5 +59,6 @@ def _check_file(file: Path, values: bool) -> CheckedCatalog:
         draft = catalogs.read(file)
     except Misconfigured as error:
         return CheckedCatalog(file, None, tuple(error.faults))
-    faults = sorted((*draft.faults, *catalog_files.faults(draft)), key=lambda fault: fault.line)
+    found = (*draft.faults, *catalog_files.faults(draft), *golden_faults(draft))
+    faults = sorted(found, key=lambda fault: fault.line)
     return CheckedCatalog(file, draft, tuple(faults), tuple(value_check.warnings(draft)) if values else ())

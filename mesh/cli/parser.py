@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from mesh import __version__
 from mesh.cli import parser_parts as parts
+from mesh.cli.compare import options as compare_options
 from mesh.cli.hpa import record_options, simulation_options
 from mesh.cli.k8s import render_options
 from mesh.cli.publish import options as publish_options
+from mesh.cli.verify import options as verify_options
 
 if TYPE_CHECKING:
     from mesh.cli.parser_parts import Commands
@@ -31,11 +33,13 @@ def build() -> argparse.ArgumentParser:
     _add_offer(commands)
     _add_score(commands)
     _add_status(commands)
+    compare_options.add(commands, METRICS)
     _add_features(commands)
     _add_catalog(commands)
     _add_traffic(commands)
     _add_rollout(commands)
     _add_publish(commands)
+    _add_verify(commands)
     _add_k8s(commands)
     _add_hpa(commands)
     return parser
@@ -207,6 +211,11 @@ def _add_rollout(commands: Commands) -> None:
 def _add_publish(commands: Commands) -> None:
     about = "upload the models of a version to S3, with golden rows that their workers replay"
     publish_options.add(parts.command(commands, "publish", "mesh.cli.publish.command:run", about))
+
+
+def _add_verify(commands: Commands) -> None:
+    about = "compare a running version with LightGBM; exit code 1 if a score differs"
+    verify_options.add(parts.command(commands, "verify", "mesh.cli.verify.command:run", about), ADDRESS)
 
 
 def _add_k8s(commands: Commands) -> None:

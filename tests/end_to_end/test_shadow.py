@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from tests.end_to_end import meshes, offline
 from tests.end_to_end.load import PATIENCE_S
 from tests.end_to_end.meshes import FEW, Player, World
 from tests.end_to_end.test_scores import PRICES, ask_all, offer_request
-from tests.started_mesh import StartedMesh
+from tests.started_mesh import MESH, StartedMesh
 from tests.supervisor.shadow.spearman import spearman
 
 pytestmark = pytest.mark.whole_machine
@@ -105,6 +107,19 @@ async def test_metrics_of_a_shadow_equal_a_comparison_with_lightgbm(world: World
     assert page.total("mesh_shadow_score_difference_absolute_total", **pair) == pytest.approx(
         np.abs(shadow - live).sum()
     )
+
+
+async def test_compare_shows_the_shares_of_the_metrics(world: World, catalog: Path, mesh: StartedMesh) -> None:
+    await ask(mesh, world.players[:100])
+    page = await settled(mesh, 100)
+
+    command = [*MESH, "compare", str(catalog), LIVE, SHADOW, "--metrics", mesh.ready["metrics"], "--json"]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=True)
+    found = json.loads(done.stdout)
+    assert found["compared"] == found["ranked"] == 100
+    assert found["same_best"] == page.total("mesh_shadow_same_best_total") / 100
+    assert found["difference_absolute"] > 0
+    assert found["missing"] == {}
 
 
 async def test_shadow_is_in_no_metric_of_answers(world: World, mesh: StartedMesh) -> None:

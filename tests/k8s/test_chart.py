@@ -162,6 +162,15 @@ def test_worker_gets_the_golden_rows_of_its_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("helm")
+def test_network_policies_admit_the_pods_of_mesh_verify(tmp_path: Path) -> None:
+    policies = "kubernetes: {network_policies: {callers: [{podSelector: {matchLabels: {app: backend}}}]}}"
+    game = objects.of(chart_output.render(catalogs.small(tmp_path, policies), "small"))
+    verify = {"podSelector": {"matchLabels": {"app.kubernetes.io/component": "verify", "ensemble-mesh/game": "small"}}}
+    for policy in game.of_kind("NetworkPolicy"):
+        assert verify in policy["spec"]["ingress"][0]["from"]
+
+
+@pytest.mark.usefixtures("helm")
 def test_text_values_that_look_like_other_yaml_types_stay_texts(tmp_path: Path) -> None:
     more = "kubernetes: {host: '::', env: {'yes': '1'}}\nreplicas: {max: 1000000}\nhpa: {cpu_percent: 2000000}"
     file = catalogs.small(tmp_path, more, "signal: in_flight, in_flight: {metric: '123'}")

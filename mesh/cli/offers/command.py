@@ -31,7 +31,7 @@ _LONGEST_ANSWER_S = 15.0  # above the largest budget that a catalog accepts
 def offer(arguments: argparse.Namespace) -> int:
     """Requests the best offers for a player and prints the answer."""
     request = _request(offers_pb2.GetOfferRequest, arguments, offer_ids=arguments.offer, limit=arguments.limit)
-    with _stub(arguments.address) as stub:
+    with connected_stub(arguments.address) as stub:
         answer, seconds = _timed(lambda: stub.GetOffer(request, timeout=_budget_s(arguments)))
     if arguments.json:
         _print_json(answer)
@@ -43,7 +43,7 @@ def offer(arguments: argparse.Namespace) -> int:
 def score(arguments: argparse.Namespace) -> int:
     """Requests the ensemble's score for a player and prints the answer."""
     request = _request(offers_pb2.ScoreRequest, arguments, offer_id=arguments.offer)
-    with _stub(arguments.address) as stub:
+    with connected_stub(arguments.address) as stub:
         answer, seconds = _timed(lambda: stub.Score(request, timeout=_budget_s(arguments)))
     if arguments.json:
         _print_json(answer)
@@ -83,7 +83,7 @@ def _budget_s(arguments: argparse.Namespace) -> float:
 
 
 @contextlib.contextmanager
-def _stub(address: str) -> Iterator[offers_pb2_grpc.OffersStub]:
+def connected_stub(address: str) -> Iterator[offers_pb2_grpc.OffersStub]:
     """Yields a stub that is connected to `address`, so that connecting does not use up the call's deadline.
 
     Raises MeshError, with a message for the user, if a call in the block fails.

@@ -36,3 +36,12 @@ def value(text: str) -> ContextValue:
         return ContextValue(number=float(text))
     quoted = len(text) >= 2 and text[0] == text[-1] and text[0] in "'\""
     return ContextValue(text=text[1:-1] if quoted else text)
+
+
+def context_value(value: float | bool | str) -> ContextValue:
+    """Returns the value as a protobuf message."""
+    if isinstance(value, str):
+        return ContextValue(text=value)
+    if isinstance(value, bool):
+        return ContextValue(flag=value)
+    return ContextValue(number=value)

@@ -1,0 +1,103 @@
+"""`python -m loadtest shadow`: latencies and full answers with a shadow of all requests, against those without."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from loadtest import interruption
+from loadtest.errors import CannotMeasure
+from loadtest.measurement import machine
+from loadtest.measurement.plan import Findings, Plan, plan_of
+from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_floats
+from loadtest.peers import mesh
+from loadtest.report import Report, publish
+from loadtest.run.job import Question
+from loadtest.run.knee import knee_of
+from loadtest.run.measurement import Setting
+from loadtest.run.search import search_knee
+from loadtest.shadow.report import report_of
+from loadtest.shadow.trial import CATALOG, Run, Trial, write_catalog
+from loadtest.workload_files import prepare
+from loadtest.workloads import W15, W15X100, TrainedEnsemble, player_ids
+
+WORKLOADS = {one.game: one for one in (W15, W15X100)}
+FACTORS = (0.5, 1.6, 2.5)
+DEADLINE_MS = 300.0
+FIRST_RATE_RPS = {W15.game: 400.0, W15X100.game: 50.0}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    add = parser.add_argument
+    add("--workload", choices=WORKLOADS, default=W15.game, help="models and candidates (default %(default)s)")
+    add("--knee", type=positive_float, metavar="RATE", help="knee in requests per second, instead of the search")
+    add("--slo-ms", type=positive_float, default=50.0, help="highest p99 for the search (default %(default)s)")
+    factors_help = "multiples of the knee (default 0.5,1.6,2.5)"
+    add("--factors", type=positive_floats, default=FACTORS, metavar="X,...", help=factors_help)
+    add("--seconds", type=positive_float, default=10.0, help="duration of each measurement (default %(default)s)")
+    add_rounds(parser, 3)
+    add_output(parser, Path("build/shadow.json"))
+    add_folder(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the command; the exit code is 0 measured, 1 answers failed, 2 not measured, 130 interrupted."""
+    stderr, findings = Console(stderr=True, highlight=False), Findings()
+    plan = plan_of(options, stderr, findings)
+    plan.logs.mkdir(parents=True, exist_ok=True)
+    publish(interruption.run(_measure(options, plan)), options)
+    return findings.print(stderr)
+
+
+async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
+    ensemble = WORKLOADS[options.workload]
+    prepare(ensemble, plan.folder, plan.progress)
+    folder = plan.folder / ensemble.game
+    await mesh.load_features(folder, plan.logs)
+    write_catalog(ensemble, folder, 0)
+    async with mesh.up(folder, plan.logs, catalog=CATALOG) as ready:
+        await mesh.first_full_answer(ready["address"], ensemble)
+        setting = _setting(ensemble, ready["address"])
+        knee_rps = options.knee or await _knee(options, setting, plan)
+        trial = Trial(ensemble, folder, setting, ready["metrics"], knee_rps, plan.progress)
+        await plan.begin(f"knee {knee_rps:,.0f} per second")
+        runs = [
+            one for factor in options.factors for one in await trial.measure(factor, options.seconds, options.rounds)
+        ]
+    for one in runs:
+        _report_failures(one, plan)
+    return report_of(runs, knee_rps, machine.described())
+
+
+def _setting(ensemble: TrainedEnsemble, address: str) -> Setting:
+    question = Question(address, ensemble.method, ensemble.game, "", DEADLINE_MS, {}, player_ids(ensemble.players))
+    return Setting(question, processes=1, max_unanswered=10_000, seed=1, oracle=None, raises_priority=False)
+
+
+async def _knee(options: argparse.Namespace, setting: Setting, plan: Plan) -> float:
+    searched = argparse.Namespace(
+        rate=FIRST_RATE_RPS[options.workload],
+        seconds=None,
+        slo_ms=options.slo_ms,
+        full_share=0.99,
+        arrivals="poisson",
+        seed=0,
+    )
+    _, steps = await search_knee(searched, setting, plan.progress)
+    knee_rps = knee_of(steps)
+    if knee_rps is None:
+        raise CannotMeasure("no rate kept the objective; raise --slo-ms, or give --knee")
+    return knee_rps
+
+
+def _report_failures(run: Run, plan: Plan) -> None:
+    """Reports failed calls, and below the knee every answer that is not full."""
+    bad = {name: count for name, count in run.summary.classes.items() if count and name not in ("full", "unsent")}
+    if run.factor >= 1:
+        bad = {name: count for name, count in bad.items() if name in ("error", "wrong")}
+    if bad:
+        counts = ", ".join(f"{count} {name}" for name, count in bad.items())
+        plan.fault(f"{run.factor:g} x knee, shadow {run.share:g} %: of {run.summary.requests} answers: {counts}")

@@ -1,0 +1,1 @@
+"""`mesh verify`: compares a running version with LightGBM before players see it."""

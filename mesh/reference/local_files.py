@@ -1,0 +1,85 @@
+"""The files of a version on this machine: downloads those that are on S3, and checks the digests."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mesh.catalog.catalog import Catalog, Model
+from mesh.errors import Misconfigured
+from mesh.s3 import address as s3_address
+from mesh.s3.client import BadSettings, connect, explain
+
+FETCH_S = 90.0  # for all files of a version
+_ATTEMPTS = 4
+
+
+def with_local_files(catalog: Catalog, version: str, folder: Path) -> Catalog:
+    """Returns `catalog` with this version only, whose models and golden rows are files; `folder` gets the downloads.
+
+    Raises Misconfigured with all files that cannot be read, or that have another digest than the catalog says.
+    """
+    ensemble = catalog.versions[version]
+    addresses = [uri for model in ensemble.models for uri in _files(model) if uri.startswith(s3_address.SCHEME)]
+    paths = asyncio.run(_download(addresses, folder)) if addresses else {}
+    models = tuple(_local(model, paths) for model in ensemble.models)
+    if faults := [fault for model in models for fault in _digest_faults(model)]:
+        raise Misconfigured(faults)
+    return catalog.model_copy(update={"versions": {version: ensemble.model_copy(update={"models": models})}})
+
+
+def _files(model: Model) -> Iterator[str]:
+    yield model.uri
+    if model.golden is not None:
+        yield model.golden
+
+
+def _local(model: Model, paths: dict[str, str]) -> Model:
+    golden = None if model.golden is None else paths.get(model.golden, model.golden)
+    return model.model_copy(update={"uri": paths.get(model.uri, model.uri), "golden": golden})
+
+
+def _digest_faults(model: Model) -> Iterator[str]:
+    for file, sha256 in ((model.uri, model.sha256), (model.golden, model.golden_sha256)):
+        if file is None:
+            continue
+        try:
+            actual = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        except OSError as error:
+            yield f"{model.name}: {file}: {error.strerror or error}; correct the path in the catalog"
+            continue
+        if sha256 is not None and actual != sha256:
+            problem = f"{model.name}: {file}: its SHA-256 is {actual}, not {sha256}"
+            yield f"{problem}; restore the file, or correct the catalog"
+
+
+async def _download(addresses: list[str], folder: Path) -> dict[str, str]:
+    """Downloads the files, one after the other; returns their paths by address."""
+    paths = {}
+    try:
+        async with asyncio.timeout(FETCH_S), connect(_ATTEMPTS) as client:
+            for number, uri in enumerate(dict.fromkeys(addresses)):
+                path = folder / f"{number}-{uri.rpartition('/')[2]}"
+                path.write_bytes(await _content(client, uri))
+                paths[uri] = str(path)
+    except BadSettings as error:
+        raise Misconfigured([str(error)]) from error
+    except TimeoutError:
+        raise Misconfigured([f"the files of the version were not downloaded within {FETCH_S:g} s"]) from None
+    return paths
+
+
+async def _content(client: Any, uri: str) -> bytes:
+    address = s3_address.parse(uri)
+    try:
+        response = await client.get_object(Bucket=address.bucket, Key=address.key)
+        async with response["Body"] as body:
+            return bytes(await body.read())
+    except Exception as error:
+        failure = explain(error, address, "s3:GetObject")
+        if failure is None:
+            raise
+        raise Misconfigured([f"{uri}: {failure.sentence}"]) from error
