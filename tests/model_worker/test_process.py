@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 import os
 import re
 import signal
@@ -210,7 +211,10 @@ async def test_model_that_no_supervisor_could_feed_is_refused_with_4(model_path:
     ("inputs", "message"),
     [
         (None, "the features of the model are not checked: "),
-        ('{"features": {"store": "dynamodb"}}', "not all features are checked: unknown here: the columns of the player"),
+        (
+            '{"features": {"store": "dynamodb"}}',
+            "not all features are checked: unknown here: the columns",
+        ),
     ],
 )
 async def test_model_is_served_while_its_sources_are_not_known(
