@@ -87,6 +87,7 @@ async def _serve_until_stopped(
         await wait_for_quorums(games, settings.listen_within_s, stop)
         if stop.is_set():
             return
+        games.begin()
         async with grpc_server(settings, service, ages, metrics.refused_calls.inc) as server:
             await wait_until_ready(games, settings.ready_within_s, stop)
             if not stop.is_set():

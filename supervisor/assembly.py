@@ -23,6 +23,7 @@ from supervisor.features.cache import FeatureCache
 from supervisor.features.port import FeatureStore, StoreMetrics
 from supervisor.features.sqlite import SqliteStore
 from supervisor.game import Game
+from supervisor.guards import Guards
 from supervisor.inputs import VersionInputs
 from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
@@ -35,6 +36,7 @@ from supervisor.rows import RowPlanner
 from supervisor.settings import Settings
 from supervisor.shadow.sample import SampleQueue
 from supervisor.shadow.tap import open_taps
+from supervisor.traffic import Traffic
 from supervisor.version_group import group_versions
 
 
@@ -132,40 +134,59 @@ def build_game(
     ranking = Ranking(offers, catalog.offers.rank_by == "expected_revenue") if catalog.offers and offers else None
     sources = Sources(features.columns, catalog.context, offers)
     planner = RowPlanner(sources)
-    has_same_inputs = before is not None and (before.catalog.context, before.offers) == (catalog.context, offers)
-    known = before if has_same_inputs else None
+    known = before if before and (before.catalog.context, before.offers) == (catalog.context, offers) else None
     pools = _pools_by_model(known) if known is not None else {}
 
     def pool_of(name: str, version: Version, model: Model) -> ModelPool:
-        return pools.get(_identity(name, version, model)) or ModelPool(
-            model, planner, features.columns, starvation, len(version.models), gate
-        )
+        key = _identity(name, model)
+        if key not in pools:
+            pools[key] = ModelPool(model, planner, features.columns, starvation, len(version.voters), gate)
+        return pools[key]
 
     def panel_of(name: str, version: Version) -> Panel:
         inputs = known.ensembles[name].panel.inputs if known and name in known.ensembles else VersionInputs(sources)
-        return Panel(tuple(pool_of(name, version, model) for model in version.models), inputs)
+        shadows = [model for model in version.models if model.shadow]
+        voting, others = (tuple(pool_of(name, version, one) for one in models) for models in (version.voters, shadows))
+        return Panel(voting, inputs, others)
 
     panels = {name: panel_of(name, version) for name, version in catalog.versions.items()}
     taps = open_taps(catalog, panels, ranking, metrics.shadows, samples) if samples is not None else {}
+    traffic = Traffic(catalog)
+    guards = _open_guards(catalog, traffic, panels, before)
 
     def parts_of(name: str, version: Version) -> VersionParts:
         rules = AnswerRules(catalog, version, ranking)
-        return VersionParts(panels[name], rules, metrics.of(catalog.game, name), RowCount(), taps.get(name))
+        answers = guards.watch(name, metrics.of(catalog.game, name))
+        return VersionParts(panels[name], rules, answers, RowCount(), taps.get(name))
 
     versions = {name: parts_of(name, version) for name, version in catalog.versions.items()}
     routes = {name: group for group in group_versions(versions, features) for name in group.versions}
-    return Game(catalog, offers, {name: Ensemble(name, parts, routes[name]) for name, parts in versions.items()})
+    for group in dict.fromkeys(routes.values()):
+        for pool in group.pools:
+            pool.deal_with(len(group.pools))
+    ensembles = {name: Ensemble(name, parts, routes[name]) for name, parts in versions.items()}
+    return Game(catalog, offers, ensembles, traffic, guards)
+
+
+def _open_guards(catalog: Catalog, traffic: Traffic, panels: Mapping[str, Panel], before: Game | None) -> Guards:
+    """The guards of a catalog. A guard stays tripped if the catalog before is equal: only the offers have changed."""
+
+    def has_quorum(version: str) -> bool:
+        return sum(pool.is_up for pool in panels[version].pools) >= catalog.versions[version].quorum
+
+    tripped = before.guards.tripped if before is not None and before.catalog == catalog else {}
+    return Guards(catalog, traffic, has_quorum, tripped)
 
 
 def _pools_by_model(game: Game) -> dict[tuple[object, ...], ModelPool]:
     """The pools of a game by the identity of their models."""
     return {
-        _identity(name, game.catalog.versions[name], pool.model): pool
+        _identity(name, pool.model): pool
         for name, ensemble in game.ensembles.items()
-        for pool in ensemble.panel.pools
+        for pool in ensemble.panel.all_pools
     }
 
 
-def _identity(name: str, version: Version, model: Model) -> tuple[object, ...]:
-    """The parts of a catalog that a pool depends on. It has a generation for each file of its model."""
-    return name, len(version.models), model.name, model.class_, model.categories
+def _identity(version: str, model: Model) -> tuple[object, ...]:
+    """The parts of a catalog that a pool depends on: versions that name the same member have the same pool."""
+    return model.home(version), model.name, model.uri, model.sha256, model.class_, model.categories

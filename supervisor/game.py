@@ -14,6 +14,7 @@ from mesh.catalog.catalog_file import digest_of
 from mesh.catalog.offers_table import OffersTable
 from mesh.errors import NotFound, NotSupported, WrongRequest
 from supervisor.ensemble import Ensemble
+from supervisor.guards import Guards
 from supervisor.query import ContextValue, OfferQuery, ScoreQuery, check_id
 from supervisor.rows import Passenger, Value
 from supervisor.ticket import Ticket
@@ -26,21 +27,21 @@ _FIELD_OF_TYPE: Mapping[type, str] = {float: "number", bool: "flag", str: "text"
 
 @dataclass(frozen=True)
 class Game:
-    """The ensembles of one game, by version. `offers` is None for a game without offers."""
+    """The ensembles of one game, by version, and the versions of its players.
+
+    `offers` is None for a game without offers.
+    """
 
     catalog: Catalog
     offers: OffersTable | None
     ensembles: Mapping[str, Ensemble]
+    traffic: Traffic
+    guards: Guards
 
     @cached_property
     def digest(self) -> str:
         """A short digest of the catalog."""
         return digest_of(self.catalog)
-
-    @cached_property
-    def traffic(self) -> Traffic:
-        """The versions of the players."""
-        return Traffic(self.catalog)
 
     def ensemble(self, player_id: str, pinned: str | None) -> Ensemble:
         """Returns the ensemble of the pinned version, or of the player's own. Raises NotFound."""

@@ -49,6 +49,12 @@ class Generations:
         self._all = [self.in_use]  # in the order in which they came
         self._by_lane: dict[Lane[Shipment], Generation] = {}  # also of draining lanes
 
+    def deal_with(self, models: int) -> None:
+        """Sets the number of models that are asked at the same time."""
+        self._models = models
+        for generation in self._all:
+            generation.dealer.models = models
+
     def __iter__(self) -> Iterator[Generation]:
         return iter(self._all)
 

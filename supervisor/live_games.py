@@ -6,11 +6,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Protocol
+from weakref import WeakSet
 
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.catalog_file import unchangeable
 from mesh.errors import Misconfigured
 from supervisor.discovery.port import Endpoints
+from supervisor.first_players import asked_pools, can_wait_alone, is_ready, unready, without_quorum
 from supervisor.game import Game
 from supervisor.pool import ModelPool
 
@@ -39,6 +41,8 @@ class LiveGames(Mapping[str, Game]):
         self._pending: dict[str, Game] = {}
         self._retiring: list[Game] = []
         self._refused: set[str] = set()
+        self._waiting: dict[str, set[str]] = {name: set() for name in games}
+        self._known: WeakSet[ModelPool] = WeakSet()  # pools that have scored for players
         self._build = build
         self._endpoints: Endpoints | None = None
 
@@ -56,17 +60,24 @@ class LiveGames(Mapping[str, Game]):
         return name in self._refused
 
     def is_pending(self, name: str) -> bool:
-        """Returns whether the latest catalog of a game waits for the replicas of a version with traffic."""
-        return name in self._pending
+        """Returns whether the latest catalog of a game, or a version of it, waits for replicas."""
+        return name in self._pending or bool(self._waiting[name])
+
+    def is_waiting(self, name: str, version: str) -> bool:
+        """Returns whether other versions serve the players of `version`, because it waits for replicas."""
+        return version in self._waiting[name]
 
     def models(self) -> list[tuple[str, str, str]]:
-        """Returns (game, version, model) of every model of the catalogs that are in force or pending."""
+        """Returns (game, version, model) of every model of the catalogs that are in force or pending.
+
+        The version of a member is `shared`.
+        """
         games = (*self._in_force.values(), *self._pending.values())
         found = {
-            (game.catalog.game, name, pool.model.name): None
+            (game.catalog.game, pool.model.home(name), pool.model.name): None
             for game in games
             for name, ensemble in game.ensembles.items()
-            for pool in ensemble.panel.pools
+            for pool in ensemble.panel.all_pools
         }
         return list(found)
 
@@ -76,9 +87,19 @@ class LiveGames(Mapping[str, Game]):
         for game in (*self._in_force.values(), *self._pending.values()):
             _assign(game, endpoints)
 
+    def begin(self) -> None:
+        """Gives the players of each version that cannot be served to the others, until it can be served.
+
+        Call it when the start has waited long enough for replicas.
+        """
+        for game in self._in_force.values():
+            self._take_players(game, without_quorum(game))
+            self._known.update(asked_pools(game, ()))  # another supervisor may have asked them
+
     async def follow(self, name: str, changes: CatalogChanges) -> None:
         """Puts each catalog of `changes` in force, until cancelled. A newer catalog replaces a pending one."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_waiting(name))
             replacing: asyncio.Task[None] | None = None
             async for change in changes.watch():
                 if replacing is not None:
@@ -98,7 +119,7 @@ class LiveGames(Mapping[str, Game]):
     async def close(self) -> None:
         """Closes the pools of all games."""
         games = (*self._in_force.values(), *self._pending.values(), *self._retiring)
-        await asyncio.gather(*(pool.close() for pool in _pools(games)))
+        await asyncio.gather(*(pool.close() for pool in set(_pools(games))))
 
     def _refuse(self, name: str, faults: Iterable[str]) -> None:
         self._refused.add(name)
@@ -118,9 +139,11 @@ class LiveGames(Mapping[str, Game]):
         try:
             if self._endpoints is not None:
                 _assign(game, self._endpoints)
-            await _until_it_can_answer(game, before)
+            waiting = await self._until_it_can_answer(game, before)
             self._in_force[name] = game
-            _want_files(game)
+            self._waiting[name] = set()
+            self._take_players(game, waiting)
+            self._known.update(asked_pools(game, waiting))
         finally:
             del self._pending[name]
             if self._in_force[name] is before:  # a newer catalog has come
@@ -139,51 +162,60 @@ class LiveGames(Mapping[str, Game]):
         used = set(_pools((*self._in_force.values(), *self._pending.values(), *self._retiring)))
         await asyncio.gather(*(pool.close() for pool in set(_pools([game])) - used))
 
+    async def _until_it_can_answer(self, game: Game, before: Game) -> frozenset[str]:
+        """Waits until each version of `game` can take its first players; returns those that can wait alone."""
+        looks, reported = 0, ""
+        asked = set(asked_pools(before, self._waiting[game.catalog.game]))
+        while waiting := unready(game, asked, self._known):
+            if can_wait_alone(game, waiting, before, self._waiting[game.catalog.game]):
+                break
+            named = ", ".join(_missing(game, waiting))
+            if looks * POLL_S >= SLACK_S and named != reported:
+                reported = named
+                _log.warning("%s: the new catalog waits for replicas of %s", game.catalog.game, named)
+            await asyncio.sleep(POLL_S)
+            looks += 1
+        return waiting
 
-async def _until_it_can_answer(game: Game, before: Game) -> None:
-    """Waits until every model of each version that gets its first traffic is up."""
-    looks, reported = 0, ""
-    while missing := [f"{name}/{pool.model.name}" for name, pool in _first_asked(game, before) if not pool.is_up]:
-        named = ", ".join(missing)
-        if looks * POLL_S >= SLACK_S and named != reported:
-            reported = named
-            _log.warning("%s: the new catalog waits for replicas of %s", game.catalog.game, named)
-        await asyncio.sleep(POLL_S)
-        looks += 1
+    def _take_players(self, game: Game, versions: Iterable[str]) -> None:
+        name = game.catalog.game
+        for version in versions:
+            self._waiting[name].add(version)
+            game.traffic.divert(version)
+            missing = ", ".join(_missing(game, (version,)))
+            _log.warning("%s: other versions serve the players of %s, which waits for %s", name, version, missing)
+
+    async def _watch_waiting(self, name: str) -> None:
+        """Gives each waiting version its players when it is ready."""
+        while True:
+            game = self._in_force[name]
+            for version in tuple(self._waiting[name]):
+                if is_ready(game.ensembles[version], self._known):
+                    game.traffic.restore(version)
+                    self._waiting[name].discard(version)
+                    self._known.update(game.ensembles[version].panel.pools)
+                    _log.info("%s: version %s has its players; traffic: %s", name, version, _shares(game))
+            await asyncio.sleep(POLL_S)
 
 
-def _first_asked(game: Game, before: Game) -> Iterator[tuple[str, ModelPool]]:
-    """Yields the pools, with their version, that players of `game` use and players of `before` did not."""
-    asked = {
-        pool
-        for name, ensemble in before.ensembles.items()
-        if name in before.traffic.expected
-        for pool in ensemble.panel.pools
-    }
-    for name, ensemble in game.ensembles.items():
-        for pool in ensemble.panel.pools:
-            if name in game.traffic.expected and pool not in asked:
-                yield name, pool
+def _missing(game: Game, versions: Iterable[str]) -> Iterator[str]:
+    """Yields the models of `versions` that no replica serves."""
+    for version in sorted(versions):
+        for pool in game.ensembles[version].panel.pools:
+            if not pool.is_up:
+                yield f"{version}/{pool.model.name}"
 
 
 def _assign(game: Game, endpoints: Endpoints) -> None:
     for version, ensemble in game.ensembles.items():
-        for pool in ensemble.panel.pools:
-            pool.assign(endpoints.that_serve(game.catalog.game, version, pool.model))
-
-
-def _want_files(game: Game) -> None:
-    """Tells the pools, which the catalog before may have used as well, which model files its catalog wants."""
-    for name, ensemble in game.ensembles.items():
-        models = {model.name: model for model in game.catalog.versions[name].models}
-        for pool in ensemble.panel.pools:
-            pool.want(models[pool.model.name])
+        for pool in ensemble.panel.all_pools:
+            pool.assign(endpoints.that_serve(game.catalog.game, pool.model.home(version), pool.model))
 
 
 def _pools(games: Iterable[Game]) -> Iterator[ModelPool]:
     for game in games:
         for ensemble in game.ensembles.values():
-            yield from ensemble.panel.pools
+            yield from ensemble.panel.all_pools
 
 
 def _shares(game: Game) -> str:

@@ -32,15 +32,24 @@ class FileDigests:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """The model pools of one version, in catalog order, and the check of their inputs."""
+    """The model pools of one version, in catalog order, and the check of their inputs.
+
+    `shadows` are the pools of the models that have no vote.
+    """
 
     pools: tuple[ModelPool, ...]
     inputs: VersionInputs | None = None
     digests: FileDigests = field(default_factory=FileDigests)
+    shadows: tuple[ModelPool, ...] = ()
+
+    @property
+    def all_pools(self) -> tuple[ModelPool, ...]:
+        """The pools of all models."""
+        return self.pools + self.shadows
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The names of the models."""
+        """The names of the models that vote."""
         return tuple(pool.model.name for pool in self.pools)
 
     def digest(self, files: Sequence[str]) -> str:

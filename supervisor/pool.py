@@ -91,6 +91,10 @@ class ModelPool:
         """Rows queued for a replica."""
         return sum(generation.queue.rows for generation in self._generations)
 
+    def deal_with(self, models: int) -> None:
+        """Sets the number of models that are asked at the same time."""
+        self._generations.deal_with(models)
+
     def served(self) -> Counter[tuple[str, str]]:
         """Returns the number of replicas that are up, by SHA-256 of the model and engine. Any thread may call it."""
         up = [lane for lane in list(self.lanes.values()) if lane.state == "up"]
@@ -139,12 +143,6 @@ class ModelPool:
         generation.add(vote)
         generation.deal()
         return vote.done
-
-    def want(self, model: Model) -> None:
-        """Sets the entry of a new catalog, which differs from the one before only in the file."""
-        self.model = model
-        self._generations.wanted_sha256 = model.sha256
-        self._review(Unavailable("its replica was lost"))
 
     def assign(self, addresses: Sequence[str]) -> None:
         """Sets the replicas of the model: opens a lane to each new address, and drains the lanes to the others."""

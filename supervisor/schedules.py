@@ -2,6 +2,8 @@
 
 A CronJob of the chart runs this program every hour, at the minute at which windows begin and end. Each run computes the
 whole state again, so the next run repairs a run that was missed or that failed.
+
+After an install or an upgrade, a Job runs this program for new Deployments: it raises their replicas to the minimum.
 """
 
 from __future__ import annotations
@@ -30,15 +32,16 @@ ANSWER_S = 15.0
 _PATHS = {
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers/{}",
     "ScaledObject": "/apis/keda.sh/v1alpha1/namespaces/{}/scaledobjects/{}",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments/{}/scale",
 }
-_FIELDS = {"HorizontalPodAutoscaler": "minReplicas", "ScaledObject": "minReplicaCount"}
+_FIELDS = {"HorizontalPodAutoscaler": "minReplicas", "ScaledObject": "minReplicaCount", "Deployment": "replicas"}
 _MERGE = {"content-type": "application/merge-patch+json"}
 
 
 class Target(Block):
-    """An HPA or a ScaledObject, its minimum outside all windows, and the windows."""
+    """An HPA, a ScaledObject or a new Deployment, its minimum outside all windows, and the windows."""
 
-    kind: Literal["HorizontalPodAutoscaler", "ScaledObject"]
+    kind: Literal["HorizontalPodAutoscaler", "ScaledObject", "Deployment"]
     name: str
     min: int = Field(ge=1)
     schedule: Schedules
@@ -51,14 +54,17 @@ def main(arguments: Sequence[str]) -> int:
     """Returns 0 if all targets have their minimum, 1 if one could not be set, 2 if the settings are wrong."""
     parser = argparse.ArgumentParser(prog="python -m supervisor.schedules", description=__doc__)
     parser.add_argument("file", type=Path, metavar="FILE", help="JSON list of HPAs with their schedules")
-    file = parser.parse_args(arguments).file
+    may_fail = "end with exit code 0 at the first target that cannot be set: its HPA sets it later"
+    parser.add_argument("--may-fail", action="store_true", help=may_fail)
+    options = parser.parse_args(arguments)
     try:
-        targets = read_targets(file)
+        targets = read_targets(options.file)
         account = read_service_account(SERVICE_ACCOUNT, os.environ)
     except Misconfigured as error:
         print(*error.faults, sep="\n", file=sys.stderr)
         return 2
-    return asyncio.run(apply(targets, account, datetime.now(UTC)))
+    code = asyncio.run(apply(targets, account, datetime.now(UTC), stop_early=options.may_fail))
+    return 0 if options.may_fail else code
 
 
 def read_targets(file: Path) -> tuple[Target, ...]:
@@ -73,8 +79,11 @@ def read_targets(file: Path) -> tuple[Target, ...]:
         raise Misconfigured([f"{file}: {one['loc']}: {one['msg']}" for one in error.errors()]) from error
 
 
-async def apply(targets: Sequence[Target], account: ServiceAccount, now: datetime) -> int:
-    """Sets the minimum of each target that differs, and prints a line of JSON for each; returns the exit code."""
+async def apply(targets: Sequence[Target], account: ServiceAccount, now: datetime, stop_early: bool = False) -> int:
+    """Sets the minimum of each target that differs, and prints a line of JSON for each; returns the exit code.
+
+    With `stop_early`, the targets after one that cannot be set are left as they are.
+    """
     failed = 0
     limits = aiohttp.ClientTimeout(total=ANSWER_S)
     connector = aiohttp.TCPConnector(ssl=account.tls())
@@ -88,6 +97,8 @@ async def apply(targets: Sequence[Target], account: ServiceAccount, now: datetim
                 line["error"] = f"{type(error).__name__}: {error}"
                 failed += 1
             print(json.dumps(line), flush=True)
+            if failed and stop_early:
+                break
     return 1 if failed else 0
 
 
@@ -97,7 +108,7 @@ async def _set(session: aiohttp.ClientSession, account: ServiceAccount, target: 
     headers = {"authorization": f"Bearer {account.token()}", "accept": "application/json"}
     async with session.get(path, headers=headers) as response:
         current = int((await _checked(response))["spec"].get(field, 1))
-    if current != wanted:
+    if current < wanted or (current > wanted and target.kind != "Deployment"):
         body = json.dumps({"spec": {field: wanted}})
         async with session.patch(path, headers={**headers, **_MERGE}, data=body) as response:
             await _checked(response)

@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from mesh.first_of import first_of
 from supervisor.assembly import pools_of
+from supervisor.first_players import has_quorum
 from supervisor.game import Game
 from supervisor.live_games import LiveGames
 
 POLL_S = 0.02
+OTHERS_S = 5.0
 _log = logging.getLogger("supervisor")
 
 
@@ -35,11 +37,14 @@ async def open_or_stop(
 async def wait_for_quorums(games: Mapping[str, Game], within_s: float, stop: asyncio.Event) -> None:
     """Waits until each version has had lanes to its quorum of models, or `stop` is set, for at most `within_s`.
 
-    A supervisor that listens earlier would answer with the fallback, which looks like a failure.
+    A supervisor that listens earlier would answer with the fallback, which looks like a failure. Once each game has a
+    version with players that can answer, the others have `OTHERS_S`: one bad version must not keep the games down.
     """
-    if within_s > 0 and await first_of(stop.wait(), _until_none(_without_quorum, games), within_s=within_s) is None:
-        missing = ", ".join(_without_quorum(games))
-        _log.warning("no quorum of %s after %g s; listening without it", missing, within_s)
+    if within_s <= 0:
+        return
+    waits = (stop.wait(), _until_none(_without_quorum, games), _until_others_are_late(games))
+    if await first_of(*waits, within_s=within_s) in (None, 2):
+        _log.warning("no quorum of %s yet; listening without it", ", ".join(_without_quorum(games)))
 
 
 async def wait_until_ready(games: Mapping[str, Game], within_s: float, stop: asyncio.Event) -> None:
@@ -52,10 +57,23 @@ async def wait_until_ready(games: Mapping[str, Game], within_s: float, stop: asy
         _log.warning("no replica of %s is up after %g s; becoming ready without them", missing, within_s)
 
 
+async def _until_others_are_late(games: Mapping[str, Game]) -> None:
+    await _until_none(_without_served_version, games)
+    await asyncio.sleep(OTHERS_S)
+
+
 async def _until_none(missing: Callable[[Mapping[str, Game]], Sequence[str]], games: Mapping[str, Game]) -> None:
     """Waits until nothing of `games` is `missing`. A new catalog may replace a game, and its pools, in the meantime."""
     while missing(games):  # noqa: ASYNC110 (no event covers the games to come)
         await asyncio.sleep(POLL_S)
+
+
+def _without_served_version(games: Mapping[str, Game]) -> list[str]:
+    return [
+        name
+        for name, game in games.items()
+        if not any(share > 0 and has_quorum(game.ensembles[version]) for version, share in game.traffic.shares.items())
+    ]
 
 
 def _without_quorum(games: Mapping[str, Game]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -54,7 +54,11 @@ class StateOnDemand(Collector):
             "mesh_input_gaps", "Requests without a known value for a feature.", (*_VERSION, "feature", "gap"), gaps
         )
         yield from _of_pools(
-            [((*labels, pool.model.name), pool) for labels, one in ensembles for pool in one.panel.pools]
+            {
+                pool: (game, pool.model.home(version), pool.model.name)  # once, however many versions share it
+                for (game, version), one in ensembles
+                for pool in one.panel.all_pools
+            }
         )
 
     def _of_catalogs(self) -> Iterator[Metric]:
@@ -66,9 +70,19 @@ class StateOnDemand(Collector):
         )
         yield _gauge(
             "mesh_catalog_pending",
-            "1 while the latest catalog waits for the replicas of a version with traffic, else 0.",
+            "1 while the latest catalog, or a version of it, waits for replicas, else 0.",
             ("game",),
             [((name,), self._games.is_pending(name)) for name in self._games],
+        )
+        yield _gauge(
+            "mesh_version_waiting",
+            "1 while other versions serve the players of this version, because it waits for replicas, else 0.",
+            _VERSION,
+            [
+                ((name, version), self._games.is_waiting(name, version))
+                for name, game in self._games.items()
+                for version in game.ensembles
+            ],
         )
 
         yield _gauge(
@@ -78,13 +92,41 @@ class StateOnDemand(Collector):
             [((name, game.digest), 1) for name, game in self._games.items()],
         )
 
+        yield _gauge(
+            "mesh_traffic_share",
+            "Share of the players who get the version now, 0 to 1; the version (holdout) is the holdout.",
+            _VERSION,
+            self._shares(),
+        )
+        tripped = [
+            ((name, version), version in game.guards.tripped)
+            for name, game in self._games.items()
+            for version in game.guards.versions
+        ]
+        yield _gauge(
+            "mesh_guard_tripped",
+            "1 after the answers of the version broke its guard, so that another version has its players, else 0.",
+            _VERSION,
+            tripped,
+        )
+
+    def _shares(self) -> Iterator[_Value]:
+        for name, game in self._games.items():
+            held_out = game.catalog.assignment.holdout / 100
+            for version, share in game.traffic.shares.items():
+                yield (name, version), share / 100 * (1 - held_out)
+            if held_out:
+                yield (name, "(holdout)"), held_out
+
     def _ensembles(self) -> Iterator[tuple[tuple[str, str], Ensemble]]:
         for game in self._games.values():
             for ensemble in game.ensembles.values():
                 yield (game.catalog.game, ensemble.name), ensemble
 
 
-def _of_pools(pools: Sequence[tuple[Sequence[str], ModelPool]]) -> Iterator[Metric]:
+def _of_pools(labels_of: Mapping[ModelPool, Sequence[str]]) -> Iterator[Metric]:
+    pools = [(labels, pool) for pool, labels in labels_of.items()]
+
     def values(of: Callable[[ModelPool], float]) -> list[_Value]:
         return [(labels, of(pool)) for labels, pool in pools]
 

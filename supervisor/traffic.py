@@ -73,9 +73,8 @@ class Traffic:
         self._apply()
 
     def restore(self, version: str) -> None:
-        """Gives the players that `divert` took from `version` back to it."""
+        """Gives the players back to `version` that `divert` without `to` took from it."""
         self._without.discard(version)
-        self._diverted.pop(version, None)
         self._apply()
 
     def _apply(self) -> None:

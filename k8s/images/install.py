@@ -40,7 +40,9 @@ ONLY_FOR_LIBGOMP = ("sklearn", "scikit_learn.libs", "scikit_learn-*")
 # Files that no running program reads.
 FOR_DEVELOPERS = ("**/tests", "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.h", "**/*.a", "numpy/f2py")
 # Files of a checkout that an image does not need: C sources and build output.
-NOT_IN_IMAGES = ("__pycache__", "cli", "loading", "reference", "_engine*", "*.c", "*.h")
+NOT_IN_IMAGES = ("__pycache__", "loading", "reference", "_engine*", "*.c", "*.h")
+# The commands are for people. The supervisor's image has them, because the chart checks a catalog before an upgrade.
+ONLY_FOR_SUPERVISORS = ("cli",)
 INSTALLERS = ("pip", "pip-*", "setuptools*", "wheel*", "pkg_resources", "_distutils_hack", "distutils-precedence.pth")
 NEVER_IMPORTED = r"/(idlelib|lib2to3|tkinter|turtledemo|ensurepip|pydoc_data|test|site-packages)/"
 
@@ -94,10 +96,11 @@ def keep_libraries_of_lightgbm(packages: Path, root: Path) -> None:
 
 
 def install_code(image: str, root: Path) -> None:
-    """Installs the service and `mesh`, without the `mesh` command, which is for people."""
+    """Installs the service and `mesh`."""
+    left_out = NOT_IN_IMAGES if image == "supervisor" else (*NOT_IN_IMAGES, *ONLY_FOR_SUPERVISORS)
     for package in ("mesh", image.replace("-", "_")):
         shutil.rmtree(root / PACKAGES / package, ignore_errors=True)
-        shutil.copytree(PROJECT / package, root / PACKAGES / package, ignore=shutil.ignore_patterns(*NOT_IN_IMAGES))
+        shutil.copytree(PROJECT / package, root / PACKAGES / package, ignore=shutil.ignore_patterns(*left_out))
     if image == "model-worker":
         build_engine(root / PACKAGES)
     finish_layout(root)

@@ -83,6 +83,15 @@ GAME = Dashboard(
                 "Share of a version's answers; MeshFallbackRate fires at 5 %.",
             ),
             Panel(
+                "Traffic by version",
+                "percentunit",
+                (
+                    Query(f"avg by (version) (mesh_traffic_share{{{OF_GAME}}})", "{{version}}"),
+                    Query(f"sum by (version) (mesh_guard_tripped{{{OF_GAME}}}) > 0", "{{version}}: guard has tripped"),
+                ),
+                "Shares of the players, averaged over the supervisors; number of supervisors whose guard has tripped.",
+            ),
+            Panel(
                 "Mean time per stage",
                 "s",
                 (Query(mean("mesh_stage_seconds", OF_VERSION, "stage"), "{{stage}}"),),

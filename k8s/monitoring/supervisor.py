@@ -44,6 +44,15 @@ SUPERVISOR = Dashboard(
                 (Query(f"max by (pod) (container_memory_working_set_bytes{{{SUPERVISOR_PODS}}})", "{{pod}}"),),
             ),
             Panel("Failing HPA conditions", "short", (failing_conditions(SUPERVISOR_NAME),), kind="table"),
+            Panel(
+                "Catalogs not in force",
+                "short",
+                (
+                    Query(f'sum by (pod) (mesh_catalog_refused{{{OF_GAME},pod=~"$pod"}})', "{{pod}} refused"),
+                    Query(f'sum by (pod) (mesh_catalog_pending{{{OF_GAME},pod=~"$pod"}})', "{{pod}} pending"),
+                ),
+                "1: the latest catalog has faults (refused) or waits for replicas (pending); the one before serves.",
+            ),
         ),
         "Cohorts": (
             Panel(

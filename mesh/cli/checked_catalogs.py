@@ -39,12 +39,15 @@ def load_files(files: Sequence[Path]) -> list[Catalog]:
     return [one.catalog for one in checked if one.catalog is not None]
 
 
-def check_files(files: Sequence[Path], *, values: bool = False) -> list[CheckedCatalog]:
+def check_files(
+    files: Sequence[Path], *, values: bool = False, folder: Path | None = None, models_may_be_missing: bool = False
+) -> list[CheckedCatalog]:
     """Checks each file, and that no two files describe the same game.
 
-    With `values`, it also warns about values that no model knows.
+    With `values`, it also warns about values that no model knows. Relative paths start at `folder`, or at the folder of
+    the file. With `models_may_be_missing`, the workers have the models that this machine lacks.
     """
-    checked = [_check_file(file, values) for file in files]
+    checked = [_check_file(file, values, folder, models_may_be_missing) for file in files]
     first: dict[str, Path] = {}
     for position, one in enumerate(checked):
         game = one.catalog.game if one.catalog else None
@@ -54,11 +57,12 @@ def check_files(files: Sequence[Path], *, values: bool = False) -> list[CheckedC
     return checked
 
 
-def _check_file(file: Path, values: bool) -> CheckedCatalog:
+def _check_file(file: Path, values: bool, folder: Path | None, models_may_be_missing: bool) -> CheckedCatalog:
     try:
-        draft = catalogs.read(file)
+        draft = catalogs.read(file, folder)
     except Misconfigured as error:
         return CheckedCatalog(file, None, tuple(error.faults))
-    found = (*draft.faults, *catalog_files.faults(draft), *golden_faults(draft))
-    faults = sorted(found, key=lambda fault: fault.line)
+    in_files = catalog_files.faults(draft, models_may_be_missing=models_may_be_missing)
+    in_golden = golden_faults(draft, models_may_be_missing=models_may_be_missing)
+    faults = sorted((*draft.faults, *in_files, *in_golden), key=lambda fault: fault.line)
     return CheckedCatalog(file, draft, tuple(faults), tuple(value_check.warnings(draft)) if values else ())

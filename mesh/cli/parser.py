@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from mesh import __version__
 from mesh.cli import parser_parts as parts
+from mesh.cli.catalog import check_options
 from mesh.cli.compare import options as compare_options
 from mesh.cli.hpa import record_options, simulation_options
 from mesh.cli.k8s import render_options
+from mesh.cli.offers import options as offer_options
 from mesh.cli.publish import options as publish_options
 from mesh.cli.verify import options as verify_options
 
@@ -87,44 +89,13 @@ def _add_up(commands: Commands) -> None:
 
 
 def _add_offer(commands: Commands) -> None:
-    offer = parts.command(commands, "offer", "mesh.cli.offers.command:offer", "request the best offers for a player")
-    _add_request(offer)
-    offer.add_argument(
-        "--offer", action="append", default=[], metavar="ID", help="offer to rank; repeatable (default: all offers)"
-    )
-    offer.add_argument("--limit", type=parts.positive, default=1, metavar="N", help="offers to return (default: 1)")
+    about = "request the best offers for a player"
+    offer_options.add_offer(parts.command(commands, "offer", "mesh.cli.offers.command:offer", about), ADDRESS)
 
 
 def _add_score(commands: Commands) -> None:
-    score = parts.command(
-        commands, "score", "mesh.cli.offers.command:score", "request the ensemble's score for a player"
-    )
-    _add_request(score)
-    score.add_argument("--offer", default="", metavar="ID", help="offer to score (default: the fallback offer)")
-
-
-def _add_request(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--game", required=True, help="game as named in its catalog")
-    command.add_argument("--player", required=True, metavar="ID", help="id of the player")
-    command.add_argument(
-        "--context",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="K=V",
-        help="context features: each true, false, a number or a text; write K='\"12\"' to send 12 as text; repeatable",
-    )
-    command.add_argument(
-        "--version", default="", metavar="V", help="version of the game (default: chosen by the traffic shares)"
-    )
-    command.add_argument("--address", default=ADDRESS, help="address of the supervisor (default: %(default)s)")
-    command.add_argument(
-        "--deadline-ms",
-        type=parts.milliseconds,
-        metavar="N",
-        help="deadline of the request (default: the game's budget)",
-    )
-    parts.add_json(command, "the answer as one line of JSON")
+    about = "request the ensemble's score for a player"
+    offer_options.add_score(parts.command(commands, "score", "mesh.cli.offers.command:score", about), ADDRESS)
 
 
 def _add_status(commands: Commands) -> None:
@@ -186,8 +157,7 @@ def _add_store(command: argparse.ArgumentParser) -> None:
 def _add_catalog(commands: Commands) -> None:
     catalog = parts.group(commands, "catalog", "check catalog files")
     check = parts.command(catalog, "check", "mesh.cli.catalog.command:check", "report all faults of catalog files")
-    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="catalog of a game")
-    parts.add_quick(check)
+    check_options.add_to(check)
     parts.add_json(check, "the faults as one line of JSON")
     parts.command(catalog, "schema", "mesh.cli.catalog.command:schema", "print the JSON Schema of a catalog")
 
@@ -221,7 +191,7 @@ def _add_verify(commands: Commands) -> None:
 def _add_k8s(commands: Commands) -> None:
     k8s = parts.group(commands, "k8s", "render a game for Kubernetes, and compare it with its cluster")
     _add_k8s_render(k8s)
-    about = "show which HPAs a catalog would change; exit code 1 if any"
+    about = "show which HPAs a catalog would change; exit code 1 if any; warn of players without models"
     diff = parts.command(k8s, "diff", "mesh.cli.k8s.diff:run", about)
     diff.add_argument("file", type=Path, metavar="FILE", help="catalog of the game")
     rendered = "compare with the rendered chart in DIR/GAME (default: %(default)s)"

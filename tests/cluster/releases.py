@@ -11,6 +11,8 @@ from tests.cluster.kubectl import Namespace
 from tests.cluster.waiting import until
 
 HELM_S = 110.0
+# For clusters in which nothing runs in the pods, and for the example, whose files they do not have.
+WITHOUT_JOBS = ("--set", "kubernetes.check=false", "--set", "kubernetes.start_at_min=false")
 CREATED_S = 60.0
 
 
@@ -30,9 +32,15 @@ class Release:
         """Upgrades the release; returns Helm's warnings."""
         return self._run("upgrade", catalog, *more)
 
+    def rollback(self, revision: int = 0) -> str:
+        """Goes back to a revision, 0: the one before; returns Helm's warnings."""
+        return self._call("rollback", self.game, str(revision))
+
     def _run(self, verb: str, catalog: Path, *more: str) -> str:
-        where = ("--namespace", self.namespace.name)
-        command = [self.helm, verb, self.game, str(CHART), *where, "--values", str(catalog), *more]
+        return self._call(verb, self.game, str(CHART), "--values", str(catalog), *more)
+
+    def _call(self, *words: str) -> str:
+        command = [self.helm, *words, "--namespace", self.namespace.name]
         environment = self.namespace.cluster.environment
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HELM_S, check=False)
         assert done.returncode == 0, done.stderr

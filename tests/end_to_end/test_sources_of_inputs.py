@@ -33,8 +33,10 @@ from mesh.wire import offers_pb2 as wire
 from supervisor.features.dynamodb import open_dynamo_store
 from supervisor.features.sqlite import SqliteStore
 from supervisor.game import Game
+from supervisor.guards import Guards
 from supervisor.messages import score_query
 from supervisor.rows import CohortRows, Passenger, lay_out
+from supervisor.traffic import Traffic
 from tests.forests import Matrix, fit
 from tests.ports.tables import LONG_S, features_of
 from tests.supervisor.counting_metrics import CountingMetrics
@@ -218,7 +220,9 @@ def test_offers_score_like_the_frame(table: Table) -> None:
 
 async def test_context_of_score_requests_scores_like_the_frame(table: Table) -> None:
     kinds = {name: _kind(name) for name in table.frame.columns}
-    game = Game(load(write_catalog(table.folder, {"path": "unused.sqlite"}, context=kinds)), None, {})
+    catalog = load(write_catalog(table.folder, {"path": "unused.sqlite"}, context=kinds))
+    traffic = Traffic(catalog)
+    game = Game(catalog, None, {}, traffic, Guards(catalog, traffic, lambda _: True))
     passengers = []
     for row in rows_of(table.frame):
         context = {name: _context(kinds[name], value) for name, value in row.items() if value is not None}

@@ -132,12 +132,14 @@ def test_only_a_supervisor_that_watches_has_a_token(game: Objects) -> None:
         assert spec["automountServiceAccountToken"] is (is_supervisor and by_slices)
 
 
-def test_role_of_the_supervisor_allows_only_to_watch_endpoint_slices(game: Objects) -> None:
+def test_role_of_the_supervisor_allows_only_to_watch_endpoint_slices_and_its_catalogs(game: Objects) -> None:
     roles = [role for role in game.of_kind("Role") if not role["metadata"]["name"].endswith("-schedules")]
     rules = [role["rules"] for role in roles]
     watching = any("--endpoint-slices" in _container(pod)["args"] for pod in game.pods)
     slices = {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]}
-    assert rules == ([[slices]] if watching else [])
+    maps = [one["metadata"]["name"] for one in game.of_kind("ConfigMap") if "mesh.yaml" in one.get("data", {})]
+    catalogs = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": maps, "verbs": slices["verbs"]}
+    assert rules == ([[slices, catalogs]] if watching else [])
     assert not game.of_kind("ClusterRole", "ClusterRoleBinding")
 
 

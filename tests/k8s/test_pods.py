@@ -54,7 +54,6 @@ def test_labels_and_annotations_are_added_to_those_of_the_chart(pods: dict[str, 
     assert {whales["labels"]["team"], supervisor["labels"]["team"]} == {"live-ops"}
     assert whales["annotations"] == {"sidecar.istio.io/inject": "false"}
     assert set(supervisor["annotations"]) == {
-        "ensemble-mesh/catalog",
         "sidecar.istio.io/inject",
         "team.example.com/tier",
     }
@@ -127,7 +126,7 @@ def test_chart_works_as_a_dependency_with_global_values(tmp_path: Path, helm: st
     assert len(pods) == 3
     assert all(pod["containers"][0]["image"].startswith("r.example/ensemble-mesh/") for pod in pods)
     assert all([one["name"] for one in pod["imagePullSecrets"]] == ["a", "b"] for pod in pods)
-    (config,) = [one for one in found if one["kind"] == "ConfigMap" and "mesh.yaml" in one["data"]]
+    (config,) = [one for one in found if one["kind"] == "ConfigMap" and "history" in one["data"]]
     assert not {"global", "enabled"} & set(yaml.safe_load(config["data"]["mesh.yaml"]))
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import grpc
 import pytest
 
+from mesh.golden import encode
 from mesh.serving import lane_options
 from model_worker.s3.part import try_lock
 from tests.emulators import s3
 from tests.forests import TrainedForest
+from tests.golden_rows import golden_of
 from tests.model_worker.faulty_store import cut, refuse, stall, store
 from tests.model_worker.processes import EndedWorker, RunningWorker, ended, run, start
 from tests.model_worker.test_process import inference, request_for
@@ -60,6 +62,20 @@ async def test_cached_model_needs_no_store(in_s3: str, tmp_path: Path, monkeypat
     second = await start_on(URI, tmp_path, "--sha256", in_s3)
     assert isinstance(second, RunningWorker), second
     await second.stop()
+
+
+async def test_golden_rows_come_from_s3_and_then_from_the_cache(
+    in_s3: str, s3_store: s3.S3, binary: TrainedForest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = encode(golden_of(binary))
+    s3_store.put("workers", "forest.golden.jsonl", rows)
+    digests = ("--sha256", in_s3, "--golden-sha256", hashlib.sha256(rows).hexdigest())
+    for endpoint in (None, "http://127.0.0.1:9"):
+        if endpoint:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        worker = await start_on(URI, tmp_path, *digests, "--golden", "s3://workers/forest.golden.jsonl")
+        assert isinstance(worker, RunningWorker), worker
+        assert "scored 64 golden rows as expected" in (await worker.stop())[1]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from mesh.catalog.catalog import Catalog
 from mesh.catalog.catalog_file import CatalogFile, load_catalog
 from mesh.errors import Misconfigured
 from mesh.starvation import CpuStarvation
+from supervisor import start_up
 from supervisor.answers import Source
 from supervisor.assembly import open_games
 from supervisor.cohort import Cohorts
@@ -27,6 +28,7 @@ from supervisor.metrics import Metrics
 from supervisor.query import OfferQuery
 from supervisor.start_catalogs import load_catalogs
 from supervisor.start_up import wait_for_quorums, wait_until_ready
+from supervisor.state_metrics import StateOnDemand
 from tests.supervisor.backend import HEADER, write_game
 from tests.supervisor.replica import Replica, replica, sums, until
 
@@ -81,8 +83,8 @@ class World:
 
 
 @asynccontextmanager
-async def world(folder: Path) -> AsyncIterator[World]:
-    path = write_game(folder)
+async def world(folder: Path, catalog: Path | None = None) -> AsyncIterator[World]:
+    path = catalog or write_game(folder)
     catalogs = load_catalogs([path])
     starvation = MachineStarvation(CpuStarvation())
     async with AsyncExitStack() as stack:
@@ -113,24 +115,6 @@ async def test_traffic_changes_without_new_lanes(tmp_path: Path) -> None:
         assert await made.scores() == ("v2", Source.ENSEMBLE, {"gold": 5.0, "silver": 3.0, "starter": 2.0})
 
 
-async def test_another_file_is_wanted_without_new_lanes(tmp_path: Path) -> None:
-    wanted, newest = "a" * 64, "b" * 64
-    async with (
-        world(tmp_path) as made,
-        replica(HEADER, sums(9.0), sha256=wanted) as one,
-        replica(HEADER, sums(5.0), sha256=newest) as other,
-    ):
-        pools = made.game.ensembles["v1"].panel.pools
-        made.games.assign(Endpoints({("g", "v1", "m0"): [one.address]}))
-        await until(lambda: pools[0].is_in_use(wanted))
-        made.games.assign(Endpoints({("g", "v1", "m0"): [one.address, other.address]}))
-        await until(lambda: pools[0].is_in_use(newest))
-        made.write(made.first.replace("uri: m0.txt", f"uri: other.txt, sha256: {wanted}"))
-        await until(lambda: pools[0].is_in_use(wanted))
-        assert made.game.ensembles["v1"].panel.pools == pools
-        assert (one.streams, other.streams) == (1, 1)
-
-
 async def test_version_gets_traffic_when_all_its_models_are_up(tmp_path: Path) -> None:
     async with world(tmp_path) as made:
         made.write(made.with_v2(100))
@@ -140,6 +124,101 @@ async def test_version_gets_traffic_when_all_its_models_are_up(tmp_path: Path) -
         made.assign({"v1": ("m0", "m1", "m2"), "v2": ("m0",)})
         await until(lambda: not made.games.is_pending("g"))
         assert (await made.scores())[:2] == ("v2", Source.ENSEMBLE)
+
+
+async def test_version_that_is_not_ready_leaves_its_players_to_the_version_that_had_them(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        made.write(made.with_v2(99))
+        await until(lambda: made.games.is_waiting("g", "v2"))
+        assert made.games.is_pending("g")
+        assert made.game.traffic.shares == {"v1": 100, "v2": 0}
+        assert (await made.scores())[:2] == ("v1", Source.ENSEMBLE)
+        made.assign({"v1": ("m0", "m1", "m2"), "v2": ("m0",)})
+        await until(lambda: not made.games.is_pending("g"))
+        assert made.game.traffic.shares == {"v1": 1, "v2": 99}
+        assert (await made.scores())[:2] == ("v2", Source.ENSEMBLE)
+
+
+async def test_version_that_never_becomes_ready_does_not_block_the_next_change(tmp_path: Path) -> None:
+    v3 = V2.format(traffic=10).replace("v2", "v3")
+    async with world(tmp_path) as made:
+        made.assign({"v1": ("m0", "m1", "m2"), "v2": ("m0",)})
+        made.write(made.with_v2(50))
+        await until(lambda: made.game.traffic.shares == {"v1": 50, "v2": 50})
+        made.write(made.with_v2(50).replace("traffic: 50", "traffic: 45") + v3)
+        await until(lambda: made.games.is_waiting("g", "v3"))
+        rolled_back = made.with_v2(0).replace("traffic: 100", "traffic: 90") + v3
+        made.write(rolled_back)
+        await until(lambda: made.game.traffic.shares == {"v1": 100, "v2": 0, "v3": 0})
+        assert made.games.is_waiting("g", "v3")
+
+
+TWO_MODELS = "models: [{name: m0, uri: m0.txt}, {name: m1, uri: m1.txt}, {name: m2, uri: m2.txt}]"
+
+
+@pytest.mark.parametrize(("ready", "is_served"), [("all", False), ("quorum", True)])
+async def test_first_players_come_with_all_models_or_with_the_quorum(
+    tmp_path: Path, ready: str, is_served: bool
+) -> None:
+    async with world(tmp_path) as made:
+        made.assign({"v1": ("m0", "m1", "m2"), "v2": ("m0", "m2")})
+        text = made.with_v2(99).replace("models: [{name: m0, uri: m0.txt}]", f"ready: {ready}\n    {TWO_MODELS}")
+        made.write(text)
+        await until(lambda: "v2" in made.game.ensembles)
+        v2 = made.game.ensembles["v2"].panel.pools
+        await until(lambda: v2[0].is_up and v2[2].is_up)
+        if is_served:
+            await until(lambda: not made.games.is_pending("g"))
+            assert (await made.scores())[:2] == ("v2", Source.PARTIAL)
+        else:
+            await asyncio.sleep(0.2)  # more than two looks at the replicas
+            assert made.games.is_waiting("g", "v2")
+
+
+async def test_version_that_had_players_gets_them_back_without_a_model_that_has_just_failed(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        made.games.begin()
+        made.assign({"v1": ("m0", "m1", "m2"), "v2": ("m0",)})
+        made.write(made.with_v2(100))
+        await until(lambda: made.game.traffic.shares == {"v1": 0, "v2": 100})
+        made.assign({"v1": ("m0", "m1"), "v2": ("m0",)})
+        made.write(made.with_v2(0))
+        await until(lambda: made.game.traffic.shares == {"v1": 100, "v2": 0})
+        assert (await made.scores())[:2] == ("v1", Source.PARTIAL)
+
+
+async def test_start_with_a_version_that_cannot_be_served_gives_its_players_to_the_others(tmp_path: Path) -> None:
+    path = write_game(tmp_path)
+    text = path.read_text()
+    path.write_text(text.replace("  v1:\n", "  v1:\n    traffic: 1\n") + V2.format(traffic=99))
+    async with world(tmp_path, path) as made:
+        assert (await made.scores())[0] == "v2"
+        made.games.begin()
+        assert made.games.is_waiting("g", "v2")
+        assert (await made.scores())[:2] == ("v1", Source.ENSEMBLE)
+        made.assign({"v1": ("m0", "m1", "m2"), "v2": ("m0",)})
+        await until(lambda: not made.games.is_waiting("g", "v2"))
+        assert (await made.scores())[:2] == ("v2", Source.ENSEMBLE)
+
+
+async def test_start_without_any_replica_leaves_the_players_where_they_are(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        made.assign({})
+        await until(lambda: not any(pool.is_up for pool in made.game.ensembles["v1"].panel.pools))
+        made.games.begin()
+        assert not made.games.is_pending("g")
+        assert (await made.scores())[:2] == ("v1", Source.FALLBACK)
+
+
+async def test_supervisor_listens_soon_after_one_version_can_be_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start_up, "OTHERS_S", 0.05)
+    path = write_game(tmp_path)
+    text = path.read_text()
+    path.write_text(text.replace("  v1:\n", "  v1:\n    traffic: 50\n") + V2.format(traffic=50))
+    async with world(tmp_path, path) as made, asyncio.timeout(10):
+        await wait_for_quorums(made.games, 600, asyncio.Event())
 
 
 async def test_newer_catalog_replaces_a_pending_one(tmp_path: Path) -> None:
@@ -300,3 +379,56 @@ async def test_supervisor_is_ready_when_a_new_catalog_removes_the_model_without_
         made.write(made.first)
         async with asyncio.timeout(5):
             await asyncio.gather(*waits)
+
+
+SHARING = """
+members: [{name: m0, uri: m0.txt}, {name: m1, uri: m1.txt}]
+versions:
+  v1: {traffic: 50, combine: {quorum: 2}, models: [{member: m0}, {member: m1}, {name: m2, uri: m2.txt}]}
+"""
+V2_SHARES = "  v2: {traffic: 50, models: [{name: m2, uri: other.txt}, {member: m1, weight: 2}, {member: m0}]}\n"
+
+
+def _sharing(made: World, *versions: str) -> str:
+    head, _, _ = made.first.partition("versions:")
+    text = head.replace("budget_ms: 10000", "budget_ms: 500") + SHARING.lstrip() + "".join(versions)
+    return text if versions else text.replace("traffic: 50", "traffic: 100")
+
+
+async def test_version_that_shares_models_comes_and_goes_without_new_lanes_for_them(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        made.assign({"shared": ("m0", "m1"), "v1": ("m2",), "v2": ("m2",)})
+        made.write(_sharing(made))
+        await until(lambda: bool(made.game.catalog.members))
+        before = made.game.ensembles["v1"].panel.pools
+        streams = [one.streams for one in made.replicas[:2]]
+        made.write(_sharing(made, V2_SHARES))
+        await until(lambda: "v2" in made.game.ensembles)
+        m0, m1, m2 = made.game.ensembles["v1"].panel.pools
+        other, *shared = made.game.ensembles["v2"].panel.pools
+        assert ((m0, m1, m2), shared) == (before, [m1, m0])
+        assert other is not m2
+        assert made.game.ensembles["v1"].route is made.game.ensembles["v2"].route
+        assert (await made.scores("v1"))[2] == {"gold": 5.25, "silver": 3.25, "starter": 2.25}
+        assert (await made.scores("v2"))[2] == {"gold": 5.25, "silver": 3.25, "starter": 2.25}
+        made.write(_sharing(made, V2_SHARES).replace("  v1: {traffic: 50", "  v0: {traffic: 50").replace("v1:", "v0:"))
+        await until(lambda: set(made.game.ensembles) == {"v0", "v2"} or made.games.is_pending("g"))
+        made.assign({"shared": ("m0", "m1"), "v0": ("m2",), "v2": ("m2",)})
+        await until(lambda: set(made.game.ensembles) == {"v0", "v2"})
+        await until(lambda: not m2.is_up)
+        assert made.game.ensembles["v2"].panel.pools == (other, m1, m0)
+        assert (m0.is_up, m1.is_up) == (True, True)
+        assert (await made.scores("v2"))[1] == Source.ENSEMBLE
+        assert [one.streams for one in made.replicas[:2]] == streams
+
+
+async def test_shared_model_is_one_series_in_the_metrics_of_the_supervisor(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        made.assign({"shared": ("m0", "m1"), "v1": ("m2",), "v2": ("m2",)})
+        made.write(_sharing(made, V2_SHARES))
+        await until(lambda: "v2" in made.game.ensembles)
+        state = StateOnDemand(made.games, lambda: 0, made.cohorts.waiting, lambda: 0.0)
+        (lanes,) = [metric for metric in state.collect() if metric.name == "mesh_lanes"]
+        names = [(sample.labels["version"], sample.labels["model"]) for sample in lanes.samples if sample.value]
+        assert names == [("shared", "m0"), ("shared", "m1"), ("v1", "m2"), ("v2", "m2")]
+        assert made.games.models() == [("g", version, model) for version, model in names]

@@ -132,6 +132,18 @@ async def test_all_faults_of_a_wrong_catalog_are_reported(tmp_path: Path) -> Non
     assert [line.split(": ")[1] for line in err.splitlines()] == ["versions.v1.combine.quorum", "offers.fallback"]
 
 
+async def test_damaged_model_file_does_not_prevent_the_start(tmp_path: Path) -> None:
+    catalog = write_game(tmp_path)
+    (tmp_path / "m0.txt").write_text("damaged")
+    async with replica(HEADER, sums()) as fake:
+        endpoints = tmp_path / "endpoints.json"
+        put(endpoints, {"g": {"v1": {model: [fake.address] for model in ("m1", "m2")}}})
+        assert (
+            await first_answer_of("--catalog", catalog, "--endpoints", endpoints, "--listen-within-s", 60)
+            == wire.PARTIAL
+        )
+
+
 async def test_two_catalogs_of_one_game_are_refused(tmp_path: Path) -> None:
     catalog = write_game(tmp_path)
     code, _, err = await ended("--catalog", catalog, "--catalog", catalog)

@@ -92,6 +92,22 @@ async def test_failed_target_does_not_stop_the_others(server: Server, capsys: py
     assert "status 404" in json.loads(capsys.readouterr().out.splitlines()[0])["error"]
 
 
+@pytest.mark.parametrize(("now", "then"), [(1, 3), (3, 3), (9, 9)])
+async def test_new_deployment_is_scaled_to_its_minimum_and_never_down(server: Server, now: int, then: int) -> None:
+    path = "/apis/apps/v1/namespaces/games/deployments/g-v1-asia/scale"
+    server.objects[path] = {"replicas": now}
+    asia = {"kind": "Deployment", "name": "g-v1-asia", "min": 3, "schedule": []}
+    assert await schedules.apply(targets(asia), server.account, AT_NOON) == 0
+    assert server.objects[path] == {"replicas": then}
+    assert len(server.patches) == (now < then)
+
+
+async def test_run_that_may_fail_stops_at_the_first_failure(server: Server) -> None:
+    gone = {**WHALES, "name": "gone"}
+    assert await schedules.apply(targets(gone, WHALES), server.account, AT_SEVEN, stop_early=True) == 1
+    assert server.patches == []
+
+
 def test_missing_file_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert schedules.main([str(tmp_path / "none.json")]) == 2
     assert "mount the ConfigMap of the schedules" in capsys.readouterr().err

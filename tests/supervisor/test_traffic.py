@@ -126,8 +126,6 @@ def test_diverted_version_gives_its_players_to_another_and_the_others_stay() -> 
         player: "c" if version == "b" else version for player, version in before.items()
     }
     assert traffic.shares == {"a": 30, "b": 0, "c": 70}
-    traffic.restore("b")
-    assert {player: traffic.version_of(player) for player in PLAYERS} == before
 
 
 def test_players_of_a_version_that_cannot_be_served_are_shared_in_proportion() -> None:
@@ -137,6 +135,16 @@ def test_players_of_a_version_that_cannot_be_served_are_shared_in_proportion() -
     assert traffic.shares == {"a": 75, "b": 0, "c": 25, "d": 0}
     assert all(traffic.version_of(player) == version for player, version in before.items() if version != "b")
     assert traffic.expected == {"a", "b", "c"}
+    traffic.restore("b")
+    assert {player: traffic.version_of(player) for player in PLAYERS} == before
+
+
+def test_version_that_can_be_served_again_gets_no_players_if_its_guard_has_tripped() -> None:
+    traffic = Traffic(catalog_of({"a": 60.0, "b": 40.0}))
+    traffic.divert("b", "a")
+    traffic.divert("b")
+    traffic.restore("b")
+    assert traffic.shares == {"a": 100, "b": 0}
 
 
 START_S = 1_796_119_200.0  # 2026-12-01T10:00:00Z

@@ -1,6 +1,4 @@
 {{- define "mesh.supervisor.deployment" -}}
-{{- $root := index . 0 -}}
-{{- with index . 1 -}}
 {{- $slices := eq .kubernetes.discovery "endpoint_slices" -}}
 apiVersion: apps/v1
 kind: Deployment
@@ -21,12 +19,11 @@ spec:
     metadata:
       labels:
         {{- include "mesh.pod.labels" . | nindent 8 }}
+      {{- /* Nothing of the catalog: the supervisors follow it, and a change restarts no pod. */}}
+      {{- with .pod.annotations }}
       annotations:
-        # A changed catalog replaces the pods: the kubelet updates a mounted file only after up to a minute.
-        ensemble-mesh/catalog: {{ include "mesh.catalog" $root | sha256sum }}
-        {{- with .pod.annotations }}
         {{- toYaml . | nindent 8 }}
-        {{- end }}
+      {{- end }}
     spec:
       serviceAccountName: {{ .name }}
       automountServiceAccountToken: {{ $slices }}
@@ -38,6 +35,7 @@ spec:
             - --files=/srv/ensemble-mesh
             {{- if $slices }}
             - --endpoint-slices
+            - --config-map={{ .game }}-catalog
             {{- else }}
             - --dns=$(POD_NAMESPACE)
             {{- end }}
@@ -71,11 +69,17 @@ spec:
         {{- . | trim | nindent 8 }}
         {{- end }}
 {{- end -}}
-{{- end -}}
 
-{{/* The supervisor's part of the catalog: without the keys for the cluster, so that changing these restarts no supervisor. */}}
+{{/* The supervisor's part of the catalog: without the keys for the cluster, so that changing these does not change the catalog. */}}
 {{- define "mesh.catalog" -}}
 {{- $catalog := omit (deepCopy .Values) "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "schedule" "pod" "supervisor" "kubernetes" "global" "enabled" -}}
+{{- if $catalog.members -}}
+{{- $members := list -}}
+{{- range $catalog.members -}}
+{{- $members = append $members (omit . "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "schedule" "pod") -}}
+{{- end -}}
+{{- $_ := set $catalog "members" $members -}}
+{{- end -}}
 {{- range $name, $version := $catalog.versions -}}
 {{- $models := list -}}
 {{- range $version.models -}}

@@ -152,6 +152,12 @@ class Kubernetes(Pod):
     discovery: Literal["endpoint_slices", "dns"] = Field(
         "endpoint_slices", description="how the supervisor finds replicas; dns needs no RBAC, but is seconds slower"
     )
+    check: bool = Field(
+        True, description="check the catalog in a Job before an install or an upgrade, which a fault stops"
+    )
+    start_at_min: bool = Field(
+        True, description="give new Deployments their minimum of replicas in a Job, before their HPA looks"
+    )
     files: Mapping[str, Any] | None = Field(
         None, description="volume source with the files that the catalog names by relative paths"
     )

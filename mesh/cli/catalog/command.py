@@ -12,15 +12,21 @@ from typing import Any
 from mesh.catalog import catalog as catalogs
 from mesh.catalog.catalog import Catalog, Version
 from mesh.catalog.faults import Fault, merge_shared, show_path
-from mesh.cli.catalog.proofs import with_proofs
+from mesh.cli.catalog.upgrade import with_risks
 from mesh.cli.checked_catalogs import CheckedCatalog, check_files
 from mesh.cli.main import DONE, MISCONFIGURED
 
 
 def check(arguments: argparse.Namespace) -> int:
     """Prints a summary of each file without faults, and the faults of the others; exit code 2 for any fault."""
-    checked = check_files(arguments.files, values=True)
+    checked = check_files(
+        arguments.files, values=True, folder=arguments.folder, models_may_be_missing=arguments.models_elsewhere
+    )
+    if arguments.before is not None:
+        checked = with_risks(checked, arguments.before, arguments.ready)
     if not arguments.quick:
+        from mesh.cli.catalog.proofs import with_proofs  # here, because the supervisor's image cannot prove a model
+
         checked, notes = with_proofs(checked)
         print(*notes, sep="\n", end="\n" if notes else "", file=sys.stderr)
     if arguments.json:
@@ -50,9 +56,21 @@ def _summary(file: Path, catalog: Catalog) -> Iterator[str]:
     yield f"{file}: game {catalog.game}, answers in {catalog.budget_ms:g} ms"
     for name, version in catalog.versions.items():
         yield (
-            f"  version {name}: {_traffic(version)}, {len(version.models)} models, "
+            f"  version {name}: {_traffic(version)}{_shadow(version)}, {_models(version)}, "
             f"{version.combine.kind} of at least {version.quorum} votes"
         )
+
+
+def _shadow(version: Version) -> str:
+    return f", a shadow for {version.shadow:g} % of the others" if version.shadow else ""
+
+
+def _models(version: Version) -> str:
+    members = sum(model.is_member for model in version.models)
+    silent = len(version.models) - len(version.voters)
+    notes = [f"{members} of them members"] if members else []
+    notes += [f"{silent} without a vote"] if silent else []
+    return f"{len(version.models)} models" + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _traffic(version: Version) -> str:

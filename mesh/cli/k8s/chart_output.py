@@ -69,6 +69,7 @@ def render(
     if not (chart / "Chart.yaml").is_file():
         raise Misconfigured([f"{chart}: is not a chart; give --chart with the folder k8s/chart of a checkout"])
     command = [program, "template", game, str(chart), "--namespace", namespace or game, "--kube-version", kubernetes]
+    command.append("--no-hooks")  # a Job cannot be applied twice, and only Helm runs it before the other objects
     try:
         done = subprocess.run(
             [*command, "-f", str(catalog), *more], capture_output=True, text=True, timeout=_HELM_S, check=False

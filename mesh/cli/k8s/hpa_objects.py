@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoscaling.recording import kubectl_errors
 from mesh.catalog.deployment.autoscalers import Autoscaler
+from mesh.cli.k8s.kubectl import kubectl_objects
 from mesh.cli.k8s.manifests import read
 from mesh.errors import Misconfigured
-
-KUBECTL_S = 30
 
 
 def rendered(folder: Path) -> list[Autoscaler]:
@@ -51,38 +47,13 @@ def live(game: str, kubectl: Sequence[str]) -> list[Autoscaler]:
 
     Raises Misconfigured with the message of kubectl if it fails.
     """
-    found = _get(kubectl, "horizontalpodautoscalers", game)
+    found = kubectl_objects(kubectl, "horizontalpodautoscalers", game)
     try:
-        found += _get(kubectl, "scaledobjects.keda.sh", game)
+        found += kubectl_objects(kubectl, "scaledobjects.keda.sh", game)
     except Misconfigured as error:
         if "doesn't have a resource type" not in error.reason:  # a cluster without KEDA
             raise
     return list(_autoscalers(found))
-
-
-def _get(kubectl: Sequence[str], kind: str, game: str) -> list[Any]:
-    command = [*kubectl, "get", kind, "-l", f"ensemble-mesh/game={game}", "-o", "json"]
-    program = kubectl[0]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=KUBECTL_S, check=False)
-    except FileNotFoundError:
-        raise Misconfigured([f"{program}: is not installed, but --live requires it; install it"]) from None
-    except OSError as error:
-        raise Misconfigured([f"{program}: cannot be run: {error.strerror}; --live requires it"]) from None
-    except subprocess.TimeoutExpired:
-        problem = f"the cluster did not respond within {KUBECTL_S} s"
-        raise Misconfigured([f"{problem}; try again, or compare with --rendered"]) from None
-    if done.returncode:
-        message = done.stderr.strip()
-        if kubectl_errors.is_unreachable(message):
-            raise Misconfigured([kubectl_errors.unreachable(message)])
-        raise Misconfigured([message or f"{program}: ended with exit code {done.returncode} and no message"])
-    try:
-        items: list[Any] = json.loads(done.stdout)["items"]
-    except (ValueError, KeyError, TypeError):
-        problem = f"{program}: the response is not a list: {done.stdout[:80]!r}"
-        raise Misconfigured([f"{problem}; is it kubectl?"]) from None
-    return items
 
 
 def _autoscalers(objects: Iterable[Any]) -> Iterator[Autoscaler]:

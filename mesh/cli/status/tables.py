@@ -10,6 +10,7 @@ from rich.text import Text
 
 from mesh.cli.console import table
 from mesh.cli.status.mesh_status import STAGES, EnsembleStatus, MeshStatus, ModelStatus
+from mesh.cli.status.shadow_status import ShadowStatus
 
 _NAMES = ("game", "version", "model")
 _LEAST_FIRST = ("outstanding", "again/s", "rows waiting", "engine", "file", "misses/s")
@@ -20,7 +21,7 @@ _SOURCES = ("ENSEMBLE", "PARTIAL", "FALLBACK")
 
 
 def tables(status: MeshStatus, width: int = 200, height: int | None = None) -> Group:
-    """Returns one table of answers, one of stage times and one of models, and a line about the supervisor.
+    """Returns one table of answers, one of stage times, one of models, one of shadows if there are any, and a line.
 
     Names are never cut: in a terminal of less than `width` columns, columns of less importance are left out. With
     `height`, the models that have no room are left out, those with problems last.
@@ -34,19 +35,35 @@ def tables(status: MeshStatus, width: int = 200, height: int | None = None) -> G
         "",
         _models(models, width),
         *hint,
+        *_waiting(status),
         "",
+        *((_shadows(status.shadows), "") if status.shadows else ()),
         Text(f"cohorts under way {status.cohorts_under_way}; CPU wait of the busiest thread: {_cpu_wait(status)}"),
     )
 
 
+def _waiting(status: MeshStatus) -> list[Text]:
+    """A line for each version whose players are served by others."""
+    return [
+        Text(f"{one.game}: version {one.version} waits for replicas; other versions serve its players", style="red")
+        for one in status.ensembles
+        if one.waits_for_replicas
+    ]
+
+
 def _shown(status: MeshStatus, height: int | None) -> tuple[list[ModelStatus], int]:
     """The models that fit `height` lines, in their order, and the number of the others."""
-    room = len(status.models) if height is None else max(1, height - 2 * len(status.ensembles) - _OTHER_LINES)
+    others = 2 * len(status.ensembles) + _shadow_lines(status) + _OTHER_LINES
+    room = len(status.models) if height is None else max(1, height - others)
     if len(status.models) <= room:
         return status.models, 0
     by_trouble = sorted(status.models, key=lambda one: (_is_whole(one), -one.misses_per_s))
     kept = by_trouble[:room]
     return [one for one in status.models if one in kept], len(status.models) - room
+
+
+def _shadow_lines(status: MeshStatus) -> int:
+    return len(status.shadows) + 2 if status.shadows else 0
 
 
 def _cpu_wait(status: MeshStatus) -> str:
@@ -58,11 +75,17 @@ def _cpu_wait(status: MeshStatus) -> str:
 
 def _answers(ensembles: list[EnsembleStatus]) -> Table:
     rates = [f"{source.lower()}/s" for source in _SOURCES]
-    rows = table(("game", "version"), (*rates, "p50 ms", "p95 ms", "p99 ms"))
+    rows = table(("game", "version", "players"), (*rates, "p50 ms", "p95 ms", "p99 ms"))
     for one in ensembles:
         numbers = [one.answers_per_s.get(source, 0.0) for source in _SOURCES]
-        rows.add_row(one.game, one.version, *map(_number, (*numbers, one.p50_ms, one.p95_ms, one.p99_ms)))
+        cells = map(_number, (*numbers, one.p50_ms, one.p95_ms, one.p99_ms))
+        rows.add_row(one.game, one.version, _players(one), *cells, style="red" if one.guard_tripped else None)
     return rows
+
+
+def _players(one: EnsembleStatus) -> str:
+    share = "-" if one.share is None else f"{one.share * 100:.4g} %"
+    return f"{share}, guard has tripped" if one.guard_tripped else share
 
 
 def _stages(ensembles: list[EnsembleStatus]) -> Table:
@@ -71,6 +94,14 @@ def _stages(ensembles: list[EnsembleStatus]) -> Table:
     for one in ensembles:
         numbers = (one.mean_cohort, *(one.stages_ms[stage] for stage in STAGES))
         rows.add_row(one.game, one.version, str(one.waiting), *map(_number, numbers))
+    return rows
+
+
+def _shadows(shadows: list[ShadowStatus]) -> Table:
+    rows = table(("game", "version", "shadow"), ("compared/s", "not compared/s", "same best"))
+    for one in shadows:
+        same = "-" if one.same_best is None else f"{one.same_best:.0%}"
+        rows.add_row(one.game, one.version, one.shadow, _number(one.compared_per_s), _number(one.others_per_s), same)
     return rows
 
 

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from mesh.cli.checked_catalogs import load_files
 from mesh.cli.main import DONE
 from mesh.cli.up.catalog_news import catalog_news
 from mesh.cli.up.fleet import Fleet
@@ -17,6 +16,7 @@ from mesh.cli.up.following import Following
 from mesh.cli.up.lanes import lanes_are_up
 from mesh.cli.up.plan import Options, replicas_of
 from mesh.cli.up.report import TerminalReport
+from mesh.cli.up.served_catalogs import load_served
 from mesh.cli.up.signals import StopRequests, stop_signals
 from mesh.errors import Misconfigured
 from mesh.first_of import first_of
@@ -27,7 +27,7 @@ READY_BUDGET_S = 120.0
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the games of the catalogs until a signal; raises Misconfigured with all faults that prevent the start."""
-    catalogs = load_files(arguments.files)
+    catalogs, refused_models = load_served(arguments.files)
     options = Options(
         arguments.host,
         arguments.port,
@@ -41,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise Misconfigured(faults)
     replicas = list(replicas_of(catalogs, options.replicas))
     report = TerminalReport(len(replicas), arguments.json)
+    for fault in refused_models:
+        report.say(fault)
     folder = Path(tempfile.mkdtemp(prefix="mesh-"))
     fleet = Fleet(arguments.files, replicas, options, folder, report)
     fleet.write_inputs(catalogs)

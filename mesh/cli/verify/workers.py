@@ -8,6 +8,7 @@ import socket
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mesh.errors import Misconfigured
 
@@ -83,9 +84,14 @@ def _from_file(file: Path, game: str, version: str) -> Addresses:
     try:
         tree = json.loads(file.read_text(encoding="utf-8"))
         models = tree.get(game, {}).get(version, {})
-        return {str(model): list(map(str, addresses)) for model, addresses in models.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+        return {str(model): list(map(_address, endpoints)) for model, endpoints in models.items()}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise Misconfigured([f"{file}: is not an endpoints file of `mesh up`: {error}; correct --workers"]) from error
+
+
+def _address(endpoint: Any) -> str:
+    """Returns the address of an entry, which a file of another program may have by itself."""
+    return str(endpoint["address"] if isinstance(endpoint, dict) else endpoint)
 
 
 def _resolved(address: str) -> list[str]:

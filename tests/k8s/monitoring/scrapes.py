@@ -115,7 +115,7 @@ def _catalog(folder: Path) -> Path:
         "offers": {"path": "offers.csv", "fallback": "starter-pack"},
         "versions": {
             "one": {"combine": {"quorum": 2}, "models": models},
-            "two": {"traffic": 0, "shadow": 100, "models": models[:1]},
+            "two": {"traffic": 0, "shadow": 100, "guard": {"to": "one", "whole": 99}, "models": models[:1]},
         },
     }
     catalog.write_text(yaml.safe_dump(content))

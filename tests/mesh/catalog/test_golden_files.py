@@ -53,6 +53,7 @@ def test_missing_damaged_and_changed_files_are_faults(catalog: Callable[..., Pat
     (fault,) = faults(catalog(golden="other.jsonl"))
     assert fault.startswith("versions.v1.models.0.golden: ")
     assert fault.endswith("other.jsonl: No such file or directory; publish the golden rows, or correct the path")
+    assert not list(golden_faults(catalogs.read(catalog(golden="other.jsonl")), models_may_be_missing=True))
     (fault,) = faults(catalog(golden_sha256="0" * 64))
     assert fault.startswith("versions.v1.models.0.golden_sha256: differs from the SHA-256 of the file, ")
     file = tmp_path / "m.golden.jsonl"

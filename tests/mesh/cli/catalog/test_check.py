@@ -263,3 +263,97 @@ def write_models(folder: Path, texts: Sequence[str]) -> Path:
     head = VALID.format(game="arena").split("      - ")[0]
     (file := folder / "mesh.yaml").write_text(head + "\n".join(lines) + "\n")
     return file
+
+
+TWO = """game: g
+features: {{store: dynamodb, table: players, region: eu-west-1}}
+versions:
+  "1": {{traffic: {first}, models: [{{name: a, uri: "s3://models/a.txt"}}, {{name: b, uri: "s3://models/b.txt"}}]}}
+  "2": {{traffic: {second}, models: [{{name: a, uri: "s3://models/a2.txt"}}]}}
+"""
+ONE = """game: g
+features: {store: dynamodb, table: players, region: eu-west-1}
+versions:
+  "2": {traffic: 100, models: [{name: a, uri: "s3://models/a2.txt"}]}
+"""
+
+
+def upgrade(folder: Path, before: str, then: str, ready: str | None = None) -> int:
+    """Checks the upgrade from one catalog to another."""
+    (folder / "before.yaml").write_text(before)
+    (folder / "then.yaml").write_text(then)
+    words = ["--before", str(folder / "before.yaml")]
+    if ready is not None:
+        (folder / "ready.json").write_text(ready)
+        words += ["--ready", str(folder / "ready.json")]
+    return main(["catalog", "check", "--quick", *words, str(folder / "then.yaml")])
+
+
+def test_upgrade_must_not_remove_a_version_with_players(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert upgrade(tmp_path, TWO.format(first=10, second=90), ONE) == 2
+    assert capsys.readouterr().err == (
+        f"{tmp_path}/then.yaml:3: versions: 1 is removed, but it has 10 % of the players; first give its players to "
+        "other versions, with `traffic: 0`; remove it in a later upgrade\n"
+    )
+    assert upgrade(tmp_path, TWO.format(first=0, second=100), ONE) == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "then", "ready", "faults"),
+    [
+        (0, 50, '{"g-1-b": 2}', ["4: versions.1: gets 50 % of the players, but no replica of a is ready"]),
+        (0, 50, '{"g-1-a": 1, "g-1-b": 2}', []),
+        (50, 50, "{}", []),
+        (50, 10, '{"g-2-a": 1}', []),
+        (0, 50, None, []),
+    ],
+)
+def test_upgrade_gives_more_players_only_to_versions_with_replicas_of_every_model(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    before: float,
+    then: float,
+    ready: str | None,
+    faults: list[str],
+) -> None:
+    old, new = (TWO.format(first=share, second=100 - share) for share in (before, then))
+    assert upgrade(tmp_path, old, new, ready) == (2 if faults else 0)
+    found = [line.partition("then.yaml:")[2].partition(";")[0] for line in capsys.readouterr().err.splitlines()]
+    assert found == faults
+
+
+def test_upgrade_may_give_players_to_a_version_that_is_ready_with_a_quorum(tmp_path: Path) -> None:
+    old, new = (TWO.format(first=share, second=100 - share) for share in (0, 50))
+    new = new.replace('"1": {', '"1": {ready: quorum, combine: {quorum: 1}, ')
+    assert upgrade(tmp_path, old, new, '{"g-1-a": 0, "g-1-b": 1}') == 0
+    assert upgrade(tmp_path, old, new, '{"g-1-a": 0, "g-1-b": 0}') == 2
+
+
+def test_upgrade_must_not_remove_a_version_to_which_a_plan_gives_players(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = "rollout: {start: 2026-12-01T10:00:00Z, steps: [1, 100], hold_s: 900}"
+    before = TWO.replace("traffic: {first}", plan.replace("{", "{{").replace("}", "}}")).format(second=100)
+    assert upgrade(tmp_path, before, ONE) == 2
+    assert "versions: 1 is removed, but a plan gives it players; " in capsys.readouterr().err
+
+
+def test_upgrade_from_a_catalog_with_faults_is_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert upgrade(tmp_path, "game: g\n", ONE) == 0
+    assert capsys.readouterr().err.startswith("warning: the catalog in force is not compared: ")
+
+
+@pytest.mark.parametrize("text", ["[]", '{"g-1-a": "two"}', "{"])
+def test_malformed_replicas_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    assert upgrade(tmp_path, ONE, ONE, text) == 2
+    assert "give the ready replicas by Deployment" in capsys.readouterr().err
+
+
+def test_models_elsewhere_and_a_base_folder(tmp_path: Path) -> None:
+    file, files = tmp_path / "mesh.yaml", tmp_path / "files"
+    files.mkdir()
+    file.write_text(ONE.replace("s3://models/a2.txt", "m0.txt"))
+    assert main(["catalog", "check", "--quick", str(file)]) == 2
+    assert main(["catalog", "check", "--quick", "--models-elsewhere", str(file)]) == 0
+    (files / "m0.txt").write_text("not a model")
+    assert main(["catalog", "check", "--quick", "--models-elsewhere", "--files", str(files), str(file)]) == 2

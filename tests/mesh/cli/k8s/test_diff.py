@@ -16,6 +16,7 @@ from k8s.render import EXAMPLE, RENDERED
 from mesh.cli.main import main
 
 WHALES = "dragonfall-2026-10-whales"
+KINDS = ("horizontalpodautoscalers", "configmaps", "deployments")
 
 
 @pytest.fixture
@@ -84,6 +85,50 @@ def test_live_cluster_is_read_with_kubectl(catalog: Path, tmp_path: Path) -> Non
     assert diff(catalog, "--live", "--kubectl", kubectl, "-n", "dragonfall") == 1
     calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
     assert calls[0] == "--namespace=dragonfall get horizontalpodautoscalers -l ensemble-mesh/game=dragonfall -o json"
+
+
+def objects_of_render() -> list[Any]:
+    texts = [file.read_text(encoding="utf-8") for file in (RENDERED / "dragonfall").glob("*.yaml")]
+    return [one for text in texts for one in yaml.safe_load_all(text)]
+
+
+def give_players_to_a_new_version(catalog: Path) -> None:
+    """Replaces the version of the example by another one with the same models."""
+    text = catalog.read_text(encoding="utf-8")
+    assert '"2026-10":' in text
+    catalog.write_text(text.replace('"2026-10":', '"2026-11":'), encoding="utf-8")
+
+
+REMOVED = (
+    "warning: versions: 2026-10 is removed, but it has 100 % of the players; first give its players to other versions, "
+    "with `traffic: 0`; remove it in a later upgrade"
+)
+
+
+def test_removed_version_with_players_is_a_warning(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    give_players_to_a_new_version(catalog)
+    assert diff(catalog, "--rendered", RENDERED, "--json") == 1
+    assert capsys.readouterr().err.splitlines() == [REMOVED]
+
+
+def test_live_cluster_without_ready_replicas_for_more_players_is_a_warning(
+    catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    objects = objects_of_render()
+    kubectl = stand_in(
+        tmp_path,
+        [one for one in objects if one["kind"] == "HorizontalPodAutoscaler"],
+        configmaps=[one for one in objects if one["kind"] == "ConfigMap"],
+        deployments=[one for one in objects if one["kind"] == "Deployment"],
+    )
+    give_players_to_a_new_version(catalog)
+    assert diff(catalog, "--live", "--kubectl", kubectl) == 1
+    removed, missing = capsys.readouterr().err.splitlines()
+    assert removed == REMOVED
+    assert missing.startswith(
+        "warning: versions.2026-11: gets 100 % of the players, but no replica of whales, minnows, window-shoppers,"
+    )
+    assert missing.endswith("is ready; keep `traffic: 0` until its pods are ready")
 
 
 def test_error_of_kubectl_is_printed(catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,9 +277,11 @@ def test_missing_cluster_is_reported_with_the_last_line_of_kubectl(
     )
 
 
-def stand_in(folder: Path, hpas: list[Any]) -> Path:
+def stand_in(folder: Path, hpas: list[Any], **others: list[Any]) -> Path:
     """Returns a kubectl that responds as in a cluster without KEDA; tests/cluster uses the real kubectl."""
-    (folder / "hpas.json").write_text(json.dumps({"items": hpas}), encoding="utf-8")
+    for kind in KINDS:
+        items = hpas if kind == "horizontalpodautoscalers" else others.get(kind, [])
+        (folder / f"{kind}.json").write_text(json.dumps({"items": items}), encoding="utf-8")
     script = folder / "kubectl"
     script.write_text(
         f"""#!{sys.executable}
@@ -242,7 +289,8 @@ import sys
 open({str(folder / "calls")!r}, "a").write(" ".join(sys.argv[1:]) + "\\n")
 if "scaledobjects.keda.sh" in sys.argv:
     sys.exit("error: the server doesn't have a resource type \\"scaledobjects\\"")
-print(open({str(folder / "hpas.json")!r}).read())
+kind = next(word for word in [*sys.argv[1:], "horizontalpodautoscalers"] if word in {KINDS!r})
+print(open({str(folder)!r} + "/" + kind + ".json").read())
 """,
         encoding="utf-8",
     )

@@ -6,7 +6,9 @@ from rich.console import Console
 
 from mesh.cli.console import stdout
 from mesh.cli.metrics_page import Page, parse
-from mesh.cli.status.mesh_status import Interval, MeshStatus, ModelStatus, filtered, status
+from mesh.cli.status.interval import Interval
+from mesh.cli.status.mesh_status import MeshStatus, ModelStatus, filtered, status
+from mesh.cli.status.shadow_status import ShadowStatus
 from mesh.cli.status.tables import tables
 
 VERSION = 'game="g",version="1"'
@@ -49,6 +51,32 @@ mesh_starved_share 0.25
 @pytest.fixture
 def busy() -> MeshStatus:
     return status(Interval(page(10), page(12), seconds=2.0))
+
+
+def test_shadows_are_listed_only_if_there_are_any(busy: MeshStatus) -> None:
+    pair = 'game="g",version="1",shadow="2"'
+
+    def with_shadow(requests: int) -> Page:
+        text = f"""
+mesh_shadow_requests_total{{{pair},outcome="compared"}} {requests}
+mesh_shadow_requests_total{{{pair},outcome="expired"}} {requests / 2}
+mesh_shadow_ranked_total{{{pair}}} {requests}
+mesh_shadow_same_best_total{{{pair}}} {requests * 0.75}
+"""
+        return parse(text)
+
+    found = status(Interval(with_shadow(100), with_shadow(300), seconds=2.0))
+    assert found.shadows == [ShadowStatus("g", "1", "2", 100, 50, 0.75)]
+    assert "75%" in _text(found)
+    assert busy.shadows == []
+    assert "same best" not in _text(busy)
+
+
+def _text(found: MeshStatus) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(tables(found))
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text
 
 
 def test_rates_cover_the_interval(busy: MeshStatus) -> None:
@@ -98,6 +126,24 @@ def test_version_without_workers_is_shown_with_its_fallbacks() -> None:
     )
     (ensemble,) = status(Interval(before, after, seconds=1.0)).ensembles
     assert ensemble.answers_per_s == {"FALLBACK": 5.0}
+
+
+def test_share_of_the_players_and_a_tripped_guard_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    gauges = f"""
+mesh_traffic_share{{{VERSION}}} 0.985
+mesh_traffic_share{{game="g",version="2"}} 0
+mesh_guard_tripped{{game="g",version="2"}} 1
+mesh_requests_total{{game="g",version="2",source="ENSEMBLE",reason="none"}} 0
+"""
+    found = status(Interval(page(10), parse(LANES + gauges), seconds=1.0))
+    assert [(one.version, one.share, one.guard_tripped) for one in found.ensembles] == [
+        ("1", 0.985, False),
+        ("2", 0, True),
+    ]
+    stdout().print(tables(found))
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[1].startswith("g 1 98.5 % ")
+    assert lines[2].startswith("g 2 0 %, guard has tripped ")
 
 
 def test_table_shows_the_cpu_wait_only_under_load(busy: MeshStatus, capsys: pytest.CaptureFixture[str]) -> None:

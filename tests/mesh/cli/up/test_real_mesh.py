@@ -99,3 +99,25 @@ def test_wrong_request_is_reported_in_one_line(mesh: StartedMesh, capsys: pytest
     assert main(["offer", "--game", "nobody", "--player", "anna", "--address", mesh.address]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("not found: game: 'nobody'")
+
+
+def test_damaged_model_file_takes_only_its_own_version_out(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = catalog.with_name("damaged.yaml")
+    other = '  "2": {traffic: 50, models: [{name: first, uri: damaged.txt}]}\n'
+    damaged.write_text(CATALOG.replace('  "1":\n', '  "1":\n    traffic: 50\n') + other)
+    catalog.with_name("damaged.txt").write_text("damaged")
+    with started_mesh(damaged, "--json") as mesh:
+        assert {worker["state"] for worker in mesh.ready["workers"]} == {"ready", "refused"}
+        assert "versions.2.models[0].uri" in mesh.stderr.line("damaged.yaml")
+        for _ in range(10):
+            assert score(mesh.address) == 0
+            answer = json.loads(capsys.readouterr().out)
+            assert (answer["version"], answer["source"]) == ("1", "ENSEMBLE")
+
+
+def test_game_without_a_version_that_can_be_served_starts_no_process(catalog: Path) -> None:
+    damaged = catalog.with_name("damaged.yaml")
+    damaged.write_text(CATALOG.replace("quorum: 1", "quorum: 2").replace("binary.txt", "missing.txt"))
+    with started_mesh(damaged, "--json") as mesh:
+        assert mesh.process.wait(30) == 2
+        assert "missing.txt is missing; train the model, or correct the path" in mesh.stderr.rest()

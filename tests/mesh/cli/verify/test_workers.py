@@ -27,7 +27,8 @@ def live() -> Iterator[str]:
 def endpoints(folder: Path, addresses: list[str]) -> Path:
     folder.mkdir()
     file = folder / "endpoints.json"
-    file.write_text(json.dumps({"chess": {"v1": {"whales": addresses}}}))
+    served = [{"address": address, "serves": "whales.txt"} for address in addresses]  # as `mesh up` writes it
+    file.write_text(json.dumps({"chess": {"v1": {"whales": served}}}))
     return file
 
 
@@ -52,6 +53,8 @@ def test_endpoints_file_can_be_named(tmp_path: Path) -> None:
     file = endpoints(tmp_path / "a", ["127.0.0.1:7"])
     assert workers_of("chess", "v1", MODELS, [str(file)]) == {"whales": ["127.0.0.1:7"]}
     assert workers_of("chess", "v2", MODELS, [str(file)]) == {}
+    file.write_text(json.dumps({"chess": {"v1": {"whales": ["127.0.0.1:8"]}}}))  # as a person may write it
+    assert workers_of("chess", "v1", MODELS, [str(file)]) == {"whales": ["127.0.0.1:8"]}
 
 
 def test_only_running_mesh_is_found_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live: str) -> None:
