@@ -39,8 +39,8 @@ class Panel:
 
     pools: tuple[ModelPool, ...]
     inputs: VersionInputs | None = None
-    digests: FileDigests = field(default_factory=FileDigests)
     shadows: tuple[ModelPool, ...] = ()
+    digests: FileDigests = field(default_factory=FileDigests)
 
     @property
     def all_pools(self) -> tuple[ModelPool, ...]:
