@@ -243,7 +243,12 @@ class Roll:
 
 async def test_digest_is_computed_only_when_a_file_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[Mapping[str, str]] = []
-    monkeypatch.setattr(panel, "version_digest", lambda files: computed.append(files) or str(len(computed)))
+
+    def digest(files: Mapping[str, str]) -> str:
+        computed.append(files)
+        return str(len(computed))
+
+    monkeypatch.setattr(panel, "version_digest", digest)
     digests = panel.FileDigests()
     assert [digests.of(["m"], [sha256]) for sha256 in (OLD, OLD, NEW, NEW)] == ["1", "1", "2", "2"]
     assert computed == [{"m": OLD}, {"m": NEW}]
