@@ -112,6 +112,7 @@ class Cohorts:
         self._waiting_count = 0
         self._under_way: set[_Cohort] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self.departures = 0  # cohorts that have departed
         self.on_idle: Callable[[], None] = lambda: None  # called when no cohort is under way any more
 
     @property
@@ -208,6 +209,7 @@ class Cohorts:
             journey_s = min([queue.forecasts[version].journey_s(rows) for version in versions])
             cohort = _Cohort(route, tickets, rows, now_s, now_s + journey_s, versions)
             self._under_way.add(cohort)
+            self.departures += 1
             self._tasks.create_task(self._travel(cohort))
 
     def _take(self, queue: _Queue) -> list[Ticket]:

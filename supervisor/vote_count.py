@@ -44,11 +44,11 @@ def count_votes(
     voters = np.flatnonzero(complete)
     missing = tuple(
         (model.name, reasons[position] or NO_VOTE)
-        for position, model in enumerate(version.models)
+        for position, model in enumerate(version.voters)
         if not complete[position]
     )
     if not len(voters):
         return [VoteCount(None, 0, missing)] * len(requests)
-    weights = [version.models[position].weight for position in voters]
+    weights = [version.voters[position].weight for position in voters]
     scores = combine(version.combine, votes[voters] if missing else votes, weights, requests)
     return [VoteCount(scores[rows], len(voters), missing) for rows in requests]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from pathlib import Path
 
 from rich.console import Console
@@ -26,6 +27,7 @@ from loadtest.workloads import W15, W15X100, TrainedEnsemble, player_ids
 WORKLOADS = {one.game: one for one in (W15, W15X100)}
 FACTORS = (0.5, 1.6, 2.5)
 DEADLINE_MS = 300.0
+SETTLE_S = 5.0  # after the start; the workers still end their proving processes
 FIRST_RATE_RPS = {W15.game: 400.0, W15X100.game: 50.0}
 
 
@@ -60,9 +62,10 @@ async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
     write_catalog(ensemble, folder, 0)
     async with mesh.up(folder, plan.logs, catalog=CATALOG) as ready:
         await mesh.first_full_answer(ready["address"], ensemble)
+        await asyncio.sleep(SETTLE_S)
         setting = _setting(ensemble, ready["address"])
         knee_rps = options.knee or await _knee(options, setting, plan)
-        trial = Trial(ensemble, folder, setting, ready["metrics"], knee_rps, plan.progress)
+        trial = Trial(ensemble, folder, setting, ready, knee_rps, plan.progress)
         await plan.begin(f"knee {knee_rps:,.0f} per second")
         runs = [
             one for factor in options.factors for one in await trial.measure(factor, options.seconds, options.rounds)

@@ -40,6 +40,7 @@ def _document(run: Run) -> dict[str, Any]:
         "whole_rps": run.whole_rps,
         "classes": dict(run.summary.classes),
         "outcomes": run.outcomes,
+        "cores": run.cores,
         "generator_cpu": run.summary.generator.cpu,
     }
 

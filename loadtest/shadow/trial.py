@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,17 @@ from typing import Any
 import yaml
 
 from loadtest.generators import arrivals
+from loadtest.measurement import meters
 from loadtest.run.answers import class_of
 from loadtest.run.measurement import Progress, Setting, ask_all
 from loadtest.run.summary import Summary, summarise
 from loadtest.workloads import VERSION, TrainedEnsemble, catalog_of
 from mesh.cli.metrics_page import fetch
+from mesh.process import Event
 
 SHADOW = "2"
 CATALOG = "shadow.yaml"
-IN_FORCE_S = 1.5  # a supervisor looks at its catalog five times a second; samples of before expire after 0.5 s
+IN_FORCE_S = 1.5  # a supervisor looks at its catalog five times a second
 PAUSE_S = 1.0
 
 
@@ -27,13 +30,15 @@ PAUSE_S = 1.0
 class Run:
     """One measurement at `factor` times the knee, with a shadow of `share` percent.
 
-    `outcomes` counts the sampled requests by their outcome.
+    `outcomes` counts the sampled requests by their outcome. `cores` has the CPU use of the supervisor, of the workers
+    of the live version and of those of the shadow.
     """
 
     factor: float
     share: float
     summary: Summary
     outcomes: dict[str, int]
+    cores: dict[str, float]
 
     @property
     def whole_rps(self) -> float:
@@ -60,7 +65,7 @@ class Trial:
     ensemble: TrainedEnsemble
     folder: Path
     setting: Setting
-    metrics: str
+    ready: Event
     knee_rps: float
     progress: Progress
 
@@ -73,7 +78,8 @@ class Trial:
             p50_ms, p99_ms = summary.latencies.from_schedule[0], summary.latencies.from_schedule[3]
             self.progress(
                 f"{factor:g} x the knee, shadow {share:g} %: p50 {p50_ms:.2f} ms, p99 {p99_ms:.2f} ms, "
-                f"{run.whole_rps:,.0f} full a second; {_words(run.outcomes)}"
+                f"{run.whole_rps:,.0f} full a second; {_words(run.outcomes)}; "
+                f"cores: {', '.join(f'{name} {used:.2f}' for name, used in run.cores.items())}"
             )
             runs.append(run)
         return runs
@@ -81,15 +87,27 @@ class Trial:
     async def _run(self, factor: float, seconds: float, share: float, seed: int) -> Run:
         write_catalog(self.ensemble, self.folder, share)
         await asyncio.sleep(IN_FORCE_S)
-        before = await _outcomes(self.metrics)
+        before = await _outcomes(self.ready["metrics"])
+        cpu_s, began_s = self._cpu_s(), time.monotonic()
         offsets_s = arrivals.poisson(factor * self.knee_rps, seconds, seed)
         answers, generator = await ask_all(self.setting, offsets_s, seconds)
+        passed_s = time.monotonic() - began_s
+        cores = {name: (now_s - cpu_s[name]) / passed_s for name, now_s in self._cpu_s().items()}
         await asyncio.sleep(PAUSE_S)
-        after = await _outcomes(self.metrics)
+        after = await _outcomes(self.ready["metrics"])
         deadline_ms = self.setting.question.deadline_ms
         classes = [class_of(answer, deadline_ms, is_wrong=False) for answer in answers]
         outcomes = {name: after[name] - before.get(name, 0) for name in after}
-        return Run(factor, share, summarise(answers, classes, seconds, generator), outcomes)
+        return Run(factor, share, summarise(answers, classes, seconds, generator), outcomes, cores)
+
+    def _cpu_s(self) -> dict[str, float]:
+        versions = {"live": VERSION, "shadow": SHADOW}
+        workers = {
+            name: [worker["pid"] for worker in self.ready["workers"] if worker["version"] == version]
+            for name, version in versions.items()
+        }
+        pids = {"supervisor": [self.ready["supervisor"]["pid"]], **workers}
+        return {name: meters.cpu_s(found) for name, found in pids.items()}
 
 
 def _turns(rounds: int) -> Iterator[float]:

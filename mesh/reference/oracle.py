@@ -82,7 +82,7 @@ class Oracle:
         return sorted(scores, key=lambda offer: math.inf if math.isnan(revenues[offer]) else -revenues[offer])
 
     def _load(self, version: str) -> list[_Forest]:
-        models = self._catalog.versions[version].models
+        models = self._catalog.versions[version].voters
         return [_Forest(model, self._header_of(model), boosters.load(model.uri)) for model in models]
 
     def _header_of(self, model: Model) -> ModelHeader:

@@ -44,6 +44,7 @@ class Outcome(enum.StrEnum):
     NO_QUORUM = "no-quorum"  # the shadow had too few votes
     QUEUE_FULL = "queue-full"  # dropped: too many samples wait
     EXPIRED = "expired"  # dropped: the sample waited too long for an idle moment
+    FAILED = "failed"  # dropped: a bug, which the log describes
     REPLACED = "replaced"  # dropped: a new catalog came into force
 
 

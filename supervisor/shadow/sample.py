@@ -16,9 +16,9 @@ from supervisor.rows import Passenger
 from supervisor.shadow.metrics import Outcome
 from supervisor.shadow.target import Pair, ShadowTarget
 
-MAX_SAMPLES = 1024
-MAX_ROWS = 65_536
-MAX_AGE_S = 0.5  # an older sample is dropped: the comparison needs a fair share of the requests, not all
+MAX_SAMPLES = 256
+MAX_ROWS = 32_768
+MAX_AGE_S = 60.0  # an older sample is dropped: the comparison needs a fair share of the requests, not all
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,9 +68,11 @@ class SampleQueue:
         self._rows += len(sample.scores)
         self._filled.set()
 
-    async def filled(self) -> None:
-        """Returns when a sample is queued."""
+    async def gathered(self, gather_s: float) -> None:
+        """Returns when a sample has been queued for `gather_s`, so that others can join it."""
         await self._filled.wait()
+        oldest_s = next(iter(self._samples.values()))[0].sampled_s
+        await asyncio.sleep(max(0.0, oldest_s + gather_s - self._clock()))
 
     def take(self, max_rows: Callable[[ShadowTarget], int], max_samples: int) -> Sequence[Sample]:
         """Removes and returns samples of one target, read with the same columns; counts those that are too old.

@@ -15,7 +15,7 @@ from supervisor.panel import Panel
 from supervisor.ranking import Ranking
 from supervisor.shadow.metrics import Outcome, ShadowMetrics
 from supervisor.shadow.sample import Sample, SampleQueue
-from supervisor.shadow.target import Pair, ShadowTarget
+from supervisor.shadow.target import Pair, ShadowTarget, shadow_members, shadow_version
 from supervisor.ticket import Ticket
 
 
@@ -27,8 +27,8 @@ def open_taps(
     queue: SampleQueue,
 ) -> dict[str, ShadowTap]:
     """Returns the tap of each version that has shadows, by name. `panels` are those of all versions."""
-    targets = [
-        ShadowTarget(catalog.game, name, version.shadow, panels[name], version, ranking)
+    versions = [
+        shadow_version(catalog, name, panels[name], ranking)
         for name, version in catalog.versions.items()
         if version.shadow
     ]
@@ -36,10 +36,14 @@ def open_taps(
     def pair(name: str, target: ShadowTarget) -> Pair:
         return Pair(target, metrics.of(catalog.game, name, target.name, target.panel.models))
 
+    def targets(name: str) -> list[ShadowTarget]:
+        others = [one for one in versions if one.name != name]
+        return [*others, *shadow_members(catalog, name, panels[name], ranking)]
+
     return {
-        name: ShadowTap([pair(name, one) for one in others], queue)
+        name: ShadowTap([pair(name, one) for one in found], queue)
         for name in catalog.versions
-        if (others := [one for one in targets if one.name != name])
+        if (found := targets(name))
     }
 
 

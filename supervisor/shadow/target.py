@@ -1,11 +1,12 @@
-"""Shadow target: a version that scores the requests of other versions, unseen."""
+"""Shadow target: a version, or one member of a version, whose scores are compared with answers, unseen."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from mesh.catalog.catalog import Version
+from mesh.catalog.catalog import Catalog, Version
 from supervisor.panel import Panel
 from supervisor.ranking import Ranking
 from supervisor.shadow.metrics import PairMetrics
@@ -17,7 +18,8 @@ SALT = "shadow"
 class ShadowTarget:
     """The panel that scores sampled requests, and the rules by which it combines and ranks.
 
-    `share` is the percentage of players whose requests are sampled.
+    `share` is the percentage of players whose requests are sampled. `home` is the panel of the version in the catalog:
+    that of the target, or of the version whose member it is.
     """
 
     game: str
@@ -26,6 +28,7 @@ class ShadowTarget:
     panel: Panel
     version: Version
     ranking: Ranking | None
+    home: Panel
 
     def samples(self, player_id: str) -> bool:
         """Returns whether the requests of a player are sampled: always the same players, on every supervisor.
@@ -37,6 +40,23 @@ class ShadowTarget:
             return True
         digest = blake2b(f"{SALT}/{self.game}/{self.name}/{player_id}".encode(), digest_size=8).digest()
         return int.from_bytes(digest) / 2**64 * 100 < self.share
+
+
+def shadow_version(catalog: Catalog, name: str, panel: Panel, ranking: Ranking | None) -> ShadowTarget:
+    """Returns the target of a version with `shadow`."""
+    version = catalog.versions[name]
+    return ShadowTarget(catalog.game, name, version.shadow, panel, version, ranking, panel)
+
+
+def shadow_members(catalog: Catalog, name: str, panel: Panel, ranking: Ranking | None) -> Iterator[ShadowTarget]:
+    """Yields the targets of the members of a version that have no vote: each as a version of one model."""
+    version = catalog.versions[name]
+    combine = version.combine.model_copy(update={"quorum": None})
+    for pool in panel.shadows:
+        voter = pool.model.model_copy(update={"shadow": False})
+        alone = Version(combine=combine, models=(voter,))
+        member = f"{name}/{pool.model.name}"
+        yield ShadowTarget(catalog.game, member, 100.0, Panel((pool,)), alone, ranking, panel)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,7 +22,7 @@ from loadtest.generators.tally import Window
 from loadtest.measurement.latency import percentiles
 from loadtest.run.measurement import HEAD_START_S
 from mesh.cli.metrics_page import fetch
-from mesh.cli.status.mesh_status import Interval
+from mesh.cli.status.interval import Interval
 from mesh.wire import offers_pb2, offers_pb2_grpc
 from tests.end_to_end.meshes import World
 from tests.started_mesh import StartedMesh

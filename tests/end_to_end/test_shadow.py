@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,6 +27,8 @@ from tests.supervisor.shadow.spearman import spearman
 pytestmark = pytest.mark.whole_machine
 
 LIVE, SHADOW = "weighted-mean", "median"
+MEMBER = FEW[-1].replace("_", "-")
+BUDGET_MS = 2000  # of the game: an answer that waits for a frozen model takes this long
 WEIGHTS = [1.0 + position / 7 for position in range(len(FEW))]
 
 
@@ -120,6 +124,53 @@ async def test_compare_shows_the_shares_of_the_metrics(world: World, catalog: Pa
     assert found["same_best"] == page.total("mesh_shadow_same_best_total") / 100
     assert found["difference_absolute"] > 0
     assert found["missing"] == {}
+
+
+@pytest.fixture
+def mesh_with_member(world: World) -> Iterator[StartedMesh]:
+    """A mesh of one version, whose last model has no vote."""
+    tree: dict[str, Any] = yaml.safe_load(world.catalog.read_text())
+    tree["versions"] = {LIVE: {**tree["versions"][LIVE], "traffic": 100}}
+    tree["versions"][LIVE]["models"][-1]["shadow"] = True
+    path = world.catalog.with_name("shadow-member.yaml")
+    write(path, tree)
+    with meshes.running(path) as mesh:
+        yield mesh
+
+
+async def test_shadow_member_has_no_vote_and_is_compared(world: World, mesh_with_member: StartedMesh) -> None:
+    mesh, players = mesh_with_member, world.players[:100]
+    answers = await ask(mesh, players)
+    page = await settled(mesh, len(players))
+
+    voters, member = [world.forests[kind] for kind in FEW[:-1]], world.forests[FEW[-1]]
+    combine = offline.ROW_COMBINERS[LIVE]
+    tables = {offer: offline.table([*voters, member], players, offer) for offer in PRICES}
+    live = {offer: [combine(votes, WEIGHTS[:-1]) for votes in table[:-1].T.tolist()] for offer, table in tables.items()}
+    assert {(answer.source, len(answer.missing_models)) for answer in answers} == {(wire.ENSEMBLE, 0)}
+    for number, answer in enumerate(answers):
+        assert {offer.offer_id: offer.score for offer in answer.offers} == {one: live[one][number] for one in PRICES}
+    pair = {"game": "testgame", "version": LIVE, "shadow": f"{LIVE}/{MEMBER}"}
+    assert page.total("mesh_shadow_requests_total", outcome="compared", **pair) == len(players)
+    expected = sum(float(tables[offer][-1].sum()) - sum(live[offer]) for offer in PRICES)
+    assert page.total("mesh_shadow_score_difference_sum", **pair) == pytest.approx(expected)
+    assert page.total("mesh_model_misses_total") == 0
+    assert page.total("mesh_lanes", model=MEMBER, state="up") == 1
+
+
+async def test_frozen_shadow_member_changes_no_answer(world: World, mesh_with_member: StartedMesh) -> None:
+    mesh = mesh_with_member
+    pid = mesh.pid(MEMBER)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        answers = await ask_all(mesh, "GetOffer", [offer_request(player, "") for player in world.players[:50]])
+        page = await settled(mesh, 50)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert {(answer.source, len(answer.missing_models)) for answer in answers} == {(wire.ENSEMBLE, 0)}
+    assert max(answer.timings.total_ms for answer in answers) < BUDGET_MS
+    assert page.total("mesh_shadow_requests_total", outcome="compared") == 0
+    assert page.total("mesh_shadow_misses_total") > 0
 
 
 async def test_shadow_is_in_no_metric_of_answers(world: World, mesh: StartedMesh) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from k8s.values import CHART
 from mesh.cli.k8s import chart_output
@@ -57,6 +58,13 @@ def test_changed_traffic_changes_no_pod(tmp_path: Path) -> None:
     assert before.of_kind("Deployment") == after.of_kind("Deployment")
     assert data(before, "small-catalog") != data(after, "small-catalog")
     assert before.names("ConfigMap") != after.names("ConfigMap")
+
+
+def test_shadows_are_in_the_catalog_of_the_supervisors_and_change_no_pod(tmp_path: Path) -> None:
+    before, after = (rendered(two_versions(tmp_path, 100, f"traffic: 0, shadow: {share}, ")) for share in (10, 100))
+    versions = yaml.safe_load(data(after, "small-catalog")["mesh.yaml"])["versions"]
+    assert versions["2"]["shadow"] == 100
+    assert before.of_kind("Deployment") == after.of_kind("Deployment")
 
 
 def test_equal_catalogs_have_copies_of_one_name(tmp_path: Path) -> None:

@@ -56,9 +56,21 @@ def _summary(file: Path, catalog: Catalog) -> Iterator[str]:
     yield f"{file}: game {catalog.game}, answers in {catalog.budget_ms:g} ms"
     for name, version in catalog.versions.items():
         yield (
-            f"  version {name}: {_traffic(version)}, {len(version.models)} models, "
+            f"  version {name}: {_traffic(version)}{_shadow(version)}, {_models(version)}, "
             f"{version.combine.kind} of at least {version.quorum} votes"
         )
+
+
+def _shadow(version: Version) -> str:
+    return f", a shadow for {version.shadow:g} % of the others" if version.shadow else ""
+
+
+def _models(version: Version) -> str:
+    members = sum(model.is_member for model in version.models)
+    silent = len(version.models) - len(version.voters)
+    notes = [f"{members} of them members"] if members else []
+    notes += [f"{silent} without a vote"] if silent else []
+    return f"{len(version.models)} models" + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _traffic(version: Version) -> str:

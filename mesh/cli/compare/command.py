@@ -17,7 +17,7 @@ from mesh.cli.console import stdout
 from mesh.cli.main import DONE
 from mesh.cli.metrics_page import Page, fetch
 from mesh.cli.parser import METRICS
-from mesh.cli.status.mesh_status import Interval
+from mesh.cli.status.interval import Interval
 from mesh.errors import Misconfigured, Unavailable
 
 NOTHING = Page({})
@@ -41,11 +41,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _faults(file: Path, catalog: Catalog, version: str, shadow: str) -> Iterator[str]:
-    for name in (version, shadow):
-        if name not in catalog.versions:
-            yield f"{file}: versions: there is no version {name!r}; known: {', '.join(catalog.versions)}"
+    known = {version: tuple(catalog.versions), shadow: (*catalog.versions, *_members(catalog, version))}
+    for name, names in known.items():
+        if name not in names:
+            yield f"{file}: versions: there is no version {name!r}; known: {', '.join(names)}"
     if version == shadow:
         yield f"{file}: versions.{version}: is compared with itself; name the version that answers, then its shadow"
+
+
+def _members(catalog: Catalog, version: str) -> Iterator[str]:
+    """Yields the members of a version that have no vote, as VERSION/MODEL."""
+    if version in catalog.versions:
+        yield from (f"{version}/{model.name}" for model in catalog.versions[version].models if model.shadow)
 
 
 def _interval(addresses: Sequence[str], seconds: float | None) -> Interval:
@@ -63,7 +70,7 @@ def _page(addresses: Sequence[str]) -> Page:
 def _why_nothing(found: Comparison, catalog: Catalog) -> str:
     problem = f"no request of {found.version} was compared with {found.shadow}"
     dropped = {name: found.outcomes.get(name, 0) for name in DROPPED}
-    if catalog.versions[found.shadow].shadow == 0:
+    if found.shadow in catalog.versions and catalog.versions[found.shadow].shadow == 0:
         return f"{problem}: versions.{found.shadow}.shadow is 0; set it to a percentage of the players"
     if found.outcomes.get("no-quorum"):
         return f"{problem}: its votes were missing; look for models without lanes in `mesh status`"

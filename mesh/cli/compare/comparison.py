@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mesh.cli.metrics_page import Page
-from mesh.cli.status.mesh_status import Interval
+from mesh.cli.status.interval import Interval
 from mesh.cli.status.quantiles import Bucket, quantile
 
 SHARES = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}

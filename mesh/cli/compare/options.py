@@ -18,7 +18,7 @@ def add(commands: Commands, metrics: str) -> None:
     option = compare.add_argument
     option("file", type=Path, metavar="FILE", help="catalog of the game")
     option("version", metavar="V", help="version whose answers are compared")
-    option("shadow", metavar="W", help="version with `shadow` in the catalog")
+    option("shadow", metavar="W", help="version with `shadow` in the catalog; or V/MODEL, a model with `shadow`")
     about = f"address of a supervisor's metrics; repeat it to add several supervisors (default: {metrics})"
     option("--metrics", action="append", metavar="ADDRESS", help=about)
     option(

@@ -16,7 +16,8 @@ from rich.text import Text
 from mesh.cli.console import stdout
 from mesh.cli.main import DONE
 from mesh.cli.metrics_page import fetch
-from mesh.cli.status.mesh_status import Interval, MeshStatus, filtered, status
+from mesh.cli.status.interval import Interval
+from mesh.cli.status.mesh_status import MeshStatus, filtered, status
 from mesh.cli.status.tables import tables
 from mesh.errors import Unavailable
 

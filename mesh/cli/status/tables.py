@@ -10,6 +10,7 @@ from rich.text import Text
 
 from mesh.cli.console import table
 from mesh.cli.status.mesh_status import STAGES, EnsembleStatus, MeshStatus, ModelStatus
+from mesh.cli.status.shadow_status import ShadowStatus
 
 _NAMES = ("game", "version", "model")
 _LEAST_FIRST = ("outstanding", "again/s", "rows waiting", "engine", "file", "misses/s")
@@ -20,7 +21,7 @@ _SOURCES = ("ENSEMBLE", "PARTIAL", "FALLBACK")
 
 
 def tables(status: MeshStatus, width: int = 200, height: int | None = None) -> Group:
-    """Returns one table of answers, one of stage times and one of models, and a line about the supervisor.
+    """Returns one table of answers, one of stage times, one of models, one of shadows if there are any, and a line.
 
     Names are never cut: in a terminal of less than `width` columns, columns of less importance are left out. With
     `height`, the models that have no room are left out, those with problems last.
@@ -36,6 +37,7 @@ def tables(status: MeshStatus, width: int = 200, height: int | None = None) -> G
         *hint,
         *_waiting(status),
         "",
+        *((_shadows(status.shadows), "") if status.shadows else ()),
         Text(f"cohorts under way {status.cohorts_under_way}; CPU wait of the busiest thread: {_cpu_wait(status)}"),
     )
 
@@ -51,12 +53,17 @@ def _waiting(status: MeshStatus) -> list[Text]:
 
 def _shown(status: MeshStatus, height: int | None) -> tuple[list[ModelStatus], int]:
     """The models that fit `height` lines, in their order, and the number of the others."""
-    room = len(status.models) if height is None else max(1, height - 2 * len(status.ensembles) - _OTHER_LINES)
+    others = 2 * len(status.ensembles) + _shadow_lines(status) + _OTHER_LINES
+    room = len(status.models) if height is None else max(1, height - others)
     if len(status.models) <= room:
         return status.models, 0
     by_trouble = sorted(status.models, key=lambda one: (_is_whole(one), -one.misses_per_s))
     kept = by_trouble[:room]
     return [one for one in status.models if one in kept], len(status.models) - room
+
+
+def _shadow_lines(status: MeshStatus) -> int:
+    return len(status.shadows) + 2 if status.shadows else 0
 
 
 def _cpu_wait(status: MeshStatus) -> str:
@@ -90,6 +97,14 @@ def _stages(ensembles: list[EnsembleStatus]) -> Table:
     return rows
 
 
+def _shadows(shadows: list[ShadowStatus]) -> Table:
+    rows = table(("game", "version", "shadow"), ("compared/s", "not compared/s", "same best"))
+    for one in shadows:
+        same = "-" if one.same_best is None else f"{one.same_best:.0%}"
+        rows.add_row(one.game, one.version, one.shadow, _number(one.compared_per_s), _number(one.others_per_s), same)
+    return rows
+
+
 def _models(models: list[ModelStatus], width: int) -> Table:
     columns = _fitting(
         {
@@ -99,7 +114,7 @@ def _models(models: list[ModelStatus], width: int) -> Table:
             "again/s": [_number(one.second_try_rows_per_s) for one in models],
             "misses/s": [_number(one.misses_per_s) for one in models],
             "engine": [_engines(one) for one in models],
-            "file": [(one.sha256 or "-")[:_DIGEST] for one in models],
+            "file": [_files(one) for one in models],
         },
         width - sum(_width(name, [getattr(one, name) for one in models]) for name in _NAMES),
     )
@@ -137,6 +152,13 @@ def _engines(one: ModelStatus) -> str:
     if len(one.engines) < 2:
         return next(iter(one.engines), "-") or "-"
     return ", ".join(f"{engine or '-'} x {count}" for engine, count in sorted(one.engines.items()))
+
+
+def _files(one: ModelStatus) -> str:
+    """The file that new rows go to, and the other files of a model that is being replaced."""
+    used = (one.sha256 or "-")[:_DIGEST]
+    others = [f"unused {sha256[:_DIGEST]} x {count}" for sha256, count in one.files.items() if sha256 != one.sha256]
+    return ", ".join([f"{used} x {one.files.get(one.sha256 or '', 0)}", *others]) if others else used
 
 
 def _number(value: float | None) -> str:

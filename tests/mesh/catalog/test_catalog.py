@@ -144,6 +144,23 @@ def test_fault_has_its_line_its_path_and_the_fix(file: Path, old: str, new: str,
     assert "; " in found[0]
 
 
+def test_quorum_counts_only_the_models_that_vote(file: Path) -> None:
+    text = swap("uri: s3://bucket/minnows.txt", "uri: s3://bucket/minnows.txt, shadow: true")
+    assert faults(file, text) == [
+        "8: versions.2026-10.combine.quorum: 2 votes required, but the version has 1 models that vote; "
+        "lower the quorum or add models"
+    ]
+    file.write_text(text.replace(", quorum: 2", ""))
+    version = catalog.load(file).versions["2026-10"]
+    assert ([model.name for model in version.voters], version.quorum) == (["whales"], 1)
+
+
+def test_version_needs_a_model_that_votes(file: Path) -> None:
+    assert faults(file, swap("uri: /abs/whales.txt", "uri: /abs/whales.txt, shadow: true")) == [
+        "14: versions.2026-11.models: every model is a shadow; let at least one model vote"
+    ]
+
+
 def test_shadow_needs_another_version_with_players(file: Path) -> None:
     text = swap("traffic: 90", "traffic: 100\n    shadow: 10").replace("traffic: 10\n", "traffic: 0\n")
     assert faults(file, text) == [
@@ -308,7 +325,7 @@ STORE_KEYS = ("store", "timeout_ms", "cache_ttl_s", "cache_players", "unknown_pl
 SCALED_KEYS = {"image", "engine", "replicas", "resources", "signal", "in_flight", "hpa", "schedule", "pod"}
 SERVING_BLOCKS = {
     "": {
-        *("game", "budget_ms", "reserve_ms", "features", "context", "offers", "assignment", "versions"),
+        *("game", "budget_ms", "reserve_ms", "features", "context", "offers", "assignment", "members", "versions"),
         *("supervisor", "kubernetes", "global", "enabled"),
         *SCALED_KEYS,
     },
@@ -320,12 +337,25 @@ SERVING_BLOCKS = {
     },
     "TableColumns": {"numbers", "texts"},
     "Offers": {"path", "table", "fallback", "rank_by"},
-    "Version": {"traffic", "rollout", "guard", "shadow", "combine", "models", *SCALED_KEYS},
+    "Version": {"traffic", "rollout", "guard", "ready", "shadow", "combine", "models", *SCALED_KEYS},
     "Assignment": {"salt", "holdout"},
     "Rollout": {"start", "steps", "hold_s"},
     "Guard": {"to", "whole", "p99_ms", "window_s", "min_requests"},
     "Combine": {"kind", "quorum", "trim", "threshold"},
-    "Model": {"name", "uri", "sha256", "categories", "golden", "golden_sha256", "weight", "class", *SCALED_KEYS},
+    "Member": {"name", "uri", "sha256", "categories", "golden", "golden_sha256", "class", *SCALED_KEYS},
+    "MemberVote": {"member", "weight", "shadow"},
+    "Model": {
+        "name",
+        "uri",
+        "sha256",
+        "categories",
+        "golden",
+        "golden_sha256",
+        "weight",
+        "class",
+        "shadow",
+        *SCALED_KEYS,
+    },
 }
 
 

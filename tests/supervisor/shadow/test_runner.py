@@ -14,17 +14,19 @@ import pytest
 
 from mesh.catalog.catalog import Model, Version
 from mesh.catalog.sources import Sources
+from mesh.dealing import MESSAGE_CPU_S
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from supervisor.ballot import Ballot, Place
 from supervisor.panel import Panel
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows, Passenger, RowPlanner
+from supervisor.shadow import runner
 from supervisor.shadow import sample as samples
 from supervisor.shadow.metrics import SHADOW, Outcome, PairMetrics
-from supervisor.shadow.runner import WORK_S, ShadowRunner
+from supervisor.shadow.runner import ASKING_S, GATHER_S, WORK_S, ShadowRunner
 from supervisor.shadow.sample import MAX_AGE_S, MAX_SAMPLES, Sample, SampleQueue
-from supervisor.shadow.spare_cpu import SpareCpu
+from supervisor.shadow.spare_cpu import WORK_SHARE, SpareCpu
 from supervisor.shadow.target import Pair, ShadowTarget
 from tests.supervisor.fake_starvation import FakeStarvation
 from tests.supervisor.simulated_replicas import Sending, SimulatedLane
@@ -40,6 +42,7 @@ SEEDS = 60
 class Machine:
     """The state of live work, and of the CPU, as a test sets it."""
 
+    departures: int = 0
     under_way: int = 0
     waiting_count: int = 0
     starved: float = 1.0
@@ -73,11 +76,12 @@ class World:
             pool._generations.in_use.dealer.row_s = ROW_S
         version = Version(traffic=0, shadow=100, models=tuple(named))
         self.metrics = PairMetrics()
-        self.target = ShadowTarget("g", "v2", 100, Panel(tuple(self.pools)), version, None)
+        panel = Panel(tuple(self.pools))
+        self.target = ShadowTarget("g", "v2", 100, panel, version, None, panel)
         self.pair = Pair(self.target, self.metrics)
         self.machine = Machine()
         self.queue = SampleQueue(now_s)
-        self.spare = SpareCpu(self.machine, self.machine)
+        self.spare = SpareCpu(self.machine, self.machine, now_s)
         self.in_force = True
         self.runner = ShadowRunner(self.queue, self.spare, lambda _: self.in_force, now_s)
 
@@ -121,7 +125,7 @@ async def test_samples_are_scored_by_every_model_and_compared() -> None:
     async with world.running():
         for level in range(10):
             world.sample(level)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(1.0)
     assert world.outcomes == {Outcome.COMPARED: 10}
     assert world.metrics.scores[SHADOW].total == sum(range(10))
     assert world.metrics.differences.total == -10
@@ -140,7 +144,7 @@ async def test_shadow_does_not_work_beside_live_work(machine: Machine) -> None:
         assert world.sendings == []
         world.machine.under_way = world.machine.waiting_count = 0
         world.spare.notify()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
     assert world.outcomes == {Outcome.COMPARED: 1}
 
 
@@ -150,8 +154,22 @@ async def test_shadow_works_beside_cohorts_on_a_machine_with_cpu_to_spare() -> N
     world.machine.under_way, world.machine.starved = 3, 0.0
     async with world.running():
         world.sample()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
     assert world.outcomes == {Outcome.COMPARED: 1}
+
+
+@in_virtual_time
+async def test_shadow_that_meets_live_work_takes_a_small_share_of_the_time() -> None:
+    world = World(models=1)
+    async with world.running():
+        began_s, worked = now_s(), 0
+        while now_s() - began_s < 20:
+            world.sample()
+            world.machine.departures += 1  # a cohort departs and returns all the time
+            await asyncio.sleep(0.001)
+        worked = len(world.sendings)
+    rows = sum(sent.rows for sent in world.sendings)
+    assert 0.8 * WORK_SHARE < (rows * ROW_S + worked * MESSAGE_CPU_S) / 20 <= 1.05 * WORK_SHARE
 
 
 @in_virtual_time
@@ -191,7 +209,7 @@ async def test_samples_of_an_earlier_catalog_are_dropped() -> None:
     world.in_force = False
     async with world.running():
         world.sample()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
     assert world.outcomes == {Outcome.REPLACED: 1}
     assert world.sendings == []
 
@@ -226,14 +244,36 @@ async def test_cohort_that_could_not_ask_every_model_counts_no_missing_votes() -
     world = World(models=2)
     async with world.running():
         world.sample()
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(GATHER_S + 0.001)
         assert len(world.sendings) == 1
         world.machine.under_way = 1
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(ASKING_S + 1)
         world.machine.under_way = 0
         await asyncio.sleep(0.1)
     assert world.outcomes == {Outcome.EXPIRED: 1}
     assert not +world.metrics.misses
+
+
+@in_virtual_time
+async def test_bug_in_a_comparison_does_not_end_the_runner(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World()
+
+    def fail(_: object) -> None:
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "_compare", fail)
+        async with world.running():
+            for _ in range(2):
+                world.sample()
+                await asyncio.sleep(0.5)
+            patch.undo()
+            world.sample()
+            await asyncio.sleep(0.5)
+    assert world.outcomes == {Outcome.FAILED: 2, Outcome.COMPARED: 1}
+    assert [record.message for record in caplog.records] == ["g: cannot compare the shadow v2; logged once"]
 
 
 @in_virtual_time
@@ -245,12 +285,12 @@ async def test_rows_of_a_shadow_are_never_sent_again_and_teach_nothing() -> None
     async with world.running():
         for _ in range(5):
             world.sample()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
         for lane in world.lanes[0]:
             lane.is_failing = False
         for _ in range(5):
             world.sample()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
     assert world.outcomes == {Outcome.COMPARED: 5, Outcome.NO_QUORUM: 5}
     assert len(world.sendings) == 10
     assert (pool.retried_rows, pool.hedged_rows, pool.lanes_out, pool._generations.tries.budget._tokens) == (
@@ -280,6 +320,7 @@ async def _live_beside_shadow(rng: random.Random) -> None:
             load = world.pools[model].load
             assert load.rows == 0, "the rows of a shadow must not count as load"
             world.machine.under_way = 1
+            world.machine.departures += 1
             began_s = now_s()
             rows = rng.randrange(1, 4)
             vote, ballot = world.live_vote(rows, model)
@@ -288,7 +329,7 @@ async def _live_beside_shadow(rng: random.Random) -> None:
             assert now_s() - began_s <= WORK_S + rows * ROW_S + travel_s
             world.machine.under_way = 0
             world.spare.notify()
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(60.0)
     assert len(world.queue) == 0
     assert not +world.metrics.misses
     assert all(pool.load.rows == 0 and pool.outstanding_rows == 0 for pool in world.pools)

@@ -17,7 +17,7 @@ VERSION = Version(models=(Model(name="m", uri="m.txt"),))
 
 
 def target(share: float, name: str = "v2") -> ShadowTarget:
-    return ShadowTarget("g", name, share, cast(Panel, None), VERSION, None)
+    return ShadowTarget("g", name, share, cast(Panel, None), VERSION, None, cast(Panel, None))
 
 
 def test_share_of_the_players_is_sampled_and_grows() -> None:

@@ -10,7 +10,7 @@ import pytest
 from mesh.cli import main
 from mesh.cli.compare.comparison import compare, merged
 from mesh.cli.metrics_page import Page, parse
-from mesh.cli.status.mesh_status import Interval
+from mesh.cli.status.interval import Interval
 from tests.mesh.cli.compare.metrics_server import serving_page
 
 PAIR = 'game="g",version="v1",shadow="v2"'

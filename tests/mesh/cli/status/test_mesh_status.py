@@ -6,7 +6,9 @@ from rich.console import Console
 
 from mesh.cli.console import stdout
 from mesh.cli.metrics_page import Page, parse
-from mesh.cli.status.mesh_status import Interval, MeshStatus, ModelStatus, filtered, status
+from mesh.cli.status.interval import Interval
+from mesh.cli.status.mesh_status import MeshStatus, ModelStatus, filtered, status
+from mesh.cli.status.shadow_status import ShadowStatus
 from mesh.cli.status.tables import tables
 
 VERSION = 'game="g",version="1"'
@@ -49,6 +51,32 @@ mesh_starved_share 0.25
 @pytest.fixture
 def busy() -> MeshStatus:
     return status(Interval(page(10), page(12), seconds=2.0))
+
+
+def test_shadows_are_listed_only_if_there_are_any(busy: MeshStatus) -> None:
+    pair = 'game="g",version="1",shadow="2"'
+
+    def with_shadow(requests: int) -> Page:
+        text = f"""
+mesh_shadow_requests_total{{{pair},outcome="compared"}} {requests}
+mesh_shadow_requests_total{{{pair},outcome="expired"}} {requests / 2}
+mesh_shadow_ranked_total{{{pair}}} {requests}
+mesh_shadow_same_best_total{{{pair}}} {requests * 0.75}
+"""
+        return parse(text)
+
+    found = status(Interval(with_shadow(100), with_shadow(300), seconds=2.0))
+    assert found.shadows == [ShadowStatus("g", "1", "2", 100, 50, 0.75)]
+    assert "75%" in _text(found)
+    assert busy.shadows == []
+    assert "same best" not in _text(busy)
+
+
+def _text(found: MeshStatus) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(tables(found))
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text
 
 
 def test_rates_cover_the_interval(busy: MeshStatus) -> None:
@@ -166,6 +194,19 @@ def test_model_with_a_problem_is_shown_first_in_a_low_terminal() -> None:
 def test_filter_keeps_the_models_that_contain_the_text() -> None:
     assert [one.model for one in filtered(many(12), "1/model-1").models] == ["model-10", "model-11"]
     assert len(filtered(many(12), "").models) == 12
+
+
+def test_model_that_is_being_replaced_shows_both_files() -> None:
+    two = parse(f"""{LANES}
+mesh_model_replicas{{{VERSION},model="whales",sha256="fedcba9876543210",engine="own"}} 2
+mesh_model_file_in_use{{{VERSION},model="whales",sha256="0123456789abcdef"}} 0
+mesh_model_file_in_use{{{VERSION},model="whales",sha256="fedcba9876543210"}} 1
+""")
+    (one,) = status(Interval(two, two, 1)).models
+    assert (one.sha256, one.engines) == ("fedcba9876543210", {"own": 3})
+    assert any(
+        "fedcba987654 x 2, unused 0123456789ab x 1" in line for line in printed(MeshStatus([], [one], 0, 0.0), 160)
+    )
 
 
 def test_two_engines_of_one_model_are_counted() -> None:
