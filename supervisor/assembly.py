@@ -138,9 +138,10 @@ def build_game(
     pools = _pools_by_model(known) if known is not None else {}
 
     def pool_of(name: str, version: Version, model: Model) -> ModelPool:
-        return pools.get(_identity(name, version, model)) or ModelPool(
-            model, planner, features.columns, starvation, len(version.voters), gate
-        )
+        key = _identity(name, model)
+        if key not in pools:
+            pools[key] = ModelPool(model, planner, features.columns, starvation, len(version.voters), gate)
+        return pools[key]
 
     def panel_of(name: str, version: Version) -> Panel:
         inputs = known.ensembles[name].panel.inputs if known and name in known.ensembles else VersionInputs(sources)
@@ -160,6 +161,9 @@ def build_game(
 
     versions = {name: parts_of(name, version) for name, version in catalog.versions.items()}
     routes = {name: group for group in group_versions(versions, features) for name in group.versions}
+    for group in dict.fromkeys(routes.values()):
+        for pool in group.pools:
+            pool.deal_with(len(group.pools))
     ensembles = {name: Ensemble(name, parts, routes[name]) for name, parts in versions.items()}
     return Game(catalog, offers, ensembles, traffic, guards)
 
@@ -177,12 +181,12 @@ def _open_guards(catalog: Catalog, traffic: Traffic, panels: Mapping[str, Panel]
 def _pools_by_model(game: Game) -> dict[tuple[object, ...], ModelPool]:
     """The pools of a game by the identity of their models."""
     return {
-        _identity(name, game.catalog.versions[name], pool.model): pool
+        _identity(name, pool.model): pool
         for name, ensemble in game.ensembles.items()
         for pool in ensemble.panel.all_pools
     }
 
 
-def _identity(name: str, version: Version, model: Model) -> tuple[object, ...]:
-    """The parts of a catalog that a pool depends on."""
-    return name, len(version.voters), model.name, model.uri, model.sha256, model.class_, model.categories
+def _identity(version: str, model: Model) -> tuple[object, ...]:
+    """The parts of a catalog that a pool depends on: versions that name the same member have the same pool."""
+    return model.home(version), model.name, model.uri, model.sha256, model.class_, model.categories

@@ -59,7 +59,7 @@ class Dealer:
         self.row_s = FIRST_GUESS_ROW_S
         self.messages = 1  # of the latest round
         self._queue = queue
-        self._models = models
+        self.models = models
         self._rotation = rotation
         self._on_send = on_send
         self._clock = clock
@@ -91,7 +91,7 @@ class Dealer:
             return lane.outstanding_rows, last.get(lane) != turn, last.get(lane, -1)
 
         free.sort(key=preference)
-        chosen = free[: best_messages(self._queue.rows * self.row_s, self._models)]
+        chosen = free[: best_messages(self._queue.rows * self.row_s, self.models)]
         for lane in chosen:
             last[lane] = turn
         return chosen

@@ -36,6 +36,7 @@ class Generations:
         clock: Callable[[], float],
     ) -> None:
         self.wanted_sha256 = wanted_sha256
+        self.switches = 0  # of the generation in use
         self.tries = SecondTries(SecondTryBudget(clock))
         self._name = name
         self._planner = planner
@@ -47,6 +48,12 @@ class Generations:
         self.in_use = self._new(None)
         self._all = [self.in_use]  # in the order in which they came
         self._by_lane: dict[Lane[Shipment], Generation] = {}  # also of draining lanes
+
+    def deal_with(self, models: int) -> None:
+        """Sets the number of models that are asked at the same time."""
+        self._models = models
+        for generation in self._all:
+            generation.dealer.models = models
 
     def __iter__(self) -> Iterator[Generation]:
         return iter(self._all)
@@ -131,6 +138,7 @@ class Generations:
     def _use(self, chosen: Generation) -> None:
         if chosen is not self.in_use:
             before, self.in_use = self.in_use, chosen
+            self.switches += 1
             _log.info(
                 "%s: new rows go to model file %s (replicas: %d), no longer to %s (%d)",
                 self._name,
@@ -161,5 +169,5 @@ class Generations:
         except MeshError as failure:
             vote.settle(failure)
             return
-        target.add(vote.restart(matrix, target.header.classes), tries)
+        target.add(vote.restart(matrix, target.header.classes, target.sha256), tries)
         target.deal()

@@ -68,10 +68,13 @@ class LiveGames(Mapping[str, Game]):
         return version in self._waiting[name]
 
     def models(self) -> list[tuple[str, str, str]]:
-        """Returns (game, version, model) of every model of the catalogs that are in force or pending."""
+        """Returns (game, version, model) of every model of the catalogs that are in force or pending.
+
+        The version of a member is `shared`.
+        """
         games = (*self._in_force.values(), *self._pending.values())
         found = {
-            (game.catalog.game, name, pool.model.name): None
+            (game.catalog.game, pool.model.home(name), pool.model.name): None
             for game in games
             for name, ensemble in game.ensembles.items()
             for pool in ensemble.panel.all_pools
@@ -116,7 +119,7 @@ class LiveGames(Mapping[str, Game]):
     async def close(self) -> None:
         """Closes the pools of all games."""
         games = (*self._in_force.values(), *self._pending.values(), *self._retiring)
-        await asyncio.gather(*(pool.close() for pool in _pools(games)))
+        await asyncio.gather(*(pool.close() for pool in set(_pools(games))))
 
     def _refuse(self, name: str, faults: Iterable[str]) -> None:
         self._refused.add(name)
@@ -206,7 +209,7 @@ def _missing(game: Game, versions: Iterable[str]) -> Iterator[str]:
 def _assign(game: Game, endpoints: Endpoints) -> None:
     for version, ensemble in game.ensembles.items():
         for pool in ensemble.panel.all_pools:
-            pool.assign(endpoints.that_serve(game.catalog.game, version, pool.model))
+            pool.assign(endpoints.that_serve(game.catalog.game, pool.model.home(version), pool.model))
 
 
 def _pools(games: Iterable[Game]) -> Iterator[ModelPool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -54,7 +54,11 @@ class StateOnDemand(Collector):
             "mesh_input_gaps", "Requests without a known value for a feature.", (*_VERSION, "feature", "gap"), gaps
         )
         yield from _of_pools(
-            [((*labels, pool.model.name), pool) for labels, one in ensembles for pool in one.panel.all_pools]
+            {
+                pool: (game, pool.model.home(version), pool.model.name)  # once, however many versions share it
+                for (game, version), one in ensembles
+                for pool in one.panel.all_pools
+            }
         )
 
     def _of_catalogs(self) -> Iterator[Metric]:
@@ -120,7 +124,9 @@ class StateOnDemand(Collector):
                 yield (game.catalog.game, ensemble.name), ensemble
 
 
-def _of_pools(pools: Sequence[tuple[Sequence[str], ModelPool]]) -> Iterator[Metric]:
+def _of_pools(labels_of: Mapping[ModelPool, Sequence[str]]) -> Iterator[Metric]:
+    pools = [(labels, pool) for pool, labels in labels_of.items()]
+
     def values(of: Callable[[ModelPool], float]) -> list[_Value]:
         return [(labels, of(pool)) for labels, pool in pools]
 
@@ -135,6 +141,15 @@ def _of_pools(pools: Sequence[tuple[Sequence[str], ModelPool]]) -> Iterator[Metr
         (*_MODEL, "sha256", "engine"),
         files,
     )
+    in_use = [((*labels, sha256), pool.is_in_use(sha256)) for labels, pool in pools for sha256 in _files(pool)]
+    yield _gauge(
+        "mesh_model_file_in_use",
+        "1 if new rows go to the replicas with this model file, else 0.",
+        (*_MODEL, "sha256"),
+        in_use,
+    )
+    switches = values(lambda pool: pool.switches)
+    yield _counter("mesh_model_file_switches", "Changes of the model file that gets new rows.", _MODEL, switches)
     yield _gauge("mesh_lanes", "Lanes by state.", (*_MODEL, "state"), _lanes(pools))
     yield _gauge(
         "mesh_lanes_out",
@@ -153,6 +168,11 @@ def _of_pools(pools: Sequence[tuple[Sequence[str], ModelPool]]) -> Iterator[Metr
         _MODEL,
         values(lambda pool: pool.hedge_wins),
     )
+
+
+def _files(pool: ModelPool) -> list[str]:
+    """Returns the SHA-256 of each model file of the replicas that are up."""
+    return list(dict.fromkeys(sha256 for sha256, _ in pool.served()))
 
 
 def _lanes(pools: Sequence[tuple[Sequence[str], ModelPool]]) -> Iterator[_Value]:

@@ -6,24 +6,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, Tag, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
 
-from mesh.block import Block, Text, Uri
+from mesh.block import Block, Uri
 from mesh.catalog import faults as catalog_faults
 from mesh.catalog import schema as catalog_schema
 from mesh.catalog import shift_faults
 from mesh.catalog.deployment import faults as deployment_faults
 from mesh.catalog.deployment.blocks import Kubernetes, SupervisorDeployment, WorkerDeployment
-from mesh.catalog.faults import Fault, Tree
+from mesh.catalog.deployment.names import SHARED
+from mesh.catalog.faults import Fault, Location, Tree
+from mesh.catalog.members import Member, MemberVote, Name, Vote, kind_of_entry, read_members
+from mesh.catalog.members import contradictions as member_faults
 from mesh.catalog.shifts import Assignment, Guard, Rollout
+from mesh.catalog.table_faults import table_contradictions
 from mesh.errors import Misconfigured
-from mesh.players.settings import DynamoFeatures, Features, kind_of, own_attributes, reserved_names
+from mesh.players.settings import DynamoFeatures, Features, kind_of
 
-DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-
-Name = Annotated[str, Field(pattern=DNS_LABEL)]
 Game = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]  # the name of a Service starts with a letter
 ContextKind = Literal["number", "text", "boolean"]
 CombineKind = Literal["mean", "weighted_mean", "median", "trimmed_mean", "rank_mean", "vote"]
@@ -53,37 +55,48 @@ class Combine(Block):
     threshold: float = Field(0.5, description="for vote: a model votes for an offer that it scores at least this high")
 
 
-class Model(WorkerDeployment):
+class Model(Member, Vote):
     """One LightGBM model of an ensemble."""
 
-    name: Name
-    uri: Uri = Field(description="LightGBM text model: a path or s3://BUCKET/KEY")
-    sha256: str | None = Field(
-        None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the model file, checked before loading"
-    )
-    categories: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)] | None = Field(
-        None,
-        description="the columns of pandas' type category in the training frame; only for a model file that does not "
-        "show to which columns its lists of categories belong",
-    )
-    golden: Uri | None = Field(
-        None,
-        description="golden rows of the model file: a path or s3://BUCKET/KEY; a worker serves the model only if it "
-        "gives their scores (see `mesh publish`)",
-    )
-    golden_sha256: str | None = Field(
-        None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file of golden rows, checked before use"
-    )
-    weight: float = Field(1.0, gt=0, description="for weighted_mean: weight of the vote of this model")
-    class_: int | None = Field(
-        None,
-        alias="class",
-        ge=0,
-        description="for a multiclass model: the class whose probability is the score",
-    )
-    shadow: bool = Field(
-        False, description="whether the model has no vote: its scores are only compared with those of the ensemble"
-    )
+    _is_member: bool = PrivateAttr(default=False)
+
+    @classmethod
+    def of_member(cls, member: Member, vote: MemberVote) -> Model:
+        """Returns the model of a version that gives `member` a vote."""
+        values = {name: getattr(member, name) for name in Member.model_fields}
+        values |= {name: getattr(vote, name) for name in Vote.model_fields}
+        given = (member.model_fields_set | vote.model_fields_set) & cls.model_fields.keys()
+        model = cls.model_construct(given, **values)
+        model._is_member = True
+        return model
+
+    @property
+    def is_member(self) -> bool:
+        """Whether the model is a member, which other versions may ask too."""
+        return self._is_member
+
+    def home(self, version: str) -> str:
+        """Returns the name under which the model has its replicas: its `version`, or `shared` for a member."""
+        return SHARED if self._is_member else version
+
+
+def _resolved(entry: Model | MemberVote, info: ValidationInfo) -> Model:
+    if isinstance(entry, Model):
+        return entry
+    member = (info.context or {}).get("members", {}).get(entry.member)
+    if member is None:
+        raise PydanticCustomError(catalog_faults.UNRESOLVED, "the member is unknown, or has a fault itself")
+    return Model.of_member(member, entry)
+
+
+if TYPE_CHECKING:
+    Entry = Model
+else:  # in the file also the vote of a member, which becomes a whole model
+    Entry = Annotated[
+        Annotated[Model, Tag("[model]")] | Annotated[MemberVote, Tag("[member]")],
+        Discriminator(kind_of_entry),
+        AfterValidator(_resolved),
+    ]
 
 
 class Version(WorkerDeployment):
@@ -103,7 +116,7 @@ class Version(WorkerDeployment):
     ready: Literal["all", "quorum"] = Field(
         "all", description="the models that must be up before the version gets its first players: all, or its quorum"
     )
-    models: Annotated[tuple[Model, ...], Field(strict=False, min_length=1)]
+    models: Annotated[tuple[Entry, ...], Field(strict=False, min_length=1)]
 
     @model_validator(mode="before")
     @classmethod
@@ -139,6 +152,9 @@ class Catalog(WorkerDeployment):
     )
     offers: Offers | None = None
     assignment: Assignment = Assignment()
+    members: Annotated[tuple[Member, ...], Field(strict=False)] = Field(
+        (), description="models that several versions share: a version names them as `{member: NAME}`"
+    )
     versions: Annotated[Mapping[Name, Version], Field(min_length=1)]
     supervisor: SupervisorDeployment = SupervisorDeployment()
     kubernetes: Kubernetes = Kubernetes()
@@ -159,8 +175,19 @@ class Draft:
     features: Features | None
     context: Mapping[str, ContextKind]
     offers: Offers | None
+    members: tuple[Member | None, ...]
     versions: Mapping[str, VersionDraft]
     faults: tuple[Fault, ...]
+
+    def models(self) -> Iterator[tuple[Location, Member]]:
+        """Yields each valid model file with its place in the catalog: the members, then the versions' own models."""
+        for position, member in enumerate(self.members):
+            if member is not None:
+                yield ("members", position), member
+        for name, version in self.versions.items():
+            for position, model in enumerate(version.models):
+                if model is not None and not model.is_member:
+                    yield ("versions", name, "models", position), model
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +221,10 @@ def read(path: Path, folder: Path | None = None, text: str | None = None) -> Dra
     if not isinstance(tree.values, dict):
         raise Misconfigured([f"{path}: is not a catalog; start the file with `game: NAME`"])
     paths = {"folder": (folder or path.parent).absolute()}
-    catalog, faults = catalog_faults.validate(Catalog, tree, paths)
-    draft = _draft(tree, catalog, paths)
+    members = read_members(tree.values.get("members"), paths)
+    context = {**paths, "members": {one.name: one for one in members if one is not None}}
+    catalog, faults = catalog_faults.validate(Catalog, tree, context)
+    draft = _draft(tree, catalog, members, context)
     return replace(draft, faults=(*faults, *_contradictions(draft)))
 
 
@@ -207,7 +236,7 @@ def schema() -> dict[str, Any]:
     return as_json
 
 
-def _draft(tree: Tree, catalog: Catalog | None, paths: Mapping[str, Any]) -> Draft:
+def _draft(tree: Tree, catalog: Catalog | None, members: tuple[Member | None, ...], paths: Mapping[str, Any]) -> Draft:
     values = tree.values
     context = values.get("context")
     versions = values.get("versions")
@@ -217,6 +246,7 @@ def _draft(tree: Tree, catalog: Catalog | None, paths: Mapping[str, Any]) -> Dra
         catalog_faults.valid_part(kind_of(values.get("features")), values.get("features"), paths),
         context if isinstance(context, dict) else {},
         catalog_faults.valid_part(Offers, values.get("offers"), paths) if "offers" in values else None,
+        members,
         {str(name): _version_draft(raw, paths) for name, raw in versions.items()} if isinstance(versions, dict) else {},
         (),
     )
@@ -229,14 +259,22 @@ def _version_draft(raw: Any, paths: Mapping[str, Any]) -> VersionDraft:
         traffic if isinstance(traffic, int | float) and 0 <= traffic <= 100 else None,
         shadow if isinstance(shadow, int | float) else 0,
         catalog_faults.valid_part(Combine, raw.get("combine"), paths) or Combine(),
-        tuple(catalog_faults.valid_part(Model, one, paths) for one in models) if isinstance(models, list) else (),
+        tuple(_model_draft(one, paths) for one in models) if isinstance(models, list) else (),
     )
+
+
+def _model_draft(raw: Any, context: Mapping[str, Any]) -> Model | None:
+    if kind_of_entry(raw) == "[model]":
+        return catalog_faults.valid_part(Model, raw, context)
+    vote = catalog_faults.valid_part(MemberVote, raw, context)
+    member = context["members"].get(vote.member) if vote is not None else None
+    return Model.of_member(member, vote) if member is not None and vote is not None else None
 
 
 def _contradictions(draft: Draft) -> Iterator[Fault]:
     yield from shift_faults.contradictions(draft.tree)
     if isinstance(draft.features, DynamoFeatures):
-        for key, problem, fix in _table_contradictions(draft.features):
+        for key, problem, fix in table_contradictions(draft.features):
             yield draft.tree.fault(("features", key), problem, fix)
     if draft.offers is not None and draft.offers.path is None and draft.offers.table is None:
         yield draft.tree.fault(("offers", "path"), "is missing", "add it, or add `table`")
@@ -245,29 +283,8 @@ def _contradictions(draft: Draft) -> Iterator[Fault]:
         if version.shadow and not any(one.traffic != 0 for other, one in draft.versions.items() if other != name):
             problem = "is set, but no other version has players whose requests can be compared"
             yield draft.tree.fault(("versions", name, "shadow"), problem, "give another version traffic or remove it")
+    yield from member_faults(draft.tree)
     yield from deployment_faults.contradictions(draft.tree)
-
-
-def _table_contradictions(table: DynamoFeatures) -> Iterator[tuple[str, str, str]]:
-    """Yields the keys that contradict the layout of the table, each with the problem and the fix."""
-    if table.layout == "packed" and table.columns is not None:
-        yield "columns", "are set, but a packed table stores its own columns", "remove them"
-    if table.layout == "feast" and table.columns is None:
-        yield "columns", "are missing, but a Feast table does not store them", "list the features of the feature view"
-    if table.layout == "feast" and table.entity is None:
-        yield "entity", "is missing, but Feast computes the key from it", "give the name of the join key of players"
-    if table.key in own_attributes(table):
-        yield (
-            "key",
-            f"{table.key!r} is also the name of another attribute in this layout",
-            "give the hash key of the table",
-        )
-    names = [] if table.columns is None else [*table.columns.numbers, *table.columns.texts]
-    twice = next((name for position, name in enumerate(names) if name in names[:position]), None)
-    if twice is not None:
-        yield "columns", f"{twice!r} occurs twice", "remove one"
-    for name in sorted(reserved_names(table).intersection(names)):
-        yield "columns", f"{name!r} is a reserved name in this layout", "remove it"
 
 
 def _version_contradictions(draft: Draft, version: VersionDraft, at: tuple[str, ...]) -> Iterator[Fault]:
@@ -286,4 +303,5 @@ def _version_contradictions(draft: Draft, version: VersionDraft, at: tuple[str, 
     for position, model in enumerate(version.models):
         if model is not None and first.setdefault(model.name, position) != position:
             problem = f"{model.name!r} is already the name of models[{first[model.name]}]"
-            yield draft.tree.fault((*at, "models", position, "name"), problem, "give each model its own name")
+            key = "member" if model.is_member else "name"
+            yield draft.tree.fault((*at, "models", position, key), problem, "give each model its own name")

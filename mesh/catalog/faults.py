@@ -36,6 +36,7 @@ _QUANTITY = ("not a quantity above 0", "give a number, with or without a suffix,
 _NAME = ("not a DNS label", "use at most 63 lower-case letters, digits and dashes (it becomes a Kubernetes name)")
 
 
+UNRESOLVED = "unresolved"  # the type of an error in a place that names another, faulty place
 _NAMED_PLACES = 2
 
 
@@ -80,14 +81,21 @@ def merge_shared(faults: Iterable[Fault | str]) -> list[Fault | str]:
     merged: dict[object, Fault | str] = {}
     for fault in faults:
         shared: object = fault
-        if isinstance(fault, Fault) and fault.at[2:3] == ("models",):
-            shared = (fault.file, fault.at[4:], fault.problem, fault.fix)
+        if isinstance(fault, Fault) and (key := _key_of_model(fault.at)) is not None:
+            shared = (fault.file, key, fault.problem, fault.fix)
         first = merged.get(shared)
         if isinstance(first, Fault) and isinstance(fault, Fault):
             merged[shared] = replace(first, also=(*first.also, fault.at, *fault.also))
         else:
             merged[shared] = fault
     return list(merged.values())
+
+
+def _key_of_model(at: Location) -> Location | None:
+    """Returns the place in the entry of a model; None for a place elsewhere."""
+    if at[:1] == ("members",):
+        return at[2:]
+    return at[4:] if at[2:3] == ("models",) else None
 
 
 def show_path(at: Location) -> str:
@@ -167,8 +175,8 @@ def valid_part(kind: type[_Block], values: Any, context: Mapping[str, Any]) -> _
 
 
 def _is_consequence(detail: ErrorDetails) -> bool:
-    """Whether a list is only empty because each of its items has a fault, which is reported itself."""
-    return detail["type"] == "too_short" and bool(detail["input"])
+    """Whether the fault is reported at another place: that of an item of an empty list, or that of a member."""
+    return detail["type"] == UNRESOLVED or (detail["type"] == "too_short" and bool(detail["input"]))
 
 
 def _place(detail: ErrorDetails) -> Location:
@@ -225,7 +233,12 @@ def _keys_at(kind: type[BaseModel], at: Location) -> list[str]:
     for step in at:
         block = _block_in(here)
         field = _field(block, step)
-        here = _marked(here, step) if _is_mark(step) else block if field is None else field.annotation
+        if _is_mark(step):
+            here = _marked(here, step)
+        elif isinstance(step, int) and typing.get_args(here):
+            here = _bare(typing.get_args(here)[0])
+        else:
+            here = block if field is None else field.annotation
     block = _block_in(here)
     return [field.alias or name for name, field in block.model_fields.items()] if _is_block(block) else []
 
@@ -234,6 +247,11 @@ def _field(kind: Any, step: Step) -> FieldInfo | None:
     """Returns the field that `step` names; None if `step` is a key of a mapping or a position in a list."""
     fields = kind.model_fields.items() if _is_block(kind) else ()
     return next((field for name, field in fields if step in (name, field.alias)), None)
+
+
+def _bare(annotation: Any) -> Any:
+    """Returns `annotation` without the metadata of `Annotated`."""
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is typing.Annotated else annotation
 
 
 def _marked(annotation: Any, mark: Step) -> Any:

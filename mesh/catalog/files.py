@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mesh.block import HAS_SCHEME
-from mesh.catalog.catalog import Draft, Model, Offers
+from mesh.catalog.catalog import Draft, Offers
 from mesh.catalog.faults import Fault, Location
+from mesh.catalog.members import Member
 from mesh.catalog.offers_table import OffersTable, parse_offers, read_offers
 from mesh.catalog.sources import Sources, misfits
 from mesh.errors import Misconfigured
@@ -31,11 +32,9 @@ def faults(draft: Draft, *, models_elsewhere: bool = False, models_may_be_missin
     # If the store or the offers cannot be read, do not also report each feature as missing.
     complete = columns is not None and (offers is not None or "offers" not in draft.tree.values)
     sources = Sources(columns, draft.context, offers) if complete else None
-    for name, version in draft.versions.items():
-        for position, model in enumerate(version.models):
-            if model is not None:
-                skipped = models_elsewhere or (models_may_be_missing and not _is_file(Path(model.uri)))
-                found += _model_faults(draft, model, ("versions", name, "models", position), sources, skipped)
+    for at, model in draft.models():
+        skipped = models_elsewhere or (models_may_be_missing and not _is_file(Path(model.uri)))
+        found += _model_faults(draft, model, at, sources, skipped)
     return found
 
 
@@ -43,15 +42,14 @@ def column_faults(draft: Draft, columns: Columns) -> list[str]:
     """Returns what models on this machine would miss in a store with `columns`: one fault for all of those models."""
     sources = Sources(columns, draft.context, _offers(draft, []))
     places: dict[tuple[str, str], list[Location]] = {}
-    for name, version in draft.versions.items():
-        for position, model in enumerate(version.models):
-            if model is not None and _is_file(Path(model.uri)):
-                for misfit in _misfits_of(model, sources):
-                    places.setdefault(misfit, []).append(("versions", name, "models", position))
+    for at, model in draft.models():
+        if _is_file(Path(model.uri)):
+            for misfit in _misfits_of(model, sources):
+                places.setdefault(misfit, []).append(at)
     return [_shared_fault(draft, misfit, at) for misfit, at in places.items()]
 
 
-def _misfits_of(model: Model, sources: Sources) -> list[tuple[str, str]]:
+def _misfits_of(model: Member, sources: Sources) -> list[tuple[str, str]]:
     try:
         return misfits(header_of(model), sources)
     except BadModel as error:
@@ -65,7 +63,7 @@ def _shared_fault(draft: Draft, misfit: tuple[str, str], places: Sequence[Locati
     return str(draft.tree.fault(first, problem + more, fix))
 
 
-def header_of(model: Model) -> ModelHeader:
+def header_of(model: Member) -> ModelHeader:
     """Returns the header of a model on this machine. Raises BadModel, and WrongCategories for its `categories`."""
     return read_header(Path(model.uri), model.categories)
 
@@ -125,7 +123,7 @@ def offer_faults(draft: Draft, table: OffersTable) -> Iterator[Fault]:
 
 
 def _model_faults(
-    draft: Draft, model: Model, at: Location, sources: Sources | None, is_elsewhere: bool
+    draft: Draft, model: Member, at: Location, sources: Sources | None, is_elsewhere: bool
 ) -> Iterator[Fault]:
     if HAS_SCHEME.match(model.uri):
         yield from _address_faults(draft, model.uri, (*at, "uri"))
@@ -180,13 +178,13 @@ def _misfit_faults(draft: Draft, header: ModelHeader, at: Location, sources: Sou
         yield draft.tree.fault(at, problem, fix)
 
 
-def _header_faults(draft: Draft, model: Model, header: ModelHeader, at: Location) -> Iterator[Fault]:
+def _header_faults(draft: Draft, model: Member, header: ModelHeader, at: Location) -> Iterator[Fault]:
     fault = class_fault(model, header)
     if fault is not None:
         yield draft.tree.fault((*at, "class"), *fault)
 
 
-def class_fault(model: Model, header: ModelHeader) -> tuple[str, str] | None:
+def class_fault(model: Member, header: ModelHeader) -> tuple[str, str] | None:
     """Returns the problem and the fix if `class` in the catalog does not fit the outputs of the model."""
     if header.classes == 1 and model.class_ is not None:
         return "is set, but the model has one output", "remove it"

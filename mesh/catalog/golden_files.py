@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mesh.block import HAS_SCHEME
-from mesh.catalog.catalog import Draft, Model
+from mesh.catalog.catalog import Draft
 from mesh.catalog.faults import Fault, Location
 from mesh.catalog.files import header_of
+from mesh.catalog.members import Member
 from mesh.golden import BadGolden, check_model, decode, rows_of
 from mesh.model_file import BadModel, with_categories
 from mesh.s3 import address as s3_address
@@ -21,17 +22,13 @@ def golden_faults(draft: Draft, *, models_may_be_missing: bool = False) -> Itera
     Files on S3 are not read: the check needs no network. It scores nothing; a worker and `mesh verify` do. With
     `models_may_be_missing`, the workers have the golden rows that this machine lacks.
     """
-    for name, version in draft.versions.items():
-        for position, model in enumerate(version.models):
-            at = ("versions", name, "models", position)
-            if model is None:
-                continue
-            if model.golden is None and model.golden_sha256 is not None:
-                yield draft.tree.fault((*at, "golden_sha256"), "is set without `golden`", "add `golden`, or remove it")
-            if model.golden is None or (models_may_be_missing and _is_missing(model.golden)):
-                continue
-            if (problem := _problem(model, model.golden)) is not None:
-                yield _fault(draft, at, *problem)
+    for at, model in draft.models():
+        if model.golden is None and model.golden_sha256 is not None:
+            yield draft.tree.fault((*at, "golden_sha256"), "is set without `golden`", "add `golden`, or remove it")
+        if model.golden is None or (models_may_be_missing and _is_missing(model.golden)):
+            continue
+        if (problem := _problem(model, model.golden)) is not None:
+            yield _fault(draft, at, *problem)
 
 
 def _fault(draft: Draft, at: Location, key: str, sentence: str) -> Fault:
@@ -43,7 +40,7 @@ def _is_missing(golden: str) -> bool:
     return not HAS_SCHEME.match(golden) and not Path(golden).exists()
 
 
-def _problem(model: Model, golden: str) -> tuple[str, str] | None:
+def _problem(model: Member, golden: str) -> tuple[str, str] | None:
     """Returns the key and a sentence for the first problem; None if there is none."""
     if HAS_SCHEME.match(golden):
         return _address_problem(golden)
@@ -71,7 +68,7 @@ def _address_problem(golden: str) -> tuple[str, str] | None:
     return None
 
 
-def _check(model: Model, data: bytes) -> None:
+def _check(model: Member, data: bytes) -> None:
     golden = decode(data)
     path = Path(model.uri)
     if not path.is_file():  # on S3, or missing, which is another fault

@@ -34,9 +34,19 @@ def _rewritten(node: Any, definitions: Schema) -> Any:
 
 
 def _by_kind(references: list[Schema], definitions: Schema) -> Schema:
-    """Returns the conditions equivalent to `oneOf`; a constant key of each block selects the alternative."""
+    """Returns the conditions equivalent to `oneOf`: a constant key of each block, or a required key, selects it."""
     blocks = [definitions[reference["$ref"].rpartition("/")[2]] for reference in references]
-    key = next(name for name, field in blocks[0]["properties"].items() if "const" in field)
+    constant = [name for name, field in blocks[0]["properties"].items() if "const" in field]
+    return _by_constant(constant[0], references, blocks) if constant else _by_required_key(references, blocks)
+
+
+def _by_required_key(references: list[Schema], blocks: list[Schema]) -> Schema:
+    """The last block has a required key that the first does not have; this key selects it."""
+    key = next(name for name in blocks[-1]["required"] if name not in blocks[0]["properties"])
+    return {"type": "object", "if": {"required": [key]}, "then": references[-1], "else": references[0]}
+
+
+def _by_constant(key: str, references: list[Schema], blocks: list[Schema]) -> Schema:
     kinds = [block["properties"][key]["const"] for block in blocks]
     required = [[key] if key in block.get("required", ()) else [] for block in blocks]  # a default: not required
     conditions = [

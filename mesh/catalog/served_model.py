@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mesh.catalog.catalog import Model
+from mesh.catalog.members import Member
 
 
-def served_model(model: Model) -> str:
+def served_model(model: Member) -> str:
     """Returns a text that is equal for two entries of a catalog if, and only if, one worker can serve both.
 
     `mesh up` writes it next to the address of a worker, so that a supervisor with a new catalog does not ask the worker

@@ -12,6 +12,7 @@ from pathlib import Path
 from mesh.catalog.catalog import Draft
 from mesh.catalog.faults import Fault
 from mesh.catalog.files import header_of, offers_of
+from mesh.catalog.members import unused
 from mesh.catalog.offers_table import OffersTable
 from mesh.catalog.sources import Sources, resolved
 from mesh.catalog.unseen import known_values, unseen_offer_values, unseen_values
@@ -75,7 +76,10 @@ class KnownValues:
 
 
 def warnings(draft: Draft) -> list[Fault]:
-    """Returns the values of the offers, and of a sample of players in SQLite, that no model knows."""
+    """Returns the members without a vote, and the values of the offers and of a sample of players that no model knows.
+
+    The sample is from SQLite.
+    """
     known = KnownValues(draft)
     columns, counts = _sample(draft, known.features)
     block = draft.offers
@@ -84,6 +88,7 @@ def warnings(draft: Draft) -> list[Fault]:
     for problem in known.unseen_in_store(columns, counts):
         where = f"of {SAMPLE_PLAYERS:,} players at most: {problem}"
         found.append(draft.tree.fault(("features", "path"), where, FIX))
+    found += unused(draft.tree)
     return sorted(found, key=lambda fault: fault.line)
 
 

@@ -11,6 +11,8 @@ from tests.cluster.kubectl import Namespace
 from tests.cluster.waiting import until
 
 HELM_S = 110.0
+# For clusters in which nothing runs in the pods, and for the example, whose files they do not have.
+WITHOUT_JOBS = ("--set", "kubernetes.check=false", "--set", "kubernetes.start_at_min=false")
 CREATED_S = 60.0
 
 

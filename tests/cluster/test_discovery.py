@@ -17,7 +17,7 @@ from supervisor.discovery.port import Endpoints
 from supervisor.discovery.service_account import ServiceAccount
 from tests.cluster.conftest import command
 from tests.cluster.kubectl import Namespace
-from tests.cluster.releases import Release, until_all_have_pods
+from tests.cluster.releases import WITHOUT_JOBS, Release, until_all_have_pods
 from tests.cluster.small_game import GAME, VERSION, SmallGame, deployment
 from tests.cluster.waiting import until_true
 
@@ -81,7 +81,7 @@ def account_of(namespace: Namespace, folder: Path) -> ServiceAccount:
 @pytest.fixture
 def installed(release: Release, game: SmallGame) -> Namespace:
     game.put_files(release.namespace)
-    release.install(game.catalog)
+    release.install(game.catalog, *WITHOUT_JOBS)
     until_all_have_pods(release.namespace)
     return release.namespace
 

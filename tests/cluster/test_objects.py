@@ -7,7 +7,7 @@ from pathlib import Path
 
 from k8s.render import EXAMPLE, RENDERED
 from tests.cluster.kubectl import Namespace, Values
-from tests.cluster.releases import Release, until_all_have_pods
+from tests.cluster.releases import WITHOUT_JOBS, Release, until_all_have_pods
 from tests.cluster.waiting import until
 
 RENDER = RENDERED / "dragonfall"
@@ -37,13 +37,13 @@ def test_render_gets_all_its_pods_under_restricted_pod_security(namespace: Names
 
 
 def test_chart_gets_all_its_pods_under_restricted_pod_security(release: Release) -> None:
-    assert release.install(EXAMPLE) == ""
+    assert release.install(EXAMPLE, *WITHOUT_JOBS) == ""
     until_all_have_pods(release.namespace)
     assert len(release.namespace.all("deployments")) == DEPLOYMENTS
 
 
 def test_every_hpa_finds_its_target_and_no_other(release: Release) -> None:
-    release.install(EXAMPLE)
+    release.install(EXAMPLE, *WITHOUT_JOBS)
     scalers = until(lambda: evaluated(release.namespace), HPA_S, "every HPA has been evaluated")
     assert {name: conditions["AbleToScale"] for name, conditions in scalers.items()} == dict.fromkeys(
         release.namespace.replicas(), "True"

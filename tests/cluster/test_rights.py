@@ -1,4 +1,4 @@
-"""The rights of the pods' service accounts: the supervisor's may watch EndpointSlices, and nothing else."""
+"""The rights of the pods' service accounts: the supervisor's may watch EndpointSlices and catalogs only."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pytest
 from k8s.render import EXAMPLE
 from tests.cluster.conftest import temporary
 from tests.cluster.kubectl import Cluster, Namespace, Values
-from tests.cluster.releases import Release
+from tests.cluster.releases import WITHOUT_JOBS, Release
 from tests.cluster.waiting import until
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
-SUPERVISOR, WORKER = "dragonfall-supervisor", "dragonfall-worker"
+SUPERVISOR, WORKER, CATALOG = "dragonfall-supervisor", "dragonfall-worker", "dragonfall-catalog"
 REQUEST_S = 20.0
 SEEN_S = 20.0  # until the API server applies a new Role
 
@@ -27,7 +27,7 @@ SEEN_S = 20.0  # until the API server applies a new Role
 @pytest.fixture(scope="module")
 def installed(helm: str, cluster: Cluster) -> Iterator[Namespace]:
     with temporary(cluster) as namespace:
-        Release(helm, namespace, "dragonfall").install(EXAMPLE)
+        Release(helm, namespace, "dragonfall").install(EXAMPLE, *WITHOUT_JOBS)
         until(lambda: namespace.call("get", "serviceaccount", "default").returncode == 0, SEEN_S, "the default account")
         yield namespace
 
@@ -54,13 +54,19 @@ def additional_rules(home: Namespace, account: str, place: str) -> list[Values]:
     return [rule for rule in rules(home, account, place) if rule not in anyone]
 
 
-def test_supervisor_may_only_read_and_watch_endpoint_slices_of_its_namespace(
+def test_supervisor_may_only_read_and_watch_endpoint_slices_of_its_namespace_and_its_catalogs(
     installed: Namespace,
 ) -> None:
     additional = until(lambda: additional_rules(installed, SUPERVISOR, installed.name), SEEN_S, "a role")
-    assert additional == [
-        {"verbs": ["get", "list", "watch"], "apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"]}
-    ]
+    verbs = ["get", "list", "watch"]
+    history = installed.get("configmap", CATALOG)["data"]["history"].split()
+    assert sorted(additional, key=str) == sorted(
+        [
+            {"verbs": verbs, "apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"]},
+            {"verbs": verbs, "apiGroups": [""], "resources": ["configmaps"], "resourceNames": [CATALOG, *history]},
+        ],
+        key=str,
+    )
 
 
 def test_supervisor_has_no_additional_rights_in_other_namespaces(installed: Namespace) -> None:
@@ -104,6 +110,13 @@ def test_supervisors_token_can_list_and_watch_endpoint_slices(
     installed: Namespace, supervisor: Caller, query: str
 ) -> None:
     until(lambda: supervisor.status(SLICES.format(installed.name) + query) == 200, SEEN_S, "the slices can be read")
+
+
+@pytest.mark.parametrize("query", ["limit=1", "watch=1&timeoutSeconds=1"])
+def test_supervisors_token_can_list_and_watch_the_catalog(installed: Namespace, supervisor: Caller, query: str) -> None:
+    place = f"/api/v1/namespaces/{installed.name}/configmaps?fieldSelector=metadata.name"
+    until(lambda: supervisor.status(f"{place}%3D{CATALOG}&{query}") == 200, SEEN_S, "the catalog can be read")
+    assert supervisor.status(f"{place}%3Dkube-root-ca.crt&{query}") == 403
 
 
 @pytest.mark.parametrize("kind", ["pods", "secrets", "configmaps", "services", "endpoints"])

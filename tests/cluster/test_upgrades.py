@@ -9,7 +9,7 @@ import pytest
 
 from k8s.render import EXAMPLE
 from tests.cluster.kubectl import Namespace, Values
-from tests.cluster.releases import Release, until_all_have_pods
+from tests.cluster.releases import WITHOUT_JOBS, Release, until_all_have_pods
 from tests.cluster.small_game import SmallGame, deployment
 from tests.cluster.test_objects import overlay
 
@@ -18,17 +18,19 @@ Upgrade = Callable[[Release, SmallGame], object]
 
 
 def same_catalog(release: Release, game: SmallGame) -> object:
-    return release.upgrade(game.catalog)
+    return release.upgrade(game.catalog, *WITHOUT_JOBS)
 
 
 def other_target(release: Release, game: SmallGame) -> object:
-    return release.upgrade(game.changed({"whales": {"hpa": {"cpu_percent": 35}, "replicas": {"min": 2, "max": 7}}}))
+    return release.upgrade(
+        game.changed({"whales": {"hpa": {"cpu_percent": 35}, "replicas": {"min": 2, "max": 7}}}), *WITHOUT_JOBS
+    )
 
 
 @pytest.mark.parametrize("upgrade", [same_catalog, other_target])
 def test_upgrade_keeps_the_scaled_replicas(release: Release, game: SmallGame, upgrade: Upgrade) -> None:
     game.put_files(release.namespace)
-    release.install(game.catalog)
+    release.install(game.catalog, *WITHOUT_JOBS)
     until_all_have_pods(release.namespace)
     scale(release.namespace)
     upgrade(release, game)
@@ -54,7 +56,7 @@ def test_reapplied_render_keeps_the_scaled_replicas(namespace: Namespace, tmp_pa
 
 def test_changed_hpa_of_one_model_restarts_no_pod(release: Release, game: SmallGame) -> None:
     game.put_files(release.namespace)
-    release.install(game.catalog)
+    release.install(game.catalog, *WITHOUT_JOBS)
     until_all_have_pods(release.namespace)
     before = specs(release.namespace)
     other_target(release, game)
@@ -81,8 +83,8 @@ def _without_replicas(value: object) -> object:
 
 
 def test_repeated_upgrade_of_the_example_changes_nothing(release: Release) -> None:
-    release.install(EXAMPLE)
+    release.install(EXAMPLE, *WITHOUT_JOBS)
     until_all_have_pods(release.namespace)
     before = specs(release.namespace)
-    release.upgrade(EXAMPLE)
+    release.upgrade(EXAMPLE, *WITHOUT_JOBS)
     assert specs(release.namespace) == before

@@ -28,6 +28,7 @@ from supervisor.metrics import Metrics
 from supervisor.query import OfferQuery
 from supervisor.start_catalogs import load_catalogs
 from supervisor.start_up import wait_for_quorums, wait_until_ready
+from supervisor.state_metrics import StateOnDemand
 from tests.supervisor.backend import HEADER, write_game
 from tests.supervisor.replica import Replica, replica, sums, until
 
@@ -378,3 +379,56 @@ async def test_supervisor_is_ready_when_a_new_catalog_removes_the_model_without_
         made.write(made.first)
         async with asyncio.timeout(5):
             await asyncio.gather(*waits)
+
+
+SHARING = """
+members: [{name: m0, uri: m0.txt}, {name: m1, uri: m1.txt}]
+versions:
+  v1: {traffic: 50, combine: {quorum: 2}, models: [{member: m0}, {member: m1}, {name: m2, uri: m2.txt}]}
+"""
+V2_SHARES = "  v2: {traffic: 50, models: [{name: m2, uri: other.txt}, {member: m1, weight: 2}, {member: m0}]}\n"
+
+
+def _sharing(made: World, *versions: str) -> str:
+    head, _, _ = made.first.partition("versions:")
+    text = head.replace("budget_ms: 10000", "budget_ms: 500") + SHARING.lstrip() + "".join(versions)
+    return text if versions else text.replace("traffic: 50", "traffic: 100")
+
+
+async def test_version_that_shares_models_comes_and_goes_without_new_lanes_for_them(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        made.assign({"shared": ("m0", "m1"), "v1": ("m2",), "v2": ("m2",)})
+        made.write(_sharing(made))
+        await until(lambda: bool(made.game.catalog.members))
+        before = made.game.ensembles["v1"].panel.pools
+        streams = [one.streams for one in made.replicas[:2]]
+        made.write(_sharing(made, V2_SHARES))
+        await until(lambda: "v2" in made.game.ensembles)
+        m0, m1, m2 = made.game.ensembles["v1"].panel.pools
+        other, *shared = made.game.ensembles["v2"].panel.pools
+        assert ((m0, m1, m2), shared) == (before, [m1, m0])
+        assert other is not m2
+        assert made.game.ensembles["v1"].route is made.game.ensembles["v2"].route
+        assert (await made.scores("v1"))[2] == {"gold": 5.25, "silver": 3.25, "starter": 2.25}
+        assert (await made.scores("v2"))[2] == {"gold": 5.25, "silver": 3.25, "starter": 2.25}
+        made.write(_sharing(made, V2_SHARES).replace("  v1: {traffic: 50", "  v0: {traffic: 50").replace("v1:", "v0:"))
+        await until(lambda: set(made.game.ensembles) == {"v0", "v2"} or made.games.is_pending("g"))
+        made.assign({"shared": ("m0", "m1"), "v0": ("m2",), "v2": ("m2",)})
+        await until(lambda: set(made.game.ensembles) == {"v0", "v2"})
+        await until(lambda: not m2.is_up)
+        assert made.game.ensembles["v2"].panel.pools == (other, m1, m0)
+        assert (m0.is_up, m1.is_up) == (True, True)
+        assert (await made.scores("v2"))[1] == Source.ENSEMBLE
+        assert [one.streams for one in made.replicas[:2]] == streams
+
+
+async def test_shared_model_is_one_series_in_the_metrics_of_the_supervisor(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        made.assign({"shared": ("m0", "m1"), "v1": ("m2",), "v2": ("m2",)})
+        made.write(_sharing(made, V2_SHARES))
+        await until(lambda: "v2" in made.game.ensembles)
+        state = StateOnDemand(made.games, lambda: 0, made.cohorts.waiting, lambda: 0.0)
+        (lanes,) = [metric for metric in state.collect() if metric.name == "mesh_lanes"]
+        names = [(sample.labels["version"], sample.labels["model"]) for sample in lanes.samples if sample.value]
+        assert names == [("shared", "m0"), ("shared", "m1"), ("v1", "m2"), ("v2", "m2")]
+        assert made.games.models() == [("g", version, model) for version, model in names]

@@ -15,25 +15,54 @@ mergeOverwrite does not work here: it treats 0 and false as missing, and a windo
 {{- end -}}
 
 {{/*
-Adds the list `models` to the given dict: every model with its merged values. The version's values override the game's,
-and the model's override the version's. Call it as: include "mesh.models" (list $ $into)
+Adds the list `models` to the given dict: every member and every version's own model, with its merged values. The version's
+values override the game's, and the model's override the version's; a member's override the game's.
+Call it as: include "mesh.models" (list $ $into)
 */}}
 {{- define "mesh.models" -}}
 {{- $root := index . 0 -}}
-{{- $models := list -}}
-{{- $names := dict -}}
+{{- $into := index . 1 -}}
+{{- $_ := set $into "models" list -}}
+{{- $members := dict -}}
+{{- range $position, $member := $root.Values.members -}}
+{{- $_ := set $members $member.name true -}}
+{{- include "mesh.model" (list $root $into "shared" dict $member (printf "members[%d]" $position)) -}}
+{{- end -}}
+{{- if and $members (hasKey $root.Values.versions "shared") -}}
+{{- fail "versions.shared: the members of the game have this name in metrics and in Kubernetes; rename the version" -}}
+{{- end -}}
 {{- range $version, $ensemble := $root.Values.versions -}}
 {{- range $position, $given := $ensemble.models -}}
+{{- $at := printf "versions.%s.models[%d]" $version $position -}}
+{{- if not $given.member -}}
+{{- include "mesh.model" (list $root $into $version $ensemble $given $at) -}}
+{{- else if not (hasKey $members $given.member) -}}
+{{- fail (printf "%s.member: %q is not a member; add it to the list `members` of the game" $at $given.member) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Appends one model with its merged values to the list `models` of the given dict. `home` is the version of the model, or
+`shared`. Call it as: include "mesh.model" (list $ $into $home $ensemble $given $at)
+*/}}
+{{- define "mesh.model" -}}
+{{- $root := index . 0 -}}
+{{- $into := index . 1 -}}
+{{- $home := index . 2 -}}
+{{- $ensemble := index . 3 -}}
+{{- $given := index . 4 -}}
 {{- $model := dict -}}
 {{- range $level := list $root.Values $ensemble $given -}}
 {{- include "mesh.merge" (list $model (deepCopy (pick $level "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "schedule"))) -}}
 {{- end -}}
-{{- $_ := set $model "at" (printf "versions.%s.models[%d]" $version $position) -}}
+{{- $_ := set $model "at" (index . 5) -}}
 {{- $_ := set $model "namespace" $root.Release.Namespace -}}
 {{- $_ := set $model "game" $root.Values.game -}}
-{{- $_ := set $model "version" $version -}}
+{{- $_ := set $model "version" $home -}}
 {{- $_ := set $model "model" $given.name -}}
-{{- $_ := set $model "name" (printf "%s-%s-%s" $root.Values.game $version $given.name) -}}
+{{- $_ := set $model "name" (printf "%s-%s-%s" $root.Values.game $home $given.name) -}}
 {{- $_ := set $model "container" "worker" -}}
 {{- $_ := set $model "service" "inference.GRPCInferenceService" -}}
 {{- $_ := set $model "uri" (include "mesh.uri" (list $root $given.uri (printf "%s.uri" $model.at))) -}}
@@ -50,14 +79,12 @@ and the model's override the version's. Call it as: include "mesh.models" (list 
 {{- include "mesh.check" $model -}}
 {{- $_ := set $model "image" (include "mesh.image" (list $root $model.image)) -}}
 {{- include "mesh.present" (list $model.at $model (list "engine")) -}}
-{{- if hasKey $names $model.name -}}
+{{- range $into.models -}}
+{{- if eq .name $model.name -}}
 {{- fail (printf "%s.name: the Kubernetes name %q is also that of another model; rename the version or the model" $model.at $model.name) -}}
 {{- end -}}
-{{- $_ := set $names $model.name true -}}
-{{- $models = append $models $model -}}
 {{- end -}}
-{{- end -}}
-{{- $_ := set (index . 1) "models" $models -}}
+{{- $_ := set $into "models" (append $into.models $model) -}}
 {{- end -}}
 
 {{/* Fails if the supervisor's pod would lack a file that it reads: relative paths need the volume of files. */}}

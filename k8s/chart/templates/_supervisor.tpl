@@ -73,6 +73,13 @@ spec:
 {{/* The supervisor's part of the catalog: without the keys for the cluster, so that changing these does not change the catalog. */}}
 {{- define "mesh.catalog" -}}
 {{- $catalog := omit (deepCopy .Values) "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "schedule" "pod" "supervisor" "kubernetes" "global" "enabled" -}}
+{{- if $catalog.members -}}
+{{- $members := list -}}
+{{- range $catalog.members -}}
+{{- $members = append $members (omit . "image" "engine" "replicas" "resources" "signal" "in_flight" "hpa" "schedule" "pod") -}}
+{{- end -}}
+{{- $_ := set $catalog "members" $members -}}
+{{- end -}}
 {{- range $name, $version := $catalog.versions -}}
 {{- $models := list -}}
 {{- range $version.models -}}

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.deployment.blocks import Hpa, InFlight, Replicas, SupervisorDeployment, WorkerDeployment
-from mesh.catalog.deployment.names import model_name, supervisor_name
+from mesh.catalog.deployment.names import supervisor_name
 from mesh.catalog.deployment.overlay import overlay
 from mesh.catalog.deployment.schedules import Schedule
+from mesh.catalog.deployment.workers import Workers, workers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +32,17 @@ def autoscalers(catalog: Catalog) -> Iterator[Autoscaler]:
     supervisor = overlay(SupervisorDeployment, catalog.supervisor)
     spec = _hpa_spec(supervisor.replicas, supervisor.hpa, _cpu(supervisor.hpa, "supervisor"))
     yield Autoscaler("HorizontalPodAutoscaler", supervisor_name(catalog.game), spec, supervisor.schedule)
-    for version_name, version in catalog.versions.items():
-        for model in version.models:
-            yield _of_model(overlay(WorkerDeployment, catalog, version, model), catalog.game, version_name, model.name)
+    for workers in workers_of(catalog):
+        yield _of_model(workers)
 
 
-def _of_model(scaled: WorkerDeployment, game: str, version: str, model: str) -> Autoscaler:
-    name = model_name(game, version, model)
+def _of_model(workers: Workers) -> Autoscaler:
+    name, scaled = workers.name, workers.settings
+    game, home, model = workers.key
     if scaled.signal == "cpu":
         metric = _cpu(scaled.hpa, "worker")
     elif scaled.in_flight.keda is None:
-        metric = _rows_in_flight(scaled.in_flight, {"game": game, "version": version, "model": model})
+        metric = _rows_in_flight(scaled.in_flight, {"game": game, "version": home, "model": model})
     else:
         return Autoscaler("ScaledObject", name, _scaled_object_spec(scaled), scaled.schedule)
     return Autoscaler("HorizontalPodAutoscaler", name, _hpa_spec(scaled.replicas, scaled.hpa, metric), scaled.schedule)

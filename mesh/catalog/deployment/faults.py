@@ -8,7 +8,7 @@ from typing import Any
 from mesh.catalog import quantities
 from mesh.catalog.deployment.autoscaling_v2 import ContainerResourceMetric
 from mesh.catalog.deployment.blocks import Hpa, Resources, SupervisorDeployment, WorkerDeployment
-from mesh.catalog.deployment.names import MAX_NAME_LENGTH, model_name, supervisor_name
+from mesh.catalog.deployment.names import MAX_NAME_LENGTH, SHARED, model_name, supervisor_name
 from mesh.catalog.deployment.overlay import overlay
 from mesh.catalog.faults import Fault, Location, Tree, valid_part
 
@@ -34,20 +34,25 @@ def contradictions(tree: Tree) -> Iterator[Fault]:
     yield from _length(tree, supervisor_name(game), ("game",))
     first: dict[str, Location] = {}
     for at, version, raw, scaled in _models(tree):
-        for fault in _scaling(tree, scaled, "worker", [at, at[:2], ()]):
+        levels = [at, ()] if at[0] == "members" else [at, at[:2], ()]
+        for fault in _scaling(tree, scaled, "worker", levels):
             found.setdefault(fault.at, fault)  # all models of a game or version share the faults of that level
         yield from _name(tree, model_name(game, version, str(raw.get("name"))), at, first)
     yield from found.values()
 
 
 def _models(tree: Tree) -> Iterator[tuple[Location, str, Mapping[str, Any], WorkerDeployment]]:
-    """Yields the location of each model, its version, its raw values, and its effective settings."""
+    """Yields the location of each model, its version, its raw values, and its effective settings; first the members."""
     game = _level(tree.values)
+    members = tree.values.get("members")
+    for position, member in enumerate(members if isinstance(members, list) else ()):
+        if isinstance(member, dict):
+            yield ("members", position), SHARED, member, overlay(WorkerDeployment, game, _level(member))
     versions = tree.values.get("versions")
     for name, version in versions.items() if isinstance(versions, dict) else ():
         models = version.get("models") if isinstance(version, dict) else None
         for position, model in enumerate(models if isinstance(models, list) else ()):
-            if isinstance(model, dict):
+            if isinstance(model, dict) and "member" not in model:
                 scaled = overlay(WorkerDeployment, game, _level(version), _level(model))
                 yield ("versions", str(name), "models", position), str(name), model, scaled
 
@@ -108,7 +113,7 @@ def _setting_level(tree: Tree, levels: Sequence[Location], *keys: Location) -> L
 
 def _name(tree: Tree, name: str, at: Location, first: dict[str, Location]) -> Iterator[Fault]:
     yield from _length(tree, name, (*at, "name"))
-    if first.setdefault(name, at)[:2] != at[:2]:
+    if first.setdefault(name, at)[:-1] != at[:-1]:
         problem = f"the Kubernetes name {name!r} is also that of a model of another version"
         yield tree.fault((*at, "name"), problem, "rename the version or the model")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+SHARED = "shared"  # in place of the version, wherever the replicas of a member are named
 MAX_NAME_LENGTH = 63  # limit of Service names and label values
 
 

@@ -30,7 +30,7 @@ def risks(before: Catalog, then: Catalog, ready: Mapping[str, int] | None) -> It
 
 def _missing(game: str, name: str, version: Version, ready: Mapping[str, int]) -> list[str]:
     """The models without a ready replica; none if the version may get players without them."""
-    models = [model.name for model in version.models]
-    missing = [model for model in models if not ready.get(model_name(game, name, model), 0)]
-    is_enough = version.ready == "quorum" and len(models) - len(missing) >= version.quorum
+    homes = {model.name: model.home(name) for model in version.models}
+    missing = [model for model, home in homes.items() if not ready.get(model_name(game, home, model), 0)]
+    is_enough = version.ready == "quorum" and len(homes) - len(missing) >= version.quorum
     return [] if is_enough else missing

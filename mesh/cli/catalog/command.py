@@ -66,8 +66,11 @@ def _shadow(version: Version) -> str:
 
 
 def _models(version: Version) -> str:
+    members = sum(model.is_member for model in version.models)
     silent = len(version.models) - len(version.voters)
-    return f"{len(version.models)} models" + (f" ({silent} without a vote)" if silent else "")
+    notes = [f"{members} of them members"] if members else []
+    notes += [f"{silent} without a vote"] if silent else []
+    return f"{len(version.models)} models" + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _traffic(version: Version) -> str:

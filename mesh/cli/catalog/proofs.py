@@ -23,12 +23,11 @@ def with_proofs(checked: Sequence[CheckedCatalog]) -> tuple[list[CheckedCatalog]
 
 def _sound_models(checked: CheckedCatalog) -> Iterator[tuple[Location, Path]]:
     """Yields the place and the path of each model file in which the check of the headers found no fault."""
-    faulty = {fault.at[:4] for fault in checked.faults if isinstance(fault, Fault) and fault.at[4:5] != ("name",)}
-    for name, version in checked.draft.versions.items() if checked.draft else ():
-        for position, model in enumerate(version.models):
-            at = ("versions", name, "models", position)
-            if model is not None and at not in faulty and "://" not in model.uri and Path(model.uri).is_file():
-                yield at, Path(model.uri)
+    faulty = [fault.at for fault in checked.faults if isinstance(fault, Fault) and fault.at[-1:] != ("name",)]
+    for at, model in checked.draft.models() if checked.draft else ():
+        is_sound = not any(place[: len(at)] == at for place in faulty)
+        if is_sound and "://" not in model.uri and Path(model.uri).is_file():
+            yield at, Path(model.uri)
 
 
 def _with_refusals(checked: CheckedCatalog, results: Mapping[Path, ProofResult]) -> CheckedCatalog:

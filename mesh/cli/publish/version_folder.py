@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mesh.catalog.catalog import DNS_LABEL
+from mesh.catalog.members import DNS_LABEL
 from mesh.errors import Misconfigured
 from mesh.model_file import BadModel, ModelHeader, read_header
 from mesh.sha256 import sha256_of

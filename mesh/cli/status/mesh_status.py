@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from mesh.catalog.deployment.names import SHARED
 from mesh.cli.metrics_page import Page
 from mesh.cli.status.interval import Interval
 from mesh.cli.status.quantiles import quantile
@@ -38,9 +40,10 @@ class EnsembleStatus:
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """One model of a version; `misses_per_s` counts missing votes, for all reasons.
+    """One model of a version, or a member: then `version` is `shared`. `misses_per_s` counts missing votes.
 
-    `sha256` is the digest of its file (None: no replica is up), `engines` the replicas that are up by scoring engine.
+    `sha256` is the digest of the file that new rows go to (None: no replica is up), `files` the replicas that are up by
+    the digest of their file, `engines` the same by scoring engine.
     `lanes_out` are up, but receive no rows because their replicas are late or failing. `second_try_rows_per_s` were
     sent to a second replica, and `second_try_wins_per_s` counts those of its replies that came before the first.
     """
@@ -58,6 +61,7 @@ class ModelStatus:
     misses_per_s: float
     sha256: str | None = None
     engines: dict[str, int] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +93,14 @@ def filtered(whole: MeshStatus, text: str) -> MeshStatus:
         return whole
     models = [one for one in whole.models if text in f"{one.game}/{one.version}/{one.model}"]
     pairs = {(one.game, one.version) for one in models}
-    ensembles = [one for one in whole.ensembles if (one.game, one.version) in pairs]
+    games = {game for game, version in pairs if version == SHARED}
+    ensembles = [one for one in whole.ensembles if (one.game, one.version) in pairs or one.game in games]
     return replace(whole, ensembles=ensembles, models=models)
 
 
 def _ensembles(page: Page) -> Iterable[tuple[str, str]]:
-    samples = (*page.find("mesh_lanes"), *page.find("mesh_requests_total"))
+    lanes = [one for one in page.find("mesh_lanes") if one.labels["version"] != SHARED]
+    samples = (*lanes, *page.find("mesh_requests_waiting"), *page.find("mesh_requests_total"))
     return dict.fromkeys((one.labels["game"], one.labels["version"]) for one in samples)
 
 
@@ -126,7 +132,8 @@ def _ensemble(interval: Interval, game: str, version: str) -> EnsembleStatus:
 def _model(interval: Interval, game: str, version: str, model: str) -> ModelStatus:
     name = {"game": game, "version": version, "model": model}
     page = interval.after
-    files = list(page.find("mesh_model_replicas", **name))
+    in_use = [one.labels["sha256"] for one in page.find("mesh_model_file_in_use", **name) if one.value]
+    files = _by_label(page, "sha256", name)
     return ModelStatus(
         **name,
         lanes_up=int(page.total("mesh_lanes", state="up", **name)),
@@ -136,10 +143,29 @@ def _model(interval: Interval, game: str, version: str, model: str) -> ModelStat
         rows_outstanding=int(page.total("mesh_rows_outstanding", **name)),
         second_try_rows_per_s=interval.rate("mesh_second_try_rows_total", **name),
         second_try_wins_per_s=interval.rate("mesh_second_try_wins_total", **name),
-        misses_per_s=interval.rate("mesh_model_misses_total", **name),
-        sha256=next((one.labels["sha256"] for one in files), None),
-        engines={one.labels["engine"]: int(one.value) for one in files},
+        misses_per_s=_misses_per_s(interval, game, version, model),
+        sha256=next(iter((*in_use, *files)), None),
+        engines=_by_label(page, "engine", name),
+        files=files,
     )
+
+
+def _by_label(page: Page, label: str, name: Mapping[str, str]) -> dict[str, int]:
+    """The replicas of a model that are up, by `label`."""
+    counts: Counter[str] = Counter()
+    for one in page.find("mesh_model_replicas", **name):
+        counts[one.labels[label]] += int(one.value)
+    return dict(counts)
+
+
+def _misses_per_s(interval: Interval, game: str, version: str, model: str) -> float:
+    """The missing votes per second; those of a member are the sum over the versions without a model of their own."""
+    if version != SHARED:
+        return interval.rate("mesh_model_misses_total", game=game, version=version, model=model)
+    voted = {one.labels["version"] for one in interval.after.find("mesh_model_misses_total", game=game, model=model)}
+    own = {one.labels["version"] for one in interval.after.find("mesh_lanes", game=game, model=model)}
+    names = voted - own | {version}
+    return sum(interval.rate("mesh_model_misses_total", game=game, version=name, model=model) for name in names)
 
 
 def _in_ms(seconds: float | None) -> float | None:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mesh.catalog.catalog import Catalog, Model
-from mesh.catalog.deployment.blocks import EngineChoice, WorkerDeployment
-from mesh.catalog.deployment.overlay import overlay
+from mesh.catalog.catalog import Catalog
+from mesh.catalog.deployment.blocks import EngineChoice
+from mesh.catalog.deployment.workers import workers_of
+from mesh.catalog.members import Member
 from mesh.process import Event
 
 # -P: Python must not run a folder `supervisor` of the current directory instead of the installed package.
@@ -32,11 +33,14 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """One worker of the mesh: its model, its number among the replicas of the model, and the catalog's engine."""
+    """One worker of the mesh: its model, its number among the replicas of the model, and the catalog's engine.
+
+    `version` is `shared` for a member.
+    """
 
     game: str
     version: str
-    model: Model
+    model: Member
     number: int
     engine: EngineChoice = "auto"
 
@@ -56,15 +60,23 @@ def replicas_of(catalogs: Sequence[Catalog], count: int) -> Iterator[Replica]:
     """Yields `count` replicas of each model; the first replicas of all models come before the second ones."""
     for number in range(count):
         for catalog in catalogs:
-            for version, ensemble in catalog.versions.items():
-                for model in ensemble.models:
-                    engine = overlay(WorkerDeployment, catalog, ensemble, model).engine
-                    yield Replica(catalog.game, version, model, number, engine)
+            for one in workers_of(catalog):
+                yield Replica(one.game, one.home, one.model, number, one.settings.engine)
 
 
 def worker_command(replica: Replica, options: Options, socket: Path) -> list[str]:
-    """Returns the command of a worker; the system picks its ports, and its lanes use the Unix socket `socket`."""
-    return [*_PYTHON, "model_worker", *worker_words(replica, options), "--socket", str(socket)]
+    """Returns the command of a worker; the system picks its ports, and its lanes use the Unix socket `socket`.
+
+    The inputs file of its game is in the folder of the socket.
+    """
+    inputs = inputs_path(socket.parent, replica.game)
+    words = worker_words(replica, options)
+    return [*_PYTHON, "model_worker", *words, "--socket", str(socket), "--inputs", str(inputs)]
+
+
+def inputs_path(folder: Path, game: str) -> Path:
+    """Returns the path of the inputs file of `game` in the folder of a run; see `mesh.catalog.worker_inputs`."""
+    return folder / f"{game}.inputs.json"
 
 
 def worker_words(replica: Replica, options: Options) -> list[str]:
@@ -79,7 +91,7 @@ def worker_words(replica: Replica, options: Options) -> list[str]:
     return [*model, *ports, *process]
 
 
-def _golden_options(model: Model) -> list[str]:
+def _golden_options(model: Member) -> list[str]:
     digest = [f"--golden-sha256={model.golden_sha256}"] if model.golden_sha256 else []
     return [f"--golden={model.golden}", *digest] if model.golden else []
 

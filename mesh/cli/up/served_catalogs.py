@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mesh.catalog import files as catalog_files
 from mesh.catalog.catalog import Catalog
-from mesh.catalog.faults import Fault, merge_shared
+from mesh.catalog.faults import Fault, Location, merge_shared
 from mesh.cli.checked_catalogs import CheckedCatalog, check_files
 from mesh.errors import Misconfigured
 
@@ -32,9 +32,16 @@ def _can_start(checked: CheckedCatalog) -> bool:
     of_models = [fault for fault in checked.faults if isinstance(fault, Fault) and fault not in others]
     if len(of_models) < len(checked.faults):
         return False
-    refused = {fault.at[1:4:2] for fault in of_models}  # version, number of the model
+    refused = {fault.at[: len(at)] for fault in of_models for at, _ in checked.draft.models()}
     return not refused or any(
         (version.traffic > 0 or version.rollout is not None)
-        and sum((name, number) not in refused for number, _ in enumerate(version.models)) >= version.quorum
+        and sum(place not in refused for place in _places(checked.catalog, name)) >= version.quorum
         for name, version in checked.catalog.versions.items()
     )
+
+
+def _places(catalog: Catalog, name: str) -> Iterator[Location]:
+    """Yields the place in the catalog of the file of each model of a version."""
+    members = {member.name: position for position, member in enumerate(catalog.members)}
+    for position, model in enumerate(catalog.versions[name].models):
+        yield ("members", members[model.name]) if model.is_member else ("versions", name, "models", position)

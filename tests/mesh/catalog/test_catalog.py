@@ -325,7 +325,7 @@ STORE_KEYS = ("store", "timeout_ms", "cache_ttl_s", "cache_players", "unknown_pl
 SCALED_KEYS = {"image", "engine", "replicas", "resources", "signal", "in_flight", "hpa", "schedule", "pod"}
 SERVING_BLOCKS = {
     "": {
-        *("game", "budget_ms", "reserve_ms", "features", "context", "offers", "assignment", "versions"),
+        *("game", "budget_ms", "reserve_ms", "features", "context", "offers", "assignment", "members", "versions"),
         *("supervisor", "kubernetes", "global", "enabled"),
         *SCALED_KEYS,
     },
@@ -342,6 +342,8 @@ SERVING_BLOCKS = {
     "Rollout": {"start", "steps", "hold_s"},
     "Guard": {"to", "whole", "p99_ms", "window_s", "min_requests"},
     "Combine": {"kind", "quorum", "trim", "threshold"},
+    "Member": {"name", "uri", "sha256", "categories", "golden", "golden_sha256", "class", *SCALED_KEYS},
+    "MemberVote": {"member", "weight", "shadow"},
     "Model": {
         "name",
         "uri",
