@@ -18,11 +18,15 @@ from model_worker.settings import Settings, read_settings
 if TYPE_CHECKING:
     from model_worker.identity import Engine, Identity
 
-EXIT_USAGE, EXIT_BAD_MODEL = 2, 3
+EXIT_USAGE, EXIT_BAD_MODEL, EXIT_UNFED = 2, 3, 4
+MAX_FAULTS = 3  # in a message
 
 
 def main() -> int:
-    """Returns the exit code: 0 after a drain, 2 for wrong usage or a port in use, 3 for a rejected model."""
+    """Returns the exit code: 0 after a drain, 2 for wrong usage or a port in use, 3 for a rejected model.
+
+    4 is for a model whose features have no source: unlike 3, this may change without a change of the model.
+    """
     gc.disable()  # the start makes no garbage; `serving.settle_heap` enables the collector
     try:
         settings = read_settings(sys.argv[1:])
@@ -32,11 +36,17 @@ def main() -> int:
     os.nice(settings.nice)
     try:
         identity, forest = _prepare(settings)
+    except UnfedModel as error:
+        return _report(EXIT_UNFED, f"{settings.name}: refused {settings.uri}: {error}")
     except BadModel as error:
         return _report(EXIT_BAD_MODEL, f"{settings.name}: refused {settings.uri}: {error}")
     except ModuleNotFoundError as error:
         return _report(EXIT_USAGE, str(error))
     return _serve(settings, identity, forest)
+
+
+class UnfedModel(BadModel):
+    """A model that no supervisor could feed."""
 
 
 def _prepare(settings: Settings) -> tuple[Identity, Forest]:
@@ -62,12 +72,34 @@ def _prepare(settings: Settings) -> tuple[Identity, Forest]:
         if settings.follow_parent:
             serving.follow_parent()
         objection = proving.wait()
+    if settings.inputs:
+        _check_inputs(settings, header)
     if engine is None:
         objection = NOT_BUILT if settings.engine == "auto" else SWITCHED_OFF
     forest, serves = load(artifact.model, library, settings.num_threads, engine, objection)
     if settings.golden is not None:
         _replay(settings, settings.golden, artifact, header, forest, serves)
     return Identity(settings.name, header, artifact.sha256, serves), forest
+
+
+def _check_inputs(settings: Settings, header: ModelHeader) -> None:
+    """Raises `UnfedModel` if the sources of the game cannot fill the features of the model."""
+    from pathlib import Path
+
+    from mesh.catalog.worker_inputs import faults, read_inputs
+    from mesh.errors import Misconfigured
+
+    try:
+        known = read_inputs(Path(settings.inputs))
+    except Misconfigured as error:
+        _say(f"{settings.name}: the features of the model are not checked: {error.reason}")
+        return
+    found = faults(header, known)
+    if found:
+        more = f" (and {len(found) - MAX_FAULTS} more)" if len(found) > MAX_FAULTS else ""
+        raise UnfedModel(". ".join(found[:MAX_FAULTS]) + more)
+    if known.unknown:
+        _say(f"{settings.name}: not all features are checked: unknown here: {', '.join(known.unknown)}")
 
 
 def _replay(

@@ -22,6 +22,7 @@ class Settings:
     uri: str
     sha256: str | None
     categories: list[str] | None
+    inputs: str
     golden: str | None
     golden_sha256: str | None
     host: str
@@ -69,6 +70,7 @@ def _parser() -> Parser:
         help="golden rows that the model must score as expected, or it is not served: a path or s3://",
     )
     add("--golden-sha256", help="expected SHA-256 of the file of golden rows; not checked if omitted")
+    add("--inputs", default="", help="JSON file with the sources of features: a model that they cannot feed is refused")
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     add("--port", default="0", help="gRPC port; 0 lets the system pick (%(default)s)")
     add("--socket", help="additional Unix socket to listen on: it needs a fifth less CPU on one machine")

@@ -87,6 +87,7 @@ class Answer(NamedTuple):
     unknown_player: bool = False
     timings: Timings = NO_TIMINGS
     gaps: Gaps = COMPLETE
+    version_digest: str = ""  # of the model files that were asked; empty for a fallback
 
 
 class PlayerRead(NamedTuple):
@@ -142,6 +143,7 @@ class AnswerRules:
         player: PlayerRead,
         timings: Timings,
         gaps: Gaps = COMPLETE,
+        version_digest: str = "",
     ) -> Answer:
         """Returns an answer with scores: `result` is one score for Score, the best offers for GetOffer."""
         features = player.features
@@ -156,6 +158,7 @@ class AnswerRules:
             unknown_player=features is None and player.unread is None,
             timings=timings,
             gaps=gaps,
+            version_digest=version_digest,
         )
 
 

@@ -24,7 +24,8 @@ class Ballot:
     """Collects the votes of the requests of one version in a cohort.
 
     `votes` [models, rows] has NaN for a missing vote. Its rows are the rows of the cohort from `first` on. `reasons`
-    [models] holds the reason of each missing vote, or None while the reason is not known. `done` resolves when each
+    [models] holds the reason of each missing vote, or None while the reason is not known. `files` [models] has the
+    SHA-256 of the file that each model is asked with, or '' if it is not known. `done` resolves when each
     model has voted or failed. The rows of an `is_shadow` ballot have the lowest priority, and a model learns nothing
     from them about its replicas.
     """
@@ -44,6 +45,7 @@ class Ballot:
         self.first = first
         self.stop = first + rows
         self.reasons: list[str | None] = [None] * len(models)
+        self.files = [""] * len(models)
         self.last_model = ""
         self.is_closed = False
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -174,8 +176,8 @@ class ModelVote:
             for ballot, model in self._places:
                 ballot.record(model, failure)
 
-    def restart(self, matrix: RowMatrix, classes: int) -> ModelVote:
-        """Returns this vote without scores, to be cast on `matrix` by another file of the model.
+    def restart(self, matrix: RowMatrix, classes: int, sha256: str) -> ModelVote:
+        """Returns this vote without scores, to be cast on `matrix` by another file of the model, that of `sha256`.
 
         `matrix` has the rows of the cohort in the layout of that file. Later replies to the old vote are dropped.
         """
@@ -184,6 +186,7 @@ class ModelVote:
         vote.done = self.done
         for ballot, model in self._places:
             ballot.votes[model] = np.nan
+            ballot.files[model] = sha256
         return vote
 
     def expire(self) -> None:

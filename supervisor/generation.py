@@ -106,9 +106,9 @@ class Generation:
         return self.file.header
 
     @property
-    def sha256(self) -> str | None:
-        """The SHA-256 of `file`; None if it is not known."""
-        return self.file.sha256 if self.file is not None else None
+    def sha256(self) -> str:
+        """The SHA-256 of `file`; '' if it is not known."""
+        return (self.file.sha256 or "") if self.file is not None else ""
 
     @property
     def lanes_up(self) -> int:

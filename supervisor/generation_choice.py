@@ -14,8 +14,8 @@ class Candidate(Protocol):
     """The part of a generation that the choice reads. `Generation` implements it."""
 
     @property
-    def sha256(self) -> str | None:
-        """The SHA-256 of its model file; None if its replicas do not report it."""
+    def sha256(self) -> str:
+        """The SHA-256 of its model file; '' if its replicas do not report it."""
         ...
 
     @property

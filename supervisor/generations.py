@@ -36,6 +36,7 @@ class Generations:
         clock: Callable[[], float],
     ) -> None:
         self.wanted_sha256 = wanted_sha256
+        self.switches = 0  # of the generation in use
         self.tries = SecondTries(SecondTryBudget(clock))
         self._name = name
         self._planner = planner
@@ -137,6 +138,7 @@ class Generations:
     def _use(self, chosen: Generation) -> None:
         if chosen is not self.in_use:
             before, self.in_use = self.in_use, chosen
+            self.switches += 1
             _log.info(
                 "%s: new rows go to model file %s (replicas: %d), no longer to %s (%d)",
                 self._name,
@@ -167,5 +169,5 @@ class Generations:
         except MeshError as failure:
             vote.settle(failure)
             return
-        target.add(vote.restart(matrix, target.header.classes), tries)
+        target.add(vote.restart(matrix, target.header.classes, target.sha256), tries)
         target.deal()

@@ -142,7 +142,7 @@ class LiveGames(Mapping[str, Game]):
             waiting = await self._until_it_can_answer(game, before)
             self._in_force[name] = game
             self._waiting[name] = set()
-            self._take_players(game, waiting)
+            self._take_players(game, waiting, before)
             self._known.update(asked_pools(game, waiting))
         finally:
             del self._pending[name]
@@ -177,11 +177,11 @@ class LiveGames(Mapping[str, Game]):
             looks += 1
         return waiting
 
-    def _take_players(self, game: Game, versions: Iterable[str]) -> None:
+    def _take_players(self, game: Game, versions: Iterable[str], before: Game | None = None) -> None:
         name = game.catalog.game
         for version in versions:
             self._waiting[name].add(version)
-            game.traffic.divert(version)
+            game.traffic.divert(version, before=before.traffic if before else None)
             missing = ", ".join(_missing(game, (version,)))
             _log.warning("%s: other versions serve the players of %s, which waits for %s", name, version, missing)
 

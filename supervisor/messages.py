@@ -85,6 +85,7 @@ def _describe(response: _Response, answer: Answer, total_s: float, version: str,
     if answer.gaps is not COMPLETE:
         response.missing_inputs.extend(answer.gaps.missing[:MAX_NAMES])
         response.unseen_inputs.extend(answer.gaps.unseen[:MAX_NAMES])
+    response.version_digest = answer.version_digest
     times = answer.timings
     response.timings.queue_ms = times.queue_s * 1000
     response.timings.features_ms = times.features_s * 1000

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mesh.players.features import Columns
+from mesh.version_digest import version_digest
 from supervisor.ballot import Ballot, Place
 from supervisor.inputs import COMPLETE, Gaps, VersionInputs
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows
+
+
+class FileDigests:
+    """The digest of the latest files of a panel: computed when a file changes, not for each answer."""
+
+    __slots__ = ("_digest", "_files")
+
+    def __init__(self) -> None:
+        self._files: tuple[str, ...] | None = None
+        self._digest = ""
+
+    def of(self, models: Sequence[str], files: Sequence[str]) -> str:
+        """Returns the digest of `files` [models]."""
+        if tuple(files) != self._files:
+            self._files = tuple(files)
+            self._digest = version_digest(dict(zip(models, files, strict=True)))
+        return self._digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +40,7 @@ class Panel:
     pools: tuple[ModelPool, ...]
     inputs: VersionInputs | None = None
     shadows: tuple[ModelPool, ...] = ()
+    digests: FileDigests = field(default_factory=FileDigests)
 
     @property
     def all_pools(self) -> tuple[ModelPool, ...]:
@@ -32,6 +51,10 @@ class Panel:
     def models(self) -> tuple[str, ...]:
         """The names of the models that vote."""
         return tuple(pool.model.name for pool in self.pools)
+
+    def digest(self, files: Sequence[str]) -> str:
+        """Returns the digest of the version for `files`: the SHA-256 of the file of each model."""
+        return self.digests.of(self.models, files)
 
     def gaps(self, rows: CohortRows) -> list[Gaps]:
         """Returns the gaps in the inputs of each request of a cohort, and counts them."""

@@ -137,8 +137,9 @@ class Party:
         voted_s = time.monotonic()
         spans = [seat.span for seat in seats]
         counts = count_votes(self.version.rules.version, ballot.votes, ballot.reasons, spans)
+        digest = self.version.panel.digest(ballot.files)
         for seat, votes in zip(seats, counts, strict=True):
-            seat.ticket.settle(self._answer(seat, votes, voted_s, ballot.last_model))
+            seat.ticket.settle(self._answer(seat, votes, voted_s, ballot.last_model, digest))
         if self.version.tap is not None:
             self._report_to(self.version.tap, zip(seats, counts, strict=True), voted_s)
 
@@ -151,14 +152,14 @@ class Party:
                 is_partial = bool(votes.missing)
                 tap.answered(seat.ticket, columns, seat.player.features, votes.scores, is_partial, fan_out_s)
 
-    def _answer(self, seat: Seat, votes: VoteCount, voted_s: float, last_model: str) -> Answer:
+    def _answer(self, seat: Seat, votes: VoteCount, voted_s: float, last_model: str, digest: str) -> Answer:
         ticket, rules = seat.ticket, self.version.rules
         if votes.scores is None or not rules.has_quorum(votes):
             return rules.without_quorum(votes, self._timings(ticket, voted_s, last_model=last_model))
         result = self._result(ticket, votes.scores)
         combine_s = time.monotonic() - voted_s  # includes the ranking for the earlier seats of the party
         timings = self._timings(ticket, voted_s, combine_s, last_model)
-        return rules.scored(result, votes, seat.player, timings, self._gaps_of(ticket))
+        return rules.scored(result, votes, seat.player, timings, self._gaps_of(ticket), digest)
 
     def _gaps_of(self, ticket: Ticket) -> Gaps:
         """Finds the gaps of the whole party at its first answer, when every model has its rows."""

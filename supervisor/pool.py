@@ -99,7 +99,16 @@ class ModelPool:
         """Returns the number of replicas that are up, by SHA-256 of the model and engine. Any thread may call it."""
         up = [lane for lane in list(self.lanes.values()) if lane.state == "up"]
         found = [(self._generations.of(lane), self._engines.get(lane.address, "")) for lane in up]
-        return Counter((generation.sha256 or "", engine) for generation, engine in found if generation is not None)
+        return Counter((generation.sha256, engine) for generation, engine in found if generation is not None)
+
+    @property
+    def switches(self) -> int:
+        """How many times new rows went to another model file than before."""
+        return self._generations.switches
+
+    def is_in_use(self, sha256: str) -> bool:
+        """Returns whether new rows go to the replicas with the file of that SHA-256."""
+        return self._generations.in_use.sha256 == sha256
 
     @property
     def outstanding_rows(self) -> int:
@@ -120,6 +129,8 @@ class ModelPool:
         the error if the vote failed. It never raises.
         """
         generation = self._generations.in_use
+        for ballot, model in places:
+            ballot.files[model] = generation.sha256
         try:
             if generation.file is None or not self._has_usable_lane():
                 raise Unavailable(self._why_unavailable())

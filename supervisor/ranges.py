@@ -76,6 +76,24 @@ def grow(ranges: Ranges, version: str, share: float) -> Ranges:
     return Ranges(parts)
 
 
+def stay(ranges: Ranges, before: Ranges, without: Collection[str]) -> Ranges:
+    """Returns `ranges` in which the players of the versions `without` stay with the versions that they had `before`.
+
+    This holds for players whose version before has players in `ranges`, too; the others remain as they are.
+    """
+    heirs = {part.version for part in ranges.parts}.difference(without)
+    parts: list[Range] = []
+    for part in ranges.parts:
+        if part.version not in without:
+            parts.append(part)
+            continue
+        for old in before.parts:
+            low, high = max(part.low, old.low), min(part.high, old.high)
+            if low < high:
+                parts.append(Range(old.version if old.version in heirs else part.version, low, high))
+    return Ranges(parts)
+
+
 def divert(ranges: Ranges, versions: Collection[str], to: Mapping[str, str], without: Collection[str]) -> Ranges:
     """Returns `ranges` after some of `versions` have given their players away; all other players stay.
 

@@ -141,6 +141,15 @@ def _of_pools(labels_of: Mapping[ModelPool, Sequence[str]]) -> Iterator[Metric]:
         (*_MODEL, "sha256", "engine"),
         files,
     )
+    in_use = [((*labels, sha256), pool.is_in_use(sha256)) for labels, pool in pools for sha256 in _files(pool)]
+    yield _gauge(
+        "mesh_model_file_in_use",
+        "1 if new rows go to the replicas with this model file, else 0.",
+        (*_MODEL, "sha256"),
+        in_use,
+    )
+    switches = values(lambda pool: pool.switches)
+    yield _counter("mesh_model_file_switches", "Changes of the model file that gets new rows.", _MODEL, switches)
     yield _gauge("mesh_lanes", "Lanes by state.", (*_MODEL, "state"), _lanes(pools))
     yield _gauge(
         "mesh_lanes_out",
@@ -159,6 +168,11 @@ def _of_pools(labels_of: Mapping[ModelPool, Sequence[str]]) -> Iterator[Metric]:
         _MODEL,
         values(lambda pool: pool.hedge_wins),
     )
+
+
+def _files(pool: ModelPool) -> list[str]:
+    """Returns the SHA-256 of each model file of the replicas that are up."""
+    return list(dict.fromkeys(sha256 for sha256, _ in pool.served()))
 
 
 def _lanes(pools: Sequence[tuple[Sequence[str], ModelPool]]) -> Iterator[_Value]:

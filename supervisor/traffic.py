@@ -39,6 +39,7 @@ class Traffic:
         self._clock = clock
         self._diverted: dict[str, str] = {}
         self._without: set[str] = set()
+        self._before: Ranges | None = None
         self._step = self._step_now()
         self._in_force = self._ranges_in(self._step)
 
@@ -64,10 +65,15 @@ class Traffic:
         """Returns whether a player belongs to the holdout, which gets the fallback offer."""
         return self._holdout > 0 and _position(f"holdout/{self._prefix}{player_id}") < self._holdout
 
-    def divert(self, version: str, to: str | None = None) -> None:
-        """Gives the players of `version` to the version `to`; None: to the others, in proportion to their shares."""
+    def divert(self, version: str, to: str | None = None, before: Traffic | None = None) -> None:
+        """Gives the players of `version` to the version `to`; None: to the others, in proportion to their shares.
+
+        With `before`, the traffic of the catalog before, its players stay where they were, if they can.
+        """
         if to is None:
             self._without.add(version)
+            if before is not None and before._prefix == self._prefix:
+                self._before = before._in_force
         else:
             self._diverted[version] = to
         self._apply()
@@ -88,7 +94,10 @@ class Traffic:
         return self._others if self._plan is None else ranges.grow(self._others, self._plan[0], step.share)
 
     def _ranges_in(self, step: Step) -> Ranges:
-        return ranges.divert(self._planned_in(step), self._versions, dict(self._diverted), set(self._without))
+        planned, without = self._planned_in(step), set(self._without)
+        if self._before is not None and without:
+            planned = ranges.stay(planned, self._before, without)
+        return ranges.divert(planned, self._versions, dict(self._diverted), without)
 
 
 def _position(text: str) -> float:

@@ -41,7 +41,7 @@ def check_answers(
         reason = _why_not(answer)
         if reason:
             uncompared[reason] += 1
-        elif not _is_right(answer, oracle, is_ranked):
+        elif not is_right(answer, oracle, is_ranked):
             wrong.add(position)
         progress(position + 1)
     return Verdict(frozenset(wrong), len(answers) - uncompared.total(), dict(uncompared.most_common()))
@@ -60,7 +60,8 @@ def _why_not(answer: Answer) -> str:
     return ""
 
 
-def _is_right(answer: Answer, oracle: Oracle, is_ranked: bool) -> bool:
+def is_right(answer: Answer, oracle: Oracle, is_ranked: bool) -> bool:
+    """Whether an answer with scores has those of `oracle`; with `is_ranked`, also the best offers in order."""
     expected = oracle.scores(answer.version, answer.missing, answer.player_id)
     if any(expected.get(offer) != score for offer, score in answer.scores):
         return False

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from mesh.catalog.catalog import ContextKind
 from mesh.catalog.offers_table import OffersTable
 from mesh.category_lists import CategoryList, OpenLists, has_texts, needs_text
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns
+
+if TYPE_CHECKING:
+    from mesh.catalog.catalog import ContextKind
 
 Kind = Literal["number", "text", "either"]
 NUMBER: Kind = "number"
@@ -57,12 +59,16 @@ def resolved(header: ModelHeader, sources: Sources) -> ModelHeader:
     return header if known is None else replace(header, categories=known, open_lists=None)
 
 
-def misfits(header: ModelHeader, sources: Sources) -> list[tuple[str, str]]:
-    """Returns the problem and the fix for every feature of the model that the sources cannot fill."""
+def misfits(header: ModelHeader, sources: Sources, *, is_complete: bool = True) -> list[tuple[str, str]]:
+    """Returns the problem and the fix for every feature of the model that the sources cannot fill.
+
+    If `sources` are not complete, features without a source are left out: other sources may have them.
+    """
     header, kinds = resolved(header, sources), sources.kinds()
     if header.open_lists is not None:
-        return [_open_fault(header.open_lists)]
-    found = ((name, _misfit(kinds.get(name, set()), header.categories.get(name))) for name in header.feature_names)
+        return [_open_fault(header.open_lists)] if is_complete else []
+    checked = [name for name in header.feature_names if is_complete or name in kinds]
+    found = ((name, _misfit(kinds.get(name, set()), header.categories.get(name))) for name in checked)
     return [(f"feature {name!r} {misfit[0]}", misfit[1]) for name, misfit in found if misfit is not None]
 
 

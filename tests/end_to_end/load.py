@@ -40,22 +40,26 @@ class Load:
 
 
 @contextlib.asynccontextmanager
-async def load_on(address: str, deadline_s: float) -> AsyncIterator[Load]:
-    """Runs `CALLERS` callers during the block; each sends one request after the other, with `deadline_s`."""
+async def load_on(address: str, deadline_s: float, limit: int = 1) -> AsyncIterator[Load]:
+    """Runs `CALLERS` callers during the block; each sends one request after the other, with `deadline_s`.
+
+    An answer has up to `limit` offers, and the player's id as the id of the request.
+    """
     load = Load()
     async with grpc.aio.insecure_channel(address) as channel, asyncio.TaskGroup() as group:
         stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
         stop = asyncio.Event()
         for caller in range(CALLERS):
-            group.create_task(_call(stub, caller, deadline_s, load, stop))
+            group.create_task(_call(stub, caller, deadline_s, limit, load, stop))
         try:
             yield load
         finally:
             stop.set()
 
 
-async def _call(stub: Any, caller: int, deadline_s: float, load: Load, stop: asyncio.Event) -> None:
-    request = wire.GetOfferRequest(game="testgame", player_id=f"player-{caller}")
+async def _call(stub: Any, caller: int, deadline_s: float, limit: int, load: Load, stop: asyncio.Event) -> None:
+    player = f"player-{caller}"
+    request = wire.GetOfferRequest(game="testgame", player_id=player, limit=limit, request_id=player)
     while not stop.is_set():
         try:
             answer = await stub.GetOffer(request, timeout=deadline_s)

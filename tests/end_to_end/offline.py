@@ -24,14 +24,21 @@ def context_of(player: Player) -> dict[str, float | str]:
     return {"Column_0": position / 7, "platform": "ios"} if position % 3 == 0 else {}
 
 
-def table(forests: Sequence[TrainedForest], players: Sequence[Player], offer: str) -> Matrix:
+def table(
+    forests: Sequence[TrainedForest],
+    players: Sequence[Player],
+    offer: str,
+    context: Callable[[Player], Context] = context_of,
+) -> Matrix:
     """Returns the score of every model for every player with `offer` [models, players]."""
-    return np.array([_scores(forest, players, offer) for forest in forests])
+    return np.array([_scores(forest, players, offer, context) for forest in forests])
 
 
-def _scores(forest: TrainedForest, players: Sequence[Player], offer: str) -> Matrix:
+def _scores(
+    forest: TrainedForest, players: Sequence[Player], offer: str, context: Callable[[Player], Context]
+) -> Matrix:
     names = forest.booster.feature_name()
-    rows = np.array([[_value(name, player, offer, context_of(player)) for name in names] for player in players])
+    rows = np.array([[_value(name, player, offer, context(player)) for name in names] for player in players])
     result = forest.scores(rows)
     return result[:, CLASS] if result.ndim == 2 else result
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import shutil
+import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,3 +132,37 @@ async def test_catalog_with_faults_starts_and_ends_no_worker(followed: Followed)
     await followed.until_metric("mesh_catalog_refused", 1)
     followed.write(v1=(100, [OLD]), v3=(0, [NEW]))
     await followed.until_served(("v1", "first", "binary.txt"), ("v3", "first", "rf.txt"))
+
+
+async def test_rollback_is_in_force_within_two_seconds_while_the_workers_of_the_new_version_die(
+    followed: Followed,
+) -> None:
+    followed.write(v1=(0, [OLD]), v2=(100, [NEW]))
+    async with load_on(followed.address, DEADLINE_S) as load:
+        await load.until(lambda answer: answer.version == "v2")
+        folder = Path(followed.mesh.ready["logs"])
+        killing = asyncio.create_task(_kill_again_and_again("v2/first", folder, followed.mesh.process.pid))
+        await load.until(lambda answer: not is_whole(answer))
+        written_s = time.monotonic()
+        followed.write(v1=(100, [OLD]), v2=(0, [NEW]))
+        in_force_s = await load.until(lambda answer: answer.version == "v1")
+        killing.cancel()
+    assert in_force_s - written_s < 2.0
+    after = [answer for at_s, answer in load.answers if at_s > in_force_s + DEADLINE_S]
+    assert all(answer.version == "v1" and is_whole(answer) for answer in after)
+    assert load.failures == []
+
+
+async def _kill_again_and_again(name: str, folder: Path, parent: int) -> None:
+    """Kills the workers whose log is that of `name`, whenever they run."""
+    log = str(folder / f"testgame.{name.replace('/', '.')}.log")
+    while True:
+        _kill_child(parent, log)
+        await asyncio.sleep(0.02)
+
+
+def _kill_child(parent: int, log: str) -> None:
+    for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        with contextlib.suppress(OSError):
+            if str(Path(f"/proc/{pid}/fd/2").readlink()) == log:
+                os.kill(int(pid), signal.SIGKILL)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 import os
 import re
 import signal
@@ -193,6 +194,40 @@ async def test_model_with_a_wrong_digest_is_refused_with_3(model_path: Path) -> 
     assert isinstance(left, EndedWorker)
     assert (left.code, left.stdout, left.stderr.count("\n")) == (3, "", 1)
     assert "its SHA-256 is" in left.stderr
+
+
+async def test_model_that_no_supervisor_could_feed_is_refused_with_4(model_path: Path, tmp_path: Path) -> None:
+    inputs = tmp_path / "inputs.json"
+    table = {"store": "dynamodb", "layout": "map", "columns": {"numbers": ["level"]}}
+    inputs.write_text(json.dumps({"features": table, "context": {}, "offers": {}}))
+    left = await start(model_path, "--inputs", str(inputs))
+    assert isinstance(left, EndedWorker)
+    assert (left.code, left.stdout, left.stderr.count("\n")) == (4, "", 1)
+    assert "feature 'Column_0' has no source; add it" in left.stderr
+    assert "(and 3 more)" in left.stderr
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (None, "the features of the model are not checked: "),
+        (
+            '{"features": {"store": "dynamodb"}}',
+            "not all features are checked: unknown here: the columns",
+        ),
+    ],
+)
+async def test_model_is_served_while_its_sources_are_not_known(
+    model_path: Path, tmp_path: Path, inputs: str | None, message: str
+) -> None:
+    path = tmp_path / "inputs.json"
+    if inputs is not None:
+        path.write_text(inputs)
+    running = await start(model_path, "--inputs", str(path))
+    assert isinstance(running, RunningWorker), running
+    code, stderr = await running.stop()
+    assert code == 0
+    assert message in stderr
 
 
 @pytest.mark.parametrize(

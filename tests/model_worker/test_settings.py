@@ -21,6 +21,7 @@ def test_settings_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         uri="models/whales.txt",
         sha256=None,
         categories=None,
+        inputs="",
         golden=None,
         golden_sha256=None,
         host="127.0.0.1",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.ranges import Ranges, divert, divide
+from supervisor.ranges import Range, Ranges, divert, divide, stay
 
 VERSIONS = ("a", "b", "c", "d")
 
@@ -64,3 +64,18 @@ def assert_covers(ranges: Ranges) -> None:
     assert edges[0][0] == 0
     assert [high for _, high in edges[:-1]] == [low for low, _ in edges[1:]]
     assert edges[-1][1] == pytest.approx(100)
+
+
+def test_players_of_a_version_that_waits_stay_where_they_were() -> None:
+    before, after = divide({"a": 50, "c": 50}), divide({"a": 40, "b": 20, "c": 40})
+    assert stay(after, before, {"b"}).parts == (
+        Range("a", 0, 40),
+        Range("a", 40, 50),
+        Range("c", 50, 60),
+        Range("c", 60, 100),
+    )
+
+
+def test_players_whose_version_before_has_no_players_do_not_stay() -> None:
+    before, after = divide({"a": 50, "c": 50}), divide({"a": 80, "b": 20, "c": 0})
+    assert stay(after, before, {"b"}).parts == after.parts

@@ -17,12 +17,13 @@ from prometheus_client import generate_latest
 
 from mesh.players.features import PlayerFeatures
 from mesh.players.sqlite import replacing_store, write_players
+from mesh.version_digest import version_digest
 from mesh.wire import offers_pb2 as wire
 from supervisor.answers import Source
 from supervisor.messages import offer_query
 from supervisor.rows import Passenger
 from supervisor.ticket import Ticket
-from tests.supervisor.backend import COLUMNS, Backend, ask, backend, score_of
+from tests.supervisor.backend import COLUMNS, MODELS, Backend, ask, backend, score_of
 from tests.supervisor.replica import error_reply, silent, sums, until
 
 WITHIN_S = 20.0
@@ -52,6 +53,14 @@ async def test_whole_ensemble_ranks_the_best_offer(whole: Backend) -> None:
     assert not answer.missing_models
     assert not answer.unknown_player
     assert 60_000 <= answer.features_age_ms < 600_000
+
+
+async def test_answer_names_the_files_of_all_models(whole: Backend) -> None:
+    files = dict.fromkeys(MODELS, "")  # the fake replicas have no files
+    assert (await whole.offer()).version_digest == version_digest(files)
+    await whole.replicas[0].stop()
+    partial = await whole.offer()
+    assert (partial.source, partial.version_digest) == (wire.PARTIAL, version_digest(files))
 
 
 async def test_age_of_features_from_a_clock_ahead_is_zero_and_counted(whole: Backend) -> None:

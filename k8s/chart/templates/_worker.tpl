@@ -50,10 +50,12 @@ spec:
             - --port=9000
             - --metrics-port=9100
             - --cache=/tmp/models
+            - --inputs=/etc/ensemble-mesh/inputs.json
             - --drain-s=15
           {{- include "mesh.container" . | nindent 10 }}
           volumeMounts:
             - {name: tmp, mountPath: /tmp}
+            - {name: inputs, mountPath: /etc/ensemble-mesh, readOnly: true}
             {{- if .kubernetes.files }}
             - {name: files, mountPath: /srv/ensemble-mesh, readOnly: true}
             {{- end }}
@@ -63,6 +65,8 @@ spec:
       volumes:
         - name: tmp
           emptyDir: {sizeLimit: {{ .resources.ephemeral_storage | toString | quote }}}
+        - name: inputs
+          configMap: {name: {{ .game }}-inputs, optional: true}
         {{- with .kubernetes.files }}
         - name: files
           {{- toYaml . | nindent 10 }}

@@ -44,7 +44,8 @@ def print_score(answer: offers_pb2.ScoreResponse, seconds: float) -> None:
 def _print_source(console: Console, answer: Answer) -> None:
     console.print(offers_pb2.Source.Name(answer.source), style=_STYLES.get(answer.source), end=" ")
     reason = f": {answer.reason}" if answer.reason else ""
-    print_line(console, f"(version {answer.version or '-'}){reason}")
+    files = f", files {answer.version_digest}" if answer.version_digest else ""
+    print_line(console, f"(version {answer.version or '-'}{files}){reason}")
 
 
 def _details(answer: Answer, seconds: float) -> Iterator[str]:

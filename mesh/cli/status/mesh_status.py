@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from mesh.catalog.deployment.names import SHARED
@@ -41,7 +42,8 @@ class EnsembleStatus:
 class ModelStatus:
     """One model of a version, or a member: then `version` is `shared`. `misses_per_s` counts missing votes.
 
-    `sha256` is the digest of its file (None: no replica is up), `engines` the replicas that are up by scoring engine.
+    `sha256` is the digest of the file that new rows go to (None: no replica is up), `files` the replicas that are up by
+    the digest of their file, `engines` the same by scoring engine.
     `lanes_out` are up, but receive no rows because their replicas are late or failing. `second_try_rows_per_s` were
     sent to a second replica, and `second_try_wins_per_s` counts those of its replies that came before the first.
     """
@@ -59,6 +61,7 @@ class ModelStatus:
     misses_per_s: float
     sha256: str | None = None
     engines: dict[str, int] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,8 @@ def _ensemble(interval: Interval, game: str, version: str) -> EnsembleStatus:
 def _model(interval: Interval, game: str, version: str, model: str) -> ModelStatus:
     name = {"game": game, "version": version, "model": model}
     page = interval.after
-    files = list(page.find("mesh_model_replicas", **name))
+    in_use = [one.labels["sha256"] for one in page.find("mesh_model_file_in_use", **name) if one.value]
+    files = _by_label(page, "sha256", name)
     return ModelStatus(
         **name,
         lanes_up=int(page.total("mesh_lanes", state="up", **name)),
@@ -140,9 +144,18 @@ def _model(interval: Interval, game: str, version: str, model: str) -> ModelStat
         second_try_rows_per_s=interval.rate("mesh_second_try_rows_total", **name),
         second_try_wins_per_s=interval.rate("mesh_second_try_wins_total", **name),
         misses_per_s=_misses_per_s(interval, game, version, model),
-        sha256=next((one.labels["sha256"] for one in files), None),
-        engines={one.labels["engine"]: int(one.value) for one in files},
+        sha256=next(iter((*in_use, *files)), None),
+        engines=_by_label(page, "engine", name),
+        files=files,
     )
+
+
+def _by_label(page: Page, label: str, name: Mapping[str, str]) -> dict[str, int]:
+    """The replicas of a model that are up, by `label`."""
+    counts: Counter[str] = Counter()
+    for one in page.find("mesh_model_replicas", **name):
+        counts[one.labels[label]] += int(one.value)
+    return dict(counts)
 
 
 def _misses_per_s(interval: Interval, game: str, version: str, model: str) -> float:

@@ -114,7 +114,7 @@ def _models(models: list[ModelStatus], width: int) -> Table:
             "again/s": [_number(one.second_try_rows_per_s) for one in models],
             "misses/s": [_number(one.misses_per_s) for one in models],
             "engine": [_engines(one) for one in models],
-            "file": [(one.sha256 or "-")[:_DIGEST] for one in models],
+            "file": [_files(one) for one in models],
         },
         width - sum(_width(name, [getattr(one, name) for one in models]) for name in _NAMES),
     )
@@ -152,6 +152,13 @@ def _engines(one: ModelStatus) -> str:
     if len(one.engines) < 2:
         return next(iter(one.engines), "-") or "-"
     return ", ".join(f"{engine or '-'} x {count}" for engine, count in sorted(one.engines.items()))
+
+
+def _files(one: ModelStatus) -> str:
+    """The file that new rows go to, and the other files of a model that is being replaced."""
+    used = (one.sha256 or "-")[:_DIGEST]
+    others = [f"unused {sha256[:_DIGEST]} x {count}" for sha256, count in one.files.items() if sha256 != one.sha256]
+    return ", ".join([f"{used} x {one.files.get(one.sha256 or '', 0)}", *others]) if others else used
 
 
 def _number(value: float | None) -> str:

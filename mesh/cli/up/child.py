@@ -70,7 +70,7 @@ class Child:
             self.state = "refused" if end.refused else "down"
             if not self._ending.is_set():
                 pause_s, policy = policy.after(end)
-                until_change = end.refused and self._file is not None
+                until_change = end.lasts and self._file is not None
                 self._again.clear()
                 self._watcher.child_has_ended(self, end, None if until_change else pause_s)
                 await first_of(

@@ -45,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         report.say(fault)
     folder = Path(tempfile.mkdtemp(prefix="mesh-"))
     fleet = Fleet(arguments.files, replicas, options, folder, report)
+    fleet.write_inputs(catalogs)
     following = Following(fleet, dict(zip(arguments.files, catalogs, strict=True)), options.replicas)
     try:
         asyncio.run(_run(fleet, following, report))

@@ -42,6 +42,7 @@ class Following:
                 continue
             self._longest_s = max(self._longest_s, self._catalogs[path].budget_ms / 1000)
             self._catalogs[path] = change
+            self._fleet.write_inputs([change])
             self._fleet.follow(list(replicas_of(list(self._catalogs.values()), self._replicas)))
 
     async def _retire_replaced(self) -> None:

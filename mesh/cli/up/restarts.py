@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 REFUSED = 3  # the exit code of a program that cannot serve the model it was given
+UNFED = 4  # the same, because features of the model have no source
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
@@ -31,7 +32,12 @@ class Exit:
     @property
     def refused(self) -> bool:
         """Whether the program cannot serve the model it was given, so that a quick restart would not help."""
-        return self.code == REFUSED and not self.was_ready
+        return self.code in (REFUSED, UNFED) and not self.was_ready
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the program refuses its model until the file changes. A source of a feature may appear meanwhile."""
+        return self.refused and self.code == REFUSED
 
 
 @dataclass(frozen=True, slots=True)

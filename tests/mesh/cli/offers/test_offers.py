@@ -139,6 +139,14 @@ def test_missing_and_unseen_inputs_are_shown(offers: Offers, capsys: pytest.Capt
     assert "unseen inputs, with values that no model knows: brand, country" in printed
 
 
+def test_digest_of_the_model_files_is_shown(offers: Offers, capsys: pytest.CaptureFixture[str]) -> None:
+    offers.answer = GetOfferResponse(source=offers_pb2.ENSEMBLE, version="1", version_digest="0123456789abcdef")
+
+    assert ask(offers, "offer") == 0
+
+    assert lines(capsys)[0] == "ENSEMBLE (version 1, files 0123456789abcdef)"
+
+
 def test_score_is_printed_to_its_last_bit(offers: Offers, capsys: pytest.CaptureFixture[str]) -> None:
     offers.answer = ScoreResponse(source=offers_pb2.ENSEMBLE, version="1", score=0.1 + 0.2, offer_id="gems")
 

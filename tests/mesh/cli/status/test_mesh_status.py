@@ -196,6 +196,19 @@ def test_filter_keeps_the_models_that_contain_the_text() -> None:
     assert len(filtered(many(12), "").models) == 12
 
 
+def test_model_that_is_being_replaced_shows_both_files() -> None:
+    two = parse(f"""{LANES}
+mesh_model_replicas{{{VERSION},model="whales",sha256="fedcba9876543210",engine="own"}} 2
+mesh_model_file_in_use{{{VERSION},model="whales",sha256="0123456789abcdef"}} 0
+mesh_model_file_in_use{{{VERSION},model="whales",sha256="fedcba9876543210"}} 1
+""")
+    (one,) = status(Interval(two, two, 1)).models
+    assert (one.sha256, one.engines) == ("fedcba9876543210", {"own": 3})
+    assert any(
+        "fedcba987654 x 2, unused 0123456789ab x 1" in line for line in printed(MeshStatus([], [one], 0, 0.0), 160)
+    )
+
+
 def test_two_engines_of_one_model_are_counted() -> None:
     one = ModelStatus("g", "1", "whales", 3, 3, 0, 0, 0, 0.0, 0.0, 0.0, "0123456789abcdef", {"own": 2, "lightgbm": 1})
     assert any("lightgbm x 1, own x 2" in line for line in printed(MeshStatus([], [one], 0, 0.0), 120))

@@ -8,7 +8,7 @@ _WORKER = """
 import argparse, ctypes, json, signal, socket, sys
 
 parser = argparse.ArgumentParser()
-for name in ("name", "uri", "sha256", "port", "metrics-port", "socket", "nice", "loop", "engine"):
+for name in ("name", "uri", "sha256", "port", "metrics-port", "socket", "nice", "loop", "engine", "inputs"):
     parser.add_argument(f"--{name}")
 parser.add_argument("--follow-parent", action="store_true", required=True)
 options = parser.parse_args()

@@ -94,7 +94,8 @@ def test_killed_worker_is_reported_in_one_line_and_its_log_is_kept(tmp_path: Pat
         assert mesh.stop() == 0
         (folder,) = (tmp_path / "tmp").iterdir()
         assert mesh.stderr.rest().splitlines()[-1] == f"logs: {folder}"
-        assert {path.name for path in folder.iterdir()} == {"arena.1.m0.log", "supervisor.log", "endpoints.json"}
+        kept = {"arena.1.m0.log", "supervisor.log", "endpoints.json", "arena.inputs.json"}
+        assert {path.name for path in folder.iterdir()} == kept
 
 
 def test_crash_is_reported_with_the_last_lines_of_the_log(tmp_path: Path) -> None:

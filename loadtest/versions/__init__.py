@@ -1,0 +1,1 @@
+"""Changes of a catalog under load: which catalog made each answer, and after how many seconds."""
