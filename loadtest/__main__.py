@@ -37,6 +37,10 @@ COMMANDS = {
         "freeze, block and throttle one replica of two; check every answer",
     ),
     "shadow": ("loadtest.shadow.command", "latency and full answers with a shadow of all requests, and without"),
+    "sharing": (
+        "loadtest.sharing.command",
+        "CPU of an answer: two versions that share 14 of 15 models, and one",
+    ),
     "versions": ("loadtest.versions.command", "change the catalog of `mesh up` under load; check every answer"),
     "fleet": ("loadtest.fleet.command", "180 models: time of check and render, CPU and memory of an idle supervisor"),
     "lanes": ("loadtest.lanes.command", "stop the process behind 2,000 lanes; memory, CPU, time to recover"),

@@ -86,8 +86,8 @@ class Ensemble:
         self._backlog = np.zeros(len(costs))
         self._next_sample = 0
 
-    def messages(self, rps: float, cohort: float, servers: Counts) -> Messages:
-        """Returns the messages that cohorts of `cohort` requests become, at `rps`."""
+    def messages(self, rps: float | Floats, cohort: float | Floats, servers: Counts) -> Messages:
+        """Returns the messages that the requests of cohorts become: `cohort` of each for a model, at `rps` [models]."""
         share = cohort / self._dealt(cohort, servers)
         batch = self._batch(rps, share, servers)
         per_s = np.maximum(rps / batch, _RARELY)
@@ -96,16 +96,22 @@ class Ensemble:
         cpu_s = self._message_cpu_s + self._row_cpu_s * batch + resting_s
         return Messages(share, batch, cpu_s, np.maximum(self._queued_s(batch) + resting_s, cpu_s / self._cpu_limits))
 
-    def journey(self, cohort: float, messages: Messages) -> Journey:
-        """Returns the journey of cohorts of `cohort` requests that become `messages`."""
-        counts = cohort / messages.batch
+    def journey(self, cohort: float | Floats, messages: Messages, weights: Floats) -> Journey:
+        """Returns the journey of cohorts that become `messages`; `weights` [models] of the messages of each model."""
+        counts = weights * cohort / messages.batch
         slowest_s = float((self._transport_s + messages.service_s).max())
         return Journey(float(counts.sum()), float((counts * messages.cpu_s).sum()), slowest_s)
 
     def step(
-        self, rps: float, messages: Messages, servers: Counts, budget_s: float, before_s: float, length_s: float
+        self,
+        rps: float | Floats,
+        messages: Messages,
+        servers: Counts,
+        budget_s: float,
+        before_s: float,
+        length_s: float,
     ) -> Step:
-        """Simulates `length_s` seconds at `rps`, which become `messages`.
+        """Simulates `length_s` seconds at `rps` [models], which become `messages`.
 
         `before_s` of each request's `budget_s` pass before the models receive it.
         """
@@ -118,18 +124,18 @@ class Ensemble:
         cores = served / batch * messages.cpu_s + servers * self._idle_cores
         probability = np.where(servers > 0, delay_probability(servers, offered), 1.0)
         wait_s = mean_delay_s(servers, offered, service_s, self._variability)
-        fixed_s = before_s + self._transport_s + delay_s + (batch - messages.share) / (2 * max(rps, 1e-9))
+        fixed_s = before_s + self._transport_s + delay_s + (batch - messages.share) / (2 * np.maximum(rps, 1e-9))
         answers, late = self._answers(probability, wait_s, service_s, fixed_s, lost, budget_s)
         in_flight = self._rows * served * (probability * wait_s + service_s + delay_s)
         return Step(cores, in_flight, late, answers)
 
-    def _dealt(self, cohort: float, servers: Counts) -> Floats:
+    def _dealt(self, cohort: float | Floats, servers: Counts) -> Floats:
         """The messages that the rows of a cohort become [models], if all replicas are free."""
         models = len(self._row_s)
-        best = np.array([best_messages(cohort * row_s, models) for row_s in self._row_s.tolist()])
+        best = np.array([best_messages(work_s, models) for work_s in (cohort * self._row_s).tolist()])
         return np.asarray(np.clip(best, 1.0, np.maximum(1.0, np.minimum(servers, cohort * self._rows))))
 
-    def _batch(self, rps: float, share: Floats, servers: Counts) -> Floats:
+    def _batch(self, rps: float | Floats, share: Floats, servers: Counts) -> Floats:
         """Mean requests per message [models]: `share`, or as many as keep the replicas at BATCHING_UTILIZATION."""
         spare = BATCHING_UTILIZATION * servers - rps * self._row_s
         fixed, largest = rps * self._base_s, self._largest(servers)
@@ -146,7 +152,7 @@ class Ensemble:
         return np.maximum(self._base_s + self._row_s * batch, cpu_s / self._cpu_limits)
 
     def _work_off(
-        self, rps: float, max_rps: Floats, patience_s: float, length_s: float
+        self, rps: float | Floats, max_rps: Floats, patience_s: float, length_s: float
     ) -> tuple[Floats, Floats, Floats]:
         """The served requests [rps], the share of lost votes, and the delay caused by the backlog [models].
 
@@ -157,7 +163,7 @@ class Ensemble:
         served = np.minimum(arrived, max_rps * length_s)
         left = arrived - served
         self._backlog = np.minimum(left, max_rps * patience_s)
-        lost = np.minimum((left - self._backlog) / max(rps * length_s, 1e-9), 1.0)
+        lost = np.minimum((left - self._backlog) / np.maximum(rps * length_s, 1e-9), 1.0)
         mean_backlog = (before + self._backlog) / 2
         delay_s = np.divide(mean_backlog, max_rps, out=np.zeros(len(max_rps)), where=max_rps > 0)
         return served / length_s, lost, delay_s

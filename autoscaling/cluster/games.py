@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,27 +11,35 @@ import numpy as np
 from autoscaling.cluster import supervisor_costs
 from autoscaling.cluster.ensemble import Ensemble
 from autoscaling.cluster.load import Load
-from autoscaling.cluster.model_costs import ModelCosts, ModelKey
+from autoscaling.cluster.model_costs import ModelKey
 from autoscaling.cluster.pods import Fleet, StartTimes
-from autoscaling.cluster.simulation_input import Settings, SimulationInput
+from autoscaling.cluster.queueing_model import Floats
+from autoscaling.cluster.simulation_input import SimulationInput
 from autoscaling.cluster.supervisor_costs import SupervisorCosts
 from mesh.catalog import quantities
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.deployment.autoscalers import Autoscaler, autoscalers
-from mesh.catalog.deployment.blocks import Resources, SupervisorDeployment, WorkerDeployment
-from mesh.catalog.deployment.names import model_name, supervisor_name
+from mesh.catalog.deployment.blocks import Resources, SupervisorDeployment
+from mesh.catalog.deployment.names import supervisor_name
 from mesh.catalog.deployment.overlay import overlay
+from mesh.catalog.deployment.workers import Workers, workers_of
 from mesh.catalog.shifts import shares_at
 
 
 @dataclass(slots=True)
 class SimulatedVersion:
-    """One version: its share of the game's requests, the fleets of its models, and their queues."""
+    """One version: its share of the game's requests, the fleets of its models, and their queues.
+
+    `asked` [models] is the share of the game's requests whose rows each model gets, and `group` the share of all
+    versions whose requests travel with those of this one. Both are `share` unless versions share members.
+    """
 
     name: str
     share: float
     fleets: list[Fleet]
     queues: Ensemble
+    asked: Floats
+    group: float
 
 
 @dataclass(slots=True)
@@ -58,33 +66,49 @@ def simulated_game(given: SimulationInput, number: int, rng: np.random.Generator
         supervisor_costs.STARTS.load_cpu_s,
         settings.spread,
     )
-    versions = [_version(catalog, name, given.costs, settings, rng) for name in catalog.versions]
+    fleets_of = {one.key: _model_fleet(one, given) for one in workers_of(catalog)}
+    versions = [_version(catalog, name, fleets_of, given, rng) for name in catalog.versions]
     name, memory_mb = supervisor_name(catalog.game), supervisor_costs.MEMORY_MB
     supervisors = _fleet(name, "supervisor", supervisor.resources, memory_mb, starts)
-    fleets = [supervisors, *(fleet for version in versions for fleet in version.fleets)]
+    fleets = [supervisors, *fleets_of.values()]
     return SimulatedGame(
         catalog, load, given.supervisor_costs, supervisors, versions, list(autoscalers(catalog)), fleets
     )
 
 
+def _model_fleet(workers: Workers, given: SimulationInput) -> Fleet:
+    settings, cost = given.settings, given.costs[workers.key]
+    starts = StartTimes(settings.schedule_s, settings.image_s, cost.start_s, cost.start_cpu_s, settings.spread)
+    return _fleet(workers.name, "worker", workers.settings.resources, cost.memory_mb, starts)
+
+
 def _version(
-    catalog: Catalog, name: str, costs: Mapping[ModelKey, ModelCosts], settings: Settings, rng: np.random.Generator
+    catalog: Catalog,
+    name: str,
+    fleets_of: Mapping[ModelKey, Fleet],
+    given: SimulationInput,
+    rng: np.random.Generator,
 ) -> SimulatedVersion:
-    version = catalog.versions[name]
-    share = shares_at(catalog.versions, math.inf)[name]  # of a rollout, its last step
-    fleets, model_costs, cpu_limits = [], [], []
-    for model in version.models:
-        scaled = overlay(WorkerDeployment, catalog, version, model)
-        cost = costs[catalog.game, name, model.name]
-        starts = StartTimes(settings.schedule_s, settings.image_s, cost.start_s, cost.start_cpu_s, settings.spread)
-        fleets.append(
-            _fleet(model_name(catalog.game, name, model.name), "worker", scaled.resources, cost.memory_mb, starts)
-        )
-        limit = scaled.resources.cpu_limit
-        model_costs.append(cost)
-        cpu_limits.append(math.inf if limit is None else _cores(limit))
-    queues = Ensemble(model_costs, version.quorum, settings.offers, np.array(cpu_limits), settings.late_after_s, rng)
-    return SimulatedVersion(name, share / 100, fleets, queues)
+    version, shares = catalog.versions[name], shares_at(catalog.versions, math.inf)  # of a rollout, its last step
+    workers = {one.key: one for one in workers_of(catalog)}
+    asked = [workers[catalog.game, model.home(name), model.name] for model in version.models]
+    costs = [given.costs[one.key] for one in asked]
+    limits = [one.settings.resources.cpu_limit for one in asked]
+    cpu_limits = np.array([math.inf if limit is None else _cores(limit) for limit in limits])
+    settings = given.settings
+    queues = Ensemble(costs, version.quorum, settings.offers, cpu_limits, settings.late_after_s, rng)
+    shares_asked = np.array([sum(shares[other] for other in one.versions) for one in asked]) / 100
+    group = sum(shares[other] for other in _group(list(workers.values()), name)) / 100
+    fleets = [fleets_of[one.key] for one in asked]
+    return SimulatedVersion(name, shares[name] / 100, fleets, queues, shares_asked, group)
+
+
+def _group(workers: Sequence[Workers], version: str) -> set[str]:
+    """The versions whose requests travel with those of `version`, because they share members."""
+    group = {version}
+    while more := {other for one in workers if group & set(one.versions) for other in one.versions} - group:
+        group |= more
+    return group
 
 
 def _fleet(name: str, container: str, resources: Resources, memory_mb: float, starts: StartTimes) -> Fleet:

@@ -44,5 +44,5 @@ def _of_game(given: SimulationInput, number: int, result: GameResult) -> Monolit
     catalog, _ = given.games[number]
     shares = shares_at(catalog.versions, math.inf)
     version = max(shares, key=lambda name: shares[name])
-    costs = [given.costs[catalog.game, version, model.name] for model in catalog.versions[version].models]
+    costs = [given.costs[catalog.game, model.home(version), model.name] for model in catalog.versions[version].models]
     return monolith(costs, given.settings.offers, float(result.rps.max()), result.hours)

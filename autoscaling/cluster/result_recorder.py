@@ -46,13 +46,17 @@ class ResultRecorder:
         result.latencies += np.bincount(classes, weights * rps * result.step_s, minlength=len(EDGES_S) + 1)
 
     def _add_fleets(self, step: int, cores: float, versions: Sequence[Step], at_s: float) -> None:
-        used = np.concatenate([[0.0], *(one.cores for one in versions)])
-        late = np.concatenate([[0.0], *(one.late for one in versions)])
+        used, late = dict[str, float](), dict[str, float]()
+        for version, served in zip(self._game.versions, versions, strict=True):
+            for fleet, fleet_cores, fleet_late in zip(
+                version.fleets, served.cores.tolist(), served.late.tolist(), strict=True
+            ):
+                used[fleet.name], late[fleet.name] = fleet_cores, fleet_late
         for number, (fleet, series) in enumerate(zip(self._game.fleets, self.result.deployments, strict=True)):
             ready = fleet.ready(at_s)
             series.replicas[step], series.ready[step] = fleet.replicas, ready
-            series.cores[step] = used[number] if number else cores * ready
-            series.late[step] = late[number]
+            series.cores[step] = used.get(fleet.name, 0.0) if number else cores * ready
+            series.late[step] = late.get(fleet.name, 0.0)
 
 
 def _series(controllers: Sequence[HpaController], steps: int) -> Iterator[DeploymentSeries]:

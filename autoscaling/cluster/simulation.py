@@ -100,8 +100,8 @@ class _Simulation:
         """The cores that all pods of each fleet use together at `rps`."""
         supervisors, steps = self._answer(game, rps, at_s)
         yield supervisors.cores * max(1, game.supervisors.ready(at_s))
-        for step in steps:
-            yield from step.cores.tolist()
+        cores = _by_fleet(game, [step.cores for step in steps])
+        yield from (cores[fleet.name] for fleet in game.fleets[1:])
 
     def _answer(self, game: SimulatedGame, rps: float, at_s: float) -> tuple[SupervisorLoad, list[Step]]:
         servers = [_servers(one, at_s) for one in game.versions]
@@ -111,7 +111,7 @@ class _Simulation:
         budget_s = (game.catalog.budget_ms - game.catalog.reserve_ms) / 1000
         admitted = rps * (1 - supervisors.shed)
         steps = [
-            one.queues.step(admitted * one.share, messages, ready, budget_s, supervisors.before_s, STEP_S)
+            one.queues.step(admitted * one.asked, messages, ready, budget_s, supervisors.before_s, STEP_S)
             for one, messages, ready in zip(game.versions, traffic.messages, servers, strict=True)
         ]
         return supervisors, steps
@@ -149,6 +149,15 @@ class _Simulation:
 
 def _padded(rates: Floats, steps: int) -> Floats:
     return np.concatenate([rates, np.full(steps - len(rates), rates[-1])])
+
+
+def _by_fleet(game: SimulatedGame, values: Sequence[Floats]) -> dict[str, float]:
+    """The values of each fleet by name; `values` [models] are those of each version. A member has the same in each."""
+    return {
+        fleet.name: float(value)
+        for version, of_models in zip(game.versions, values, strict=True)
+        for fleet, value in zip(version.fleets, of_models.tolist(), strict=True)
+    } | {fleet.name: 0.0 for fleet in game.fleets[1:] if not any(fleet in one.fleets for one in game.versions)}
 
 
 def _servers(version: SimulatedVersion, at_s: float) -> Counts:

@@ -15,6 +15,7 @@ from autoscaling.cluster.model_costs import ModelCosts, ModelKey, costs_by_model
 from autoscaling.cluster.supervisor_costs import SupervisorCosts
 from mesh.catalog import catalog as catalogs
 from mesh.catalog.catalog import Catalog
+from mesh.catalog.deployment.workers import workers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,9 @@ class SimulationInput:
 
 
 def model_keys(catalog: Catalog) -> Iterator[ModelKey]:
-    """Yields the key of every model, version by version."""
-    for name, version in catalog.versions.items():
-        for model in version.models:
-            yield catalog.game, name, model.name
+    """Yields the key of every model: first the members, then version by version."""
+    for workers in workers_of(catalog):
+        yield workers.key
 
 
 def read(files: Sequence[Path], loads: Sequence[str], profile: Path | None, settings: Settings) -> SimulationInput:

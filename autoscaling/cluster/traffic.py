@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from autoscaling.cluster.ensemble import Messages
 from autoscaling.cluster.games import SimulatedGame, SimulatedVersion
-from autoscaling.cluster.queueing_model import Counts
+from autoscaling.cluster.queueing_model import Counts, Floats
 from autoscaling.cluster.supervisor_costs import Journey, SupervisorLoad, Supervisors
 from mesh.dealing import MAX_COHORT_REQUESTS, MAX_COHORT_ROWS
 
@@ -51,18 +53,29 @@ def _at(game: SimulatedGame, rps: float, cohort: float, servers: Sequence[Counts
     """The messages of each version, and the journey of an average cohort, with cohorts of `cohort` requests."""
     cohorts = [_cohort_of(version, game.versions, cohort) for version in game.versions]
     parts = list(zip(game.versions, cohorts, servers, strict=True))
-    messages = [version.queues.messages(rps * version.share, size, ready) for version, size, ready in parts]
-    journeys = [version.queues.journey(size, one) for (version, size, _), one in zip(parts, messages, strict=True)]
+    messages = [version.queues.messages(rps * version.asked, size, ready) for version, size, ready in parts]
+    journeys = [
+        version.queues.journey(size, one, _weights(version))
+        for (version, size, _), one in zip(parts, messages, strict=True)
+    ]
     return messages, _mean(journeys, [one.share for one in game.versions])
 
 
-def _cohort_of(version: SimulatedVersion, versions: Sequence[SimulatedVersion], cohort: float) -> float:
-    """The requests in a cohort of one version, if a departure leaves with `cohort` requests on average.
+def _cohort_of(version: SimulatedVersion, versions: Sequence[SimulatedVersion], cohort: float) -> Floats:
+    """The requests of a cohort that each model of a version gets, if a departure leaves with `cohort` on average.
 
-    A departure takes the requests of one version only: with n equal versions, each departs every n-th time.
+    A departure takes the requests of the versions of one group: with n equal groups, each departs every n-th time.
     """
-    effective = 1 / sum(one.share**2 for one in versions)
-    return max(1.0, cohort * effective * version.share)
+    effective = 1 / sum(one.share * one.group for one in versions)
+    size = max(1.0, cohort * effective * version.group)
+    return size * (version.asked / version.group) if version.group else np.full(len(version.asked), size)
+
+
+def _weights(version: SimulatedVersion) -> Floats:
+    """Weights of the messages of each model, so that their mean over a group counts every model once."""
+    if not version.share:
+        return np.ones(len(version.asked))
+    return np.where(version.asked > version.share, 1.0, version.group / version.share)
 
 
 def _mean(journeys: Sequence[Journey], shares: Sequence[float]) -> Journey:

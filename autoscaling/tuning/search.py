@@ -26,6 +26,7 @@ from mesh.catalog.catalog import Catalog
 from mesh.catalog.deployment.blocks import Hpa, WorkerDeployment
 from mesh.catalog.deployment.overlay import merge, overlay
 from mesh.catalog.deployment.schedules import Schedule
+from mesh.errors import Misconfigured
 
 TARGETS_PERCENT = (40, 60, 80, 110, 150)
 MIN_REPLICAS = (2, 4)
@@ -82,8 +83,11 @@ class SearchResult:
 
 
 def search(given: SimulationInput, slo: Slo, seeds: int, progress: Progress) -> SearchResult:
-    """Searches for the first game of `given`; does not change its catalog."""
+    """Searches for the first game of `given`; does not change its catalog. Raises Misconfigured for shared members."""
     catalog, load = given.games[0]
+    if catalog.members:
+        problem = f"members: the search does not change the HPAs of members, and {catalog.game} has some"
+        raise Misconfigured([f"{problem}; tune a copy of the catalog in which the version has these models itself"])
     candidates = list(_candidates())
     settings = replace(given.settings, late_after_s=slo.tightest_s or math.inf)
     names = [name for name, _ in _models(catalog)]

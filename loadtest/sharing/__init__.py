@@ -1,0 +1,1 @@
+"""The cost of two versions that share members, against one version alone."""

@@ -1,0 +1,134 @@
+"""`python -m loadtest sharing`: CPU of an answer with two versions that share 14 of 15 models, against one version."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import statistics
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from loadtest import interruption
+from loadtest.measurement import machine
+from loadtest.measurement.aims import Aim
+from loadtest.measurement.plan import Findings, Plan, plan_of
+from loadtest.measurement.point import Point, Span, closed_loop, seed_of
+from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_int
+from loadtest.peers import mesh
+from loadtest.peers.system import System
+from loadtest.report import Report, publish
+from loadtest.sharing.catalogs import ALONE, SHARED, catalogs_of
+from loadtest.workload_files import prepare
+from loadtest.workloads import W15
+
+CALLERS = (16, 64)
+WARM_UP_S = 1.0
+SETTLE_S = 5.0  # after the start; the workers still end their proving processes
+MOST = 1.1  # CPU of an answer, relative to one version alone
+Measured = Mapping[int, Mapping[str, list[Point]]]  # the points of each system, by callers
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    parser.epilog = "Exit codes: 0 measured; 1 answers were not full; 2 not measured; 130 interrupted."
+    add = parser.add_argument
+    add("--callers", type=_callers, default=CALLERS, metavar="N,...", help="callers, comma-separated (default 16,64)")
+    add("--seconds", type=positive_float, default=4.0, help="duration of each measurement (default %(default)s)")
+    add_rounds(parser, 5)
+    add_output(parser, Path("build/sharing.json"))
+    add_folder(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the command; `--help` lists the exit codes."""
+    stderr, findings = Console(stderr=True, highlight=False), Findings()
+    plan = plan_of(options, stderr, findings)
+    plan.logs.mkdir(parents=True, exist_ok=True)
+    publish(report_of(interruption.run(_measure(options, plan)), machine.described()), options)
+    return findings.print(stderr)
+
+
+def _callers(text: str) -> tuple[int, ...]:
+    return tuple(positive_int(part) for part in text.split(","))
+
+
+async def _measure(options: argparse.Namespace, plan: Plan) -> Measured:
+    """Measures the systems in turn: each round has every system once, so that a drift of the machine meets them all."""
+    prepare(W15, plan.folder, plan.progress)
+    folder = plan.folder / W15.game
+    await mesh.load_features(folder, plan.logs)
+    async with contextlib.AsyncExitStack() as stack:
+        systems = {}
+        for name, catalog in catalogs_of(W15).items():
+            (folder / f"{name}.yaml").write_text(yaml.safe_dump(catalog, sort_keys=False))
+            plan.progress(f"{name}: starting")
+            systems[name] = await stack.enter_async_context(_up(folder, plan, name))
+        await asyncio.sleep(SETTLE_S)
+        found: dict[int, dict[str, list[Point]]] = {
+            callers: {name: [] for name in systems} for callers in options.callers
+        }
+        for number in range(options.rounds):
+            await plan.begin(f"round {number + 1}")
+            for callers, points in found.items():
+                for name, system in systems.items():
+                    span, seed = Span(WARM_UP_S, options.seconds), seed_of(callers, number)
+                    points[name].append(await closed_loop(system, W15, callers, seed, span, plan.logs))
+                    plan.report(f"{name}, {callers} callers", points[name][-1])
+    return found
+
+
+@contextlib.asynccontextmanager
+async def _up(folder: Path, plan: Plan, name: str) -> AsyncIterator[System]:
+    async with mesh.up(folder, plan.logs, catalog=f"{name}.yaml") as ready:
+        await mesh.first_full_answer(ready["address"], W15)
+        parts = {
+            "supervisor": (ready["supervisor"]["pid"],),
+            "workers": tuple(worker["pid"] for worker in ready["workers"]),
+        }
+        yield System("grpc", ready["address"], parts, 0.0, ready["metrics"])
+
+
+def report_of(found: Measured, machine: str) -> Report:
+    """The report: medians of the rounds, and medians of the ratios within a round."""
+    rows = [_row(callers, name, points) for callers, systems in found.items() for name, points in _rows(systems)]
+    aims = [
+        Aim(f"{callers} callers: CPU of an answer, shared / alone", _ratio(systems, SHARED), MOST)
+        for callers, systems in found.items()
+    ]
+    return Report({"machine": machine, "rows": rows}, [_table(rows)], aims)
+
+
+def _rows(systems: Mapping[str, list[Point]]) -> list[tuple[str, tuple[list[Point], float]]]:
+    return [(name, (points, _ratio(systems, name))) for name, points in systems.items()]
+
+
+def _ratio(systems: Mapping[str, list[Point]], name: str) -> float:
+    pairs = zip(systems[name], systems[ALONE], strict=True)
+    return statistics.median(one.cpu_us / alone.cpu_us for one, alone in pairs)
+
+
+def _row(callers: int, name: str, measured: tuple[list[Point], float]) -> dict[str, object]:
+    points, ratio = measured
+    return {
+        "callers": callers,
+        "system": name,
+        "rps": statistics.median(one.level.rps for one in points),
+        "p50_ms": statistics.median(one.level.p50_ms for one in points),
+        "cpu_us": statistics.median(one.cpu_us for one in points),
+        "ratio": ratio,
+    }
+
+
+def _table(rows: list[dict[str, object]]) -> Table:
+    table = Table(title="W15: CPU of an answer, workers and supervisor")
+    for column in ("callers", "versions", "answers/s", "p50 ms", "CPU us", "/ alone"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        numbers = (f"{row['rps']:,.0f}", f"{row['p50_ms']:.1f}", f"{row['cpu_us']:,.0f}", f"{row['ratio']:.2f}")
+        table.add_row(str(row["callers"]), str(row["system"]), *numbers)
+    return table
