@@ -53,7 +53,7 @@ def faults_of(verdict: Verdict, control: Verdict, is_refused: bool) -> Iterator[
         beyond = verdict.classes.get(kind, 0) - (control.classes.get(kind, 0) if kind == "fallback" else 0)
         if beyond > 0:
             yield f"{beyond} {kind}"
-    if verdict is not control and not is_refused and verdict.first_s is None:
+    if verdict.name != control.name and not is_refused and verdict.first_s is None:
         yield "never in force"
 
 
