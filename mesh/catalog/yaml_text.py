@@ -14,6 +14,7 @@ import yaml
 
 _EXPONENT = re.compile(r"[-+]?(\.[0-9][0-9_]*|[0-9][0-9_]*(\.[0-9_]*)?)[eE][-+]?[0-9]+$")
 _OCTAL = re.compile(r"[-+]?0o[0-7_]+$")
+_LINE_BREAK = re.compile("[\n\r\x85\u2028\u2029]")
 _LETTER = re.compile(r"[yYnN]$")
 
 
@@ -33,6 +34,18 @@ for _kind in (Reader, Writer):
     _kind.add_implicit_resolver("tag:yaml.org,2002:bool", _LETTER, list("yYnN"))
 
 
+class FlowWriter(Writer):
+    """Also writes a text of several lines in one line: in double quotes, with escapes."""
+
+
+def _flow_text(writer: FlowWriter, text: str) -> yaml.ScalarNode:
+    style = '"' if _LINE_BREAK.search(text) else None
+    return writer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+FlowWriter.add_representer(str, _flow_text)
+
+
 def load(text: str) -> Any:
     """Returns the value of `text`; raises yaml.YAMLError or ValueError if it is not valid YAML."""
     return Reader(text).get_single_data()
@@ -41,7 +54,8 @@ def load(text: str) -> Any:
 def dump(value: object, *, flow: bool = False) -> str:
     """Returns `value` as YAML: in blocks or, with `flow`, in one line with braces; without the last newline."""
     width = sys.maxsize  # never break a line: a broken text is hard to read in a catalog
+    writer = FlowWriter if flow else Writer
     text: str = yaml.dump(
-        value, Dumper=Writer, default_flow_style=flow, sort_keys=False, allow_unicode=True, width=width
+        value, Dumper=writer, default_flow_style=flow, sort_keys=False, allow_unicode=True, width=width
     )
     return text.strip().removesuffix("\n...")

@@ -59,6 +59,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 @given(value=VALUES)
+@example(value={key: key for key in ("a\nb", "a\r\nb", "\n", "\u2028", "a\n\nb ")})
 def test_flow_style_is_one_line(value: Any) -> None:
     assert "\n" not in yaml_text.dump(value, flow=True)
 
