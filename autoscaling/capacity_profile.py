@@ -71,8 +71,9 @@ class Capacity(_Part):
 
 
 class ModelProfile(_Part):
-    """One model. `start_s`: from exec to SERVING. `start_cpu_s` includes the child process that checks the model.
+    """One model of `version`, or one member: then `version` is `shared`.
 
+    `start_s`: from exec to SERVING. `start_cpu_s` includes the child process that checks the model.
     `idle_cores`: CPU of a replica without messages. `pauses` are in ascending order.
     """
 

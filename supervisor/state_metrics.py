@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -18,6 +18,7 @@ MAX_GAP_SERIES = 200  # of one version
 _VERSION = ("game", "version")
 _MODEL = (*_VERSION, "model")
 _Value = tuple[Sequence[str], float]  # the values of the labels, and the value of the metric
+_Pools = Sequence[tuple[Sequence[str], ModelPool]]  # with the values of the labels game, version and model
 
 
 class StateOnDemand(Collector):
@@ -42,6 +43,7 @@ class StateOnDemand(Collector):
             "mesh_starved_share", "Share of time that the busiest thread waits for a CPU, 0 to 1.", self._starved()
         )
         yield from self._of_catalogs()
+        yield from self._of_traffic()
         ensembles = list(self._ensembles())
         waiting = [(labels, self._waiting(ensemble.route, ensemble.name)) for labels, ensemble in ensembles]
         yield _gauge("mesh_requests_waiting", "Requests that wait for a cohort.", _VERSION, waiting)
@@ -53,13 +55,14 @@ class StateOnDemand(Collector):
         yield _counter(
             "mesh_input_gaps", "Requests without a known value for a feature.", (*_VERSION, "feature", "gap"), gaps
         )
-        yield from _of_pools(
-            {
-                pool: (game, pool.model.home(version), pool.model.name)  # once, however many versions share it
-                for (game, version), one in ensembles
-                for pool in one.panel.all_pools
-            }
-        )
+        labels_of = {
+            pool: (game, pool.model.home(version), pool.model.name)  # once, however many versions share it
+            for (game, version), one in ensembles
+            for pool in one.panel.all_pools
+        }
+        pools = [(labels, pool) for pool, labels in labels_of.items()]
+        yield from _of_pools(pools)
+        yield from _of_files(pools)
 
     def _of_catalogs(self) -> Iterator[Metric]:
         yield _gauge(
@@ -84,7 +87,6 @@ class StateOnDemand(Collector):
                 for version in game.ensembles
             ],
         )
-
         yield _gauge(
             "mesh_catalog_in_force",
             "1 for the catalog in force, by a digest of its values.",
@@ -92,6 +94,7 @@ class StateOnDemand(Collector):
             [((name, game.digest), 1) for name, game in self._games.items()],
         )
 
+    def _of_traffic(self) -> Iterator[Metric]:
         yield _gauge(
             "mesh_traffic_share",
             "Share of the players who get the version now, 0 to 1; the version (holdout) is the holdout.",
@@ -124,9 +127,7 @@ class StateOnDemand(Collector):
                 yield (game.catalog.game, ensemble.name), ensemble
 
 
-def _of_pools(labels_of: Mapping[ModelPool, Sequence[str]]) -> Iterator[Metric]:
-    pools = [(labels, pool) for pool, labels in labels_of.items()]
-
+def _of_pools(pools: _Pools) -> Iterator[Metric]:
     def values(of: Callable[[ModelPool], float]) -> list[_Value]:
         return [(labels, of(pool)) for labels, pool in pools]
 
@@ -134,22 +135,6 @@ def _of_pools(labels_of: Mapping[ModelPool, Sequence[str]]) -> Iterator[Metric]:
     yield _gauge(
         "mesh_rows_outstanding", "Rows that replicas are scoring.", _MODEL, values(lambda pool: pool.outstanding_rows)
     )
-    files = [((*labels, *served), count) for labels, pool in pools for served, count in pool.served().items()]
-    yield _gauge(
-        "mesh_model_replicas",
-        "Replicas that are up, by model file and scoring engine.",
-        (*_MODEL, "sha256", "engine"),
-        files,
-    )
-    in_use = [((*labels, sha256), pool.is_in_use(sha256)) for labels, pool in pools for sha256 in _files(pool)]
-    yield _gauge(
-        "mesh_model_file_in_use",
-        "1 if new rows go to the replicas with this model file, else 0.",
-        (*_MODEL, "sha256"),
-        in_use,
-    )
-    switches = values(lambda pool: pool.switches)
-    yield _counter("mesh_model_file_switches", "Changes of the model file that gets new rows.", _MODEL, switches)
     yield _gauge("mesh_lanes", "Lanes by state.", (*_MODEL, "state"), _lanes(pools))
     yield _gauge(
         "mesh_lanes_out",
@@ -170,12 +155,31 @@ def _of_pools(labels_of: Mapping[ModelPool, Sequence[str]]) -> Iterator[Metric]:
     )
 
 
+def _of_files(pools: _Pools) -> Iterator[Metric]:
+    files = [((*labels, *served), count) for labels, pool in pools for served, count in pool.served().items()]
+    yield _gauge(
+        "mesh_model_replicas",
+        "Replicas that are up, by model file and scoring engine.",
+        (*_MODEL, "sha256", "engine"),
+        files,
+    )
+    in_use = [((*labels, sha256), pool.is_in_use(sha256)) for labels, pool in pools for sha256 in _files(pool)]
+    yield _gauge(
+        "mesh_model_file_in_use",
+        "1 if new rows go to the replicas with this model file, else 0.",
+        (*_MODEL, "sha256"),
+        in_use,
+    )
+    switches = [(labels, pool.switches) for labels, pool in pools]
+    yield _counter("mesh_model_file_switches", "Changes of the model file that gets new rows.", _MODEL, switches)
+
+
 def _files(pool: ModelPool) -> list[str]:
     """Returns the SHA-256 of each model file of the replicas that are up."""
     return list(dict.fromkeys(sha256 for sha256, _ in pool.served()))
 
 
-def _lanes(pools: Sequence[tuple[Sequence[str], ModelPool]]) -> Iterator[_Value]:
+def _lanes(pools: _Pools) -> Iterator[_Value]:
     for labels, pool in pools:
         states = [lane.state for lane in list(pool.lanes.values())]
         for state in ("up", "connecting", "down"):

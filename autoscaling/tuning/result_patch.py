@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from autoscaling.tuning import catalog_patch
-from autoscaling.tuning.search import Candidate, FrontierPoint, SearchResult
+from autoscaling.tuning.candidate import Candidate
+from autoscaling.tuning.search import FrontierPoint, SearchResult
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.deployment.blocks import WorkerDeployment
+from mesh.catalog.deployment.names import SHARED
 from mesh.catalog.deployment.overlay import overlay, subtract
+from mesh.catalog.deployment.workers import Workers, workers_of
 
 
 def patch(file: Path, catalog: Catalog, best: FrontierPoint | None) -> str:
@@ -18,7 +21,8 @@ def patch(file: Path, catalog: Catalog, best: FrontierPoint | None) -> str:
     if best is None:
         return ""
     text = file.read_text(encoding="utf-8")
-    changes = {name: change for name, one in best.choice.items() if (change := _change(catalog, name, one))}
+    workers = {one.place: one for one in workers_of(catalog)}
+    changes = {name: change for name, one in best.choice.items() if (change := _change(catalog, workers[name], one))}
     return catalog_patch.unified_diff(file, text, catalog_patch.apply_changes(text, changes)) if changes else ""
 
 
@@ -32,15 +36,13 @@ def as_json(found: SearchResult, patch_text: str) -> Mapping[str, Any]:
     }
 
 
-def _change(catalog: Catalog, name: str, candidate: Candidate) -> dict[str, Any]:
+def _change(catalog: Catalog, workers: Workers, candidate: Candidate) -> dict[str, Any]:
     """The keys of a model that change, without values that are defaults or that a level above the model sets."""
-    version, _, model_name = name.partition("/")
-    model = next(one for one in catalog.versions[version].models if one.name == model_name)
-    current = model.model_dump(by_alias=True, exclude_unset=True, mode="json", include={"replicas", "hpa", "schedule"})
+    keys = {"replicas", "hpa", "schedule"}
+    current = workers.model.model_dump(by_alias=True, exclude_unset=True, mode="json", include=keys)
     wanted = candidate.applied_to(current)
-    inherited = overlay(WorkerDeployment, catalog, catalog.versions[version]).model_dump(
-        by_alias=True, exclude_none=True, mode="json"
-    )
+    levels = (catalog,) if workers.home == SHARED else (catalog, catalog.versions[workers.home])
+    inherited = overlay(WorkerDeployment, *levels).model_dump(by_alias=True, exclude_none=True, mode="json")
     required = {key: subtract(value, inherited[key]) for key, value in wanted.items()}
     return {key: value for key, value in required.items() if value != current.get(key, {})}
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -20,13 +19,13 @@ from autoscaling.cluster.load import Load
 from autoscaling.cluster.results import DeploymentSeries, GameResult
 from autoscaling.cluster.runs import run_all
 from autoscaling.cluster.simulation_input import SimulationInput
+from autoscaling.tuning.candidate import Candidate, with_changes
 from autoscaling.tuning.rush import rush_of
 from autoscaling.tuning.slo import Slo, all_misses
 from mesh.catalog.catalog import Catalog
-from mesh.catalog.deployment.blocks import Hpa, WorkerDeployment
-from mesh.catalog.deployment.overlay import merge, overlay
-from mesh.catalog.deployment.schedules import Schedule
-from mesh.errors import Misconfigured
+from mesh.catalog.deployment.blocks import Hpa
+from mesh.catalog.deployment.overlay import merge
+from mesh.catalog.deployment.workers import workers_of
 
 TARGETS_PERCENT = (40, 60, 80, 110, 150)
 MIN_REPLICAS = (2, 4)
@@ -36,25 +35,6 @@ POD_START_H = 0.1  # the cost of a pod start in hours of the pod: image, load, c
 LATE_LEVELS = (0.0, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 5e-2)  # maximum late-vote shares
 SETTLED_S = 1800.0  # the time after the rise of a rush in which the HPA finds the replicas that it needs
 Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Scaling settings of a Deployment; `behavior` None: keep the behavior of the catalog."""
-
-    percent: int
-    min_replicas: int
-    max_replicas: int
-    behavior: Mapping[str, Any] | None
-    schedule: tuple[Schedule, ...] = ()  # none: keep the schedule of the catalog
-
-    def applied_to(self, block: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns `block`, a model of the catalog, with the settings of this candidate."""
-        hpa = {**block.get("hpa", {}), "cpu_percent": self.percent}
-        if self.behavior is not None:
-            hpa["behavior"] = dict(self.behavior)
-        schedule = {"schedule": [one.model_dump() for one in self.schedule]} if self.schedule else {}
-        return {**block, "replicas": {"min": self.min_replicas, "max": self.max_replicas}, "hpa": hpa, **schedule}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +63,8 @@ class SearchResult:
 
 
 def search(given: SimulationInput, slo: Slo, seeds: int, progress: Progress) -> SearchResult:
-    """Searches for the first game of `given`; does not change its catalog. Raises Misconfigured for shared members."""
+    """Searches for the first game of `given`; does not change its catalog."""
     catalog, load = given.games[0]
-    if catalog.members:
-        problem = f"members: the search does not change the HPAs of members, and {catalog.game} has some"
-        raise Misconfigured([f"{problem}; tune a copy of the catalog in which the version has these models itself"])
     candidates = list(_candidates())
     settings = replace(given.settings, late_after_s=slo.tightest_s or math.inf)
     names = [name for name, _ in _models(catalog)]
@@ -105,18 +82,6 @@ def search(given: SimulationInput, slo: Slo, seeds: int, progress: Progress) -> 
     current, *frontier = [_point(choice, runs, slo) for choice, runs in both]
     meeting = [point for point in frontier if not point.misses]
     return SearchResult(current, tuple(frontier), min(meeting, key=lambda point: point.core_hours, default=None))
-
-
-def with_changes(catalog: Catalog, choice: Mapping[str, Candidate]) -> Catalog:
-    """Returns `catalog` with the candidates of `choice`, by version/model."""
-    plain = catalog.model_dump(by_alias=True, exclude_unset=True)
-    for name, version in plain["versions"].items():
-        version["models"] = [_changed(model, choice.get(f"{name}/{model['name']}")) for model in version["models"]]
-    return Catalog.model_validate(plain)
-
-
-def _changed(model: dict[str, Any], candidate: Candidate | None) -> dict[str, Any]:
-    return model if candidate is None else candidate.applied_to(model)
 
 
 def _candidates() -> Iterator[Candidate]:
@@ -150,10 +115,9 @@ def _choose(
 
 
 def _models(catalog: Catalog) -> Iterator[tuple[str, int]]:
-    """Every model as version/model, and its max replicas."""
-    for name, version in catalog.versions.items():
-        for model in version.models:
-            yield f"{name}/{model.name}", overlay(WorkerDeployment, catalog, version, model).replicas.max
+    """Every model as home/model, and its max replicas; in the order of the simulated Deployments."""
+    for one in workers_of(catalog):
+        yield one.place, one.settings.replicas.max
 
 
 def _cost_h(deployment: DeploymentSeries, step_s: float) -> float:

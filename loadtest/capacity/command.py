@@ -25,7 +25,8 @@ from loadtest.measurement import machine
 from loadtest.options import add_context, add_output, positive_float, positive_int
 from loadtest.player_store import question_of, sqlite_path
 from mesh.catalog import catalog as catalogs
-from mesh.catalog.catalog import Catalog, Model
+from mesh.catalog.catalog import Catalog
+from mesh.catalog.deployment.workers import Workers, workers_of
 from mesh.catalog.files import header_of
 from mesh.cli.console import stdout
 from mesh.errors import Misconfigured
@@ -84,9 +85,9 @@ async def _profile(options: argparse.Namespace, progress: Callable[[str], None])
     players, columns = _players(catalog)
     models: list[ModelProfile] = []
     versions = _versions(catalog, options.version)
-    for version, model in _models(catalog, versions, options):
-        rows = drawn_rows(header_of(model), players, columns, np.random.default_rng(0))
-        models.append(await measure(catalog.game, version, model, rows, extent, progress))
+    for workers in _workers(catalog, versions, options):
+        rows = drawn_rows(header_of(workers.model), players, columns, np.random.default_rng(0))
+        models.append(await measure(workers.key, workers.model, rows, extent, progress))
     return Profile(
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         machine=machine.described(),
@@ -100,10 +101,10 @@ async def _supervisor(
     catalog: Catalog, versions: Sequence[str], options: argparse.Namespace, progress: Callable[[str], None]
 ) -> SupervisorProfile:
     """Measures a supervisor with the version that has the most models."""
-    version = max(versions, key=lambda name: len(catalog.versions[name].models))
+    version = max(versions, key=lambda name: len(catalog.versions[name].voters))
     question = question_of(catalog, version, dict(options.context))
     with tempfile.TemporaryDirectory(prefix="loadtest-profile-") as logs:
-        models = len(catalog.versions[version].models)
+        models = len(catalog.versions[version].voters)
         return await measure_supervisor(options.catalog, question, models, Path(logs), progress)
 
 
@@ -134,10 +135,10 @@ def _versions(catalog: Catalog, wanted: str | None) -> list[str]:
     return known if wanted is None else [wanted]
 
 
-def _models(catalog: Catalog, versions: Sequence[str], options: argparse.Namespace) -> Iterator[tuple[str, Model]]:
-    """Yields the chosen models of all `versions`."""
-    found = [(version, model) for version in versions for model in catalog.versions[version].models]
-    names = list(dict.fromkeys(model.name for _, model in found))
+def _workers(catalog: Catalog, versions: Sequence[str], options: argparse.Namespace) -> Iterator[Workers]:
+    """Yields the workers of the chosen models of `versions`; those of a shared member once."""
+    found = [one for one in workers_of(catalog) if options.version is None or options.version in one.versions]
+    names = list(dict.fromkeys(one.model.name for one in found))
     if not options.all and not options.model:
         raise CannotMeasure(f"set --model or --all; the models are {', '.join(names)}")
     for name in options.model:
@@ -146,7 +147,7 @@ def _models(catalog: Catalog, versions: Sequence[str], options: argparse.Namespa
             hint = f"; did you mean {likely[0]!r}?" if likely else ";"
             place = f"{catalog.game} {', '.join(versions)}"
             raise CannotMeasure(f"{place} has no model {name!r}{hint} It has {', '.join(names)}")
-    yield from ((version, model) for version, model in found if options.all or model.name in options.model)
+    yield from (one for one in found if options.all or one.model.name in options.model)
 
 
 def _players(catalog: Catalog) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from autoscaling.capacity_profile import Batch, ModelProfile, Spread
+from autoscaling.cluster.model_costs import ModelKey
 from loadtest.capacity.curve import capacity_of, fit
 from loadtest.capacity.pauses import PAUSES_S, idle_cores, paused
 from loadtest.capacity.worker import Matrix, Stream, Worker, started
 from loadtest.measurement import meters
 from loadtest.measurement.latency import percentiles
-from mesh.catalog.catalog import Model
 from mesh.catalog.files import header_of
+from mesh.catalog.members import Member
 from mesh.model_file import ModelHeader
 
 LEAST_MESSAGES = 20
@@ -39,9 +40,10 @@ class Extent:
 
 
 async def measure(
-    game: str, version: str, model: Model, rows: Matrix, extent: Extent, progress: Callable[[str], None]
+    key: ModelKey, model: Member, rows: Matrix, extent: Extent, progress: Callable[[str], None]
 ) -> ModelProfile:
-    """The profile of one model; the messages contain `rows` [rows, features] in turn."""
+    """The profile of one model under its `key`; the messages contain `rows` [rows, features] in turn."""
+    game, home, name = key
     header, sha256 = header_of(model), await asyncio.to_thread(_sha256, Path(model.uri))
     starts: list[Worker] = []
     with tempfile.TemporaryDirectory(prefix="loadtest-profile-") as folder:
@@ -58,8 +60,8 @@ async def measure(
             pss_mb = meters.pss_mb(worker.pid)
     return ModelProfile(
         game=game,
-        version=version,
-        name=model.name,
+        version=home,
+        name=name,
         sha256=sha256,
         trees=header.trees,
         features=len(header.feature_names),

@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from loadtest.measurement import meters
 from mesh import serving
-from mesh.catalog.catalog import Model
+from mesh.catalog.members import Member
 from mesh.process import Launch, running
 from mesh.wire import inference_pb2
 
@@ -40,7 +40,7 @@ class Worker:
 
 
 @contextlib.asynccontextmanager
-async def started(model: Model, folder: Path) -> AsyncIterator[Worker]:
+async def started(model: Member, folder: Path) -> AsyncIterator[Worker]:
     """Runs a worker, which finds no kept proof of its model, until the block ends; log and socket are in `folder`."""
     socket = folder / "worker.sock"
     command = [sys.executable, "-m", "model_worker", "--name", model.name, "--uri", model.uri]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from autoscaling.capacity_profile import FORMAT, Batch, by_key, load, merged
 from loadtest.capacity.curve import capacity_of, fit
@@ -15,9 +16,12 @@ from loadtest.capacity.measure import drawn_rows
 from loadtest.capacity.supervisor import costs_of
 from loadtest.errors import CannotMeasure
 from loadtest.scaling.measure import Use
+from loadtest.scaling.simulate import simulated_use
+from mesh.catalog import catalog as catalogs
 from mesh.errors import Misconfigured
 from mesh.model_file import ModelHeader
 from tests.end_to_end.meshes import World, build_world
+from tests.started_mesh import MESH
 
 
 def batch(rows: int, predict_ms: float, rows_per_s: float = 1000.0) -> Batch:
@@ -101,6 +105,41 @@ def test_profile_is_complete_and_can_be_loaded(world: World, tmp_path: Path) -> 
     assert [one.pause_ms for one in model.pauses] == sorted(one.pause_ms for one in model.pauses)
     assert model.pauses[-1].pause_ms > 20
     assert min(one.cpu_us for one in model.pauses) > 0
+
+
+@pytest.fixture
+def sharing(world: World) -> World:
+    """The world with two versions that share one of their models."""
+    values = yaml.safe_load(world.catalog.read_text())
+    member, own = {"name": "pandas", "uri": "pandas.txt"}, {"name": "binary", "uri": "binary.txt"}
+    versions = {
+        "a": {"traffic": 50, "models": [{"member": "pandas"}, own]},
+        "b": {"traffic": 50, "models": [{"member": "pandas"}]},
+    }
+    catalog = world.catalog.parent / "sharing.yaml"
+    catalog.write_text(yaml.safe_dump({**values, "members": [member], "versions": versions}))
+    return replace(world, catalog=catalog)
+
+
+def test_member_is_profiled_once_and_the_simulator_finds_it(sharing: World, tmp_path: Path) -> None:
+    out = tmp_path / "profile.json"
+    options = ["--batches", "1,8", "--starts", "1", "--seconds", "0.05", "--out", str(out)]
+    ended = profile(sharing, "--model", "pandas", "--model", "binary", *options)
+    assert ended.returncode == 0, ended.stderr
+    assert list(load(out).models) == ["testgame/shared/pandas", "testgame/a/binary"]
+    load_of_ten_minutes = ["--load", "steady:rps=20,length=600"]
+    command = [*MESH, "hpa", "simulate", str(sharing.catalog), "--profile", str(out), *load_of_ten_minutes]
+    simulated = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert simulated.returncode == 0, simulated.stderr
+    found = simulated_use(catalogs.load(sharing.catalog), load(out), 20.0, replicas=1, cores=2.0)
+    assert list(found.workers) == ["testgame-shared-pandas", "testgame-a-binary"]
+
+
+def test_version_of_a_profile_has_its_own_models_and_its_members(sharing: World) -> None:
+    ended = profile(sharing, "--version", "b", "--model", "binary")
+    assert ended.returncode == 2
+    assert "testgame b has no model 'binary'" in ended.stderr.replace("\n", " ")
+    assert ended.stderr.rstrip().endswith("It has pandas")
 
 
 def use(rate_rps: float, cohort: float, supervisor: float) -> Use:

@@ -35,6 +35,11 @@ class Workers:
         """The key in discovery, metrics and profiles: (game, home, model)."""
         return self.game, self.home, self.model.name
 
+    @property
+    def place(self) -> str:
+        """The home and the name of the model, which are unique in a game: `2026-11/whales` or `shared/whales`."""
+        return f"{self.home}/{self.model.name}"
+
 
 def workers_of(catalog: Catalog) -> Iterator[Workers]:
     """Yields the workers of the members, then those of each version's own models."""

@@ -12,8 +12,9 @@ from autoscaling.cluster import load_reader
 from autoscaling.cluster.model_costs import ASSUMED
 from autoscaling.cluster.simulation_input import Settings
 from autoscaling.tuning import result_patch, search
+from autoscaling.tuning.candidate import Candidate, with_changes
 from autoscaling.tuning.rush import rush_of
-from autoscaling.tuning.search import Candidate, FrontierPoint
+from autoscaling.tuning.search import FrontierPoint
 from mesh.catalog import catalog as catalogs
 from mesh.catalog.deployment.schedules import Schedule
 from tests.autoscaling.simulated_games import catalog, run
@@ -51,10 +52,10 @@ def test_schedule_of_a_rush_gives_more_whole_answers() -> None:
     game, load = catalog(hpa={"cpu_percent": 80}), load_reader.read(EVENING)
     usual = Candidate(80, 2, 40, None)
     choice = {f"1/{name}": usual for name in ("whales", "minnows", "pvp")}
-    before = run(search.with_changes(game, choice), EVENING, WAIT_FOR_NODES, HEAVY)
+    before = run(with_changes(game, choice), EVENING, WAIT_FOR_NODES, HEAVY)
     scheduled = search._scheduled(choice, [before], load)
     assert {name for name, one in scheduled.items() if one.schedule} == set(choice)
-    after = run(search.with_changes(game, scheduled), EVENING, WAIT_FOR_NODES, HEAVY)
+    after = run(with_changes(game, scheduled), EVENING, WAIT_FOR_NODES, HEAVY)
     assert after.share("full") > before.share("full")
     assert after.core_hours() < 1.2 * before.core_hours()
 

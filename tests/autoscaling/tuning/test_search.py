@@ -10,7 +10,8 @@ from autoscaling.cluster import load_reader
 from autoscaling.cluster.model_costs import ASSUMED
 from autoscaling.cluster.simulation_input import Settings, SimulationInput
 from autoscaling.tuning import slo
-from autoscaling.tuning.search import MIN_REPLICAS, SearchResult, search, with_changes
+from autoscaling.tuning.candidate import with_changes
+from autoscaling.tuning.search import MIN_REPLICAS, SearchResult, search
 from mesh.errors import Misconfigured
 from tests.autoscaling.simulated_games import catalog, costs_of, run
 
