@@ -139,7 +139,7 @@ class ModelPool:
         except MeshError as failure:
             return refused(places, failure)
         class_index = self.model.class_ or 0
-        vote = ModelVote(places, matrix, generation.file.header.classes, class_index, deadline_s, rows.matrix)
+        vote = ModelVote(places, matrix, generation.file.header.classes, class_index, deadline_s, rows)
         generation.add(vote)
         generation.deal()
         return vote.done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -528,6 +529,23 @@ async def test_cancelled_block_cancels_its_journeys_and_their_count() -> None:
     with pytest.raises(asyncio.CancelledError):
         await serving
     assert held[0].under_way == 0
+
+
+@in_virtual_time
+async def test_route_of_a_replaced_catalog_stays_while_its_answered_tickets_wait() -> None:
+    slow, replaced, gauge = GatedRoute(), GatedRoute(), Gauge()
+    async with gathering(gauge) as cohorts:
+        cohorts.admit(slow, ticket(budget_s=10))
+        await settle()
+        gauge.starved = True
+        late = ticket(budget_s=0.1)
+        cohorts.admit(replaced, late)
+        late.settle(FAILED)  # at its deadline, while the cohort of another game is under way
+        route = weakref.ref(replaced)
+        del replaced
+        slow.open_gates()
+        await settle()
+        assert (cohorts.waiting_count, route()) == (0, None)
 
 
 @given(
