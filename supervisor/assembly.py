@@ -133,9 +133,9 @@ def build_game(
     offers = catalog_files.offers_of(catalog.offers) if catalog.offers else None
     ranking = Ranking(offers, catalog.offers.rank_by == "expected_revenue") if catalog.offers and offers else None
     sources = Sources(features.columns, catalog.context, offers)
-    planner = RowPlanner(sources)
     known = before if before and (before.catalog.context, before.offers) == (catalog.context, offers) else None
     pools = _pools_by_model(known) if known is not None else {}
+    planner = next((pool.planner for pool in pools.values()), None) or RowPlanner(sources)
 
     def pool_of(name: str, version: Version, model: Model) -> ModelPool:
         key = _identity(name, model)

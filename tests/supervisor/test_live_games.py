@@ -422,6 +422,16 @@ async def test_version_that_shares_models_comes_and_goes_without_new_lanes_for_t
         assert [one.streams for one in made.replicas[:2]] == streams
 
 
+async def test_models_of_one_schema_share_their_rows_whichever_catalog_they_came_with(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        made.assign({"v1": ("m0", "m1", "m2"), "v2": ("m0",)})
+        made.write(made.with_v2(0))
+        await until(lambda: "v2" in made.game.ensembles and not made.games.is_pending("g"))
+        pools = [pool for one in made.game.ensembles.values() for pool in one.panel.pools]
+        await until(lambda: all(pool.is_up for pool in pools))
+        assert len({pool.plan for pool in pools}) == 1
+
+
 async def test_shared_model_is_one_series_in_the_metrics_of_the_supervisor(tmp_path: Path) -> None:
     async with world(tmp_path) as made:
         made.assign({"shared": ("m0", "m1"), "v1": ("m2",), "v2": ("m2",)})
