@@ -201,6 +201,24 @@ async def test_start_with_a_version_that_cannot_be_served_gives_its_players_to_t
         assert (await made.scores())[:2] == ("v2", Source.ENSEMBLE)
 
 
+async def test_catalog_that_waits_during_the_start_gives_no_players_to_a_version_that_cannot_be_served(
+    tmp_path: Path,
+) -> None:
+    path = write_game(tmp_path)
+    text = path.read_text()
+    path.write_text(text.replace("  v1:\n", "  v1:\n    traffic: 1\n") + V2.format(traffic=99))
+    async with world(tmp_path, path) as made:
+        before = made.game
+        made.assign({"v1": ("m0", "m1"), "v2": ()})
+        made.write(made.first.replace("uri: m2.txt", "uri: m3.txt"))  # v1 waits for it
+        await until(lambda: made.games.is_pending("g"))
+        made.games.begin()
+        assert made.games.is_waiting("g", "v2")
+        made.assign({"v1": ("m0", "m1", "m2"), "v2": ()})
+        await until(lambda: made.game is not before)
+        assert (await made.scores())[:2] == ("v1", Source.ENSEMBLE)
+
+
 async def test_start_without_any_replica_leaves_the_players_where_they_are(tmp_path: Path) -> None:
     async with world(tmp_path) as made:
         made.assign({})
