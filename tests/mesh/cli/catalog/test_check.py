@@ -231,6 +231,18 @@ def test_model_that_no_worker_serves_is_a_fault(
     assert f"{file}:7: versions.1.models[1].uri: no worker serves {tmp_path / 'm1.txt'}: {reason}" in line
 
 
+def test_model_file_without_its_end_is_damaged_not_trained_without_categories(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = binary_text(("platform",))
+    file = write_models(tmp_path, [whole, whole[: len(whole) // 2]])
+    file.write_text(file.read_text().replace("versions:", "context: {platform: text}\nversions:", 1))
+    assert main(["catalog", "check", str(file)]) == 2
+    sound, damaged = capsys.readouterr().err.splitlines()
+    assert "models[0].uri: feature 'platform' is text, but the model has no categories for it" in sound
+    assert f"models[1].uri: no worker serves {tmp_path / 'm1.txt'}: the file is damaged" in damaged
+
+
 def test_kept_proofs_are_used_by_the_next_check(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
