@@ -214,7 +214,8 @@ class Cohorts:
             self._policy.record_departure(now_s, route.messages, len(tickets))
             rows = sum(ticket.passenger.rows for ticket in tickets)
             versions = {ticket.version for ticket in tickets}
-            journey_s = min([queue.forecasts[version].journey_s(rows) for version in versions])
+            journeys_s = [queue.forecasts[version].journey_s(rows) for version in versions]
+            journey_s = min(filter(None, journeys_s), default=0.0)  # a version without a quorum has no forecast
             cohort = _Cohort(route, tickets, rows, now_s, now_s + journey_s, versions)
             self._under_way.add(cohort)
             self.departures += 1
