@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mesh.catalog import files as catalog_files
-from mesh.catalog.catalog import Catalog, Model, Version
+from mesh.catalog.catalog import Catalog
 from mesh.catalog.sources import Sources
+from mesh.catalog.version import Model, Version
 from mesh.players.settings import Features, SqliteFeatures
 from supervisor.answers import AnswerRules
 from supervisor.backlog import RowCount

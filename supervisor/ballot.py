@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from mesh.errors import Expired, MeshError, Unavailable
 from supervisor.encoding import FactoredPart, RowMatrix
-from supervisor.rows import RowPlan
+from supervisor.rows import CohortRows
 
-Layout = Callable[[RowPlan], RowMatrix]
 NO_VOTE = "no vote in time"  # the reason in an answer for a vote that is missing at the deadline
 
 
@@ -92,9 +91,9 @@ class ModelVote:
     """The vote of one model on the rows of its `places`, cast in one or more parts.
 
     The ballots of `places` follow each other in the cohort; there are several if versions share the model. A row has
-    `classes` scores; the vote is the score of `class_index`. `layout` returns the rows of the cohort in another layout
-    than `matrix`. `done` resolves to None when every row has a score, or to
-    the error if the vote failed. The supervisor only waits for the ballots; tests read the value.
+    `classes` scores; the vote is the score of `class_index`. `matrix` has the rows of `cohort` in the layout of one
+    file; without `cohort`, the vote cannot be restarted. `done` resolves to None when every row has a score, or to the
+    error if the vote failed. The supervisor only waits for the ballots; tests read the value.
     """
 
     __slots__ = (
@@ -102,13 +101,13 @@ class ModelVote:
         "_classes",
         "_places",
         "_rows_left",
+        "cohort",
         "deadline_s",
         "done",
         "first",
         "is_hedged",
         "is_open",
         "is_shadow",
-        "layout",
         "matrix",
         "stop",
     )
@@ -120,10 +119,10 @@ class ModelVote:
         classes: int,
         class_index: int,
         deadline_s: float,
-        layout: Layout | None = None,
+        cohort: CohortRows | None = None,
     ) -> None:
         self.matrix = matrix
-        self.layout = layout
+        self.cohort = cohort
         self.is_open = True
         self.first = places[0].ballot.first
         self.stop = places[-1].ballot.stop
@@ -182,7 +181,7 @@ class ModelVote:
         `matrix` has the rows of the cohort in the layout of that file. Later replies to the old vote are dropped.
         """
         self.is_open = False
-        vote = ModelVote(self._places, matrix, classes, self._class_index, self.deadline_s, self.layout)
+        vote = ModelVote(self._places, matrix, classes, self._class_index, self.deadline_s, self.cohort)
         vote.done = self.done
         for ballot, model in self._places:
             ballot.votes[model] = np.nan

@@ -56,6 +56,7 @@ class Route(Protocol):
 class _Queue:
     """The waiting tickets of one route, the numbers of them and of their rows, and the forecasts, each by version."""
 
+    route: Route | None = None  # while tickets wait: it must stay in memory until they have left
     tickets: deque[Ticket] = field(default_factory=deque)
     requests: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
@@ -66,9 +67,15 @@ class _Queue:
         self.requests[ticket.version] += sign
         self.rows[ticket.version] += sign * ticket.passenger.rows
 
+    def release(self) -> None:
+        """Lets the route go if no ticket waits."""
+        if not self.tickets:
+            self.route = None
+
     def keep_unanswered(self) -> None:
         """Drops the tickets that are answered already."""
         self.tickets = deque(ticket for ticket in self.tickets if not ticket.answer.done())
+        self.release()
         self.requests.clear()
         self.rows.clear()
         for ticket in self.tickets:
@@ -147,6 +154,7 @@ class Cohorts:
         backlog_s = route.backlog_s(ticket, queue.rows)
         if backlog_s and self._clock() + backlog_s > ticket.deadline_s:
             raise Overloaded(f"the models need {backlog_s:.3f} s for the requests before this one")
+        queue.route = route
         queue.tickets.append(ticket)
         queue.count(ticket, 1)
         self._waiting_count += 1
@@ -206,7 +214,8 @@ class Cohorts:
             self._policy.record_departure(now_s, route.messages, len(tickets))
             rows = sum(ticket.passenger.rows for ticket in tickets)
             versions = {ticket.version for ticket in tickets}
-            journey_s = min([queue.forecasts[version].journey_s(rows) for version in versions])
+            journeys_s = [queue.forecasts[version].journey_s(rows) for version in versions]
+            journey_s = min(filter(None, journeys_s), default=0.0)  # a version without a quorum has no forecast
             cohort = _Cohort(route, tickets, rows, now_s, now_s + journey_s, versions)
             self._under_way.add(cohort)
             self.departures += 1
@@ -227,6 +236,7 @@ class Cohorts:
             self._waiting_count -= 1
             if is_wanted:
                 tickets.append(head)
+        queue.release()
         return tickets
 
     async def _travel(self, cohort: _Cohort) -> None:

@@ -13,7 +13,7 @@ from mesh.catalog.catalog_file import CatalogFile
 from mesh.errors import Misconfigured
 from supervisor.live_games import CatalogChanges
 from supervisor.settings import Settings
-from supervisor.start_catalogs import StartCatalog, load_start_catalogs
+from supervisor.start_catalogs import StartCatalog, load_start_catalogs, text_of
 
 if TYPE_CHECKING:
     from supervisor.discovery.service_account import ServiceAccount
@@ -57,7 +57,10 @@ def _account(settings: Settings) -> ServiceAccount | None:
 def _followed(settings: Settings, path: Path, start: StartCatalog, account: ServiceAccount | None) -> FollowedCatalog:
     known = None if start.faults else start.catalog
     if account is None or settings.config_map is None:
-        return FollowedCatalog(start.catalog, CatalogFile(path, settings.files, known))
+        changes = CatalogFile(path, settings.files, known)
+        if known is not None and _has_changed(path, start.text):
+            changes = CatalogFile(path, settings.files, None)
+        return FollowedCatalog(start.catalog, changes)
     from supervisor.catalog_map import CatalogMap  # here, because only a supervisor in a cluster imports aiohttp
     from supervisor.discovery.config_map import ConfigMapText
     from supervisor.earlier_catalogs import KEY
@@ -67,3 +70,11 @@ def _followed(settings: Settings, path: Path, start: StartCatalog, account: Serv
     return FollowedCatalog(
         start.catalog, CatalogMap(pointed, path, settings.files or path.parent, known, text), pointed.keep
     )
+
+
+def _has_changed(path: Path, text: str) -> bool:
+    """Returns whether the file at `path` has changed since `text` was read from it."""
+    try:
+        return text_of(path) != text
+    except Misconfigured:
+        return True

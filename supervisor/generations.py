@@ -67,8 +67,9 @@ class Generations:
         plan = self._planner.plan(file.header, self._columns)
         generation = next((known for known in self._all if known.file in (None, file)), None) or self._new(file)
         generation.file, generation.plan = file, plan
+        is_back = not generation.lanes  # or new; a lane that was lost for a moment is still one of its lanes
         self.leave(lane)
-        if not generation.lanes:  # new, or a file that has come back
+        if is_back:
             self._all = [*(known for known in self._all if known is not generation), generation]
         generation.lanes[lane.address] = lane
         self._by_lane[lane] = generation
@@ -76,11 +77,12 @@ class Generations:
     def leave(self, lane: Lane[Shipment]) -> None:
         """Removes a lane that receives no more rows of its generation; rows may be outstanding on it."""
         generation = self._by_lane.get(lane)
-        if generation is not None and lane.address in generation.lanes:
+        if generation is not None and generation.lanes.get(lane.address) is lane:
             generation.remove(lane)
 
     def forget(self, lane: Lane[Shipment]) -> None:
         """Drops the state of a closed lane."""
+        self.leave(lane)  # a removed lane whose attempt to connect was under way has joined again
         self._by_lane.pop(lane, None)
 
     def plan_of(self, generation: Generation, columns: Columns) -> RowPlan:
@@ -162,10 +164,11 @@ class Generations:
         """Queues all rows of `vote` for the generation in use, in the layout of its file."""
         target = self.in_use
         try:
-            if vote.layout is None:
+            if vote.cohort is None:
                 raise Unavailable("its model was replaced by another")
             target.queue.check_room(vote.rows)
-            matrix = vote.layout(self.plan_of(target, self._columns))
+            # The store may have other columns now than when the cohort was read.
+            matrix = vote.cohort.matrix(self._planner.plan(target.header, vote.cohort.columns))
         except MeshError as failure:
             vote.settle(failure)
             return

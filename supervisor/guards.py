@@ -95,7 +95,7 @@ class Guards:
         tripped: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.tripped = dict(tripped or {})
+        self.tripped: dict[str, str] = {}
         self._game = catalog.game
         self._traffic = traffic
         self._can_answer = can_answer
@@ -103,15 +103,20 @@ class Guards:
         self._guards = {
             name: VersionGuard(Bounds(block, catalog.budget_ms / 1000), clock, self._trips(name))
             for name, block in self._blocks.items()
-            if name not in self.tripped
+            if name not in (tripped or {})
         }
-        for version, to in self.tripped.items():
-            traffic.divert(version, to)
+        self.take_over(tripped or {})
 
     @property
     def versions(self) -> Sequence[str]:
         """The versions that have a guard."""
         return tuple(self._blocks)
+
+    def take_over(self, tripped: Mapping[str, str]) -> None:
+        """Gives away the players of the versions that have tripped the guards of an equal catalog."""
+        self.tripped.update(tripped)
+        for version, to in tripped.items():
+            self._traffic.divert(version, to)
 
     def watch(self, version: str, metrics: AnswerMetrics) -> AnswerMetrics:
         """Returns the receiver of the answers of `version`: `metrics` alone if no guard needs them."""
@@ -125,6 +130,8 @@ class Guards:
         def trip(breach: str) -> bool:
             """Gives the players of the version away; returns whether this was possible."""
             nonlocal reported
+            if version in self.tripped:
+                return True
             block = self._blocks[version]
             what = f"{self._game}: version {version} breaks its guard: in {block.window_s:g} s, {breach}"
             if not self._can_answer(block.to):

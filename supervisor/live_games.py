@@ -140,6 +140,8 @@ class LiveGames(Mapping[str, Game]):
             if self._endpoints is not None:
                 _assign(game, self._endpoints)
             waiting = await self._until_it_can_answer(game, before)
+            if before.catalog == catalog:  # only the offers are new: a guard may have tripped during the wait
+                game.guards.take_over(before.guards.tripped)
             self._in_force[name] = game
             self._waiting[name] = set()
             self._take_players(game, waiting, before)

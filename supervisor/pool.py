@@ -7,8 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from mesh.catalog.catalog import Model
 from mesh.catalog.files import class_fault
+from mesh.catalog.version import Model
 from mesh.errors import MeshError, Unavailable
 from mesh.model_file import ModelHeader, with_categories
 from mesh.players.features import Columns
@@ -139,7 +139,7 @@ class ModelPool:
         except MeshError as failure:
             return refused(places, failure)
         class_index = self.model.class_ or 0
-        vote = ModelVote(places, matrix, generation.file.header.classes, class_index, deadline_s, rows.matrix)
+        vote = ModelVote(places, matrix, generation.file.header.classes, class_index, deadline_s, rows)
         generation.add(vote)
         generation.deal()
         return vote.done

@@ -98,7 +98,8 @@ def divert(ranges: Ranges, versions: Collection[str], to: Mapping[str, str], wit
     """Returns `ranges` after some of `versions` have given their players away; all other players stay.
 
     The players of each key of `to` go to its value. The players of the versions `without` go to the other versions, in
-    proportion to their shares, or evenly if none of these has players. If there are no others, they stay.
+    proportion to their shares. If none of these has players, they go evenly to those that get players, or else to all.
+    If there are no others, they stay.
     """
     heirs = _heirs(ranges, versions, to, without)
     parts: list[Range] = []
@@ -126,7 +127,9 @@ def _heirs(
     able = [version for version in versions if version not in without]
     chosen = [version for version in able if version not in to] or able
     shares = ranges.shares(versions)
-    return {version: shares[version] for version in chosen if shares[version]} or dict.fromkeys(chosen, 1.0)
+    heirs = {version: shares[version] for version in chosen if shares[version]}
+    given = {_target(version, to, without) for version, share in shares.items() if share}
+    return heirs or dict.fromkeys(given.intersection(chosen) or chosen, 1.0)
 
 
 def _split(part: Range, weights: Mapping[str, float]) -> Iterator[Range]:

@@ -94,7 +94,9 @@ class Traffic:
         return self._others if self._plan is None else ranges.grow(self._others, self._plan[0], step.share)
 
     def _ranges_in(self, step: Step) -> Ranges:
-        planned, without = self._planned_in(step), set(self._without)
+        without = set(self._without)
+        waits = self._plan is not None and self._plan[0] in without  # then it takes no players, whatever the step
+        planned = self._others if waits else self._planned_in(step)
         if self._before is not None and without:
             planned = ranges.stay(planned, self._before, without)
         return ranges.divert(planned, self._versions, dict(self._diverted), without)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from autoscaling.cluster import supervisor_costs
-from autoscaling.cluster.ensemble import Ensemble
+from autoscaling.cluster.ensemble import Ensemble, Step
 from autoscaling.cluster.load import Load
 from autoscaling.cluster.model_costs import ModelKey
 from autoscaling.cluster.pods import Fleet, StartTimes
@@ -28,7 +28,7 @@ from mesh.catalog.shifts import shares_at
 
 @dataclass(slots=True)
 class SimulatedVersion:
-    """One version: its share of the game's requests, the fleets of its models, and their queues.
+    """One version: its share of the game's requests, the fleets of its models that vote, and their queues.
 
     `asked` [models] is the share of the game's requests whose rows each model gets, and `group` the share of all
     versions whose requests travel with those of this one. Both are `share` unless versions share members.
@@ -44,7 +44,11 @@ class SimulatedVersion:
 
 @dataclass(slots=True)
 class SimulatedGame:
-    """One game and its load. `fleets` and `scalers` have the supervisors first, then every model."""
+    """One game and its load. `fleets` and `scalers` have the supervisors first, then every model.
+
+    `resting` are the fleets of models without a vote in any version, and the CPU of a replica without messages. Shadows
+    are among them: the supervisor asks them only while nothing waits, and for at most 2 % of a CPU under load.
+    """
 
     catalog: Catalog
     load: Load
@@ -53,6 +57,15 @@ class SimulatedGame:
     versions: list[SimulatedVersion]
     scalers: list[Autoscaler]
     fleets: list[Fleet]
+    resting: list[tuple[Fleet, float]]
+
+    def cores(self, steps: Sequence[Step], at_s: float) -> dict[str, float]:
+        """Returns the cores that all pods of each model use at `at_s`, by fleet; `steps` are those of the versions."""
+        found = {fleet.name: idle_cores * fleet.ready(at_s) for fleet, idle_cores in self.resting}
+        for version, step in zip(self.versions, steps, strict=True):
+            names = (fleet.name for fleet in version.fleets)
+            found.update(zip(names, step.cores.tolist(), strict=True))  # a member has the same value in each version
+        return found
 
 
 def simulated_game(given: SimulationInput, number: int, rng: np.random.Generator) -> SimulatedGame:
@@ -67,13 +80,24 @@ def simulated_game(given: SimulationInput, number: int, rng: np.random.Generator
         settings.spread,
     )
     fleets_of = {one.key: _model_fleet(one, given) for one in workers_of(catalog)}
-    versions = [_version(catalog, name, fleets_of, given, rng) for name in catalog.versions]
+    voters = _voters(catalog)
+    versions = [_version(catalog, name, voters, fleets_of, given, rng) for name in catalog.versions]
+    resting = [(fleet, given.costs[key].idle_cores) for key, fleet in fleets_of.items() if key not in voters]
     name, memory_mb = supervisor_name(catalog.game), supervisor_costs.MEMORY_MB
     supervisors = _fleet(name, "supervisor", supervisor.resources, memory_mb, starts)
     fleets = [supervisors, *fleets_of.values()]
     return SimulatedGame(
-        catalog, load, given.supervisor_costs, supervisors, versions, list(autoscalers(catalog)), fleets
+        catalog, load, given.supervisor_costs, supervisors, versions, list(autoscalers(catalog)), fleets, resting
     )
+
+
+def _voters(catalog: Catalog) -> dict[ModelKey, list[str]]:
+    """The models that vote, and the versions in which they do."""
+    found: dict[ModelKey, list[str]] = {}
+    for name, version in catalog.versions.items():
+        for model in version.voters:
+            found.setdefault((catalog.game, model.home(name), model.name), []).append(name)
+    return found
 
 
 def _model_fleet(workers: Workers, given: SimulationInput) -> Fleet:
@@ -85,28 +109,29 @@ def _model_fleet(workers: Workers, given: SimulationInput) -> Fleet:
 def _version(
     catalog: Catalog,
     name: str,
+    voters: Mapping[ModelKey, Sequence[str]],
     fleets_of: Mapping[ModelKey, Fleet],
     given: SimulationInput,
     rng: np.random.Generator,
 ) -> SimulatedVersion:
     version, shares = catalog.versions[name], shares_at(catalog.versions, math.inf)  # of a rollout, its last step
     workers = {one.key: one for one in workers_of(catalog)}
-    asked = [workers[catalog.game, model.home(name), model.name] for model in version.models]
-    costs = [given.costs[one.key] for one in asked]
-    limits = [one.settings.resources.cpu_limit for one in asked]
+    asked = [key for key, versions in voters.items() if name in versions]
+    costs = [given.costs[key] for key in asked]
+    limits = [workers[key].settings.resources.cpu_limit for key in asked]
     cpu_limits = np.array([math.inf if limit is None else _cores(limit) for limit in limits])
     settings = given.settings
     queues = Ensemble(costs, version.quorum, settings.offers, cpu_limits, settings.late_after_s, rng)
-    shares_asked = np.array([sum(shares[other] for other in one.versions) for one in asked]) / 100
-    group = sum(shares[other] for other in _group(list(workers.values()), name)) / 100
-    fleets = [fleets_of[one.key] for one in asked]
+    shares_asked = np.array([sum(shares[other] for other in voters[key]) for key in asked]) / 100
+    group = sum(shares[other] for other in _group(voters.values(), name)) / 100
+    fleets = [fleets_of[key] for key in asked]
     return SimulatedVersion(name, shares[name] / 100, fleets, queues, shares_asked, group)
 
 
-def _group(workers: Sequence[Workers], version: str) -> set[str]:
-    """The versions whose requests travel with those of `version`, because they share members."""
+def _group(sharing: Collection[Sequence[str]], version: str) -> set[str]:
+    """The versions whose requests travel with those of `version`; `sharing` are the versions of each model."""
     group = {version}
-    while more := {other for one in workers if group & set(one.versions) for other in one.versions} - group:
+    while more := {other for versions in sharing if group & set(versions) for other in versions} - group:
         group |= more
     return group
 

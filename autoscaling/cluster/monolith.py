@@ -36,7 +36,7 @@ def monolith(costs: Sequence[ModelCosts], rows: int, peak_rps: float, hours: flo
 
 
 def monoliths(given: SimulationInput, results: Sequence[GameResult]) -> list[Monolith]:
-    """Returns the monolith for each game: it holds the models of the version with the most traffic."""
+    """Returns the monolith for each game: it holds the models that vote in the version with the most traffic."""
     return [_of_game(given, number, result) for number, result in enumerate(results)]
 
 
@@ -44,5 +44,5 @@ def _of_game(given: SimulationInput, number: int, result: GameResult) -> Monolit
     catalog, _ = given.games[number]
     shares = shares_at(catalog.versions, math.inf)
     version = max(shares, key=lambda name: shares[name])
-    costs = [given.costs[catalog.game, model.home(version), model.name] for model in catalog.versions[version].models]
+    costs = [given.costs[catalog.game, model.home(version), model.name] for model in catalog.versions[version].voters]
     return monolith(costs, given.settings.offers, float(result.rps.max()), result.hours)

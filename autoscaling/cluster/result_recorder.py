@@ -46,16 +46,14 @@ class ResultRecorder:
         result.latencies += np.bincount(classes, weights * rps * result.step_s, minlength=len(EDGES_S) + 1)
 
     def _add_fleets(self, step: int, cores: float, versions: Sequence[Step], at_s: float) -> None:
-        used, late = dict[str, float](), dict[str, float]()
+        used, late = self._game.cores(versions, at_s), dict[str, float]()
         for version, served in zip(self._game.versions, versions, strict=True):
-            for fleet, fleet_cores, fleet_late in zip(
-                version.fleets, served.cores.tolist(), served.late.tolist(), strict=True
-            ):
-                used[fleet.name], late[fleet.name] = fleet_cores, fleet_late
+            for fleet, fleet_late in zip(version.fleets, served.late.tolist(), strict=True):
+                late[fleet.name] = fleet_late
         for number, (fleet, series) in enumerate(zip(self._game.fleets, self.result.deployments, strict=True)):
             ready = fleet.ready(at_s)
             series.replicas[step], series.ready[step] = fleet.replicas, ready
-            series.cores[step] = used.get(fleet.name, 0.0) if number else cores * ready
+            series.cores[step] = used[fleet.name] if number else cores * ready
             series.late[step] = late.get(fleet.name, 0.0)
 
 

@@ -100,7 +100,7 @@ class _Simulation:
         """The cores that all pods of each fleet use together at `rps`."""
         supervisors, steps = self._answer(game, rps, at_s)
         yield supervisors.cores * max(1, game.supervisors.ready(at_s))
-        cores = _by_fleet(game, [step.cores for step in steps])
+        cores = game.cores(steps, at_s)
         yield from (cores[fleet.name] for fleet in game.fleets[1:])
 
     def _answer(self, game: SimulatedGame, rps: float, at_s: float) -> tuple[SupervisorLoad, list[Step]]:
@@ -122,10 +122,12 @@ class _Simulation:
             fleet.advance(middle_s)
         supervisors, steps = self._answer(game, rps, middle_s)
         game.supervisors.used(supervisors.cores)
+        cores = game.cores(steps, middle_s)
+        for fleet in game.fleets[1:]:
+            fleet.used(cores[fleet.name] / max(1, fleet.ready(middle_s)))
         for version, served in zip(game.versions, steps, strict=True):
-            for number, fleet in enumerate(version.fleets):
-                fleet.used(float(served.cores[number]) / max(1, fleet.ready(middle_s)))
-                self._in_flight[fleet.name] = float(served.in_flight[number])
+            for fleet, in_flight in zip(version.fleets, served.in_flight.tolist(), strict=True):
+                self._in_flight[fleet.name] = in_flight
         recorder.add(step, rps, supervisors, steps, middle_s)
 
     def _decide(self, step: int) -> None:
@@ -149,15 +151,6 @@ class _Simulation:
 
 def _padded(rates: Floats, steps: int) -> Floats:
     return np.concatenate([rates, np.full(steps - len(rates), rates[-1])])
-
-
-def _by_fleet(game: SimulatedGame, values: Sequence[Floats]) -> dict[str, float]:
-    """The values of each fleet by name; `values` [models] are those of each version. A member has the same in each."""
-    return {
-        fleet.name: float(value)
-        for version, of_models in zip(game.versions, values, strict=True)
-        for fleet, value in zip(version.fleets, of_models.tolist(), strict=True)
-    } | {fleet.name: 0.0 for fleet in game.fleets[1:] if not any(fleet in one.fleets for one in game.versions)}
 
 
 def _servers(version: SimulatedVersion, at_s: float) -> Counts:

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from mesh.catalog.catalog import Catalog
-from mesh.catalog.catalog_file import POLL_S
+from mesh.catalog.catalog_file import POLL_S, load_catalog
 from mesh.errors import Misconfigured
+from supervisor import start_catalogs
 from supervisor.discovery import object_watch
 from supervisor.discovery.config_map import ConfigMapText
 from supervisor.followed_catalogs import FollowedCatalog, open_catalogs
@@ -207,6 +208,26 @@ async def test_start_by_dns_uses_the_earlier_catalogs_in_the_same_folder(tmp_pat
     path.write_text(text(path).replace("quorum: 2", "quorum: 9"))
     (start,) = await open_catalogs(read_settings(["--catalog", str(path), "--dns", "games"]))
     assert start.catalog.budget_ms == 4000
+
+
+async def test_file_that_changes_while_the_supervisor_reads_it_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_game(tmp_path)
+    changed = text(path, 4000)
+
+    def load(name: Path, folder: Path | None, read: str | None = None) -> Catalog:
+        catalog = load_catalog(name, folder, read)
+        path.write_text(changed)
+        return catalog
+
+    monkeypatch.setattr(start_catalogs, "load_catalog", load)
+    (start,) = await open_catalogs(read_settings(["--catalog", str(path), "--endpoints", "endpoints.json"]))
+    assert start.catalog.budget_ms == 10000
+    async with asyncio.timeout(10):
+        change = await anext(aiter(start.changes.watch()))
+    assert isinstance(change, Catalog)
+    assert change.budget_ms == 4000
 
 
 async def test_missing_role_is_named(server: FakeApiServer, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import example, given
@@ -41,6 +42,16 @@ class GatedJourney:
 
     def settle_now(self, ticket: Ticket) -> None:
         ticket.settle(FAILED)
+
+
+class VotingJourney(GatedJourney):
+    """A journey of the versions `a`, which gets a quorum, and `b`, which gets none."""
+
+    async def travel(self, on_quorum: Callable[[str], None]) -> None:
+        await self.gate.wait()
+        on_quorum("a")
+        for ticket in self.tickets:
+            ticket.settle(WHOLE)
 
 
 class FailingJourney(GatedJourney):
@@ -528,6 +539,48 @@ async def test_cancelled_block_cancels_its_journeys_and_their_count() -> None:
     with pytest.raises(asyncio.CancelledError):
         await serving
     assert held[0].under_way == 0
+
+
+@in_virtual_time
+async def test_version_without_a_forecast_does_not_hide_when_its_cohort_returns() -> None:
+    route, gauge = GatedRoute(kind=VotingJourney), Gauge()
+
+    def of(version: str, budget_s: float = 1.0) -> Ticket:
+        return replace(ticket(budget_s=budget_s), version=version)
+
+    async with gathering(gauge) as cohorts:
+        for journey_s in (0.01, *[0.1] * 12):
+            cohorts.admit(route, of("a"))
+            await asyncio.sleep(journey_s)
+            route.open_gates()
+            await settle()
+        gauge.starved = True
+        for version in ("a", "a", "b"):
+            cohorts.admit(route, of(version))
+        await settle()
+        route.open_gates()
+        await settle()
+        assert {one.version for one in route.journeys[-1].tickets} == {"a", "b"}
+        with pytest.raises(Overloaded, match="too late"):
+            cohorts.admit(route, of("a", budget_s=0.15))
+        route.open_gates()
+
+
+@in_virtual_time
+async def test_route_of_a_replaced_catalog_stays_while_its_answered_tickets_wait() -> None:
+    slow, replaced, gauge = GatedRoute(), GatedRoute(), Gauge()
+    async with gathering(gauge) as cohorts:
+        cohorts.admit(slow, ticket(budget_s=10))
+        await settle()
+        gauge.starved = True
+        late = ticket(budget_s=0.1)
+        cohorts.admit(replaced, late)
+        late.settle(FAILED)  # at its deadline, while the cohort of another game is under way
+        route = weakref.ref(replaced)
+        del replaced
+        slow.open_gates()
+        await settle()
+        assert (cohorts.waiting_count, route()) == (0, None)
 
 
 @given(

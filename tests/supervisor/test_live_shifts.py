@@ -84,3 +84,27 @@ async def test_catalog_with_a_rollout_waits_for_the_models_of_its_version(tmp_pa
         made.assign(REPLICAS)
         await until(lambda: not made.games.is_pending("g"))
         assert made.game.traffic.shares == {"v1": 100, "v2": 0}
+
+
+async def test_guard_that_trips_while_new_offers_wait_for_replicas_stays_tripped(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        made.assign(REPLICAS)
+        made.write(
+            made.with_v2(
+                50, **{"traffic: 50\n    models: [{name: m0": f"traffic: 50\n    {GUARD}\n    models: [{{name: m0"}
+            )
+        )
+        await until(lambda: "v2" in made.game.ensembles and not made.games.is_pending("g"))
+        before = made.game
+        made.assign({**REPLICAS, "v1": ("m0", "m1")})  # so that the pools of the new offers are not ready
+        (tmp_path / "offers.csv").write_text("offer_id,price\nstarter,10\ncopper,30\n")
+        await until(lambda: made.games.is_pending("g"))
+        made.replicas[0].respond = lambda request: [error_reply(request, "out of order")]
+        for _ in range(30):
+            await made.scores("v2")
+        assert made.game is before
+        assert before.guards.tripped == {"v2": "v1"}
+        made.assign(REPLICAS)
+        await until(lambda: made.game is not before)
+        assert gauges(made, "mesh_guard_tripped") == {"v2": 1}
+        assert made.game.traffic.shares == {"v1": 100, "v2": 0}

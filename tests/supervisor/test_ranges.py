@@ -36,6 +36,11 @@ def test_players_go_evenly_to_versions_without_players_if_no_other_has_any() -> 
     assert shares_after({"a": 100, "b": 0, "c": 0}, {}, {"a"}) == {"a": 0, "b": 50, "c": 50}
 
 
+def test_players_go_to_the_version_that_has_those_of_a_guard_rather_than_to_one_without_players() -> None:
+    shares = {"a": 50.0, "b": 50.0, "c": 0.0, "d": 0.0}
+    assert shares_after(shares, {"b": "c"}, {"a"}) == {"a": 0, "b": 0, "c": 100, "d": 0}
+
+
 def test_players_go_to_a_version_whose_guard_has_tripped_if_no_other_is_left() -> None:
     assert shares_after({"a": 50, "b": 50}, {"a": "b"}, {"b"}) == {"a": 100, "b": 0}
 

@@ -251,3 +251,15 @@ def test_rollout_goes_on_for_versions_that_give_their_players_away() -> None:
     clock.now_s += 900
     assert {traffic.version_of(player) for player in PLAYERS[:1000]} == {"a", "b"}
     assert traffic.shares == {"a": 52.5, "b": 47.5, "new": 0}
+
+
+def test_version_that_waits_during_its_rollout_leaves_all_players_where_they_were() -> None:
+    clock = Clock(START_S)
+    traffic = planned(clock, {"a": 60.0, "b": 40.0, "shadow": 0.0})
+    traffic.divert("new")
+    before = [traffic.version_of(player) for player in PLAYERS[:1000]]
+    clock.now_s += 2700  # all players
+    assert [traffic.version_of(player) for player in PLAYERS[:1000]] == before
+    assert traffic.shares == {"a": 60, "b": 40, "shadow": 0, "new": 0}
+    traffic.restore("new")
+    assert traffic.shares == {"a": 0, "b": 0, "shadow": 0, "new": 100}

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mesh.catalog import catalog as catalogs
-from mesh.catalog.catalog import Catalog, Version
+from mesh.catalog.catalog import Catalog
 from mesh.catalog.faults import Fault, merge_shared, show_path
 from mesh.catalog.shifts import Rollout, planned_version
+from mesh.catalog.version import Version
 from mesh.cli.catalog.upgrade import with_risks
 from mesh.cli.checked_catalogs import CheckedCatalog, check_files
 from mesh.cli.main import DONE, MISCONFIGURED

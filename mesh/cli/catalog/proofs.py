@@ -38,19 +38,21 @@ def _with_refusals(checked: CheckedCatalog, results: Mapping[Path, ProofResult])
         if checked.draft is not None and refused is not None:
             problem, _, fix = refused.partition("; ")
             problem = f"no worker serves {path}: {problem}"
-            faults = [fault for fault in faults if not (_lacks_categories(fault) and fault.at[:-1] == at)]
+            faults = [fault for fault in faults if not _lacks_categories(fault, at)]
             faults.append(checked.draft.tree.fault((*at, "uri"), problem, fix or "replace the file"))
     return replace(checked, faults=tuple(sorted(faults, key=_line)))
 
 
 def _may_be_sound(fault: Fault) -> bool:
-    """Whether the fault does not tell that the model file is unusable."""
+    """Whether a worker may serve the model in spite of the fault."""
     return fault.at[-1:] == ("name",) or _lacks_categories(fault)
 
 
-def _lacks_categories(fault: Fault | str) -> bool:
-    """Whether a feature has no categories. They are at the end of a model file, so the file may be cut off."""
-    return isinstance(fault, Fault) and fault.problem.endswith(NO_CATEGORIES)
+def _lacks_categories(fault: Fault | str, at: Location | None = None) -> bool:
+    """Whether a feature of the model (at `at`) has no categories: they are at the end of a file, which may be cut off."""
+    if not isinstance(fault, Fault) or at not in (None, fault.at[:-1]):
+        return False
+    return fault.problem.endswith(NO_CATEGORIES)
 
 
 def _line(fault: Fault | str) -> int:

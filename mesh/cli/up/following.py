@@ -31,14 +31,17 @@ class Following:
     async def run(self) -> None:
         """Follows the catalogs until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for path, catalog in self._catalogs.items():
-                group.create_task(self._follow(path, CatalogFile(path.absolute(), None, catalog)))
+            for path in self._catalogs:
+                group.create_task(self._follow(path, CatalogFile(path.absolute(), None, None)))
             group.create_task(self._retire_replaced())
 
     async def _follow(self, path: Path, file: CatalogFile) -> None:
         """Reacts to the same changes as the supervisor: a catalog with faults, or for another game, changes nothing."""
+        is_first_look = True  # it reads the file, which may have changed while the mesh started
         async for change in file.watch():
-            if isinstance(change, Misconfigured) or unchangeable(self._catalogs[path], change):
+            is_known = is_first_look and change == self._catalogs[path]
+            is_first_look = False
+            if isinstance(change, Misconfigured) or is_known or unchangeable(self._catalogs[path], change):
                 continue
             self._longest_s = max(self._longest_s, self._catalogs[path].budget_ms / 1000)
             self._catalogs[path] = change

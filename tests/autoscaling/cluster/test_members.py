@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from autoscaling.cluster.model_costs import ASSUMED
 from mesh.catalog import catalog as catalogs
 from mesh.catalog.catalog import Catalog
 from tests.autoscaling.simulated_games import deployment, run
@@ -24,6 +26,7 @@ features: {store: dynamodb, table: players, region: eu-west-1}
 versions:
   old: {models: [{name: whales, uri: s3://m/m.txt}, {name: pvp, uri: s3://m/m.txt}, {name: asia, uri: s3://m/m.txt}]}
 """
+RISE = "step:from=50,to=1500,at=300,length=900"
 
 
 def load(folder: Path, text: str) -> Catalog:
@@ -39,3 +42,10 @@ def test_load_of_a_member_is_the_sum_over_its_versions(tmp_path: Path) -> None:
     assert float(deployment(two, "whales").cores[60:].mean()) == pytest.approx(alone, rel=0.02)
     assert float(deployment(two, "old-asia").cores[60:].mean()) < alone
     assert two.full[60:].mean() > 0.99
+
+
+def test_hpa_of_a_member_sees_a_rise_of_the_load_at_once(tmp_path: Path) -> None:
+    heavy = replace(ASSUMED, row_s=0.002, row_cpu_s=0.002)
+    found = run(load(tmp_path, TWO), RISE, cost=heavy)
+    first_s = {one.name: one.rescales[0].at_s for one in found.deployments if one.rescales}
+    assert first_s["g-shared-whales"] == pytest.approx(first_s["g-old-asia"], abs=60)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mesh.catalog import catalog
 from mesh.catalog import files as catalog_files
+from mesh.catalog.version import Version
 from mesh.errors import Misconfigured
 from mesh.players.settings import DynamoFeatures, SqliteFeatures
 
@@ -81,7 +82,7 @@ def test_missing_keys_have_defaults(file: Path) -> None:
 @pytest.mark.parametrize(("models", "quorum"), [(1, 1), (2, 2), (3, 2), (15, 8)])
 def test_default_quorum_is_more_than_half(models: int, quorum: int) -> None:
     listed = [{"name": f"m{number}", "uri": "m.txt"} for number in range(models)]
-    assert catalog.Version.model_validate({"models": listed}).quorum == quorum
+    assert Version.model_validate({"models": listed}).quorum == quorum
 
 
 @pytest.mark.parametrize(
