@@ -49,7 +49,7 @@ def _may_be_sound(fault: Fault) -> bool:
 
 
 def _lacks_categories(fault: Fault | str, at: Location | None = None) -> bool:
-    """Whether a feature of the model (at `at`) has no categories: they are at the end of a file, which may be cut off."""
+    """Whether a feature of the model has no categories: they are at the end of a file, which may be cut off."""
     if not isinstance(fault, Fault) or at not in (None, fault.at[:-1]):
         return False
     return fault.problem.endswith(NO_CATEGORIES)
