@@ -107,7 +107,7 @@ def test_default_quorum_is_more_than_half(models: int, quorum: int) -> None:
         (
             "- {name: minnows, ",
             "- minnows\n      - {name: minnows, ",
-            "11: versions.2026-10.models[1]: 'minnows' is wrong; it",
+            "11: versions.2026-10.models[1]: 'minnows' is wrong; it should be keys",
         ),
         ("traffic: 90", "traffic: ninety", "7: versions.2026-10.traffic: 'ninety' is wrong"),
         ("quorum: 2", "quorum: 1.5", "8: versions.2026-10.combine.quorum: 1.5 is wrong; it should be a whole number"),
@@ -141,7 +141,6 @@ def test_default_quorum_is_more_than_half(models: int, quorum: int) -> None:
             "traffic: 10\n    traffic: 10\n",
             "14: versions.2026-11.traffic: occurs twice, first on line 13",
         ),
-        ('"2026-11":', '"2026-10":', "12: versions.2026-10: occurs twice, first on line 6"),
         ("weight: 1.5", "name: pvp", "10: versions.2026-10.models[0].name: occurs twice"),
         ("game: dragonfall", "game: dragonfall\nbudget_ms: 0", "2: budget_ms: 0 is wrong"),
     ],
@@ -151,6 +150,11 @@ def test_fault_has_its_line_its_path_and_the_fix(file: Path, old: str, new: str,
     assert len(found) >= 1
     assert found[0].startswith(expected)
     assert "; " in found[0]
+
+
+def test_block_that_occurs_twice_is_one_fault(file: Path) -> None:
+    (fault,) = faults(file, swap('"2026-11":', '"2026-10":'))
+    assert fault == "12: versions.2026-10: occurs twice, first on line 6; remove one"
 
 
 def test_quorum_counts_only_the_models_that_vote(file: Path) -> None:
