@@ -10,7 +10,8 @@ import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mesh.catalog.catalog import Catalog, Version
+from mesh.catalog.catalog import Catalog
+from mesh.catalog.version import Version
 from mesh.errors import MeshError
 from mesh.players.features import PlayerFeatures
 from supervisor.inputs import COMPLETE, Gaps

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mesh.catalog import files as catalog_files
-from mesh.catalog.catalog import Catalog, Model, Version
+from mesh.catalog.catalog import Catalog
 from mesh.catalog.sources import Sources
+from mesh.catalog.version import Model, Version
 from mesh.players.settings import Features, SqliteFeatures
 from supervisor.answers import AnswerRules
 from supervisor.backlog import RowCount
@@ -24,11 +25,11 @@ from supervisor.features.port import FeatureStore, StoreMetrics
 from supervisor.features.sqlite import SqliteStore
 from supervisor.game import Game
 from supervisor.guards import Guards
-from supervisor.inputs import VersionInputs
 from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.panel import Panel
+from supervisor.panels import panels_of, planner_of
 from supervisor.party import VersionParts
 from supervisor.pool import ModelPool
 from supervisor.ranking import Ranking
@@ -134,22 +135,12 @@ def build_game(
     ranking = Ranking(offers, catalog.offers.rank_by == "expected_revenue") if catalog.offers and offers else None
     sources = Sources(features.columns, catalog.context, offers)
     known = before if before and (before.catalog.context, before.offers) == (catalog.context, offers) else None
-    pools = _pools_by_model(known) if known is not None else {}
-    planner = next((pool.planner for pool in pools.values()), None) or RowPlanner(sources)
+    planner = planner_of(known) or RowPlanner(sources)
 
-    def pool_of(name: str, version: Version, model: Model) -> ModelPool:
-        key = _identity(name, model)
-        if key not in pools:
-            pools[key] = ModelPool(model, planner, features.columns, starvation, len(version.voters), gate)
-        return pools[key]
+    def new_pool(model: Model, models: int) -> ModelPool:
+        return ModelPool(model, planner, features.columns, starvation, models, gate)
 
-    def panel_of(name: str, version: Version) -> Panel:
-        inputs = known.ensembles[name].panel.inputs if known and name in known.ensembles else VersionInputs(sources)
-        shadows = [model for model in version.models if model.shadow]
-        voting, others = (tuple(pool_of(name, version, one) for one in models) for models in (version.voters, shadows))
-        return Panel(voting, inputs, others)
-
-    panels = {name: panel_of(name, version) for name, version in catalog.versions.items()}
+    panels = panels_of(catalog, sources, new_pool, known)
     taps = open_taps(catalog, panels, ranking, metrics.shadows, samples) if samples is not None else {}
     traffic = Traffic(catalog)
     guards = _open_guards(catalog, traffic, panels, before)
@@ -160,12 +151,16 @@ def build_game(
         return VersionParts(panels[name], rules, answers, RowCount(), taps.get(name))
 
     versions = {name: parts_of(name, version) for name, version in catalog.versions.items()}
+    return Game(catalog, offers, _routed(versions, features), traffic, guards)
+
+
+def _routed(versions: Mapping[str, VersionParts], features: FeatureCache) -> dict[str, Ensemble]:
+    """The ensemble of each version, with the route of its cohorts; versions that share models have one route."""
     routes = {name: group for group in group_versions(versions, features) for name in group.versions}
     for group in dict.fromkeys(routes.values()):
         for pool in group.pools:
             pool.deal_with(len(group.pools))
-    ensembles = {name: Ensemble(name, parts, routes[name]) for name, parts in versions.items()}
-    return Game(catalog, offers, ensembles, traffic, guards)
+    return {name: Ensemble(name, parts, routes[name]) for name, parts in versions.items()}
 
 
 def _open_guards(catalog: Catalog, traffic: Traffic, panels: Mapping[str, Panel], before: Game | None) -> Guards:
@@ -176,17 +171,3 @@ def _open_guards(catalog: Catalog, traffic: Traffic, panels: Mapping[str, Panel]
 
     tripped = before.guards.tripped if before is not None and before.catalog == catalog else {}
     return Guards(catalog, traffic, has_quorum, tripped)
-
-
-def _pools_by_model(game: Game) -> dict[tuple[object, ...], ModelPool]:
-    """The pools of a game by the identity of their models."""
-    return {
-        _identity(name, pool.model): pool
-        for name, ensemble in game.ensembles.items()
-        for pool in ensemble.panel.all_pools
-    }
-
-
-def _identity(version: str, model: Model) -> tuple[object, ...]:
-    """The parts of a catalog that a pool depends on: versions that name the same member have the same pool."""
-    return model.home(version), model.name, model.uri, model.sha256, model.class_, model.categories

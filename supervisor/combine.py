@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mesh.catalog.catalog import Combine
+from mesh.catalog.version import Combine
 
 Votes = NDArray[np.float64]  # [models, rows]
 Scores = NDArray[np.float64]  # [rows]

@@ -7,8 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from mesh.catalog.catalog import Model
 from mesh.catalog.files import class_fault
+from mesh.catalog.version import Model
 from mesh.errors import MeshError, Unavailable
 from mesh.model_file import ModelHeader, with_categories
 from mesh.players.features import Columns

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mesh.catalog.catalog import Version
+from mesh.catalog.version import Version
 from supervisor.ballot import NO_VOTE
 from supervisor.combine import Scores, Votes, combine
 

@@ -12,8 +12,8 @@ import uvloop
 from loadtest.fleet.games import FORESTS
 from loadtest.workloads import feature_names
 from mesh import serving, telemetry
-from mesh.catalog.catalog import Model
 from mesh.catalog.sources import Sources
+from mesh.catalog.version import Model
 from mesh.players.features import Columns
 from mesh.starvation import CpuStarvation
 from supervisor.connect_gate import ConnectGate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import typing
 from collections.abc import Iterable, Mapping
@@ -144,6 +145,7 @@ def _walk(path: Path, node: yaml.Node | None, at: Location, lines: dict[Location
             here, line = (*at, str(key.value)), key.start_mark.line + 1
             if here in lines:
                 yield Fault(path, line, here, f"occurs twice, first on line {lines[here]}", "remove one")
+                continue
             lines[here] = line
             yield from _walk(path, value, here, lines)
     elif isinstance(node, yaml.SequenceNode):
@@ -181,7 +183,10 @@ def _is_consequence(detail: ErrorDetails) -> bool:
 
 def _place(detail: ErrorDetails) -> Location:
     # A step in brackets is not in the file: pydantic marks a fault in a key, and our types mark the kind of a block.
-    return tuple(step for step in detail["loc"] if not _is_mark(step))
+    steps = [step for step in detail["loc"] if not _is_mark(step)]
+    if detail["loc"][-1:] == ("[key]",) and isinstance(detail["input"], datetime.date):
+        steps[-1] = _brief(detail["input"])  # pydantic names the key as Python writes it
+    return tuple(steps)
 
 
 def _is_mark(step: Step) -> bool:
@@ -196,7 +201,8 @@ def _explain(kind: type[BaseModel], tree: Tree, detail: ErrorDetails) -> Fault:
         case "too_short":
             return tree.fault(at, "is empty", "add at least one")
         case "extra_forbidden":
-            return tree.fault(at, "unknown key", _nearest(str(at[-1]), _keys_at(kind, detail["loc"][:-1])))
+            known, others = _keys_at(kind, detail["loc"][:-1]), _keys_of_other_kinds(kind, detail["loc"][:-1])
+            return tree.fault(at, "unknown key", _nearest(str(at[-1]), known, others))
         case "union_tag_invalid":
             return _unknown_kind(tree, at, detail["ctx"])
         case "string_pattern_mismatch":
@@ -204,9 +210,13 @@ def _explain(kind: type[BaseModel], tree: Tree, detail: ErrorDetails) -> Fault:
             problem, fix = _QUANTITY if key in _QUANTITIES else _SHAPES.get(key, _NAME)
             return tree.fault(at, f"{detail['input']!r} is {problem}", fix)
         case "string_type":
-            return tree.fault(at, f"{detail['input']!r} is not text", "put it in quotes")
+            return tree.fault(at, f"{_brief(detail['input'])} is not text", "put it in quotes")
         case "int_type" | "int_from_float" | "int_parsing":
             return tree.fault(at, f"{_brief(detail['input'])} is wrong", "it should be a whole number")
+        case "tuple_type" | "list_type":
+            return tree.fault(at, f"{_brief(detail['input'])} is wrong", "it should be a list")
+        case "model_type" | "dict_type":
+            return tree.fault(at, f"{_brief(detail['input'])} is wrong", "it should be keys with values")
     message = detail["msg"][0].lower() + detail["msg"][1:]
     return tree.fault(at, f"{_brief(detail['input'])} is wrong", message.replace("input ", "it "))
 
@@ -219,16 +229,26 @@ def _unknown_kind(tree: Tree, at: Location, context: Mapping[str, str]) -> Fault
 
 
 def _brief(value: Any) -> str:
-    text = repr(value)
+    text = value.isoformat() if isinstance(value, datetime.date) else repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _nearest(key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, 1)
+def _nearest(key: str, known: list[str], others: list[str]) -> str:
+    near = difflib.get_close_matches(key, known if key in others else [*known, *others], 1)
     return f"did you mean {near[0]!r}?" if near else f"the known keys are: {', '.join(known)}"
 
 
 def _keys_at(kind: type[BaseModel], at: Location) -> list[str]:
+    return _keys_of(_annotation_at(kind, at))
+
+
+def _keys_of_other_kinds(kind: type[BaseModel], at: Location) -> list[str]:
+    """Returns the keys of the other parts of a union, if `at` is a part of one."""
+    parts = typing.get_args(_annotation_at(kind, at[:-1])) if at and _is_mark(at[-1]) else ()
+    return [key for part in parts for key in _keys_of(part)]
+
+
+def _annotation_at(kind: type[BaseModel], at: Location) -> Any:
     here: Any = kind
     for step in at:
         block = _block_in(here)
@@ -239,7 +259,11 @@ def _keys_at(kind: type[BaseModel], at: Location) -> list[str]:
             here = _bare(typing.get_args(here)[0])
         else:
             here = block if field is None else field.annotation
-    block = _block_in(here)
+    return here
+
+
+def _keys_of(annotation: Any) -> list[str]:
+    block = _block_in(annotation)
     return [field.alias or name for name, field in block.model_fields.items()] if _is_block(block) else []
 
 

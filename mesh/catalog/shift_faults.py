@@ -33,7 +33,7 @@ def _traffic(tree: Tree, versions: Mapping[str, _Raw], planned: list[str]) -> It
         return
     if abs(sum(shares) - 100) > 1e-6:
         which = " without a rollout" if planned else ""
-        problem = f"the traffic of the versions{which} adds up to {sum(shares):g}"
+        problem = f"the traffic of the versions{which} adds up to {round(sum(shares), 6):.10g}"
         yield tree.fault(("versions",), problem, "change the shares so that they add up to 100")
 
 

@@ -19,6 +19,7 @@ Kind = Literal["number", "text", "either"]
 NUMBER: Kind = "number"
 TEXT: Kind = "text"
 EITHER: Kind = "either"  # numbers of the offers' CSV file, which are also known as they are written
+NO_CATEGORIES = "is text, but the model has no categories for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _misfit(given: AbstractSet[Kind], categories: Sequence[object] | None) -> tu
             return "has texts and other values among its categories", "train the model with values of one kind"
         case ["text"] if categories is None:
             return (
-                "is text, but the model has no categories for it",
+                NO_CATEGORIES,
                 "train the model with a pandas category, or store the codes",
             )
         case ["text"] if categories and wanted == NUMBER:

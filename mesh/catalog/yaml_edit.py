@@ -102,7 +102,7 @@ def _node(root: yaml.Node | None, at: Location) -> yaml.Node | None:
 def _splices(text: str, mapping: yaml.MappingNode, change: Change, first: bool) -> Iterator[_Splice]:
     keys = [key.value for key, _ in mapping.value]
     added = [
-        f"{yaml_text.dump(key)}: {yaml_text.dump(value, flow=True)}"
+        f"{_one_line(key)}: {_one_line(value)}"
         for key, value in change.items()
         if key not in keys and value is not REMOVED
     ]
@@ -122,11 +122,16 @@ def _splices(text: str, mapping: yaml.MappingNode, change: Change, first: bool) 
 
 
 def _replaced(text: str, key: yaml.Node, value: yaml.Node, new: Any) -> _Splice:
-    written = yaml_text.dump(new, flow=True)
+    written = _one_line(new)
     if isinstance(value, yaml.ScalarNode) and value.start_mark.index > key.end_mark.index:
         return _Splice(value.start_mark.index, _end(text, value), written)
     colon = text.index(":", key.end_mark.index) + 1
     return _Splice(colon, _end(text, value), f" {written}")
+
+
+def _one_line(value: Any) -> str:
+    """The text of a key or a value, also valid between braces, where more texts need quotes than in a block."""
+    return yaml_text.dump([value], flow=True)[1:-1]
 
 
 def _removed(text: str, mapping: yaml.MappingNode, position: int) -> _Splice:

@@ -59,7 +59,8 @@ def share(text: str) -> tuple[str, float]:
     except ValueError:
         value = -1.0
     if not version or not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not VERSION=PERCENT, such as 2026-11=5")
+        shape = "VERSION=PERCENT with a percent from 0 to 100, such as 2026-11=5"
+        raise argparse.ArgumentTypeError(f"{text!r} is not {shape}")
     return version, value
 
 

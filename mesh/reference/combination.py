@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mesh.catalog.catalog import Combine
+from mesh.catalog.version import Combine
 
 
 def combine(rule: Combine, rows: Sequence[Sequence[float]], weights: Sequence[float]) -> list[float]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mesh.catalog.catalog import Catalog, Model
+from mesh.catalog.catalog import Catalog
+from mesh.catalog.version import Model
 from mesh.errors import Misconfigured
 from mesh.s3 import address as s3_address
 from mesh.s3.client import BadSettings, connect, explain

@@ -9,8 +9,9 @@ from functools import lru_cache
 from typing import Any
 
 from mesh.catalog import files as catalog_files
-from mesh.catalog.catalog import Catalog, Model
+from mesh.catalog.catalog import Catalog
 from mesh.catalog.sources import Sources, resolved
+from mesh.catalog.version import Model
 from mesh.errors import Misconfigured
 from mesh.model_file import ModelHeader
 from mesh.reference import boosters

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mesh.catalog.catalog import Model
 from mesh.catalog.served_model import served_model
+from mesh.catalog.version import Model
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from mesh.catalog.catalog import Catalog, Version
+from mesh.catalog.catalog import Catalog
+from mesh.catalog.version import Version
 from supervisor.panel import Panel
 from supervisor.ranking import Ranking
 from supervisor.shadow.metrics import PairMetrics

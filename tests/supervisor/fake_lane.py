@@ -8,8 +8,8 @@ import time
 from collections import deque
 from typing import cast
 
-from mesh.catalog.catalog import Model
 from mesh.catalog.sources import Sources
+from mesh.catalog.version import Model
 from mesh.errors import MeshError
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.catalog.catalog import Combine, CombineKind
+from mesh.catalog.version import Combine, CombineKind
 from supervisor.combine import Votes, combine
 
 VOTE = st.floats(-1e6, 1e6)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mesh.catalog.catalog import Model
 from mesh.catalog.sources import Sources
+from mesh.catalog.version import Model
 from mesh.errors import MeshError
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures

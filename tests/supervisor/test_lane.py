@@ -13,9 +13,9 @@ from dataclasses import replace
 
 import pytest
 
-from mesh.catalog.catalog import Model
 from mesh.catalog.offers_table import OffersTable
 from mesh.catalog.sources import Sources
+from mesh.catalog.version import Model
 from mesh.category_lists import OpenLists
 from mesh.errors import Expired, MeshError, Overloaded, Unavailable, UnknownCandidates
 from mesh.model_file import ModelHeader

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.catalog.catalog import Model
 from mesh.catalog.offers_table import OffersTable
 from mesh.catalog.sources import Sources
+from mesh.catalog.version import Model
 from mesh.dealing import GRAIN_ALONE_S, GRAIN_S, MAX_MESSAGE_ROWS, MESSAGE_CPU_S
 from mesh.errors import Expired, MeshError, Overloaded, Unavailable
 from mesh.model_file import ModelHeader

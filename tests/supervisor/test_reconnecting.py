@@ -15,8 +15,8 @@ import pytest
 
 from mesh import serving
 from mesh.back_off import Uniform
-from mesh.catalog.catalog import Model
 from mesh.catalog.sources import Sources
+from mesh.catalog.version import Model
 from supervisor import lane as lane_module
 from supervisor.ballot import Shipment
 from supervisor.connect_gate import ConnectGate

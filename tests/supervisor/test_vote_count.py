@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.catalog.catalog import Model, Version
+from mesh.catalog.version import Model, Version
 from supervisor.ballot import NO_VOTE
 from supervisor.vote_count import VoteCount, count_votes
 

@@ -12,8 +12,9 @@ from typing import cast
 
 import pytest
 
-from mesh.catalog.catalog import Catalog, Model
+from mesh.catalog.catalog import Catalog
 from mesh.catalog.sources import Sources
+from mesh.catalog.version import Model
 from mesh.errors import MeshError
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mesh.catalog.catalog import Catalog, Version
+from mesh.catalog.catalog import Catalog
 from mesh.catalog.deployment.names import model_name
+from mesh.catalog.version import Version
 
 _Risk = tuple[tuple[str, ...], str, str]
 

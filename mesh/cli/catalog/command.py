@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mesh.catalog import catalog as catalogs
-from mesh.catalog.catalog import Catalog, Version
+from mesh.catalog.catalog import Catalog
 from mesh.catalog.faults import Fault, merge_shared, show_path
+from mesh.catalog.shifts import Rollout, planned_version
+from mesh.catalog.version import Version
 from mesh.cli.catalog.upgrade import with_risks
 from mesh.cli.checked_catalogs import CheckedCatalog, check_files
 from mesh.cli.main import DONE, MISCONFIGURED
@@ -53,10 +56,13 @@ def _print(checked: CheckedCatalog) -> None:
 
 
 def _summary(file: Path, catalog: Catalog) -> Iterator[str]:
-    yield f"{file}: game {catalog.game}, answers in {catalog.budget_ms:g} ms"
+    holdout = catalog.assignment.holdout
+    held_out = f", a holdout of {holdout:g} % of the players" if holdout else ""
+    yield f"{file}: game {catalog.game}, answers in {catalog.budget_ms:g} ms{held_out}"
+    planned = planned_version(catalog.versions)
     for name, version in catalog.versions.items():
         yield (
-            f"  version {name}: {_traffic(version)}{_shadow(version)}, {_models(version)}, "
+            f"  version {name}: {_traffic(version, planned)}{_shadow(version)}, {_models(version)}, "
             f"{version.combine.kind} of at least {version.quorum} votes"
         )
 
@@ -73,11 +79,14 @@ def _models(version: Version) -> str:
     return f"{len(version.models)} models" + (f" ({', '.join(notes)})" if notes else "")
 
 
-def _traffic(version: Version) -> str:
+def _traffic(version: Version, planned: tuple[str, Rollout] | None) -> str:
     plan = version.rollout
-    if plan is None:
-        return f"{version.traffic:g} % of the players"
-    return f"{plan.steps[0]:g} % of the players from {plan.start}, {plan.steps[-1]:g} % in the end"
+    if plan is not None:
+        start = plan.start.replace("+00:00", "Z")
+        now = f"{plan.step_at(time.time()).share:g} % now"
+        return f"{plan.steps[0]:g} % of the players from {start}, {plan.steps[-1]:g} % in the end, {now}"
+    which = f" that {planned[0]} leaves" if planned is not None else ""
+    return f"{version.traffic:g} % of the players{which}"
 
 
 def _as_json(checked: CheckedCatalog) -> dict[str, Any]:

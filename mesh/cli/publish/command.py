@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     golden = golden_files.read(models)
     targets = list(_targets(models, golden, arguments.to)) if arguments.to else []
     places = {one.target.path: one for one in all_published(publish(targets, arguments.force))} if targets else {}
-    _report(models, golden, places, arguments.json)
+    _report(models, golden, places, arguments)
     return DONE
 
 
@@ -75,10 +76,13 @@ def _targets(models: Sequence[ModelFile], golden: Mapping[str, GoldenFile], to: 
         yield target(model.path, model.sha256, model.size_bytes, to)
 
 
-def _report(models: Sequence[ModelFile], golden: Mapping[str, GoldenFile], places: Places, as_json: bool) -> None:
+def _report(
+    models: Sequence[ModelFile], golden: Mapping[str, GoldenFile], places: Places, arguments: argparse.Namespace
+) -> None:
     """Prints the catalog entries to stdout and everything else to stderr, so that a pipe gets only the entries."""
-    entries = [_entry(model, golden.get(model.name), places) for model in models]
-    if as_json:
+    home = None if arguments.catalog is None else arguments.catalog.parent
+    entries = [_entry(model, golden.get(model.name), places, home) for model in models]
+    if arguments.json:
         facts = [_facts(model, golden.get(model.name), places) for model in models]
         both = [{**entry, **more} for entry, more in zip(entries, facts, strict=True)]
         print(json.dumps({"event": "published", "models": both}))
@@ -109,11 +113,11 @@ def _notes(model: ModelFile, golden: GoldenFile | None, places: Places) -> Itera
         yield f"{problem}; add `categories: [...]`, the columns of type category, to its entry"
 
 
-def _entry(model: ModelFile, golden: GoldenFile | None, places: Places) -> dict[str, str]:
-    entry = {"name": model.name, "uri": _place(model.path, places), "sha256": model.sha256}
+def _entry(model: ModelFile, golden: GoldenFile | None, places: Places, home: Path | None) -> dict[str, str]:
+    entry = {"name": model.name, "uri": _place(model.path, places, home), "sha256": model.sha256}
     if golden is None:
         return entry
-    return {**entry, "golden": _place(golden.path, places), "golden_sha256": golden.sha256}
+    return {**entry, "golden": _place(golden.path, places, home), "golden_sha256": golden.sha256}
 
 
 def _facts(model: ModelFile, golden: GoldenFile | None, places: Places) -> dict[str, Any]:
@@ -122,5 +126,8 @@ def _facts(model: ModelFile, golden: GoldenFile | None, places: Places) -> dict[
     return {**outcome, "size_bytes": model.size_bytes, "classes": model.header.classes, **rows}
 
 
-def _place(path: Path, places: Places) -> str:
-    return str(places[path].target.address) if places else str(path)
+def _place(path: Path, places: Places, home: Path | None) -> str:
+    """The address in S3, or the path; a relative path starts at `home`, the folder of the catalog, if it is known."""
+    if places:
+        return str(places[path].target.address)
+    return str(path) if home is None or path.is_absolute() else os.path.relpath(path, home)

@@ -28,6 +28,7 @@ def _add_golden(publish: argparse.ArgumentParser) -> None:
     publish.add_argument("--golden", type=Path, metavar="PATH", help=golden)
     players = "write golden rows of N players of the store of --catalog, scored by LightGBM now"
     publish.add_argument("--golden-players", type=parts.positive, metavar="N", help=players)
-    publish.add_argument("--catalog", type=Path, metavar="FILE", help="catalog of the game, for --golden-players")
+    catalog = "catalog of the game, for --golden-players; the printed paths start at its folder"
+    publish.add_argument("--catalog", type=Path, metavar="FILE", help=catalog)
     tolerance = "largest difference from an expected score that a worker accepts (default: 0, the same bits)"
     publish.add_argument("--golden-tolerance", type=parts.tolerance, default=0.0, metavar="T", help=tolerance)

@@ -45,11 +45,13 @@ class RolloutStatus:
 
 def run(arguments: argparse.Namespace) -> int:
     """Shows the rollout of a catalog; raises Misconfigured with the catalog's faults."""
-    found = status(load_catalog(arguments.file), time.time())
+    catalog = load_catalog(arguments.file)
+    found = status(catalog, time.time())
     if arguments.json:
         print(json.dumps(asdict(found)))
     else:
         _print(stdout(), arguments.file, found)
+        _print_guards(stdout(), catalog)
     return DONE
 
 
@@ -96,6 +98,14 @@ def _print(console: Console, file: Path, found: RolloutStatus) -> None:
     for step in found.steps or [RolloutStep(None, "now", found.shares)]:
         rows.add_row(step.begins or "-", step.state, *(f"{step.shares[name]:g}" for name in names))
     console.print(rows)
+
+
+def _print_guards(console: Console, catalog: Catalog) -> None:
+    """Prints the moves that this command does not know: only a supervisor sees whether the answers break a guard."""
+    for name, version in catalog.versions.items():
+        if version.guard is not None:
+            text = f"the guard of {name} can give its players to {version.guard.to}"
+            print_line(console, f"{text}: `mesh status` shows the shares in force")
 
 
 def _summary(found: RolloutStatus) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from mesh.catalog.deployment.names import SHARED
 from mesh.cli.metrics_page import Page
+from mesh.cli.status.game_status import GameStatus, games
 from mesh.cli.status.interval import Interval
 from mesh.cli.status.quantiles import quantile
 from mesh.cli.status.shadow_status import ShadowStatus, shadows
@@ -73,17 +74,19 @@ class MeshStatus:
     cohorts_under_way: int
     starved_share: float
     shadows: list[ShadowStatus] = field(default_factory=list)
+    games: list[GameStatus] = field(default_factory=list)
 
 
 def status(interval: Interval) -> MeshStatus:
     """Returns the status: rates and times over the interval, and the gauges at its end."""
     page = interval.after
     return MeshStatus(
-        [_ensemble(interval, *pair) for pair in _ensembles(page)],
+        [_ensemble(interval, *pair) for pair in _ensembles(page) if _is_served(interval, *pair)],
         [_model(interval, *triple) for triple in _models(page)],
         int(page.total("mesh_cohorts_under_way")),
         page.total("mesh_starved_share"),
         list(shadows(interval)),
+        list(games(page)),
     )
 
 
@@ -93,15 +96,23 @@ def filtered(whole: MeshStatus, text: str) -> MeshStatus:
         return whole
     models = [one for one in whole.models if text in f"{one.game}/{one.version}/{one.model}"]
     pairs = {(one.game, one.version) for one in models}
-    games = {game for game, version in pairs if version == SHARED}
-    ensembles = [one for one in whole.ensembles if (one.game, one.version) in pairs or one.game in games]
-    return replace(whole, ensembles=ensembles, models=models)
+    sharing = {game for game, version in pairs if version == SHARED}
+    ensembles = [one for one in whole.ensembles if (one.game, one.version) in pairs or one.game in sharing]
+    shown = {game for game, _ in pairs}
+    return replace(whole, ensembles=ensembles, models=models, games=[one for one in whole.games if one.game in shown])
 
 
 def _ensembles(page: Page) -> Iterable[tuple[str, str]]:
     lanes = [one for one in page.find("mesh_lanes") if one.labels["version"] != SHARED]
     samples = (*lanes, *page.find("mesh_requests_waiting"), *page.find("mesh_requests_total"))
     return dict.fromkeys((one.labels["game"], one.labels["version"]) for one in samples)
+
+
+def _is_served(interval: Interval, game: str, version: str) -> bool:
+    """Whether the version is in the catalog, or still has answers: the counters of a removed version stay."""
+    reported = list(interval.after.find("mesh_traffic_share", game=game))
+    in_catalog = not reported or any(one.labels["version"] == version for one in reported)
+    return in_catalog or interval.increase("mesh_requests_total", game=game, version=version) > 0
 
 
 def _models(page: Page) -> Iterable[tuple[str, str, str]]:

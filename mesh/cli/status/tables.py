@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mesh.cli.console import table
+from mesh.cli.status import game_status
 from mesh.cli.status.mesh_status import STAGES, EnsembleStatus, MeshStatus, ModelStatus
 from mesh.cli.status.shadow_status import ShadowStatus
 
@@ -35,25 +36,28 @@ def tables(status: MeshStatus, width: int = 200, height: int | None = None) -> G
         "",
         _models(models, width),
         *hint,
-        *_waiting(status),
+        *_notes(status),
         "",
         *((_shadows(status.shadows), "") if status.shadows else ()),
         Text(f"cohorts under way {status.cohorts_under_way}; CPU wait of the busiest thread: {_cpu_wait(status)}"),
     )
 
 
-def _waiting(status: MeshStatus) -> list[Text]:
-    """A line for each version whose players are served by others."""
-    return [
-        Text(f"{one.game}: version {one.version} waits for replicas; other versions serve its players", style="red")
-        for one in status.ensembles
-        if one.waits_for_replicas
+def _notes(status: MeshStatus) -> list[Text]:
+    """A line for each version whose players are served by others, and the lines about the games."""
+    waiting = [one for one in status.ensembles if one.waits_for_replicas]
+    lines = [
+        (f"{one.game}: version {one.version} waits for replicas; other versions serve its players", True)
+        for one in waiting
     ]
+    for game in status.games:
+        lines += game_status.notes(game, has_waiting_version=game.game in {one.game for one in waiting})
+    return [Text(line, style="red" if is_problem else "") for line, is_problem in lines]
 
 
 def _shown(status: MeshStatus, height: int | None) -> tuple[list[ModelStatus], int]:
     """The models that fit `height` lines, in their order, and the number of the others."""
-    others = 2 * len(status.ensembles) + _shadow_lines(status) + _OTHER_LINES
+    others = 2 * len(status.ensembles) + _shadow_lines(status) + len(_notes(status)) + _OTHER_LINES
     room = len(status.models) if height is None else max(1, height - others)
     if len(status.models) <= room:
         return status.models, 0

@@ -1,4 +1,4 @@
-"""Shows what the supervisor of `mesh up` says about a changed catalog, which otherwise only its log has."""
+"""Shows the supervisor's messages about a changed catalog and about guards, which otherwise only its log has."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-LOGGER = "supervisor.catalog"
+LOGGERS = ("supervisor.catalog", "supervisor.guard")
 POLL_S = 0.2
 
 
 async def catalog_news(log: Path, poll_s: float = POLL_S) -> AsyncIterator[str]:
-    """Yields each new message of the supervisor's `log` that is about its catalog, without end."""
+    """Yields each new message of the supervisor's `log` that is about its catalog or a guard, without end."""
     position = len(_whole_lines(log, 0))
     while True:
         await asyncio.sleep(poll_s)
@@ -19,7 +19,7 @@ async def catalog_news(log: Path, poll_s: float = POLL_S) -> AsyncIterator[str]:
         position += len(text)
         for line in text.decode(errors="replace").splitlines():
             words = line.split(maxsplit=4)  # date, time, level, logger, message
-            if len(words) == 5 and words[3] == LOGGER:
+            if len(words) == 5 and words[3] in LOGGERS:
                 yield words[4]
 
 

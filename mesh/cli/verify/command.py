@@ -35,8 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     if version not in catalog.versions:
         known = ", ".join(catalog.versions)
         raise Misconfigured([f"--version {version}: {arguments.file} has no such version, only {known}; name one"])
-    names = [model.name for model in catalog.versions[version].models]
-    workers = workers_of(catalog.game, version, names, arguments.workers)
+    models = catalog.versions[version].models
+    members = {model.name for model in models if model.is_member}
+    workers = workers_of(catalog.game, version, [model.name for model in models], arguments.workers, members)
     with tempfile.TemporaryDirectory(prefix="mesh-verify-") as folder:
         local = with_local_files(catalog, version, Path(folder))
         checks = list(_checks(local, version, workers, arguments))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import grpc
 
-from mesh.catalog.catalog import Model
+from mesh.catalog.version import Model
 from mesh.cli.console import count
 from mesh.cli.verify.report import Check
 from mesh.cli.verify.workers import Addresses

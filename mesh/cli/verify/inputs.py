@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mesh.catalog import files as catalog_files
-from mesh.catalog.catalog import Catalog, Model
+from mesh.catalog.catalog import Catalog
 from mesh.catalog.offers_table import OffersTable
 from mesh.catalog.sources import Sources, resolved
+from mesh.catalog.version import Model
 from mesh.cli.verify.report import Check, Result
 from mesh.model_file import read_columns
 from mesh.reference.input_check import InputFinding, TrainedInputs, check_inputs

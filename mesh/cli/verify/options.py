@@ -16,8 +16,9 @@ def add(verify: argparse.ArgumentParser, address: str) -> None:
     verify.add_argument("--version", required=True, metavar="V", help="version to verify")
     verify.add_argument("--address", default=address, help="address of the supervisor (default: %(default)s)")
     workers = (
-        "where the workers are, for the golden rows: NAME=ADDRESS, repeatable; an ADDRESS with {model} in it; or the "
-        "endpoints file of `mesh up` (default: that of the only `mesh up` of this user that serves the version)"
+        "where the workers are, for the golden rows: NAME=ADDRESS, repeatable; an ADDRESS with {model} in it, and "
+        "{version}, which is `shared` for a member; or the endpoints file of `mesh up` (default: that of the only "
+        "`mesh up` of this user that serves the version)"
     )
     verify.add_argument("--workers", nargs="+", action="extend", default=[], metavar="W", help=workers)
     players = "players to compare end to end; 0: none (default: %(default)s)"

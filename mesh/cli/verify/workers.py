@@ -6,13 +6,15 @@ import json
 import os
 import socket
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mesh.catalog.deployment.names import SHARED
 from mesh.errors import Misconfigured
 
 _PLACE = "{model}"
+_VERSION = "{version}"
 _UNIX = "unix:"
 _PROBE_S = 1.0
 _SHOWN = 3
@@ -20,23 +22,28 @@ _SHOWN = 3
 Addresses = Mapping[str, Sequence[str]]  # by model
 
 
-def workers_of(game: str, version: str, models: Sequence[str], given: Sequence[str]) -> Addresses:
+def workers_of(
+    game: str, version: str, models: Sequence[str], given: Sequence[str], members: Collection[str] = ()
+) -> Addresses:
     """Returns the addresses of the workers of each model, from the words of --workers.
 
     Without words, they come from the endpoints file of the only `mesh up` of this user that serves the version; none if
-    there is no such file. Raises Misconfigured for a wrong word, and if several files have the version.
+    there is no such file. `members` are the models whose workers belong to all versions. Raises Misconfigured for a
+    wrong word, and if several files have the version.
     """
     if not given:
-        return _from_file(file, game, version) if (file := _own_file(game, version)) else {}
+        file = _own_file(game, version, members)
+        return _from_file(file, game, version, members) if file else {}
     found: dict[str, list[str]] = {}
     for word in given:
         name, equals, address = word.partition("=")
         if word.endswith(".json"):
-            for model, addresses in _from_file(Path(word), game, version).items():
+            for model, addresses in _from_file(Path(word), game, version, members).items():
                 found.setdefault(model, []).extend(addresses)
         elif _PLACE in word and not equals:
             for model in models:
-                found.setdefault(model, []).extend(_resolved(word.replace(_PLACE, model)))
+                owner = SHARED if model in members else version
+                found.setdefault(model, []).extend(_resolved(word.replace(_PLACE, model).replace(_VERSION, owner)))
         elif name in models and address:
             found.setdefault(name, []).extend(_resolved(address))
         else:
@@ -46,9 +53,9 @@ def workers_of(game: str, version: str, models: Sequence[str], given: Sequence[s
     return found
 
 
-def _own_file(game: str, version: str) -> Path | None:
+def _own_file(game: str, version: str, members: Collection[str]) -> Path | None:
     folders = Path(tempfile.gettempdir()).glob("mesh-*/endpoints.json")
-    files = [file for file in folders if _is_own(file) and _is_live(_from_file(file, game, version))]
+    files = [file for file in folders if _is_own(file) and _is_live(_from_file(file, game, version, members))]
     if len(files) > 1:
         problem = f"{len(files)} runs of `mesh up` serve {game}/{version}"
         choice = " or ".join(map(str, sorted(files)[:_SHOWN]))
@@ -80,10 +87,11 @@ def _accepts(address: str) -> bool:
     return True
 
 
-def _from_file(file: Path, game: str, version: str) -> Addresses:
+def _from_file(file: Path, game: str, version: str, members: Collection[str]) -> Addresses:
     try:
-        tree = json.loads(file.read_text(encoding="utf-8"))
-        models = tree.get(game, {}).get(version, {})
+        versions = json.loads(file.read_text(encoding="utf-8")).get(game, {})
+        shared = {name: one for name, one in versions.get(SHARED, {}).items() if name in members}
+        models = {**versions.get(version, {}), **shared}
         return {str(model): list(map(_address, endpoints)) for model, endpoints in models.items()}
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise Misconfigured([f"{file}: is not an endpoints file of `mesh up`: {error}; correct --workers"]) from error

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mesh.catalog import catalog
 from mesh.catalog import files as catalog_files
+from mesh.catalog.version import Version
 from mesh.errors import Misconfigured
 from mesh.players.settings import DynamoFeatures, SqliteFeatures
 
@@ -81,7 +82,7 @@ def test_missing_keys_have_defaults(file: Path) -> None:
 @pytest.mark.parametrize(("models", "quorum"), [(1, 1), (2, 2), (3, 2), (15, 8)])
 def test_default_quorum_is_more_than_half(models: int, quorum: int) -> None:
     listed = [{"name": f"m{number}", "uri": "m.txt"} for number in range(models)]
-    assert catalog.Version.model_validate({"models": listed}).quorum == quorum
+    assert Version.model_validate({"models": listed}).quorum == quorum
 
 
 @pytest.mark.parametrize(
@@ -102,10 +103,17 @@ def test_default_quorum_is_more_than_half(models: int, quorum: int) -> None:
         ("name: minnows", "name: " + "m" * 64, f"11: versions.2026-10.models[1].name: '{'m' * 64}' is not a DNS label"),
         ("game: dragonfall", "game: 5", "1: game: 5 is not text; put it in quotes"),
         ('"2026-11"', "2026", "5: versions[2026]: 2026 is not text; put it in quotes"),
+        ('"2026-11"', "2026-11-28", "12: versions.2026-11-28: 2026-11-28 is not text; put it in quotes"),
+        (
+            "- {name: minnows, ",
+            "- minnows\n      - {name: minnows, ",
+            "11: versions.2026-10.models[1]: 'minnows' is wrong; it should be keys",
+        ),
         ("traffic: 90", "traffic: ninety", "7: versions.2026-10.traffic: 'ninety' is wrong"),
         ("quorum: 2", "quorum: 1.5", "8: versions.2026-10.combine.quorum: 1.5 is wrong; it should be a whole number"),
         ("class: 2", "class: two", "11: versions.2026-10.models[1].class: 'two' is wrong; it should be a whole number"),
         ("traffic: 10\n", "traffic: 11\n", "5: versions: the traffic of the versions adds up to 101"),
+        ("traffic: 10\n", "traffic: 10.0001\n", "5: versions: the traffic of the versions adds up to 100.0001;"),
         ("traffic: 10\n", "traffic: 10\n    shadow: 101\n", "14: versions.2026-11.shadow: 101 is wrong"),
         ("traffic: 90", "traffic: -1", "7: versions.2026-10.traffic: -1 is wrong"),
         ("weight: 1.5", "weight: .nan", "10: versions.2026-10.models[0].weight: nan is wrong"),
@@ -142,6 +150,11 @@ def test_fault_has_its_line_its_path_and_the_fix(file: Path, old: str, new: str,
     assert len(found) >= 1
     assert found[0].startswith(expected)
     assert "; " in found[0]
+
+
+def test_block_that_occurs_twice_is_one_fault(file: Path) -> None:
+    (fault,) = faults(file, swap('"2026-11":', '"2026-10":'))
+    assert fault == "12: versions.2026-10: occurs twice, first on line 6; remove one"
 
 
 def test_quorum_counts_only_the_models_that_vote(file: Path) -> None:

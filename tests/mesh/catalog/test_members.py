@@ -74,6 +74,11 @@ def test_paths_of_members_start_at_the_folder_of_the_catalog(file: Path) -> None
     assert catalog.versions["2026-11"].models[0].uri == str(file.parent / "pvp.txt")
 
 
+def test_key_of_the_other_kind_of_entry_is_suggested(file: Path) -> None:
+    found = faults(file, "{member: whales, weight: 2}", "{memer: whales, weight: 2}")
+    assert any(one.endswith("models[0].memer: unknown key; did you mean 'member'?") for one in found)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [

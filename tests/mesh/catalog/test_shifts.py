@@ -95,6 +95,7 @@ def test_start_is_a_time_with_a_zone_with_or_without_quotes(file: Path, start: s
         ("[1, 5, 25, 100]", "[0, 5]", "13: versions.2026-11.rollout.steps[0]: 0 is wrong"),
         ("[1, 5, 25, 100]", "[101]", "13: versions.2026-11.rollout.steps[0]: 101 is wrong"),
         ("[1, 5, 25, 100]", "[]", "13: versions.2026-11.rollout.steps: is empty"),
+        ("[1, 5, 25, 100]", "5", "13: versions.2026-11.rollout.steps: 5 is wrong; it should be a list"),
         ("hold_s: 900", "hold_s: 0", "14: versions.2026-11.rollout.hold_s: 0 is wrong"),
         ("2026-12-01T10:00:00Z", "2026-12-01T10:00:00", "12: versions.2026-11.rollout.start: '2026-12-01T10:00:00'"),
         ("2026-12-01T10:00:00Z", "2026-12-01", "12: versions.2026-11.rollout.start: '2026-12-01' is not a time with"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mesh.catalog import yaml_text
@@ -87,7 +87,7 @@ def test_merged_key_is_set_beside_the_merge() -> None:
 
 
 VALUES = st.recursive(
-    st.integers() | st.booleans() | st.text("ab: #-\n'\"", max_size=5) | st.none(),
+    st.integers() | st.booleans() | st.text("ab: #-,?[]{}\n'\"", max_size=5) | st.none(),
     lambda inner: (
         st.lists(inner, max_size=2) | st.dictionaries(st.text("ab", min_size=1, max_size=2), inner, max_size=2)
     ),
@@ -95,6 +95,7 @@ VALUES = st.recursive(
 )
 
 
+@example(tree={"a": []}, change={"a": ":a"}, is_flow=True)  # needs quotes only between braces
 @given(
     tree=st.dictionaries(st.sampled_from("abc"), VALUES, min_size=1, max_size=3),
     change=st.dictionaries(st.sampled_from("abcd"), VALUES, min_size=1, max_size=3),

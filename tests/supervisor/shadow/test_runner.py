@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from mesh.catalog.catalog import Model, Version
 from mesh.catalog.sources import Sources
+from mesh.catalog.version import Model, Version
 from mesh.dealing import MESSAGE_CPU_S
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures

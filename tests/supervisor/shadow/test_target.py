@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from mesh.catalog.catalog import Model, Version
+from mesh.catalog.version import Model, Version
 from supervisor.panel import Panel
 from supervisor.ranges import divide
 from supervisor.shadow.target import ShadowTarget

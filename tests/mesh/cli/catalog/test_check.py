@@ -1,5 +1,6 @@
 import json
 import re
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -104,6 +105,22 @@ def test_valid_catalog_is_summarized(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out.splitlines() == [
         f"{file}: game arena, answers in 300 ms",
         "  version 1: 100 % of the players, 2 models, mean of at least 2 votes",
+    ]
+
+
+def test_summary_of_a_rollout_has_the_share_now_and_the_holdout(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = "    rollout: {start: 2026-12-01T10:00:00Z, steps: [1, 5, 25], hold_s: 900}\n"
+    text = TWO.format(first=100, second=1).replace("features:", "assignment: {holdout: 2}\nfeatures:", 1)
+    (file := tmp_path / "mesh.yaml").write_text(text.replace("{traffic: 1,", "{" + plan.strip() + ","))
+    monkeypatch.setattr(time, "time", lambda: 1_796_119_200.0 + 1000)  # 1,000 s after the start
+    assert main(["catalog", "check", "--quick", str(file)]) == 0
+    plan_now = "1 % of the players from 2026-12-01T10:00:00Z, 25 % in the end, 5 % now"
+    assert capsys.readouterr().out.splitlines() == [
+        f"{file}: game g, answers in 300 ms, a holdout of 2 % of the players",
+        "  version 1: 100 % of the players that 2 leaves, 2 models, mean of at least 2 votes",
+        f"  version 2: {plan_now}, 1 models, mean of at least 1 votes",
     ]
 
 
@@ -229,6 +246,18 @@ def test_model_that_no_worker_serves_is_a_fault(
     assert main(["catalog", "check", str(file)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert f"{file}:7: versions.1.models[1].uri: no worker serves {tmp_path / 'm1.txt'}: {reason}" in line
+
+
+def test_model_file_without_its_end_is_damaged_not_trained_without_categories(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = binary_text(("platform",))
+    file = write_models(tmp_path, [whole, whole[: len(whole) // 2]])
+    file.write_text(file.read_text().replace("versions:", "context: {platform: text}\nversions:", 1))
+    assert main(["catalog", "check", str(file)]) == 2
+    sound, damaged = capsys.readouterr().err.splitlines()
+    assert "models[0].uri: feature 'platform' is text, but the model has no categories for it" in sound
+    assert f"models[1].uri: no worker serves {tmp_path / 'm1.txt'}: the file is damaged" in damaged
 
 
 def test_kept_proofs_are_used_by_the_next_check(

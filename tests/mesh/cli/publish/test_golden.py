@@ -208,6 +208,26 @@ def test_players_of_the_store_are_scored_by_lightgbm(
     assert [score for row in golden.rows for score in row.scores] == list(forest.booster.predict(frame))
 
 
+def test_printed_paths_start_at_the_folder_of_the_catalog(
+    publish: Publish, forests: Mapping[str, TrainedForest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = folder_of(tmp_path, [forests["pandas"]])
+    catalog = game(tmp_path)
+    (elsewhere := tmp_path / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(elsewhere)
+
+    def printed(folder: object, *options: object) -> tuple[str, str]:
+        code, out, err = publish(folder, "--golden-players", 8, "--catalog", *options)
+        assert code == 0, err
+        (entry,) = yaml.safe_load(out)["models"]
+        return entry["uri"], entry["golden"]
+
+    in_catalog = ("v1/pandas.txt", "v1/pandas.golden.jsonl")
+    assert printed("../../v1", f"../../{catalog.name}") == in_catalog
+    assert printed("../../v1", catalog) == in_catalog
+    assert printed(models, catalog) == (str(models / "pandas.txt"), str(models / "pandas.golden.jsonl"))
+
+
 def test_golden_rows_are_uploaded_with_their_models(
     publish: Publish,
     forests: Mapping[str, TrainedForest],

@@ -71,6 +71,15 @@ def test_summary_names_the_next_step(
     assert lines_at(file, START_S + after_s, monkeypatch, capsys)[1] == summary
 
 
+def test_guard_is_named_because_its_moves_are_not_in_the_file(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guard = 'guard: {to: "2026-10", whole: 99}'
+    file.write_text(CATALOG.replace("    rollout:", f"    {guard}\n    rollout:"))
+    last = lines_at(file, START_S, monkeypatch, capsys)[-1]
+    assert last == "the guard of 2026-11 can give its players to 2026-10: `mesh status` shows the shares in force"
+
+
 def test_json_has_the_shares_of_each_step(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rollout", str(file), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -53,6 +53,45 @@ def busy() -> MeshStatus:
     return status(Interval(page(10), page(12), seconds=2.0))
 
 
+def of_game(refused: int = 0, pending: int = 0, waiting: int = 0, more: str = "") -> MeshStatus:
+    gauges = f"""{LANES}
+mesh_catalog_refused{{game="g"}} {refused}
+mesh_catalog_pending{{game="g"}} {pending}
+mesh_version_waiting{{{VERSION}}} {waiting}
+mesh_traffic_share{{{VERSION}}} 1
+{more}"""
+    return status(Interval(parse(gauges), parse(gauges), seconds=1.0))
+
+
+def test_catalog_that_is_not_in_force_is_named() -> None:
+    assert "g: the latest catalog" not in _text(of_game())
+    assert "g: the latest catalog has faults, and the catalog before it is in force" in _text(of_game(refused=1))
+    assert "g: the latest catalog waits for replicas that serve its models" in _text(of_game(pending=1))
+    of_version = _text(of_game(pending=1, waiting=1))
+    assert "g: version 1 waits for replicas" in of_version
+    assert "the latest catalog" not in of_version
+    assert filtered(of_game(refused=1), "other").games == []
+
+
+def test_holdout_is_named() -> None:
+    held_out = of_game(more='mesh_traffic_share{game="g",version="(holdout)"} 0.02')
+    assert "g: the holdout, 2 % of the players, gets the fallback" in _text(held_out)
+    assert [one.version for one in held_out.ensembles] == ["1"]
+
+
+def test_removed_version_is_left_out_when_it_has_no_answers_any_more() -> None:
+    def with_removed(answers: int) -> Page:
+        return parse(f"""{LANES}
+mesh_traffic_share{{{VERSION}}} 1
+mesh_requests_total{{game="g",version="0",source="ENSEMBLE",reason="none"}} {answers}
+""")
+
+    last_answers = status(Interval(with_removed(10), with_removed(12), seconds=1.0))
+    assert [one.version for one in last_answers.ensembles] == ["1", "0"]
+    later = status(Interval(with_removed(12), with_removed(12), seconds=1.0))
+    assert [one.version for one in later.ensembles] == ["1"]
+
+
 def test_shadows_are_listed_only_if_there_are_any(busy: MeshStatus) -> None:
     pair = 'game="g",version="1",shadow="2"'
 

@@ -136,7 +136,7 @@ def test_shares_that_cannot_be_are_refused(
 def test_argument_that_is_not_a_share_is_refused(file: Path, share: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["traffic", str(file), share])
-    assert "is not VERSION=PERCENT" in capsys.readouterr().err
+    assert "is not VERSION=PERCENT with a percent from 0 to 100" in capsys.readouterr().err
 
 
 def test_faults_of_the_new_catalog_are_reported_with_the_files_name(

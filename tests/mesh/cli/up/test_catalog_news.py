@@ -23,6 +23,9 @@ async def test_new_messages_about_the_catalog_are_shown_once_complete(tmp_path: 
             "2026-11-02 10:00:04,000 WARNING supervisor.catalog arena: the new catalog waits for replicas of 3/m\n"
         )
 
+        file.write("2026-11-02 10:00:05,000 WARNING supervisor.guard arena: version 3 breaks its guard\n")
+
     assert await first == "arena: refused: traffic: caf\u00e9"
     assert await anext(news) == "arena: in force"
     assert await anext(news) == "arena: the new catalog waits for replicas of 3/m"
+    assert await anext(news) == "arena: version 3 breaks its guard"

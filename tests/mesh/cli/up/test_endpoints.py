@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mesh.catalog.catalog import Model
+from mesh.catalog.version import Model
 from mesh.cli.up.child import Child
 from mesh.cli.up.endpoints import EndpointsFile
 from mesh.cli.up.plan import Replica

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mesh.catalog.catalog import Catalog, Model
+from mesh.catalog.catalog import Catalog
+from mesh.catalog.version import Model
 from mesh.cli.up import fleet as fleet_module
 from mesh.cli.up.child import Child
 from mesh.cli.up.fleet import Fleet

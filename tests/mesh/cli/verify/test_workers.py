@@ -42,6 +42,19 @@ def test_workers_are_named_or_given_by_a_pattern() -> None:
     assert pattern["minnows"] == ["chess-v1-minnows.invalid:9000"]  # an unknown name fails later, with the call
 
 
+def test_workers_of_a_member_belong_to_all_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live: str) -> None:
+    pattern = workers_of("chess", "v1", MODELS, ["chess-{version}-{model}.invalid:9000"], {"whales"})
+    assert pattern == {"whales": ["chess-shared-whales.invalid:9000"], "minnows": ["chess-v1-minnows.invalid:9000"]}
+    folder = tmp_path / "mesh-a"
+    folder.mkdir()
+    shared = {"whales": [live], "pvp": ["127.0.0.1:1"]}
+    (folder / "endpoints.json").write_text(json.dumps({"chess": {"shared": shared, "v1": {"minnows": [live]}}}))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    assert workers_of("chess", "v1", MODELS, [], {"whales"}) == {"whales": [live], "minnows": [live]}
+    assert workers_of("chess", "v2", ["whales"], [], {"whales"}) == {"whales": [live]}
+    assert workers_of("chess", "v1", MODELS, []) == {"minnows": [live]}  # a model with the name of a member
+
+
 def test_name_with_several_addresses_stands_for_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [(2, 1, 6, "", ("10.0.0.1", 9000)), (2, 1, 6, "", ("10.0.0.2", 9000)), (10, 1, 6, "", ("fd00::1", 9000))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
