@@ -141,6 +141,7 @@ class Guards:
                 return False
             _log.warning("%s; %s gets its players until the catalog changes", what, block.to)
             self.tripped[version] = block.to
+            self._traffic.restore(block.to)  # it may still wait for models that its quorum does not need
             self._traffic.divert(version, block.to)
             return True
 

@@ -281,6 +281,13 @@ def test_version_keeps_its_players_while_the_other_version_cannot_answer(caplog:
     assert supervisor.run(1, 1, losing(1), HEALTHY) is not None
 
 
+def test_players_go_to_the_version_of_the_guard_also_while_it_waits_for_its_last_model() -> None:
+    supervisor = Supervisor(50)
+    supervisor.traffic.divert("old")
+    assert supervisor.run(1, 30, losing(1), HEALTHY) is not None
+    assert supervisor.traffic.shares == {"new": 0, "old": 100}
+
+
 def test_guard_that_has_tripped_stays_so_with_an_equal_catalog() -> None:
     before = Supervisor(100)
     before.run(1, 30, losing(1), HEALTHY)
