@@ -29,7 +29,7 @@ from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.panel import Panel
-from supervisor.panels import panels_of
+from supervisor.panels import panels_of, planner_of
 from supervisor.party import VersionParts
 from supervisor.pool import ModelPool
 from supervisor.ranking import Ranking
@@ -134,8 +134,8 @@ def build_game(
     offers = catalog_files.offers_of(catalog.offers) if catalog.offers else None
     ranking = Ranking(offers, catalog.offers.rank_by == "expected_revenue") if catalog.offers and offers else None
     sources = Sources(features.columns, catalog.context, offers)
-    planner = RowPlanner(sources)
     known = before if before and (before.catalog.context, before.offers) == (catalog.context, offers) else None
+    planner = planner_of(known) or RowPlanner(sources)
 
     def new_pool(model: Model, models: int) -> ModelPool:
         return ModelPool(model, planner, features.columns, starvation, models, gate)

@@ -168,9 +168,9 @@ class LiveGames(Mapping[str, Game]):
     async def _until_it_can_answer(self, game: Game, before: Game) -> frozenset[str]:
         """Waits until each version of `game` can take its first players; returns those that can wait alone."""
         looks, reported = 0, ""
-        asked = set(asked_pools(before, self._waiting[game.catalog.game]))
-        while waiting := unready(game, asked, self._known):
-            if can_wait_alone(game, waiting, before, self._waiting[game.catalog.game]):
+        had_none = self._waiting[game.catalog.game]  # it changes during the wait
+        while waiting := unready(game, set(asked_pools(before, had_none)), self._known):
+            if can_wait_alone(game, waiting, before, had_none):
                 break
             named = ", ".join(_missing(game, waiting))
             if looks * POLL_S >= SLACK_S and named != reported:

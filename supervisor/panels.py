@@ -11,6 +11,7 @@ from supervisor.game import Game
 from supervisor.inputs import VersionInputs
 from supervisor.panel import Panel
 from supervisor.pool import ModelPool
+from supervisor.rows import RowPlanner
 
 NewPool = Callable[[Model, int], ModelPool]  # of a model, in a panel of so many models that vote
 
@@ -37,6 +38,12 @@ def panels_of(catalog: Catalog, sources: Sources, new_pool: NewPool, before: Gam
         return Panel(voting, inputs, others)
 
     return {name: panel_of(name, version) for name, version in catalog.versions.items()}
+
+
+def planner_of(game: Game | None) -> RowPlanner | None:
+    """Returns the planner of the rows of a game, which a later game with the same sources uses, too."""
+    ensembles = game.ensembles.values() if game is not None else ()
+    return next((pool.planner for one in ensembles for pool in one.panel.pools), None)
 
 
 def _pools_by_model(game: Game) -> dict[tuple[object, ...], ModelPool]:

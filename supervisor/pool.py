@@ -41,6 +41,7 @@ class ModelPool:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model
+        self.planner = planner
         self.lanes: dict[str, Lane[Shipment]] = {}
         self.was_up = asyncio.Event()
         self._gate = gate or ConnectGate()

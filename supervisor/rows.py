@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,7 +197,8 @@ class RowPlanner:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._plans: dict[tuple[object, ...], RowPlan] = {}
+        # By weak references: a planner lives as long as the inputs of its game, longer than most models.
+        self._plans: WeakValueDictionary[tuple[object, ...], RowPlan] = WeakValueDictionary()
 
     def plan(self, header: ModelHeader, columns: Columns) -> RowPlan:
         """Returns the plan of a model. Raises Unavailable, naming the features, if features have no source."""

@@ -201,6 +201,24 @@ async def test_start_with_a_version_that_cannot_be_served_gives_its_players_to_t
         assert (await made.scores())[:2] == ("v2", Source.ENSEMBLE)
 
 
+async def test_catalog_that_waits_during_the_start_gives_no_players_to_a_version_that_cannot_be_served(
+    tmp_path: Path,
+) -> None:
+    path = write_game(tmp_path)
+    text = path.read_text()
+    path.write_text(text.replace("  v1:\n", "  v1:\n    traffic: 1\n") + V2.format(traffic=99))
+    async with world(tmp_path, path) as made:
+        before = made.game
+        made.assign({"v1": ("m0", "m1"), "v2": ()})
+        made.write(made.first.replace("uri: m2.txt", "uri: m3.txt"))  # v1 waits for it
+        await until(lambda: made.games.is_pending("g"))
+        made.games.begin()
+        assert made.games.is_waiting("g", "v2")
+        made.assign({"v1": ("m0", "m1", "m2"), "v2": ()})
+        await until(lambda: made.game is not before)
+        assert (await made.scores())[:2] == ("v1", Source.ENSEMBLE)
+
+
 async def test_start_without_any_replica_leaves_the_players_where_they_are(tmp_path: Path) -> None:
     async with world(tmp_path) as made:
         made.assign({})
@@ -430,6 +448,16 @@ async def test_version_that_shares_models_comes_and_goes_without_new_lanes_for_t
         assert (m0.is_up, m1.is_up) == (True, True)
         assert (await made.scores("v2"))[1] == Source.ENSEMBLE
         assert [one.streams for one in made.replicas[:2]] == streams
+
+
+async def test_models_of_one_schema_share_their_rows_whichever_catalog_they_came_with(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        made.assign({"v1": ("m0", "m1", "m2"), "v2": ("m0",)})
+        made.write(made.with_v2(0))
+        await until(lambda: "v2" in made.game.ensembles and not made.games.is_pending("g"))
+        pools = [pool for one in made.game.ensembles.values() for pool in one.panel.pools]
+        await until(lambda: all(pool.is_up for pool in pools))
+        assert len({pool.plan for pool in pools}) == 1
 
 
 async def test_shared_model_is_one_series_in_the_metrics_of_the_supervisor(tmp_path: Path) -> None:
