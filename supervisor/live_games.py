@@ -10,6 +10,7 @@ from weakref import WeakSet
 
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.catalog_file import unchangeable
+from mesh.catalog.shifts import planned_version
 from mesh.errors import Misconfigured
 from supervisor.discovery.port import Endpoints
 from supervisor.first_players import asked_pools, can_wait_alone, is_ready, unready, without_quorum
@@ -221,4 +222,6 @@ def _pools(games: Iterable[Game]) -> Iterator[ModelPool]:
 
 
 def _shares(game: Game) -> str:
-    return ", ".join(f"{name} {share:g} %" for name, share in game.traffic.shares.items())
+    shares = ", ".join(f"{name} {share:g} %" for name, share in game.traffic.shares.items())
+    planned = planned_version(game.catalog.versions)
+    return f"{shares}; the rollout of {planned[0]} changes it" if planned is not None else shares

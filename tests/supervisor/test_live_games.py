@@ -274,6 +274,16 @@ async def test_faulty_catalog_is_refused_and_the_one_before_stays_in_force(
         await until(lambda: not made.games.is_refused("g"))
 
 
+async def test_message_about_a_new_catalog_names_its_rollout(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with world(tmp_path) as made:
+        made.assign({"v1": ("m0", "m1", "m2"), "v2": ("m0",)})
+        plan = "rollout: {start: 2020-01-01T00:00:00Z, steps: [5, 25], hold_s: 1}"
+        with caplog.at_level(logging.INFO, "supervisor.catalog"):
+            made.write(made.with_v2(0).replace("traffic: 0", plan))
+            await until(lambda: "in force" in caplog.text)
+        assert any(text.endswith("; the rollout of v2 changes it") for text in caplog.messages)
+
+
 async def test_each_answer_comes_from_one_catalog(tmp_path: Path) -> None:
     old = {"gold": 5.25, "silver": 3.25, "starter": 2.25}
     new = {"copper": 31.25, "starter": 11.25}
