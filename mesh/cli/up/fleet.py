@@ -11,7 +11,7 @@ from mesh.catalog.catalog import Catalog
 from mesh.catalog.worker_inputs import inputs_of
 from mesh.cli.main import MISCONFIGURED
 from mesh.cli.up.child import Child
-from mesh.cli.up.plan import Options, Replica, inputs_path, supervisor_command
+from mesh.cli.up.plan import Options, Replica, supervisor_command
 from mesh.cli.up.restarts import Exit
 from mesh.cli.up.worker import Worker
 from mesh.cli.up.workers import Workers
@@ -80,12 +80,9 @@ class Fleet:
         self.workers.want(self._replicas)
 
     def write_inputs(self, catalogs: Iterable[Catalog]) -> None:
-        """Writes the inputs files of the games, which the workers read at their start."""
+        """Writes the inputs files of the games, which the workers that `catalogs` want read at their start."""
         for catalog in catalogs:
-            path = inputs_path(self.folder, catalog.game)
-            fresh = path.with_suffix(".new")
-            fresh.write_text(inputs_of(catalog))
-            fresh.replace(path)
+            self.workers.write_inputs(catalog.game, inputs_of(catalog))
 
     def follow(self, replicas: Sequence[Replica]) -> None:
         """Starts the workers of `replicas` that are missing. The others serve until `retire`, if they ever served."""

@@ -64,19 +64,13 @@ def replicas_of(catalogs: Sequence[Catalog], count: int) -> Iterator[Replica]:
                 yield Replica(one.game, one.home, one.model, number, one.settings.engine)
 
 
-def worker_command(replica: Replica, options: Options, socket: Path) -> list[str]:
+def worker_command(replica: Replica, options: Options, socket: Path, inputs: Path) -> list[str]:
     """Returns the command of a worker; the system picks its ports, and its lanes use the Unix socket `socket`.
 
-    The inputs file of its game is in the folder of the socket.
+    `inputs` is the inputs file of a catalog; see `mesh.catalog.worker_inputs`.
     """
-    inputs = inputs_path(socket.parent, replica.game)
     words = worker_words(replica, options)
     return [*_PYTHON, "model_worker", *words, "--socket", str(socket), "--inputs", str(inputs)]
-
-
-def inputs_path(folder: Path, game: str) -> Path:
-    """Returns the path of the inputs file of `game` in the folder of a run; see `mesh.catalog.worker_inputs`."""
-    return folder / f"{game}.inputs.json"
 
 
 def worker_words(replica: Replica, options: Options) -> list[str]:

@@ -16,11 +16,15 @@ from mesh.process import Event
 
 @dataclass(eq=False, slots=True)
 class Worker:
-    """The process of one replica, started with `words`. It drains when it is not wanted and no longer needed."""
+    """The process of one replica, started with `words`. It drains when it is not wanted and no longer needed.
+
+    `inputs` is the inputs file of the last catalog that wanted it: a newer one may lack features that it needs.
+    """
 
     replica: Replica
     words: Sequence[str]
     child: Child
+    inputs: Path
     is_wanted: bool = True
 
     def serves(self, replica: Replica, words: Sequence[str]) -> bool:

@@ -26,6 +26,8 @@ class Workers:
         self._start = start
         self._numbers = itertools.count()
         self._workers: dict[Child, Worker] = {}
+        self._inputs: dict[str, Path] = {}  # by game
+        self._inputs_numbers = itertools.count()
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(self._workers.values())
@@ -51,6 +53,13 @@ class Workers:
         for worker in started:
             self._start(worker.child)
         return started
+
+    def write_inputs(self, game: str, text: str) -> None:
+        """Writes the inputs file of the workers that `want` will name; the others keep that of their catalog."""
+        if game in self._inputs and self._inputs[game].read_text() == text:
+            return
+        path = self._inputs[game] = self._folder / f"{game}.{next(self._inputs_numbers)}.inputs.json"
+        path.write_text(text)
 
     def forget(self, workers: Sequence[Worker]) -> None:
         """Takes `workers` out of the endpoints file, so that the supervisor asks them no more."""
@@ -80,20 +89,21 @@ class Workers:
 
     def _keep_or_add(self, replica: Replica) -> Worker | None:
         words = worker_words(replica, self._options)
+        inputs = self._inputs.get(replica.game, self._folder / f"{replica.game}.inputs.json")
         for worker in self:
             if worker.serves(replica, words):
-                worker.is_wanted = True
+                worker.is_wanted, worker.inputs = True, inputs
                 worker.child.try_again()
                 return None
-        number = next(self._numbers)
-        child = Child(replica.name, self._command(replica, number), self._log(replica), self._watcher, file_of(replica))
-        worker = self._workers[child] = Worker(replica, words, child)
-        return worker
-
-    def _command(self, replica: Replica, number: int) -> Callable[[object], list[str]]:
         # A number, because the path of a Unix socket is limited to 100 characters.
-        socket = self._folder / f"{number}.sock"
-        return lambda _: worker_command(replica, self._options, socket)
+        socket = self._folder / f"{next(self._numbers)}.sock"
+
+        def command(_: object) -> list[str]:
+            return worker_command(replica, self._options, socket, worker.inputs)
+
+        child = Child(replica.name, command, self._log(replica), self._watcher, file_of(replica))
+        worker = self._workers[child] = Worker(replica, words, child, inputs)
+        return worker
 
     def _log(self, replica: Replica) -> Path:
         """Returns the first log of the replica that does not exist yet: `NAME.log`, `NAME.2.log` and so on."""

@@ -17,7 +17,7 @@ def worker(version: str, model: Model, port: int | None) -> Worker:
     watcher: Any = None
     child = Child("child", lambda _: [], Path("log"), watcher)
     child.ready = None if port is None else {"port": port}
-    return Worker(Replica("g", version, model, 0), [], child)
+    return Worker(Replica("g", version, model, 0), [], child, Path("inputs.json"))
 
 
 def serving(port: int, serves: str) -> dict[str, str]:

@@ -215,7 +215,7 @@ def test_every_replica_of_every_model_gets_a_worker() -> None:
 
 
 def engine_of(replica: Replica, options: Options) -> str:
-    words = worker_command(replica, options, Path("/run/lane.sock"))
+    words = worker_command(replica, options, Path("/run/lane.sock"), Path("/run/inputs.json"))
     return words[words.index("--engine") + 1]
 
 
@@ -235,7 +235,9 @@ def test_engine_is_set_by_model_then_version_then_game_unless_the_command_line_s
 def test_worker_gets_the_category_columns_of_the_catalog() -> None:
     models = [{"name": "a", "uri": "a", "categories": ["region", "tier"]}, {"name": "b", "uri": "b"}]
     catalog = Catalog.model_validate({"game": "g", "features": {"path": "p"}, "versions": {"1": {"models": models}}})
-    first, second = (worker_command(one, OPTIONS, Path("/run/a.sock")) for one in replicas_of([catalog], 1))
+    first, second = (
+        worker_command(one, OPTIONS, Path("/run/a.sock"), Path("/run/inputs.json")) for one in replicas_of([catalog], 1)
+    )
 
     assert "--categories=region,tier" in first
     assert not any(word.startswith("--categories") for word in second)
@@ -245,7 +247,9 @@ def test_worker_gets_the_golden_rows_of_the_catalog() -> None:
     golden = {"golden": "a.golden.jsonl", "golden_sha256": "0" * 64}
     models = [{"name": "a", "uri": "a", **golden}, {"name": "b", "uri": "b", "golden": "b"}, {"name": "c", "uri": "c"}]
     catalog = Catalog.model_validate({"game": "g", "features": {"path": "p"}, "versions": {"1": {"models": models}}})
-    commands = [worker_command(one, OPTIONS, Path("/run/a.sock")) for one in replicas_of([catalog], 1)]
+    commands = [
+        worker_command(one, OPTIONS, Path("/run/a.sock"), Path("/run/inputs.json")) for one in replicas_of([catalog], 1)
+    ]
     options = [[word for word in command if word.startswith("--golden")] for command in commands]
 
     assert options == [["--golden=a.golden.jsonl", f"--golden-sha256={'0' * 64}"], ["--golden=b"], []]

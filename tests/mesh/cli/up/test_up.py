@@ -94,7 +94,7 @@ def test_killed_worker_is_reported_in_one_line_and_its_log_is_kept(tmp_path: Pat
         assert mesh.stop() == 0
         (folder,) = (tmp_path / "tmp").iterdir()
         assert mesh.stderr.rest().splitlines()[-1] == f"logs: {folder}"
-        kept = {"arena.1.m0.log", "supervisor.log", "endpoints.json", "arena.inputs.json"}
+        kept = {"arena.1.m0.log", "supervisor.log", "endpoints.json", "arena.0.inputs.json"}
         assert {path.name for path in folder.iterdir()} == kept
 
 
