@@ -36,7 +36,7 @@ def history(namespace: Namespace) -> list[int]:
     maps = [namespace.get("configmap", name) for name in names]
     assert all(one["immutable"] for one in maps)
     kept = {one["metadata"]["name"] for one in namespace.all("configmaps", f"ensemble-mesh/game={GAME}")}
-    assert kept == {POINTED, *names}
+    assert kept == {POINTED, *names, f"{GAME}-inputs"}
     return [budget(one["data"]["mesh.yaml"]) for one in maps]
 
 
