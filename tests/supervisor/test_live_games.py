@@ -436,6 +436,7 @@ async def test_version_that_shares_models_comes_and_goes_without_new_lanes_for_t
         other, *shared = made.game.ensembles["v2"].panel.pools
         assert ((m0, m1, m2), shared) == (before, [m1, m0])
         assert other is not m2
+        await until(lambda: all(pool.is_up for pool in (m0, m1, m2, other)))
         assert made.game.ensembles["v1"].route is made.game.ensembles["v2"].route
         assert (await made.scores("v1"))[2] == {"gold": 5.25, "silver": 3.25, "starter": 2.25}
         assert (await made.scores("v2"))[2] == {"gold": 5.25, "silver": 3.25, "starter": 2.25}
