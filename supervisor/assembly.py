@@ -147,8 +147,8 @@ def build_game(
 
     def parts_of(name: str, version: Version) -> VersionParts:
         rules = AnswerRules(catalog, version, ranking)
-        answers = guards.watch(name, metrics.of(catalog.game, name))
-        return VersionParts(panels[name], rules, answers, RowCount(), taps.get(name))
+        answers, tap = guards.watch(name, metrics.of(catalog.game, name)), taps.get(name)
+        return VersionParts(panels[name], rules, answers, RowCount(), (tap,) if tap is not None else ())
 
     versions = {name: parts_of(name, version) for name, version in catalog.versions.items()}
     return Game(catalog, offers, _routed(versions, features), traffic, guards)

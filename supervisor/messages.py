@@ -44,16 +44,20 @@ def score_query(request: wire.ScoreRequest) -> ScoreQuery:
     return ScoreQuery(request.player_id, request.version or None, _context(request.context), request.offer_id or None)
 
 
-def offer_response(answer: Answer, total_s: float, version: str, request_id: str) -> wire.GetOfferResponse:
+def offer_response(
+    answer: Answer, total_s: float, version: str, request_id: str, decision_id: str
+) -> wire.GetOfferResponse:
     """Returns the response to a GetOffer request; `total_s` is the time since its admission."""
     response = wire.GetOfferResponse(offers=[_offer(offer) for offer in answer.offers])
-    return _describe(response, answer, total_s, version, request_id)
+    return _describe(response, answer, total_s, version, request_id, decision_id)
 
 
-def score_response(answer: Answer, total_s: float, version: str, request_id: str, offer_id: str) -> wire.ScoreResponse:
+def score_response(
+    answer: Answer, total_s: float, version: str, request_id: str, decision_id: str, offer_id: str
+) -> wire.ScoreResponse:
     """Returns the response to a Score request; `total_s` is the time since its admission."""
     response = wire.ScoreResponse(score=answer.score, offer_id=offer_id)
-    return _describe(response, answer, total_s, version, request_id)
+    return _describe(response, answer, total_s, version, request_id, decision_id)
 
 
 def _context(context: Mapping[str, wire.ContextValue]) -> dict[str, ContextValue]:
@@ -71,10 +75,13 @@ def _value(value: wire.ContextValue) -> ContextValue:
     return None
 
 
-def _describe(response: _Response, answer: Answer, total_s: float, version: str, request_id: str) -> _Response:
+def _describe(
+    response: _Response, answer: Answer, total_s: float, version: str, request_id: str, decision_id: str
+) -> _Response:
     response.source = _SOURCES[answer.source]
     response.version = version
     response.request_id = request_id
+    response.decision_id = decision_id
     response.unknown_player = answer.unknown_player
     if answer.reason is not None:
         response.reason = str(answer.reason)

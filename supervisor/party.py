@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from mesh.players.features import Columns, PlayerFeatures
 from supervisor.answers import Answer, AnswerRules, PlayerRead, Reason, ReasonWord, Timings
 from supervisor.backlog import RowCount
 from supervisor.ballot import Ballot
@@ -32,19 +31,34 @@ class AnswerMetrics(Protocol):
         ...
 
 
-class Tap(Protocol):
-    """Receives the answers with scores, after they are settled. `ShadowTap` implements it."""
+class Seat(NamedTuple):
+    """The place of a ticket in its party: `span`, its rows among the rows of the party, and its player."""
 
-    def answered(
-        self,
-        ticket: Ticket,
-        columns: Columns,
-        player: PlayerFeatures | None,
-        scores: Scores,
-        is_partial: bool,
-        fan_out_s: float,
-    ) -> None:
-        """Receives a request that was answered with `scores` of its rows [rows]; the panel voted in `fan_out_s`."""
+    ticket: Ticket
+    span: slice
+    player: PlayerRead
+
+
+class Settled(NamedTuple):
+    """Requests of a party that were answered at the same time, with the votes that were in `ballot` then.
+
+    `seats`, `counts` and `answers` [requests] belong together. `rows` has the rows of the whole party. More votes may
+    arrive in `ballot` if one of `answers` lacks votes. The panel voted in `fan_out_s`.
+    """
+
+    seats: Sequence[Seat]
+    counts: Sequence[VoteCount]
+    answers: Sequence[Answer]
+    rows: CohortRows
+    ballot: Ballot
+    fan_out_s: float
+
+
+class Tap(Protocol):
+    """Receives the requests whose models were asked, after they are answered. `ShadowTap` implements it."""
+
+    def settled(self, settled: Settled) -> None:
+        """Receives requests of one party. It must not raise, and must not wait."""
         ...
 
 
@@ -52,22 +66,14 @@ class Tap(Protocol):
 class VersionParts:
     """The parts of a version that a party needs.
 
-    `rows` counts the rows of its requests. `tap` is None for a version without shadows.
+    `rows` counts the rows of its requests. `taps` receive its answered requests.
     """
 
     panel: Panel
     rules: AnswerRules
     metrics: AnswerMetrics
     rows: RowCount
-    tap: Tap | None = None
-
-
-class Seat(NamedTuple):
-    """The place of a ticket in its party: `span`, its rows among the rows of the party, and its player."""
-
-    ticket: Ticket
-    span: slice
-    player: PlayerRead
+    taps: tuple[Tap, ...] = ()
 
 
 class Party:
@@ -138,19 +144,16 @@ class Party:
         spans = [seat.span for seat in seats]
         counts = count_votes(self.version.rules.version, ballot.votes, ballot.reasons, spans)
         digest = self.version.panel.digest(ballot.files)
-        for seat, votes in zip(seats, counts, strict=True):
-            seat.ticket.settle(self._answer(seat, votes, voted_s, ballot.last_model, digest))
-        if self.version.tap is not None:
-            self._report_to(self.version.tap, zip(seats, counts, strict=True), voted_s)
-
-    def _report_to(self, tap: Tap, counted: Iterable[tuple[Seat, VoteCount]], voted_s: float) -> None:
-        if self._rows is None or self._features_read_s is None:
-            return
-        columns, fan_out_s = self._rows.columns, voted_s - self._features_read_s
-        for seat, votes in counted:
-            if votes.scores is not None and self.version.rules.has_quorum(votes):
-                is_partial = bool(votes.missing)
-                tap.answered(seat.ticket, columns, seat.player.features, votes.scores, is_partial, fan_out_s)
+        answers = [
+            self._answer(seat, votes, voted_s, ballot.last_model, digest)
+            for seat, votes in zip(seats, counts, strict=True)
+        ]
+        for seat, answer in zip(seats, answers, strict=True):
+            seat.ticket.settle(answer)
+        if self.version.taps and self._rows is not None and self._features_read_s is not None:
+            settled = Settled(seats, counts, answers, self._rows, ballot, voted_s - self._features_read_s)
+            for tap in self.version.taps:
+                tap.settled(settled)
 
     def _answer(self, seat: Seat, votes: VoteCount, voted_s: float, last_model: str, digest: str) -> Answer:
         ticket, rules = seat.ticket, self.version.rules

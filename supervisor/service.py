@@ -85,7 +85,9 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         refused = ensemble.refuse_or_admit(ticket, self._cohorts)
 
         def encoded(answer: Answer, total_s: float) -> bytes:
-            return messages.offer_response(answer, total_s, ensemble.name, parsed.request_id).SerializeToString()
+            return messages.offer_response(
+                answer, total_s, ensemble.name, parsed.request_id, ticket.decision_id
+            ).SerializeToString()
 
         return _or_wait(ensemble, ticket, refused, encoded)
 
@@ -96,7 +98,9 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         refused = ensemble.refuse_or_admit(ticket, self._cohorts)
 
         def encoded(answer: Answer, total_s: float) -> bytes:
-            response = messages.score_response(answer, total_s, ensemble.name, parsed.request_id, offer_id)
+            response = messages.score_response(
+                answer, total_s, ensemble.name, parsed.request_id, ticket.decision_id, offer_id
+            )
             return response.SerializeToString()
 
         return _or_wait(ensemble, ticket, refused, encoded)
@@ -104,12 +108,12 @@ class OffersService(offers_pb2_grpc.OffersServicer):
     async def _get_offer(self, request: wire.GetOfferRequest, remaining_s: float | None) -> wire.GetOfferResponse:
         ensemble, ticket = self._offer_ticket(request, remaining_s)
         answer, total_s = await ensemble.answer(ticket, self._cohorts)
-        return messages.offer_response(answer, total_s, ensemble.name, request.request_id)
+        return messages.offer_response(answer, total_s, ensemble.name, request.request_id, ticket.decision_id)
 
     async def _score(self, request: wire.ScoreRequest, remaining_s: float | None) -> wire.ScoreResponse:
         ensemble, ticket, offer_id = self._score_ticket(request, remaining_s)
         answer, total_s = await ensemble.answer(ticket, self._cohorts)
-        return messages.score_response(answer, total_s, ensemble.name, request.request_id, offer_id)
+        return messages.score_response(answer, total_s, ensemble.name, request.request_id, ticket.decision_id, offer_id)
 
     def _offer_ticket(self, request: wire.GetOfferRequest, remaining_s: float | None) -> tuple[Ensemble, Ticket]:
         game = self._checked_game(request)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from mesh.decision_id import new_id
 from supervisor.answers import Answer
 from supervisor.rows import Passenger
 
@@ -17,7 +18,7 @@ class Ticket:
 
     A ticket of GetOffer has a `limit`, the number of offers to return, and no `scored_row`. A ticket of Score has a
     `scored_row`, the row whose score is returned, and does not use `limit`. A player who is held out gets the fallback.
-    `version` is set at the admission, and `journey` while the ticket's cohort travels.
+    `version` is set at the admission, and `journey` while the ticket's cohort travels. `decision_id` names the answer.
     """
 
     player_id: str
@@ -27,6 +28,7 @@ class Ticket:
     admitted_s: float
     deadline_s: float
     is_held_out: bool = False
+    decision_id: str = field(default_factory=new_id)
     version: str = ""
     journey: Journey | None = None
     timer: asyncio.TimerHandle | None = None  # answers the ticket at its deadline

@@ -6,17 +6,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mesh.catalog.catalog import Catalog
-from mesh.players.features import Columns, PlayerFeatures
+from supervisor.answers import Source
+from supervisor.combine import Scores
 from supervisor.panel import Panel
+from supervisor.party import Seat, Settled
 from supervisor.ranking import Ranking
 from supervisor.shadow.metrics import Outcome, ShadowMetrics
 from supervisor.shadow.sample import Sample, SampleQueue
 from supervisor.shadow.target import Pair, ShadowTarget, shadow_members, shadow_version
-from supervisor.ticket import Ticket
 
 
 def open_taps(
@@ -54,25 +52,29 @@ class ShadowTap:
     pairs: Sequence[Pair]
     queue: SampleQueue
 
-    def answered(
-        self,
-        ticket: Ticket,
-        columns: Columns,
-        player: PlayerFeatures | None,
-        scores: NDArray[np.float64],
-        is_partial: bool,
-        fan_out_s: float,
-    ) -> None:
-        """Samples a request that was answered with `scores` of its rows [rows]."""
+    def settled(self, settled: Settled) -> None:
+        """Samples the requests that were answered with scores."""
+        for seat, votes, answer in zip(settled.seats, settled.counts, settled.answers, strict=True):
+            if votes.scores is not None and answer.source is not Source.FALLBACK:
+                self._sample(seat, votes.scores, bool(votes.missing), settled)
+
+    def _sample(self, seat: Seat, scores: Scores, is_partial: bool, settled: Settled) -> None:
+        ticket = seat.ticket
         for pair in self.pairs:
             if not pair.target.samples(ticket.player_id):
                 continue
             if self.queue.is_full:
                 pair.metrics.count(Outcome.QUEUE_FULL)
                 continue
-            # A copy: a view would keep the scores of the whole cohort in memory.
-            kept, is_ranked = scores.copy(), ticket.scored_row is None
-            sampled_s = time.monotonic()
-            self.queue.add(
-                Sample(pair, columns, player, ticket.passenger, kept, is_ranked, is_partial, fan_out_s, sampled_s)
+            sample = Sample(
+                pair,
+                settled.rows.columns,
+                seat.player.features,
+                ticket.passenger,
+                scores.copy(),  # a view would keep the scores of the whole cohort in memory
+                is_ranked=ticket.scored_row is None,
+                is_partial=is_partial,
+                fan_out_s=settled.fan_out_s,
+                sampled_s=time.monotonic(),
             )
+            self.queue.add(sample)

@@ -52,7 +52,7 @@ def test_answer_is_a_response_with_milliseconds() -> None:
         features_age_s=1.5,
         timings=Timings(0.5, 0.25, 2.0, 0.125, "m1"),
     )
-    assert offer_response(answer, 3.0, "v1", "r1") == wire.GetOfferResponse(
+    assert offer_response(answer, 3.0, "v1", "r1", "d1") == wire.GetOfferResponse(
         offers=[wire.RankedOffer(offer_id="a", score=0.5)],
         source=wire.PARTIAL,
         reason="missing-models: m2",
@@ -63,17 +63,19 @@ def test_answer_is_a_response_with_milliseconds() -> None:
             queue_ms=500, features_ms=250, fan_out_ms=2000, combine_ms=125, total_ms=3000, last_model="m1"
         ),
         request_id="r1",
+        decision_id="d1",
     )
 
 
 def test_score_answer_is_a_response_with_its_offer() -> None:
     answer = Answer(Source.ENSEMBLE, None, score=0.25, unknown_player=True)
-    assert score_response(answer, 0.0, "v1", "r1", "a") == wire.ScoreResponse(
+    assert score_response(answer, 0.0, "v1", "r1", "d1", "a") == wire.ScoreResponse(
         score=0.25,
         source=wire.ENSEMBLE,
         version="v1",
         timings=wire.Timings(),
         request_id="r1",
+        decision_id="d1",
         unknown_player=True,
         offer_id="a",
     )

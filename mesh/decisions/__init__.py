@@ -1,0 +1,1 @@
+"""The decision log: the format of its files, which supervisors write and `mesh decisions` reads."""

@@ -1,0 +1,66 @@
+"""Blocks: what a supervisor hands over to the writer of its decision log, in columns.
+
+They cross a pipe between two processes of the same program, pickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The shared row of each request in one layout: `values` has FP64 [requests, width], little-endian."""
+
+    layout: str
+    width: int
+    values: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionBlock:
+    """Answers of one version of a game, in the order of their columns.
+
+    `columns` has a value, or None, for each request by the name of a field of `DECISION_SCHEMA`; a name that is missing
+    is null in all rows. `constants` has one value for all requests. `counts` [requests] is the number of candidates of
+    each request. The candidates of all requests follow each other: `picks` UINT32 [candidates] are their positions in
+    `offers`; None: every request has all `offers`. `scores` FP64 [candidates], `prices` FP64 [offers] (NaN: no price),
+    and `votes` FP64 [models, candidates] (NaN: no vote) may be None. `kept` (UINT32 positions among all candidates) are
+    those whose votes are logged; None: all. Requests without candidates (`counts` 0) have null in these columns.
+    """
+
+    game: str
+    requests: int
+    constants: Mapping[str, Any]
+    columns: Mapping[str, Sequence[Any]]
+    counts: Sequence[int] = ()
+    offers: tuple[str, ...] = ()
+    picks: bytes | None = None
+    scores: bytes | None = None
+    prices: bytes | None = None
+    models: int = 0
+    votes: bytes | None = None
+    kept: bytes | None = None
+    rows: tuple[Rows, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeBlock:
+    """Outcomes of a game: `columns` has a value, or None, for each by the name of a field of `OUTCOME_SCHEMA`."""
+
+    game: str
+    outcomes: int
+    columns: Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class SideFile:
+    """A small file that decisions refer to by the digest in its name; it is written before them, once.
+
+    `path` is below the root of the log, such as `ensembles/game=dragonfall/0123abcd.json`.
+    """
+
+    path: str
+    content: bytes
