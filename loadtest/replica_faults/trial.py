@@ -40,9 +40,9 @@ class Trial:
 
     `out_s` and `back_s` are the times until the replica was out of rotation after the start of the fault, and in it
     again after its end; None if this did not happen. `stuck_s` is the time until a request was stuck in the replica:
-    until its metrics page showed one in two looks in a row, or did not answer any more; None if this was not seen. Before
-    it, the fault has no effect: the event loop of a worker scores small requests itself. `second_tries` is the share of
-    all the model's rows.
+    until its metrics page showed one in two looks in a row, or did not answer any more; None if this was not seen.
+    Before it, the fault has no effect: the event loop of a worker scores small requests itself. `second_tries` is the
+    share of all the model's rows.
     """
 
     answers: int
