@@ -20,7 +20,7 @@ from mesh.catalog.members import Member, MemberVote, Name, kind_of_entry, read_m
 from mesh.catalog.members import contradictions as member_faults
 from mesh.catalog.shifts import Assignment
 from mesh.catalog.table_faults import table_contradictions
-from mesh.catalog.version import Combine, Model, Version
+from mesh.catalog.version import Combine, Compared, Model, Version
 from mesh.errors import Misconfigured
 from mesh.players.settings import DynamoFeatures, Features, kind_of
 
@@ -103,6 +103,7 @@ class VersionDraft:
     shadow: float
     combine: Combine
     models: tuple[Model | None, ...]
+    reference: str | None = None
 
 
 def load(path: Path, folder: Path | None = None) -> Catalog:
@@ -165,7 +166,13 @@ def _version_draft(raw: Any, paths: Mapping[str, Any]) -> VersionDraft:
         shadow if isinstance(shadow, int | float) else 0,
         catalog_faults.valid_part(Combine, raw.get("combine"), paths) or Combine(),
         tuple(_model_draft(one, paths) for one in models) if isinstance(models, list) else (),
+        _reference_draft(raw.get("reference"), paths),
     )
+
+
+def _reference_draft(raw: Any, paths: Mapping[str, Any]) -> str | None:
+    compared = catalog_faults.valid_part(Compared, {"reference": raw}, paths)
+    return None if compared is None else compared.reference
 
 
 def _model_draft(raw: Any, context: Mapping[str, Any]) -> Model | None:

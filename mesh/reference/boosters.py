@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def lightgbm_version() -> str:
@@ -30,6 +31,10 @@ def load(path: str | Path) -> Any:
 
 def predict(booster: Any, rows: Sequence[Sequence[float]], *, raw: bool = False) -> list[tuple[float, ...]]:
     """Returns the scores of `rows` [rows, features], as a tuple of one score per class; `raw`: before the transform."""
-    matrix = np.array(rows, dtype=np.float64)
+    return [tuple(row) for row in predict_all(booster, np.array(rows, dtype=np.float64), raw=raw).tolist()]
+
+
+def predict_all(booster: Any, matrix: NDArray[np.float64], *, raw: bool = False) -> NDArray[np.float64]:
+    """Returns the scores of the rows of `matrix` [rows, features], as an array [rows, classes]."""
     scores = np.asarray(booster.predict(matrix, num_threads=1, raw_score=raw), dtype=np.float64)
-    return [tuple(row) for row in scores.reshape(len(rows), -1).tolist()]
+    return scores.reshape(len(matrix), -1)
