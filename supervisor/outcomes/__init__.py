@@ -1,1 +1,1 @@
-"""Outcomes: reports of what players did with their offers, on their way into the decision log."""
+"""Outcomes: reports of what players did with their offers, which go into the decision log."""

@@ -54,7 +54,7 @@ async def test_outcome_of_an_answer_is_taken_and_a_repeated_report_is_a_duplicat
     assert [(one.decision_id, one.kind) for one in log.outcomes] == [(decision, "clicked")]
 
 
-async def test_game_without_a_log_and_wrong_reports_have_a_status_that_says_so(whole: Backend) -> None:
+async def test_game_without_a_log_and_wrong_reports_have_their_own_status(whole: Backend) -> None:
     code, text = await refusal(whole)
     assert (code, "has no `decisions` block" in text) == (grpc.StatusCode.FAILED_PRECONDITION, True)
     assert (await refusal(whole, game="x"))[0] == grpc.StatusCode.NOT_FOUND
