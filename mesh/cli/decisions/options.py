@@ -16,7 +16,7 @@ LOG = "folder or s3://BUCKET/PREFIX of the decision log"
 
 def add(commands: Commands) -> None:
     """Adds the group with its commands."""
-    parts.group(commands, "decisions", "report what the decision log tells: conversion, revenue, single decisions")
+    parts.group(commands, "decisions", "report conversion and revenue from a decision log, and show its decisions")
 
 
 def add_log(command: argparse.ArgumentParser) -> None:
