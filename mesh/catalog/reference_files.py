@@ -13,17 +13,14 @@ from mesh.s3 import address as s3_address
 from mesh.sha256 import sha256_of
 
 
-def reference_faults(draft: Draft, *, may_be_missing: bool = False) -> Iterator[Fault]:
+def reference_faults(draft: Draft) -> Iterator[Fault]:
     """Yields a fault for each reference with which a supervisor could not compare the requests of the version.
 
-    Files on S3 are not read: the check needs no network. With `may_be_missing`, the supervisors have the references that
-    this machine lacks.
+    Files on S3 are not read: the check needs no network.
     """
     for name, version in draft.versions.items():
         uri = version.reference
-        if uri is None or (may_be_missing and not HAS_SCHEME.match(uri) and not Path(uri).exists()):
-            continue
-        problem = _problem(version, uri)
+        problem = None if uri is None else _problem(version, uri)
         if problem is not None:
             said, _, fix = problem.partition("; ")
             yield draft.tree.fault(("versions", name, "reference"), said, fix)

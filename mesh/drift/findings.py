@@ -31,8 +31,8 @@ class Finding:
     """The drift of one feature, of the scores of one model, or of the disagreement of the models.
 
     `severity` is 1 or more if a bound is exceeded, and `cause` is the figure that is the nearest to its bound: `psi`,
-    `missing`, `unseen` or `shift`. `missing` and `unseen` are live shares, and `missing_before` and `unseen_before` those
-    of the training. `psi` is None for fewer than `MIN_SAMPLES` values. `shift` is the difference of the mean scores in
+    `missing`, `unseen` or `shift`. `missing` and `unseen` are live shares, and those with `_before` are the shares of
+    the training. `psi` is None for fewer than `MIN_SAMPLES` values. `shift` is the difference of the mean scores in
     standard deviations of the training, None for a feature.
     """
 
@@ -51,7 +51,8 @@ class Finding:
 
 def find(layout: Layout, counts: Counts) -> list[Finding]:
     """Returns the findings with at least `MIN_SAMPLES` samples, the most severe first."""
-    starts, live, before = layout.starts[:-1], counts.places, layout.reference_counts
+    starts = layout.starts[:-1]
+    live, before = (one.astype(np.float64) for one in (counts.places, layout.reference_counts))
     missing, unseen = layout.starts[1:] - 2, layout.starts[1:] - 1
     present, present_before = (np.add.reduceat(one * layout.is_bin, starts) for one in (live, before))
     rows, rows_before = (np.add.reduceat(one, starts) for one in (live, before))

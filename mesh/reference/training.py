@@ -39,7 +39,7 @@ class Column:
 class TrainedModel:
     """A model file of this machine, whose header has no open lists of categories.
 
-    Its score is that of `class_index`; None: the file has several classes, and none is known, so its scores are left out.
+    Its score is that of `class_index`. None: nobody knows which of several classes it is, and the scores are left out.
     """
 
     name: str

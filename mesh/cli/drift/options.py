@@ -26,7 +26,9 @@ def add(commands: Commands, metrics: str) -> None:
     rows = ".parquet file with the features of the training, as the models received them"
     reference.add_argument("rows", type=Path, metavar="ROWS", help=rows)
     reference.add_argument("--catalog", type=Path, required=True, metavar="FILE", help="catalog of the game")
-    reference.add_argument("--version", required=True, metavar="V", help="version of the catalog, which names the models")
+    reference.add_argument(
+        "--version", required=True, metavar="V", help="version of the catalog, which names the models"
+    )
     reference.add_argument("--to", type=Path, required=True, metavar="FILE", help="reference to write, a .json file")
     left_out = "feature to leave out, because it follows the clock or the caller, not the training; repeatable"
     reference.add_argument("--exclude", action="append", default=[], metavar="FEATURE", help=left_out)

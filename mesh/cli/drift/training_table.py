@@ -43,7 +43,7 @@ class TrainingTable:
         return header_in(self.schema, header, self.path)
 
     def columns(self, names: Iterable[str]) -> dict[str, Column]:
-        """Returns the columns of the sampled rows; raises Misconfigured with all that are missing or of a wrong type."""
+        """Returns the columns of the sampled rows; raises Misconfigured with all that are missing or wrong."""
         wanted = list(dict.fromkeys(names))
         faults = list(self._faults(wanted))
         if faults:
