@@ -350,7 +350,7 @@ SERVING_BLOCKS = {
     },
     "TableColumns": {"numbers", "texts"},
     "Offers": {"path", "table", "fallback", "rank_by"},
-    "Version": {"traffic", "rollout", "guard", "ready", "shadow", "combine", "models", *SCALED_KEYS},
+    "Version": {"traffic", "rollout", "guard", "ready", "shadow", "combine", "reference", "models", *SCALED_KEYS},
     "Assignment": {"salt", "holdout"},
     "Rollout": {"start", "steps", "hold_s"},
     "Guard": {"to", "whole", "p99_ms", "window_s", "min_requests"},

@@ -71,7 +71,7 @@ def test_float32_of_the_training_and_float64_of_a_request_are_in_the_same_bin() 
     values = np.random.default_rng(2).choice([0.1, 0.7, 1.3], 1000)
     edges = padded([edges_of(values.astype(np.float32).astype(np.float64))])
     found = places_of_numbers(np.array([[0.1], [0.7], [1.3]]), edges)[:, 0]
-    again = places_of_numbers(np.float32([[0.1], [0.7], [1.3]]).astype(np.float64), edges)[:, 0]
+    again = places_of_numbers(np.array([[0.1], [0.7], [1.3]], np.float32).astype(np.float64), edges)[:, 0]
     assert found.tolist() == again.tolist()
     assert len(set(found.tolist())) == 3
 
