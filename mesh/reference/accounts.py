@@ -157,10 +157,12 @@ def _meaning(rule: Combine, link: Link, counted: Sequence[tuple[Member, float]],
     mean = "weighted mean" if rule.kind == "weighted_mean" else "mean"
     if is_whole:
         subject = f"the {mean} of the models' raw scores" if len(counted) > 1 else f"the raw score of {names}"
-        parts = [f"They add up to the score, {subject}." if link == IDENTITY else f"They add up to {subject}."]
+        parts = [f"The contributions add up to {'the score, ' if link == IDENTITY else ''}{subject}."]
     else:
         subject = f"the mean raw score of {names}" if len(counted) > 1 else f"the raw score of {names}"
-        parts = [f"They add up to {subject}: of this row, only these votes count in the {rule.kind.replace('_', ' ')}."]
+        parts = [
+            f"The contributions add up to {subject}: in this row, the {rule.kind.replace('_', ' ')} drops the others."
+        ]
         parts += ["The features also decide which votes count, so they are not SHAP values of the ensemble."]
     if link != IDENTITY and len(counted) > 1:
         parts += [f"They do not add up to the score: it is the {mean} of the models' scores, not of their raw scores."]
@@ -171,7 +173,7 @@ def _meaning(rule: Combine, link: Link, counted: Sequence[tuple[Member, float]],
 
 def _meaning_of_difference(first: Account, second: Account) -> str:
     subject = "of the scores" if first.is_score else "of the raw scores, not of the scores"
-    parts = [f"They add up to the difference {subject}."]
+    parts = [f"The contributions add up to the difference {subject}."]
     if first.models != second.models:
         parts += ["Other votes count for the two offers, so the bases differ, too."]
     return " ".join(parts)

@@ -86,7 +86,7 @@ def expected(node: dict[str, Any], row: list[float], known: tuple[int, ...]) -> 
         return expected(left if row[node["split_feature"]] <= node["threshold"] else right, row, known)
     counts = [child.get("internal_count", child.get("leaf_count")) for child in (left, right)]
     values = [expected(child, row, known) for child in (left, right)]
-    return sum(count * value for count, value in zip(counts, values, strict=True)) / sum(counts)
+    return float(sum(count * value for count, value in zip(counts, values, strict=True))) / sum(counts)
 
 
 def test_linear_trees_have_no_contributions(tmp_path: Path) -> None:
