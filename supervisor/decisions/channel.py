@@ -2,7 +2,7 @@
 
 A message is a header (UINT32 length and UINT32 number of records, little-endian) and a pickle. The supervisor sends
 first a `Destination`, and then `SideFile`, `DecisionBlock` and `OutcomeBlock`; the writer sends `WriterReport`. The end
-of the stream tells the writer to finish its files and to end, also if the supervisor was killed.
+of the stream makes the writer finish its files and end, also if the supervisor was killed.
 
 The supervisor starts `python -m supervisor.decisions.writer --channel FD --log-level LEVEL`.
 """
