@@ -55,7 +55,10 @@ def _division(figure: Figure, *, is_first: bool) -> str:
 
 
 def check_output(file: Path, option: str = "--out") -> None:
-    """Raises Misconfigured if plotly is missing or the file of `option` cannot be written; call it before the work."""
+    """Raises Misconfigured if plotly is missing or `file` cannot be written; call it before the work.
+
+    `option` is the option that names the file.
+    """
     try:
         import plotly  # noqa: F401
     except ImportError:
@@ -66,7 +69,7 @@ def check_output(file: Path, option: str = "--out") -> None:
 
 
 def write(file: Path, text: str, option: str = "--out") -> None:
-    """Writes the page to the `file` of `option`; raises Misconfigured if it cannot be written."""
+    """Writes the page to `file`; raises Misconfigured if it cannot be written."""
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
