@@ -76,7 +76,8 @@ class Answer(NamedTuple):
     """The answer to one request. `score` is set for Score, `offers` for GetOffer; a fallback has no scores.
 
     `missing` has a pair (model, reason) for each model without a vote. `features_age_s` is negative if the clock that
-    wrote the features is ahead of ours; the response has 0 then.
+    wrote the features is ahead of ours; the response has 0 then. `explored`: the first offer was drawn by the version's
+    `explore`. `propensity` is the probability that the first offer was the first; None for Score and a fallback.
     """
 
     source: Source
@@ -89,6 +90,8 @@ class Answer(NamedTuple):
     timings: Timings = NO_TIMINGS
     gaps: Gaps = COMPLETE
     version_digest: str = ""  # of the model files that were asked; empty for a fallback
+    explored: bool = False
+    propensity: float | None = None
 
 
 class PlayerRead(NamedTuple):
@@ -160,6 +163,7 @@ class AnswerRules:
             timings=timings,
             gaps=gaps,
             version_digest=version_digest,
+            propensity=1.0 if offers else None,
         )
 
 

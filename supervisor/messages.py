@@ -48,7 +48,7 @@ def offer_response(
     answer: Answer, total_s: float, version: str, request_id: str, decision_id: str
 ) -> wire.GetOfferResponse:
     """Returns the response to a GetOffer request; `total_s` is the time since its admission."""
-    response = wire.GetOfferResponse(offers=[_offer(offer) for offer in answer.offers])
+    response = wire.GetOfferResponse(offers=[_offer(offer) for offer in answer.offers], explored=answer.explored)
     return _describe(response, answer, total_s, version, request_id, decision_id)
 
 

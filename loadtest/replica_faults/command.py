@@ -77,7 +77,7 @@ async def _try_all(kinds: list[str], plan: Plan, rate_rps: float, fault_s: float
 
 def _suspect(ready: Mapping[str, Any]) -> Suspect:
     worker = ready["workers"][0]
-    return Suspect(worker["model"], worker["pid"], ready["metrics"])
+    return Suspect(worker["model"], worker["pid"], ready["metrics"], worker["metrics"])
 
 
 def _setting(address: str) -> Setting:
@@ -106,13 +106,25 @@ def missed(trial: Trial) -> Iterator[str]:
 def _table(trials: Mapping[str, Trial], rate_rps: float) -> Table:
     table = Table(title=f"One replica of {REPLICAS} at {rate_rps:g} requests per second, deadline {DEADLINE_MS:g} ms")
     table.add_column("fault")
-    for column in ("answers", "full", "partial", "other", "control p99 ms", "p99 ms", "out s", "back s", "again"):
+    for column in (
+        "answers",
+        "full",
+        "partial",
+        "other",
+        "control p99 ms",
+        "p99 ms",
+        "stuck s",
+        "out s",
+        "back s",
+        "again",
+    ):
         table.add_column(column, justify="right")
     for kind, one in trials.items():
         full, partial = one.classes["full"], one.classes["partial"]
         counts = map(str, (one.answers, full, partial, one.answers - full - partial))
-        times = (f"{one.control_p99_ms:.0f}", f"{one.p99_ms:.0f}", _seconds(one.out_s), _seconds(one.back_s))
-        table.add_row(kind, *counts, *times, f"{one.second_tries:.1%}")
+        latencies = (f"{one.control_p99_ms:.0f}", f"{one.p99_ms:.0f}")
+        times = map(_seconds, (one.stuck_s, one.out_s, one.back_s))
+        table.add_row(kind, *counts, *latencies, *times, f"{one.second_tries:.1%}")
     return table
 
 

@@ -14,6 +14,7 @@ from loadtest.replica_faults.faults import Fault
 from loadtest.run.answers import Answer, class_of
 from loadtest.run.measurement import HEAD_START_S, Setting, ask_all
 from mesh.cli.metrics_page import Page, fetch
+from mesh.errors import Unavailable
 
 CONTROL_S, AFTER_S = 10.0, 5.0
 LOOK_EVERY_S = 0.02
@@ -22,11 +23,15 @@ LOOK_S = 5.0  # a change of the rotation that takes longer is reported as None
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """The replica with the fault: its model, and its process id. `metrics` is the address of the supervisor's page."""
+    """The replica with the fault: its model, its process id, and the address of its metrics page, `own_metrics`.
+
+    `metrics` is the address of the supervisor's page.
+    """
 
     model: str
     pid: int
     metrics: str
+    own_metrics: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,10 @@ class Trial:
     """The answers during a fault. `control_p99_ms` is from before it.
 
     `out_s` and `back_s` are the times until the replica was out of rotation after the start of the fault, and in it
-    again after its end; None if this did not happen. `second_tries` is the share of all the model's rows.
+    again after its end; None if this did not happen. `stuck_s` is the time until a request was stuck in the replica:
+    until its metrics page showed one in two looks in a row, or did not answer any more; None if this was not seen.
+    Before it, the fault has no effect: the event loop of a worker scores small requests itself. `second_tries` is the
+    share of all the model's rows.
     """
 
     answers: int
@@ -44,6 +52,7 @@ class Trial:
     out_s: float | None
     back_s: float | None
     second_tries: float
+    stuck_s: float | None = None
 
 
 async def try_fault(fault: Fault, suspect: Suspect, setting: Setting, rate_rps: float, fault_s: float) -> Trial:
@@ -54,7 +63,9 @@ async def try_fault(fault: Fault, suspect: Suspect, setting: Setting, rate_rps: 
     await asyncio.sleep(HEAD_START_S + CONTROL_S)
     with fault(suspect.pid):
         began_s = time.monotonic()
-        out_s = await _until(lambda page: not _is_in(page, suspect.model), suspect)
+        out_s, stuck_s = await asyncio.gather(
+            _until(lambda page: not _is_in(page, suspect.model), suspect), _until_stuck(suspect.own_metrics)
+        )
         await asyncio.sleep(max(0.0, began_s + fault_s - time.monotonic()))
     back_s = await _until(lambda page: _is_in(page, suspect.model), suspect)
     answers, _ = await asking
@@ -67,6 +78,7 @@ async def try_fault(fault: Fault, suspect: Suspect, setting: Setting, rate_rps: 
         out_s=out_s,
         back_s=back_s,
         second_tries=second_tries(before, await _page(suspect), suspect.model),
+        stuck_s=stuck_s,
     )
 
 
@@ -92,6 +104,20 @@ async def _until(is_true: Callable[[Page], bool], suspect: Suspect) -> float | N
             return None
         await asyncio.sleep(LOOK_EVERY_S)
     return time.monotonic() - began_s
+
+
+async def _until_stuck(metrics: str) -> float | None:
+    began_s, shown_s = time.monotonic(), None
+    while (now_s := time.monotonic() - began_s) < LOOK_S:
+        try:
+            waiting = (await asyncio.to_thread(fetch, metrics)).total("mesh_worker_in_flight")
+        except Unavailable:
+            return now_s
+        if waiting and shown_s is not None:
+            return shown_s
+        shown_s = now_s if waiting else None
+        await asyncio.sleep(LOOK_EVERY_S)
+    return None
 
 
 async def _page(suspect: Suspect) -> Page:

@@ -10,6 +10,7 @@ from mesh import __version__
 from mesh.cli import parser_parts as parts
 from mesh.cli.catalog import check_options
 from mesh.cli.compare import options as compare_options
+from mesh.cli.decisions import options as decision_options
 from mesh.cli.hpa import record_options, simulation_options
 from mesh.cli.k8s import render_options
 from mesh.cli.offers import options as offer_options
@@ -36,6 +37,7 @@ def build() -> argparse.ArgumentParser:
     _add_score(commands)
     _add_status(commands)
     compare_options.add(commands, METRICS)
+    decision_options.add(commands)
     _add_features(commands)
     _add_catalog(commands)
     _add_traffic(commands)

@@ -54,7 +54,7 @@ class ContextValue(_message.Message):
     def __init__(self, number: _Optional[float] = ..., flag: _Optional[bool] = ..., text: _Optional[str] = ...) -> None: ...
 
 class GetOfferResponse(_message.Message):
-    __slots__ = ("offers", "source", "reason", "version", "missing_models", "features_age_ms", "timings", "request_id", "unknown_player", "error", "missing_inputs", "unseen_inputs", "version_digest", "decision_id")
+    __slots__ = ("offers", "source", "reason", "version", "missing_models", "features_age_ms", "timings", "request_id", "unknown_player", "error", "missing_inputs", "unseen_inputs", "version_digest", "decision_id", "explored")
     OFFERS_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +69,7 @@ class GetOfferResponse(_message.Message):
     UNSEEN_INPUTS_FIELD_NUMBER: _ClassVar[int]
     VERSION_DIGEST_FIELD_NUMBER: _ClassVar[int]
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPLORED_FIELD_NUMBER: _ClassVar[int]
     offers: _containers.RepeatedCompositeFieldContainer[RankedOffer]
     source: Source
     reason: str
@@ -83,7 +84,8 @@ class GetOfferResponse(_message.Message):
     unseen_inputs: _containers.RepeatedScalarFieldContainer[str]
     version_digest: str
     decision_id: str
-    def __init__(self, offers: _Optional[_Iterable[_Union[RankedOffer, _Mapping]]] = ..., source: _Optional[_Union[Source, str]] = ..., reason: _Optional[str] = ..., version: _Optional[str] = ..., missing_models: _Optional[_Iterable[_Union[MissingModel, _Mapping]]] = ..., features_age_ms: _Optional[int] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., request_id: _Optional[str] = ..., unknown_player: _Optional[bool] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., missing_inputs: _Optional[_Iterable[str]] = ..., unseen_inputs: _Optional[_Iterable[str]] = ..., version_digest: _Optional[str] = ..., decision_id: _Optional[str] = ...) -> None: ...
+    explored: bool
+    def __init__(self, offers: _Optional[_Iterable[_Union[RankedOffer, _Mapping]]] = ..., source: _Optional[_Union[Source, str]] = ..., reason: _Optional[str] = ..., version: _Optional[str] = ..., missing_models: _Optional[_Iterable[_Union[MissingModel, _Mapping]]] = ..., features_age_ms: _Optional[int] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., request_id: _Optional[str] = ..., unknown_player: _Optional[bool] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., missing_inputs: _Optional[_Iterable[str]] = ..., unseen_inputs: _Optional[_Iterable[str]] = ..., version_digest: _Optional[str] = ..., decision_id: _Optional[str] = ..., explored: _Optional[bool] = ...) -> None: ...
 
 class RankedOffer(_message.Message):
     __slots__ = ("offer_id", "score", "expected_revenue")

@@ -51,6 +51,8 @@ def test_answer_is_a_response_with_milliseconds() -> None:
         missing=(("m2", "no vote in time"),),
         features_age_s=1.5,
         timings=Timings(0.5, 0.25, 2.0, 0.125, "m1"),
+        explored=True,
+        propensity=0.25,
     )
     assert offer_response(answer, 3.0, "v1", "r1", "d1") == wire.GetOfferResponse(
         offers=[wire.RankedOffer(offer_id="a", score=0.5)],
@@ -64,6 +66,7 @@ def test_answer_is_a_response_with_milliseconds() -> None:
         ),
         request_id="r1",
         decision_id="d1",
+        explored=True,
     )
 
 
