@@ -6,12 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-
-class Frame(NamedTuple):
-    """A pickled block and the number of its records."""
-
-    records: int
-    content: bytes
+from supervisor.decisions.channel import Frame
 
 
 class Load(NamedTuple):
@@ -22,14 +17,14 @@ class Load(NamedTuple):
 
 
 class Backlog:
-    """Frames in the order of their arrival, at most `max_bytes` together with `aside`, the load that is being written."""
+    """Frames in the order of their arrival, at most `max_bytes` with the load `aside`, which is being written."""
 
     def __init__(self, max_bytes: int, clock: Callable[[], float]) -> None:
+        self.aside = Load()
         self._max_bytes = max_bytes
         self._clock = clock
         self._frames: deque[tuple[float, Frame]] = deque()
         self._waiting = Load()
-        self.aside = Load()
 
     @property
     def waiting_bytes(self) -> int:
@@ -43,7 +38,7 @@ class Backlog:
 
     @property
     def oldest_s(self) -> float | None:
-        """When the oldest waiting frame arrived; None without frames."""
+        """When the oldest waiting frame arrived; None if no frame waits."""
         return self._frames[0][0] if self._frames else None
 
     def add(self, frame: Frame) -> int:
@@ -58,11 +53,11 @@ class Backlog:
     def take(self, up_to_bytes: int) -> list[Frame]:
         """Takes the oldest frames, at least one if any waits, and puts their load aside."""
         taken: list[Frame] = []
-        size = 0
-        while self._frames and (not taken or size + len(self._frames[0][1].content) <= up_to_bytes):
+        size_bytes = 0
+        while self._frames and (not taken or size_bytes + len(self._frames[0][1].content) <= up_to_bytes):
             taken.append(self._pop())
-            size += len(taken[-1].content)
-        self.aside = Load(sum(frame.records for frame in taken), size)
+            size_bytes += len(taken[-1].content)
+        self.aside = Load(sum(frame.records for frame in taken), size_bytes)
         return taken
 
     def _pop(self) -> Frame:

@@ -18,8 +18,8 @@ Block = DecisionBlock | OutcomeBlock
 NewName = Callable[[], str]
 _HOUR_US = 3_600_000_000
 
-# Few distinct values in a file: a dictionary is smaller, and cheaper to encode than the texts. In columns of numbers and
-# ids, building a dictionary costs more than everything else (docs/decisions/0023-decision-log.md).
+# Few distinct values in a file: a dictionary is smaller, and cheaper to encode than the texts. In columns of numbers
+# and ids, building a dictionary costs more than everything else (docs/decisions/0023-decision-log.md).
 _DICTIONARIES = [
     "supervisor", "caller", "method", "version", "ensemble", "version_digest", "context", "source", "reason", "detail",
     "last_model", "kind", "currency", "offer", "candidates.list.element", "offers.list.element",
@@ -50,14 +50,15 @@ def log_files(blocks: Iterable[Block], new_name: NewName) -> list[LogFile]:
 
 
 def _files(name: str, game: str, parts: Sequence[pa.Table], new_name: NewName) -> Iterator[LogFile]:
-    for hour, table in _by_hour(pa.concat_tables(parts)):
+    clock = "time" if name == DECISIONS else "received"  # a caller may report any time of an outcome
+    for hour, table in _by_hour(pa.concat_tables(parts), clock):
         folder = f"{name}/game={game}/{hour:date=%Y-%m-%d/hour=%H}"
         yield LogFile(f"{folder}/{new_name()}.parquet", encode(table), table.num_rows)
 
 
-def _by_hour(table: pa.Table) -> Iterator[tuple[datetime, pa.Table]]:
-    """The rows of each hour (UTC) of the column `time`; almost always all rows are of one hour."""
-    hours = pc.divide(table["time"].cast(pa.int64()), _HOUR_US)
+def _by_hour(table: pa.Table, clock: str) -> Iterator[tuple[datetime, pa.Table]]:
+    """The rows of each hour (UTC) of the column `clock`; almost always all rows are of one hour."""
+    hours = pc.divide(table[clock].cast(pa.int64()), _HOUR_US)
     found = sorted(pc.unique(hours).to_pylist())
     for hour in found:
         part = table if len(found) == 1 else table.filter(pc.equal(hours, hour))

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
+import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mesh.s3.address import ObjectAddress, parse
@@ -36,7 +37,7 @@ class S3Sink:
             raise SinkFailed(f"{address}: {reason}") from None
         except BadSettings as error:
             raise SinkFailed(str(error)) from error
-        except (ClientError, BotoCoreError, OSError) as error:
+        except (ClientError, BotoCoreError, aiohttp.ClientError, OSError) as error:
             failure = explain(error, address, "s3:PutObject")
             raise SinkFailed(f"{address}: {failure.sentence if failure else error}") from error
 
