@@ -1,1 +1,1 @@
-"""The decision log: records the answers of this supervisor and writes them in a process of its own."""
+"""The supervisor's side of the decision log: it collects answers in columns, and a process of its own writes them."""
