@@ -85,7 +85,10 @@ class _Candidates:
 
     @cached_property
     def _score_values(self) -> NDArray[np.float64]:
-        return np.frombuffer(self._block.scores or b"", _FP64)
+        values = np.frombuffer(self._block.scores or b"", _FP64)
+        if len(values) != self._total:
+            raise ValueError(f"scores: {len(values)} values for {self._total} candidates")
+        return values
 
     @cached_property
     def _unscored(self) -> NDArray[np.bool_]:
