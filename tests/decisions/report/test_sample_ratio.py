@@ -33,13 +33,13 @@ def test_planted_mismatch_is_found() -> None:
 
 
 @pytest.mark.parametrize("limit", [0.05, 0.001])
-def test_division_as_planned_is_an_alarm_at_the_nominal_rate(limit: float) -> None:
+def test_division_as_planned_raises_alarms_at_the_nominal_rate(limit: float) -> None:
     rows = draws(2, PLAN[0], 2000, 10_000)
     rate = np.mean([(sample_ratio.against_plan(row[None], PLAN).p or 0) < limit for row in rows])
     assert abs(rate - limit) <= 3 * np.sqrt(limit * (1 - limit) / len(rows))
 
 
-def test_rollout_as_planned_is_an_alarm_at_the_nominal_rate() -> None:
+def test_rollout_as_planned_raises_alarms_at_the_nominal_rate() -> None:
     """Each player counts in the period of the first decision, with the shares of that period."""
     steps = np.array([[90.0, 0.0, 10.0], [81.0, 9.0, 10.0], [45.0, 45.0, 10.0]])
     runs = [draws(seed, step, 1500, 2000) for seed, step in enumerate(steps)]
@@ -49,7 +49,7 @@ def test_rollout_as_planned_is_an_alarm_at_the_nominal_rate() -> None:
     assert sample_ratio.against_plan(pooled[None], PLAN).is_mismatch
 
 
-def test_constant_shares_are_no_change_at_the_nominal_rate() -> None:
+def test_constant_shares_raise_alarms_at_the_nominal_rate() -> None:
     runs = draws(3, PLAN[0], 400, 14 * 1000).reshape(1000, 14, 3)
     p = np.array([sample_ratio.over_time(run).p or 0 for run in runs])
     assert abs(np.mean(p < 0.05) - 0.05) <= 3 * np.sqrt(0.05 * 0.95 / 1000)
