@@ -15,6 +15,7 @@ from mesh.catalog.offers_table import OffersTable
 from mesh.errors import NotFound, NotSupported, WrongRequest
 from supervisor.ensemble import Ensemble
 from supervisor.guards import Guards
+from supervisor.outcomes.desk import OutcomeLog
 from supervisor.query import ContextValue, OfferQuery, ScoreQuery, check_id
 from supervisor.rows import Passenger, Value
 from supervisor.ticket import Ticket
@@ -37,6 +38,11 @@ class Game:
     ensembles: Mapping[str, Ensemble]
     traffic: Traffic
     guards: Guards
+
+    @property
+    def outcome_log(self) -> OutcomeLog | None:
+        """The log of the game's outcomes; None if its catalog has no `decisions` block."""
+        return None
 
     @cached_property
     def digest(self) -> str:
