@@ -175,7 +175,7 @@ class Log:
         """Selects a range of a table, and one row of each `key`. The sort by key is only made if it is needed."""
         limits = [f"{clock} {sign} {_literal(at)}" for sign, at in ((">=", since), ("<", until)) if at is not None]
         where = f" WHERE {' AND '.join(limits)}" if limits else ""
-        names = ", ".join(f'"{name}"' for name in columns)  # `limit` is a word of SQL
+        names = ", ".join(f'"{name}"' for name in columns)  # `limit` is a keyword of SQL
         query = f"SELECT {names or '*'} FROM {table}{where}"
         with self.reading():
             counted = self._connection.sql(
