@@ -64,6 +64,17 @@ def share(text: str) -> tuple[str, float]:
     return version, value
 
 
+def percent(text: str) -> float:
+    """The type of a percentage above 0, up to 100."""
+    try:
+        value = float(text.removesuffix("%"))
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage above 0, up to 100")
+    return value
+
+
 def port(text: str) -> int:
     """The type of a port number; 0 lets the system choose."""
     if not text.isdecimal() or int(text) > 65535:

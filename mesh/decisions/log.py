@@ -175,7 +175,8 @@ class Log:
         """Selects a range of a table, and one row of each `key`. The sort by key is only made if it is needed."""
         limits = [f"{clock} {sign} {_literal(at)}" for sign, at in ((">=", since), ("<", until)) if at is not None]
         where = f" WHERE {' AND '.join(limits)}" if limits else ""
-        query = f"SELECT {', '.join(columns) or '*'} FROM {table}{where}"
+        names = ", ".join(f'"{name}"' for name in columns)  # `limit` is a keyword of SQL
+        query = f"SELECT {names or '*'} FROM {table}{where}"
         with self.reading():
             counted = self._connection.sql(
                 f"SELECT count({key}) <> count(DISTINCT {key}) FROM {table}{where}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mesh.cli import parser_parts as parts
+from mesh.cli.decisions.replay import options as replay_options
 
 if TYPE_CHECKING:
     import argparse
@@ -16,7 +17,16 @@ LOG = "folder or s3://BUCKET/PREFIX of the decision log"
 
 def add(commands: Commands) -> None:
     """Adds the group with its commands."""
-    parts.group(commands, "decisions", "report conversion and revenue from a decision log, and show its decisions")
+    about = "report conversion and revenue from a decision log, and show and replay its decisions"
+    decisions = parts.group(commands, "decisions", about)
+    _add_replay(decisions)
+
+
+def _add_replay(decisions: Commands) -> None:
+    about = "score logged decisions again, and compare the results with the log; exit code 1 if one differs"
+    replay = parts.command(decisions, "replay", "mesh.cli.decisions.replay.command:run", about)
+    add_log(replay)
+    replay_options.add_to(replay)
 
 
 def add_log(command: argparse.ArgumentParser) -> None:
