@@ -137,4 +137,4 @@ def _scores(model: TrainedModel, columns: Mapping[str, Column]) -> Numbers:
             matrix[:, at] = columns[name].coded([codes.get(value, np.nan) for value in columns[name].values])
         else:
             matrix[:, at] = _numbers(name, columns)
-    return boosters.predict_all(boosters.load(model.path), matrix)[:, model.class_index or 0]
+    return boosters.predict_matrix(boosters.load(model.path), matrix, threads=1)[:, model.class_index or 0]

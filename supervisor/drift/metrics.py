@@ -49,7 +49,7 @@ class DriftMetrics(Collector):
         yield from _families(found)
 
     def page(self) -> bytes:
-        """Returns the counts and the reference of each version as JSON, from which `mesh drift` computes all figures."""
+        """Returns the counts and the reference of each version as JSON, for `mesh drift`."""
         versions = [
             {
                 "game": game,

@@ -23,7 +23,7 @@ class Monitor:
     """The counts of a version whose models are `models`, in the order of their votes.
 
     The figures are those of the current window and the one before. A window ends after `WINDOW_S`, once it has
-    `MIN_SAMPLES`, and after `MAX_WINDOW_S` in any case. Written on the event loop; `counts` may be called on any thread.
+    `MIN_SAMPLES`, and after `MAX_WINDOW_S` in any case. Written on the event loop; any thread may call `counts`.
     `clock` is monotonic, in seconds.
     """
 

@@ -67,9 +67,7 @@ class FeaturePlaces:
         if len(self._plain):
             given = numbers[:, self._plain]
             width = len(self._plain)
-            places[:, :width] = np.where(
-                np.isnan(given), self._missing[:width], places_of_numbers(given, self._edges)
-            )
+            places[:, :width] = np.where(np.isnan(given), self._missing[:width], places_of_numbers(given, self._edges))
         for place_of, column, to in self._coded:
             for row, value in enumerate(numbers[:, column].tolist()):
                 if value == value:  # not NaN
@@ -98,7 +96,9 @@ class FeaturePlaces:
         places = np.repeat(self._missing[None, self._of_offers], len(offers.ids) + 1, axis=0)
         for to, name in enumerate(names):
             place_of = self._place_of[name]
-            tables = (offers.numbers, offers.texts, offers.spellings) if name in self._categorical else (offers.numbers,)
+            tables = (
+                (offers.numbers, offers.texts, offers.spellings) if name in self._categorical else (offers.numbers,)
+            )
             forms: list[Sequence[object]] = [table[name] for table in tables if name in table]
             for row, values in enumerate(zip(*forms, strict=True)):
                 given = [value for value in values if value is not None and value == value]
