@@ -19,7 +19,8 @@ async def metrics_endpoint(
 ) -> AsyncIterator[int]:
     """Answers `GET /metrics` with the result of `exposition` while the block runs; yields the port.
 
-    `more` has other pages by path, such as `/drift`. Port 0 lets the system pick. Pages are made on a thread. Raises `Misconfigured` when the port is in use.
+    `more` has other pages by path, such as `/drift`. Port 0 lets the system pick. Pages are made on a thread. Raises
+    `Misconfigured` when the port is in use.
     """
 
     pages = {"/": exposition, "/metrics": exposition, **(more or {})}
