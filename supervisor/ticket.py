@@ -18,6 +18,7 @@ class Ticket:
 
     A ticket of GetOffer has a `limit`, the number of offers to return, and no `scored_row`. A ticket of Score has a
     `scored_row`, the row whose score is returned, and does not use `limit`. A player who is held out gets the fallback.
+    The caller of a ticket that `is_pinned` has chosen the version.
     `version` is set at the admission, and `journey` while the ticket's cohort travels. `decision_id` names the answer.
     """
 
@@ -28,6 +29,7 @@ class Ticket:
     admitted_s: float
     deadline_s: float
     is_held_out: bool = False
+    is_pinned: bool = False
     decision_id: str = field(default_factory=new_id)
     version: str = ""
     journey: Journey | None = None
