@@ -54,20 +54,23 @@ def read_header(path: Path, categories: Sequence[str] | None = None) -> ModelHea
     `categories` are the columns of the pandas categories, if somebody knows them; raises `WrongCategories` if they
     contradict the file.
     """
-    try:
-        return parse_header(path.read_bytes(), categories)
-    except OSError as error:
-        raise BadModel(f"{path}: {error.strerror or error}") from error
+    return parse_header(_read(path), categories)
 
 
 def read_columns(path: Path) -> list[ColumnCodes]:
     """Returns the values of each column that training saw; raises `BadModel` if the file cannot be read."""
-    try:
-        model = path.read_bytes()
-    except OSError as error:
-        raise BadModel(f"{path}: {error.strerror or error}") from error
+    model = _read(path)
     fields = _fields(model)
     return _columns(fields["feature_names"].split(" "), fields["feature_infos"].split(" "), _categorical_columns(model))
+
+
+def read_objective(path: Path) -> tuple[str, bool]:
+    """Returns the objective with its parameters, such as `binary sigmoid:1`, and whether the trees are averaged.
+
+    The trees of a random forest are. The objective of a model with a custom loss is empty. Raises `BadModel`.
+    """
+    fields = _fields(_read(path))
+    return fields.get("objective", ""), "average_output" in fields
 
 
 def parse_header(model: bytes, categories: Sequence[str] | None = None) -> ModelHeader:
@@ -131,6 +134,13 @@ def from_properties(properties: Mapping[str, str]) -> ModelHeader:
         trees=_property(properties, "trees", int),
         open_lists=_property(properties, OPEN_LISTS, _open_lists) if is_open else None,
     )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadModel(f"{path}: {error.strerror or error}") from error
 
 
 def _fields(model: bytes) -> dict[str, str]:

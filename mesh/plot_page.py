@@ -54,20 +54,23 @@ def _division(figure: Figure, *, is_first: bool) -> str:
     return f"<div class='{WIDE}'>{text}</div>" if figure.layout.meta == WIDE else f"<div>{text}</div>"
 
 
-def check_output(file: Path) -> None:
-    """Raises Misconfigured if plotly is missing or `file` cannot be written; call it before the work."""
+def check_output(file: Path, option: str = "--out") -> None:
+    """Raises Misconfigured if plotly is missing or `file` cannot be written; call it before the work.
+
+    `option` is the option that names the file.
+    """
     try:
         import plotly  # noqa: F401
     except ImportError:
-        fix = "run `pip install 'plotly>=6'` in the environment of mesh, or omit --out"
-        raise Misconfigured([f"--out: plotly is not installed; {fix}"]) from None
+        fix = f"run `pip install 'plotly>=6'` in the environment of mesh, or omit {option}"
+        raise Misconfigured([f"{option}: plotly is not installed; {fix}"]) from None
     if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise Misconfigured([f"--out {file}: cannot be written; choose another file"])
+        raise Misconfigured([f"{option} {file}: cannot be written; choose another file"])
 
 
-def write(file: Path, text: str) -> None:
+def write(file: Path, text: str, option: str = "--out") -> None:
     """Writes the page to `file`; raises Misconfigured if it cannot be written."""
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise Misconfigured([f"--out {file}: cannot be written: {error.strerror}; choose another file"]) from error
+        raise Misconfigured([f"{option} {file}: cannot be written: {error.strerror}; choose another file"]) from error

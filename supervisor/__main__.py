@@ -31,6 +31,9 @@ from supervisor.grpc_server import check_port, connection_age_options, grpc_serv
 from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
+from supervisor.outcomes.desk import OutcomeDesk
+from supervisor.outcomes.rate import OutcomeRate
+from supervisor.outcomes.service import OutcomeService
 from supervisor.service import OffersService
 from supervisor.settings import Settings, read_settings
 from supervisor.shadow.runner import shadow_runner
@@ -55,7 +58,8 @@ def main(arguments: Sequence[str]) -> int:
 
 async def serve(settings: Settings) -> int:
     """Serves until a stop signal; raises Misconfigured if it cannot start."""
-    starvation, metrics, samples = MachineStarvation(CpuStarvation()), Metrics(), SampleQueue()
+    loop_thread = CpuStarvation()
+    starvation, metrics, samples = MachineStarvation(loop_thread), Metrics(), SampleQueue()
     catalogs = await open_catalogs(settings)
     # Closed in reverse order: first the server, which waits for the last answers; then the task group of the journeys;
     # then the background work, and last the lanes and the stores.
@@ -72,8 +76,10 @@ async def serve(settings: Settings) -> int:
             cohorts = Cohorts(journey_tasks, starvation, settings.max_waiting)
             state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
             metrics.registry.register(state)
-            service = OffersService(games, cohorts, settings.max_connection_age_s)
-            async with _in_background(shadow_runner(samples, games, cohorts, starvation).run()):
+            rate = OutcomeRate(loop_thread)
+            outcomes = OutcomeService(OutcomeDesk(games, metrics.outcomes), rate, settings.max_connection_age_s)
+            service = OffersService(games, cohorts, outcomes, settings.max_connection_age_s)
+            async with _in_background(shadow_runner(samples, games, cohorts, starvation).run(), rate.watch()):
                 await _serve_until_stopped(settings, service, games, metrics, stop)
     return 0
 

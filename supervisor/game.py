@@ -15,6 +15,7 @@ from mesh.catalog.offers_table import OffersTable
 from mesh.errors import NotFound, NotSupported, WrongRequest
 from supervisor.ensemble import Ensemble
 from supervisor.guards import Guards
+from supervisor.outcomes.desk import OutcomeLog
 from supervisor.query import ContextValue, OfferQuery, ScoreQuery, check_id
 from supervisor.rows import Passenger, Value
 from supervisor.ticket import Ticket
@@ -37,6 +38,11 @@ class Game:
     ensembles: Mapping[str, Ensemble]
     traffic: Traffic
     guards: Guards
+
+    @property
+    def outcome_log(self) -> OutcomeLog | None:
+        """The log of the game's outcomes; None if its catalog has no `decisions` block."""
+        return None
 
     @cached_property
     def digest(self) -> str:
@@ -89,7 +95,8 @@ class Game:
         deadline_s = now_s + self._budget_s(remaining_s)
         is_pinned = bool(query.version)
         is_held_out = not is_pinned and self.traffic.is_held_out(query.player_id)
-        return Ticket(query.player_id, passenger, limit, scored_row, now_s, deadline_s, is_held_out, is_pinned)
+        player_id, request_id = query.player_id, query.request_id
+        return Ticket(player_id, passenger, limit, scored_row, now_s, deadline_s, is_held_out, is_pinned, request_id)
 
     def _budget_s(self, remaining_s: float | None) -> float:
         budget_s = self.catalog.budget_ms / 1000

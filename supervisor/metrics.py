@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from mesh.telemetry import LATENCY_BUCKETS_S
 from supervisor.answers import NO_TIMINGS, Answer, ReasonWord, Source, Timings
 from supervisor.feature_metrics import REQUEST_BUCKETS, FeatureFamilies, FeatureMetrics
+from supervisor.outcomes.metrics import OutcomeMetrics
 from supervisor.shadow.metrics import ShadowMetrics
 
 STAGES = ("queue", "features", "fan_out", "combine")
@@ -22,6 +23,7 @@ class Metrics:
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
         self._features = FeatureFamilies(registry)
+        self.outcomes = OutcomeMetrics(registry)
         self.shadows = ShadowMetrics()
         registry.register(self.shadows)
         self.requests = Counter(

@@ -20,6 +20,7 @@ from supervisor.cohort import Cohorts
 from supervisor.ensemble import Ensemble
 from supervisor.game import Game
 from supervisor.offer_stream import OfferStream
+from supervisor.outcomes.service import OutcomeService
 from supervisor.query import check_id
 from supervisor.ticket import Ticket
 
@@ -29,11 +30,21 @@ _log = logging.getLogger("supervisor.service")
 
 
 class OffersService(offers_pb2_grpc.OffersServicer):
-    """Answers for the games of this supervisor. Ends each stream after `stream_age_s`; None: never."""
+    """Answers for the games of this supervisor. Ends each stream after `stream_age_s`; None: never.
 
-    def __init__(self, games: Mapping[str, Game], cohorts: Cohorts, stream_age_s: float | None = None) -> None:
+    `outcomes` takes the reports of outcomes.
+    """
+
+    def __init__(
+        self,
+        games: Mapping[str, Game],
+        cohorts: Cohorts,
+        outcomes: OutcomeService,
+        stream_age_s: float | None = None,
+    ) -> None:
         self._games = games
         self._cohorts = cohorts
+        self._outcomes = outcomes
         self._stream_age_s = stream_age_s
         self._draining = False
         self._streams: set[OfferStream] = set()
@@ -48,6 +59,7 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         self._draining = True
         for stream in self._streams:
             stream.end()
+        self._outcomes.drain()
 
     async def GetOffer(self, request: wire.GetOfferRequest, context: Any) -> wire.GetOfferResponse:
         """Returns the best offers for a player."""
@@ -74,6 +86,14 @@ class OffersService(offers_pb2_grpc.OffersServicer):
             self._streams.discard(stream)
             if age_timer is not None:
                 age_timer.cancel()
+
+    async def ReportOutcome(self, request: wire.ReportOutcomeRequest, context: Any) -> wire.ReportOutcomeResponse:
+        """Takes the report of an outcome."""
+        return await or_abort(self._outcomes.take(request), context, _log, "ReportOutcome")
+
+    async def StreamOutcomes(self, _requests: object, context: Any) -> None:
+        """Takes each report of the stream as ReportOutcome does; reads the stream while offers leave CPU for it."""
+        await or_abort(self._outcomes.serve_stream(context), context, _log, "StreamOutcomes")
 
     def begin_get_offer(self, request: bytes, remaining_s: float | None) -> bytes | Rest:
         """Begins an encoded GetOffer request: returns the response if it is refused, else what waits for it.

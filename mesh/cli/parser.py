@@ -10,9 +10,12 @@ from mesh import __version__
 from mesh.cli import parser_parts as parts
 from mesh.cli.catalog import check_options
 from mesh.cli.compare import options as compare_options
+from mesh.cli.decisions import options as decision_options
+from mesh.cli.explain import options as explain_options
 from mesh.cli.hpa import record_options, simulation_options
 from mesh.cli.k8s import render_options
 from mesh.cli.offers import options as offer_options
+from mesh.cli.outcomes import options as outcome_options
 from mesh.cli.publish import options as publish_options
 from mesh.cli.verify import options as verify_options
 
@@ -34,14 +37,17 @@ def build() -> argparse.ArgumentParser:
     _add_up(commands)
     _add_offer(commands)
     _add_score(commands)
+    outcome_options.add(commands, ADDRESS)
     _add_status(commands)
     compare_options.add(commands, METRICS)
+    decision_options.add(commands)
     _add_features(commands)
     _add_catalog(commands)
     _add_traffic(commands)
     _add_rollout(commands)
     _add_publish(commands)
     _add_verify(commands)
+    _add_explain(commands)
     _add_k8s(commands)
     _add_hpa(commands)
     return parser
@@ -186,6 +192,11 @@ def _add_publish(commands: Commands) -> None:
 def _add_verify(commands: Commands) -> None:
     about = "compare a running version with LightGBM; exit code 1 if a score differs"
     verify_options.add(parts.command(commands, "verify", "mesh.cli.verify.command:run", about), ADDRESS)
+
+
+def _add_explain(commands: Commands) -> None:
+    about = "explain the score of an offer: the contributions of the features (SHAP values)"
+    explain_options.add(parts.command(commands, "explain", "mesh.cli.explain.command:run", about))
 
 
 def _add_k8s(commands: Commands) -> None:

@@ -24,11 +24,15 @@ class DecisionBlock:
     """Answers of one version of a game, in the order of their columns.
 
     `columns` has a value, or None, for each request by the name of a field of `DECISION_SCHEMA`; a name that is missing
-    is null in all rows. `constants` has one value for all requests. `counts` [requests] is the number of candidates of
-    each request. The candidates of all requests follow each other: `picks` UINT32 [candidates] are their positions in
-    `offers`; None: every request has all `offers`. `scores` FP64 [candidates], `prices` FP64 [offers] (NaN: no price),
-    and `votes` FP64 [models, candidates] (NaN: no vote) may be None. `kept` (UINT32 positions among all candidates) are
-    those whose votes are logged; None: all. Requests without candidates (`counts` 0) have null in these columns.
+    is null in all rows. `constants` has one value for all requests. Times are whole microseconds since 1970.
+
+    `counts` [requests] is the number of candidates of each request; it is empty if no models were asked: then the
+    columns of candidates and rows are null. The candidates of all requests follow each other: `picks` UINT32
+    [candidates] are their positions in `offers`; None: every request has all `offers`. A game without offers has
+    `offers` () and one candidate, without a name, for each request: `candidates` is null. `scores` FP64 [candidates]
+    (NaN in all candidates of a request: no quorum, null), `prices` FP64 [offers] (NaN: no price), and `votes` FP64
+    [models, candidates] (NaN: no vote) may be None. `kept` are the candidates whose votes are logged (UINT32 positions
+    among all candidates, ascending); None: all. Each of `rows` has a row for each request.
     """
 
     game: str

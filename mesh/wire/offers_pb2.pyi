@@ -13,10 +13,21 @@ class Source(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENSEMBLE: _ClassVar[Source]
     PARTIAL: _ClassVar[Source]
     FALLBACK: _ClassVar[Source]
+
+class OutcomeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OUTCOME_KIND_UNSPECIFIED: _ClassVar[OutcomeKind]
+    SHOWN: _ClassVar[OutcomeKind]
+    CLICKED: _ClassVar[OutcomeKind]
+    PURCHASED: _ClassVar[OutcomeKind]
 SOURCE_UNSPECIFIED: Source
 ENSEMBLE: Source
 PARTIAL: Source
 FALLBACK: Source
+OUTCOME_KIND_UNSPECIFIED: OutcomeKind
+SHOWN: OutcomeKind
+CLICKED: OutcomeKind
+PURCHASED: OutcomeKind
 
 class GetOfferRequest(_message.Message):
     __slots__ = ("game", "player_id", "context", "offer_ids", "limit", "version", "request_id")
@@ -183,3 +194,35 @@ class ScoreResponse(_message.Message):
     version_digest: str
     decision_id: str
     def __init__(self, score: _Optional[float] = ..., source: _Optional[_Union[Source, str]] = ..., reason: _Optional[str] = ..., version: _Optional[str] = ..., missing_models: _Optional[_Iterable[_Union[MissingModel, _Mapping]]] = ..., features_age_ms: _Optional[int] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., request_id: _Optional[str] = ..., unknown_player: _Optional[bool] = ..., offer_id: _Optional[str] = ..., missing_inputs: _Optional[_Iterable[str]] = ..., unseen_inputs: _Optional[_Iterable[str]] = ..., version_digest: _Optional[str] = ..., decision_id: _Optional[str] = ...) -> None: ...
+
+class ReportOutcomeRequest(_message.Message):
+    __slots__ = ("game", "outcome_id", "decision_id", "request_id", "kind", "offer_id", "value", "currency", "time_ms")
+    GAME_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_ID_FIELD_NUMBER: _ClassVar[int]
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    OFFER_ID_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    game: str
+    outcome_id: str
+    decision_id: str
+    request_id: str
+    kind: OutcomeKind
+    offer_id: str
+    value: float
+    currency: str
+    time_ms: int
+    def __init__(self, game: _Optional[str] = ..., outcome_id: _Optional[str] = ..., decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., kind: _Optional[_Union[OutcomeKind, str]] = ..., offer_id: _Optional[str] = ..., value: _Optional[float] = ..., currency: _Optional[str] = ..., time_ms: _Optional[int] = ...) -> None: ...
+
+class ReportOutcomeResponse(_message.Message):
+    __slots__ = ("outcome_id", "duplicate", "error")
+    OUTCOME_ID_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    outcome_id: str
+    duplicate: bool
+    error: Error
+    def __init__(self, outcome_id: _Optional[str] = ..., duplicate: _Optional[bool] = ..., error: _Optional[_Union[Error, _Mapping]] = ...) -> None: ...

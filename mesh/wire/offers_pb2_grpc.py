@@ -52,6 +52,16 @@ class OffersStub:
                 request_serializer=mesh_dot_wire_dot_offers__pb2.ScoreRequest.SerializeToString,
                 response_deserializer=mesh_dot_wire_dot_offers__pb2.ScoreResponse.FromString,
                 _registered_method=True)
+        self.ReportOutcome = channel.unary_unary(
+                '/mesh.v1.Offers/ReportOutcome',
+                request_serializer=mesh_dot_wire_dot_offers__pb2.ReportOutcomeRequest.SerializeToString,
+                response_deserializer=mesh_dot_wire_dot_offers__pb2.ReportOutcomeResponse.FromString,
+                _registered_method=True)
+        self.StreamOutcomes = channel.stream_stream(
+                '/mesh.v1.Offers/StreamOutcomes',
+                request_serializer=mesh_dot_wire_dot_offers__pb2.ReportOutcomeRequest.SerializeToString,
+                response_deserializer=mesh_dot_wire_dot_offers__pb2.ReportOutcomeResponse.FromString,
+                _registered_method=True)
 
 
 class OffersServicer:
@@ -85,6 +95,26 @@ class OffersServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportOutcome(self, request, context):
+        """Reports what a player did with an offer: it was shown, clicked or purchased. The report goes into the log of
+        decisions and outcomes. Status OK: the supervisor has taken the report. RESOURCE_EXHAUSTED, CANCELLED that the
+        caller did not cause, UNAVAILABLE and DEADLINE_EXCEEDED: repeat the report after a pause, with the same
+        `outcome_id`. FAILED_PRECONDITION: the catalog of the game has no `decisions` block, so a repeated report fails, too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamOutcomes(self, request_iterator, context):
+        """ReportOutcome for busy game servers: many reports on one stream. One response comes for each report, in the order of
+        the reports. The response to a report that is wrong or was not taken has `error` set; the other reports are not
+        affected. A busy supervisor reads the stream more slowly, and may end it with status OK, as StreamOffers: open it
+        again and repeat the reports without a response.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OffersServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -102,6 +132,16 @@ def add_OffersServicer_to_server(servicer, server):
                     servicer.Score,
                     request_deserializer=mesh_dot_wire_dot_offers__pb2.ScoreRequest.FromString,
                     response_serializer=mesh_dot_wire_dot_offers__pb2.ScoreResponse.SerializeToString,
+            ),
+            'ReportOutcome': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportOutcome,
+                    request_deserializer=mesh_dot_wire_dot_offers__pb2.ReportOutcomeRequest.FromString,
+                    response_serializer=mesh_dot_wire_dot_offers__pb2.ReportOutcomeResponse.SerializeToString,
+            ),
+            'StreamOutcomes': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamOutcomes,
+                    request_deserializer=mesh_dot_wire_dot_offers__pb2.ReportOutcomeRequest.FromString,
+                    response_serializer=mesh_dot_wire_dot_offers__pb2.ReportOutcomeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -188,6 +228,60 @@ class Offers:
             '/mesh.v1.Offers/Score',
             mesh_dot_wire_dot_offers__pb2.ScoreRequest.SerializeToString,
             mesh_dot_wire_dot_offers__pb2.ScoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportOutcome(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mesh.v1.Offers/ReportOutcome',
+            mesh_dot_wire_dot_offers__pb2.ReportOutcomeRequest.SerializeToString,
+            mesh_dot_wire_dot_offers__pb2.ReportOutcomeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamOutcomes(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/mesh.v1.Offers/StreamOutcomes',
+            mesh_dot_wire_dot_offers__pb2.ReportOutcomeRequest.SerializeToString,
+            mesh_dot_wire_dot_offers__pb2.ReportOutcomeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -25,6 +25,9 @@ from supervisor.game import Game
 from supervisor.grpc_server import grpc_server
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
+from supervisor.outcomes.desk import OutcomeDesk
+from supervisor.outcomes.rate import OutcomeRate
+from supervisor.outcomes.service import OutcomeService
 from supervisor.service import OffersService
 from supervisor.settings import read_settings
 from supervisor.start_catalogs import load_catalogs
@@ -118,7 +121,8 @@ async def backend(folder: Path, *, models: int = 3, **options: object) -> AsyncI
     """Runs a supervisor of the game in `folder`, with fake replicas for the first `models` models."""
     catalogs = load_catalogs([write_game(folder, **options)])
     settings = read_settings(["--catalog", "unused", "--drain-s", "5"])
-    metrics, starvation = Metrics(), MachineStarvation(CpuStarvation())
+    metrics, loop_thread = Metrics(), CpuStarvation()
+    starvation = MachineStarvation(loop_thread)
     async with AsyncExitStack() as stack:
         replicas = [await stack.enter_async_context(replica(HEADER, sums(bias))) for bias in BIASES[:models]]
         games = await stack.enter_async_context(open_games(catalogs.values(), starvation, metrics))
@@ -126,7 +130,8 @@ async def backend(folder: Path, *, models: int = 3, **options: object) -> AsyncI
         cohorts = Cohorts(tasks, starvation, 1000)
         state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
         metrics.registry.register(state)
-        service = OffersService(games, cohorts)
+        outcomes = OutcomeService(OutcomeDesk(games, metrics.outcomes), OutcomeRate(loop_thread))
+        service = OffersService(games, cohorts, outcomes)
         server = await stack.enter_async_context(grpc_server(settings, service, []))
         await server.health.set_serving(True)
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{server.port}"))

@@ -1,0 +1,1 @@
+"""`mesh decisions`: reports, replays and shows the decisions of a log."""

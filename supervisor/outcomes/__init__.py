@@ -1,0 +1,1 @@
+"""Outcomes: reports of what players did with their offers, which go into the decision log."""

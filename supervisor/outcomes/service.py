@@ -1,0 +1,121 @@
+"""The methods ReportOutcome and StreamOutcomes: reports are taken while offers leave CPU for them.
+
+A unary report without CPU is refused. A stream is read more slowly: gRPC's flow control holds its client back, which
+costs this supervisor nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import grpc
+
+from mesh.errors import Overloaded
+from mesh.grpc_errors import status_for_caller
+from mesh.wire import offers_pb2 as wire
+from supervisor.outcomes.desk import OutcomeDesk
+from supervisor.outcomes.rate import OutcomeRate
+
+MAX_STREAMS = 64
+LONGEST_PAUSE_S = 1.0
+_log = logging.getLogger("supervisor.outcomes")
+
+
+class OutcomeService:
+    """Serves reports. Ends each stream after `stream_age_s`; None: never."""
+
+    def __init__(self, desk: OutcomeDesk, rate: OutcomeRate, stream_age_s: float | None = None) -> None:
+        self._desk = desk
+        self._rate = rate
+        self._stream_age_s = stream_age_s
+        self._is_draining = False
+        self._streams: set[_Stream] = set()
+
+    def drain(self) -> None:
+        """Ends every stream, once the report that it has read is answered."""
+        self._is_draining = True
+        for stream in self._streams:
+            stream.end()
+
+    async def take(self, request: wire.ReportOutcomeRequest) -> wire.ReportOutcomeResponse:
+        """Takes a unary report. Raises MeshError."""
+        if not self._rate.take():
+            raise self._desk.shed()
+        return self._desk.take(request)
+
+    async def serve_stream(self, context: Any) -> None:
+        """Takes the reports of a stream, one after the other. Raises Overloaded if there are too many streams."""
+        if len(self._streams) >= MAX_STREAMS:
+            raise Overloaded(
+                f"overloaded: {MAX_STREAMS} streams of outcomes are open; send more reports on each stream"
+            )
+        stream = _Stream(self._desk, self._rate)
+        self._streams.add(stream)
+        age_s = self._stream_age_s
+        age_timer = None if age_s is None else asyncio.get_running_loop().call_later(age_s, stream.end)
+        if self._is_draining:  # the call arrived while the server was draining
+            stream.end()
+        try:
+            await stream.serve(context)
+        finally:
+            self._streams.discard(stream)
+            if age_timer is not None:
+                age_timer.cancel()
+
+
+class _Stream:
+    """One StreamOutcomes call."""
+
+    def __init__(self, desk: OutcomeDesk, rate: OutcomeRate) -> None:
+        self._desk = desk
+        self._rate = rate
+        self._is_ending = False
+        self._is_reading = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def serve(self, context: Any) -> None:
+        """Answers the reports until the stream ends, in a task that `end` can cancel."""
+        self._task = asyncio.create_task(self._serve(context))
+        try:
+            await asyncio.wait((self._task,))
+        finally:  # the caller may have left
+            self._task.cancel()
+        if not self._task.cancelled():
+            self._task.result()
+
+    def end(self) -> None:
+        """Stops reading. A report that was read is answered."""
+        self._is_ending = True
+        if self._task is not None and self._is_reading:
+            self._task.cancel()
+
+    async def _serve(self, context: Any) -> None:
+        """Answers each report before it reads the next one."""
+        while not self._is_ending:
+            await self._pause()
+            self._is_reading = True
+            request = await context.read()
+            self._is_reading = False
+            if request is grpc.aio.EOF:
+                return
+            await context.write(self._respond(request))
+
+    async def _pause(self) -> None:
+        """Waits until there is CPU for a report, for at most `LONGEST_PAUSE_S`: a stream never stands still."""
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + LONGEST_PAUSE_S
+        while not self._rate.take():
+            left_s = deadline_s - loop.time()
+            if left_s <= 0:
+                return
+            await asyncio.sleep(min(left_s, self._rate.wait_s()))
+
+    def _respond(self, request: wire.ReportOutcomeRequest) -> wire.ReportOutcomeResponse:
+        try:
+            return self._desk.take(request)
+        except Exception as error:  # many reports share the stream: a bug in one must not end the others
+            code, text = status_for_caller(error, _log, "StreamOutcomes")
+        wire_error = wire.Error(code=code.value[0], message=text)
+        return wire.ReportOutcomeResponse(outcome_id=request.outcome_id, error=wire_error)
