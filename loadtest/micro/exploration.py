@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import timeit
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def _compare(ranking: Ranking, ticket: Ticket, votes: np.ndarray[tuple[int, int]
     found = [f"off {_best_us(lambda: ranking.best(ticket.passenger.offers, scores, 1)):.1f}"]
     for kind in KINDS:
         exploring = Exploration(Explore.model_validate({"kind": kind, "share": 2}), ranking, "g/", (1.0,) * MODELS)
-        found.append(f"{kind} {_best_us(lambda exploring=exploring: exploring.rank(ticket, scores, votes)):.1f}")
+        found.append(f"{kind} {_best_us(partial(exploring.rank, ticket, scores, votes)):.1f}")
     print(f"{len(scores)} offers, {MODELS} models, us per request: {', '.join(found)}")
 
 
