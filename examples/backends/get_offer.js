@@ -1,4 +1,4 @@
-// A game backend in Node: connects, then requests the best offers for a player, with its own deadline.
+// A game backend in Node: requests the best offers for a player, shows the first one, and reports that it was shown.
 "use strict";
 
 const path = require("node:path");
@@ -8,6 +8,7 @@ const loader = require("@grpc/proto-loader");
 
 const CONNECT_MS = 5000;
 const DEADLINE_MS = 200;
+const REPORT_MS = 1000;
 const CONTRACT = path.join(__dirname, "..", "..", "protos", "offers.proto");
 const USAGE = "usage: get_offer.js [--default-offer ID] ADDRESS GAME PLAYER [NAME=VALUE ...]";
 const OPTIONS = {
@@ -46,9 +47,23 @@ function main() {
         outOfReach(error.message);
       } else {
         console.log(`${answer.offers[0].offer_id} (${answer.source}) ${answer.reason}`.trimEnd());
+        reportShown(offers, game, answer);
+        return;
       }
       offers.close();
     });
+  });
+}
+
+// Reports that the first offer of the answer was shown. The game goes on without the report.
+function reportShown(offers, game, answer) {
+  const { decision_id } = answer;
+  // The same outcome_id in each attempt, so that the outcome counts once.
+  const shown = { game, outcome_id: `${decision_id}-shown`, decision_id, kind: "SHOWN" };
+  offers.ReportOutcome(shown, { deadline: Date.now() + REPORT_MS }, (error) => {
+    // FAILED_PRECONDITION: the game has no log of outcomes. A real backend repeats other failed reports later.
+    if (error && error.code !== FAILED_PRECONDITION) console.error(`not reported: ${error.message}`);
+    offers.close();
   });
 }
 

@@ -1,4 +1,4 @@
-"""A game backend in Python: connects, then requests the best offers for a player, with its own deadline."""
+"""A game backend in Python: requests the best offers for a player, shows the first, and reports that it was shown."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mesh.wire import offers_pb2, offers_pb2_grpc
 
 CONNECT_S = 5.0
 DEADLINE_S = 0.2
+REPORT_S = 1.0
 SERVICE_CONFIG = '{"loadBalancingConfig": [{"round_robin": {}}]}'
 OPTIONS = [
     ("grpc.service_config", SERVICE_CONFIG),
@@ -49,8 +50,25 @@ def main(arguments: Sequence[str]) -> int:
                 return 2
             print(f"{options.default_offer} (out of reach: {error.code().name}: {error.details()})")
             return 0
-    print(f"{answer.offers[0].offer_id} ({offers_pb2.Source.Name(answer.source)}) {answer.reason}".rstrip())
+        print(f"{answer.offers[0].offer_id} ({offers_pb2.Source.Name(answer.source)}) {answer.reason}".rstrip())
+        report_shown(offers, options.game, answer)
     return 0
+
+
+def report_shown(offers: offers_pb2_grpc.OffersStub, game: str, answer: offers_pb2.GetOfferResponse) -> None:
+    """Reports that the first offer of `answer` was shown. The game goes on without the report."""
+    shown = offers_pb2.ReportOutcomeRequest(
+        game=game,
+        outcome_id=f"{answer.decision_id}-shown",  # the same in each attempt, so that the outcome counts once
+        decision_id=answer.decision_id,
+        kind=offers_pb2.SHOWN,
+    )
+    try:
+        offers.ReportOutcome(shown, timeout=REPORT_S)
+    except grpc.RpcError as error:
+        if error.code() != grpc.StatusCode.FAILED_PRECONDITION:  # the game has no log of outcomes
+            # A real backend repeats the report later, with the same outcome_id.
+            print(f"not reported: {error.code().name}: {error.details()}", file=sys.stderr)
 
 
 def context_value(word: str) -> tuple[str, offers_pb2.ContextValue]:

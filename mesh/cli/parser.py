@@ -15,6 +15,7 @@ from mesh.cli.explain import options as explain_options
 from mesh.cli.hpa import record_options, simulation_options
 from mesh.cli.k8s import render_options
 from mesh.cli.offers import options as offer_options
+from mesh.cli.outcomes import options as outcome_options
 from mesh.cli.publish import options as publish_options
 from mesh.cli.verify import options as verify_options
 
@@ -36,6 +37,7 @@ def build() -> argparse.ArgumentParser:
     _add_up(commands)
     _add_offer(commands)
     _add_score(commands)
+    outcome_options.add(commands, ADDRESS)
     _add_status(commands)
     compare_options.add(commands, METRICS)
     decision_options.add(commands)

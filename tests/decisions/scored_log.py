@@ -166,7 +166,8 @@ class ScoredVersion:
         ids = [self.offers.ids[place] for place in passenger.offers]
         return {
             "decision_id": new_id(), "time": BEGIN + timedelta(seconds=at), "method": "GetOffer",
-            "request_id": f"r{at}", "version": self.name, "pinned": False, "ensemble": self.ensemble, "limit": limit, "candidates": ids,
+            "request_id": f"r{at}", "version": self.name, "pinned": False,
+            "ensemble": self.ensemble, "limit": limit, "candidates": ids,
             "scores": counted.scores.tolist(), "revenues": [revenues[one] for one in ids],
             "votes": [None if math.isnan(one) else one for one in votes.T.ravel().tolist()],
             "offers": [one.offer_id for one in best], "explored": False, "propensity": 1.0,
@@ -182,7 +183,7 @@ class ScoredVersion:
         }
 
     def _shared(self, plan: RowPlan, rows: CohortRows, passenger: Passenger) -> list[float]:
-        values = plan.shared_rows(rows)[0].tolist()
+        values: list[float] = plan.shared_rows(rows)[0].tolist()
         for name, column in zip(_names(plan), plan.offers_to.tolist(), strict=True):
             if name not in passenger.context:
                 values[column] = math.nan

@@ -10,14 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
-
 from mesh.catalog import catalog as catalogs
 from mesh.catalog import files as catalog_files
 from mesh.catalog.catalog import Draft
 from mesh.catalog.value_check import FIX, KnownValues
 from mesh.cli.main import DONE
+from mesh.cli.row_progress import row_progress
 from mesh.errors import Misconfigured
 from mesh.players.loading.file import PLAYER_ID, UPDATED_AT, CsvFile, PlayerFile, open_file
 from mesh.players.loading.sqlite import load_store
@@ -31,7 +29,7 @@ def load(arguments: argparse.Namespace) -> int:
     features = catalogs.load(arguments.catalog).features
     source = open_file(arguments.file)
     started_s = time.monotonic()
-    with _progress() as progress:
+    with row_progress() as progress:
         reading = progress.add_task("reading", total=source.rows)
         draft = catalogs.read(arguments.catalog)
         known, as_text = KnownValues(draft), frozenset(arguments.text)
@@ -93,17 +91,6 @@ def _write(
 
 def _name(features: Features) -> str:
     return features.path if isinstance(features, SqliteFeatures) else f"dynamodb:{features.table}"
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TaskProgressColumn(show_speed=True),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    )
 
 
 def _report(as_json: bool, store: str, schema: FileSchema, skipped: int, seconds: float, unseen: Sequence[str]) -> None:

@@ -59,6 +59,8 @@ def _details(answer: Answer, seconds: float) -> Iterator[str]:
         yield f"missing inputs: {_names(answer.missing_inputs)}"
     if answer.unseen_inputs:
         yield f"unseen inputs, with values that no model knows: {_names(answer.unseen_inputs)}"
+    if answer.decision_id:
+        yield f"decision {answer.decision_id}"
     timings = answer.timings
     last = f" (last: {timings.last_model})" if timings.last_model else ""
     yield (

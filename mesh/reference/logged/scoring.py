@@ -100,7 +100,7 @@ def combined(
         spans = [slice(int(bounds[at]), int(bounds[at + 1])) for at in decisions]
         if ensemble.combine.kind != "rank_mean":  # which alone compares the candidates of a decision
             chosen = np.concatenate([np.arange(span.start, span.stop) for span in spans])
-            scores[chosen] = combine(ensemble.combine, votes[np.ix_(chosen, voters)].tolist(), weights)
+            scores[chosen] = combine(ensemble.combine, votes[chosen][:, voters].tolist(), weights)
             continue
         for span in spans:
             scores[span] = combine(ensemble.combine, votes[span][:, voters].tolist(), weights)

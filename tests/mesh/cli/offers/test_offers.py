@@ -87,19 +87,21 @@ def test_full_answer_shows_the_ranking_with_scores_and_times(
         ],
         features_age_ms=90_000,
         timings=TIMINGS,
+        decision_id="019ac5d2-0e5c-7cc3-98c4-dc0c0c07398f",
     )
 
     assert ask(offers, "offer") == 0
 
     printed = lines(capsys)
-    assert printed[:5] == [
+    assert printed[:6] == [
         "ENSEMBLE (version 2026-10)",
         "offer score expected revenue",
         "1 gems 0.25 1.2475",
         "2 [red]egg 0.125 -",
         "features written 90.0 s ago",
+        "decision 019ac5d2-0e5c-7cc3-98c4-dc0c0c07398f",
     ]
-    assert printed[5].startswith("5.0 ms: queue 0.1, features 0.5, fan-out 4.0 (last: whales), combine 0.4; ")
+    assert printed[6].startswith("5.0 ms: queue 0.1, features 0.5, fan-out 4.0 (last: whales), combine 0.4; ")
 
 
 def test_degraded_answer_shows_its_reason_and_the_missing_models(

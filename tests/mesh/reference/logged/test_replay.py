@@ -38,7 +38,7 @@ def fixture_random() -> np.random.Generator:
 @pytest.mark.parametrize("rank_by", ["score", "expected_revenue"])
 @pytest.mark.parametrize("kind", get_args(CombineKind))
 def test_replay_equals_the_supervisor_to_the_bit(
-    tmp_path: Path, random: np.random.Generator, kind: str, rank_by: str
+    tmp_path: Path, random: np.random.Generator, kind: CombineKind, rank_by: str
 ) -> None:
     version = ScoredVersion(tmp_path, combine=Combine(kind=kind, trim=0.3), rank_by=rank_by)
     result = replay(tmp_path, [version], version.decide(random, 120))
@@ -78,7 +78,8 @@ def test_first_difference_names_the_decision_and_both_values(
     assert (result.first.decision_id, result.first.part) == (rows[7]["decision_id"], part)
     if part != "offers":
         assert result.first.offer == rows[7]["candidates"][0]
-        assert result.first.logged == _up(float(result.first.replayed))
+        assert isinstance(result.first.replayed, float)
+        assert result.first.logged == _up(result.first.replayed)
     assert result.first.model == ("player" if part == "vote" else None)
 
 

@@ -1,0 +1,1 @@
+"""The writer process of the decision log: blocks in, Parquet files out."""
