@@ -64,6 +64,17 @@ def share(text: str) -> tuple[str, float]:
     return version, value
 
 
+def percent(text: str) -> float:
+    """The type of a percentage above 0, up to 100."""
+    try:
+        value = float(text.removesuffix("%"))
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage above 0, up to 100")
+    return value
+
+
 def port(text: str) -> int:
     """The type of a port number; 0 lets the system choose."""
     if not text.isdecimal() or int(text) > 65535:
@@ -101,4 +112,15 @@ def milliseconds(text: str) -> float:
         value = 0.0
     if not 0 < value <= 3_600_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of milliseconds above 0")
+    return value
+
+
+def hours(text: str) -> float:
+    """The type of a time of up to a year, in hours."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 8_784:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of hours above 0")
     return value

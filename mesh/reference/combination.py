@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 
 from mesh.catalog.version import Combine
@@ -51,14 +52,13 @@ def vote(votes: Sequence[float], threshold: float) -> float:
 def rank_mean(rows: Sequence[Sequence[float]]) -> list[float]:
     """The mean rank of each row among all rows, 0 to 1, from their votes [rows][models]."""
     by_model = list(zip(*rows, strict=True))
-    places = [[_place(score, column) for score in column] for column in by_model]
+    places = [_places(column) for column in by_model]
     return [mean(column) for column in zip(*places, strict=True)]
 
 
-def _place(score: float, column: Sequence[float]) -> float:
-    below = sum(other < score for other in column)
-    equal = sum(other == score for other in column)
-    return (2 * below + equal - 1) / (2 * max(1, len(column) - 1))
+def _places(column: Sequence[float]) -> list[float]:
+    ordered, most = sorted(column), 2 * max(1, len(column) - 1)
+    return [(bisect_left(ordered, score) + bisect_right(ordered, score) - 1) / most for score in column]
 
 
 def _add(numbers: Sequence[float]) -> float:

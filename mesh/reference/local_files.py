@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from mesh.errors import Misconfigured
 from mesh.s3 import address as s3_address
 from mesh.s3.client import BadSettings, connect, explain
 
-FETCH_S = 90.0  # for all files of a version
+FETCH_S = 90.0  # for all files of one call
 _ATTEMPTS = 4
 
 
@@ -25,11 +25,16 @@ def with_local_files(catalog: Catalog, version: str, folder: Path) -> Catalog:
     """
     ensemble = catalog.versions[version]
     addresses = [uri for model in ensemble.models for uri in _files(model) if uri.startswith(s3_address.SCHEME)]
-    paths = asyncio.run(_download(addresses, folder)) if addresses else {}
+    paths = download(addresses, folder) if addresses else {}
     models = tuple(_local(model, paths) for model in ensemble.models)
     if faults := [fault for model in models for fault in _digest_faults(model)]:
         raise Misconfigured(faults)
     return catalog.model_copy(update={"versions": {version: ensemble.model_copy(update={"models": models})}})
+
+
+def download(addresses: Sequence[str], folder: Path) -> dict[str, str]:
+    """Downloads the objects at `addresses` into `folder`; returns their paths by address. Raises Misconfigured."""
+    return asyncio.run(_download(addresses, folder))
 
 
 def _files(model: Model) -> Iterator[str]:
@@ -57,8 +62,7 @@ def _digest_faults(model: Model) -> Iterator[str]:
             yield f"{problem}; restore the file, or correct the catalog"
 
 
-async def _download(addresses: list[str], folder: Path) -> dict[str, str]:
-    """Downloads the files, one after the other; returns their paths by address."""
+async def _download(addresses: Sequence[str], folder: Path) -> dict[str, str]:
     paths = {}
     try:
         async with asyncio.timeout(FETCH_S), connect(_ATTEMPTS) as client:
@@ -69,7 +73,7 @@ async def _download(addresses: list[str], folder: Path) -> dict[str, str]:
     except BadSettings as error:
         raise Misconfigured([str(error)]) from error
     except TimeoutError:
-        raise Misconfigured([f"the files of the version were not downloaded within {FETCH_S:g} s"]) from None
+        raise Misconfigured([f"the files were not downloaded within {FETCH_S:g} s"]) from None
     return paths
 
 

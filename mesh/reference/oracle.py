@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +16,7 @@ from mesh.model_file import ModelHeader
 from mesh.reference import boosters
 from mesh.reference.combination import combine
 from mesh.reference.players import Players
+from mesh.reference.ranking import ranked, ranking_keys
 from mesh.reference.values import Value, offer_values, row_of
 
 CACHED = 100_000  # votes of popular players, who are asked for many times
@@ -77,10 +77,9 @@ class Oracle:
         rules, table = self._catalog.offers, self._offers
         if rules is None or table is None:
             return list(scores)
-        if rules.rank_by == "score" or table.prices is None:
-            return sorted(scores, key=lambda offer: -scores[offer])
-        revenues = {offer: scores[offer] * table.prices[table.positions[offer]] for offer in scores}
-        return sorted(scores, key=lambda offer: math.inf if math.isnan(revenues[offer]) else -revenues[offer])
+        offers = list(scores)
+        prices = None if table.prices is None else [table.prices[table.positions[offer]] for offer in offers]
+        return [offers[at] for at in ranked(ranking_keys(list(scores.values()), prices, rules.rank_by))]
 
     def _load(self, version: str) -> list[_Forest]:
         models = self._catalog.versions[version].voters

@@ -1,0 +1,1 @@
+"""Scores logged decisions again, with LightGBM's package and without the code of the services."""
