@@ -21,6 +21,7 @@ from supervisor.discovery.file import EndpointsFile
 from supervisor.discovery.port import Discovery
 from supervisor.drift.tap import open_drift_taps
 from supervisor.ensemble import Ensemble
+from supervisor.exploration import exploration_of
 from supervisor.features.cache import FeatureCache
 from supervisor.features.port import FeatureStore, StoreMetrics
 from supervisor.features.sqlite import SqliteStore
@@ -150,8 +151,10 @@ def build_game(
     def parts_of(name: str, version: Version) -> VersionParts:
         rules = AnswerRules(catalog, version, ranking)
         answers = guards.watch(name, metrics.of(catalog.game, name))
+        exploration = exploration_of(catalog, version, ranking)
         found: tuple[Tap | None, ...] = (taps.get(name), drift.get(name))
-        return VersionParts(panels[name], rules, answers, RowCount(), tuple(tap for tap in found if tap is not None))
+        present = tuple(tap for tap in found if tap is not None)
+        return VersionParts(panels[name], rules, answers, RowCount(), present, exploration)
 
     versions = {name: parts_of(name, version) for name, version in catalog.versions.items()}
     return Game(catalog, offers, _routed(versions, features), traffic, guards)
