@@ -44,10 +44,11 @@ def _facts(shown: ShownDecision) -> Iterator[str]:
     yield ", ".join(f"{word} {record[name]}" for name, word in who.items() if record[name] is not None)
     yield _version(record)
     yield _answer(record)
-    if record["explored"] or record["propensity"] is not None:
+    if record["explored"] or (record["propensity"] or 1.0) < 1:
         yield _exploration(record)
     yield from _gaps(record)
-    yield _timings(record)
+    if record["total_ms"] is not None:
+        yield _timings(record)
 
 
 def _version(record: Mapping[str, Any]) -> str:
@@ -88,8 +89,7 @@ def _timings(record: Mapping[str, Any]) -> str:
     last = f" (last: {record['last_model']})" if record["last_model"] else ""
     steps = {"queue_ms": "queue", "features_ms": "features", "fan_out_ms": f"models{last}", "combine_ms": "combine"}
     known = [f"{word} {record[name]:.2f}" for name, word in steps.items() if record[name] is not None]
-    total = "-" if record["total_ms"] is None else f"{record['total_ms']:.2f}"
-    return f"time: {total} ms" + (f" = {' + '.join(known)} + rest" if known else "")
+    return f"time: {record['total_ms']:.2f} ms" + (f" = {' + '.join(known)} + rest" if known else "")
 
 
 def _print_candidates(out: Console, shown: ShownDecision, top: int) -> None:

@@ -57,7 +57,7 @@ def test_candidates_have_their_scores_and_votes_in_the_order_of_the_rule(
 
 
 def test_reasons_are_said_in_words(capsys: pytest.CaptureFixture[str], version: ScoredVersion, tmp_path: Path) -> None:
-    given = {
+    given: dict[str, Any] = {
         "explored": True, "propensity": 0.0125, "pinned": True, "caller": "lobby", "source": "PARTIAL",
         "reason": "missing-models", "detail": "2 of 4 models voted", "missing_models": ["plain", "texts"],
         "missing_inputs": ["spend"], "unseen_inputs": ["art"], "total_ms": 9.5, "queue_ms": 1.25, "fan_out_ms": 6.0,
@@ -128,7 +128,13 @@ def test_player_of_the_holdout_has_an_answer_without_models(
     capsys: pytest.CaptureFixture[str], version: ScoredVersion, tmp_path: Path
 ) -> None:
     nothing = dict.fromkeys(("ensemble", "candidates", "scores", "revenues", "votes", "rows", "propensity", "context"))
-    given = {**nothing, "source": "FALLBACK", "reason": "holdout", "detail": "no models", "offers": ["starter"]}
+    given: dict[str, Any] = {
+        **nothing,
+        "source": "FALLBACK",
+        "reason": "holdout",
+        "detail": "no models",
+        "offers": ["starter"],
+    }
     (decision,) = decide(version, **given)
     text = text_of(capsys, decision, write(tmp_path, [version], [decision]))
     assert "was not asked: the player is in the holdout" in text
@@ -139,7 +145,13 @@ def test_player_of_the_holdout_has_an_answer_without_models(
 def test_votes_without_a_quorum_are_shown(
     capsys: pytest.CaptureFixture[str], version: ScoredVersion, tmp_path: Path
 ) -> None:
-    given = {"source": "FALLBACK", "reason": "quorum", "scores": None, "revenues": None, "propensity": None}
+    given: dict[str, Any] = {
+        "source": "FALLBACK",
+        "reason": "quorum",
+        "scores": None,
+        "revenues": None,
+        "propensity": None,
+    }
     (decision,) = decide(version, **given)
     found = json_of(capsys, decision, write(tmp_path, [version], [decision]))
     assert [one["score"] for one in found["candidates"]] == [None] * len(decision["candidates"])
