@@ -62,11 +62,19 @@ class Tap(Protocol):
         ...
 
 
+class AnswerLog(Protocol):
+    """Receives every answer that has gone to a caller. `VersionRecorder` implements it."""
+
+    def record(self, ticket: Ticket, answer: Answer) -> None:
+        """Receives an answer; `total_s` of its ticket is set. It must not raise, and must not wait."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class VersionParts:
     """The parts of a version that a party needs.
 
-    `rows` counts the rows of its requests. `taps` receive its answered requests.
+    `rows` counts the rows of its requests. `taps` receive its answered requests, and `log` every answer.
     """
 
     panel: Panel
@@ -74,6 +82,7 @@ class VersionParts:
     metrics: AnswerMetrics
     rows: RowCount
     taps: tuple[Tap, ...] = ()
+    log: AnswerLog | None = None
 
 
 class Party:

@@ -53,13 +53,17 @@ class Unvoted(NamedTuple):
 
 @dataclass(slots=True)
 class Pending:
-    """What one game has to log; `records` counts all of it."""
+    """What one game has to log, and roughly its memory."""
 
     voted: list[Voted] = field(default_factory=list)
     unvoted: list[Unvoted] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
-    records: int = 0
     size_bytes: int = 0
+
+    @property
+    def records(self) -> int:
+        """The number of answers and outcomes."""
+        return sum(len(one.seats) for one in self.voted) + len(self.unvoted) + len(self.outcomes)
 
 
 def voted_of(log: VersionLog, settled: Settled) -> Voted:

@@ -148,9 +148,9 @@ def _places(log: VersionLog, ticket: Ticket, answer: Answer) -> Iterator[int]:
     if ticket.scored_row is not None:
         yield ticket.scored_row
         return
-    offers = ticket.passenger.offers
-    for offer in answer.offers if log.offers is not None else ():
-        yield offers.index(log.offers.positions[offer.offer_id])
+    if log.offers is not None:
+        for offer in answer.offers:
+            yield ticket.passenger.offers.index(log.offers.positions[offer.offer_id])
 
 
 def _with_picks(block: DecisionBlock, tickets: Sequence[Ticket]) -> DecisionBlock:
