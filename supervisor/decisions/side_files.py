@@ -62,7 +62,7 @@ def _ensemble(
 ) -> dict[str, Any]:
     version = log.version
     rule = version.combine
-    explore = getattr(version, "explore", None)
+    explore = version.explore
     models = [
         {
             "name": model.name,

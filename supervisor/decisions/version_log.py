@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from mesh.catalog.decisions import REQUEST_COLUMNS, Decisions
 from mesh.catalog.offers_table import OffersTable
 from mesh.catalog.version import Version
 from mesh.errors import Misconfigured
+from mesh.player_position import WHOLE, position
 
 KEY_VARIABLE = "MESH_PLAYER_KEY"
 SALT = "decisions"
@@ -43,13 +43,11 @@ class VersionLog:
     def samples(self, player_id: str) -> bool:
         """Returns whether the answers of a player are logged: always the same players, on every supervisor.
 
-        The first 8 bytes of BLAKE2b-64 of `decisions/game/player_id` give the player's position in [0, 100). This hash
-        is not the hash of the traffic, so that the sample has the players of each version in equal shares.
+        The hash of `decisions/game/player_id` is not the hash of the traffic, so that the sample has the players of
+        each version in equal shares.
         """
-        if self.block.sample >= 100:
-            return True
-        digest = blake2b(f"{SALT}/{self.game}/{player_id}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest) / 2**64 * 100 < self.block.sample
+        share = self.block.sample
+        return share >= WHOLE or position(f"{SALT}/{self.game}/{player_id}") < share
 
     def player(self, player_id: str) -> str:
         """Returns the player as it is logged."""
