@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mesh.errors import Expired, MeshError, Unavailable
 from supervisor.encoding import FactoredPart, RowMatrix
-from supervisor.rows import CohortRows
+from supervisor.rows import CohortRows, RowPlan
 
 NO_VOTE = "no vote in time"  # the reason in an answer for a vote that is missing at the deadline
 
@@ -24,9 +24,9 @@ class Ballot:
 
     `votes` [models, rows] has NaN for a missing vote. Its rows are the rows of the cohort from `first` on. `reasons`
     [models] holds the reason of each missing vote, or None while the reason is not known. `files` [models] has the
-    SHA-256 of the file that each model is asked with, or '' if it is not known. `done` resolves when each
-    model has voted or failed. The rows of an `is_shadow` ballot have the lowest priority, and a model learns nothing
-    from them about its replicas.
+    SHA-256 of the file that each model is asked with, or '' if it is not known, and `plans` [models] the row plan of
+    that file, or None. `done` resolves when each model has voted or failed: the votes do not change after it. The rows
+    of an `is_shadow` ballot have the lowest priority, and a model learns nothing from them about its replicas.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Ballot:
         self.stop = first + rows
         self.reasons: list[str | None] = [None] * len(models)
         self.files = [""] * len(models)
+        self.plans: list[RowPlan | None] = [None] * len(models)
         self.last_model = ""
         self.is_closed = False
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -175,17 +176,18 @@ class ModelVote:
             for ballot, model in self._places:
                 ballot.record(model, failure)
 
-    def restart(self, matrix: RowMatrix, classes: int, sha256: str) -> ModelVote:
+    def restart(self, matrix: RowMatrix, plan: RowPlan, classes: int, sha256: str) -> ModelVote:
         """Returns this vote without scores, to be cast on `matrix` by another file of the model, that of `sha256`.
 
-        `matrix` has the rows of the cohort in the layout of that file. Later replies to the old vote are dropped.
+        `matrix` has the rows of the cohort in the layout of that file, `plan`. Later replies to the old vote are
+        dropped.
         """
         self.is_open = False
         vote = ModelVote(self._places, matrix, classes, self._class_index, self.deadline_s, self.cohort)
         vote.done = self.done
         for ballot, model in self._places:
             ballot.votes[model] = np.nan
-            ballot.files[model] = sha256
+            ballot.files[model], ballot.plans[model] = sha256, plan
         return vote
 
     def expire(self) -> None:

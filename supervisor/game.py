@@ -93,8 +93,10 @@ class Game:
         now_s = time.monotonic()
         passenger = Passenger(self._context(query.context), offers)
         deadline_s = now_s + self._budget_s(remaining_s)
-        is_held_out = not query.version and self.traffic.is_held_out(query.player_id)
-        return Ticket(query.player_id, passenger, limit, scored_row, now_s, deadline_s, is_held_out)
+        is_pinned = bool(query.version)
+        is_held_out = not is_pinned and self.traffic.is_held_out(query.player_id)
+        player_id, request_id = query.player_id, query.request_id
+        return Ticket(player_id, passenger, limit, scored_row, now_s, deadline_s, is_held_out, is_pinned, request_id)
 
     def _budget_s(self, remaining_s: float | None) -> float:
         budget_s = self.catalog.budget_ms / 1000

@@ -168,9 +168,10 @@ class Generations:
                 raise Unavailable("its model was replaced by another")
             target.queue.check_room(vote.rows)
             # The store may have other columns now than when the cohort was read.
-            matrix = vote.cohort.matrix(self._planner.plan(target.header, vote.cohort.columns))
+            plan = self._planner.plan(target.header, vote.cohort.columns)
+            matrix = vote.cohort.matrix(plan)
         except MeshError as failure:
             vote.settle(failure)
             return
-        target.add(vote.restart(matrix, target.header.classes, target.sha256), tries)
+        target.add(vote.restart(matrix, plan, target.header.classes, target.sha256), tries)
         target.deal()

@@ -36,12 +36,19 @@ def offer_query(request: wire.GetOfferRequest) -> OfferQuery:
         _context(request.context),
         request.offer_ids[:],  # for 200 ids a quarter faster than tuple()
         request.limit or 1,
+        request.request_id,
     )
 
 
 def score_query(request: wire.ScoreRequest) -> ScoreQuery:
     """Returns the query of a Score request."""
-    return ScoreQuery(request.player_id, request.version or None, _context(request.context), request.offer_id or None)
+    return ScoreQuery(
+        request.player_id,
+        request.version or None,
+        _context(request.context),
+        request.offer_id or None,
+        request.request_id,
+    )
 
 
 def offer_response(

@@ -131,14 +131,17 @@ class ModelPool:
         """
         generation = self._generations.in_use
         for ballot, model in places:
-            ballot.files[model] = generation.sha256
+            ballot.files[model], ballot.plans[model] = generation.sha256, generation.plan
         try:
             if generation.file is None or not self._has_usable_lane():
                 raise Unavailable(self._why_unavailable())
             generation.queue.check_room(rows_of(places))
-            matrix = rows.matrix(self._generations.plan_of(generation, columns))
+            plan = self._generations.plan_of(generation, columns)
+            matrix = rows.matrix(plan)
         except MeshError as failure:
             return refused(places, failure)
+        for ballot, model in places:
+            ballot.plans[model] = plan
         class_index = self.model.class_ or 0
         vote = ModelVote(places, matrix, generation.file.header.classes, class_index, deadline_s, rows)
         generation.add(vote)

@@ -22,6 +22,7 @@ class OfferQuery(NamedTuple):
     context: Mapping[str, ContextValue]
     offer_ids: Sequence[str] = ()
     limit: int = 1
+    request_id: str = ""
 
 
 class ScoreQuery(NamedTuple):
@@ -31,6 +32,7 @@ class ScoreQuery(NamedTuple):
     version: str | None
     context: Mapping[str, ContextValue]
     offer_id: str | None = None
+    request_id: str = ""
 
 
 def check_id(field: str, value: str, *, required: bool) -> None:

@@ -18,7 +18,9 @@ class Ticket:
 
     A ticket of GetOffer has a `limit`, the number of offers to return, and no `scored_row`. A ticket of Score has a
     `scored_row`, the row whose score is returned, and does not use `limit`. A player who is held out gets the fallback.
-    `version` is set at the admission, and `journey` while the ticket's cohort travels. `decision_id` names the answer.
+    `is_pinned`: the caller named the version. `caller` is None if callers are not known. `version` is set at the
+    admission, and `journey` while the ticket's cohort travels. `decision_id` names the answer. `total_s` is the time
+    from the admission to the answer, once it has gone to the caller.
     """
 
     player_id: str
@@ -28,8 +30,12 @@ class Ticket:
     admitted_s: float
     deadline_s: float
     is_held_out: bool = False
+    is_pinned: bool = False
+    request_id: str = ""
+    caller: str | None = None
     decision_id: str = field(default_factory=new_id)
     version: str = ""
+    total_s: float | None = None
     journey: Journey | None = None
     timer: asyncio.TimerHandle | None = None  # answers the ticket at its deadline
     answer: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())

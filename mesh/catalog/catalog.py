@@ -10,9 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from mesh.block import Block, Uri
+from mesh.catalog import decisions as decision_faults
 from mesh.catalog import faults as catalog_faults
 from mesh.catalog import schema as catalog_schema
 from mesh.catalog import shift_faults
+from mesh.catalog.decisions import Decisions
 from mesh.catalog.deployment import faults as deployment_faults
 from mesh.catalog.deployment.blocks import Kubernetes, SupervisorDeployment, WorkerDeployment
 from mesh.catalog.faults import Fault, Location, Tree
@@ -57,6 +59,7 @@ class Catalog(WorkerDeployment):
     )
     offers: Offers | None = None
     assignment: Assignment = Assignment()
+    decisions: Decisions | None = Field(None, description="the log of every answer; none without this block")
     members: Annotated[tuple[Member, ...], Field(strict=False)] = Field(
         (), description="models that several versions share: a version names them as `{member: NAME}`"
     )
@@ -189,6 +192,7 @@ def _contradictions(draft: Draft) -> Iterator[Fault]:
             problem = "is set, but no other version has players whose requests can be compared"
             yield draft.tree.fault(("versions", name, "shadow"), problem, "give another version traffic or remove it")
     yield from member_faults(draft.tree)
+    yield from decision_faults.contradictions(draft.tree)
     yield from deployment_faults.contradictions(draft.tree)
 
 

@@ -113,3 +113,14 @@ def milliseconds(text: str) -> float:
     if not 0 < value <= 3_600_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of milliseconds above 0")
     return value
+
+
+def hours(text: str) -> float:
+    """The type of a time of up to a year, in hours."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 8_784:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of hours above 0")
+    return value

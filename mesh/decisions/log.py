@@ -7,11 +7,13 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from mesh.catalog import catalog as catalogs
 from mesh.decision_id import time_ms
 from mesh.decisions import log_files
 from mesh.decisions.schema import DECISION_SCHEMA, DECISIONS, OUTCOME_SCHEMA, OUTCOMES
@@ -150,6 +152,15 @@ class Log:
         with self.reading():
             return relation.to_arrow_table()
 
+    def keep(self, name: str, relation: duckdb.DuckDBPyRelation) -> None:
+        """Reads a relation into the temporary table `name`, for several queries by `sql`."""
+        relation.create_view("kept")
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM kept")
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        """Runs a query on the tables of `keep`."""
+        return self._connection.sql(query)
+
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Turns errors while a relation is read into Misconfigured, which names the damaged files, or Unavailable."""
@@ -212,11 +223,11 @@ class Log:
 
 
 def open_log(where: str) -> Log:
-    """Opens the log in a folder or below `s3://BUCKET/PREFIX`; use it as a context manager.
+    """Opens the log in a folder or below `s3://BUCKET/PREFIX`, or that of a catalog; use it as a context manager.
 
     Raises Misconfigured if there is no log, Unavailable if S3 does not answer.
     """
-    storage = open_storage(where)
+    storage = open_storage(_place_of(Path(where)) if is_catalog(where) else where)
     found = storage.folders("")
     if DECISIONS not in found:
         above = [name for name in found if name.startswith(_GAME)]
@@ -225,6 +236,18 @@ def open_log(where: str) -> Log:
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     return Log(storage, connection)
+
+
+def is_catalog(where: str) -> bool:
+    """Returns whether `where` is the path of a catalog: its name ends in .yaml or .yml."""
+    return "://" not in where and where.endswith((".yaml", ".yml"))
+
+
+def _place_of(path: Path) -> str:
+    block = getattr(catalogs.load(path), "decisions", None)
+    if block is None:
+        raise Misconfigured([f"{path}: decisions: is missing; add `decisions: {{to: FOLDER}}`, or name the log itself"])
+    return str(block.to)
 
 
 def _literal(time: datetime) -> str:

@@ -20,6 +20,8 @@ def add(explain: argparse.ArgumentParser) -> None:
     explain.add_argument(
         "--version", default="", metavar="V", help="version of the catalog (default: its only version)"
     )
+    models = "for a decision: folder with files of the models, also below it, by any name"
+    explain.add_argument("--models", type=Path, metavar="DIR", help=models)
     context = "for --player: context features, as in `mesh offer`; repeatable"
     explain.add_argument("--context", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=context)
     offer = "offer to explain (default for a decision: the first that was returned)"

@@ -339,7 +339,7 @@ SCALED_KEYS = {"image", "engine", "replicas", "resources", "signal", "in_flight"
 SERVING_BLOCKS = {
     "": {
         *("game", "budget_ms", "reserve_ms", "features", "context", "offers", "assignment", "members", "versions"),
-        *("supervisor", "kubernetes", "global", "enabled"),
+        *("decisions", "supervisor", "kubernetes", "global", "enabled"),
         *SCALED_KEYS,
     },
     "SqliteFeatures": {"path", *STORE_KEYS},
@@ -352,6 +352,7 @@ SERVING_BLOCKS = {
     "Offers": {"path", "table", "fallback", "rank_by"},
     "Version": {"traffic", "rollout", "guard", "ready", "shadow", "combine", "models", *SCALED_KEYS},
     "Assignment": {"salt", "holdout"},
+    "Decisions": {"to", "sample", "features", "votes", "flush_s", "max_mb", "players", "exclude"},
     "Rollout": {"start", "steps", "hold_s"},
     "Guard": {"to", "whole", "p99_ms", "window_s", "min_requests"},
     "Combine": {"kind", "quorum", "trim", "threshold"},

@@ -1,0 +1,203 @@
+"""Tallies of a decision log, made by DuckDB: per player, arm and day, per group, and per player's first arm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from mesh.decisions.log import Log
+from mesh.decisions.report.division import HOLDOUT, Firsts
+from mesh.decisions.report.ratios import Cells, Codes, Floats
+
+SHARES = ("shown", "clicked", "purchased")
+SOURCES = ("ENSEMBLE", "PARTIAL", "FALLBACK")
+MAX_CURRENCIES = 8
+_COLUMNS = (
+    "decision_id", "time", "player", "version", "pinned", "method", "source", "reason", "explored", "total_ms",
+    "offers", "supervisor",
+)  # fmt: skip
+
+_ARM = f"if(reason IS NOT DISTINCT FROM '{HOLDOUT}', '{HOLDOUT}', version)"
+GROUPINGS: Mapping[str, str] = {
+    "version": "arm",
+    "arm": "arm || if(explores, if(explored, ' explored', ' best'), '')",
+    "source": "source",
+    "offer": "coalesce(offer, '(none)')",
+    "supervisor": "supervisor",
+    "day": "strftime(day, '%Y-%m-%d')",
+}
+RANDOMISED = ("version", "arm")  # the groupings whose groups are assigned at random, so that a difference has a cause
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a log. `within_h`: the hours after a decision in which an outcome counts."""
+
+    game: str
+    since: datetime | None = None
+    until: datetime | None = None
+    by: str = "version"
+    method: str = "GetOffer"
+    within_h: float = 24.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tallies:
+    """All that a report needs, as columns.
+
+    `cells`: a row for each player, group and day that occur; `metrics` [rows] by name: shares of decisions, and the
+    revenue of each currency. `groups` and `days` are the texts of the codes. `counts` has a row for each group, and
+    `sources` one for each day and source. `left_out`: decisions that are not in the report, by the reason.
+    """
+
+    groups: tuple[str, ...]
+    days: tuple[str, ...]
+    player: Codes
+    group: Codes
+    day: Codes
+    decisions: Floats
+    metrics: Mapping[str, Floats]
+    firsts: Firsts
+    counts: Sequence[Mapping[str, Any]]
+    sources: Sequence[Mapping[str, Any]]
+    left_out: Mapping[str, int]
+
+    def cells(self, metric: str, *, by_day: bool) -> Cells:
+        """Returns the sums of a metric; the strata are the days, or all days together."""
+        stratum = self.day if by_day else np.zeros_like(self.day)
+        return Cells(self.player, self.group, stratum, self.decisions, self.metrics[metric])
+
+
+def tally(log: Log, question: Question) -> Tallies:
+    """Reads the range of the question. Raises Misconfigured and Unavailable as the log does."""
+    decisions = log.decisions(question.game, question.since, question.until, _COLUMNS)
+    outcomes = log.outcomes_of_decisions(question.game, question.since, question.until)
+    tables = _Tables(log, question)
+    with log.reading():
+        tables.add("all_decisions", decisions)
+        tables.add("all_outcomes", outcomes)
+        currencies = tables.join()
+        return tables.result(currencies)
+
+
+class _Tables:
+    """The temporary tables of one report."""
+
+    def __init__(self, log: Log, question: Question) -> None:
+        self._log, self._question = log, question
+
+    def add(self, name: str, rows: duckdb.DuckDBPyRelation) -> None:
+        self._log.keep(name, rows)
+
+    def join(self) -> list[str]:
+        """Makes the table `report`, a row for each decision; returns the currencies, most frequent first."""
+        sql = self._log.sql
+        found = sql(
+            "SELECT currency FROM all_outcomes WHERE kind = 'purchased' AND value IS NOT NULL AND currency IS NOT NULL "
+            f"GROUP BY currency ORDER BY count(*) DESC, currency LIMIT {MAX_CURRENCIES}"
+        ).fetchall()
+        currencies = [row[0] for row in found]
+        shares = "".join(f", bool_or(kind = '{kind}') AS {kind}" for kind in SHARES)
+        values = "".join(
+            f", sum(value) FILTER (kind = 'purchased' AND currency = {_text(one)} AND isfinite(value)) AS revenue_{at}"
+            for at, one in enumerate(currencies)
+        )
+        within = f"o.time < d.time + to_microseconds({int(self._question.within_h * 3.6e9)})"
+        sql(
+            f"CREATE OR REPLACE TEMP TABLE report_outcomes AS SELECT o.decision_id{shares}{values} FROM all_outcomes o "
+            f"JOIN all_decisions d USING (decision_id) WHERE {within} GROUP BY o.decision_id"
+        )
+        explores = f"version IN (SELECT DISTINCT version FROM all_decisions WHERE explored) AND {_ARM} <> '{HOLDOUT}'"
+        sql(
+            f"CREATE OR REPLACE TEMP TABLE report AS SELECT d.* EXCLUDE (decision_id, offers, reason), "
+            f"{_ARM} AS arm, date_trunc('day', d.time) AS day, offers[1] AS offer, {explores} AS explores, "
+            f"o.* EXCLUDE (decision_id) FROM all_decisions d LEFT JOIN report_outcomes o USING (decision_id) "
+            f"WHERE NOT coalesce(pinned, false) AND method = {_text(self._question.method)}"
+        )
+        return currencies
+
+    def result(self, currencies: Sequence[str]) -> Tallies:
+        sql, group = self._log.sql, GROUPINGS[self._question.by]
+        sums = [f"count(*) FILTER ({kind}) AS {kind}" for kind in SHARES]
+        sums += [f"coalesce(sum(revenue_{at}), 0) AS revenue_{at}" for at in range(len(currencies))]
+        cells = sql(
+            f"SELECT player, {group} AS grp, strftime(day, '%Y-%m-%d') AS day, count(*) AS decisions, "
+            f"{', '.join(sums)} FROM report GROUP BY ALL ORDER BY ALL"
+        ).to_arrow_table()
+        names = {kind: kind for kind in SHARES} | {
+            f"revenue_{at}": f"revenue {one}" for at, one in enumerate(currencies)
+        }
+        groups, group_codes = _codes(cells["grp"])
+        days, day_codes = _codes(cells["day"])
+        return Tallies(
+            groups, days, _codes(cells["player"])[1], group_codes, day_codes, _floats(cells["decisions"]),
+            {name: _floats(cells[column]) for column, name in names.items()},
+            self._firsts(), self._counts(group), self._sources(), self._left_out(),
+        )  # fmt: skip
+
+    def _firsts(self) -> Firsts:
+        found = self._log.sql(
+            "SELECT arg_min(arm, time) AS arm, epoch(min(time)) AS time_s, count(DISTINCT arm) > 1 AS moved "
+            "FROM report GROUP BY player"
+        ).to_arrow_table()
+        arms, codes = _codes(found["arm"])
+        return Firsts(arms, codes, _floats(found["time_s"]), int(_floats(found["moved"]).sum()))
+
+    def _counts(self, group: str) -> list[dict[str, Any]]:
+        order = "grp" if self._question.by in (*RANDOMISED, "day") else "decisions DESC, grp"
+        sources = ", ".join(f"count(*) FILTER (source = '{one}') AS {one}" for one in SOURCES)
+        found: list[dict[str, Any]] = (
+            self._log.sql(
+                f"SELECT {group} AS grp, count(*) AS decisions, count(DISTINCT player) AS players, {sources}, "
+                "quantile_cont(total_ms, 0.5) AS p50_ms, quantile_cont(total_ms, 0.95) AS p95_ms "
+                f"FROM report GROUP BY ALL ORDER BY {order}"
+            )
+            .to_arrow_table()
+            .to_pylist()
+        )
+        return found
+
+    def _sources(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (
+            self._log.sql(
+                "SELECT strftime(day, '%Y-%m-%d') AS day, source, count(*) AS decisions "
+                "FROM report GROUP BY ALL ORDER BY ALL"
+            )
+            .to_arrow_table()
+            .to_pylist()
+        )
+        return found
+
+    def _left_out(self) -> dict[str, int]:
+        found = self._log.sql(
+            "SELECT count(*) FILTER (pinned), "
+            f"count(*) FILTER (method <> {_text(self._question.method)}) FROM all_decisions"
+        ).fetchall()[0]
+        return {"pinned": found[0], "other methods": found[1]}
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[tuple[str, ...], Codes]:
+    """Returns the sorted texts of a column, and the code of each row."""
+    encoded = column.combine_chunks().dictionary_encode()
+    texts = encoded.dictionary.to_pylist()
+    order = sorted(range(len(texts)), key=lambda at: str(texts[at]))
+    rank = np.empty(len(texts), np.int64)
+    rank[order] = np.arange(len(texts))
+    codes = rank[encoded.indices.to_numpy(zero_copy_only=False)] if texts else np.zeros(0, np.int64)
+    return tuple(str(texts[at]) for at in order), codes
+
+
+def _floats(column: pa.ChunkedArray) -> Floats:
+    found: Floats = column.cast(pa.float64()).to_numpy()
+    return found
+
+
+def _text(value: str) -> str:
+    """A literal of SQL."""
+    return "'" + value.replace("'", "''") + "'"
