@@ -19,21 +19,25 @@ _Parsed = TypeVar("_Parsed")
 
 @dataclass(frozen=True, slots=True)
 class LoggedModel:
-    """A model that voted. `layout` names its row layout; `class_index` is None for a model with one output."""
+    """A model of an ensemble. `class_index` is None for a model with one output.
+
+    `sha256` is empty, and `layout`, the name of its row layout, is None, if the model was never asked.
+    """
 
     name: str
     uri: str
     sha256: str
     weight: float
     class_index: int | None
-    layout: str
+    layout: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
     """The models of a version, in the order of their votes, and the rules that made offers of the votes.
 
-    `explore` has the block of the catalog. `offers` names the table of offers; None in a game without offers.
+    `explore` has the block of the catalog. `offers` names the table of offers; None in a game without offers. The
+    values of the features `excluded` are not in the log.
     """
 
     version: str
@@ -42,6 +46,7 @@ class Ensemble:
     explore: Mapping[str, Any] | None
     models: tuple[LoggedModel, ...]
     offers: str | None
+    excluded: frozenset[str] = frozenset()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,7 +56,7 @@ class Ensemble:
     @property
     def layouts(self) -> tuple[str, ...]:
         """The row layouts of the models, each once."""
-        return tuple(dict.fromkeys(model.layout for model in self.models))
+        return tuple(dict.fromkeys(model.layout for model in self.models if model.layout is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,7 @@ def _ensemble(content: Mapping[str, Any]) -> Ensemble:
         explore=content["explore"],
         models=tuple(models),
         offers=content["offers"],
+        excluded=frozenset(content.get("excluded", ())),
     )
 
 

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mesh import moment, plot_page
+from mesh import plot_page
 from mesh.catalog import catalog as catalogs
 from mesh.cli.decisions.report_tables import print_report
+from mesh.cli.decisions.time_range import time_range
 from mesh.cli.main import DONE
 from mesh.decisions.log import is_catalog, open_log
 from mesh.decisions.report import page
@@ -27,9 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints the report; with `--html` also writes the page. Raises Misconfigured and Unavailable."""
     if arguments.html is not None:
         plot_page.check_output(arguments.html, "--html")
-    since, until = time_of("--from", arguments.since), time_of("--to", arguments.until)
-    if since is not None and until is not None and since >= until:
-        raise Misconfigured([f"--to: {arguments.until} is not after --from {arguments.since}; give a later time"])
+    since, until = time_range(arguments)
     where = arguments.log or arguments.catalog
     if where is None:
         raise Misconfigured(["LOG: is missing; give the folder or the address of the log, or --catalog"])
@@ -47,16 +46,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print_report(found)
     return DONE
-
-
-def time_of(option: str, text: str | None) -> datetime | None:
-    """Returns the time in an option, in UTC; None if it is not given. Raises Misconfigured if it is not a time."""
-    if text is None:
-        return None
-    found = moment.epoch_s(text)
-    if found is None:
-        raise Misconfigured([f"{option}: {text!r} is not a time; give a date, or {moment.FORMATS}"])
-    return datetime.fromtimestamp(found, UTC)
 
 
 def _plan(arguments: argparse.Namespace) -> tuple[str | None, list[Period] | None]:

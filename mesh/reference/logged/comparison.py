@@ -81,8 +81,9 @@ class Replayed:
         for at, (method, candidates, offers, limit, explored, score) in enumerate(answers):
             span = slice(bounds[at], bounds[at + 1])
             if method == "Score":
-                if score not in scores[span]:
-                    yield at, self._of(at, "result", None, None, score, scores[span][0])
+                place = candidates.index(offers[0]) if candidates and offers else 0
+                if score != scores[span][place]:
+                    yield at, self._of(at, "result", None, offers[0] if offers else None, score, scores[span][place])
                 continue
             own_prices = None if all_prices is None else all_prices[span]
             keys = ranking_keys(scores[span], own_prices, self._decisions.ensemble.rank_by)

@@ -18,11 +18,16 @@ _MANY = 8  # the log has at most as many names of unseen inputs of a decision
 
 
 class Recoding:
-    """Makes the rows of a target from logged decisions whose rows have the layouts `logged`, by name."""
+    """Makes the rows of a target from logged decisions whose rows have the layouts `logged`, by name.
+
+    `features` are those that the logged rows have. Raises Misconfigured with all features of the target that neither
+    the log, the context nor the offers have.
+    """
 
     def __init__(self, target: Target, logged: Mapping[str, Layout]) -> None:
         self._target = target
         self._sources = {name: _sources(layout, target, logged) for name, layout in target.layouts.items()}
+        self.features = frozenset(name for sources in self._sources.values() for name in sources)
         self._lossy = frozenset().union(*(self._lossy_features(name, logged) for name in target.layouts))
 
     def known(self, unseen: Sequence[Sequence[str] | None]) -> NDArray[np.bool_]:
@@ -38,9 +43,7 @@ class Recoding:
 
     def requests(self, requests: Requests, contexts: Sequence[Mapping[str, Any]]) -> Requests:
         """Returns the inputs of the target for logged `requests`, with their `contexts` [decisions]."""
-        shared = {
-            name: self._rows(name, layout, requests, contexts) for name, layout in self._target.layouts.items()
-        }
+        shared = {name: self._rows(name, layout, requests, contexts) for name, layout in self._target.layouts.items()}
         picks = requests.picks if requests.offers is None else self._picks(requests.offers)[requests.picks]
         if len(picks) and picks.min() < 0:
             assert requests.offers is not None
