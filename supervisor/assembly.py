@@ -20,6 +20,7 @@ from supervisor.discovery.dns import HeadlessServices, Models
 from supervisor.discovery.file import EndpointsFile
 from supervisor.discovery.port import Discovery
 from supervisor.ensemble import Ensemble
+from supervisor.exploration import exploration_of
 from supervisor.features.cache import FeatureCache
 from supervisor.features.port import FeatureStore, StoreMetrics
 from supervisor.features.sqlite import SqliteStore
@@ -148,7 +149,8 @@ def build_game(
     def parts_of(name: str, version: Version) -> VersionParts:
         rules = AnswerRules(catalog, version, ranking)
         answers, tap = guards.watch(name, metrics.of(catalog.game, name)), taps.get(name)
-        return VersionParts(panels[name], rules, answers, RowCount(), (tap,) if tap is not None else ())
+        exploration = exploration_of(catalog, version, ranking)
+        return VersionParts(panels[name], rules, answers, RowCount(), (tap,) if tap is not None else (), exploration)
 
     versions = {name: parts_of(name, version) for name, version in catalog.versions.items()}
     return Game(catalog, offers, _routed(versions, features), traffic, guards)

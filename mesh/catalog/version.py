@@ -14,6 +14,7 @@ from mesh.catalog.deployment.blocks import WorkerDeployment
 from mesh.catalog.deployment.names import SHARED
 from mesh.catalog.members import Member, MemberVote, Vote, kind_of_entry
 from mesh.catalog.shifts import Guard, Rollout
+from mesh.exploration import Explore
 
 CombineKind = Literal["mean", "weighted_mean", "median", "trimmed_mean", "rank_mean", "vote"]
 
@@ -85,6 +86,9 @@ class Version(WorkerDeployment):
         le=100,
         description="percent of the other versions' players whose requests this version scores too, for comparison; "
         "no player sees these scores",
+    )
+    explore: Explore | None = Field(
+        None, description="draws the first offer of some players, to learn about offers that the ranking puts lower"
     )
     combine: Combine = Combine()
     ready: Literal["all", "quorum"] = Field(
