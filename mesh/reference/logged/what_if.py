@@ -1,4 +1,4 @@
-"""What another version would have shown: its scores and its best offer for logged decisions, and what was known then."""
+"""What another version would have shown: its scores and its best offer for logged decisions."""
 
 from __future__ import annotations
 
