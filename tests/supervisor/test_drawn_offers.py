@@ -150,3 +150,10 @@ def test_only_weighted_mean_weighs_the_models(kind: str, weights: tuple[float, .
     assert found is not None
     assert (found.weights, found.prefix) == (weights, "s/g/")
     assert exploration_of(catalog, catalog.versions["v2"], ranking) is None
+
+
+def test_score_of_one_of_several_rows_is_not_explored() -> None:
+    scored = ticket(limit=0)
+    scored.scored_row = 2  # rank_mean ranks all offers to score one
+    assert not exploration("epsilon", 100).applies_to(scored)
+    assert exploration("epsilon", 100).applies_to(ticket())
