@@ -21,7 +21,7 @@ _Parsed = TypeVar("_Parsed")
 class LoggedModel:
     """A model of an ensemble. `class_index` is None for a model with one output.
 
-    `sha256` is empty, and `layout`, the name of its row layout, is None, if the model was never asked.
+    `layout` is the name of its row layout. `sha256` and `layout` are empty if the model was never asked.
     """
 
     name: str
@@ -29,7 +29,7 @@ class LoggedModel:
     sha256: str
     weight: float
     class_index: int | None
-    layout: str | None
+    layout: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Ensemble:
     @property
     def layouts(self) -> tuple[str, ...]:
         """The row layouts of the models, each once."""
-        return tuple(dict.fromkeys(model.layout for model in self.models if model.layout is not None))
+        return tuple(dict.fromkeys(model.layout for model in self.models if model.layout))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,12 @@ class SideFiles:
 
 def _ensemble(content: Mapping[str, Any]) -> Ensemble:
     rule = {name: value for name, value in content["combine"].items() if value is not None}
-    models = [LoggedModel(**{name: one[name] for name in LoggedModel.__slots__}) for one in content["models"]]
+    models = [
+        LoggedModel(
+            **{name: one[name] for name in LoggedModel.__slots__ if name != "layout"}, layout=one["layout"] or ""
+        )
+        for one in content["models"]
+    ]
     return Ensemble(
         version=content["version"],
         combine=Combine.model_validate(rule),

@@ -20,7 +20,6 @@ from mesh.catalog.catalog import ContextKind
 from mesh.catalog.offers_table import OffersTable, parse_offers
 from mesh.catalog.sources import Sources
 from mesh.catalog.version import Combine, Version
-from mesh.decision_id import new_id
 from mesh.decisions.schema import DECISIONS
 from mesh.exploration import Explore
 from mesh.model_file import read_header
@@ -31,6 +30,7 @@ from supervisor.rows import CohortRows, Passenger, RowPlan, Value, lay_out
 from supervisor.ticket import Ticket
 from supervisor.vote_count import count_votes
 from tests.decisions.log_writer import write_rows, write_side_file
+from tests.decisions.simulated_log import uuids
 from tests.forests import fit
 
 GAME = "dragonfall"
@@ -147,6 +147,8 @@ class ScoredVersion:
         return [self._decision(random, at, **given) for at in range(count)]
 
     def _decision(self, random: np.random.Generator, at: int, **given: Any) -> dict[str, Any]:
+        time = BEGIN + timedelta(seconds=at)
+        id_ = str(uuids(random, np.array([int(time.timestamp() * 1000)]))[0])
         player = _player(random)
         offers = range(len(self.offers.ids))
         candidates = offers if random.random() < 0.4 else tuple(
@@ -159,12 +161,12 @@ class ScoredVersion:
         )
         missing = [int(one) for one in random.permutation(len(votes))[: random.integers(0, 3)]] if at % 3 == 0 else []
         votes[missing] = math.nan
-        return {**self._answer(votes, passenger, at), **self._inputs(rows, passenger), **given}
+        return {**self._answer(votes, passenger, at, id_), **self._inputs(rows, passenger), **given}
 
-    def _answer(self, votes: Any, passenger: Passenger, at: int) -> dict[str, Any]:
+    def _answer(self, votes: Any, passenger: Passenger, at: int, id_: str) -> dict[str, Any]:
         (counted,) = count_votes(self.version, votes, [None] * len(votes), [slice(0, votes.shape[1])])
         assert counted.scores is not None
-        id_, limit, player = new_id(), 1 + at % 3, f"p{at % 50}"
+        limit, player = 1 + at % 3, f"p{at % 50}"
         ticket = Ticket(player, passenger, limit, None, 0.0, 1.0, decision_id=id_, answer=cast(Any, None))
         best, is_drawn, propensity = self._first_offers(ticket, counted.scores, votes)
         every = self.ranking.best(passenger.offers, counted.scores, len(counted.scores))

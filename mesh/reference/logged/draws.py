@@ -12,7 +12,7 @@ from mesh.reference.ranking import ranked, ranking_keys
 
 
 class LoggedPolicy:
-    """The policy of `decisions` by their `scores` [candidates] and `votes` [candidates, models]; default: the logged."""
+    """The policy of `decisions`, by `scores` [candidates] and `votes` [candidates, models]; None: those of the log."""
 
     def __init__(
         self,

@@ -37,7 +37,7 @@ class Forests:
         Raises Misconfigured if a model has other features than its layout.
         """
         votes = np.full((len(requests.picks), len(models)), np.nan)
-        for name in dict.fromkeys(model.layout for model in models if model.layout is not None):
+        for name in dict.fromkeys(model.layout for model in models if model.layout):
             members = [(place, model) for place, model in enumerate(models) if model.layout == name]
             for first, last, part in _parts(requests, layouts[name], name):
                 for place, model in members:

@@ -138,7 +138,7 @@ def _warnings(explored: float, overlap: float, effective: float, bought: int | N
         )
     elif overlap < MIN_OVERLAP:
         yield (
-            f"in {1 - overlap:.1%} of the decisions, the logged version could not have shown the offer of this version; "
+            f"in {1 - overlap:.1%} of the decisions, the logged version could not show the offer of this version; "
             "the estimates do not hold for them: explore more offers (`explore.top`)"
         )
     if bought is None:
