@@ -59,11 +59,11 @@ class Question:
 class Tallies:
     """All that a report needs, as columns.
 
-    `player`, `group`, `day`, `period`, `decisions` and `metrics` have a row for each combination that occurs. A period is
-    between two `steps_s`; `groups` and `days` are the texts of the codes. `metrics` by name: sums of the decisions with
-    that outcome, and the revenue of each currency. `counts` has a row for each group, and `sources` one for each day and
-    source. `left_out`: decisions that are not in the report, by the reason. `without_player` decisions have no player:
-    each counts as a player of its own.
+    `player`, `group`, `day`, `period`, `decisions` and `metrics` have a row for each combination that occurs. A period
+    is between two `steps_s`; `groups` and `days` are the texts of the codes. `metrics` by name: the number of decisions
+    with that outcome, and the revenue of each currency. `counts` has a row for each group, `sources` one for each day
+    and source. `left_out`: decisions that are not in the report, by the reason. `without_player` decisions have no
+    player: each counts as a player of its own.
     """
 
     groups: tuple[str, ...]
