@@ -18,7 +18,7 @@ from mesh.cli.decisions.time_range import time_range
 from mesh.cli.main import DONE
 from mesh.decisions.log import is_catalog, open_log
 from mesh.decisions.report import page
-from mesh.decisions.report.division import Period, plan_of
+from mesh.decisions.report.division import Period, plan_of, steps_s
 from mesh.decisions.report.summary import summarise
 from mesh.decisions.report.tallies import Question, tally
 from mesh.errors import Misconfigured
@@ -34,9 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise Misconfigured(["LOG: is missing; give the folder or the address of the log, or --catalog"])
     with open_log(str(where)) as log:
         game, plan = _plan(arguments)
-        question = Question(
-            log.game(arguments.game or game), since, until, arguments.by, arguments.method, arguments.within
-        )
+        asked = arguments.by, arguments.method, arguments.within
+        question = Question(log.game(arguments.game or game), since, until, *asked, steps_s(plan))
         found = summarise(log.name, question, tally(log, question), arguments.baseline, plan)
     if arguments.html is not None:
         facts = plot_page.origin("mesh", sys.argv[1:], datetime.now(UTC))
