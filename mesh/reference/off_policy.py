@@ -69,7 +69,7 @@ class Estimate:
 
 
 def effective_size(weights: Numbers) -> float:
-    """Returns the number of equally weighted decisions that tell as much as the weighted ones."""
+    """Returns the number of equally weighted decisions that are worth as much as the weighted ones."""
     squares = float(weights @ weights)
     return float(weights.sum()) ** 2 / squares if squares else 0.0
 

@@ -41,7 +41,7 @@ def rewards(
 ) -> Rewards:
     """Returns the rewards of `decisions` by the purchases `bought` of their first offer, `shown`, in time.
 
-    A purchase of another offer of the answer is no reward: the probabilities of the other places are not known.
+    A purchase of another offer of the answer does not count: the probabilities of the other places are not known.
     """
     place = {decision: at for at, decision in enumerate(decisions)}
     purchased, revenue = np.zeros(len(place)), np.zeros(len(place))
