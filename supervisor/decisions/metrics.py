@@ -12,6 +12,9 @@ from prometheus_client.registry import Collector
 from supervisor.decisions.logs import DecisionLogs
 
 
+REASONS = ("buffer-full", "queue-full", "writer-down", "sink", "stopped", "broken", "failed")  # from the start at 0
+
+
 class DecisionMetrics(Collector):
     """Reads the state of the logs when it is asked."""
 
@@ -39,8 +42,9 @@ class DecisionMetrics(Collector):
         )
         for log in logs:
             written.add_metric((log.game,), log.written)
-            for reason, count in log.dropped.items():
-                dropped.add_metric((log.game, reason), count)
+            found = log.dropped
+            for reason in (*REASONS, *(found.keys() - REASONS)):
+                dropped.add_metric((log.game, reason), found[reason])
             buffered.add_metric((log.game,), log.buffered_bytes)
             age.add_metric((log.game,), log.flush_age_s(time.time()))
         yield from (written, dropped, buffered, age)
