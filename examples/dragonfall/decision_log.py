@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from examples.dragonfall.backend import GAME
@@ -44,8 +45,14 @@ def read_log(since: datetime, decision_id: str) -> dict[str, Any]:
 
 
 def _report(since: datetime) -> list[str]:
-    return ["decisions", "report", str(CATALOG), "--from", since.isoformat(timespec="seconds")]
+    return ["decisions", "report", _catalog(), "--from", since.isoformat(timespec="seconds")]
 
 
 def _explanation(decision_id: str) -> list[str]:
-    return ["explain", decision_id, str(CATALOG), "--top", "5"]
+    return ["explain", decision_id, _catalog(), "--top", "5"]
+
+
+def _catalog() -> str:
+    """The path of the catalog as a user would write it."""
+    here = Path.cwd()
+    return str(CATALOG.relative_to(here) if CATALOG.is_relative_to(here) else CATALOG)
