@@ -49,6 +49,9 @@ class Metrics:
             _VERSION,
             registry=registry,
         )
+        self.explored = Counter(
+            "mesh_explored", "Answers whose first offer was drawn by `explore`.", _VERSION, registry=registry
+        )
         self.loop_lag = Histogram(
             "mesh_loop_lag_seconds",
             "Delay of a timer on the event loop.",
@@ -84,6 +87,7 @@ class VersionMetrics:
         self._latency = metrics.latency.labels(*labels)
         self._stages = tuple(metrics.stages.labels(*labels, stage) for stage in STAGES)
         self._clock_ahead = metrics.clock_ahead.labels(*labels)
+        self._explored = metrics.explored.labels(*labels)
         self._cohort_requests = metrics.cohort_requests.labels(*labels)
         self._cohort_rows = metrics.cohort_rows.labels(*labels)
         self._counters: dict[tuple[Source, ReasonWord | None], Counter] = {}
@@ -100,6 +104,8 @@ class VersionMetrics:
             self._misses.labels(*self._labels, model).inc()
         if answer.features_age_s is not None and answer.features_age_s < 0:
             self._clock_ahead.inc()
+        if answer.explored:
+            self._explored.inc()
         self._latency.observe(total_s)
         if answer.timings == NO_TIMINGS:  # a refused request reached no stage
             return

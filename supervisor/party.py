@@ -11,6 +11,7 @@ from supervisor.answers import Answer, AnswerRules, PlayerRead, Reason, ReasonWo
 from supervisor.backlog import RowCount
 from supervisor.ballot import Ballot
 from supervisor.combine import Scores
+from supervisor.exploration import DrawnOffers, Exploration
 from supervisor.inputs import COMPLETE, Gaps
 from supervisor.panel import Panel
 from supervisor.ranking import RankedOffer
@@ -66,7 +67,8 @@ class Tap(Protocol):
 class VersionParts:
     """The parts of a version that a party needs.
 
-    `rows` counts the rows of its requests. `taps` receive its answered requests.
+    `rows` counts the rows of its requests. `taps` receive its answered requests. `exploration` is None for a version
+    without `explore`.
     """
 
     panel: Panel
@@ -74,6 +76,7 @@ class VersionParts:
     metrics: AnswerMetrics
     rows: RowCount
     taps: tuple[Tap, ...] = ()
+    exploration: Exploration | None = None
 
 
 class Party:
@@ -145,8 +148,7 @@ class Party:
         counts = count_votes(self.version.rules.version, ballot.votes, ballot.reasons, spans)
         digest = self.version.panel.digest(ballot.files)
         answers = [
-            self._answer(seat, votes, voted_s, ballot.last_model, digest)
-            for seat, votes in zip(seats, counts, strict=True)
+            self._answer(seat, votes, voted_s, ballot, digest) for seat, votes in zip(seats, counts, strict=True)
         ]
         for seat, answer in zip(seats, answers, strict=True):
             seat.ticket.settle(answer)
@@ -155,14 +157,16 @@ class Party:
             for tap in self.version.taps:
                 tap.settled(settled)
 
-    def _answer(self, seat: Seat, votes: VoteCount, voted_s: float, last_model: str, digest: str) -> Answer:
-        ticket, rules = seat.ticket, self.version.rules
+    def _answer(self, seat: Seat, votes: VoteCount, voted_s: float, ballot: Ballot, digest: str) -> Answer:
+        ticket, rules, last_model = seat.ticket, self.version.rules, ballot.last_model
         if votes.scores is None or not rules.has_quorum(votes):
             return rules.without_quorum(votes, self._timings(ticket, voted_s, last_model=last_model))
-        result = self._result(ticket, votes.scores)
+        drawn = self._drawn(seat, votes.scores, ballot)
+        result = self._result(ticket, votes.scores) if drawn is None else drawn.offers
         combine_s = time.monotonic() - voted_s  # includes the ranking for the earlier seats of the party
         timings = self._timings(ticket, voted_s, combine_s, last_model)
-        return rules.scored(result, votes, seat.player, timings, self._gaps_of(ticket), digest)
+        answer = rules.scored(result, votes, seat.player, timings, self._gaps_of(ticket), digest)
+        return answer if drawn is None else answer._replace(explored=drawn.is_drawn, propensity=drawn.propensity)
 
     def _gaps_of(self, ticket: Ticket) -> Gaps:
         """Finds the gaps of the whole party at its first answer, when every model has its rows."""
@@ -170,6 +174,12 @@ class Party:
             found = self.version.panel.gaps(self._rows) if self._rows is not None else ()
             self._gaps = {seat: gaps for seat, gaps in zip(self.seats, found, strict=True) if gaps is not COMPLETE}
         return self._gaps.get(ticket, COMPLETE)
+
+    def _drawn(self, seat: Seat, scores: Scores, ballot: Ballot) -> DrawnOffers | None:
+        exploration = self.version.exploration
+        if exploration is None or not exploration.applies_to(seat.ticket):
+            return None
+        return exploration.rank(seat.ticket, scores, ballot.votes[:, seat.span])
 
     def _result(self, ticket: Ticket, scores: Scores) -> float | tuple[RankedOffer, ...]:
         ranking = self.version.rules.ranking

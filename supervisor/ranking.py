@@ -36,19 +36,36 @@ class Ranking:
         `scores` [candidates]. By expected revenue, an offer without a price ranks last.
         """
         revenues = self._revenues(candidates, scores)
-        keys = self._keys(scores, revenues)
+        return self._offers(candidates, scores, revenues, highest(self._keys(scores, revenues), limit))
+
+    def offers(
+        self, candidates: Sequence[int], scores: NDArray[np.float64], places: Sequence[int]
+    ) -> tuple[RankedOffer, ...]:
+        """Returns the offers at `places` of the candidates, in this order. `scores` [candidates]."""
+        return self._offers(candidates, scores, self._revenues(candidates, scores), places)
+
+    def keys(self, candidates: Sequence[int], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Returns the values by which `best` orders the candidates, highest first: [candidates], as `scores`.
+
+        `scores` may also be [models, candidates]; then each model has a row.
+        """
+        return self._keys(scores, self._revenues(candidates, scores) if self._by_revenue else None)
+
+    def _offers(
+        self,
+        candidates: Sequence[int],
+        scores: NDArray[np.float64],
+        revenues: NDArray[np.float64] | None,
+        places: Sequence[int],
+    ) -> tuple[RankedOffer, ...]:
         return tuple(
             RankedOffer(
                 self._ids[candidates[place]],
                 float(scores[place]),
                 None if revenues is None or np.isnan(revenues[place]) else float(revenues[place]),
             )
-            for place in _highest(keys, limit)
+            for place in places
         )
-
-    def keys(self, candidates: Sequence[int], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns the values by which `best` orders the candidates, highest first [candidates]."""
-        return self._keys(scores, self._revenues(candidates, scores) if self._by_revenue else None)
 
     def _keys(self, scores: NDArray[np.float64], revenues: NDArray[np.float64] | None) -> NDArray[np.float64]:
         if not self._by_revenue or revenues is None:
@@ -68,7 +85,7 @@ def _index(candidates: Sequence[int]) -> slice | list[int]:
     return list(candidates)
 
 
-def _highest(keys: NDArray[np.float64], limit: int) -> list[int]:
+def highest(keys: NDArray[np.float64], limit: int) -> list[int]:
     """Returns the places of the highest `limit` of `keys`, highest first; ties in order. Does not sort the others."""
     if limit == 1:
         return [int(keys.argmax())]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from hashlib import blake2b
 
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.shifts import Step, planned_version
+from mesh.player_position import position, prefix
 from supervisor import ranges
-from supervisor.ranges import WHOLE, Ranges
+from supervisor.ranges import Ranges
 
 _ALWAYS = Step(0.0, -math.inf, math.inf)
 
@@ -30,8 +30,7 @@ class Traffic:
 
     def __init__(self, catalog: Catalog, clock: Callable[[], float] = time.time) -> None:
         assignment = catalog.assignment
-        salt = f"{assignment.salt}/" if assignment.salt is not None else ""
-        self._prefix = f"{salt}{catalog.game}/"
+        self._prefix = prefix(catalog.game, assignment.salt)
         self._holdout = assignment.holdout
         self._versions = tuple(catalog.versions)
         self._plan = planned_version(catalog.versions)
@@ -59,11 +58,11 @@ class Traffic:
         if self._plan is not None and not self._step.start_s <= self._clock() < self._step.end_s:
             self._apply()
         table = self._in_force
-        return table.only or table.at(_position(self._prefix + player_id))
+        return table.only or table.at(position(self._prefix + player_id))
 
     def is_held_out(self, player_id: str) -> bool:
         """Returns whether a player belongs to the holdout, which gets the fallback offer."""
-        return self._holdout > 0 and _position(f"holdout/{self._prefix}{player_id}") < self._holdout
+        return self._holdout > 0 and position(f"holdout/{self._prefix}{player_id}") < self._holdout
 
     def divert(self, version: str, to: str | None = None, before: Traffic | None = None) -> None:
         """Gives the players of `version` to the version `to`; None: to the others, in proportion to their shares.
@@ -100,8 +99,3 @@ class Traffic:
         if self._before is not None and without:
             planned = ranges.stay(planned, self._before, without)
         return ranges.divert(planned, self._versions, dict(self._diverted), without)
-
-
-def _position(text: str) -> float:
-    digest = blake2b(text.encode(), digest_size=8).digest()
-    return int.from_bytes(digest) / 2**64 * WHOLE

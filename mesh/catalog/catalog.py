@@ -11,9 +11,9 @@ from pydantic import Field
 
 from mesh.block import Block, Uri
 from mesh.catalog import decisions as decision_faults
+from mesh.catalog import explore_faults, shift_faults
 from mesh.catalog import faults as catalog_faults
 from mesh.catalog import schema as catalog_schema
-from mesh.catalog import shift_faults
 from mesh.catalog.decisions import Decisions
 from mesh.catalog.deployment import faults as deployment_faults
 from mesh.catalog.deployment.blocks import Kubernetes, SupervisorDeployment, WorkerDeployment
@@ -22,8 +22,9 @@ from mesh.catalog.members import Member, MemberVote, Name, kind_of_entry, read_m
 from mesh.catalog.members import contradictions as member_faults
 from mesh.catalog.shifts import Assignment
 from mesh.catalog.table_faults import table_contradictions
-from mesh.catalog.version import Combine, Model, Version
+from mesh.catalog.version import Combine, Compared, Model, Version
 from mesh.errors import Misconfigured
+from mesh.exploration import Explore
 from mesh.players.settings import DynamoFeatures, Features, kind_of
 
 Game = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]  # the name of a Service starts with a letter
@@ -105,7 +106,9 @@ class VersionDraft:
     traffic: float | None
     shadow: float
     combine: Combine
+    explore: Explore | None
     models: tuple[Model | None, ...]
+    reference: str | None = None
 
 
 def load(path: Path, folder: Path | None = None) -> Catalog:
@@ -167,8 +170,15 @@ def _version_draft(raw: Any, paths: Mapping[str, Any]) -> VersionDraft:
         traffic if isinstance(traffic, int | float) and 0 <= traffic <= 100 else None,
         shadow if isinstance(shadow, int | float) else 0,
         catalog_faults.valid_part(Combine, raw.get("combine"), paths) or Combine(),
+        catalog_faults.valid_part(Explore, raw.get("explore"), paths) if isinstance(raw.get("explore"), dict) else None,
         tuple(_model_draft(one, paths) for one in models) if isinstance(models, list) else (),
+        _reference_draft(raw.get("reference"), paths),
     )
+
+
+def _reference_draft(raw: Any, paths: Mapping[str, Any]) -> str | None:
+    compared = catalog_faults.valid_part(Compared, {"reference": raw}, paths)
+    return None if compared is None else compared.reference
 
 
 def _model_draft(raw: Any, context: Mapping[str, Any]) -> Model | None:
@@ -208,6 +218,8 @@ def _version_contradictions(draft: Draft, version: VersionDraft, at: tuple[str, 
     if version.combine.kind == "rank_mean" and "offers" not in draft.tree.values:
         problem = "rank_mean ranks offers, but the game has no offers"
         yield draft.tree.fault((*at, "combine", "kind"), problem, "add an `offers` block or use another kind")
+    if version.explore is not None:
+        yield from explore_faults.contradictions(draft.tree, (*at, "explore"), version.explore, len(voters))
     first: dict[str, int] = {}
     for position, model in enumerate(version.models):
         if model is not None and first.setdefault(model.name, position) != position:

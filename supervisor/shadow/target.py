@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.version import Version
+from mesh.player_position import position
 from supervisor.panel import Panel
 from supervisor.ranking import Ranking
 from supervisor.shadow.metrics import PairMetrics
@@ -39,8 +39,7 @@ class ShadowTarget:
         """
         if self.share >= 100:
             return True
-        digest = blake2b(f"{SALT}/{self.game}/{self.name}/{player_id}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest) / 2**64 * 100 < self.share
+        return position(f"{SALT}/{self.game}/{self.name}/{player_id}") < self.share
 
 
 def shadow_version(catalog: Catalog, name: str, panel: Panel, ranking: Ranking | None) -> ShadowTarget:

@@ -51,6 +51,7 @@ offers: {{path: offers.csv, fallback: starter, rank_by: score}}
 assignment: {{holdout: {holdout}}}
 versions:
   v1:
+    explore: {explore}
     combine: {{kind: mean, quorum: 2}}
     models: [{{name: m0, uri: m0.txt}}, {{name: m1, uri: m1.txt}}, {{name: m2, uri: m2.txt}}]
 """
@@ -102,6 +103,7 @@ def write_game(folder: Path, **options: object) -> Path:
         "unknown_player": "ensemble",
         "unread_player": "fallback",
         "holdout": 0,
+        "explore": "null",
         **options,
     }
     with replacing_store(folder / "players.sqlite", COLUMNS) as connection:

@@ -103,6 +103,12 @@ def _print_notes(out: Console, report: Report) -> None:
     left_out = ", ".join(f"{count:,} {reason}" for reason, count in report.left_out.items() if count)
     if left_out:
         print_line(out, f"left out: {left_out}")
+    if report.without_player:
+        print_line(
+            out,
+            f"{report.without_player:,} decisions have no player: each counts as a player of its own, so the intervals "
+            "may be too narrow; keep `player` in the log (decisions.exclude), or log hashes (decisions.players)",
+        )
     print_line(out, f"outcomes count up to {report.within_h:g} h after their decision")
     if report.differences:
         print_line(out, "sure: the always-valid interval is on one side of 0; it stays valid if you look every day")

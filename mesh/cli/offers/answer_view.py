@@ -26,6 +26,8 @@ def print_offers(answer: offers_pb2.GetOfferResponse, seconds: float) -> None:
         revenue = f"{ranked.expected_revenue:.4f}" if ranked.HasField("expected_revenue") else "-"
         ranking.add_row(str(place), Text(ranked.offer_id), score, revenue)
     console.print(ranking)
+    if answer.explored:
+        print_line(console, f"explored: the first offer was drawn by `explore` of version {answer.version}")
     for line in _details(answer, seconds):
         print_line(console, line)
 

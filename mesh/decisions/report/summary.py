@@ -67,6 +67,7 @@ class Report:
     by: str
     within_h: float
     left_out: dict[str, int]
+    without_player: int
     groups: tuple[Group, ...]
     baseline: str | None
     differences: tuple[Difference, ...]
@@ -89,7 +90,8 @@ def summarise(
     differences = () if name is None else tuple(_differences(tallies, name, by_day=strata))
     sources = tuple((row["day"], row["source"], row["decisions"]) for row in tallies.sources)
     return Report(
-        log, question.game, tallies.days[0], tallies.days[-1], question.by, question.within_h, dict(tallies.left_out),
+        log, question.game, tallies.days[0], tallies.days[-1], question.by, question.within_h,
+        dict(tallies.left_out), tallies.without_player,
         tuple(_groups(tallies)), name, differences, division, sources,
     )  # fmt: skip
 

@@ -54,6 +54,7 @@ class Tallies:
     `cells`: a row for each player, group and day that occur; `metrics` [rows] by name: shares of decisions, and the
     revenue of each currency. `groups` and `days` are the texts of the codes. `counts` has a row for each group, and
     `sources` one for each day and source. `left_out`: decisions that are not in the report, by the reason.
+    `without_player` decisions have no player: each counts as a player of its own.
     """
 
     groups: tuple[str, ...]
@@ -67,6 +68,7 @@ class Tallies:
     counts: Sequence[Mapping[str, Any]]
     sources: Sequence[Mapping[str, Any]]
     left_out: Mapping[str, int]
+    without_player: int
 
     def cells(self, metric: str, *, by_day: bool) -> Cells:
         """Returns the sums of a metric; the strata are the days, or all days together."""
@@ -81,7 +83,7 @@ def tally(log: Log, question: Question) -> Tallies:
     tables = _Tables(log, question)
     with log.reading():
         tables.add("all_decisions", decisions)
-        tables.add("all_outcomes", outcomes)
+        tables.add("all_outcomes", outcomes.project("decision_id, time, kind, value, currency"))
         currencies = tables.join()
         return tables.result(currencies)
 
@@ -115,7 +117,8 @@ class _Tables:
         )
         explores = f"version IN (SELECT DISTINCT version FROM all_decisions WHERE explored) AND {_ARM} <> '{HOLDOUT}'"
         sql(
-            f"CREATE OR REPLACE TEMP TABLE report AS SELECT d.* EXCLUDE (decision_id, offers, reason), "
+            f"CREATE OR REPLACE TEMP TABLE report AS SELECT d.* EXCLUDE (decision_id, player, offers, reason), "
+            f"coalesce(player, decision_id) AS player, player IS NULL AS is_unknown, "
             f"{_ARM} AS arm, date_trunc('day', d.time) AS day, offers[1] AS offer, {explores} AS explores, "
             f"o.* EXCLUDE (decision_id) FROM all_decisions d LEFT JOIN report_outcomes o USING (decision_id) "
             f"WHERE NOT coalesce(pinned, false) AND method = {_text(self._question.method)}"
@@ -138,7 +141,7 @@ class _Tables:
         return Tallies(
             groups, days, _codes(cells["player"])[1], group_codes, day_codes, _floats(cells["decisions"]),
             {name: _floats(cells[column]) for column, name in names.items()},
-            self._firsts(), self._counts(group), self._sources(), self._left_out(),
+            self._firsts(), self._counts(group), self._sources(), self._left_out(), self._without_player(),
         )  # fmt: skip
 
     def _firsts(self) -> Firsts:
@@ -180,6 +183,10 @@ class _Tables:
             f"count(*) FILTER (method <> {_text(self._question.method)}) FROM all_decisions"
         ).fetchall()[0]
         return {"pinned": found[0], "other methods": found[1]}
+
+    def _without_player(self) -> int:
+        found: int = self._log.sql("SELECT count(*) FILTER (is_unknown) FROM report").fetchall()[0][0]
+        return found
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[tuple[str, ...], Codes]:

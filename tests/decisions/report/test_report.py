@@ -141,6 +141,12 @@ def test_pinned_requests_and_other_methods_are_left_out(tmp_path: Path) -> None:
         report(tmp_path)
 
 
+def test_decisions_without_a_player_are_counted(tmp_path: Path) -> None:
+    write_rows(tmp_path, DECISIONS, GAME, [decision("a"), decision("b", player=None), decision("c", player=None)])
+    found = report(tmp_path)
+    assert (found.without_player, found.groups[0].players) == (2, 3)
+
+
 def test_log_without_outcomes_has_counts_and_no_differences(tmp_path: Path) -> None:
     write_rows(tmp_path, DECISIONS, GAME, [decision(f"{at}", version=f"v{at % 2}") for at in range(20)])
     found = report(tmp_path)
@@ -178,7 +184,7 @@ def test_rollout_is_tested_by_its_steps(tmp_path: Path) -> None:
 def test_page_shows_each_metric_each_difference_and_the_sources(root: Path) -> None:
     found = report(root, plan=EVEN)
     text = page.page(found, {"Command": "mesh decisions report"})
-    assert "purchased, % of the decisions by version, with 95 % intervals" in text
-    assert "purchased, % of the decisions: 2026-11 minus holdout, all days so far" in text
+    assert "purchased %, with 95 % intervals" in text
+    assert "purchased %: 2026-11 minus holdout" in text
     assert "Decisions by source" in text
     assert "as planned (p = " in text

@@ -7,10 +7,10 @@ from typing import cast
 import pytest
 
 from mesh.catalog.version import Model, Version
+from mesh.player_position import position
 from supervisor.panel import Panel
 from supervisor.ranges import divide
 from supervisor.shadow.target import ShadowTarget
-from supervisor.traffic import _position
 
 PLAYERS = [f"player-{number}" for number in range(20_000)]
 VERSION = Version(models=(Model(name="m", uri="m.txt"),))
@@ -32,7 +32,7 @@ def test_share_of_the_players_is_sampled_and_grows() -> None:
 def test_sample_has_each_version_in_its_share() -> None:
     traffic = divide({"v0": 30.0, "v1": 70.0})
     sampled = [player for player in PLAYERS if target(10).samples(player)]
-    of_v0 = [player for player in sampled if traffic.at(_position(f"g/{player}")) == "v0"]
+    of_v0 = [player for player in sampled if traffic.at(position(f"g/{player}")) == "v0"]
     assert len(of_v0) / len(sampled) == pytest.approx(0.3, abs=0.04)
 
 
