@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from mesh.errors import Misconfigured
 
 _HEAD_LIMIT_BYTES = 16 * 2**10
 _REQUEST_LIMIT_S = 5.0
+Page = Callable[[], bytes]
 
 
 @contextlib.asynccontextmanager
-async def metrics_endpoint(exposition: Callable[[], bytes], host: str, port: int) -> AsyncIterator[int]:
+async def metrics_endpoint(
+    exposition: Page, host: str, port: int, more: Mapping[str, Page] | None = None
+) -> AsyncIterator[int]:
     """Answers `GET /metrics` with the result of `exposition` while the block runs; yields the port.
 
-    Port 0 lets the system pick. `exposition` is called on a thread. Raises `Misconfigured` when the port is in use.
+    `more` has other pages by path, such as `/drift`. Port 0 lets the system pick. Pages are made on a thread. Raises
+    `Misconfigured` when the port is in use.
     """
 
+    pages = {"/": exposition, "/metrics": exposition, **(more or {})}
     connections: set[asyncio.StreamWriter] = set()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -26,7 +31,7 @@ async def metrics_endpoint(exposition: Callable[[], bytes], host: str, port: int
         with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             async with asyncio.timeout(_REQUEST_LIMIT_S):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(await _response(head, exposition))
+                writer.write(await _response(head, pages))
                 await writer.drain()
         connections.discard(writer)
         writer.close()
@@ -43,13 +48,14 @@ async def metrics_endpoint(exposition: Callable[[], bytes], host: str, port: int
                 connection.transport.abort()
 
 
-async def _response(head: bytes, exposition: Callable[[], bytes]) -> bytes:
+async def _response(head: bytes, pages: Mapping[str, Page]) -> bytes:
     method, path, *_ = [*head.split(b"\r\n")[0].split(b" "), b"", b""]
     if method != b"GET":
         return _http(b"405 Method Not Allowed", b"")
-    if path.partition(b"?")[0] not in (b"/", b"/metrics"):
+    page = pages.get(path.partition(b"?")[0].decode(errors="replace"))
+    if page is None:
         return _http(b"404 Not Found", b"")
-    return _http(b"200 OK", await asyncio.to_thread(exposition))
+    return _http(b"200 OK", await asyncio.to_thread(page))
 
 
 def _http(status: bytes, body: bytes) -> bytes:

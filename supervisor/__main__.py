@@ -26,6 +26,8 @@ from mesh.starvation import CpuStarvation
 from supervisor.assembly import open_discovery, open_games
 from supervisor.cohort import Cohorts
 from supervisor.discovery.assignment import assign_replicas
+from supervisor.drift.metrics import DriftMetrics
+from supervisor.drift.references import References
 from supervisor.followed_catalogs import FollowedCatalog, open_catalogs
 from supervisor.grpc_server import check_port, connection_age_options, grpc_server
 from supervisor.live_games import LiveGames
@@ -76,19 +78,28 @@ async def serve(settings: Settings) -> int:
             cohorts = Cohorts(journey_tasks, starvation, settings.max_waiting)
             state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
             metrics.registry.register(state)
+            drift = DriftMetrics(games)
+            metrics.registry.register(drift)
             rate = OutcomeRate(loop_thread)
             outcomes = OutcomeService(OutcomeDesk(games, metrics.outcomes), rate, settings.max_connection_age_s)
             service = OffersService(games, cohorts, outcomes, settings.max_connection_age_s)
             async with _in_background(shadow_runner(samples, games, cohorts, starvation).run(), rate.watch()):
-                await _serve_until_stopped(settings, service, games, metrics, stop)
+                await _serve_until_stopped(settings, service, games, metrics, drift, stop)
     return 0
 
 
 async def _serve_until_stopped(
-    settings: Settings, service: OffersService, games: LiveGames, metrics: Metrics, stop: asyncio.Event
+    settings: Settings,
+    service: OffersService,
+    games: LiveGames,
+    metrics: Metrics,
+    drift: DriftMetrics,
+    stop: asyncio.Event,
 ) -> None:
     ages = connection_age_options(settings, [game.catalog for game in games.values()])
-    async with metrics_endpoint(metrics.exposition, settings.metrics_host, settings.metrics_port) as metrics_port:
+    pages = {"/drift": drift.page}
+    metrics_place = (settings.metrics_host, settings.metrics_port)
+    async with metrics_endpoint(metrics.exposition, *metrics_place, pages) as metrics_port:
         check_port(settings)  # before the wait for replicas, which can take long
         await wait_for_quorums(games, settings.listen_within_s, stop)
         if stop.is_set():
@@ -119,6 +130,7 @@ def _background_work(
 ) -> Iterator[Coroutine[Any, Any, None]]:
     discovery = open_discovery(settings, list(games), games.models)
     yield telemetry.watch_loop_lag(metrics.loop_lag)
+    yield References(games).run()
     for one in catalogs:
         yield games.follow(one.catalog.game, one.changes)
         if one.keep is not None:

@@ -19,6 +19,7 @@ from supervisor.connect_gate import ConnectGate
 from supervisor.discovery.dns import HeadlessServices, Models
 from supervisor.discovery.file import EndpointsFile
 from supervisor.discovery.port import Discovery
+from supervisor.drift.tap import open_drift_taps
 from supervisor.ensemble import Ensemble
 from supervisor.exploration import exploration_of
 from supervisor.features.cache import FeatureCache
@@ -31,7 +32,7 @@ from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.panel import Panel
 from supervisor.panels import panels_of, planner_of
-from supervisor.party import VersionParts
+from supervisor.party import Tap, VersionParts
 from supervisor.pool import ModelPool
 from supervisor.ranking import Ranking
 from supervisor.rows import RowPlanner
@@ -143,14 +144,17 @@ def build_game(
 
     panels = panels_of(catalog, sources, new_pool, known)
     taps = open_taps(catalog, panels, ranking, metrics.shadows, samples) if samples is not None else {}
+    drift = open_drift_taps(catalog, panels, sources, before)
     traffic = Traffic(catalog)
     guards = _open_guards(catalog, traffic, panels, before)
 
     def parts_of(name: str, version: Version) -> VersionParts:
         rules = AnswerRules(catalog, version, ranking)
-        answers, tap = guards.watch(name, metrics.of(catalog.game, name)), taps.get(name)
+        answers = guards.watch(name, metrics.of(catalog.game, name))
         exploration = exploration_of(catalog, version, ranking)
-        return VersionParts(panels[name], rules, answers, RowCount(), (tap,) if tap is not None else (), exploration)
+        found: tuple[Tap | None, ...] = (taps.get(name), drift.get(name))
+        present = tuple(tap for tap in found if tap is not None)
+        return VersionParts(panels[name], rules, answers, RowCount(), present, exploration)
 
     versions = {name: parts_of(name, version) for name, version in catalog.versions.items()}
     return Game(catalog, offers, _routed(versions, features), traffic, guards)

@@ -19,7 +19,7 @@ from examples.dragonfall.mesh_command import run_mesh
 from examples.dragonfall.offers import OFFERS_CSV, read_offers
 from examples.dragonfall.segments import SEGMENTS
 from examples.dragonfall.simulation import simulate_players, write_players
-from examples.dragonfall.training import Effort, train_all
+from examples.dragonfall.training import Effort, save_sample, train_all
 
 HERE = Path(__file__).parent
 CATALOG = HERE / "mesh.yaml"
@@ -27,6 +27,10 @@ BUILD = HERE / "build"
 PLAYERS_CSV = BUILD / "players.csv"
 MODELS = BUILD / "models"
 STORE = BUILD / "players.sqlite"
+SAMPLE = BUILD / "sample.parquet"
+REFERENCE = BUILD / "reference.json"
+VERSION = "2026-10"
+SAMPLE_ROWS = 10_000
 LOAD_LIMIT_S = 120.0
 
 # A change in one of these files changes the players or the models.
@@ -93,6 +97,7 @@ def _steps() -> tuple[Step, ...]:
         Step("players", PLAYERS_SOURCES, (PLAYERS_CSV,), _make_players),
         Step("models", MODEL_SOURCES, models, _make_models),
         Step("store", (CATALOG, PLAYERS_CSV), (STORE,), _fill_store),
+        Step("reference", (CATALOG, *MODEL_SOURCES, *models), (REFERENCE,), _make_reference),
     )
 
 
@@ -114,6 +119,12 @@ def _make_models(console: Console) -> None:
 def _fill_store(_: Console) -> None:
     load = ["features", "load", str(PLAYERS_CSV), "--catalog", str(CATALOG)]
     print(run_mesh(load, LOAD_LIMIT_S), end="", file=sys.stderr)
+
+
+def _make_reference(_: Console) -> None:
+    save_sample(simulate_players(), read_offers(), SAMPLE_ROWS, Effort().seed, SAMPLE)
+    words = ["drift", "reference", str(SAMPLE), "--catalog", str(CATALOG), "--version", VERSION, "--to", str(REFERENCE)]
+    print(run_mesh(words, LOAD_LIMIT_S), end="", file=sys.stderr)
 
 
 def _fingerprint(sources: tuple[Path, ...]) -> str:

@@ -61,6 +61,17 @@ def purchases_of(segment: str, players: Players, offers: Offers, rows: int, seed
     return History(encounters, bought.astype(np.float64))
 
 
+def save_sample(players: Players, offers: Offers, rows: int, seed: int, path: Path) -> None:
+    """Saves the features of `rows` log-ins of all players, each with a random offer, as a Parquet file.
+
+    The mesh ranks all offers for players of all segments, so these rows are what the models receive.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = rng.integers(len(players.ids), size=rows)
+    encounters = draw_encounters(chosen, rng.integers(len(offers.ids), size=rows), rng)
+    as_frame(features(players, offers, encounters)).to_parquet(path)
+
+
 def features(players: Players, offers: Offers, encounters: Encounters) -> dict[str, Column]:
     """Returns the features of the models in their column order: player, context, offer."""
     return {

@@ -22,7 +22,7 @@ from mesh.catalog.members import Member, MemberVote, Name, kind_of_entry, read_m
 from mesh.catalog.members import contradictions as member_faults
 from mesh.catalog.shifts import Assignment
 from mesh.catalog.table_faults import table_contradictions
-from mesh.catalog.version import Combine, Model, Version
+from mesh.catalog.version import Combine, Compared, Model, Version
 from mesh.errors import Misconfigured
 from mesh.exploration import Explore
 from mesh.players.settings import DynamoFeatures, Features, kind_of
@@ -108,6 +108,7 @@ class VersionDraft:
     combine: Combine
     explore: Explore | None
     models: tuple[Model | None, ...]
+    reference: str | None = None
 
 
 def load(path: Path, folder: Path | None = None) -> Catalog:
@@ -171,7 +172,13 @@ def _version_draft(raw: Any, paths: Mapping[str, Any]) -> VersionDraft:
         catalog_faults.valid_part(Combine, raw.get("combine"), paths) or Combine(),
         catalog_faults.valid_part(Explore, raw.get("explore"), paths) if isinstance(raw.get("explore"), dict) else None,
         tuple(_model_draft(one, paths) for one in models) if isinstance(models, list) else (),
+        _reference_draft(raw.get("reference"), paths),
     )
+
+
+def _reference_draft(raw: Any, paths: Mapping[str, Any]) -> str | None:
+    compared = catalog_faults.valid_part(Compared, {"reference": raw}, paths)
+    return None if compared is None else compared.reference
 
 
 def _model_draft(raw: Any, context: Mapping[str, Any]) -> Model | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, Tag, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
-from mesh.block import Block
+from mesh.block import Block, Uri
 from mesh.catalog import faults as catalog_faults
 from mesh.catalog.deployment.blocks import WorkerDeployment
 from mesh.catalog.deployment.names import SHARED
@@ -74,7 +74,17 @@ else:  # in the file also the vote of a member, which becomes a whole model
     ]
 
 
-class Version(WorkerDeployment):
+class Compared(Block):
+    """The part of a version that says with what its requests are compared."""
+
+    reference: Uri | None = Field(
+        None,
+        description="distributions of the features and scores in the training, with which the supervisors compare the "
+        "requests: a path or s3://BUCKET/KEY (see `mesh drift`)",
+    )
+
+
+class Version(WorkerDeployment, Compared):
     """A version of the ensemble: the supervisor asks all its models and combines their votes."""
 
     traffic: float = Field(100, ge=0, le=100, description="percent of the players; each player keeps their version")

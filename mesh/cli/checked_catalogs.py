@@ -12,6 +12,7 @@ from mesh.catalog import value_check
 from mesh.catalog.catalog import Catalog, Draft
 from mesh.catalog.faults import Fault, merge_shared
 from mesh.catalog.golden_files import golden_faults
+from mesh.catalog.reference_files import reference_faults
 from mesh.errors import Misconfigured
 
 
@@ -64,5 +65,5 @@ def _check_file(file: Path, values: bool, folder: Path | None, models_may_be_mis
         return CheckedCatalog(file, None, tuple(error.faults))
     in_files = catalog_files.faults(draft, models_may_be_missing=models_may_be_missing)
     in_golden = golden_faults(draft, models_may_be_missing=models_may_be_missing)
-    faults = sorted((*draft.faults, *in_files, *in_golden), key=lambda fault: fault.line)
+    faults = sorted((*draft.faults, *in_files, *in_golden, *reference_faults(draft)), key=lambda fault: fault.line)
     return CheckedCatalog(file, draft, tuple(faults), tuple(value_check.warnings(draft)) if values else ())

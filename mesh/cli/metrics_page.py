@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
@@ -12,6 +13,7 @@ from prometheus_client.samples import Sample
 from mesh.errors import Unavailable
 
 TIMEOUT_S = 1.0
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,17 @@ class Page:
 
 def fetch(address: str) -> Page:
     """Returns the page at `address` (host:port); raises Unavailable if it cannot be read within `TIMEOUT_S`."""
+    return fetch_page(address, "/metrics", parse)
+
+
+def fetch_page(address: str, path: str, read: Callable[[str], _Read]) -> _Read:
+    """Returns what `read` returns for the page `path` at `address`; raises Unavailable if it cannot be read."""
     host, _, port = address.rpartition(":")
     try:
         connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=TIMEOUT_S)
         try:
-            connection.request("GET", "/metrics")
-            return parse(connection.getresponse().read().decode())
+            connection.request("GET", path)
+            return read(connection.getresponse().read().decode())
         finally:
             connection.close()
     except (OSError, ValueError, http.client.HTTPException) as error:

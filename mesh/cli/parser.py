@@ -11,6 +11,7 @@ from mesh.cli import parser_parts as parts
 from mesh.cli.catalog import check_options
 from mesh.cli.compare import options as compare_options
 from mesh.cli.decisions import options as decision_options
+from mesh.cli.drift import options as drift_options
 from mesh.cli.explain import options as explain_options
 from mesh.cli.hpa import record_options, simulation_options
 from mesh.cli.k8s import render_options
@@ -41,6 +42,7 @@ def build() -> argparse.ArgumentParser:
     _add_status(commands)
     compare_options.add(commands, METRICS)
     decision_options.add(commands)
+    drift_options.add(commands, METRICS)
     _add_features(commands)
     _add_catalog(commands)
     _add_traffic(commands)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -233,7 +235,10 @@ def open_log(where: str) -> Log:
         above = [name for name in found if name.startswith(_GAME)]
         fix = "give the folder above it" if above else "give the folder or the prefix of `decisions.to` in the catalog"
         raise Misconfigured([f"{where}: is not a decision log: it has no folder {DECISIONS}/; {fix}"])
-    connection = duckdb.connect()
+    # DuckDB moves large tables to this folder, which is `.tmp` below the current one by default.
+    connection = duckdb.connect(
+        config={"temp_directory": str(Path(tempfile.gettempdir()) / f"mesh-duckdb-{os.getpid()}")}
+    )
     connection.execute("SET TimeZone = 'UTC'")
     return Log(storage, connection)
 
@@ -244,10 +249,10 @@ def is_catalog(where: str) -> bool:
 
 
 def _place_of(path: Path) -> str:
-    block = getattr(catalogs.load(path), "decisions", None)
+    block = catalogs.load(path).decisions
     if block is None:
         raise Misconfigured([f"{path}: decisions: is missing; add `decisions: {{to: FOLDER}}`, or name the log itself"])
-    return str(block.to)
+    return block.to
 
 
 def _literal(time: datetime) -> str:

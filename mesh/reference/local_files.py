@@ -6,13 +6,13 @@ import asyncio
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.version import Model
 from mesh.errors import Misconfigured
 from mesh.s3 import address as s3_address
-from mesh.s3.client import BadSettings, connect, explain
+from mesh.s3.client import BadSettings, connect
+from mesh.s3.content import content_of
 
 FETCH_S = 90.0  # for all files of one call
 _ATTEMPTS = 4
@@ -68,23 +68,10 @@ async def _download(addresses: Sequence[str], folder: Path) -> dict[str, str]:
         async with asyncio.timeout(FETCH_S), connect(_ATTEMPTS) as client:
             for number, uri in enumerate(dict.fromkeys(addresses)):
                 path = folder / f"{number}-{uri.rpartition('/')[2]}"
-                path.write_bytes(await _content(client, uri))
+                path.write_bytes(await content_of(client, uri))
                 paths[uri] = str(path)
     except BadSettings as error:
         raise Misconfigured([str(error)]) from error
     except TimeoutError:
         raise Misconfigured([f"the files were not downloaded within {FETCH_S:g} s"]) from None
     return paths
-
-
-async def _content(client: Any, uri: str) -> bytes:
-    address = s3_address.parse(uri)
-    try:
-        response = await client.get_object(Bucket=address.bucket, Key=address.key)
-        async with response["Body"] as body:
-            return bytes(await body.read())
-    except Exception as error:
-        failure = explain(error, address, "s3:GetObject")
-        if failure is None:
-            raise
-        raise Misconfigured([f"{uri}: {failure.sentence}"]) from error

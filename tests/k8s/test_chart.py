@@ -284,3 +284,15 @@ def _serving(found: catalog.Catalog, folder: Path) -> Any:
     for_cluster = {*for_workers, "supervisor", "kubernetes", "global", "enabled"}
     text = found.model_dump_json(by_alias=True).replace(str(folder), "")
     return json.loads(text, object_hook=lambda block: {k: v for k, v in block.items() if k not in for_cluster})
+
+
+@pytest.mark.usefixtures("helm")
+def test_reference_at_a_relative_path_needs_the_volume(tmp_path: Path) -> None:
+    file = catalogs.small(tmp_path, "", "")
+    text = file.read_text(encoding="utf-8").replace("{models:", "{reference: reference.json, models:", 1)
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(Misconfigured, match=r"versions\.1\.reference: reference.json is a relative path.*to S3"):
+        chart_output.render(file, "small")
+    file.write_text(text.replace("reference.json", "s3://m/reference.json"), encoding="utf-8")
+    rendered = chart_output.render(file, "small")
+    assert "reference: s3://m/reference.json" in str(rendered)

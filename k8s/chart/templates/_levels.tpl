@@ -96,6 +96,13 @@ Appends one model with its merged values to the list `models` of the given dict.
 {{- $_ := set $paths "offers.path" $offers.path -}}
 {{- $_ := set $fixes "offers.path" "pass the file with --set-file offers.table=FILE, or name the volume in kubernetes.files" -}}
 {{- end -}}
+{{- range $name, $version := .Values.versions -}}
+{{- if not (hasPrefix "s3://" ($version.reference | default "s3://")) -}}
+{{- $at := printf "versions.%s.reference" $name -}}
+{{- $_ := set $paths $at $version.reference -}}
+{{- $_ := set $fixes $at "publish it to S3, or name the volume in kubernetes.files" -}}
+{{- end -}}
+{{- end -}}
 {{- range $at, $path := $paths -}}
 {{- if and $path (not $.Values.kubernetes.files) (not (hasPrefix "/" (trimPrefix "file:" $path))) -}}
 {{- fail (printf "%s: %s is a relative path, and no volume holds its folder; %s" $at $path (get $fixes $at)) -}}

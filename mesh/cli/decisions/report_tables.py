@@ -99,10 +99,18 @@ def _print_notes(out: Console, report: Report) -> None:
             out, "  do not trust the differences: players or records of an arm are missing, or its share changed"
         )
     if division.shares_changed and report.differences:
-        print_line(out, "the shares changed: the differences compare the arms day by day")
+        print_line(
+            out, "the shares changed: the differences compare the arms within each day and each step of the rollout"
+        )
     left_out = ", ".join(f"{count:,} {reason}" for reason, count in report.left_out.items() if count)
     if left_out:
         print_line(out, f"left out: {left_out}")
+    if report.without_player:
+        print_line(
+            out,
+            f"{report.without_player:,} decisions have no player: each counts as a player of its own, so the intervals "
+            "may be too narrow; keep `player` in the log (decisions.exclude), or log hashes (decisions.players)",
+        )
     print_line(out, f"outcomes count up to {report.within_h:g} h after their decision")
     if report.differences:
         print_line(out, "sure: the always-valid interval is on one side of 0; it stays valid if you look every day")

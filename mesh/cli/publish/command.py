@@ -1,4 +1,4 @@
-"""`mesh publish`: uploads the models of a version, and their golden rows, to S3 and prints their catalog entries."""
+"""`mesh publish`: uploads the files of a version to S3: models, golden rows, reference; prints the catalog entries."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from mesh.catalog import yaml_text
 from mesh.cli.console import count
 from mesh.cli.main import DONE
 from mesh.cli.proofs import prove
-from mesh.cli.publish import golden_files
+from mesh.cli.publish import golden_files, reference_file
 from mesh.cli.publish.golden_files import GoldenFile, GoldenOptions
+from mesh.cli.publish.reference_file import ReferenceFile
 from mesh.cli.publish.uploads import Published, Target, all_published, publish, target
 from mesh.cli.publish.version_folder import ModelFile, read_folder
 from mesh.errors import Misconfigured
@@ -34,10 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
         _prove(models, arguments.proofs)
     if options.is_set:
         golden_files.write(models, options)
-    golden = golden_files.read(models)
-    targets = list(_targets(models, golden, arguments.to)) if arguments.to else []
+    if arguments.reference:
+        reference_file.make(models, arguments.reference, arguments.folder)
+    golden, reference = golden_files.read(models), reference_file.read(models, arguments.folder)
+    targets = list(_targets(models, golden, arguments.to, reference)) if arguments.to else []
     places = {one.target.path: one for one in all_published(publish(targets, arguments.force))} if targets else {}
-    _report(models, golden, places, arguments)
+    _report(models, golden, reference, places, arguments)
     return DONE
 
 
@@ -51,8 +54,11 @@ def _check_options(arguments: argparse.Namespace, golden: GoldenOptions) -> None
         faults.append("--golden and --golden-players are two sources of golden rows; give one of the two options")
     if golden.players is not None and golden.catalog is None:
         faults.append("--golden-players needs the store of players; name the game's catalog with --catalog FILE")
-    if arguments.to is None and not golden.is_set:
-        faults.append("give --to s3://BUCKET/PREFIX to upload the models, or --golden to write golden rows beside them")
+    if arguments.quick and arguments.reference is not None:
+        faults.append("--quick does not prove the models, but LightGBM loads them for --reference; remove --quick")
+    if arguments.to is None and not golden.is_set and arguments.reference is None:
+        files = "--golden or --reference to write files beside them"
+        faults.append(f"give --to s3://BUCKET/PREFIX to upload the models, or {files}")
     if faults:
         raise Misconfigured(faults)
 
@@ -68,16 +74,22 @@ def _prove(models: Sequence[ModelFile], folder: Path | None) -> None:
         raise Misconfigured(refused)
 
 
-def _targets(models: Sequence[ModelFile], golden: Mapping[str, GoldenFile], to: str) -> Iterator[Target]:
-    """Yields the golden rows first: a model is in the catalog only after both files are there."""
-    for rows in golden.values():
+def _targets(
+    models: Sequence[ModelFile], golden: Mapping[str, GoldenFile], to: str, reference: ReferenceFile | None = None
+) -> Iterator[Target]:
+    """Yields the models last: a model is in the catalog only after all its files are there."""
+    for rows in (*golden.values(), *((reference,) if reference is not None else ())):
         yield target(rows.path, rows.sha256, rows.size_bytes, to)
     for model in models:
         yield target(model.path, model.sha256, model.size_bytes, to)
 
 
 def _report(
-    models: Sequence[ModelFile], golden: Mapping[str, GoldenFile], places: Places, arguments: argparse.Namespace
+    models: Sequence[ModelFile],
+    golden: Mapping[str, GoldenFile],
+    reference: ReferenceFile | None,
+    places: Places,
+    arguments: argparse.Namespace,
 ) -> None:
     """Prints the catalog entries to stdout and everything else to stderr, so that a pipe gets only the entries."""
     home = None if arguments.catalog is None else arguments.catalog.parent
@@ -85,11 +97,15 @@ def _report(
     if arguments.json:
         facts = [_facts(model, golden.get(model.name), places) for model in models]
         both = [{**entry, **more} for entry, more in zip(entries, facts, strict=True)]
-        print(json.dumps({"event": "published", "models": both}))
+        named = {"reference": _place(reference.path, places, home)} if reference is not None else {}
+        print(json.dumps({"event": "published", **named, "models": both}))
         return
     for model in models:
         for line in _notes(model, golden.get(model.name), places):
             print(line, file=sys.stderr)
+    if reference is not None:
+        print(f"{reference.path}: {reference.summary}", file=sys.stderr)
+        print(yaml_text.dump({"reference": _place(reference.path, places, home)}))
     print("models:")
     for entry in entries:
         print(f"  - {yaml_text.dump(entry, flow=True)}")

@@ -11,10 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
-from mesh.catalog.sources import Sources, resolved
+from mesh.cli.publish.frame_types import header_in, is_usable
 from mesh.errors import Misconfigured, unreadable
-from mesh.model_file import BadModel, ModelHeader, with_categories
-from mesh.players.features import Columns
+from mesh.model_file import ModelHeader
 from mesh.reference.golden_rows import MAX_ROWS, GivenRow
 from mesh.reference.values import Value
 
@@ -35,20 +34,7 @@ class GoldenTable:
 
     def header_of(self, header: ModelHeader) -> ModelHeader:
         """Returns `header` with its categories by column; raises Misconfigured if the file does not show them."""
-        if header.open_lists is None:
-            return header
-        kinds = {column.name: column.type for column in self._table.schema if column.name in header.feature_names}
-        categorical = [name for name, kind in kinds.items() if pa.types.is_dictionary(kind)]
-        try:
-            return with_categories(header, categorical)
-        except BadModel:
-            texts = tuple(name for name, kind in kinds.items() if _is_text(kind))
-            numbers = tuple(name for name in kinds if name not in texts)
-            known = resolved(header, Sources(Columns(numbers, texts), {}, None))
-        if known.open_lists is not None:
-            problem = f"the list of pandas categories {known.open_lists}"
-            raise Misconfigured([f"{self.path}: {problem}; save the frame with these columns as type category"])
-        return known
+        return header_in(self._table.schema, header, self.path)
 
     def rows_of(self, model: str, header: ModelHeader, *, is_only: bool) -> list[GivenRow]:
         """Returns the rows for `model`, whose scores are in the column `score.MODEL`, or in `score` if it `is_only`.
@@ -77,8 +63,7 @@ class GoldenTable:
 
     def _values(self, name: str) -> Sequence[Value]:
         column = self._table.column(name)
-        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-        if not (_is_text(kind) or _is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
+        if not is_usable(column.type):
             problem = f"column {name!r} is of type {column.type}"
             raise Misconfigured([f"{self.path}: {problem}; store numbers, booleans or texts"])
         return [_plain(value) for value in column.to_pylist()]
@@ -92,15 +77,6 @@ class GoldenTable:
                 problem = f"row {number} of column {name!r} is not {wanted}"
                 raise Misconfigured([f"{self.path}: {problem}; save what Booster.predict returns"])
         return [tuple(map(float, row)) for row in scores]
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _plain(value: Any) -> Value:

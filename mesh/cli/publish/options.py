@@ -11,7 +11,7 @@ from mesh.cli import parser_parts as parts
 def add(publish: argparse.ArgumentParser) -> None:
     """Adds the options to the command."""
     publish.add_argument("folder", type=Path, metavar="VERSION_DIR", help="folder with the models as .txt files")
-    to = "prefix of the uploaded objects (default: upload nothing, only write golden rows)"
+    to = "prefix of the uploaded objects (default: upload nothing, only write the other files)"
     publish.add_argument("--to", metavar="s3://BUCKET/PREFIX", help=to)
     publish.add_argument("--force", action="store_true", help="replace objects whose content differs")
     proofs = (
@@ -19,6 +19,8 @@ def add(publish: argparse.ArgumentParser) -> None:
     )
     publish.add_argument("--proofs", type=Path, metavar="DIR", help=proofs)
     _add_golden(publish)
+    reference = "write the distributions of the features and scores of these rows beside the models, for `mesh drift`"
+    publish.add_argument("--reference", type=Path, metavar="ROWS", help=f"{reference}; a .parquet file of the training")
     parts.add_quick(publish)
     parts.add_json(publish, "the models as one line of JSON")
 

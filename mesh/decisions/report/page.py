@@ -19,6 +19,7 @@ _COLOURS = {
     "PARTIAL": plot_figures.PARTIAL,
     "FALLBACK": plot_figures.FALLBACK,
 }
+_MARGIN = 0.04  # of the axis above and below the bands
 _LINE, _FIXED, _ALWAYS = "#1a7f5a", "rgba(26,127,90,.35)", "rgba(74,144,194,.25)"
 
 
@@ -42,7 +43,7 @@ def _sentence(division: Division) -> str:
 
 def _intervals(report: Report, metric: str) -> Figure:
     """Draws a point with its interval for each group, from top to bottom."""
-    drawn = plot_figures.figure(f"{_title(metric)} by {report.by}, with 95 % intervals", 160 + 34 * len(report.groups))
+    drawn = plot_figures.figure(f"{_title(metric)}, with 95 % intervals", 160 + 34 * len(report.groups))
     shown = [(group.name, group.metrics[metric]) for group in report.groups]
     points = [(name, one) for name, one in shown if one is not None]
     scale = _scale(metric)
@@ -66,8 +67,8 @@ def _intervals(report: Report, metric: str) -> Figure:
 
 
 def _difference(one: Difference) -> Figure:
-    """Draws the difference with all decisions so far, with both bands."""
-    drawn = plot_figures.figure(f"{_title(one.metric)}: {one.group} minus {one.baseline}, all days so far")
+    """Draws the difference of all decisions until the end of each day, with both bands."""
+    drawn = plot_figures.figure(f"{_title(one.metric)}: {one.group} minus {one.baseline}")
     scale, days = _scale(one.metric), [look.day for look in one.looks]
     for name, colour, bounds in (
         ("always-valid 95 %", _ALWAYS, [(look.always_valid.low, look.always_valid.high) for look in one.looks]),
@@ -102,7 +103,8 @@ def _range(looks: Sequence[Look]) -> tuple[float, float]:
     highs = [look.always_valid.high for look in looks] + [0.0]
     if not math.isfinite(half):
         return -1.0, 1.0
-    return max(min(lows), min(last.value - half, 0.0)), min(max(highs), max(last.value + half, 0.0))
+    low, high = max(min(lows), min(last.value - half, 0.0)), min(max(highs), max(last.value + half, 0.0))
+    return low - _MARGIN * (high - low), high + _MARGIN * (high - low)
 
 
 def _sources(report: Report) -> Figure:
@@ -118,7 +120,7 @@ def _sources(report: Report) -> Figure:
 
 
 def _title(metric: str) -> str:
-    return f"{metric}, % of the decisions" if metric in SHARES else f"{metric} per decision"
+    return f"{metric} %" if metric in SHARES else f"{metric} per decision"
 
 
 def _scale(metric: str) -> float:

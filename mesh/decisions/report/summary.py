@@ -10,7 +10,7 @@ import numpy as np
 from mesh.decisions.report import intervals, ratios
 from mesh.decisions.report.division import HOLDOUT, Division, Period, divide
 from mesh.decisions.report.intervals import Interval
-from mesh.decisions.report.tallies import RANDOMISED, SHARES, SOURCES, Question, Tallies
+from mesh.decisions.report.tallies import FALLBACKS, RANDOMISED, SHARES, SOURCES, Question, Tallies
 from mesh.errors import Misconfigured
 
 MAX_LOOKS = 60  # of the cumulative differences: evenly spaced days, the last one included
@@ -67,6 +67,7 @@ class Report:
     by: str
     within_h: float
     left_out: dict[str, int]
+    without_player: int
     groups: tuple[Group, ...]
     baseline: str | None
     differences: tuple[Difference, ...]
@@ -89,7 +90,8 @@ def summarise(
     differences = () if name is None else tuple(_differences(tallies, name, by_day=strata))
     sources = tuple((row["day"], row["source"], row["decisions"]) for row in tallies.sources)
     return Report(
-        log, question.game, tallies.days[0], tallies.days[-1], question.by, question.within_h, dict(tallies.left_out),
+        log, question.game, tallies.days[0], tallies.days[-1], question.by, question.within_h,
+        dict(tallies.left_out), tallies.without_player,
         tuple(_groups(tallies)), name, differences, division, sources,
     )  # fmt: skip
 
@@ -131,7 +133,7 @@ def _differences(tallies: Tallies, baseline: str, *, by_day: bool) -> Iterator[D
     for metric in tallies.metrics:
         cells = tallies.cells(metric, by_day=by_day)
         for name in tallies.groups:
-            if name != baseline:
+            if name != baseline and not name.endswith(FALLBACKS):
                 yield from _difference(tallies, cells, (name, baseline, metric), looks)
 
 

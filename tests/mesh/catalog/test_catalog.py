@@ -350,7 +350,8 @@ SERVING_BLOCKS = {
     },
     "TableColumns": {"numbers", "texts"},
     "Offers": {"path", "table", "fallback", "rank_by"},
-    "Version": {"traffic", "rollout", "guard", "ready", "shadow", "explore", "combine", "models", *SCALED_KEYS},
+    "Version": {"traffic", "rollout", "guard", "ready", "shadow", "explore", "combine", "reference", "models"}
+    | SCALED_KEYS,
     "Explore": {"kind", "share", "top", "temperature"},
     "Assignment": {"salt", "holdout"},
     "Decisions": {"to", "sample", "features", "votes", "flush_s", "max_mb", "players", "exclude"},

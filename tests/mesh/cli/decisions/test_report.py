@@ -45,6 +45,20 @@ def test_tables_name_the_groups_and_the_checks(log: str, tmp_path: Path, capsys:
     assert any(line.startswith("left out: ") and line.endswith(" pinned") for line in lines)
 
 
+def test_catalog_names_the_log_and_the_planned_shares(
+    log: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    catalog = tmp_path / "mesh.yaml"
+    catalog.write_text(CATALOG + f"decisions: {{to: {log}}}\n")
+    found = []
+    for arguments in ([str(catalog)], ["--catalog", str(catalog)], [log, "--catalog", str(catalog)]):
+        assert report(*arguments, "--json") == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[0]["log"] == log
+    assert found[0]["division"]["state"] == "as planned"
+    assert found[0] == found[1] == found[2]
+
+
 def test_json_has_the_same_numbers_in_a_range(log: str, capsys: pytest.CaptureFixture[str]) -> None:
     days = []
     for end in ("2026-11-05", "2026-11-04T00:00:00Z", "2026-11-03T12:00:00+01:00"):
