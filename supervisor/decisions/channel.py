@@ -4,7 +4,7 @@ A message is a header (UINT32 length and UINT32 number of records, little-endian
 first a `Destination`, and then `SideFile`, `DecisionBlock` and `OutcomeBlock`; the writer sends `WriterReport`. The end
 of the stream makes the writer finish its files and end, also if the supervisor was killed.
 
-The supervisor starts `python -m supervisor.decisions.writer --channel FD --log-level LEVEL`.
+The supervisor starts `python -m supervisor.decisions.writer --fd FD --log-level LEVEL`.
 """
 
 from __future__ import annotations
