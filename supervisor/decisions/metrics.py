@@ -11,7 +11,6 @@ from prometheus_client.registry import Collector
 
 from supervisor.decisions.logs import DecisionLogs
 
-
 REASONS = ("buffer-full", "queue-full", "writer-down", "sink", "stopped", "broken", "failed")  # from the start at 0
 
 
