@@ -37,6 +37,7 @@ COMMANDS = {
         "freeze, block and throttle one replica of two; check every answer",
     ),
     "shadow": ("loadtest.shadow.command", "latency and full answers with a shadow of all requests, and without"),
+    "outcomes": ("loadtest.outcomes.command", "latency and full answers beside reports of outcomes, and without"),
     "sharing": (
         "loadtest.sharing.command",
         "CPU of an answer: two versions that share 14 of 15 models, and one",

@@ -9,26 +9,19 @@ from pathlib import Path
 from rich.console import Console
 
 from loadtest import interruption
-from loadtest.errors import CannotMeasure
 from loadtest.measurement import machine
 from loadtest.measurement.plan import Findings, Plan, plan_of
 from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_floats
 from loadtest.peers import mesh
 from loadtest.report import Report, publish
-from loadtest.run.job import Question
-from loadtest.run.knee import knee_of
-from loadtest.run.measurement import Setting
-from loadtest.run.search import search_knee
+from loadtest.run.question import WORKLOADS, find_knee, setting_of
 from loadtest.shadow.report import report_of
 from loadtest.shadow.trial import CATALOG, Run, Trial, write_catalog
 from loadtest.workload_files import prepare
-from loadtest.workloads import W15, W15X100, TrainedEnsemble, player_ids
+from loadtest.workloads import W15
 
-WORKLOADS = {one.game: one for one in (W15, W15X100)}
 FACTORS = (0.5, 1.6, 2.5)
-DEADLINE_MS = 300.0
 SETTLE_S = 5.0  # after the start; the workers still end their proving processes
-FIRST_RATE_RPS = {W15.game: 400.0, W15X100.game: 50.0}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -63,8 +56,8 @@ async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
     async with mesh.up(folder, plan.logs, catalog=CATALOG) as ready:
         await mesh.first_full_answer(ready["address"], ensemble)
         await asyncio.sleep(SETTLE_S)
-        setting = _setting(ensemble, ready["address"])
-        knee_rps = options.knee or await _knee(options, setting, plan)
+        setting = setting_of(ensemble, ready["address"])
+        knee_rps = options.knee or await find_knee(ensemble, setting, options.slo_ms, plan.progress)
         trial = Trial(ensemble, folder, setting, ready, knee_rps, plan.progress)
         await plan.begin(f"knee {knee_rps:,.0f} per second")
         runs = [
@@ -73,27 +66,6 @@ async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
     for one in runs:
         _report_failures(one, plan)
     return report_of(runs, knee_rps, machine.described())
-
-
-def _setting(ensemble: TrainedEnsemble, address: str) -> Setting:
-    question = Question(address, ensemble.method, ensemble.game, "", DEADLINE_MS, {}, player_ids(ensemble.players))
-    return Setting(question, processes=1, max_unanswered=10_000, seed=1, oracle=None, raises_priority=False)
-
-
-async def _knee(options: argparse.Namespace, setting: Setting, plan: Plan) -> float:
-    searched = argparse.Namespace(
-        rate=FIRST_RATE_RPS[options.workload],
-        seconds=None,
-        slo_ms=options.slo_ms,
-        full_share=0.99,
-        arrivals="poisson",
-        seed=0,
-    )
-    _, steps = await search_knee(searched, setting, plan.progress)
-    knee_rps = knee_of(steps)
-    if knee_rps is None:
-        raise CannotMeasure("no rate kept the objective; raise --slo-ms, or give --knee")
-    return knee_rps
 
 
 def _report_failures(run: Run, plan: Plan) -> None:

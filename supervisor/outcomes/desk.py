@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from mesh.catalog.catalog import Catalog
 from mesh.errors import MeshError, NotFound, NotSupported, Overloaded
 from mesh.wire import offers_pb2 as wire
 from supervisor.outcomes.metrics import OutcomeMetrics, Refusal
@@ -22,8 +23,13 @@ class OutcomeLog(Protocol):
         ...
 
 
-class Catalogued(Protocol):
-    """The log of a game's catalog in force. `Game` implements it."""
+class LoggedGame(Protocol):
+    """A game with its catalog in force. `Game` implements it."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog."""
+        ...
 
     @property
     def outcome_log(self) -> OutcomeLog | None:
@@ -35,7 +41,7 @@ class OutcomeDesk:
     """Takes the reports for `games`. `clock` returns the time in seconds since 1970."""
 
     def __init__(
-        self, games: Mapping[str, Catalogued], metrics: OutcomeMetrics, clock: Callable[[], float] = time.time
+        self, games: Mapping[str, LoggedGame], metrics: OutcomeMetrics, clock: Callable[[], float] = time.time
     ) -> None:
         self._games = games
         self._metrics = metrics
@@ -68,6 +74,9 @@ class OutcomeDesk:
         if log is None:
             raise NotSupported(f"game: the catalog of {request.game} has no `decisions` block, so outcomes have no log")
         outcome = outcome_of(request, int(1000 * self._clock()))
+        block = game.catalog.decisions
+        if outcome.request_id is not None and block is not None and "request_id" in block.exclude:
+            raise NotSupported(f"request_id: the log of {request.game} excludes request ids; set decision_id instead")
         recent = self._recent.setdefault(request.game, RecentIds())
         if outcome.outcome_id in recent:
             self._metrics.count_duplicate(request.game)

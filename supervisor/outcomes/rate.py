@@ -1,21 +1,23 @@
 """Outcome rate: how many reports a supervisor takes while it answers offers.
 
-Offers need the event loop first. The more of its time they take, the fewer reports are taken (docs/decisions/0023).
+Offers need the event loop first. The more of its time they take, the fewer reports are taken
+(docs/decisions/0026-outcomes.md).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from supervisor.machine_starvation import STARVED_SHARE
-
 LEAST_PER_S, MOST_PER_S = 50.0, 2000.0
 BURST_S = 0.25  # reports of this time may come at once
-BUSY_FROM, BUSY_TO = 0.4, 0.8  # between these shares of the loop's time, the rate falls from the most to the least
-LATE_S = 0.02  # a loop that is later has no time for reports
+# From the first to the second of each pair, the rate falls from the most to the least.
+BUSY = (0.2, 0.7)  # the share of time in which the loop's thread runs
+STARVED = (0.3, 0.6)  # the share of time in which the loop's thread waits for a CPU, while it has work
+LATE_S = (0.01, 0.03)  # the delay of the loop's timers
 PROBE_S = 0.25
 
 
@@ -45,6 +47,27 @@ class OutcomeRate:
         self.per_s = MOST_PER_S
         self._tokens = MOST_PER_S * BURST_S
         self._filled_s = clock()
+        self._queue: deque[asyncio.Future[bool]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def waiting(self) -> int:
+        """The number of reports that wait for their turn."""
+        return len(self._queue)
+
+    async def turn(self, within_s: float) -> bool:
+        """Waits until one more report may be taken, in the order of the calls; False: not within `within_s`."""
+        if not self._queue and self.take():
+            return True
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[bool] = loop.create_future()
+        self._queue.append(waiting)
+        self._call_next()
+        expiry = loop.call_later(within_s, _settle, waiting, False)
+        try:
+            return await waiting
+        finally:
+            expiry.cancel()
 
     def take(self) -> bool:
         """Returns whether one more report may be taken now, and counts it if so."""
@@ -53,11 +76,6 @@ class OutcomeRate:
             return False
         self._tokens -= 1
         return True
-
-    def wait_s(self) -> float:
-        """Returns the time until one more report may be taken; 0: now."""
-        self._fill()
-        return max(0.0, 1 - self._tokens) / self.per_s
 
     async def watch(self) -> None:
         """Sets the rate several times a second, until it is cancelled."""
@@ -70,12 +88,34 @@ class OutcomeRate:
     def set_rate(self, busy_share: float, late_s: float) -> None:
         """Sets the rate for a loop that is busy for `busy_share` of the time, and whose timers are `late_s` late."""
         self._fill()
-        is_pressed = late_s > LATE_S or self._starvation.peek() > STARVED_SHARE
-        spare = 0.0 if is_pressed else min(1.0, max(0.0, (BUSY_TO - busy_share) / (BUSY_TO - BUSY_FROM)))
+        spare = min(_spare(busy_share, *BUSY), _spare(self._starvation.peek(), *STARVED), _spare(late_s, *LATE_S))
         self.per_s = LEAST_PER_S + spare * (MOST_PER_S - LEAST_PER_S)
+
+    def _call_next(self) -> None:
+        """Calls `_serve` when a report may be taken."""
+        if self._timer is None:
+            wait_s = max(0.0, 1 - self._tokens) / self.per_s
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._serve)
+
+    def _serve(self) -> None:
+        self._timer = None
+        while self._queue and (self._queue[0].done() or self.take()):
+            _settle(self._queue.popleft(), True)
+        if self._queue:
+            self._call_next()
 
     def _fill(self) -> None:
         now_s = self._clock()
         most = max(1.0, self.per_s * BURST_S)
         self._tokens = min(most, self._tokens + (now_s - self._filled_s) * self.per_s)
         self._filled_s = now_s
+
+
+def _settle(waiting: asyncio.Future[bool], is_turn: bool) -> None:
+    if not waiting.done():
+        waiting.set_result(is_turn)
+
+
+def _spare(value: float, low: float, high: float) -> float:
+    """Returns 1 up to `low`, 0 from `high` on, and a line between them."""
+    return min(1.0, max(0.0, (high - value) / (high - low)))

@@ -1,7 +1,7 @@
 """The methods ReportOutcome and StreamOutcomes: reports are taken while offers leave CPU for them.
 
-A unary report without CPU is refused. A stream is read more slowly: gRPC's flow control holds its client back, which
-costs this supervisor nothing.
+Without CPU, a unary report waits, and is refused at last. A stream is read more slowly: gRPC's flow control holds its
+client back, which costs this supervisor nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from supervisor.outcomes.desk import OutcomeDesk
 from supervisor.outcomes.rate import OutcomeRate
 
 MAX_STREAMS = 64
-LONGEST_PAUSE_S = 1.0
+MAX_WAITING = 1000
+LONGEST_WAIT_S = 0.5  # of a unary report
+LONGEST_PAUSE_S = 1.0  # of a stream, which never stands still
 _log = logging.getLogger("supervisor.outcomes")
 
 
@@ -40,8 +42,12 @@ class OutcomeService:
             stream.end()
 
     async def take(self, request: wire.ReportOutcomeRequest) -> wire.ReportOutcomeResponse:
-        """Takes a unary report. Raises MeshError."""
-        if not self._rate.take():
+        """Takes a unary report. Raises MeshError.
+
+        To refuse a call costs as much CPU as to take it. Therefore it waits before it is refused: its caller sends the
+        next one later.
+        """
+        if self._rate.waiting >= MAX_WAITING or not await self._rate.turn(LONGEST_WAIT_S):
             raise self._desk.shed()
         return self._desk.take(request)
 
@@ -94,23 +100,13 @@ class _Stream:
     async def _serve(self, context: Any) -> None:
         """Answers each report before it reads the next one."""
         while not self._is_ending:
-            await self._pause()
+            await self._rate.turn(LONGEST_PAUSE_S)
             self._is_reading = True
             request = await context.read()
             self._is_reading = False
             if request is grpc.aio.EOF:
                 return
             await context.write(self._respond(request))
-
-    async def _pause(self) -> None:
-        """Waits until there is CPU for a report, for at most `LONGEST_PAUSE_S`: a stream never stands still."""
-        loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + LONGEST_PAUSE_S
-        while not self._rate.take():
-            left_s = deadline_s - loop.time()
-            if left_s <= 0:
-                return
-            await asyncio.sleep(min(left_s, self._rate.wait_s()))
 
     def _respond(self, request: wire.ReportOutcomeRequest) -> wire.ReportOutcomeResponse:
         try:

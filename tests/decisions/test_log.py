@@ -79,7 +79,7 @@ def test_missing_columns_are_null_and_unknown_columns_are_left_out(tmp_path: Pat
 def test_outcome_of_a_request_belongs_to_its_last_answer_before(tmp_path: Path) -> None:
     retries = [{"decision_id": f"d{at}", "request_id": "r", "time": NOON + timedelta(seconds=at)} for at in range(3)]
     later = {"outcome_id": "o1", "request_id": "r", "received": NOON + timedelta(days=3, hours=1), "kind": "purchased"}
-    between = {"outcome_id": "o2", "request_id": "r", "received": NOON + timedelta(seconds=1.5), "kind": "shown"}
+    between = {"outcome_id": "o2", "request_id": "r", "received": NOON + timedelta(seconds=1.9), "kind": "shown"}
     named = {"outcome_id": "o3", "decision_id": "d0", "request_id": "r", "received": NOON, "kind": "shown"}
     foreign = {"outcome_id": "o4", "decision_id": "x", "received": NOON, "kind": "shown"}
     write_rows(tmp_path, DECISIONS, GAME, [*retries, {"decision_id": "e", "time": NOON, "request_id": None}])

@@ -23,6 +23,7 @@ def add(commands: Commands) -> None:
     decisions = parts.group(commands, "decisions", about)
     _add_report(decisions)
     _add_replay(decisions)
+    _add_show(decisions)
 
 
 def _add_report(decisions: Commands) -> None:
@@ -52,7 +53,16 @@ def _add_replay(decisions: Commands) -> None:
     replay_options.add_to(replay)
 
 
+def _add_show(decisions: Commands) -> None:
+    about = "show one decision: who saw what, why, from which inputs, and what became of it"
+    show = parts.command(decisions, "show", "mesh.cli.decisions.show:run", about)
+    show.add_argument("decision", metavar="ID", help="decision_id of an answer")
+    show.add_argument("log", metavar="LOG", help=f"{LOG}, or the catalog that names it")
+    show.add_argument("--top", type=parts.positive, default=10, metavar="N", help="candidates to show (default: 10)")
+    parts.add_json(show, "the whole decision as one line of JSON")
+
+
 def add_log(command: argparse.ArgumentParser) -> None:
     """Adds the options that name the log and the game in it."""
-    command.add_argument("log", metavar="LOG", help=LOG)
+    command.add_argument("log", metavar="LOG", help=f"{LOG}, or the catalog that names it")
     command.add_argument("--game", metavar="NAME", help="game of the log (default: its only game)")

@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mesh import moment, plot_page
+from mesh import plot_page
 from mesh.catalog import catalog as catalogs
 from mesh.cli.decisions.report_tables import print_report
+from mesh.cli.decisions.time_range import time_range
 from mesh.cli.main import DONE
 from mesh.decisions.log import is_catalog, open_log
 from mesh.decisions.report import page
-from mesh.decisions.report.division import Period, plan_of
+from mesh.decisions.report.division import Period, plan_of, steps_s
 from mesh.decisions.report.summary import summarise
 from mesh.decisions.report.tallies import Question, tally
 from mesh.errors import Misconfigured
@@ -27,17 +28,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints the report; with `--html` also writes the page. Raises Misconfigured and Unavailable."""
     if arguments.html is not None:
         plot_page.check_output(arguments.html, "--html")
-    since, until = time_of("--from", arguments.since), time_of("--to", arguments.until)
-    if since is not None and until is not None and since >= until:
-        raise Misconfigured([f"--to: {arguments.until} is not after --from {arguments.since}; give a later time"])
+    since, until = time_range(arguments)
     where = arguments.log or arguments.catalog
     if where is None:
         raise Misconfigured(["LOG: is missing; give the folder or the address of the log, or --catalog"])
     with open_log(str(where)) as log:
         game, plan = _plan(arguments)
-        question = Question(
-            log.game(arguments.game or game), since, until, arguments.by, arguments.method, arguments.within
-        )
+        asked = arguments.by, arguments.method, arguments.within
+        question = Question(log.game(arguments.game or game), since, until, *asked, steps_s(plan))
         found = summarise(log.name, question, tally(log, question), arguments.baseline, plan)
     if arguments.html is not None:
         facts = plot_page.origin("mesh", sys.argv[1:], datetime.now(UTC))
@@ -47,16 +45,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print_report(found)
     return DONE
-
-
-def time_of(option: str, text: str | None) -> datetime | None:
-    """Returns the time in an option, in UTC; None if it is not given. Raises Misconfigured if it is not a time."""
-    if text is None:
-        return None
-    found = moment.epoch_s(text)
-    if found is None:
-        raise Misconfigured([f"{option}: {text!r} is not a time; give a date, or {moment.FORMATS}"])
-    return datetime.fromtimestamp(found, UTC)
 
 
 def _plan(arguments: argparse.Namespace) -> tuple[str | None, list[Period] | None]:

@@ -99,7 +99,9 @@ def _print_notes(out: Console, report: Report) -> None:
             out, "  do not trust the differences: players or records of an arm are missing, or its share changed"
         )
     if division.shares_changed and report.differences:
-        print_line(out, "the shares changed: the differences compare the arms day by day")
+        print_line(
+            out, "the shares changed: the differences compare the arms within each day and each step of the rollout"
+        )
     left_out = ", ".join(f"{count:,} {reason}" for reason, count in report.left_out.items() if count)
     if left_out:
         print_line(out, f"left out: {left_out}")

@@ -52,8 +52,8 @@ def _subject(arguments: argparse.Namespace) -> AbstractContextManager[Subject]:
 
 def _faults(arguments: argparse.Namespace) -> Iterator[str]:
     if arguments.player is None:
-        if arguments.decision is None or arguments.log is None:
-            yield "give the ID of a decision and its LOG, or --player P --offer O --catalog FILE"
+        if arguments.decision is None or (arguments.log or arguments.catalog) is None:
+            yield "give the ID of a decision and its LOG or catalog, or --player P --offer O --catalog FILE"
         if arguments.context or arguments.version:
             yield "a decision has its own version and context; omit --version and --context, or give --player"
         return

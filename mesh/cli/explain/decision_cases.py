@@ -12,7 +12,7 @@ from typing import Any
 
 from mesh.catalog import catalog as catalogs
 from mesh.cli.explain.subject import Subject, prove_all
-from mesh.decisions.log import open_log
+from mesh.decisions.log import is_catalog, open_log
 from mesh.decisions.side_files import SideFiles
 from mesh.errors import Misconfigured, NotFound
 from mesh.reference.explanation import Case, Voter
@@ -28,10 +28,12 @@ def of_decision(arguments: argparse.Namespace) -> Iterator[Subject]:
     Raises NotFound for an unknown decision, and Misconfigured for wrong options, models that are not found by their
     digest, and decisions without scores or rows.
     """
-    with open_log(arguments.log) as log:
+    where = arguments.log or str(arguments.catalog)
+    catalog = arguments.catalog or (Path(where) if is_catalog(where) else None)
+    with open_log(where) as log:
         decision = log.decision(arguments.decision)
         if decision is None:
-            raise NotFound(unknown(arguments.decision, arguments.log))
+            raise NotFound(unknown(arguments.decision, log.name))
         files = SideFiles(log, decision["game"])
         found = scored_decision(files, decision)
         if isinstance(found, str):
@@ -39,7 +41,7 @@ def of_decision(arguments: argparse.Namespace) -> Iterator[Subject]:
         places = _places(found, decision, arguments)
         cases = tuple(_case(files, found, decision, place) for place in places)
         with tempfile.TemporaryDirectory(prefix="mesh-explain-") as downloads:
-            known = [catalogs.load(arguments.catalog)] if arguments.catalog else []
+            known = [catalogs.load(catalog)] if catalog else []
             voters = _voters(files, found, find_models(found.ensemble.models, known, arguments.models, Path(downloads)))
             facts = {name: str(decision[name]) for name in ("game", "version", "player") if decision[name] is not None}
             facts = {"decision": arguments.decision, "time": f"{decision['time']:%Y-%m-%d %H:%M:%S} UTC", **facts}
@@ -57,6 +59,7 @@ def _voters(files: SideFiles, found: LoggedDecisions, paths: Mapping[str, Path])
     return tuple(
         Voter(one.name, paths[one.sha256], one.weight, one.class_index, files.layout(one.layout).features)
         for one in found.ensemble.models
+        if one.layout  # a model that was never asked has no file
     )
 
 
@@ -84,15 +87,16 @@ def _answered(decision: Mapping[str, Any]) -> str:
 
 
 def _case(files: SideFiles, found: LoggedDecisions, decision: Mapping[str, Any], place: int) -> Case:
-    rows = rows_of(files, found, place)
+    offer = None if found.requests.offers is None else str(decision["candidates"][place])
+    rows, votes = rows_of(files, found.ensemble, decision, offer), votes_of(found, place)
     prices = found.requests.prices
     price = None if prices is None or math.isnan(prices[place]) else float(prices[place])
     return Case(
-        offer=None if found.requests.offers is None else str(decision["candidates"][place]),
-        rows=[rows[model.layout] for model in found.ensemble.models],
+        offer=offer,
+        rows=[rows[model.layout] for model in found.ensemble.models if model.layout],
         inputs=inputs_of(files, rows, decision),
         price=price,
-        votes=votes_of(found, place),
+        votes=None if votes is None else [votes[at] for at, model in enumerate(found.ensemble.models) if model.layout],
         missing=found.missing[0],
         score=float(found.scores[place]),
     )

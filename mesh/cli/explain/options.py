@@ -13,7 +13,12 @@ TOP = 10
 def add(explain: argparse.ArgumentParser) -> None:
     """Adds the options to the command."""
     explain.add_argument("decision", nargs="?", metavar="ID", help="decision_id of an answer in a decision log")
-    explain.add_argument("log", nargs="?", metavar="LOG", help="folder or s3://BUCKET/PREFIX of the decision log")
+    explain.add_argument(
+        "log",
+        nargs="?",
+        metavar="LOG",
+        help="folder or s3://BUCKET/PREFIX of the decision log, or the catalog that names it",
+    )
     explain.add_argument("--player", metavar="P", help="player of the catalog's store, instead of a decision")
     catalog = "catalog of the game; for a decision: where its models are, if their addresses in the log are gone"
     explain.add_argument("--catalog", type=Path, metavar="FILE", help=catalog)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from mesh.cli import console
@@ -32,7 +33,7 @@ def print_report(report: Report, top: int) -> None:
     print_line(out, report.meaning)
     if report.model is None:
         print_line(out, "")
-        out.print(_models(report.explained[0]))
+        out.print(_models(report))
 
 
 def headline(explained: Explanation) -> str:
@@ -61,24 +62,30 @@ def _print_waterfall(out: Console, drawn: Waterfall, offers: Sequence[str | None
     out.print(found)
 
 
-def _models(explained: Explanation) -> object:
-    found = console.table(("model",), ("score", "share", "raw score", "base"))
+def _models(report: Report) -> Table:
+    """A line for each model; of the difference if two offers are compared."""
+    offers = [one.case.offer for one in report.explained]
+    names = ("score",) if len(offers) == 1 else tuple(f"score of {offer}" for offer in offers)
+    figures = ("raw score", "base") if len(offers) == 1 else ("difference of the raw scores",)
+    found = console.table(("model",), (*names, "share", *figures))
     found.add_column("most important features")
-    shares = explained.account.models if isinstance(explained.account, Account) else {}
-    for member in explained.members:
+    account = report.explained[0].account
+    shares = account.models if isinstance(account, Account) else {}
+    for at, member in enumerate(report.members):
+        votes = (_number(one.members[at].vote) for one in report.explained)
         share = f"{shares.get(member.name, 0.0):.3g}" if shares else "-"
-        found.add_row(member.name, _number(member.vote), share, *_figures(member))
+        known = member.contributions
+        numbers = (known.raw, known.base) if known else (None, None)
+        found.add_row(Text(member.name), *votes, share, *map(_number, numbers[: len(figures)]), _most(member))
     return found
 
 
-def _figures(member: Member) -> tuple[str, str, Text]:
-    known = member.contributions
-    if known is None:
-        return "-", "-", Text(member.problem.partition(";")[0])
+def _most(member: Member) -> Text:
+    if member.contributions is None:
+        return Text(member.problem.partition(";")[0])
     values = values_of(member)
     best = sorted((name for name in values if values[name]), key=lambda name: -abs(values[name]))[:_IN_MODEL]
-    shown = Text(", ".join(f"{name} {values[name]:+.3g}" for name in best))
-    return _number(known.raw), _number(known.base), shown
+    return Text(", ".join(f"{name} {values[name]:+.3g}" for name in best))
 
 
 def _number(value: float | None) -> str:

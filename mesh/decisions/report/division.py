@@ -67,6 +67,11 @@ def plan_of(catalog: Catalog) -> list[Period]:
     return found
 
 
+def steps_s(plan: Sequence[Period] | None) -> tuple[float, ...]:
+    """Returns the times at which the planned shares change, in seconds since 1970."""
+    return tuple(period.start_s for period in plan or () if math.isfinite(period.start_s))
+
+
 def divide(firsts: Firsts, plan: Sequence[Period] | None) -> Division:
     """Compares the division with the plan, and finds out whether the shares changed."""
     counts = np.bincount(firsts.arm, minlength=len(firsts.arms)).tolist()

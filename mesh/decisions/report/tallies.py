@@ -24,9 +24,12 @@ _COLUMNS = (
 )  # fmt: skip
 
 _ARM = f"if(reason IS NOT DISTINCT FROM '{HOLDOUT}', '{HOLDOUT}', version)"
+FALLBACKS = " fallback"  # ends the group of the fallbacks of a version that explores; they are not an arm
 GROUPINGS: Mapping[str, str] = {
     "version": "arm",
-    "arm": "arm || if(explores, if(explored, ' explored', ' best'), '')",
+    # An answer without scores is not explored, whoever the player is: in `best` it would make this arm look worse.
+    "arm": f"arm || CASE WHEN NOT explores THEN '' WHEN source = 'FALLBACK' THEN '{FALLBACKS}' "
+    "WHEN explored THEN ' explored' ELSE ' best' END",
     "source": "source",
     "offer": "coalesce(offer, '(none)')",
     "supervisor": "supervisor",
@@ -37,7 +40,11 @@ RANDOMISED = ("version", "arm")  # the groupings whose groups are assigned at ra
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of a log. `within_h`: the hours after a decision in which an outcome counts."""
+    """What is asked of a log.
+
+    `within_h`: the hours after a decision in which an outcome counts. `steps_s`: the times, in seconds since 1970, at
+    which the planned shares changed.
+    """
 
     game: str
     since: datetime | None = None
@@ -45,16 +52,18 @@ class Question:
     by: str = "version"
     method: str = "GetOffer"
     within_h: float = 24.0
+    steps_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Tallies:
     """All that a report needs, as columns.
 
-    `cells`: a row for each player, group and day that occur; `metrics` [rows] by name: shares of decisions, and the
-    revenue of each currency. `groups` and `days` are the texts of the codes. `counts` has a row for each group, and
-    `sources` one for each day and source. `left_out`: decisions that are not in the report, by the reason.
-    `without_player` decisions have no player: each counts as a player of its own.
+    `player`, `group`, `day`, `period`, `decisions` and `metrics` have a row for each combination that occurs. A period
+    is between two `steps_s`; `groups` and `days` are the texts of the codes. `metrics` by name: the number of decisions
+    with that outcome, and the revenue of each currency. `counts` has a row for each group, `sources` one for each day
+    and source. `left_out`: decisions that are not in the report, by the reason. `without_player` decisions have no
+    player: each counts as a player of its own.
     """
 
     groups: tuple[str, ...]
@@ -62,6 +71,7 @@ class Tallies:
     player: Codes
     group: Codes
     day: Codes
+    period: Codes
     decisions: Floats
     metrics: Mapping[str, Floats]
     firsts: Firsts
@@ -71,8 +81,8 @@ class Tallies:
     without_player: int
 
     def cells(self, metric: str, *, by_day: bool) -> Cells:
-        """Returns the sums of a metric; the strata are the days, or all days together."""
-        stratum = self.day if by_day else np.zeros_like(self.day)
+        """Returns the sums of a metric; the strata are the periods of each day, or all days together."""
+        stratum = self.day * (self.period.max() + 1) + self.period if by_day else np.zeros_like(self.day)
         return Cells(self.player, self.group, stratum, self.decisions, self.metrics[metric])
 
 
@@ -120,6 +130,7 @@ class _Tables:
             f"CREATE OR REPLACE TEMP TABLE report AS SELECT d.* EXCLUDE (decision_id, player, offers, reason), "
             f"coalesce(player, decision_id) AS player, player IS NULL AS is_unknown, "
             f"{_ARM} AS arm, date_trunc('day', d.time) AS day, offers[1] AS offer, {explores} AS explores, "
+            f"{self._period()} AS period, "
             f"o.* EXCLUDE (decision_id) FROM all_decisions d LEFT JOIN report_outcomes o USING (decision_id) "
             f"WHERE NOT coalesce(pinned, false) AND method = {_text(self._question.method)}"
         )
@@ -130,7 +141,7 @@ class _Tables:
         sums = [f"count(*) FILTER ({kind}) AS {kind}" for kind in SHARES]
         sums += [f"coalesce(sum(revenue_{at}), 0) AS revenue_{at}" for at in range(len(currencies))]
         cells = sql(
-            f"SELECT player, {group} AS grp, strftime(day, '%Y-%m-%d') AS day, count(*) AS decisions, "
+            f"SELECT player, {group} AS grp, strftime(day, '%Y-%m-%d') AS day, period, count(*) AS decisions, "
             f"{', '.join(sums)} FROM report GROUP BY ALL ORDER BY ALL"
         ).to_arrow_table()
         names = {kind: kind for kind in SHARES} | {
@@ -139,10 +150,15 @@ class _Tables:
         groups, group_codes = _codes(cells["grp"])
         days, day_codes = _codes(cells["day"])
         return Tallies(
-            groups, days, _codes(cells["player"])[1], group_codes, day_codes, _floats(cells["decisions"]),
+            groups, days, _codes(cells["player"])[1], group_codes, day_codes,
+            cells["period"].to_numpy().astype(np.int64), _floats(cells["decisions"]),
             {name: _floats(cells[column]) for column, name in names.items()},
             self._firsts(), self._counts(group), self._sources(), self._left_out(), self._without_player(),
         )  # fmt: skip
+
+    def _period(self) -> str:
+        steps = (f"CAST(epoch(d.time) >= {step_s!r} AS INTEGER)" for step_s in self._question.steps_s)
+        return " + ".join(["0", *steps])
 
     def _firsts(self) -> Firsts:
         found = self._log.sql(

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from mesh.category_lists import Category
 from mesh.decisions.schema import DECISION_SCHEMA
-from mesh.decisions.side_files import Layout, SideFiles
+from mesh.decisions.side_files import Ensemble, Layout, SideFiles
 from mesh.reference.explanation import MISSING, UNKNOWN, UNREAD, Input
 from mesh.reference.logged.requests import COLUMNS, LoggedDecisions, by_ensemble
 from mesh.reference.logged.rows import full_rows
@@ -29,15 +30,23 @@ def scored_decision(files: SideFiles, decision: Mapping[str, Any]) -> LoggedDeci
     return next(iter(skipped)) if found is None else found
 
 
-def rows_of(files: SideFiles, decisions: LoggedDecisions, place: int) -> dict[str, list[float]]:
-    """Returns the row of the candidate at `place` in each layout. `decisions` has one decision."""
-    requests = decisions.requests
-    counts, picks = requests.counts * 0 + 1, requests.picks[place : place + 1]
+def rows_of(
+    files: SideFiles, ensemble: Ensemble, decision: Mapping[str, Any], offer: str | None
+) -> dict[str, list[float]]:
+    """Returns the row of a candidate in each layout; of a game without offers if `offer` is None.
+
+    Without features in the log, it returns no rows.
+    """
+    offers = None if ensemble.offers is None else files.offers(ensemble.offers)
+    one, contexts = np.ones(1, np.int64), [context_of(decision).keys()]
     rows = {}
-    for name in decisions.ensemble.layouts:
-        features = {} if requests.offers is None else requests.offers.features.get(name, {})
-        full = full_rows(files.layout(name), requests.shared[name], counts, picks, features, requests.contexts)
-        rows[name] = full[0].tolist()
+    for entry in decision["rows"] or ():
+        layout = files.layout(entry["layout"])
+        row = np.array([[math.nan if value is None else value for value in entry["values"]]], np.float64)
+        if offers is not None and offer is not None:
+            picks = np.array([offers.ids.index(offer)], np.int64)
+            row = full_rows(layout, row, one, picks, offers.features.get(entry["layout"], {}), contexts)
+        rows[entry["layout"]] = row[0].tolist()
     return rows
 
 

@@ -94,9 +94,11 @@ def test_counts_are_those_of_the_log(root: Path) -> None:
 
 def test_explored_offers_are_an_arm_of_their_own(root: Path) -> None:
     found = report(root, by="arm", baseline="2026-11 best")
-    names = ["2026-10 best", "2026-10 explored", "2026-11 best", "2026-11 explored", HOLDOUT]
-    assert [group.name for group in found.groups] == names
+    parts = [f"{version} {part}" for version in ("2026-10", "2026-11") for part in ("best", "explored", "fallback")]
+    assert [group.name for group in found.groups] == [*parts, HOLDOUT]
+    assert {group.name for group in found.groups if group.sources["FALLBACK"]} == {parts[2], parts[5], HOLDOUT}
     assert {one.baseline for one in found.differences} == {"2026-11 best"}
+    assert {one.group for one in found.differences} == {parts[0], parts[1], parts[4], HOLDOUT}
 
 
 @pytest.mark.parametrize(("by", "groups"), [("source", 3), ("offer", 4), ("supervisor", 1), ("day", 5)])
@@ -179,6 +181,24 @@ def test_rollout_is_tested_by_its_steps(tmp_path: Path) -> None:
     assert unplanned.reason.startswith("90 players were in several arms: the shares changed in the range")
     without = report(tmp_path).division
     assert (without.state, without.shares_changed, without.expected) == ("not tested", True, None)
+
+
+def test_arms_are_compared_within_the_steps_of_a_rollout(tmp_path: Path) -> None:
+    """All buy more before the step of the same day, when the new version has few players: it is not worse for that."""
+    step_s = NOON.timestamp()
+    plan = [Period(0, {"v0": 90.0, "v1": 10.0}), Period(step_s, {"v0": 50.0, "v1": 50.0})]
+    before = NOON - timedelta(hours=1)
+    rows = [decision(f"a{at}", version="v1" if at % 10 == 0 else "v0", time=before) for at in range(2000)]
+    rows += [decision(f"b{at}", version=f"v{at % 2}") for at in range(2000)]
+    write_rows(tmp_path, DECISIONS, GAME, rows)
+    bought = [purchase(f"a{at}", 1.0) for at in range(2000) if at // 10 % 2] + [
+        purchase(f"b{at}", 1.0) for at in range(2000) if at // 10 % 10 == 0
+    ]
+    write_rows(tmp_path, OUTCOMES, GAME, bought)
+    found = difference(report(tmp_path, plan=plan, steps_s=(step_s,)), "v1", "purchased")
+    assert found.fixed.value == pytest.approx(0)
+    by_day = difference(report(tmp_path, plan=plan), "v1", "purchased")
+    assert by_day.fixed.high < -0.05
 
 
 def test_page_shows_each_metric_each_difference_and_the_sources(root: Path) -> None:

@@ -84,9 +84,9 @@ def expected(node: dict[str, Any], row: list[float], known: tuple[int, ...]) -> 
     left, right = node["left_child"], node["right_child"]
     if node["split_feature"] in known:
         return expected(left if row[node["split_feature"]] <= node["threshold"] else right, row, known)
-    counts = [child.get("internal_count", child.get("leaf_count")) for child in (left, right)]
+    counts: list[int] = [child.get("internal_count", child.get("leaf_count")) for child in (left, right)]
     values = [expected(child, row, known) for child in (left, right)]
-    return float(sum(count * value for count, value in zip(counts, values, strict=True))) / sum(counts)
+    return sum(count * value for count, value in zip(counts, values, strict=True)) / float(sum(counts))
 
 
 def test_linear_trees_have_no_contributions(tmp_path: Path) -> None:

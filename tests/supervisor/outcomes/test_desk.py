@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -31,9 +33,14 @@ class FakeLog:
 
 @dataclass
 class FakeGame:
-    """A game of the catalog."""
+    """A game whose log has the columns of `exclude` left out."""
 
     outcome_log: OutcomeLog | None
+    exclude: tuple[str, ...] = ()
+
+    @property
+    def catalog(self) -> Any:
+        return SimpleNamespace(decisions=SimpleNamespace(exclude=self.exclude) if self.outcome_log else None)
 
 
 class Desk:
@@ -42,7 +49,7 @@ class Desk:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.log = FakeLog()
-        games = {"g": FakeGame(self.log), "h": FakeGame(None)}
+        games = {"g": FakeGame(self.log), "h": FakeGame(None), "i": FakeGame(self.log, ("request_id",))}
         self.desk = OutcomeDesk(games, OutcomeMetrics(self.registry), lambda: NOW_MS / 1000)
 
     def take(self, **fields: object) -> wire.ReportOutcomeResponse:
@@ -82,7 +89,8 @@ def test_report_that_the_log_refused_is_logged_when_it_is_repeated() -> None:
     ("fields", "kind", "error", "reason"),
     [
         ({"game": "h"}, NotSupported, "game: the catalog of h has no `decisions` block", "no-log"),
-        ({"game": "x"}, NotFound, "game: 'x' is not served here; served: g, h", "wrong"),
+        ({"game": "x"}, NotFound, "game: 'x' is not served here; served: g, h, i", "wrong"),
+        ({"game": "i", "decision_id": "", "request_id": "r"}, NotSupported, "request_id: the log of i excl", "no-log"),
         ({"game": ""}, WrongRequest, "game: is empty; set it", "wrong"),
         ({"kind": 0}, WrongRequest, "kind: is 0", "wrong"),
     ],

@@ -38,6 +38,14 @@ def report(**fields: Any) -> wire.ReportOutcomeRequest:
     return wire.ReportOutcomeRequest(**{"game": "g", "outcome_id": "o1", "decision_id": DECISION, "kind": 1, **fields})
 
 
+def use_up(whole: Backend) -> None:
+    """Takes all reports that the supervisor would take now; it takes few further ones."""
+    rate = whole.service._outcomes._rate
+    rate.set_rate(1.0, 0.0)
+    while rate.take():
+        pass
+
+
 async def refusal(whole: Backend, **fields: Any) -> tuple[grpc.StatusCode, str]:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await whole.stub.ReportOutcome(report(**fields), timeout=WITHIN_S)
@@ -68,15 +76,29 @@ async def test_wrong_report_has_an_error_that_names_its_field(whole: Backend, lo
     assert not log.outcomes
 
 
-async def test_report_without_cpu_is_refused_and_counted(whole: Backend, log: FakeLog) -> None:
-    rate = whole.service._outcomes._rate
-    rate.set_rate(1.0, 0.0)
-    while rate.take():
-        pass
+async def test_report_without_cpu_is_refused_and_counted(
+    whole: Backend, log: FakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "LONGEST_WAIT_S", 0.0)
+    use_up(whole)
     code, text = await refusal(whole)
     assert (code, text.startswith("overloaded: ")) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)
     assert whole.metrics.registry.get_sample_value("mesh_outcomes_refused_total", {"reason": "overloaded"}) == 1
     assert not log.outcomes
+
+
+async def test_report_is_refused_at_once_if_too_many_wait(
+    whole: Backend, log: FakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_WAITING", 0)
+    assert (await refusal(whole))[0] == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert not log.outcomes
+
+
+async def test_report_without_cpu_waits_for_its_turn(whole: Backend, log: FakeLog) -> None:
+    use_up(whole)
+    await whole.stub.ReportOutcome(report(), timeout=WITHIN_S)
+    assert len(log.outcomes) == 1
 
 
 async def test_stream_answers_each_report_in_order_and_a_wrong_one_does_not_hurt_its_neighbours(

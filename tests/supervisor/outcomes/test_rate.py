@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from supervisor.outcomes.rate import BURST_S, LATE_S, LEAST_PER_S, MOST_PER_S, OutcomeRate
+from supervisor.outcomes.rate import BURST_S, BUSY, LATE_S, LEAST_PER_S, MOST_PER_S, STARVED, OutcomeRate
 
 
 @dataclass
@@ -40,23 +40,25 @@ def test_idle_loop_takes_the_most_reports() -> None:
 
 
 @pytest.mark.parametrize(
-    ("busy", "late_s", "starved", "expected"),
+    ("busy", "late_s", "starved", "share"),
     [
-        (0.0, 0.0, 0.0, MOST_PER_S),
-        (0.4, 0.0, 0.0, MOST_PER_S),
-        (0.6, 0.0, 0.0, (MOST_PER_S + LEAST_PER_S) / 2),
-        (0.8, 0.0, 0.0, LEAST_PER_S),
-        (1.0, 0.0, 0.0, LEAST_PER_S),
-        (0.1, LATE_S + 0.01, 0.0, LEAST_PER_S),
-        (0.1, 0.0, 0.5, LEAST_PER_S),
+        (0.0, 0.0, 0.0, 1.0),
+        (BUSY[0], LATE_S[0], STARVED[0], 1.0),
+        (sum(BUSY) / 2, 0.0, 0.0, 0.5),
+        (0.0, sum(LATE_S) / 2, 0.0, 0.5),
+        (0.0, 0.0, sum(STARVED) / 2, 0.5),
+        (BUSY[1], 0.0, 0.0, 0.0),
+        (1.0, 0.0, 0.0, 0.0),
+        (0.1, 1.0, 0.0, 0.0),
+        (0.1, 0.0, 0.9, 0.0),
     ],
 )
 def test_busy_late_or_starved_loop_takes_fewer_reports(
-    busy: float, late_s: float, starved: float, expected: float
+    busy: float, late_s: float, starved: float, share: float
 ) -> None:
     rate = Machine(starved=starved).rate()
     rate.set_rate(busy, late_s)
-    assert rate.per_s == pytest.approx(expected)
+    assert rate.per_s == pytest.approx(LEAST_PER_S + share * (MOST_PER_S - LEAST_PER_S))
 
 
 def test_reports_that_were_saved_up_do_not_outlive_a_lower_rate() -> None:
@@ -66,16 +68,37 @@ def test_reports_that_were_saved_up_do_not_outlive_a_lower_rate() -> None:
     assert taken(rate) == int(LEAST_PER_S * BURST_S)
 
 
-def test_wait_is_the_time_until_the_next_report() -> None:
-    machine = Machine()
-    rate = machine.rate()
-    assert rate.wait_s() == 0
+async def test_reports_wait_for_their_turn_in_order() -> None:
+    rate = OutcomeRate(Machine(), cpu_clock=lambda: 0.0)
     rate.set_rate(1.0, 0.0)
     taken(rate)
-    wait_s = rate.wait_s()
-    assert 0 < wait_s <= 1 / LEAST_PER_S
-    machine.now_s += wait_s + 1e-9
-    assert rate.take()
+    turns: list[int] = []
+
+    async def wait(number: int) -> None:
+        assert await rate.turn(within_s=20.0)
+        turns.append(number)
+
+    await asyncio.gather(*map(wait, range(5)))
+    assert (turns, rate.waiting) == ([0, 1, 2, 3, 4], 0)
+
+
+async def test_report_whose_turn_does_not_come_in_time_gets_none() -> None:
+    machine = Machine()  # its clock stands still
+    rate = machine.rate()
+    taken(rate)
+    assert not await rate.turn(within_s=0.01)
+
+
+async def test_caller_that_leaves_the_queue_does_not_hold_up_the_next_one() -> None:
+    machine = Machine()
+    rate = machine.rate()
+    taken(rate)
+    first, second = (asyncio.create_task(rate.turn(within_s=20.0)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    machine.now_s += 1 / MOST_PER_S + 1e-9
+    assert await second
+    assert not rate.waiting
 
 
 async def test_watch_lowers_the_rate_of_a_busy_loop() -> None:

@@ -155,7 +155,7 @@ def test_wrong_options_of_a_decision_are_named(
 ) -> None:
     decision = decisions[0]["decision_id"]
     for options, fault in (
-        ([decision], "its LOG"),
+        ([decision], "its LOG or catalog"),
         ([decision, log, "--player", "p1"], "a decision has its own player"),
         ([decision, log, "--version", "x"], "a decision has its own version"),
         ([decision, log, "--offer", "none"], "offer 'none' is not a candidate"),
