@@ -106,7 +106,7 @@ def test_disagreement_is_found_while_each_score_has_its_distribution(known: Refe
     assert drifted == {("disagreement", "")}
 
 
-def test_missing_votes_are_no_shift(known: Reference) -> None:
+def test_missing_votes_do_not_shift_the_score(known: Reference) -> None:
     stream = draw(np.random.default_rng(1), REQUESTS)
     stream.votes[: REQUESTS // 2, 0] = np.nan
     found = {one.name: one for one in findings_of(stream, known) if one.kind == "score"}
