@@ -25,6 +25,8 @@ from mesh.settings import WrongSettingsError
 from mesh.starvation import CpuStarvation
 from supervisor.assembly import open_discovery, open_games
 from supervisor.cohort import Cohorts
+from supervisor.decisions.logs import DecisionLogs
+from supervisor.decisions.metrics import DecisionMetrics
 from supervisor.discovery.assignment import assign_replicas
 from supervisor.drift.metrics import DriftMetrics
 from supervisor.drift.references import References
@@ -62,16 +64,19 @@ async def serve(settings: Settings) -> int:
     """Serves until a stop signal; raises Misconfigured if it cannot start."""
     loop_thread = CpuStarvation()
     starvation, metrics, samples = MachineStarvation(loop_thread), Metrics(), SampleQueue()
+    logs = DecisionLogs(os.environ, settings.log_level)
+    metrics.registry.register(DecisionMetrics(logs))
     catalogs = await open_catalogs(settings)
     # Closed in reverse order: first the server, which waits for the last answers; then the task group of the journeys;
-    # then the background work, and last the lanes and the stores.
+    # then the background work and the rest of the decision logs, and last the lanes and the stores.
     async with (
         serving.stop_signal() as stop,
-        open_or_stop(open_games([one.catalog for one in catalogs], starvation, metrics, samples), stop) as games,
+        open_or_stop(open_games([one.catalog for one in catalogs], starvation, metrics, samples, logs), stop) as games,
     ):
         if games is None:
             return 0
         async with (
+            logs.writing(games),
             _in_background(*_background_work(settings, catalogs, games, metrics)),
             asyncio.TaskGroup() as journey_tasks,
         ):

@@ -93,6 +93,13 @@ class Answer(NamedTuple):
     explored: bool = False
     propensity: float | None = None
 
+    @property
+    def is_from_votes(self) -> bool:
+        """Whether the votes of the models made it: also a fallback for lack of votes."""
+        if self.source is not Source.FALLBACK:
+            return True
+        return self.reason is not None and self.reason.word is ReasonWord.QUORUM
+
 
 class PlayerRead(NamedTuple):
     """The result of reading one player.

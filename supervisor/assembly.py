@@ -16,6 +16,7 @@ from mesh.players.settings import Features, SqliteFeatures
 from supervisor.answers import AnswerRules
 from supervisor.backlog import RowCount
 from supervisor.connect_gate import ConnectGate
+from supervisor.decisions.logs import DecisionLogs
 from supervisor.discovery.dns import HeadlessServices, Models
 from supervisor.discovery.file import EndpointsFile
 from supervisor.discovery.port import Discovery
@@ -67,10 +68,12 @@ async def open_games(
     starvation: MachineStarvation,
     metrics: Metrics,
     samples: SampleQueue | None = None,
+    logs: DecisionLogs | None = None,
 ) -> AsyncIterator[LiveGames]:
     """Yields the games of `catalogs`, with open stores; closes their lanes and stores after the block.
 
-    `samples` receives the requests that shadows score; None: the shadows of the catalogs are ignored.
+    `samples` receives the requests that shadows score; None: the shadows of the catalogs are ignored. So are their
+    decision logs without `logs`.
     """
     async with contextlib.AsyncExitStack() as stack:
         stores: dict[str, FeatureCache] = {}
@@ -82,7 +85,7 @@ async def open_games(
             stack.push_async_callback(stores[catalog.game].close)
 
         def build(catalog: Catalog, before: Game | None) -> Game:
-            return build_game(catalog, stores[catalog.game], starvation, metrics, gate, before, samples)
+            return build_game(catalog, stores[catalog.game], starvation, metrics, gate, before, samples, logs)
 
         games = LiveGames({catalog.game: build(catalog, None) for catalog in catalogs}, build)
         stack.push_async_callback(games.close)
@@ -128,10 +131,11 @@ def build_game(
     gate: ConnectGate,
     before: Game | None = None,
     samples: SampleQueue | None = None,
+    logs: DecisionLogs | None = None,
 ) -> Game:
     """A game with its ensembles. Its new pools have no replicas yet; the others are those of the game `before` it.
 
-    All games share `gate` and `samples`.
+    All games share `gate`, `samples` and `logs`.
     """
     offers = catalog_files.offers_of(catalog.offers) if catalog.offers else None
     ranking = Ranking(offers, catalog.offers.rank_by == "expected_revenue") if catalog.offers and offers else None
@@ -144,20 +148,22 @@ def build_game(
 
     panels = panels_of(catalog, sources, new_pool, known)
     taps = open_taps(catalog, panels, ranking, metrics.shadows, samples) if samples is not None else {}
+    recorders = logs.recorders(catalog, offers, panels) if logs is not None else {}
+    outcomes = logs.of(catalog.game).recorder if recorders and logs is not None else None
     drift = open_drift_taps(catalog, panels, sources, before)
     traffic = Traffic(catalog)
     guards = _open_guards(catalog, traffic, panels, before)
 
     def parts_of(name: str, version: Version) -> VersionParts:
         rules = AnswerRules(catalog, version, ranking)
-        answers = guards.watch(name, metrics.of(catalog.game, name))
+        answers, recorder = guards.watch(name, metrics.of(catalog.game, name)), recorders.get(name)
         exploration = exploration_of(catalog, version, ranking)
-        found: tuple[Tap | None, ...] = (taps.get(name), drift.get(name))
+        found: tuple[Tap | None, ...] = (taps.get(name), drift.get(name), recorder)
         present = tuple(tap for tap in found if tap is not None)
-        return VersionParts(panels[name], rules, answers, RowCount(), present, exploration)
+        return VersionParts(panels[name], rules, answers, RowCount(), present, exploration, recorder)
 
     versions = {name: parts_of(name, version) for name, version in catalog.versions.items()}
-    return Game(catalog, offers, _routed(versions, features), traffic, guards)
+    return Game(catalog, offers, _routed(versions, features), traffic, guards, outcomes)
 
 
 def _routed(versions: Mapping[str, VersionParts], features: FeatureCache) -> dict[str, Ensemble]:

@@ -58,6 +58,11 @@ class RowMatrix(Protocol):
         """Whether the rows can be sent in factored form."""
         ...
 
+    @property
+    def size_bytes(self) -> int:
+        """The memory of the rows, and of their encoded form in one message for all models."""
+        ...
+
     def plain(self, start: int, stop: int) -> bytes:
         """Rows `start` to `stop`, encoded as a part of a ModelInferRequest."""
         ...
@@ -84,6 +89,11 @@ class PlainMatrix:
     def count(self) -> int:
         """The number of rows."""
         return len(self.rows)
+
+    @property
+    def size_bytes(self) -> int:
+        """The memory of the rows and of their encoded form."""
+        return 2 * self.rows.nbytes
 
     def plain(self, start: int, stop: int) -> bytes:
         """Rows `start` to `stop`, encoded."""
@@ -121,12 +131,17 @@ class FactoredMatrix:
         written_out: Callable[[], NDArray[np.float64]],
     ) -> None:
         self.count = int(bounds[-1])
-        self._shared = shared
+        self.shared = shared
         self._bounds = bounds
         self._candidates = candidates
         self._picks = picks
         self._written_out = written_out
         self._encoded: dict[tuple[int, int], FactoredPart] = {}
+
+    @property
+    def size_bytes(self) -> int:
+        """The memory of the shared rows and of their encoded form."""
+        return 2 * self.shared.nbytes
 
     def plain(self, start: int, stop: int) -> bytes:
         """Pairs `start` to `stop` as plain rows, for replicas that do not accept factored rows."""
@@ -156,7 +171,7 @@ class FactoredMatrix:
     def _part_bytes(self, start: int, stop: int) -> bytes:
         first = int(np.searchsorted(self._bounds, start, "right")) - 1
         last = int(np.searchsorted(self._bounds, stop, "left"))
-        bounds, shared = self._bounds[first : last + 1], self._shared[first:last]
+        bounds, shared = self._bounds[first : last + 1], self.shared[first:last]
         name = oip.InferParameter(string_param=self._candidates.name)
         request = oip.ModelInferRequest(parameters={NAME_PARAMETER: name}).SerializeToString()
         if self._picks is None and bounds[0] == start and bounds[-1] == stop:

@@ -79,6 +79,9 @@ class Ensemble:
         """Records `answer`, and returns it with the seconds since the admission of `ticket`."""
         total_s = time.monotonic() - ticket.admitted_s
         self.metrics.record_answer(answer, total_s)
+        if self.version.log is not None:
+            ticket.total_s = total_s
+            self.version.log.record(ticket, answer)
         return answer, total_s
 
     def _expire(self, ticket: Ticket) -> None:

@@ -30,7 +30,7 @@ _FIELD_OF_TYPE: Mapping[type, str] = {float: "number", bool: "flag", str: "text"
 class Game:
     """The ensembles of one game, by version, and the versions of its players.
 
-    `offers` is None for a game without offers.
+    `offers` is None for a game without offers, and `outcome_log` without a `decisions` block.
     """
 
     catalog: Catalog
@@ -38,11 +38,7 @@ class Game:
     ensembles: Mapping[str, Ensemble]
     traffic: Traffic
     guards: Guards
-
-    @property
-    def outcome_log(self) -> OutcomeLog | None:
-        """The log of the game's outcomes; None if its catalog has no `decisions` block."""
-        return None
+    outcome_log: OutcomeLog | None = None
 
     @cached_property
     def digest(self) -> str:

@@ -63,12 +63,20 @@ class Tap(Protocol):
         ...
 
 
+class AnswerLog(Protocol):
+    """Receives every answer that has gone to a caller. `VersionRecorder` implements it."""
+
+    def record(self, ticket: Ticket, answer: Answer) -> None:
+        """Receives an answer; `total_s` of its ticket is set. It must not raise, and must not wait."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class VersionParts:
     """The parts of a version that a party needs.
 
-    `rows` counts the rows of its requests. `taps` receive its answered requests. `exploration` is None for a version
-    without `explore`.
+    `rows` counts the rows of its requests. `taps` receive its answered requests, and `log` every answer. `exploration`
+    is None for a version without `explore`.
     """
 
     panel: Panel
@@ -77,6 +85,7 @@ class VersionParts:
     rows: RowCount
     taps: tuple[Tap, ...] = ()
     exploration: Exploration | None = None
+    log: AnswerLog | None = None
 
 
 class Party:

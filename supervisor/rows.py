@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -11,9 +11,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from mesh.catalog.offers_table import OffersTable
 from mesh.catalog.sources import Sources, misfits, resolved
-from mesh.category_lists import CategoryList, codes_of, needs_text
+from mesh.category_lists import codes_of
 from mesh.errors import Unavailable
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
@@ -26,9 +25,9 @@ from supervisor.encoding import (
     RowMatrix,
     encode_candidates,
 )
+from supervisor.offer_columns import Codes, category_codes, offer_features, offer_values
 
 Value = float | str
-Codes = Mapping[object, float]
 ContextColumns = Mapping[str, tuple[int, Codes | None]]  # by name: (column of the row, codes)
 MAX_CANDIDATE_BYTES = 8 * 2**20  # half of the largest message (16 MiB)
 
@@ -64,6 +63,7 @@ class CohortRows:
         self._players = players
         self._passengers = passengers
         self._matrices: dict[RowPlan, RowMatrix] = {}
+        self._whole: tuple[CohortRows, slice] | None = None  # of a part
 
     def matrix(self, plan: RowPlan) -> RowMatrix:
         """Returns the rows in the layout of `plan`; builds them once."""
@@ -72,12 +72,31 @@ class CohortRows:
             matrix = self._matrices[plan] = self._build(plan)
         return matrix
 
+    def shared(self, plan: RowPlan) -> NDArray[np.float64]:
+        """Returns the values that all rows of a request share, as the models got them [requests, width].
+
+        A column of the offers has the value of the context if the context names it, else NaN.
+        """
+        if self._whole is not None:
+            whole, requests = self._whole
+            return whole.shared(plan)[requests]
+        matrix = self.matrix(plan)
+        return matrix.shared if isinstance(matrix, FactoredMatrix) else plan.without_offers(matrix.rows, self)
+
+    @property
+    def size_bytes(self) -> int:
+        """The memory of the rows that were built."""
+        if self._whole is not None:
+            return self._whole[0].size_bytes
+        return sum([matrix.size_bytes for matrix in self._matrices.values()])
+
     def part(self, requests: slice) -> CohortRows:
         """Returns the rows of some of the requests."""
         if len(self._passengers) == requests.stop - requests.start:
             return self
         part = CohortRows(self._columns, self._players[requests], self._passengers[requests])
         part.__dict__["numbers"] = self.numbers[requests]  # the value of the cached property
+        part._whole = (self, requests)
         return part
 
     @property
@@ -118,7 +137,7 @@ class CohortRows:
 
     def texts(self, column: int, codes: Codes) -> NDArray[np.float64]:
         """Returns the codes of one text feature of the players [requests]."""
-        return _category_codes(codes, [player.texts[column] if player else None for player in self._players])
+        return category_codes(codes, [player.texts[column] if player else None for player in self._players])
 
     def _build(self, plan: RowPlan) -> RowMatrix:
         has_one_row_each = self.bounds[-1] == len(self._passengers)  # the factored form would save nothing
@@ -159,6 +178,14 @@ class RowPlan:
         _fill_context(self.context_over_offers, rows, cohort.passengers, bounds)
         return rows
 
+    def without_offers(self, rows: NDArray[np.float64], cohort: CohortRows) -> NDArray[np.float64]:
+        """Returns the first row of each request [requests, width] of `full_rows`, without the values of the offers."""
+        shared = rows[cohort.bounds[:-1]]
+        if len(self.offers_to):
+            shared[:, self.offers_to] = np.nan
+            _fill_context(self.context_over_offers, shared, cohort.passengers, range(len(shared) + 1))
+        return shared
+
     def shared_rows(self, cohort: CohortRows) -> NDArray[np.float64]:
         """Returns one row per request [requests, width]: the values that its rows share. Ignore its offer columns."""
         requests = len(cohort.passengers)
@@ -166,7 +193,7 @@ class RowPlan:
         if len(self.numbers_to):
             rows[:, self.numbers_to] = cohort.numbers[:, self.numbers_from]
         for to, column, codes in self.coded:
-            rows[:, to] = _category_codes(codes, cohort.numbers[:, column].tolist())
+            rows[:, to] = category_codes(codes, cohort.numbers[:, column].tolist())
         for to, column, codes in self.texts:
             rows[:, to] = cohort.texts(column, codes)
         _fill_context(self.context, rows, cohort.passengers, range(requests + 1))
@@ -218,13 +245,13 @@ def lay_out(header: ModelHeader, sources: Sources) -> RowPlan:
     columns, offers = sources.columns or Columns((), ()), sources.offers  # a planner always knows the columns
     row_columns = {name: position for position, name in enumerate(header.feature_names)}
     codes = {name: codes_of(categories) for name, categories in header.categories.items()}
-    offer_features = _offer_features(offers, row_columns)
-    stored = row_columns.keys() - set(offer_features)
+    filled = offer_features(offers, row_columns)
+    stored = row_columns.keys() - set(filled)
     numbers = _plain_numbers(columns.numbers, row_columns, stored - codes.keys())
     context = {name: (row_columns[name], codes.get(name)) for name in sources.context if name in row_columns}
-    over_offers = {name: context[name] for name in offer_features if name in context}
-    offers_to = np.array([row_columns[name] for name in offer_features], POSITION_DTYPE)
-    values = _values(offers, offer_features, codes, header.categories)
+    over_offers = {name: context[name] for name in filled if name in context}
+    offers_to = np.array([row_columns[name] for name in filled], POSITION_DTYPE)
+    values = offer_values(offers, filled, codes, header.categories)
     return RowPlan(
         header=header,
         width=len(header.feature_names),
@@ -238,13 +265,6 @@ def lay_out(header: ModelHeader, sources: Sources) -> RowPlan:
         context_over_offers=over_offers,
         candidates=None if offers is None or over_offers else _candidates(offers_to, values),
     )
-
-
-def _offer_features(offers: OffersTable | None, row_columns: Mapping[str, int]) -> list[str]:
-    """Returns the features that the offers table fills, in the order of the row."""
-    if offers is None:
-        return []
-    return sorted(row_columns.keys() & {*offers.numbers, *offers.texts}, key=row_columns.__getitem__)
 
 
 def _plain_numbers(
@@ -261,33 +281,6 @@ def _coded(
     return tuple(
         (row_columns[name], position, codes[name]) for position, name in enumerate(store_columns) if name in wanted
     )
-
-
-def _category_codes(codes: Codes, values: Iterable[object]) -> NDArray[np.float64]:
-    return np.array([codes.get(value, np.nan) for value in values], np.float64)
-
-
-def _values(
-    offers: OffersTable | None,
-    names: Sequence[str],
-    codes: Mapping[str, Codes],
-    categories: Mapping[str, CategoryList],
-) -> NDArray[np.float64]:
-    """Returns the offer columns `names` as a model sees them [offers, names]."""
-    if offers is None:
-        return np.empty((0, 0))
-    table = np.empty((len(offers.ids), len(names)), ROW_DTYPE)
-    for column, name in enumerate(names):
-        values = _offer_values(offers, name, categories.get(name, ()))
-        table[:, column] = _category_codes(codes[name], values) if name in codes else np.array(values, np.float64)
-    return table
-
-
-def _offer_values(offers: OffersTable, name: str, categories: CategoryList) -> Sequence[object]:
-    """Returns the cells of one column; numbers as they are written if the model has texts as categories."""
-    if name in offers.spellings and needs_text(categories):
-        return offers.spellings[name]
-    return offers.texts[name] if name in offers.texts else offers.numbers[name]
 
 
 def _candidates(columns: NDArray[np.uint32], values: NDArray[np.float64]) -> CandidateList | None:

@@ -19,7 +19,10 @@ _Parsed = TypeVar("_Parsed")
 
 @dataclass(frozen=True, slots=True)
 class LoggedModel:
-    """A model that voted. `layout` names its row layout; `class_index` is None for a model with one output."""
+    """A model of an ensemble. `class_index` is None for a model with one output.
+
+    `layout` is the name of its row layout. `sha256` and `layout` are empty if the model was never asked.
+    """
 
     name: str
     uri: str
@@ -33,7 +36,8 @@ class LoggedModel:
 class Ensemble:
     """The models of a version, in the order of their votes, and the rules that made offers of the votes.
 
-    `explore` has the block of the catalog. `offers` names the table of offers; None in a game without offers.
+    `explore` has the block of the catalog. `offers` names the table of offers; None in a game without offers. The
+    values of the features `excluded` are not in the log.
     """
 
     version: str
@@ -42,6 +46,7 @@ class Ensemble:
     explore: Mapping[str, Any] | None
     models: tuple[LoggedModel, ...]
     offers: str | None
+    excluded: frozenset[str] = frozenset()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,7 +56,7 @@ class Ensemble:
     @property
     def layouts(self) -> tuple[str, ...]:
         """The row layouts of the models, each once."""
-        return tuple(dict.fromkeys(model.layout for model in self.models))
+        return tuple(dict.fromkeys(model.layout for model in self.models if model.layout))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,12 @@ class SideFiles:
 
 def _ensemble(content: Mapping[str, Any]) -> Ensemble:
     rule = {name: value for name, value in content["combine"].items() if value is not None}
-    models = [LoggedModel(**{name: one[name] for name in LoggedModel.__slots__}) for one in content["models"]]
+    models = [
+        LoggedModel(
+            **{name: one[name] for name in LoggedModel.__slots__ if name != "layout"}, layout=one["layout"] or ""
+        )
+        for one in content["models"]
+    ]
     return Ensemble(
         version=content["version"],
         combine=Combine.model_validate(rule),
@@ -118,6 +128,7 @@ def _ensemble(content: Mapping[str, Any]) -> Ensemble:
         explore=content["explore"],
         models=tuple(models),
         offers=content["offers"],
+        excluded=frozenset(content.get("excluded", ())),
     )
 
 

@@ -24,7 +24,7 @@ def find_models(
     Looks into `folder` and below it, then at the models of `catalogs`, and at the address in the log. Objects on S3 are
     downloaded into the folder `downloads`. Raises Misconfigured with a fault for each model without a file.
     """
-    wanted = {model.sha256: model for model in models}
+    wanted = {model.sha256: model for model in models if model.layout}
     found: dict[str, Path] = {}
     places = (_files_below(folder), _files_of(catalogs), (Path(model.uri) for model in wanted.values()))
     for files in places:

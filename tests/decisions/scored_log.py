@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightgbm
 import numpy as np
@@ -20,14 +20,17 @@ from mesh.catalog.catalog import ContextKind
 from mesh.catalog.offers_table import OffersTable, parse_offers
 from mesh.catalog.sources import Sources
 from mesh.catalog.version import Combine, Version
-from mesh.decision_id import new_id
 from mesh.decisions.schema import DECISIONS
+from mesh.exploration import Explore
 from mesh.model_file import read_header
 from mesh.players.features import Columns, PlayerFeatures
+from supervisor.exploration import DrawnOffers, Exploration
 from supervisor.ranking import Ranking
 from supervisor.rows import CohortRows, Passenger, RowPlan, Value, lay_out
+from supervisor.ticket import Ticket
 from supervisor.vote_count import count_votes
 from tests.decisions.log_writer import write_rows, write_side_file
+from tests.decisions.simulated_log import uuids
 from tests.forests import fit
 
 GAME = "dragonfall"
@@ -51,6 +54,7 @@ class ScoredVersion:
     rank_by: str = "expected_revenue"
     seed: int = 1
     offers: OffersTable = OFFERS
+    explore: Explore | None = None
 
     @cached_property
     def models(self) -> dict[str, Path]:
@@ -111,7 +115,8 @@ class ScoredVersion:
         layouts = {name: _layout(plan) for name, plan in self.plans.items()}
         yield "ensembles", self.ensemble, {
             "schema_version": 1, "game": GAME, "version": self.name, "version_digest": "0" * 64,
-            "combine": {"quorum": 2, **self.combine.model_dump()}, "rank_by": self.rank_by, "explore": None,
+            "combine": {"quorum": 2, **self.combine.model_dump()}, "rank_by": self.rank_by,
+            "explore": None if self.explore is None else self.explore.model_dump(mode="json"),
             "models": [
                 {"name": one.name, "uri": one.uri, "sha256": _sha256(Path(one.uri)), "weight": one.weight,
                  "class_index": None, "layout": _id(layouts[one.name])}
@@ -142,6 +147,8 @@ class ScoredVersion:
         return [self._decision(random, at, **given) for at in range(count)]
 
     def _decision(self, random: np.random.Generator, at: int, **given: Any) -> dict[str, Any]:
+        time = BEGIN + timedelta(seconds=at)
+        id_ = str(uuids(random, np.array([int(time.timestamp() * 1000)]))[0])
         player = _player(random)
         offers = range(len(self.offers.ids))
         candidates = offers if random.random() < 0.4 else tuple(
@@ -154,26 +161,34 @@ class ScoredVersion:
         )
         missing = [int(one) for one in random.permutation(len(votes))[: random.integers(0, 3)]] if at % 3 == 0 else []
         votes[missing] = math.nan
-        return {**self._answer(votes, passenger, at), **self._inputs(rows, passenger), "player": f"p{at % 50}", **given}
+        return {**self._answer(votes, passenger, at, id_), **self._inputs(rows, passenger), **given}
 
-    def _answer(self, votes: Any, passenger: Passenger, at: int) -> dict[str, Any]:
+    def _answer(self, votes: Any, passenger: Passenger, at: int, id_: str) -> dict[str, Any]:
         (counted,) = count_votes(self.version, votes, [None] * len(votes), [slice(0, votes.shape[1])])
         assert counted.scores is not None
-        limit = 1 + at % 3
-        best = self.ranking.best(passenger.offers, counted.scores, limit)
+        limit, player = 1 + at % 3, f"p{at % 50}"
+        ticket = Ticket(player, passenger, limit, None, 0.0, 1.0, decision_id=id_, answer=cast(Any, None))
+        best, is_drawn, propensity = self._first_offers(ticket, counted.scores, votes)
         every = self.ranking.best(passenger.offers, counted.scores, len(counted.scores))
         revenues = {one.offer_id: one.expected_revenue for one in every}
         ids = [self.offers.ids[place] for place in passenger.offers]
         return {
-            "decision_id": new_id(), "time": BEGIN + timedelta(seconds=at), "method": "GetOffer",
+            "decision_id": id_, "time": BEGIN + timedelta(seconds=at), "method": "GetOffer", "player": player,
             "request_id": f"r{at}", "version": self.name, "pinned": False,
             "ensemble": self.ensemble, "limit": limit, "candidates": ids,
             "scores": counted.scores.tolist(), "revenues": [revenues[one] for one in ids],
             "votes": [None if math.isnan(one) else one for one in votes.T.ravel().tolist()],
-            "offers": [one.offer_id for one in best], "explored": False, "propensity": 1.0,
+            "offers": [one.offer_id for one in best], "explored": is_drawn, "propensity": propensity,
             "source": "PARTIAL" if counted.missing else "ENSEMBLE",
             "missing_models": [name for name, _ in counted.missing] or None,
         }  # fmt: skip
+
+    def _first_offers(self, ticket: Ticket, scores: Any, votes: Any) -> DrawnOffers:
+        if self.explore is None or ticket.passenger.rows < 2:
+            return DrawnOffers(self.ranking.best(ticket.passenger.offers, scores, ticket.limit), False, 1.0)
+        is_weighted = self.combine.kind == "weighted_mean"
+        weights = tuple(model.weight if is_weighted else 1.0 for model in self.version.voters)
+        return Exploration(self.explore, self.ranking, "salt", weights).rank(ticket, scores, votes)
 
     def _inputs(self, rows: CohortRows, passenger: Passenger) -> dict[str, Any]:
         shared = {_id(_layout(plan)): self._shared(plan, rows, passenger) for plan in self.plans.values()}

@@ -21,6 +21,7 @@ from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from supervisor.assembly import open_games
 from supervisor.cohort import Cohorts
+from supervisor.decisions.logs import DecisionLogs
 from supervisor.game import Game
 from supervisor.grpc_server import grpc_server
 from supervisor.machine_starvation import MachineStarvation
@@ -112,12 +113,15 @@ def write_game(folder: Path, **options: object) -> Path:
         }
         write_players(connection, players.items())
     (folder / "offers.csv").write_text(OFFERS_CSV)
-    (folder / "mesh.yaml").write_text(CATALOG.format(**values))
+    decisions = f"decisions: {options['decisions']}\n" if "decisions" in options else ""
+    (folder / "mesh.yaml").write_text(CATALOG.format(**values) + decisions)
     return folder / "mesh.yaml"
 
 
 @asynccontextmanager
-async def backend(folder: Path, *, models: int = 3, **options: object) -> AsyncIterator[Backend]:
+async def backend(
+    folder: Path, *, models: int = 3, logs: DecisionLogs | None = None, **options: object
+) -> AsyncIterator[Backend]:
     """Runs a supervisor of the game in `folder`, with fake replicas for the first `models` models."""
     catalogs = load_catalogs([write_game(folder, **options)])
     settings = read_settings(["--catalog", "unused", "--drain-s", "5"])
@@ -125,7 +129,9 @@ async def backend(folder: Path, *, models: int = 3, **options: object) -> AsyncI
     starvation = MachineStarvation(loop_thread)
     async with AsyncExitStack() as stack:
         replicas = [await stack.enter_async_context(replica(HEADER, sums(bias))) for bias in BIASES[:models]]
-        games = await stack.enter_async_context(open_games(catalogs.values(), starvation, metrics))
+        games = await stack.enter_async_context(open_games(catalogs.values(), starvation, metrics, logs=logs))
+        if logs is not None:
+            await stack.enter_async_context(logs.writing(games))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         cohorts = Cohorts(tasks, starvation, 1000)
         state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)

@@ -59,6 +59,7 @@ def _voters(files: SideFiles, found: LoggedDecisions, paths: Mapping[str, Path])
     return tuple(
         Voter(one.name, paths[one.sha256], one.weight, one.class_index, files.layout(one.layout).features)
         for one in found.ensemble.models
+        if one.layout  # a model that was never asked has no file
     )
 
 
@@ -87,15 +88,15 @@ def _answered(decision: Mapping[str, Any]) -> str:
 
 def _case(files: SideFiles, found: LoggedDecisions, decision: Mapping[str, Any], place: int) -> Case:
     offer = None if found.requests.offers is None else str(decision["candidates"][place])
-    rows = rows_of(files, found.ensemble, decision, offer)
+    rows, votes = rows_of(files, found.ensemble, decision, offer), votes_of(found, place)
     prices = found.requests.prices
     price = None if prices is None or math.isnan(prices[place]) else float(prices[place])
     return Case(
         offer=offer,
-        rows=[rows[model.layout] for model in found.ensemble.models],
+        rows=[rows[model.layout] for model in found.ensemble.models if model.layout],
         inputs=inputs_of(files, rows, decision),
         price=price,
-        votes=votes_of(found, place),
+        votes=None if votes is None else [votes[at] for at, model in enumerate(found.ensemble.models) if model.layout],
         missing=found.missing[0],
         score=float(found.scores[place]),
     )

@@ -1,23 +1,23 @@
-"""Compares a replay with the log, bit by bit: votes, scores, revenues, and the returned offers in their order."""
+"""Compares a replay with the log, bit by bit: votes, scores, revenues, returned offers, draws and propensities."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mesh.reference.logged.draws import LoggedPolicy
 from mesh.reference.logged.requests import LoggedDecisions
-from mesh.reference.ranking import ranked, ranking_keys
 
 Shown = float | str | list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first difference of a decision. `part` is vote, score, revenue, offers or result.
+    """The first difference of a decision. `part` is vote, score, revenue, offers, propensity or result (of Score).
 
     `model` is set for a vote; `offer` for the value of a candidate, if the game has offers.
     """
@@ -74,21 +74,24 @@ class Replayed:
 
     def _of_answers(self) -> Iterator[tuple[int, Difference]]:
         table, bounds = self._decisions.table, self._bounds.tolist()
-        scores, prices = self._scores.tolist(), self._decisions.requests.prices
-        all_prices = None if prices is None else prices.tolist()
-        names = ("method", "candidates", "offers", "limit", "explored", "score")
+        policy = LoggedPolicy(self._decisions, self._scores, self._votes)
+        names = ("method", "candidates", "offers", "limit", "explored", "score", "propensity")
         answers = zip(*(table[name].to_pylist() for name in names), strict=True)
-        for at, (method, candidates, offers, limit, explored, score) in enumerate(answers):
-            span = slice(bounds[at], bounds[at + 1])
+        for at, (method, candidates, offers, limit, explored, score, propensity) in enumerate(answers):
             if method == "Score":
-                if score not in scores[span]:
-                    yield at, self._of(at, "result", None, None, score, scores[span][0])
+                place = candidates.index(offers[0]) if candidates and offers else 0
+                expected = float(self._scores[bounds[at] + place])
+                if score != expected:
+                    yield at, self._of(at, "result", None, offers[0] if offers else None, score, expected)
                 continue
-            own_prices = None if all_prices is None else all_prices[span]
-            keys = ranking_keys(scores[span], own_prices, self._decisions.ensemble.rank_by)
-            expected = _returned(candidates, ranked(keys), offers, limit, explored)
-            if offers != expected:
-                yield at, self._of(at, "offers", None, None, offers, expected)
+            order = policy.order(at)
+            first = policy.drawn(at) if explored else order[0]
+            returned = [candidates[place] for place in (first, *(one for one in order if one != first))][:limit]
+            if offers != returned:
+                yield at, self._of(at, "offers", None, None, offers, returned)
+            chance = policy.propensities(at).get(first)
+            if propensity is not None and propensity != chance:
+                yield at, self._of(at, "propensity", None, returned[0], propensity, chance)
 
     def _logged_revenues(self) -> NDArray[np.float64]:
         column = self._decisions.table["revenues"].to_pylist()
@@ -110,20 +113,6 @@ class Replayed:
         row = self._decisions.table.slice(at, 1)
         id_, time = row["decision_id"][0].as_py(), row["time"][0].as_py()
         return Difference(id_, time, part, model, offer, logged, replayed)
-
-
-def _returned(
-    candidates: Sequence[str], order: Sequence[int], offers: Sequence[str] | None, limit: int | None, explored: bool
-) -> list[str]:
-    """The offers to return: the best ones, or, in an explored decision, the drawn one and then the best of the others.
-
-    The draw itself is compared with the probabilities of `explore`.
-    """
-    best = [candidates[place] for place in order]
-    if explored and offers and offers[0] in best:
-        best.remove(offers[0])
-        best.insert(0, offers[0])
-    return best[:limit]
 
 
 def _same_bits(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -21,6 +21,7 @@ COLUMNS = (
     "missing_models", "unseen_inputs",
 )  # fmt: skip
 NO_FEATURES = "its features are not in the log"
+EXCLUDED = "features are excluded from the log"
 NO_ENSEMBLE = "no models were asked"
 
 
@@ -78,12 +79,19 @@ def by_ensemble(files: SideFiles, table: pa.Table, skipped: Counter[str]) -> Ite
     for name in pc.unique(table["ensemble"]).to_pylist():
         ensemble = files.ensemble(name)
         chosen = table.filter(pc.equal(table["ensemble"], name)).combine_chunks()
+        if not ensemble.excluded.isdisjoint(_features(files, ensemble)):
+            skipped[EXCLUDED] += len(chosen)
+            continue
         is_whole = _has_rows(files, ensemble, chosen)
         skipped[NO_FEATURES] += int(np.count_nonzero(~is_whole))
         if is_whole.any():
-            yield _decisions(files, ensemble, chosen if is_whole.all() else chosen.filter(pa.array(is_whole)))
+            yield decisions_of(files, ensemble, chosen if is_whole.all() else chosen.filter(pa.array(is_whole)))
     for reason in [reason for reason, count in skipped.items() if not count]:
         del skipped[reason]
+
+
+def _features(files: SideFiles, ensemble: Ensemble) -> set[str]:
+    return {feature for name in ensemble.layouts for feature in files.layout(name).features}
 
 
 def _without(table: pa.Table, column: str, reason: str, skipped: Counter[str]) -> pa.Table:
@@ -92,7 +100,8 @@ def _without(table: pa.Table, column: str, reason: str, skipped: Counter[str]) -
     return table.filter(pc.is_valid(table[column]))
 
 
-def _decisions(files: SideFiles, ensemble: Ensemble, table: pa.Table) -> LoggedDecisions:
+def decisions_of(files: SideFiles, ensemble: Ensemble, table: pa.Table) -> LoggedDecisions:
+    """Returns decisions of one ensemble that all have scores and whole rows. Raises Misconfigured for a damaged log."""
     scores = _array(table, "scores")
     counts = pc.list_value_length(scores).to_numpy().astype(np.int64)
     offers = None if ensemble.offers is None else files.offers(ensemble.offers)

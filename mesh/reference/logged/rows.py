@@ -24,14 +24,15 @@ def full_rows(
     `shared` [decisions, width] are the logged rows. Decision `i` has `counts[i]` candidates; those of all decisions
     follow each other in `picks`, their positions in the table of offers. `offer_features` has a value of each offer by
     the name of the feature. `contexts` [decisions] are the names in the context of each request: the context wins over
-    the table, also with a value that no model knows, which is NaN in the shared row.
+    the table, also with a value that no model knows, which is NaN in the shared row. A log without contexts lacks only
+    this last case.
     """
     rows = np.repeat(shared, counts, axis=0)
     for name in layout.offer_features:
         column = layout.features.index(name)
         values = offer_features[name][picks]
         if name in layout.context:
-            is_given = np.repeat(np.array([name in context for context in contexts], bool), counts)
-            values = np.where(is_given, rows[:, column], values)
+            is_named = np.array([name in context for context in contexts], bool)  # else a number shows that it was
+            values = np.where(np.repeat(is_named, counts) | ~np.isnan(rows[:, column]), rows[:, column], values)
         rows[:, column] = values
     return rows

@@ -32,12 +32,12 @@ class Forests:
     def votes(
         self, models: Sequence[LoggedModel], layouts: Mapping[str, Layout], requests: Requests
     ) -> NDArray[np.float64]:
-        """Returns the vote of each model for each candidate [candidates, models].
+        """Returns the vote of each model for each candidate [candidates, models], NaN for a model without a layout.
 
         Raises Misconfigured if a model has other features than its layout.
         """
-        votes = np.empty((len(requests.picks), len(models)))
-        for name in dict.fromkeys(model.layout for model in models):
+        votes = np.full((len(requests.picks), len(models)), np.nan)
+        for name in dict.fromkeys(model.layout for model in models if model.layout):
             members = [(place, model) for place, model in enumerate(models) if model.layout == name]
             for first, last, part in _parts(requests, layouts[name], name):
                 for place, model in members:

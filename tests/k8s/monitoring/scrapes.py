@@ -55,7 +55,7 @@ def scraped(folder: Path) -> Scrapes:
     """Both pages of a mesh that has given a whole answer and a partial one, and whose worker has refused a request."""
     with meshes.running(_catalog(folder)) as mesh:
         offers, worker = mesh.ready["address"], mesh.ready["workers"][0]
-        _ask(offers, "player-1", LONG_S)
+        _report(offers, _ask(offers, "player-1", LONG_S))
         with _frozen(mesh.pid(MODELS[1])):
             _ask(offers, "player-2", SHORT_S)
         _request_another_model(worker["address"])
@@ -81,10 +81,23 @@ def _scrape(address: str) -> Scrape:
         return read(page.read().decode())
 
 
-def _ask(address: str, player: str, timeout_s: float) -> None:
+def _ask(address: str, player: str, timeout_s: float) -> str:
+    """Returns the id of the answer."""
     with grpc.insecure_channel(address) as channel:
         stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
-        stub.GetOffer(offers_pb2.GetOfferRequest(game="watched", player_id=player), timeout=timeout_s)
+        request = offers_pb2.GetOfferRequest(game="watched", player_id=player)
+        return str(stub.GetOffer(request, timeout=timeout_s).decision_id)
+
+
+def _report(address: str, decision_id: str) -> None:
+    """Reports an outcome, and repeats the report."""
+    with grpc.insecure_channel(address) as channel:
+        stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
+        report = offers_pb2.ReportOutcomeRequest(
+            game="watched", outcome_id="shown-1", decision_id=decision_id, kind=offers_pb2.SHOWN
+        )
+        for _ in range(2):
+            stub.ReportOutcome(report, timeout=LONG_S)
 
 
 def _request_another_model(address: str) -> None:
@@ -113,6 +126,7 @@ def _catalog(folder: Path) -> Path:
         "features": {"store": "sqlite", "path": "players.sqlite", "timeout_ms": 1000},
         "context": {"Column_0": "number"},
         "offers": {"path": "offers.csv", "fallback": "starter-pack"},
+        "decisions": {"to": "log"},
         "versions": {
             "one": {"combine": {"quorum": 2}, "models": models},
             "two": {"traffic": 0, "shadow": 100, "guard": {"to": "one", "whole": 99}, "models": models[:1]},

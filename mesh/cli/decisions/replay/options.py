@@ -22,4 +22,12 @@ def add_to(replay: argparse.ArgumentParser) -> None:
     option("--limit", type=parts.positive, metavar="N", help="replay at most N decisions (default: all)")
     sample = "percent of the decisions to replay, chosen by their ids (default: 100)"
     option("--sample", type=parts.percent, default=100.0, metavar="PERCENT", help=sample)
+    version = (
+        "score the decisions with this version instead: of the catalog, else of the log; what would it have shown?"
+    )
+    option("--version", metavar="W", help=version)
+    within = "with --version: hours after a decision in which a purchase counts (default: %(default)g)"
+    option("--within", type=parts.hours, default=24.0, metavar="HOURS", help=within)
+    page = "with --version: HTML page to write: plots of the estimates, the scores and the offers"
+    option("--html", type=Path, metavar="FILE", help=page)
     parts.add_json(replay, "the result as one line of JSON")

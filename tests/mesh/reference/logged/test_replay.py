@@ -13,6 +13,7 @@ import pytest
 from mesh.catalog.version import Combine, CombineKind
 from mesh.decisions.log import open_log
 from mesh.decisions.side_files import SideFiles
+from mesh.exploration import Explore
 from mesh.reference.logged.replay import Replay, ReplayResult
 from mesh.reference.model_search import find_models
 from tests.decisions.scored_log import GAME, ScoredVersion, write
@@ -83,15 +84,29 @@ def test_first_difference_names_the_decision_and_both_values(
     assert result.first.model == ("player" if part == "vote" else None)
 
 
-def test_drawn_offer_comes_first_and_the_others_in_their_order(tmp_path: Path, random: np.random.Generator) -> None:
-    version = ScoredVersion(tmp_path)
-    rows = [row for row in version.decide(random, 60) if len(row["candidates"]) > 3 and row["limit"] == 2]
-    for row in rows:
-        drawn = next(one for one in row["candidates"] if one not in row["offers"])
-        row |= {"explored": True, "offers": [drawn, row["offers"][0]], "propensity": None}
+EXPLORE = {
+    "epsilon": Explore(kind="epsilon", share=60, top=3),
+    "softmax": Explore(kind="softmax", share=60, top=4, temperature=2.0),
+    "thompson_votes": Explore(kind="thompson_votes", share=60, top=5),
+}
+
+
+@pytest.mark.parametrize("kind", EXPLORE)
+def test_draws_and_propensities_equal_the_supervisor_to_the_bit(
+    tmp_path: Path, random: np.random.Generator, kind: str
+) -> None:
+    version = ScoredVersion(tmp_path, combine=Combine(kind="weighted_mean"), explore=EXPLORE[kind])
+    rows = version.decide(random, 120)
     result = replay(tmp_path, [version], rows)
-    assert (result.explored, result.different) == (len(rows), 0)
-    assert len(rows) > 5
+    assert (result.explored, result.different) == (sum(row["explored"] for row in rows), 0)
+    assert result.explored > 40
+    drawn = next(row for row in rows if row["explored"] and len(row["offers"]) > 1)
+    drawn["offers"].reverse()
+    rows[0]["propensity"] = _up(rows[0]["propensity"])
+    result = replay(tmp_path, [version], rows)
+    assert result.different == 2
+    assert result.first is not None
+    assert result.first.part == "propensity"
 
 
 def test_decisions_without_scores_or_features_are_counted_with_the_reason(

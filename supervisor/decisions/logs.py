@@ -1,0 +1,201 @@
+"""The decision logs of a supervisor: one for each game whose catalog has a `decisions` block."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from mesh.catalog.catalog import Catalog
+from mesh.catalog.decisions import Decisions
+from mesh.catalog.offers_table import OffersTable
+from mesh.first_of import first_of
+from supervisor.decisions.channel import Destination
+from supervisor.decisions.hand_over import HandOver
+from supervisor.decisions.recorder import GameRecorder, VersionRecorder
+from supervisor.decisions.version_log import VersionLog, key_of, version_logs
+from supervisor.decisions.writer_process import WriterProcess
+from supervisor.panel import Panel
+
+TICK_S = 0.25
+STOP_S = 5.0  # for a writer to finish its files when the supervisor stops
+WARN_S = 60.0
+FAILED = "failed"
+UNUSED_S = 15.0  # a writer that no catalog in force has named for so long gets no answers any more: budget_ms is less
+_log = logging.getLogger("supervisor.decisions")
+
+
+class Catalogued(Protocol):
+    """A game with its catalog in force. `Game` implements it."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Writer:
+    process: WriterProcess
+    task: asyncio.Task[None]
+    used_s: float
+
+
+class GameLog:
+    """The log of one game, which stays when the catalog changes: its recorder, and a writer for each destination."""
+
+    def __init__(self, game: str, log_level: str) -> None:
+        self.game = game
+        self.recorder = GameRecorder(game)
+        self._written = 0  # by writers that have ended
+        self._dropped: Counter[str] = Counter()  # by writers that have ended
+        self._warned = 0
+        self._warn_s = 0.0
+        self._log_level = log_level
+        self._writers: dict[Destination, _Writer] = {}
+        self._hand_over = HandOver(socket.gethostname(), lambda log: self._writer(log.block).process)
+
+    @property
+    def written(self) -> int:
+        """The records in complete files."""
+        return self._written + sum(one.written for one in self.writers)
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """The records that were dropped, by reason."""
+        return sum((one.dropped for one in self.writers), self._dropped + self.recorder.dropped)
+
+    @property
+    def buffered_bytes(self) -> int:
+        """The memory of records that are not written yet."""
+        waiting = sum(one.waiting_bytes + one.report.held_bytes for one in self.writers)
+        return self.recorder.size_bytes + waiting
+
+    def flush_age_s(self, now_s: float) -> float:
+        """Returns the time since the last complete file, if records wait since then or for a shorter time; else 0."""
+        return max((now_s - one.waits_since_s for one in self.writers if one.waits_since_s is not None), default=0.0)
+
+    @property
+    def writers(self) -> list[WriterProcess]:
+        """The writers that run: usually one, and for a moment two when the destination has changed."""
+        return [one.process for one in self._writers.values()]
+
+    async def work(self, block: Decisions | None) -> None:
+        """Hands over what waits; `block` is that of the catalog in force. Ends the writers of earlier destinations."""
+        if block is not None:
+            self.recorder.allow(block.max_bytes)
+            self._writer(block)
+        pending = self.recorder.take()
+        try:
+            await self._hand_over.work(pending)
+            if pending.outcomes and block is not None:
+                self._hand_over.send_outcomes(self._writer(block).process, pending.outcomes)
+        except Exception:  # a bug in the log must not end the answers
+            self.recorder.dropped[FAILED] += pending.records
+            _log.exception("%s: answers are missing in the decision log", self.game)
+        self._end_unused()
+        self._warn()
+
+    async def close(self, block: Decisions | None) -> None:
+        """Hands over the rest, and waits until the writers have finished their files."""
+        for _ in range(2):  # the records that rest, and those that came last
+            await asyncio.sleep(0)
+            await self.work(block)
+        for one in self._writers.values():
+            one.process.finish()
+        await asyncio.gather(*(one.task for one in self._writers.values()))
+        for destination in list(self._writers):
+            self._forget(destination)
+
+    def _writer(self, block: Decisions) -> _Writer:
+        place = Destination(self.game, block.to, block.flush_s, block.max_bytes // 2, STOP_S)
+        writer = self._writers.get(place)
+        if writer is None or writer.task.done():
+            process = WriterProcess(place, block.max_bytes // 4, self._log_level)
+            writer = self._writers[place] = _Writer(process, process.start(), 0.0)
+        writer.used_s = time.monotonic()
+        return writer
+
+    def _end_unused(self) -> None:
+        for destination, one in list(self._writers.items()):
+            if time.monotonic() - one.used_s > UNUSED_S:
+                one.process.finish()
+            if one.task.done():
+                self._forget(destination)
+
+    def _warn(self) -> None:
+        """Logs that records are dropped, at most once in `WARN_S`."""
+        dropped = self.dropped
+        now_s = time.monotonic()
+        if dropped.total() > self._warned and now_s >= self._warn_s:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(dropped.items()))
+            count = dropped.total() - self._warned
+            _log.warning(
+                "%s: %d records are missing in the decision log; since the start: %s", self.game, count, reasons
+            )
+            self._warned, self._warn_s = dropped.total(), now_s + WARN_S
+
+    def _forget(self, destination: Destination) -> None:
+        process = self._writers.pop(destination).process
+        self._written += process.written
+        self._dropped.update(process.dropped)
+
+
+class DecisionLogs:
+    """The logs of all games, by name. `environment` has the key of the hashes of players."""
+
+    def __init__(self, environment: Mapping[str, str], log_level: str) -> None:
+        self._environment = environment
+        self._log_level = log_level
+        self._logs: dict[str, GameLog] = {}
+
+    def recorders(
+        self, catalog: Catalog, offers: OffersTable | None, panels: Mapping[str, Panel]
+    ) -> dict[str, VersionRecorder]:
+        """Returns the recorder of each version; empty if `catalog` has no log. Raises Misconfigured without a key."""
+        key = key_of(catalog, self._environment)
+        digests = {name: panel.digest for name, panel in panels.items()}
+        logs: dict[str, VersionLog] = version_logs(catalog, offers, digests, key)
+        if catalog.decisions is None:
+            return {}
+        game = self.of(catalog.game)
+        game.recorder.allow(catalog.decisions.max_bytes)
+        return {name: VersionRecorder(log, game.recorder) for name, log in logs.items()}
+
+    def of(self, game: str) -> GameLog:
+        """Returns the log of a game."""
+        if game not in self._logs:
+            self._logs[game] = GameLog(game, self._log_level)
+        return self._logs[game]
+
+    def all(self) -> list[GameLog]:
+        """Returns the logs of all games."""
+        return list(self._logs.values())
+
+    @contextlib.asynccontextmanager
+    async def writing(self, games: Mapping[str, Catalogued]) -> AsyncIterator[None]:
+        """Writes the logs of `games` while the block lasts; then writes the rest."""
+        stop = asyncio.Event()
+        working = asyncio.create_task(self._work_until(stop, games))
+        try:
+            yield
+        finally:
+            stop.set()
+            await working
+            await asyncio.gather(*(log.close(_block_of(games, log.game)) for log in self.all()))
+
+    async def _work_until(self, stop: asyncio.Event, games: Mapping[str, Catalogued]) -> None:
+        while not stop.is_set():
+            for log in self.all():
+                await log.work(_block_of(games, log.game))
+            await first_of(stop.wait(), within_s=TICK_S)
+
+
+def _block_of(games: Mapping[str, Catalogued], name: str) -> Decisions | None:
+    return games[name].catalog.decisions if name in games else None
