@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from mesh.catalog import catalog as catalogs
 from mesh.decision_id import time_ms
-from mesh.decisions import log_files
+from mesh.decisions import log_files, queries
 from mesh.decisions.schema import DECISION_SCHEMA, DECISIONS, OUTCOME_SCHEMA, OUTCOMES
 from mesh.decisions.storage import Storage, open_storage
 from mesh.errors import Misconfigured, Unavailable
@@ -27,17 +27,6 @@ _TIME = "%Y-%m-%d %H:%M UTC"
 _WIDE = frozenset(("candidates", "scores", "revenues", "votes", "rows"))  # a table of them may not fit into the memory
 _FILES = 1000  # that are read at a time
 _CLOCKS = timedelta(minutes=5)  # clocks of two machines differ at most by this
-_OUTCOMES_OF_DECISIONS = """
-    SELECT o.* FROM {outcomes} o SEMI JOIN {decisions} d ON o.decision_id = d.decision_id
-    UNION ALL
-    SELECT o.* REPLACE (d.decision_id AS decision_id)
-    FROM {outcomes} o JOIN {decisions} d ON o.request_id = d.request_id
-    WHERE o.decision_id IS NULL AND o.request_id <> ''
-    QUALIFY row_number() OVER (
-        PARTITION BY o.outcome_id
-        ORDER BY d.time > o.received, abs(epoch_us(o.received) - epoch_us(d.time)), d.decision_id
-    ) = 1
-"""
 
 
 class Log:
@@ -146,7 +135,7 @@ class Log:
         """
         outcomes = self.outcomes(game, None if since is None else since - _CLOCKS)
         names = {"decisions": self._view(decisions), "outcomes": self._view(outcomes)}
-        return self._connection.sql(_OUTCOMES_OF_DECISIONS.format(**names))
+        return self._connection.sql(queries.OUTCOMES_OF_DECISIONS.format(**names))
 
     def ensemble(self, game: str, name: str) -> dict[str, Any]:
         """Returns the file of an ensemble, which made the scores; raises NotFound."""
@@ -209,7 +198,7 @@ class Log:
 
         Some files are read at a time: pyarrow keeps 0.1 MB for each file, which is too much for those of a month.
         """
-        name, names = f"log_{next(self._tables)}", _names(dict.fromkeys(columns))
+        name, names = f"log_{next(self._tables)}", queries.names(dict.fromkeys(columns))
         self._files.update(files)
         clock = "time" if columns[0] == "decision_id" else "received"
         self._connection.register("loading", schema.empty_table())
@@ -218,7 +207,9 @@ class Log:
             rows = log_files.dataset(self._storage, files[start : start + _FILES], schema)
             self._connection.register("loading", rows)
             with self.reading():
-                self._connection.execute(f"INSERT INTO {name} SELECT {names} FROM loading{_where(clock, since, until)}")
+                self._connection.execute(
+                    f"INSERT INTO {name} SELECT {names} FROM loading{queries.where(clock, since, until)}"
+                )
         self._connection.unregister("loading")
         return name
 
@@ -226,8 +217,8 @@ class Log:
         self, table: str, key: str, clock: str, columns: Sequence[str], since: datetime | None, until: datetime | None
     ) -> duckdb.DuckDBPyRelation:
         """Selects a range of a table, and one row of each `key`. The sort by key is only made if it is needed."""
-        where = _where(clock, since, until)
-        query = f"SELECT {_names(columns) or '*'} FROM {table}{where}"
+        where = queries.where(clock, since, until)
+        query = f"SELECT {queries.names(columns) or '*'} FROM {table}{where}"
         with self.reading():
             counted = self._connection.sql(
                 f"SELECT count({key}) <> count(DISTINCT {key}) FROM {table}{where}"
@@ -291,16 +282,3 @@ def _place_of(path: Path) -> str:
     if block is None:
         raise Misconfigured([f"{path}: decisions: is missing; add `decisions: {{to: FOLDER}}`, or name the log itself"])
     return block.to
-
-
-def _names(columns: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in columns)  # `limit` is a keyword of SQL
-
-
-def _where(clock: str, since: datetime | None, until: datetime | None) -> str:
-    limits = [f"{clock} {sign} {_literal(at)}" for sign, at in ((">=", since), ("<", until)) if at is not None]
-    return f" WHERE {' AND '.join(limits)}" if limits else ""
-
-
-def _literal(time: datetime) -> str:
-    return f"TIMESTAMPTZ '{time.astimezone(UTC).isoformat()}'"
