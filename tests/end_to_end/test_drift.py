@@ -120,7 +120,7 @@ async def test_changed_feature_of_real_players_is_found_under_its_name(world: Wo
         for one in page.find("mesh_drift_severity", kind="feature")
         if one.value >= 1
     }
-    assert found == {(CHANGED, FEATURE)}
+    assert found == {(CHANGED, FEATURE)}, shown.stdout
     assert shown.returncode == 1
     assert f"drift: feature {FEATURE} (psi)" in shown.stdout
     (version,) = json.loads(as_json.stdout)["versions"]
