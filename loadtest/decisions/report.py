@@ -61,6 +61,7 @@ def _row(pair: Pair, name: str, points: Sequence[Point]) -> dict[str, object]:
         "p50_ms": statistics.median(one.level.p50_ms for one in points),
         "p95_ms": statistics.median(one.level.p95_ms for one in points),
         "cpu_us": statistics.median(one.cpu_us for one in points),
+        "supervisor_us": statistics.median(1e6 * one.cpu_s["supervisor"] / one.answers for one in points),
         "writer_us": statistics.median(1e6 * one.cpu_s.get("writer", 0.0) / one.answers for one in points),
         "rps_ratio": pair.rps_ratio if is_on else 1.0,
         "cpu_ratio": pair.cpu_ratio if is_on else 1.0,
@@ -72,14 +73,26 @@ def _row(pair: Pair, name: str, points: Sequence[Point]) -> dict[str, object]:
 
 def _table(rows: Sequence[dict[str, object]]) -> Table:
     table = Table(title="The decision log: CPU of an answer in all processes, the writer's included")
-    titles = ("workload", "callers", "log", "answers/s", "p50 ms", "p95 ms", "CPU us", "writer us", "rate", "per CPU")
+    titles = (
+        "workload",
+        "callers",
+        "log",
+        "answers/s",
+        "p50 ms",
+        "p95 ms",
+        "CPU us",
+        "supervisor us",
+        "writer us",
+        "rate",
+        "per CPU",
+    )
     for title in (*titles, "dropped", "MiB"):
         table.add_column(title, justify="left" if title in ("workload", "log") else "right")
     for row in rows:
         cells = (
             *(str(row[name]) for name in ("workload", "callers", "log")),
             *(f"{row[name]:,.1f}" for name in ("rps", "p50_ms", "p95_ms")),
-            *(f"{row[name]:,.0f}" for name in ("cpu_us", "writer_us")),
+            *(f"{row[name]:,.0f}" for name in ("cpu_us", "supervisor_us", "writer_us")),
             *(f"{row[name]:.3f}" for name in ("rps_ratio", "cpu_ratio")),
             f"{row['dropped']:,.0f}",
             f"{row['buffered_mb']:.1f}",
