@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ LOG_TAIL_LINES = 12
 LOG_TAIL_BYTES = 2**16
 
 Event = Mapping[str, Any]
+# Runs a program in a process group of its own, in the session of its parent.
+_IN_OWN_GROUP = "import os, sys; os.setpgid(0, 0); os.execvp(sys.argv[1], sys.argv[1:])"
 
 
 class ProcessFailed(MeshError):
@@ -99,6 +102,9 @@ class Process:
 
     def kill_group(self) -> None:
         """Sends SIGKILL to the process and to every process that it started."""
+        if self.exit_code is None:  # it may not be in its own group yet
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         # macOS raises PermissionError for a group that has just ended.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
@@ -169,10 +175,15 @@ async def _execute(launch: Launch, stdout: int) -> asyncio.subprocess.Process:
         if launch.log is not None:
             launch.log.parent.mkdir(parents=True, exist_ok=True)
             stderr = stack.enter_context(launch.log.open("ab"))
-        # uvloop rejects the keyword process_group, even with its default.
-        group: dict[str, Any] = {"start_new_session": True} if launch.new_session else {"process_group": 0}
+        command, group = launch.command, dict[str, Any]()
+        if launch.new_session:
+            group = {"start_new_session": True}
+        elif type(asyncio.get_running_loop()).__module__.startswith("uvloop"):  # it rejects the keyword process_group
+            command = [sys.executable, "-I", "-S", "-c", _IN_OWN_GROUP, *command]
+        else:
+            group = {"process_group": 0}
         return await asyncio.create_subprocess_exec(
-            *launch.command,
+            *command,
             cwd=launch.folder,
             env={**os.environ, **launch.environment},
             stdin=asyncio.subprocess.DEVNULL,

@@ -1,10 +1,10 @@
-"""The backend of the game: requests an offer from the mesh at every log-in."""
+"""The backend of the game: requests an offer from the mesh at every log-in, and reports what the player did with it."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -17,7 +17,10 @@ GAME = "dragonfall"
 # Much longer than the catalog's budget, within which the mesh always answers.
 DEADLINE_S = 2.0
 
+OUTCOMES_S = 120.0  # a supervisor on a busy machine takes at least 50 a second
+
 Request = offers_pb2.GetOfferRequest
+Outcome = offers_pb2.ReportOutcomeRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,12 @@ class Answer:
     source: str
     reason: str
     latency_ms: float
+    decision_id: str = ""
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether the player belongs to the holdout, which gets the fallback offer."""
+        return self.reason.startswith("holdout:")
 
 
 def logins(players: Players, encounters: Encounters) -> list[Request]:
@@ -73,6 +82,51 @@ async def ask(address: str, requests: Sequence[Request], callers: int) -> list[A
     return [answer for answer in answers if answer is not None]
 
 
+def outcomes_of(answers: Sequence[Answer], bought: Sequence[bool], prices: Mapping[str, float]) -> list[Outcome]:
+    """Returns the outcomes to report: every offer was shown, and those that the player `bought` were purchased.
+
+    The ids are made of the decision and the kind, so that a repeated report counts once.
+    """
+    outcomes = []
+    for answer, is_bought in zip(answers, bought, strict=True):
+        one, offer = answer.decision_id, answer.offer_id
+        shown = Outcome(game=GAME, outcome_id=f"{one}-shown", decision_id=one, offer_id=offer, kind=offers_pb2.SHOWN)
+        outcomes.append(shown)
+        if is_bought:
+            purchase = Outcome(game=GAME, outcome_id=f"{one}-purchased", decision_id=one, offer_id=offer)
+            purchase.MergeFrom(Outcome(kind=offers_pb2.PURCHASED, value=prices[offer], currency="USD"))
+            outcomes.append(purchase)
+    return outcomes
+
+
+async def report(address: str, outcomes: Sequence[Outcome]) -> None:
+    """Reports the outcomes on a stream. The mesh may end it; then the outcomes without a response are repeated.
+
+    Raises ExampleFailed if the mesh refuses an outcome, or does not take all of them within `OUTCOMES_S`.
+    """
+    async with grpc.aio.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]  # generated
+        try:
+            async with asyncio.timeout(OUTCOMES_S):
+                left = list(outcomes)
+                while left:
+                    left = left[await _report(stub, left) :]
+        except TimeoutError:
+            raise ExampleFailed(f"the mesh did not take all outcomes within {OUTCOMES_S:g} s") from None
+        except grpc.aio.AioRpcError as error:
+            raise ExampleFailed(f"StreamOutcomes: {error.code().name}: {error.details()}") from None
+
+
+async def _report(stub: offers_pb2_grpc.OffersStub, outcomes: Sequence[Outcome]) -> int:
+    """Returns the number of responses; they are in the order of the reports."""
+    count = 0
+    async for response in stub.StreamOutcomes(iter(outcomes)):
+        if response.HasField("error"):
+            raise ExampleFailed(f"the outcome {response.outcome_id} was refused: {response.error.message}")
+        count += 1
+    return count
+
+
 async def _call(
     stub: offers_pb2_grpc.OffersStub,
     queue: Iterator[tuple[int, Request]],
@@ -98,4 +152,5 @@ def _read(request: Request, response: offers_pb2.GetOfferResponse, latency_ms: f
         source=offers_pb2.Source.Name(response.source),
         reason=response.reason,
         latency_ms=latency_ms,
+        decision_id=response.decision_id,
     )

@@ -26,7 +26,7 @@ from rich.console import Console
 from emulators import aws
 from emulators.processes import Server
 from examples.dragonfall.backend import Answer, Request, ask, logins
-from examples.dragonfall.build import BUILD, CATALOG, MODELS, PLAYERS_CSV, build
+from examples.dragonfall.build import BUILD, CATALOG, MODELS, PLAYERS_CSV, REFERENCE, build
 from examples.dragonfall.failure import ExampleFailed
 from examples.dragonfall.mesh_command import run_mesh
 from examples.dragonfall.mesh_process import mesh_up, running_mesh
@@ -45,10 +45,14 @@ FEATURES_MS, BUDGET_MS = 500, 1500
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The comparison of both meshes; `differing` lists the first players whose offers differ."""
+    """The comparison of both meshes; `differing` lists the first players whose offers differ.
+
+    `held_out` players belong to the holdout on both sides, and get the fallback offer.
+    """
 
     server: str
     logins: int
+    held_out: int
     whole: int
     same: int
     differing: tuple[str, ...]
@@ -69,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print("stopped", highlight=False)
         return 130
     print(json.dumps(asdict(comparison)) if options.json else _as_text(comparison))
-    return 0 if comparison.same == comparison.whole == comparison.logins else 1
+    return 0 if comparison.same == comparison.whole + comparison.held_out == comparison.logins else 1
 
 
 def _run(wanted: str | None, console: Console) -> Comparison:
@@ -133,9 +137,11 @@ def _write_catalog(server: Server, models: list[dict[str, str]]) -> Path:
         "timeout_ms": FEATURES_MS,
     }
     catalog["offers"]["path"] = str(OFFERS_CSV)
+    catalog["decisions"]["to"] = f"s3://{BUCKET}/decisions"
     published = {model["name"]: model for model in models}
     version = catalog["versions"][VERSION]
     version["models"] = [published[model["name"]] for model in version["models"]]
+    version["reference"] = str(REFERENCE)
     path = FOLDER / "mesh.yaml"
     path.write_text(yaml.safe_dump(catalog, sort_keys=False))
     return path
@@ -169,13 +175,14 @@ def _compare(server: str, from_files: Sequence[Answer], from_stores: Sequence[An
     pairs = list(zip(from_files, from_stores, strict=True))
     differing = [one.player_id for one, other in pairs if choice(one) != choice(other)]
     whole = sum(one.source == other.source == "ENSEMBLE" and not other.reason for one, other in pairs)
-    return Comparison(server, len(pairs), whole, len(pairs) - len(differing), tuple(differing[:10]))
+    held_out = sum(one.is_held_out and other.is_held_out for one, other in pairs)
+    return Comparison(server, len(pairs), held_out, whole, len(pairs) - len(differing), tuple(differing[:10]))
 
 
 def _as_text(found: Comparison) -> str:
     text = (
         f"{found.logins} log-ins, with {found.server} and S3 compared to local files:\n"
-        f"  {found.whole} were answered by the whole ensemble on both sides\n"
+        f"  {found.whole} were answered by the whole ensemble on both sides, {found.held_out} belong to the holdout\n"
         f"  {found.same} got the same offer and exactly the same expected revenue"
     )
     return text + (f"\n  different offers: {', '.join(found.differing)}" if found.differing else "")

@@ -18,14 +18,14 @@ def show(results: Results, console: Console) -> None:
     console.print(_latencies(results.latencies))
     counts = ", ".join(f"{count} {source}" for source, count in sorted(results.sources.items()))
     console.print(f"Answers by source: {counts}.", highlight=False)
-    console.print(as_text(results.revenue, results.latencies[0].requests), highlight=False)
+    console.print(as_text(results.revenue), highlight=False)
 
 
-def as_text(revenue: Revenue, logins: int) -> str:
+def as_text(revenue: Revenue) -> str:
     """Describes the value of personalised offers, for a reader who does not know ensembles."""
     times = revenue.personalised / revenue.fallback
     return (
-        f"Average revenue per log-in, according to the simulation ({logins} log-ins): "
+        f"Average revenue per log-in, according to the simulation ({revenue.logins} log-ins): "
         f"${revenue.personalised:.2f} with personalised offers and "
         f"${revenue.fallback:.2f} with {FALLBACK} for everybody. Personalised offers earn {times:.1f} times as much. "
         f"For comparison: the best single offer for everybody, {revenue.best_for_all_id}, earns "

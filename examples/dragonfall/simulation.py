@@ -57,9 +57,9 @@ class Encounters:
     platform: Column
     is_weekend: Column
 
-    def first(self, count: int) -> Encounters:
-        """Returns the first `count` encounters."""
-        return Encounters(*(getattr(self, field.name)[:count] for field in fields(self)))
+    def at(self, rows: Column | slice) -> Encounters:
+        """Returns some of the encounters; `rows` is a slice, or has a flag for each encounter."""
+        return Encounters(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def simulate_players(count: int = POPULATION, seed: int = SEED) -> Players:

@@ -37,6 +37,13 @@ KEPT_OF_LIGHTGBM = ("__init__.py", "lib")
 # OpenMP, which that library needs: slim images lack it, and this wheel contains it.
 LIBGOMP = "scikit_learn.libs/libgomp-*.so.*"
 ONLY_FOR_LIBGOMP = ("sklearn", "scikit_learn.libs", "scikit_learn-*")
+# The writer of the decision log only encodes Parquet; the libraries for other services and formats are 50 MB.
+UNUSED_OF_ARROW = (
+    "libarrow_flight*", "libarrow_python_flight*", "_flight*", "libarrow_s3*", "_s3fs*", "_gcsfs*", "_azurefs*",
+    "_hdfs*", "_orc*", "_dataset_orc*", "_parquet_encryption*", "_dataset_parquet_encryption*",
+    "libarrow_python_parquet_encryption*", "_pyarrow_cpp_tests*", "_substrait*", "libarrow_python.so",
+    "libarrow_python.so.*.*", "*.pxi", "include", "includes", "src",
+)  # fmt: skip
 # Files that no running program reads.
 FOR_DEVELOPERS = ("**/tests", "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.h", "**/*.a", "numpy/f2py")
 # Files of a checkout that an image does not need: C sources and build output.
@@ -79,6 +86,8 @@ def install_packages(image: str, root: Path) -> None:
     _remove(_except(AWS_SERVICES, (entry for entry in (packages / "botocore" / "data").iterdir() if entry.is_dir())))
     if image == "model-worker":
         keep_libraries_of_lightgbm(packages, root)
+    else:
+        _remove(_found(packages / "pyarrow", UNUSED_OF_ARROW))
     _remove(_found(packages, FOR_DEVELOPERS))
     finish_layout(root)
 

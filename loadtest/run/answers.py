@@ -54,7 +54,10 @@ class Answer:
 
 
 def class_of(answer: Answer, deadline_ms: float, is_wrong: bool) -> str:
-    """The first class that applies: unsent, wrong, late, refused, else that of the source, else error."""
+    """The first class that applies: unsent, wrong, late, refused, else that of the source, else error.
+
+    The fallback is the right answer for a player of the holdout, so it counts as full.
+    """
     if answer.code == "UNSENT":
         return "unsent"
     if is_wrong:
@@ -63,6 +66,8 @@ def class_of(answer: Answer, deadline_ms: float, is_wrong: bool) -> str:
         return "late"
     if answer.code in REFUSING_CODES or (answer.source == "FALLBACK" and answer.reason == "overloaded"):
         return "refused"
+    if answer.source == "FALLBACK" and answer.reason == "holdout":
+        return "full"
     return SERVED.get(answer.source, "error")
 
 

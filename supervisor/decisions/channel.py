@@ -64,7 +64,7 @@ class Frame(NamedTuple):
     """A block as it travels: the number of its records, and its pickle."""
 
     records: int
-    content: bytes
+    content: bytes | bytearray
 
     def block(self) -> DecisionBlock | OutcomeBlock:
         """Returns the block."""
@@ -82,14 +82,14 @@ def encode(message: Destination | SideFile | DecisionBlock | OutcomeBlock | Writ
 class WriterEnd:
     """The writer's end of the channel, on the file descriptor that it has inherited."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, end: socket.socket) -> None:
+        end.setblocking(False)
+        self._socket = end
 
     @classmethod
     async def open(cls, descriptor: int) -> WriterEnd:
         """Returns the end on `descriptor`."""
-        return cls(*await asyncio.open_connection(sock=socket.socket(fileno=descriptor), limit=2**20))
+        return cls(socket.socket(fileno=descriptor))
 
     async def receive(self) -> AsyncIterator[Destination | SideFile | Frame]:
         """Yields the messages until the supervisor has sent its last one, or has ended. Drops a torn last message.
@@ -98,18 +98,31 @@ class WriterEnd:
         """
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
-                size, records = _HEADER.unpack(await self._reader.readexactly(_HEADER.size))
-                content = await self._reader.readexactly(size)
+                size, records = _HEADER.unpack(await self._read(_HEADER.size))
+                content = await self._read(size)
                 yield Frame(records, content) if records else pickle.loads(content)
 
     def report(self, report: WriterReport) -> None:
-        """Sends a report; does nothing if the supervisor has ended."""
-        if not self._writer.is_closing():
-            self._writer.write(encode(report))
+        """Sends a report; drops it if the supervisor has ended, or has not read the last ones."""
+        encoded = encode(report)
+        with contextlib.suppress(OSError):
+            if self._socket.send(encoded) < len(encoded):
+                self._socket.shutdown(socket.SHUT_WR)  # the rest would be read as another message
 
     def close(self) -> None:
         """Closes the channel."""
-        self._writer.close()
+        self._socket.close()
+
+    async def _read(self, size: int) -> bytearray:
+        """Reads into one buffer: a stream of asyncio copies each byte three times. Raises IncompleteReadError."""
+        content = bytearray(size)
+        rest = memoryview(content)
+        while rest:
+            received = await asyncio.get_running_loop().sock_recv_into(self._socket, rest)
+            if not received:
+                raise asyncio.IncompleteReadError(b"", size)
+            rest = rest[received:]
+        return content
 
 
 class SupervisorEnd:

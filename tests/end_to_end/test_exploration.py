@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-import grpc
 import pytest
 from scipy import stats
 
 from mesh.exploration import Explore, drawn, is_explorer
-from mesh.wire import offers_pb2 as wire
-from mesh.wire import offers_pb2_grpc
+from tests.end_to_end.ask_all import ask_all
 from tests.end_to_end.exploring_game import GAME, LIVE, ExploringGame, build_game
 from tests.end_to_end.meshes import running
 from tests.started_mesh import StartedMesh
 
 pytestmark = pytest.mark.whole_machine
 
-PLAYERS, CALLERS, DEADLINE_S = 1_500, 32, 20.0
+PLAYERS = 1_500
 EXPLORE = Explore(kind="epsilon", share=20, top=6)
 
 
@@ -32,20 +29,6 @@ def game(tmp_path_factory: pytest.TempPathFactory) -> ExploringGame:
 def mesh(game: ExploringGame) -> Iterator[StartedMesh]:
     with running(game.catalog) as started:
         yield started
-
-
-async def ask_all(address: str, requests: Sequence[wire.GetOfferRequest]) -> list[wire.GetOfferResponse]:
-    """Returns the responses in the order of the requests."""
-    turns = asyncio.Semaphore(CALLERS)
-    async with grpc.aio.insecure_channel(address) as channel:
-        stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
-
-        async def ask(request: wire.GetOfferRequest) -> wire.GetOfferResponse:
-            async with turns:
-                response: wire.GetOfferResponse = await stub.GetOffer(request, timeout=DEADLINE_S)
-                return response
-
-        return await asyncio.gather(*map(ask, requests))
 
 
 async def test_answers_of_the_share_can_be_drawn_again_from_their_ids(game: ExploringGame, mesh: StartedMesh) -> None:

@@ -104,7 +104,7 @@ def results() -> Results:
     encounters = draw_encounters(rows, np.zeros_like(rows), np.random.default_rng(1))
     answers = [answer("guild-warchest", latency_ms=float(number)) for number in range(50)]
     revenue = earned(answers, players, offers, encounters)
-    return Results(tuple(answers[:3]), count_sources(answers), revenue, (latency(answers, 1),))
+    return Results(tuple(answers[:3]), count_sources(answers), revenue, (latency(answers, 1),), 50, 60, "id")
 
 
 def test_good_results_pass_the_check(results: Results) -> None:
@@ -123,6 +123,6 @@ def test_personalised_offers_that_earn_no_more_are_a_failure(results: Results) -
 
 
 def test_text_compares_personalised_offers_with_the_fallback(results: Results) -> None:
-    text = as_text(replace(results.revenue, personalised=1.5, fallback=0.5), 50)
+    text = as_text(replace(results.revenue, personalised=1.5, fallback=0.5))
     assert "(50 log-ins): $1.50 with personalised offers and $0.50 with starter-pack" in text
     assert "Personalised offers earn 3.0 times as much." in text

@@ -24,8 +24,9 @@ def test_comparison_counts_whole_ensembles_and_equal_offers_with_equal_revenue()
         replace(ANSWER, source="PARTIAL", reason="missing-models: m"),
         replace(ANSWER, reason="stale-features: old"),
     ]
-    found = demo_dynamodb._compare("moto", [ANSWER] * 5, others)
-    assert (found.logins, found.whole, found.same, found.differing) == (5, 3, 3, ("p", "p"))
+    held_out = replace(ANSWER, source="FALLBACK", reason="holdout: the player belongs to the group without models")
+    found = demo_dynamodb._compare("moto", [*[ANSWER] * 5, held_out], [*others, held_out])
+    assert (found.logins, found.held_out, found.whole, found.same, found.differing) == (6, 1, 3, 4, ("p", "p"))
 
 
 def test_catalog_of_the_demo_differs_from_the_example_only_in_its_stores(

@@ -14,6 +14,7 @@ import pytest
 
 from emulators.aws import use_credentials
 from emulators.processes import Server
+from mesh.decisions.log import open_log
 from mesh.players.dynamodb.client import open_client
 from mesh.players.features import PlayerFeatures
 from mesh.wire import offers_pb2 as wire
@@ -24,13 +25,15 @@ from tests.model_worker.test_process import channel_to, check_reflection, infere
 from tests.model_worker.test_process import fetch as read_page
 from tests.ports.tables import Table, features_of
 from tests.supervisor.backend import COLUMNS, HEADER, MODELS, write_game
+from tests.supervisor.decisions.writer.blocks import Shape, draw, outcomes
+from tests.supervisor.decisions.writer.writer_process import writer
 from tests.supervisor.processes import supervisor
 from tests.supervisor.replica import replica, sums
 from tests.supervisor.test_process import page, put, until_whole
 
 PROJECT = Path(__file__).parents[2]
 ROOTS = PROJECT / "build" / "images"
-LIMITS_MB = {"model-worker": 100, "supervisor": 160}
+LIMITS_MB = {"model-worker": 100, "supervisor": 260}
 Use = Callable[[str], None]
 
 # As in a pod on EKS: a token in a file, exchanged for credentials.
@@ -133,6 +136,15 @@ def test_image_has_every_aws_service_of_our_stores_and_the_credential_chain(imag
     subprocess.run([sys.executable, "-c", CLIENTS, *services], check=True)
 
 
+def test_image_supervisor_writes_a_decision_log(use: Use, tmp_path: Path) -> None:
+    use("supervisor")
+    with writer(str(tmp_path / "log")) as process:
+        process.send(draw(Shape(requests=7)).block(), outcomes(2))
+        assert process.finish().written == 9
+    with open_log(str(tmp_path / "log")) as log:
+        assert log.read(log.decisions("arena")).num_rows == 7
+
+
 @pytest.mark.parametrize("image", LIMITS_MB)
 def test_image_is_small_and_holds_no_installer(image: str, use: Use) -> None:
     use(image)
@@ -140,4 +152,4 @@ def test_image_is_small_and_holds_no_installer(image: str, use: Use) -> None:
     packages = root / sysconfig.get_path("purelib", "venv", {"base": "opt/ensemble-mesh"})
     size_mb = sum(path.lstat().st_size for path in root.rglob("*")) / 2**20
     assert size_mb < LIMITS_MB[image]
-    assert [path for name in ("pip", "scipy", "sklearn", "pandas", "pyarrow") for path in packages.glob(name)] == []
+    assert [path for name in ("pip", "scipy", "sklearn", "pandas", "duckdb") for path in packages.glob(name)] == []

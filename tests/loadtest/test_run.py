@@ -32,6 +32,7 @@ ALONE = Generator(1, 0.1, "ordinary")
         (replace(ANSWER, source="PARTIAL"), False, "partial"),
         (replace(ANSWER, source="FALLBACK", reason="quorum"), False, "fallback"),
         (replace(ANSWER, source="FALLBACK", reason="overloaded"), False, "refused"),
+        (replace(ANSWER, source="FALLBACK", reason="holdout"), False, "full"),
         (replace(ANSWER, code="UNAVAILABLE", source=""), False, "refused"),
         (replace(ANSWER, code="CANCELLED", source=""), False, "refused"),
         (replace(ANSWER, code="DEADLINE_EXCEEDED", source=""), False, "late"),

@@ -4,10 +4,13 @@ import asyncio
 import os
 import select
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from mesh import serving
 from mesh.process import Launch, ProcessFailed, run_to_end, running
 
 PARENT_OF_A_CHILD_THAT_IGNORES_SIGTERM = """
@@ -35,6 +38,21 @@ async def test_program_and_its_children_have_ended_after_the_block(tmp_path: Pat
         child = os.pidfd_open((await program.event("ready", 30.0))["child"])
     assert program.exit_code == 0
     assert _has_ended(child)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_program_in_the_session_of_its_parent_has_a_group_of_its_own_and_ends_with_it(
+    tmp_path: Path, loop: Literal["asyncio", "uvloop"]
+) -> None:
+    async def measure() -> int:
+        launch = replace(_python(PARENT_OF_A_CHILD_THAT_IGNORES_SIGTERM, tmp_path), new_session=False)
+        async with running(launch) as program:
+            child = os.pidfd_open((await program.event("ready", 30.0))["child"])
+            assert (os.getpgid(program.pid), os.getsid(program.pid)) == (program.pid, os.getsid(0))
+        assert _has_ended(child)
+        return 0
+
+    assert serving.run(measure(), loop) == 0
 
 
 async def test_cancelled_block_leaves_no_process_running(tmp_path: Path) -> None:

@@ -64,5 +64,5 @@ def _add_show(decisions: Commands) -> None:
 
 def add_log(command: argparse.ArgumentParser) -> None:
     """Adds the options that name the log and the game in it."""
-    command.add_argument("log", metavar="LOG", help=LOG)
+    command.add_argument("log", metavar="LOG", help=f"{LOG}, or the catalog that names it")
     command.add_argument("--game", metavar="NAME", help="game of the log (default: its only game)")

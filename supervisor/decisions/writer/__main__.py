@@ -53,6 +53,7 @@ def be_unobtrusive() -> None:
     os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    pa.set_memory_pool(pa.system_memory_pool())  # the other pools keep more memory, and page faults cost CPU
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
 

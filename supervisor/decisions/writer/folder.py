@@ -37,7 +37,7 @@ class FolderSink:
         self._thread = ThreadPoolExecutor(1, "sink")
         self._last: Future[int] | None = None
 
-    async def put(self, path: str, content: bytes, *, only_new: bool = False) -> None:
+    async def put(self, path: str, content: bytes | memoryview, *, only_new: bool = False) -> None:
         """Writes a file: temporary name, fsync, rename."""
         await self._run(lambda: self._put(self._root / path, content, only_new))
 
@@ -62,7 +62,7 @@ class FolderSink:
         except OSError as error:
             raise SinkFailed(_sentence(self._root, error)) from error
 
-    def _put(self, target: Path, content: bytes, only_new: bool) -> int:
+    def _put(self, target: Path, content: bytes | memoryview, only_new: bool) -> int:
         if only_new and target.exists():
             return 0
         unfinished = self._root / UNFINISHED / target.name
@@ -78,7 +78,7 @@ class FolderSink:
         _sync_folder(target.parent)
         return 1
 
-    def _write(self, path: Path, content: bytes) -> None:
+    def _write(self, path: Path, content: bytes | memoryview) -> None:
         until_s = time.monotonic() + self._attempt_s
         with path.open("wb", buffering=0) as file:
             rest = memoryview(content)

@@ -27,7 +27,7 @@ class S3Sink:
         self._stack = AsyncExitStack()
         self._client: Any = None
 
-    async def put(self, path: str, content: bytes, *, only_new: bool = False) -> None:
+    async def put(self, path: str, content: bytes | memoryview, *, only_new: bool = False) -> None:
         """Writes an object; a repeated attempt writes the same object again."""
         address = parse(f"{self._root}/{path}")
         try:
@@ -46,10 +46,10 @@ class S3Sink:
         stack, self._stack, self._client = self._stack, AsyncExitStack(), None
         await stack.aclose()
 
-    async def _put(self, address: ObjectAddress, content: bytes, only_new: bool) -> None:
+    async def _put(self, address: ObjectAddress, content: bytes | memoryview, only_new: bool) -> None:
         if self._client is None:
             self._client = await self._stack.enter_async_context(connect())
-        request = {"Bucket": address.bucket, "Key": address.key, "Body": content}
+        request = {"Bucket": address.bucket, "Key": address.key, "Body": bytes(content)}
         if not only_new:
             await self._client.put_object(**request)
             return

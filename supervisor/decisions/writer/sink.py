@@ -14,7 +14,7 @@ class SinkFailed(Exception):
 class Sink(Protocol):
     """Keeps files by their path below the root of the log. Readers see a file when it is complete, or not at all."""
 
-    async def put(self, path: str, content: bytes, *, only_new: bool = False) -> None:
+    async def put(self, path: str, content: bytes | memoryview, *, only_new: bool = False) -> None:
         """Writes a file in bounded time; `only_new` keeps a file that exists already.
 
         Raises SinkFailed; then the file does not exist, or it is complete.

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import duckdb
 
-from mesh.catalog import catalog as catalogs
 from mesh.cli.console import stdout
 from mesh.cli.decisions.replay import other_version
 from mesh.cli.decisions.replay.output import print_result
-from mesh.cli.decisions.replay.reading import choose, tables
+from mesh.cli.decisions.replay.reading import choose, given_catalogs, tables
 from mesh.cli.hpa.progress import shown
 from mesh.cli.main import DONE, FAILED
 from mesh.decisions.log import Log, open_log
@@ -39,7 +38,7 @@ def _replay(log: Log, game: str, arguments: argparse.Namespace, downloads: Path)
     files = SideFiles(log, game)
     chosen = choose(log, game, arguments)
     ensembles = _ensembles_of(log, files, chosen)
-    known = [catalogs.load(file) for file in arguments.catalog]
+    known = [catalog for _, catalog in given_catalogs(arguments)]
     models = [model for ensemble in ensembles for model in ensemble.models]
     replay = Replay(files, find_models(models, known, arguments.models, downloads))
     with shown("replaying") as progress:

@@ -16,11 +16,10 @@ from typing import Any
 import duckdb
 
 from mesh import plot_page
-from mesh.catalog import catalog as catalogs
 from mesh.catalog.catalog import Catalog
 from mesh.cli.console import stdout
 from mesh.cli.decisions.replay import page
-from mesh.cli.decisions.replay.reading import choose, tables
+from mesh.cli.decisions.replay.reading import choose, given_catalogs, tables
 from mesh.cli.decisions.replay.verdict_tables import print_verdict
 from mesh.cli.decisions.time_range import time_range
 from mesh.cli.hpa.progress import shown
@@ -63,17 +62,16 @@ def run(log: Log, game: str, arguments: argparse.Namespace, downloads: Path) -> 
 
 
 def _target(log: Log, game: str, files: SideFiles, arguments: argparse.Namespace, downloads: Path) -> Target:
-    """Returns the version of the first catalog that has it; without catalogs, as the log had it last."""
-    version = arguments.version
-    known = [(file, catalogs.load(file)) for file in arguments.catalog]
+    """Returns the version of the first catalog that has it; without `--catalog`, as the log had it last."""
+    version, known = arguments.version, given_catalogs(arguments)
     for file, catalog in known:
         if version in catalog.versions:
             return targets.of_catalog(file, catalog, version, _columns(catalog), downloads)
-    if known:
+    if arguments.catalog:
         names = ", ".join(f"{file}: {', '.join(catalog.versions)}" for file, catalog in known)
         raise Misconfigured([f"--version {version}: no catalog has this version; known: {names}"])
     ensemble = files.ensemble(_logged_ensemble(log, game, arguments))
-    models = find_models(ensemble.models, [], arguments.models, downloads)
+    models = find_models(ensemble.models, [catalog for _, catalog in known], arguments.models, downloads)
     return targets.of_log(log.name, files, ensemble, models)
 
 

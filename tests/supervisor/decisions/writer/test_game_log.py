@@ -36,7 +36,7 @@ class Memory:
     is_open: asyncio.Event = field(default_factory=asyncio.Event)
     is_closed: bool = False
 
-    async def put(self, path: str, _: bytes, *, only_new: bool = False) -> None:
+    async def put(self, path: str, _: bytes | memoryview, *, only_new: bool = False) -> None:
         self.attempts.append(path)
         await self.is_open.wait()
         if self.reason is not None:
