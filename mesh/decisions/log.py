@@ -17,25 +17,16 @@ import pyarrow as pa
 
 from mesh.catalog import catalog as catalogs
 from mesh.decision_id import time_ms
-from mesh.decisions import log_files
+from mesh.decisions import log_files, queries
 from mesh.decisions.schema import DECISION_SCHEMA, DECISIONS, OUTCOME_SCHEMA, OUTCOMES
 from mesh.decisions.storage import Storage, open_storage
 from mesh.errors import Misconfigured, Unavailable
 
 _GAME = "game="
 _TIME = "%Y-%m-%d %H:%M UTC"
+_WIDE = frozenset(("candidates", "scores", "revenues", "votes", "rows"))  # a table of them may not fit into the memory
+_FILES = 1000  # that are read at a time
 _CLOCKS = timedelta(minutes=5)  # clocks of two machines differ at most by this
-_OUTCOMES_OF_DECISIONS = """
-    SELECT o.* FROM {outcomes} o SEMI JOIN {decisions} d ON o.decision_id = d.decision_id
-    UNION ALL
-    SELECT o.* REPLACE (d.decision_id AS decision_id)
-    FROM {outcomes} o JOIN {decisions} d ON o.request_id = d.request_id
-    WHERE o.decision_id IS NULL AND o.request_id <> ''
-    QUALIFY row_number() OVER (
-        PARTITION BY o.outcome_id
-        ORDER BY d.time > o.received, abs(epoch_us(o.received) - epoch_us(d.time)), d.decision_id
-    ) = 1
-"""
 
 
 class Log:
@@ -93,7 +84,9 @@ class Log:
         files = log_files.paths(self._storage, DECISIONS, game, since, until)
         if not files:
             raise Misconfigured([self._nothing(game, since, until)])
-        table = self._table(files, DECISION_SCHEMA)
+        if not columns or not _WIDE.isdisjoint(columns):
+            return self._rows(self._table(files, DECISION_SCHEMA), "decision_id", "time", columns, since, until)
+        table = self._loaded(files, DECISION_SCHEMA, ("decision_id", "time", *columns), since, until)
         return self._rows(table, "decision_id", "time", columns, since, until)
 
     def decision(self, decision_id: str) -> dict[str, Any] | None:
@@ -121,21 +114,28 @@ class Log:
 
         Raises Misconfigured for files that are damaged or not of a log.
         """
-        table = self._table(log_files.paths(self._storage, OUTCOMES, game, since, until), OUTCOME_SCHEMA)
+        files = log_files.paths(self._storage, OUTCOMES, game, since, until)
+        table = self._loaded(files, OUTCOME_SCHEMA, OUTCOME_SCHEMA.names, since, until)
         return self._rows(table, "outcome_id", "received", (), since, until)
 
     def outcomes_of_decisions(
         self, game: str, since: datetime | None = None, until: datetime | None = None
     ) -> duckdb.DuckDBPyRelation:
-        """Returns all outcomes, also later ones, of the decisions of a range; `decision_id` is never null.
+        """Returns the outcomes of the decisions of a range, as `outcomes_of` does. Raises as `decisions` does."""
+        return self.outcomes_of(self.decisions(game, since, until, ("decision_id", "request_id", "time")), game, since)
 
-        If a request was answered several times, an outcome that names the request belongs to the last answer before
-        the outcome was received. Raises as `decisions` does.
+    def outcomes_of(
+        self, decisions: duckdb.DuckDBPyRelation, game: str, since: datetime | None = None
+    ) -> duckdb.DuckDBPyRelation:
+        """Returns all outcomes, also later ones, of `decisions`, which were made from `since` on.
+
+        `decisions` needs the columns decision_id, request_id and time; `decision_id` of the outcomes is never null. If
+        a request was answered several times, an outcome that names the request belongs to the last answer before the
+        outcome was received.
         """
-        decisions = self.decisions(game, since, until, ("decision_id", "request_id", "time"))
         outcomes = self.outcomes(game, None if since is None else since - _CLOCKS)
         names = {"decisions": self._view(decisions), "outcomes": self._view(outcomes)}
-        return self._connection.sql(_OUTCOMES_OF_DECISIONS.format(**names))
+        return self._connection.sql(queries.OUTCOMES_OF_DECISIONS.format(**names))
 
     def ensemble(self, game: str, name: str) -> dict[str, Any]:
         """Returns the file of an ensemble, which made the scores; raises NotFound."""
@@ -154,13 +154,17 @@ class Log:
         with self.reading():
             return relation.to_arrow_table()
 
+    def call(self, name: str, relation: duckdb.DuckDBPyRelation) -> None:
+        """Gives a relation a name for queries by `sql`."""
+        relation.create_view(name)
+
     def keep(self, name: str, relation: duckdb.DuckDBPyRelation) -> None:
         """Reads a relation into the temporary table `name`, for several queries by `sql`."""
-        relation.create_view("kept")
-        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM kept")
+        with self.reading():
+            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM {self._view(relation)}")
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Runs a query on the tables of `keep`."""
+        """Runs a query on the names of `call` and the tables of `keep`."""
         return self._connection.sql(query)
 
     @contextmanager
@@ -182,14 +186,39 @@ class Log:
         self._connection.register(name, rows)
         return name
 
+    def _loaded(
+        self,
+        files: Sequence[str],
+        schema: pa.Schema,
+        columns: Sequence[str],
+        since: datetime | None,
+        until: datetime | None,
+    ) -> str:
+        """Returns the name of a new table with some columns of a range, in memory, or on disk if it is large.
+
+        Some files are read at a time: pyarrow keeps 0.1 MB for each file, which is too much for those of a month.
+        """
+        name, names = f"log_{next(self._tables)}", queries.names(dict.fromkeys(columns))
+        self._files.update(files)
+        clock = "time" if columns[0] == "decision_id" else "received"
+        self._connection.register("loading", schema.empty_table())
+        self._connection.execute(f"CREATE TEMP TABLE {name} AS SELECT {names} FROM loading")
+        for start in range(0, len(files), _FILES):
+            rows = log_files.dataset(self._storage, files[start : start + _FILES], schema)
+            self._connection.register("loading", rows)
+            with self.reading():
+                self._connection.execute(
+                    f"INSERT INTO {name} SELECT {names} FROM loading{queries.where(clock, since, until)}"
+                )
+        self._connection.unregister("loading")
+        return name
+
     def _rows(
         self, table: str, key: str, clock: str, columns: Sequence[str], since: datetime | None, until: datetime | None
     ) -> duckdb.DuckDBPyRelation:
         """Selects a range of a table, and one row of each `key`. The sort by key is only made if it is needed."""
-        limits = [f"{clock} {sign} {_literal(at)}" for sign, at in ((">=", since), ("<", until)) if at is not None]
-        where = f" WHERE {' AND '.join(limits)}" if limits else ""
-        names = ", ".join(f'"{name}"' for name in columns)  # `limit` is a keyword of SQL
-        query = f"SELECT {names or '*'} FROM {table}{where}"
+        where = queries.where(clock, since, until)
+        query = f"SELECT {queries.names(columns) or '*'} FROM {table}{where}"
         with self.reading():
             counted = self._connection.sql(
                 f"SELECT count({key}) <> count(DISTINCT {key}) FROM {table}{where}"
@@ -253,7 +282,3 @@ def _place_of(path: Path) -> str:
     if block is None:
         raise Misconfigured([f"{path}: decisions: is missing; add `decisions: {{to: FOLDER}}`, or name the log itself"])
     return block.to
-
-
-def _literal(time: datetime) -> str:
-    return f"TIMESTAMPTZ '{time.astimezone(UTC).isoformat()}'"

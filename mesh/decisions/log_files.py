@@ -108,6 +108,8 @@ def _fault_of(fragment: ds.ParquetFileFragment, schema: pa.Schema) -> str | None
         return f"is not a file of a decision log: its schema has no {VERSION_KEY}; {_FIX}"
     if not version.isdigit() or int(version) > SCHEMA_VERSION:
         return f"has schema version {version.decode()}, this program reads up to {SCHEMA_VERSION}; install a newer one"
+    if found.equals(schema):
+        return None
     for field in schema:
         at = found.get_field_index(field.name)
         if at >= 0 and not _fits(found.field(at).type, field.type):

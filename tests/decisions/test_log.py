@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mesh.decisions import log as log_module
 from mesh.decisions.log import open_log
 from mesh.decisions.schema import DECISION_SCHEMA, DECISIONS, OUTCOMES
 from mesh.errors import Misconfigured, NotFound
@@ -62,6 +63,16 @@ def test_repeated_rows_are_read_once(tmp_path: Path) -> None:
         assert sorted(log.read(log.decisions(GAME))["decision_id"].to_pylist()) == ["a", "b"]
         assert log.read(log.outcomes(GAME)).num_rows == 1
         assert log.read(log.outcomes_of_decisions(GAME)).num_rows == 1
+
+
+def test_files_are_read_some_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_module, "_FILES", 2)
+    rows = [{"decision_id": str(at), "time": NOON + timedelta(hours=at), "limit": at} for at in range(5)]
+    for name in ("part-0", "part-1"):
+        write_rows(tmp_path, DECISIONS, GAME, rows, name)
+    with open_log(str(tmp_path)) as log:
+        found = log.read(log.decisions(GAME, NOON + timedelta(hours=1), None, ["limit"]))
+    assert sorted(found["limit"].to_pylist()) == [1, 2, 3, 4]
 
 
 def test_missing_columns_are_null_and_unknown_columns_are_left_out(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -19,8 +18,8 @@ SHARES = ("shown", "clicked", "purchased")
 SOURCES = ("ENSEMBLE", "PARTIAL", "FALLBACK")
 MAX_CURRENCIES = 8
 _COLUMNS = (
-    "decision_id", "time", "player", "version", "pinned", "method", "source", "reason", "explored", "total_ms",
-    "offers", "supervisor",
+    "decision_id", "time", "request_id", "player", "version", "pinned", "method", "source", "reason", "explored",
+    "total_ms", "offers", "supervisor",
 )  # fmt: skip
 
 _ARM = f"if(reason IS NOT DISTINCT FROM '{HOLDOUT}', '{HOLDOUT}', version)"
@@ -89,11 +88,11 @@ class Tallies:
 def tally(log: Log, question: Question) -> Tallies:
     """Reads the range of the question. Raises Misconfigured and Unavailable as the log does."""
     decisions = log.decisions(question.game, question.since, question.until, _COLUMNS)
-    outcomes = log.outcomes_of_decisions(question.game, question.since, question.until)
+    outcomes = log.outcomes_of(decisions, question.game, question.since)
+    log.call("all_decisions", decisions)
+    log.keep("all_outcomes", outcomes.project("decision_id, time, kind, value, currency"))
     tables = _Tables(log, question)
     with log.reading():
-        tables.add("all_decisions", decisions)
-        tables.add("all_outcomes", outcomes.project("decision_id, time, kind, value, currency"))
         currencies = tables.join()
         return tables.result(currencies)
 
@@ -103,9 +102,6 @@ class _Tables:
 
     def __init__(self, log: Log, question: Question) -> None:
         self._log, self._question = log, question
-
-    def add(self, name: str, rows: duckdb.DuckDBPyRelation) -> None:
-        self._log.keep(name, rows)
 
     def join(self) -> list[str]:
         """Makes the table `report`, a row for each decision; returns the currencies, most frequent first."""
@@ -126,8 +122,9 @@ class _Tables:
             f"JOIN all_decisions d USING (decision_id) WHERE {within} GROUP BY o.decision_id"
         )
         explores = f"version IN (SELECT DISTINCT version FROM all_decisions WHERE explored) AND {_ARM} <> '{HOLDOUT}'"
+        replaced = "decision_id, request_id, player, offers, reason"
         sql(
-            f"CREATE OR REPLACE TEMP TABLE report AS SELECT d.* EXCLUDE (decision_id, player, offers, reason), "
+            f"CREATE OR REPLACE TEMP TABLE report AS SELECT d.* EXCLUDE ({replaced}), "
             f"coalesce(player, decision_id) AS player, player IS NULL AS is_unknown, "
             f"{_ARM} AS arm, date_trunc('day', d.time) AS day, offers[1] AS offer, {explores} AS explores, "
             f"{self._period()} AS period, "
