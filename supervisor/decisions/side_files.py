@@ -84,6 +84,7 @@ def _ensemble(
         "explore": explore.model_dump(mode="json") if explore is not None else None,
         "models": models,
         "offers": offers,
+        "excluded": sorted(log.hidden),
     }
 
 
