@@ -240,9 +240,7 @@ def test_log_in_s3_is_found_with_a_profile(tmp_path: Path, s3_store: S3, monkeyp
 
 def test_failures_of_s3_are_explained(s3_store: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, "http://127.0.0.1:9")
-    with pytest.raises(
-        Unavailable, match=r"s3://logs/x: cannot connect to http://127\.0\.0\.1:9/logs: check"
-    ):
+    with pytest.raises(Unavailable, match=r"s3://logs/x: cannot connect to http://127\.0\.0\.1:9/logs: check"):
         open_log("s3://logs/x")
     use(monkeypatch, s3_store.endpoint)
     without_credentials(monkeypatch)
