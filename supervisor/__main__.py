@@ -85,7 +85,7 @@ async def serve(settings: Settings) -> int:
             metrics.registry.register(state)
             drift = DriftMetrics(games)
             metrics.registry.register(drift)
-            rate = OutcomeRate(loop_thread)
+            rate = OutcomeRate(loop_thread, lambda: cohorts.departures)
             outcomes = OutcomeService(OutcomeDesk(games, metrics.outcomes), rate, settings.max_connection_age_s)
             service = OffersService(games, cohorts, outcomes, settings.max_connection_age_s)
             async with _in_background(shadow_runner(samples, games, cohorts, starvation).run(), rate.watch()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from k8s.monitoring.drift import DRIFT
 from k8s.monitoring.grafana import Dashboard, Panel, Query, Variable
 from k8s.monitoring.queries import (
     GAME_VARIABLES,
@@ -143,5 +144,6 @@ GAME = Dashboard(
             ),
         ),
         "Shadows": SHADOWS,
+        "Drift": DRIFT,
     },
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 import urllib.request
@@ -34,6 +35,17 @@ def cpu_s(pids: Iterable[int]) -> float:
 def ended_children_cpu_s(pid: int) -> float:
     """User and system time of the ended children of a process (proc(5), /proc/pid/stat 16 and 17)."""
     return sum(_stat(pid)[13:15]) / TICKS_PER_S
+
+
+def children(pid: int) -> tuple[int, ...]:
+    """The child processes of a process."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(CannotMeasure):  # it has ended in the meantime
+                if _stat(int(folder.name))[1] == pid:
+                    found.append(int(folder.name))
+    return tuple(found)
 
 
 def pss_mb(pid: int) -> float:

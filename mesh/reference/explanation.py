@@ -38,6 +38,8 @@ class Input:
         if self.value is None:
             return self.note
         shown = f"{self.value:.6g}" if isinstance(self.value, float) else str(self.value)
+        if isinstance(self.value, bool):
+            shown = shown.lower()  # as in a catalog, and in `--context`
         return f"{shown} ({self.note})" if self.note else shown
 
 

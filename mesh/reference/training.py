@@ -66,7 +66,9 @@ def make_reference(models: Sequence[TrainedModel], columns: Mapping[str, Column]
     return Reference(
         rows=len(next(iter(columns.values())).places),
         features={
-            name: _of_categories(columns[name], tuple(known[name])) if name in known else _of_numbers(name, columns)
+            name: category_distribution(columns[name], tuple(known[name]))
+            if name in known
+            else _of_numbers(name, columns)
             for name in wanted
         },
         scores=distributions,
@@ -75,19 +77,23 @@ def make_reference(models: Sequence[TrainedModel], columns: Mapping[str, Column]
     )
 
 
-def _of_numbers(name: str, columns: Mapping[str, Column]) -> Distribution:
-    return _distribution(_numbers(name, columns))
+def number_distribution(values: Numbers, *, has_moments: bool = False) -> Distribution:
+    """Returns the distribution of `values`, NaN if missing; `has_moments` for scores."""
+    present = values[~np.isnan(values)]
+    edges = edges_of(present)
+    places = places_of_numbers(present[:, None], padded([edges]))[:, 0]
+    has_moments = has_moments and len(present) > 0
+    return Distribution(
+        counts=tuple(np.bincount(places, minlength=len(edges) + 1).tolist()),
+        missing=len(values) - len(present),
+        edges=edges,
+        mean=float(present.mean()) if has_moments else 0.0,
+        deviation=float(present.std()) if has_moments else 0.0,
+    )
 
 
-def _numbers(name: str, columns: Mapping[str, Column]) -> Numbers:
-    try:
-        return columns[name].numbers()
-    except ValueError as error:
-        raise ValueError(f"{name!r} has texts, but no categories in the models") from error
-
-
-def _of_categories(column: Column, known: Sequence[Category]) -> Distribution:
-    """`known` are the categories of all models, in the form of the model files."""
+def category_distribution(column: Column, known: Sequence[Category]) -> Distribution:
+    """Returns the distribution of a column; `known` are the categories of all models, as in the model files."""
     codes = codes_of(known)
     found = column.coded([codes.get(value, -1.0) for value in column.values])
     present = found[found >= 0].astype(np.intp)
@@ -102,8 +108,19 @@ def _of_categories(column: Column, known: Sequence[Category]) -> Distribution:
     )
 
 
+def _of_numbers(name: str, columns: Mapping[str, Column]) -> Distribution:
+    return number_distribution(_numbers(name, columns))
+
+
+def _numbers(name: str, columns: Mapping[str, Column]) -> Numbers:
+    try:
+        return columns[name].numbers()
+    except ValueError as error:
+        raise ValueError(f"{name!r} has texts, but no categories in the models") from error
+
+
 def _of_scores(scores: Numbers) -> Distribution:
-    return _distribution(scores, has_moments=True)
+    return number_distribution(scores, has_moments=True)
 
 
 def _of_disagreement(scores: Mapping[str, Numbers], distributions: Mapping[str, Distribution]) -> Distribution | None:
@@ -111,20 +128,6 @@ def _of_disagreement(scores: Mapping[str, Numbers], distributions: Mapping[str, 
         return None
     votes = np.array([scores[name] for name in distributions]).T
     return _of_scores(disagreement_of(votes, list(distributions.values())))
-
-
-def _distribution(values: Numbers, *, has_moments: bool = False) -> Distribution:
-    present = values[~np.isnan(values)]
-    edges = edges_of(present)
-    places = places_of_numbers(present[:, None], padded([edges]))[:, 0]
-    has_moments = has_moments and len(present) > 0
-    return Distribution(
-        counts=tuple(np.bincount(places, minlength=len(edges) + 1).tolist()),
-        missing=len(values) - len(present),
-        edges=edges,
-        mean=float(present.mean()) if has_moments else 0.0,
-        deviation=float(present.std()) if has_moments else 0.0,
-    )
 
 
 def _scores(model: TrainedModel, columns: Mapping[str, Column]) -> Numbers:

@@ -92,8 +92,8 @@ class WriterProcess:
             started_s = time.monotonic()
             try:
                 await self._run_once(theirs)
-            except OSError as error:
-                _log.error("%s: cannot start the writer of the decision log: %s", game, error)
+            except Exception:  # whatever it is, the answers go on without a log
+                _log.exception("%s: cannot run the writer of the decision log", game)
             finally:
                 theirs.close()
                 self._close()
@@ -114,7 +114,6 @@ class WriterProcess:
             f"writer of {self.destination.game}",
             [*command, "--log-level", self._log_level],
             inherited_fds=(theirs.fileno(),),
-            new_session=False,  # so that its nice value counts against this process
         )
         async with running(launch, drain_s=KILL_S) as process:
             theirs.close()

@@ -14,6 +14,7 @@ from mesh.players.features import Columns, PlayerFeatures
 from supervisor.party import Seat, Settled
 
 RATE = 16.0  # samples a second at most, of one version: a minute gives enough for the bounds
+AIM = 12.0  # samples a second under load: chance then seldom gives more than `RATE`, of which the last would be lost
 FLUSH_S = 1.0
 MAX_WAITING = int(RATE * FLUSH_S)
 
@@ -65,7 +66,7 @@ class Sampler:
     def drain(self, elapsed_s: float) -> list[Sample]:
         """Returns the samples of the last `elapsed_s`, and sets the chance of the next requests."""
         taken, self._waiting = self._waiting, []
-        self._chance = min(1.0, RATE * max(elapsed_s, FLUSH_S) / max(1, self._seen))
+        self._chance = min(1.0, AIM * max(elapsed_s, FLUSH_S) / max(1, self._seen))
         self._seen = 0
         self._skip = self._gap()
         return taken

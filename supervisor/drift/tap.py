@@ -51,6 +51,7 @@ class DriftTap:
         self._clock = clock
         self._drained_s = clock()
         self._timer: asyncio.TimerHandle | None = None
+        self._is_counting = False
         self._waiting: deque[Sample] = deque()
         self._places: FeaturePlaces | None = None
         self._plans: tuple[RowPlan, ...] = ()
@@ -80,19 +81,21 @@ class DriftTap:
         now_s = self._clock()
         self._waiting.extend(self._sampler.drain(now_s - self._drained_s))
         self._drained_s = now_s
-        self._count_slice()
+        self._timer = None
+        if not self._is_counting:
+            self._count_slice()
 
     def _count_slice(self) -> None:
         """Counts some samples, and the others soon."""
-        self._timer = None
         try:
             self._count(self._next_slice())
         except Exception:  # a bug in a comparison must not end the answers
             if not self._has_failed:
                 self._has_failed = True
                 _log.exception("cannot compare requests with %s; logged once", self.uri)
-        if self._waiting:
-            self._timer = asyncio.get_running_loop().call_later(PAUSE_S, self._count_slice)
+        self._is_counting = bool(self._waiting)
+        if self._is_counting:
+            asyncio.get_running_loop().call_later(PAUSE_S, self._count_slice)
 
     def _next_slice(self) -> list[Sample]:
         """Removes and returns samples that were read with the same columns."""

@@ -30,18 +30,21 @@ class ThreadStarvation(Protocol):
 
 
 class OutcomeRate:
-    """A token bucket of reports. `watch` sets its rate by the time that the event loop has left.
+    """A token bucket of reports. `watch` sets its rate by the time that the event loop has left beside offers.
 
-    `clock` is monotonic, `cpu_clock` is the CPU time of the loop's thread; both are in seconds.
+    `departures` returns the number of cohorts that have departed. `clock` is monotonic, `cpu_clock` is the CPU time of
+    the loop's thread; both are in seconds.
     """
 
     def __init__(
         self,
         starvation: ThreadStarvation,
+        departures: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
         cpu_clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self._starvation = starvation
+        self._departures = departures
         self._clock = clock
         self._cpu_clock = cpu_clock
         self.per_s = MOST_PER_S
@@ -80,15 +83,22 @@ class OutcomeRate:
     async def watch(self) -> None:
         """Sets the rate several times a second, until it is cancelled."""
         while True:
-            began_s, ran_s = self._clock(), self._cpu_clock()
+            began_s, ran_s, departed = self._clock(), self._cpu_clock(), self._departures()
             await asyncio.sleep(PROBE_S)
             elapsed_s = self._clock() - began_s
-            self.set_rate((self._cpu_clock() - ran_s) / elapsed_s, elapsed_s - PROBE_S)
+            if self._departures() > departed:
+                self.set_rate((self._cpu_clock() - ran_s) / elapsed_s, elapsed_s - PROBE_S)
+            else:  # no offers to delay; the shares of an idle loop mean nothing on a busy machine
+                self.set_rate(0.0, 0.0, counts_starvation=False)
 
-    def set_rate(self, busy_share: float, late_s: float) -> None:
-        """Sets the rate for a loop that is busy for `busy_share` of the time, and whose timers are `late_s` late."""
+    def set_rate(self, busy_share: float, late_s: float, *, counts_starvation: bool = True) -> None:
+        """Sets the rate for a loop that is busy for `busy_share` of the time, and whose timers are `late_s` late.
+
+        Without `counts_starvation`, the share of time that it waits for a CPU does not count.
+        """
         self._fill()
-        spare = min(_spare(busy_share, *BUSY), _spare(self._starvation.peek(), *STARVED), _spare(late_s, *LATE_S))
+        starved = self._starvation.peek() if counts_starvation else 0.0
+        spare = min(_spare(busy_share, *BUSY), _spare(starved, *STARVED), _spare(late_s, *LATE_S))
         self.per_s = LEAST_PER_S + spare * (MOST_PER_S - LEAST_PER_S)
 
     def _call_next(self) -> None:

@@ -136,7 +136,9 @@ async def backend(
         cohorts = Cohorts(tasks, starvation, 1000)
         state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
         metrics.registry.register(state)
-        outcomes = OutcomeService(OutcomeDesk(games, metrics.outcomes), OutcomeRate(loop_thread))
+        outcomes = OutcomeService(
+            OutcomeDesk(games, metrics.outcomes), OutcomeRate(loop_thread, lambda: cohorts.departures)
+        )
         service = OffersService(games, cohorts, outcomes)
         server = await stack.enter_async_context(grpc_server(settings, service, []))
         await server.health.set_serving(True)

@@ -103,7 +103,7 @@ def _outcomes(log: Log, record: Mapping[str, Any]) -> tuple[Mapping[str, Any], .
 
 
 def _candidates(record: Mapping[str, Any], ensemble: Ensemble) -> tuple[Candidate, ...]:
-    offers = record["candidates"] or [None] * len(record["scores"] or ())
+    offers = record["candidates"] or [None] * bool(record["scores"] or record["votes"])  # None: a game without offers
     scores = record["scores"] or [None] * len(offers)
     revenues = record["revenues"] or [None] * len(offers)
     votes, width = record["votes"] or [], len(ensemble.models)

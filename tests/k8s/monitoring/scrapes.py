@@ -14,12 +14,15 @@ from pathlib import Path
 import grpc
 import numpy as np
 import yaml
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mesh.wire import inference_pb2, inference_pb2_grpc, offers_pb2, offers_pb2_grpc
+from supervisor.drift.metrics import DriftMetrics
 from tests.end_to_end import meshes
 from tests.forests import train
 from tests.started_mesh import MESH
+from tests.supervisor.drift.games import drifting_game
 
 MODELS = ("binary", "rf", "dart")
 SHORT_S = 0.3
@@ -59,7 +62,7 @@ def scraped(folder: Path) -> Scrapes:
         with _frozen(mesh.pid(MODELS[1])):
             _ask(offers, "player-2", SHORT_S)
         _request_another_model(worker["address"])
-        return Scrapes(_scrape(mesh.ready["metrics"]), _scrape(worker["metrics"]))
+        return Scrapes(_with_drift(_scrape(mesh.ready["metrics"])), _scrape(worker["metrics"]))
 
 
 def read(text: str) -> Scrape:
@@ -79,6 +82,14 @@ def read(text: str) -> Scrape:
 def _scrape(address: str) -> Scrape:
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=LONG_S) as page:
         return read(page.read().decode())
+
+
+def _with_drift(scrape: Scrape) -> Scrape:
+    """Adds the metrics of drift, for which a real supervisor needs 500 requests in half a minute."""
+    registry = CollectorRegistry()
+    registry.register(DriftMetrics({"watched": drifting_game()}))
+    drift = read(generate_latest(registry).decode())
+    return Scrape((*scrape.families, *drift.families), scrape.samples | drift.samples)
 
 
 def _ask(address: str, player: str, timeout_s: float) -> str:

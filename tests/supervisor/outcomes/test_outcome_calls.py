@@ -27,10 +27,10 @@ async def whole(tmp_path: Path) -> AsyncIterator[Backend]:
 
 
 @pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> FakeLog:
-    """The log of every game."""
+def log(whole: Backend) -> FakeLog:
+    """The log of the game."""
     log = FakeLog()
-    monkeypatch.setattr("supervisor.game.Game.outcome_log", log)
+    object.__setattr__(whole.game, "outcome_log", log)  # a frozen dataclass
     return log
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from supervisor.outcomes.rate import BURST_S, BUSY, LATE_S, LEAST_PER_S, MOST_PER_S, STARVED, OutcomeRate
+from supervisor.outcomes.rate import BURST_S, BUSY, LATE_S, LEAST_PER_S, MOST_PER_S, PROBE_S, STARVED, OutcomeRate
 
 
 @dataclass
@@ -16,12 +16,13 @@ class Machine:
 
     now_s: float = 0.0
     starved: float = 0.0
+    departures: int = 0
 
     def peek(self) -> float:
         return self.starved
 
     def rate(self) -> OutcomeRate:
-        return OutcomeRate(self, clock=lambda: self.now_s, cpu_clock=lambda: 0.0)
+        return OutcomeRate(self, lambda: self.departures, clock=lambda: self.now_s, cpu_clock=lambda: 0.0)
 
 
 def taken(rate: OutcomeRate) -> int:
@@ -69,7 +70,7 @@ def test_reports_that_were_saved_up_do_not_outlive_a_lower_rate() -> None:
 
 
 async def test_reports_wait_for_their_turn_in_order() -> None:
-    rate = OutcomeRate(Machine(), cpu_clock=lambda: 0.0)
+    rate = OutcomeRate(Machine(), lambda: 0, cpu_clock=lambda: 0.0)
     rate.set_rate(1.0, 0.0)
     taken(rate)
     turns: list[int] = []
@@ -101,15 +102,24 @@ async def test_caller_that_leaves_the_queue_does_not_hold_up_the_next_one() -> N
     assert not rate.waiting
 
 
-async def test_watch_lowers_the_rate_of_a_busy_loop() -> None:
-    machine = Machine()
-    times_s = iter([0.0, 0.0, 0.25])
-    rate = OutcomeRate(machine, clock=lambda: machine.now_s, cpu_clock=lambda: next(times_s))
+async def probed(machine: Machine, departures: int) -> float:
+    """Returns the rate after a probe of a loop that was busy all the time, while cohorts departed."""
+    times_s = iter([0.0, PROBE_S])
+    rate = OutcomeRate(machine, lambda: machine.departures, lambda: machine.now_s, lambda: next(times_s, PROBE_S))
+    rate.per_s = 1.0
     watching = asyncio.create_task(rate.watch())
     await asyncio.sleep(0)
-    machine.now_s = 0.25
-    next(times_s)  # the loop was busy all the time
-    while rate.per_s == MOST_PER_S:  # noqa: ASYNC110 (the probe has no event)
+    machine.now_s += PROBE_S
+    machine.departures += departures
+    while rate.per_s == 1.0:  # noqa: ASYNC110 (the probe has no event)
         await asyncio.sleep(0.01)
     watching.cancel()
-    assert rate.per_s == LEAST_PER_S
+    return rate.per_s
+
+
+async def test_watch_lowers_the_rate_of_a_loop_that_is_busy_with_offers() -> None:
+    assert await probed(Machine(), departures=1) == LEAST_PER_S
+
+
+async def test_busy_machine_does_not_lower_the_rate_while_no_offers_are_requested() -> None:
+    assert await probed(Machine(starved=0.9), departures=0) == MOST_PER_S

@@ -14,7 +14,9 @@ import pytest
 from mesh.catalog.version import Combine
 from mesh.cli.main import main
 from mesh.decision_id import new_id, time_ms
-from tests.decisions.scored_log import ScoredVersion, write
+from mesh.reference.combination import combine
+from tests.decisions.log_writer import write_side_file
+from tests.decisions.scored_log import GAME, ScoredVersion, write
 
 COUNT = 30
 
@@ -162,3 +164,36 @@ def test_wrong_options_of_a_decision_are_named(
     ):
         assert main(["explain", *options]) == 2
         assert fault in capsys.readouterr().err
+
+
+def scored_without_offers(version: ScoredVersion, folder: Path) -> tuple[dict[str, Any], str]:
+    """A log of a game without offers, with the answer to one Score, and the answer."""
+    (drawn,) = decide(version, 11, 1)
+    values = {row["layout"]: row["values"] for row in drawn["rows"]}
+    contents = {(kind, name): content for kind, name, content in version.side_files()}
+    ensemble = contents["ensembles", version.ensemble]
+    ensemble["offers"] = None
+    votes = [
+        version.boosters[model["name"]].predict([values[model["layout"]]], num_threads=1)[0]
+        for model in ensemble["models"]
+    ]
+    weights = [model["weight"] for model in ensemble["models"]]
+    score = combine(version.combine, [votes], weights)[0]
+    answer = {"method": "Score", "candidates": None, "offers": None, "revenues": None, "limit": None, "score": score}
+    decision = {**drawn, **answer, "scores": [score], "votes": votes, "missing_models": None, "propensity": None}
+    log = write(folder, [], [decision])
+    for (kind, name), content in contents.items():
+        write_side_file(folder, kind, GAME, name, {**content, "offer_features": []} if kind == "layouts" else content)
+    return decision, log
+
+
+def test_score_of_a_game_without_offers_is_explained_and_shown(
+    capsys: pytest.CaptureFixture[str], version: ScoredVersion, tmp_path: Path
+) -> None:
+    decision, log = scored_without_offers(version, tmp_path)
+    (explained_score,) = explained(capsys, decision["decision_id"], log)["offers"]
+    assert (explained_score["offer"], explained_score["score"]) == (None, decision["score"])
+    assert main(["decisions", "show", decision["decision_id"], log]) == 0
+    assert f"answer: score {decision['score']:.6g}, " in capsys.readouterr().out
+    assert main(["explain", decision["decision_id"], log, "--offer", "gems"]) == 2
+    assert "the game has no offers" in capsys.readouterr().err

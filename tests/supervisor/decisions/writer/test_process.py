@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mesh.decisions.block import SideFile
 from mesh.decisions.log import open_log
+from supervisor.decisions.writer.__main__ import NICENESS
 from tests.supervisor.decisions.writer.blocks import Shape, draw, outcomes
 from tests.supervisor.decisions.writer.writer_process import writer
 
@@ -37,4 +38,4 @@ def test_writer_has_the_lowest_priority(tmp_path: Path) -> None:
     with writer(str(tmp_path)) as process:
         process.send(outcomes(1))
         process.report(lambda report: report.held == 1)
-        assert os.getpriority(os.PRIO_PROCESS, process.pid) == 19
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == NICENESS

@@ -1,0 +1,1 @@
+"""The cost of the decision log: answers with the log and without it."""
