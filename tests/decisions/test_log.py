@@ -12,11 +12,11 @@ import pytest
 from mesh.decisions import log as log_module
 from mesh.decisions.log import open_log
 from mesh.decisions.schema import DECISION_SCHEMA, DECISIONS, OUTCOMES
-from mesh.errors import Misconfigured, NotFound
+from mesh.errors import Misconfigured, NotFound, Unavailable
 from tests.decisions import simulated_log
 from tests.decisions.log_writer import write_rows
 from tests.decisions.simulated_log import SimulatedGame
-from tests.emulators.s3 import S3, use
+from tests.emulators.s3 import S3, use, without_credentials
 
 GAME = "dragonfall"
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -219,3 +219,30 @@ def test_log_in_s3_reads_as_the_same_log(tmp_path: Path, s3_store: S3, monkeypat
         open_log(f"s3://{bucket}/other")
     with pytest.raises(Misconfigured, match="no such bucket: no-such-bucket-here does not exist"):
         open_log("s3://no-such-bucket-here/log")
+
+
+def test_log_in_s3_is_found_with_a_profile(tmp_path: Path, s3_store: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, "http://127.0.0.1:9")
+    without_credentials(monkeypatch)
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3")
+    config = tmp_path / "config"
+    keys = "aws_access_key_id = test\naws_secret_access_key = test"
+    config.write_text(f"[profile studio]\n{keys}\nregion = eu-central-1\nendpoint_url = {s3_store.endpoint}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_PROFILE", "studio")
+    write_rows(tmp_path / "log", DECISIONS, GAME, [{"decision_id": "a", "time": NOON}])
+    file = next(tmp_path.glob("**/*.parquet"))
+    s3_store.make_bucket("decision-log-profile")
+    s3_store.put("decision-log-profile", str(file.relative_to(tmp_path / "log")), file.read_bytes())
+    with open_log("s3://decision-log-profile") as log:
+        assert log.read(log.decisions(GAME, columns=["decision_id"])).to_pylist() == [{"decision_id": "a"}]
+
+
+def test_failures_of_s3_are_explained(s3_store: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, "http://127.0.0.1:9")
+    with pytest.raises(Unavailable, match=r"s3://logs/x: cannot connect to http://127\.0\.0\.1:9/logs: check"):
+        open_log("s3://logs/x")
+    use(monkeypatch, s3_store.endpoint)
+    without_credentials(monkeypatch)
+    with pytest.raises(Misconfigured, match="there are no credentials for S3: set AWS_PROFILE, or"):
+        open_log("s3://logs/x")

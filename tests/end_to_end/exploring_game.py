@@ -25,10 +25,10 @@ from tests.started_mesh import MESH
 
 GAME, LIVE, OTHER = "dragonfall", "2026-10", "2026-11"
 MODELS: Mapping[str, tuple[str, ...]] = {
-    LIVE: ("window-shoppers", "newcomers", "asia"),  # trained on few purchases: the other version earns more
+    LIVE: ("window-shoppers", "newcomers", "asia"),
     OTHER: ("minnows", "europe", "americas", "regulars"),
 }
-SMALL = Effort(rows=6_000, trees=40, leaves=15)
+EFFORT = {LIVE: Effort(rows=600, trees=8, leaves=4), OTHER: Effort(rows=6_000, trees=40, leaves=15)}  # differ widely
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,12 @@ def build_game(folder: Path, explore: Mapping[str, object], players: int, log: P
     """Trains the models, loads the players and writes the catalog; its live version has `explore`."""
     folder.mkdir(parents=True, exist_ok=True)
     simulated, offers = simulate_players(players), read_offers()
-    for number, name in enumerate(name for names in MODELS.values() for name in names):
-        history = purchases_of(name, simulated, offers, SMALL.rows, SMALL.seed + number)
-        train(features(simulated, offers, history.encounters), history.bought, SMALL).save_model(folder / f"{name}.txt")
+    for version, names in MODELS.items():
+        for number, name in enumerate(names):
+            effort = EFFORT[version]
+            history = purchases_of(name, simulated, offers, effort.rows, effort.seed + number)
+            columns = features(simulated, offers, history.encounters)
+            train(columns, history.bought, effort).save_model(folder / f"{name}.txt")
     catalog = folder / "mesh.yaml"
     decisions = {} if log is None else {"decisions": {"to": str(log), "flush_s": 1}}
     catalog.write_text(yaml.safe_dump({**_catalog(explore), **decisions}, sort_keys=False))
@@ -82,7 +85,7 @@ def _catalog(explore: Mapping[str, object]) -> dict[str, Any]:
         "budget_ms": 5000,
         "features": {"store": "sqlite", "path": "players.sqlite", "timeout_ms": 2000},
         "context": {"session_minutes": "number", "platform": "text", "is_weekend": "boolean"},
-        "offers": {"path": str(shop.OFFERS_CSV), "fallback": shop.FALLBACK, "rank_by": "expected_revenue"},
+        "offers": {"path": str(shop.OFFERS_CSV), "fallback": shop.FALLBACK, "rank_by": "score"},
         "versions": {LIVE: {**version(LIVE, 100), "explore": dict(explore)}, OTHER: version(OTHER, 0)},
     }
 

@@ -39,6 +39,8 @@ def main(arguments: list[str]) -> int:
         print(*error.faults, sep="\n", file=sys.stderr)
         return EXIT_MISCONFIGURED
     telemetry.log_to_stderr(values["log_level"])
+    for name in ("aiobotocore", "botocore"):  # they log each new client
+        logging.getLogger(name).setLevel(logging.WARNING)
     be_unobtrusive()
     asyncio.run(write(values["fd"]))
     return 0

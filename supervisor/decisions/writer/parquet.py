@@ -20,7 +20,7 @@ _HOUR_US = 3_600_000_000
 ROW_GROUP_BYTES = 8 * 2**20
 
 # Few distinct values in a file: a dictionary is smaller, and cheaper to encode than the texts. In columns of numbers
-# and ids, building a dictionary costs more than everything else (docs/decisions/0023-decision-log.md).
+# and ids, building a dictionary costs more than everything else (docs/decisions/0027-files-of-the-decision-log.md).
 _DICTIONARIES = [
     "supervisor", "caller", "method", "version", "ensemble", "version_digest", "context", "source", "reason", "detail",
     "last_model", "kind", "currency", "offer", "candidates.list.element", "offers.list.element",

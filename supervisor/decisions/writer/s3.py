@@ -15,7 +15,6 @@ from supervisor.decisions.writer.sink import ATTEMPT_S, SinkFailed
 
 _EXISTS = ("PreconditionFailed", "412", "ConditionalRequestConflict")
 _NO_CONDITIONS = ("NotImplemented", "501")
-_FAILURES = (TimeoutError, BadSettings, ClientError, BotoCoreError, aiohttp.ClientError, OSError)
 
 
 class S3Sink:
@@ -33,9 +32,16 @@ class S3Sink:
         try:
             async with asyncio.timeout(self._attempt_s):
                 await self._put(address, content, only_new)
-        except _FAILURES as error:
-            await self.close()  # the client keeps its broken connections, and that there were no credentials
-            raise SinkFailed(self._sentence(error, address, len(content))) from error
+        except TimeoutError as error:
+            reason = f"{len(content)} bytes take longer than {self._attempt_s:g} s; check the network"
+            raise SinkFailed(f"{address}: {reason}") from error
+        except BadSettings as error:
+            raise SinkFailed(str(error)) from error
+        except (ClientError, BotoCoreError, aiohttp.ClientError, OSError) as error:
+            failure = explain(error, address, "s3:PutObject")
+            if failure is None or not failure.transient:
+                await self.close()  # a client keeps the credentials that it has found, or that there are none
+            raise SinkFailed(f"{address}: {failure.sentence if failure else error}") from error
 
     async def clean(self) -> int:
         """Has nothing to remove: S3 drops an upload that is not complete."""
@@ -60,11 +66,3 @@ class S3Sink:
                 await self._client.put_object(**request)
             elif code_of(error) not in _EXISTS:
                 raise
-
-    def _sentence(self, error: Exception, address: ObjectAddress, size_bytes: int) -> str:
-        if isinstance(error, BadSettings):
-            return str(error)
-        if isinstance(error, TimeoutError):
-            return f"{address}: {size_bytes} bytes take longer than {self._attempt_s:g} s; check the network"
-        failure = explain(error, address, "s3:PutObject")
-        return f"{address}: {failure.sentence if failure else error}"

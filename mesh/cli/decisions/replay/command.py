@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import duckdb
@@ -58,7 +59,8 @@ def _print(result: ReplayResult, *, as_json: bool) -> None:
     if not as_json:
         print_result(stdout(), result)
         return
-    plain = dataclasses.asdict(result)
+    counts = dict(result.skipped)  # asdict takes the pairs of a Counter for its elements
+    plain = {**dataclasses.asdict(dataclasses.replace(result, skipped=Counter())), "skipped": counts}
     if result.first is not None:
         plain["first"]["time"] = result.first.time.isoformat()
     stdout().out(json.dumps(plain), highlight=False)

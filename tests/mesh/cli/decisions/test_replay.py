@@ -45,6 +45,16 @@ def test_first_difference_is_shown_and_fails(
     assert (found["first"]["logged"], found["first"]["replayed"]) == (logged, replayed)
 
 
+def test_json_has_the_reasons_of_decisions_that_were_left_out(
+    tmp_path: Path, rows: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows[0]["rows"] = None
+    log = write(tmp_path / "log", [ScoredVersion(tmp_path)], rows)
+    assert main(["decisions", "replay", log, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["replayed"], found["skipped"]) == (39, {"its features are not in the log": 1})
+
+
 def test_range_limit_and_sample_choose_decisions(
     tmp_path: Path, rows: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -112,7 +112,7 @@ def test_blocks_are_in_s3_when_the_messages_end(s3_store: S3, monkeypatch: pytes
 
 def test_dead_store_ends_the_writer_in_time_and_counts_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, f"http://127.0.0.1:{free_port()}")
-    with writer("s3://nowhere", stop_s=0.5) as process:
+    with writer("s3://nowhere", stop_s=5.0) as process:
         process.send(block())
         last = process.finish()
     assert (last.written, last.dropped, last.held) == (0, {"stopped": REQUESTS}, 0)
