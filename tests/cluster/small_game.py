@@ -90,6 +90,9 @@ def _catalog() -> dict[str, Any]:
     values |= {"replicas": {"min": 1, "max": 3}, "resources": {"cpu": "40m", "memory": "192Mi"}}
     values["hpa"] = {"cpu_percent": 1000, "behavior": NEVER_DOWN}
     values["supervisor"] = {"hpa": {"behavior": NEVER_DOWN}}
+    for block in ("assignment", "decisions"):  # every player gets an answer of the models; the files are read-only
+        del values[block]
+    values["versions"][VERSION].pop("reference", None)
     for model in values["versions"][VERSION]["models"]:
         model["uri"] = f"{model['name']}.txt"
         if model["name"] == "whales":
