@@ -42,6 +42,7 @@ COMMANDS = {
         "loadtest.sharing.command",
         "CPU of an answer: two versions that share 14 of 15 models, and one",
     ),
+    "drift": ("loadtest.drift.command", "CPU of an answer with a reference of the training, and without"),
     "decisions": ("loadtest.decisions.command", "CPU and rate of answers with the decision log, and without"),
     "versions": ("loadtest.versions.command", "change the catalog of `mesh up` under load; check every answer"),
     "fleet": ("loadtest.fleet.command", "180 models: time of check and render, CPU and memory of an idle supervisor"),

@@ -36,6 +36,7 @@ class Answer:
     last_model: str = ""
     is_unknown: bool = False  # the store has no such player
     scores: tuple[tuple[str, float | None], ...] = field(default=())
+    is_explored: bool = False  # the first offer was drawn by the version's `explore`
 
     @property
     def latency_ms(self) -> float:

@@ -61,9 +61,18 @@ def _why_not(answer: Answer) -> str:
 
 
 def is_right(answer: Answer, oracle: Oracle, is_ranked: bool) -> bool:
-    """Whether an answer with scores has those of `oracle`; with `is_ranked`, also the best offers in order."""
+    """Whether an answer with scores has those of `oracle`; with `is_ranked`, also the best offers in order.
+
+    The first offer of an explored answer may be any; the others are the best in order.
+    """
     expected = oracle.scores(answer.version, answer.missing, answer.player_id)
     if any(expected.get(offer) != score for offer, score in answer.scores):
         return False
     shown = [offer for offer, _ in answer.scores]
-    return not is_ranked or (bool(shown) and shown == oracle.ranking(expected)[: len(shown)])
+    if not is_ranked or not shown:
+        return not is_ranked
+    best = oracle.ranking(expected)
+    if answer.is_explored:
+        best.remove(shown[0])
+        best.insert(0, shown[0])
+    return shown == best[: len(shown)]

@@ -125,6 +125,7 @@ def _contents(answer: Any) -> dict[str, Any]:
         "last_model": times.last_model,
         "is_unknown": is_unknown(answer),
         "scores": _scores(answer),
+        "is_explored": isinstance(answer, offers_pb2.GetOfferResponse) and answer.explored,
     }
 
 

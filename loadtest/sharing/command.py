@@ -24,7 +24,7 @@ from loadtest.peers.system import System
 from loadtest.report import Report, publish
 from loadtest.sharing.catalogs import ALONE, SHARED, catalogs_of
 from loadtest.workload_files import prepare
-from loadtest.workloads import W15
+from loadtest.workloads import W15, TrainedEnsemble
 
 CALLERS = (16, 64)
 WARM_UP_S = 1.0
@@ -53,6 +53,18 @@ def run(options: argparse.Namespace) -> int:
     return findings.print(stderr)
 
 
+@contextlib.asynccontextmanager
+async def running(ensemble: TrainedEnsemble, folder: Path, plan: Plan, name: str) -> AsyncIterator[System]:
+    """Yields a mesh with the catalog `name`.yaml of `folder`, once it has answered with all models."""
+    async with mesh.up(folder, plan.logs, catalog=f"{name}.yaml") as ready:
+        await mesh.first_full_answer(ready["address"], ensemble)
+        parts = {
+            "supervisor": (ready["supervisor"]["pid"],),
+            "workers": tuple(worker["pid"] for worker in ready["workers"]),
+        }
+        yield System("grpc", ready["address"], parts, 0.0, ready["metrics"])
+
+
 def _callers(text: str) -> tuple[int, ...]:
     return tuple(positive_int(part) for part in text.split(","))
 
@@ -67,7 +79,7 @@ async def _measure(options: argparse.Namespace, plan: Plan) -> Measured:
         for name, catalog in catalogs_of(W15).items():
             (folder / f"{name}.yaml").write_text(yaml.safe_dump(catalog, sort_keys=False))
             plan.progress(f"{name}: starting")
-            systems[name] = await stack.enter_async_context(_up(folder, plan, name))
+            systems[name] = await stack.enter_async_context(running(W15, folder, plan, name))
         await asyncio.sleep(SETTLE_S)
         found: dict[int, dict[str, list[Point]]] = {
             callers: {name: [] for name in systems} for callers in options.callers
@@ -80,17 +92,6 @@ async def _measure(options: argparse.Namespace, plan: Plan) -> Measured:
                     points[name].append(await closed_loop(system, W15, callers, seed, span, plan.logs))
                     plan.report(f"{name}, {callers} callers", points[name][-1])
     return found
-
-
-@contextlib.asynccontextmanager
-async def _up(folder: Path, plan: Plan, name: str) -> AsyncIterator[System]:
-    async with mesh.up(folder, plan.logs, catalog=f"{name}.yaml") as ready:
-        await mesh.first_full_answer(ready["address"], W15)
-        parts = {
-            "supervisor": (ready["supervisor"]["pid"],),
-            "workers": tuple(worker["pid"] for worker in ready["workers"]),
-        }
-        yield System("grpc", ready["address"], parts, 0.0, ready["metrics"])
 
 
 def report_of(found: Measured, machine: str) -> Report:

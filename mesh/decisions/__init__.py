@@ -1,1 +1,1 @@
-"""The decision log: the format of its files, which supervisors write and `mesh decisions` reads."""
+"""The decision log: the format of its files, which supervisors write, and their reader and report."""

@@ -4,7 +4,7 @@ The PSI (population stability index) of two distributions q and p is the sum of 
 Jeffreys' divergence. The usual bounds are 0.1 for a small and 0.25 for a large change (Siddiqi, Credit Risk Scorecards,
 2006). Without any drift, the PSI of n live and m training rows in B bins is not 0: n m / (n + m) times the PSI is about
 chi-squared with B - 1 degrees of freedom (Yurdakul, Statistical Properties of the Population Stability Index, 2018). So
-its mean, (B - 1) (1/n + 1/m), is subtracted. From `MIN_SAMPLES` rows on, the noise that remains is far below the bound.
+its mean, (B - 1) (1/n + 1/m), is subtracted. The remainder must also be `SIGMAS` deviations of the noise.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from mesh.drift.counts import FEATURE, Counts, Layout
 
 MIN_SAMPLES = 500
+MIN_PRESENT = 200  # for the figures of the present values: a feature may be missing in most rows
+SIGMAS = 6.0  # of the noise of the PSI: its distribution has a long tail
 PSI_BOUND = 0.2
 SHARE_BOUND = 0.02  # of the share of missing values, and of unseen categories
 SHIFT_BOUND = 0.5  # of the mean score, in standard deviations of the training
@@ -32,7 +34,7 @@ class Finding:
 
     `severity` is 1 or more if a bound is exceeded, and `cause` is the figure that is the nearest to its bound: `psi`,
     `missing`, `unseen` or `shift`. `missing` and `unseen` are live shares, and those with `_before` are the shares of
-    the training. `psi` is None for fewer than `MIN_SAMPLES` values. `shift` is the difference of the mean scores in
+    the training. `psi` is None for fewer than `MIN_PRESENT` values. `shift` is the difference of the mean scores in
     standard deviations of the training, None for a feature.
     """
 
@@ -57,12 +59,12 @@ def find(layout: Layout, counts: Counts) -> list[Finding]:
     present, present_before = (np.add.reduceat(one * layout.is_bin, starts) for one in (live, before))
     rows, rows_before = (np.add.reduceat(one, starts) for one in (live, before))
     with np.errstate(invalid="ignore", divide="ignore"):
-        psi = _corrected_psi(layout, live, before, present, present_before)
+        psi, noise = _corrected_psi(layout, live, before, present, present_before)
         shift = _shift(layout, counts, present)
         lost, lost_before = live[missing] / rows, before[missing] / rows_before
         new, new_before = live[unseen] / rows, before[unseen] / rows_before
         causes = {
-            "psi": psi / PSI_BOUND,
+            "psi": np.minimum(psi / PSI_BOUND, np.where(noise > 0, psi / (SIGMAS * noise), np.inf)),
             "missing": _severity(lost, lost_before, rows, rows_before),
             "unseen": np.where(new > new_before, _severity(new, new_before, rows, rows_before), 0.0),
             "shift": np.abs(shift) / SHIFT_BOUND,
@@ -99,22 +101,26 @@ def _terms(live: Values, before: Values, total: Values, total_before: Values, bi
     return result
 
 
-def _corrected_psi(layout: Layout, live: Values, before: Values, present: Values, present_before: Values) -> Values:
+def _corrected_psi(
+    layout: Layout, live: Values, before: Values, present: Values, present_before: Values
+) -> tuple[Values, Values]:
+    """Returns the PSI of each distribution, without its mean, and the standard deviation of its noise."""
     starts, widths = layout.starts[:-1], np.diff(layout.starts)
     terms = _terms(
         live, before, np.repeat(present, widths), np.repeat(present_before, widths), np.repeat(widths - 2, widths)
     )
     total = np.add.reduceat(np.where(layout.is_bin, terms, 0.0), starts)
     freedom = np.maximum(np.add.reduceat(layout.is_bin & (before > 0), starts, dtype=np.int64) - 1, 0)
-    corrected = np.maximum(total - freedom * (1 / present + 1 / present_before), 0.0)
-    result: Values = np.where((present >= MIN_SAMPLES) & (present_before > 0), corrected, np.nan)
-    return result
+    scale = 1 / present + 1 / present_before
+    corrected = np.maximum(total - freedom * scale, 0.0)
+    is_enough = (present >= MIN_PRESENT) & (present_before > 0)
+    return np.where(is_enough, corrected, np.nan), np.sqrt(2 * freedom) * scale
 
 
 def _shift(layout: Layout, counts: Counts, present: Values) -> Values:
     moments = [(one.mean, one.deviation) for one in layout.distributions.values()]
     means, deviations = (np.array(values) for values in zip(*moments, strict=True))
-    is_score = np.array([kind != FEATURE for kind, _ in layout.keys]) & (deviations > 0) & (present >= MIN_SAMPLES)
+    is_score = np.array([kind != FEATURE for kind, _ in layout.keys]) & (deviations > 0) & (present >= MIN_PRESENT)
     result: Values = np.where(is_score, (counts.sums / present - means) / deviations, np.nan)
     return result
 

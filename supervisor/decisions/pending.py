@@ -59,6 +59,7 @@ class Pending:
     unvoted: list[Unvoted] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     size_bytes: int = 0
+    requests: int = 0  # of `voted`
 
     @property
     def records(self) -> int:

@@ -35,13 +35,15 @@ class GameRecorder:
         """Sets the memory of the log."""
         self._max_bytes = max_bytes // SHARE
 
-    def take(self) -> Pending:
-        """Returns the records that have waited since the last call.
+    def take(self, least: int) -> Pending:
+        """Returns the records that rest since the last call, and lets the newer ones rest if `least` requests wait.
 
         An answer that is settled goes to its caller in the next turn of the event loop at the latest; so the tickets of
         these records have their `total_s`, unless their callers have left.
         """
-        taken, self._resting, self._filling = self._resting, self._filling, Pending()
+        taken, self._resting = self._resting, Pending()
+        if self._filling.requests >= least:
+            self._resting, self._filling = self._filling, Pending()
         return taken
 
     def add_settled(self, log: VersionLog, settled: Settled) -> None:
@@ -51,6 +53,7 @@ class GameRecorder:
             return
         voted, filling = voted_of(log, settled), self._filling
         filling.voted.append(voted)
+        filling.requests += len(voted.seats)
         filling.size_bytes += voted.size_bytes
 
     def add_unvoted(self, log: VersionLog, ticket: Ticket, answer: Answer) -> None:

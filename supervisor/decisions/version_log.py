@@ -40,14 +40,18 @@ class VersionLog:
     hidden: frozenset[str]
     digest: Callable[[tuple[str, ...]], str]  # of the version, for the SHA-256 of each model's file
 
+    @property
+    def has_all(self) -> bool:
+        """Whether the answers of all players are logged."""
+        return self.block.sample >= WHOLE
+
     def samples(self, player_id: str) -> bool:
         """Returns whether the answers of a player are logged: always the same players, on every supervisor.
 
         The hash of `decisions/game/player_id` is not the hash of the traffic, so that the sample has the players of
         each version in equal shares.
         """
-        share = self.block.sample
-        return share >= WHOLE or position(f"{SALT}/{self.game}/{player_id}") < share
+        return self.has_all or position(f"{SALT}/{self.game}/{player_id}") < self.block.sample
 
     def player(self, player_id: str) -> str:
         """Returns the player as it is logged."""

@@ -72,25 +72,29 @@ def voted_block(voted: Sequence[Voted], of: EnsembleRef, supervisor: str, epoch_
 
 def _part(voted: Voted) -> _Part | None:
     """The requests that are logged: not those of callers that left, nor of players outside the sample."""
-    log = voted.log
+    log, seats, answers, counts = voted.log, voted.seats, voted.answers, voted.counts
+    tickets = [seat.ticket for seat in seats]
+    has_all = log.has_all
     kept = [
         place
-        for place, seat in enumerate(voted.seats)
-        if seat.ticket.total_s is not None and log.samples(seat.ticket.player_id)
+        for place, ticket in enumerate(tickets)
+        if ticket.total_s is not None and (has_all or log.samples(ticket.player_id))
     ]
     if not kept:
         return None
-    seats = [voted.seats[place] for place in kept]
+    if len(kept) < len(seats):
+        tickets = [tickets[place] for place in kept]
+        seats = [seats[place] for place in kept]
+        answers = [answers[place] for place in kept]
+        counts = [counts[place] for place in kept]
     spans = [seat.span for seat in seats]
     is_whole = sum([span.stop - span.start for span in spans]) == voted.votes.shape[1]
     votes = voted.votes if is_whole else _votes(voted, spans)
-    counts = [voted.counts[place] for place in kept]
-    if any(count.missing for count in counts):
+    if any([count.missing for count in counts]):  # noqa: C419 (a list is faster)
         votes = _counted(votes, counts, spans)
     is_party = len(seats) == len(voted.rows.passengers)
     places = None if is_party else np.searchsorted(voted.rows.bounds, [span.start for span in spans])
-    answers = [voted.answers[place] for place in kept]
-    return _Part(voted, [seat.ticket for seat in seats], answers, counts, votes, places)
+    return _Part(voted, tickets, answers, counts, votes, places)
 
 
 def _votes(voted: Voted, spans: Sequence[slice]) -> NDArray[np.float64]:

@@ -78,9 +78,12 @@ class Sampler:
         return int(math.log(1.0 - self._random.random()) / math.log1p(-self._chance))
 
     def _sample(self, settled: Settled, seat: Seat) -> Iterator[Sample]:
-        """Yields the sample of a request; nothing for a player without features, whom other metrics show."""
+        """Yields the sample of a request.
+
+        There is none for a test with a pinned version, and for a player without features, whom other metrics show.
+        """
         ticket, player = seat.ticket, seat.player.features
-        if player is None:
+        if player is None or ticket.is_pinned:
             return
         passenger = ticket.passenger
         row = self._random.randrange(passenger.rows) if ticket.scored_row is None else ticket.scored_row

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ import duckdb
 import pytest
 
 from mesh.decisions.log import open_log
+from supervisor.decisions.version_log import hashed
 from tests.decisions import simulated_log
 from tests.decisions.simulated_log import SimulatedGame, SimulatedLog
 
@@ -92,4 +92,4 @@ def test_hash_of_a_player_is_that_of_the_page() -> None:
     run = subprocess.run(
         ["sh", "-c", command], capture_output=True, text=True, timeout=60, check=True, env={"MESH_PLAYER_KEY": "secret"}
     )
-    assert run.stdout.strip() == hmac.digest(b"secret", b"p1", "sha256").hex()[:32]
+    assert run.stdout.strip() == hashed(b"secret", "p1")

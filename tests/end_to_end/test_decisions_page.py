@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.whole_machine
 
 PAGE = (Path(__file__).parents[2] / "docs" / "decisions-log.md").read_text(encoding="utf-8")
 EXAMPLE = PAGE.partition("## A worked example")[2]
+QUERIES = re.findall(r"^```sql\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 BLOCKS = re.findall(r"^```(sh|yaml)\n(.*?)^```$", EXAMPLE, re.MULTILINE | re.DOTALL)
 PATIENCE_S = 60.0
 REFERENCE = "models/2026-11/reference.json"
@@ -121,6 +123,7 @@ def test_commands_of_the_example(folder: Path, mesh: StartedMesh, capsys: pytest
         outputs[line] = capsys.readouterr().out
         assert code == 0 or (line.startswith("mesh drift --") and code == 1), line
     check(outputs, folder)
+    check_queries()
 
 
 def is_in_log(decision: str) -> bool:
@@ -165,3 +168,13 @@ def check(outputs: dict[str, str], folder: Path) -> None:
     assert "2026-11" in drift
     (report,) = (text for line, text in outputs.items() if line.startswith("mesh decisions report"))
     assert all(name in report for name in ("2026-11", "2026-12", "holdout"))
+
+
+def check_queries() -> None:
+    """The queries of the page find rows in a log that supervisors wrote."""
+    of_arena = {"'dragonfall'": "'arena'", "2026-11-01": "2020-01-01", "2026-11-30": "2099-12-31", "'level'": "'f0'"}
+    for query in QUERIES:
+        for name, mine in of_arena.items():
+            query = query.replace(name, mine)
+        with duckdb.connect() as connection:
+            assert connection.execute(query).fetchall(), query

@@ -82,7 +82,11 @@ async def ask_some(stub: Any, random: Random, count: int) -> list[Any]:
             return await method(request, timeout=PATIENCE_S)
 
     def drawn() -> Any:
-        fields = {"game": "testgame", "player_id": f"player-{random.randrange(1100)}", "context": context(random)}
+        fields: dict[str, Any] = {
+            "game": "testgame",
+            "player_id": f"player-{random.randrange(1100)}",
+            "context": context(random),
+        }
         if random.random() < 0.1:
             return ask(stub.Score, wire.ScoreRequest(offer_id=random.choice(("", *OFFERS)), **fields))
         chosen = random.sample(OFFERS, random.randint(1, 4)) if random.random() < 0.6 else []

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -54,6 +55,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
     catalog = yaml.safe_load(world.catalog.read_text())
     for name, block in EXPLORE.items():
         catalog["versions"][name]["explore"] = block
+    _share_members(catalog, ("weighted-mean", "rank-mean", "vote"))
     catalog |= {"decisions": {"to": "log", "flush_s": 1}, "assignment": {"holdout": 4, "salt": "s"}}
     world.catalog.write_text(yaml.safe_dump(catalog, sort_keys=False))
     with started_mesh(world.catalog, "--json") as mesh:
@@ -61,6 +63,17 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
         assert mesh.stop() == 0
     responses = {response.decision_id: response for _, response in sent}
     return Load(folder, {response.decision_id: request for request, response in sent}, responses)
+
+
+def _share_members(catalog: dict[str, Any], versions: Sequence[str]) -> None:
+    """Lets `versions`, which have the same models, share them: their requests travel in the same cohorts."""
+    weights = {"weight", "shadow"}
+    first = catalog["versions"][versions[0]]["models"]
+    catalog["members"] = [{key: value for key, value in one.items() if key not in weights} for one in first]
+    for version in versions:
+        catalog["versions"][version]["models"] = [
+            {"member": one["name"], "weight": one["weight"]} for one in catalog["versions"][version]["models"]
+        ]
 
 
 async def _send(mesh: StartedMesh, world: World) -> list[tuple[Any, Any]]:
@@ -136,6 +149,6 @@ def test_each_decision_with_votes_is_replayed_to_the_bit(load: Load) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
-    assert found["different"] == 0
+    assert found["different"] == 0, found
     assert found["partial"] > 0
-    assert found["explored"] > 300
+    assert found["explored"] > 100

@@ -84,6 +84,21 @@ def test_wrong_score_and_wrong_best_offer_are_found(
     assert found.wrong == ({0} if is_wrong else set())
 
 
+@pytest.mark.parametrize(
+    ("shown", "is_wrong"),
+    [
+        ([("chest", 0.5)], False),
+        ([("pack", 0.1), ("egg", 0.9), ("chest", 0.5)], False),
+        ([("pack", 0.1), ("chest", 0.5), ("egg", 0.9)], True),
+        ([("pack", 0.2)], True),
+    ],
+)
+def test_explored_answer_may_begin_with_any_offer(shown: list[tuple[str, float]], is_wrong: bool) -> None:
+    answer = replace(ANSWER, scores=tuple(shown), is_explored=True)
+    found = check_answers([answer], cast(Oracle, FixedOracle()), True, lambda _: None)
+    assert found.wrong == ({0} if is_wrong else set())
+
+
 def test_check_gives_the_reason_of_every_answer_that_it_does_not_compare() -> None:
     answers = [
         replace(ANSWER, scores=(("egg", 0.9),)),

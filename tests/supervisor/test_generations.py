@@ -90,6 +90,7 @@ async def test_vote_that_lost_its_last_replica_is_scored_again_by_the_other_file
     assert sum(new.sizes) == 12
     assert await answered(ask, new) == from_file(ask, NEW)
     assert ask.ballot.files == [NEW]
+    assert ask.ballot.plans == [pool.plan]
 
 
 @in_virtual_time

@@ -91,6 +91,25 @@ def test_context_overrides_an_offer_column() -> None:
     assert rows == [[2.0], [2.0], [9.0]]
 
 
+def test_shared_row_has_no_value_of_an_offer_but_the_context_that_overrides_it() -> None:
+    context: Mapping[str, ContextKind] = {"price": "number"}
+    model, passengers = header("level", "price"), [Passenger({"price": 2.0}, (0, 1)), Passenger({}, (1,))]
+    players = [player(3, 7), player(4, 7)]
+    for kinds, expected in ((context, [[3.0, 2.0], [4.0, NAN]]), ({}, [[3.0, NAN], [4.0, NAN]])):
+        plan = lay_out(model, Sources(COLUMNS, kinds, OFFERS))
+        rows = CohortRows(COLUMNS, players, passengers)
+        assert isinstance(rows.matrix(plan), PlainMatrix) == bool(kinds)
+        assert same(rows.shared(plan).tolist(), expected)
+        assert same(rows.part(slice(1, 2)).shared(plan).tolist(), expected[1:])
+
+
+def test_shared_rows_of_requests_with_one_row_each_leave_the_rows_as_they_are() -> None:
+    plan = lay_out(header("level", "price"), Sources(COLUMNS, {}, OFFERS))
+    rows = CohortRows(COLUMNS, [player(3, 7), player(4, 7)], [Passenger({}, (0,)), Passenger({}, (1,))])
+    assert same(rows.shared(plan).tolist(), [[3.0, NAN], [4.0, NAN]])
+    assert rows.matrix(plan).rows.tolist() == [[3.0, 1.0], [4.0, 9.0]]
+
+
 def test_unknown_player_has_missing_values_in_every_stored_column() -> None:
     model = header("level", "country", "price", country=["DE"])
     assert same(fill(model, (None, {}, (1,)), offers=OFFERS), [[NAN, NAN, 9.0]])

@@ -105,6 +105,10 @@ def _print_notes(out: Console, report: Report) -> None:
     left_out = ", ".join(f"{count:,} {reason}" for reason, count in report.left_out.items() if count)
     if left_out:
         print_line(out, f"left out: {left_out}")
+    if not any(one is not None and one.value for group in report.groups for one in group.metrics.values()):
+        print_line(
+            out, "no decision of the range has an outcome: report outcomes with ReportOutcome (docs/backends.md)"
+        )
     if report.without_player:
         print_line(
             out,

@@ -71,6 +71,19 @@ def test_psi_is_jeffreys_divergence_of_the_shares() -> None:
     assert raw_psi(live, before) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("bins", [2, 10, 51])
+def test_no_alert_for_a_feature_that_is_missing_in_most_rows(bins: int) -> None:
+    rng = np.random.default_rng(bins)
+    one = Distribution((2_000 // bins,) * bins, 18_000, tuple(map(float, range(bins - 1))))
+    layout = Layout(reference_of({f"f{number}": one for number in range(FEATURES)}))
+    worst, present = 0.0, 250
+    for _ in range(300):
+        places = [[*rng.multinomial(present, [1 / bins] * bins), 9 * present, 0] for _ in range(FEATURES)]
+        counts = Counts(10 * present, np.array(places).ravel(), np.zeros(FEATURES))
+        worst = max(worst, *(one.severity for one in find(layout, counts)))
+    assert worst < 1
+
+
 def test_few_samples_give_no_findings() -> None:
     rng, layout = np.random.default_rng(1), layout_of()
     assert find(layout, drawn(rng, MIN_SAMPLES - 1)) == []

@@ -23,7 +23,9 @@ def party(first: int, requests: int, *, offers: int = CANDIDATES, scored_row: in
     seats = [
         SimpleNamespace(
             ticket=SimpleNamespace(
-                passenger=SimpleNamespace(rows=rows, offers=tuple(range(offers)), context={}), scored_row=scored_row
+                passenger=SimpleNamespace(rows=rows, offers=tuple(range(offers)), context={}),
+                scored_row=scored_row,
+                is_pinned=False,
             ),
             span=slice(place * rows, (place + 1) * rows),
             player=SimpleNamespace(features=PlayerFeatures(np.float64(first + place).tobytes(), (), 0.0)),
@@ -93,8 +95,9 @@ def test_game_without_offers_gives_no_offer() -> None:
     assert [(one.offer, one.votes.tolist()) for one in sampler.drain(FLUSH_S)] == [(-1, [0.0])]
 
 
-def test_player_without_features_is_not_taken() -> None:
-    sampler, unknown = Sampler(Random(1)), party(0, 2)
-    unknown.seats[0].player.features = None
-    sampler.offer(unknown)
-    assert [level(one) for one in sampler.drain(FLUSH_S)] == [1]
+def test_pinned_request_and_player_without_features_are_not_taken() -> None:
+    sampler, some = Sampler(Random(1)), party(0, 3)
+    some.seats[0].player.features = None
+    some.seats[1].ticket.is_pinned = True
+    sampler.offer(some)
+    assert [level(one) for one in sampler.drain(FLUSH_S)] == [2]

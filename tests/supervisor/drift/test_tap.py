@@ -37,7 +37,9 @@ def party(requests: int, seed: int = 1) -> Any:
     seats = [
         SimpleNamespace(
             ticket=SimpleNamespace(
-                passenger=SimpleNamespace(rows=1, offers=(one.offer,), context=one.context), scored_row=None
+                passenger=SimpleNamespace(rows=1, offers=(one.offer,), context=one.context),
+                scored_row=None,
+                is_pinned=False,
             ),
             span=slice(row, row + 1),
             player=SimpleNamespace(features=one.player),

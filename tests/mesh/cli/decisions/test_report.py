@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,14 @@ def test_catalog_names_the_log_and_the_planned_shares(
     assert found[0]["log"] == log
     assert found[0]["division"]["state"] == "as planned"
     assert found[0] == found[1] == found[2]
+
+
+def test_missing_outcomes_are_explained(log: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(Path(log, "decisions"), tmp_path / "decisions")
+    assert report(str(tmp_path)) == 0
+    assert "\nno decision of the range has an outcome: report outcomes with ReportOutcome" in capsys.readouterr().out
+    assert report(log) == 0
+    assert "no decision of the range has an outcome" not in capsys.readouterr().out
 
 
 def test_json_has_the_same_numbers_in_a_range(log: str, capsys: pytest.CaptureFixture[str]) -> None:

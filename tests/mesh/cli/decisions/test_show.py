@@ -84,7 +84,7 @@ def test_reasons_are_said_in_words(capsys: pytest.CaptureFixture[str], version: 
 def test_inputs_are_texts_with_their_source(
     capsys: pytest.CaptureFixture[str], version: ScoredVersion, tmp_path: Path
 ) -> None:
-    decisions = decide(version, count=20)
+    decisions = decide(version, count=14)
     log = write(tmp_path, [version], decisions)
     seen = set[tuple[str, str]]()
     for decision in decisions:

@@ -18,7 +18,7 @@ from mesh.reference.combination import combine
 from tests.decisions.log_writer import write_side_file
 from tests.decisions.scored_log import GAME, ScoredVersion, write
 
-COUNT = 30
+COUNT = 12
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +108,16 @@ def test_models_are_found_by_their_digest_in_a_folder(
     assert main(["explain", decision, str(tmp_path)]) == 2
     assert "--models DIR" in capsys.readouterr().err
     assert explained(capsys, decision, str(tmp_path), "--models", str(version.folder))["decision"] == decision
+
+
+def test_catalog_names_the_log_and_the_models(
+    capsys: pytest.CaptureFixture[str], decisions: list[dict[str, Any]], version: ScoredVersion, log: str
+) -> None:
+    catalog = version.catalog()
+    catalog.write_text(f"{catalog.read_text()}decisions: {{to: {log}}}\n")
+    decision = decisions[0]["decision_id"]
+    assert explained(capsys, decision, str(catalog)) == explained(capsys, decision, log)
+    assert explained(capsys, decision, "--catalog", str(catalog)) == explained(capsys, decision, log)
 
 
 def test_vote_that_does_not_belong_to_its_row_is_an_error(

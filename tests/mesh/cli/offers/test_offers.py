@@ -75,6 +75,14 @@ def test_all_options_reach_the_request(offers: Offers, between: tuple[str, ...])
     assert offers.requests == [expected]
 
 
+@pytest.mark.parametrize("is_explored", [True, False])
+def test_drawn_offer_is_named_as_such(offers: Offers, capsys: pytest.CaptureFixture[str], is_explored: bool) -> None:
+    ranked = [offers_pb2.RankedOffer(offer_id="gems", score=0.25)]
+    offers.answer = GetOfferResponse(version="2026-10", offers=ranked, explored=is_explored)
+    assert ask(offers, "offer") == 0
+    assert ("explored: the first offer was drawn by `explore` of version 2026-10" in lines(capsys)) is is_explored
+
+
 def test_full_answer_shows_the_ranking_with_scores_and_times(
     offers: Offers, capsys: pytest.CaptureFixture[str]
 ) -> None:
