@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -58,6 +60,19 @@ def contradictions(tree: Tree) -> Iterator[Fault]:
     if block.get("players") == "hashed" and "player" in names:
         problem = "is hashed, but `exclude` names player, so that no player is logged"
         yield tree.fault(("decisions", "players"), problem, "remove `players`, or remove player from `exclude`")
+
+
+def unwritable(tree: Tree, block: Decisions) -> Iterator[Fault]:
+    """Yields a warning if this machine cannot write the folder of the log; without a network, S3 is not checked."""
+    if block.to.startswith(S3):
+        return
+    folder = Path(block.to.removeprefix("file://"))
+    found = next(place for place in (folder, *folder.parents) if place.exists())
+    if not found.is_dir():
+        yield tree.fault(("decisions", "to"), f"{found} is not a folder", "name a folder, which may be missing")
+    elif not os.access(found, os.W_OK | os.X_OK):
+        problem = f"{found} cannot be written on this machine, so a supervisor here would log nothing"
+        yield tree.fault(("decisions", "to"), problem, "let the user of the supervisor write there")
 
 
 def _place(tree: Tree, block: Mapping[str, Any]) -> Iterator[Fault]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mesh.catalog.catalog import Draft
+from mesh.catalog.decisions import unwritable
 from mesh.catalog.faults import Fault
 from mesh.catalog.files import header_of, offers_of
 from mesh.catalog.members import unused
@@ -78,7 +79,7 @@ class KnownValues:
 def warnings(draft: Draft) -> list[Fault]:
     """Returns the members without a vote, and the values of the offers and of a sample of players that no model knows.
 
-    The sample is from SQLite.
+    The sample is from SQLite. Also warns of a decision log that cannot be written here.
     """
     known = KnownValues(draft)
     columns, counts = _sample(draft, known.features)
@@ -89,6 +90,8 @@ def warnings(draft: Draft) -> list[Fault]:
         where = f"of {SAMPLE_PLAYERS:,} players at most: {problem}"
         found.append(draft.tree.fault(("features", "path"), where, FIX))
     found += unused(draft.tree)
+    if draft.catalog is not None and draft.catalog.decisions is not None:
+        found += unwritable(draft.tree, draft.catalog.decisions)
     return sorted(found, key=lambda fault: fault.line)
 
 

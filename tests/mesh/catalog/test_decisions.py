@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from mesh.catalog.catalog import load
+from mesh.catalog.catalog import load, read
 from mesh.catalog.decisions import Decisions
+from mesh.catalog.value_check import warnings
 from mesh.errors import Misconfigured
 
 CATALOG = """
@@ -55,3 +57,24 @@ def test_address_on_s3_stays_as_it_is(tmp_path: Path) -> None:
 )
 def test_fault_names_its_place(tmp_path: Path, block: str, fault: str) -> None:
     assert [found[: len(fault)] for found in faults(tmp_path, block)] == [fault]
+
+
+def warned(folder: Path, block: str) -> list[str]:
+    loaded(folder, block)
+    return [f"{fault.problem}; {fault.fix}" for fault in warnings(read(folder / "mesh.yaml"))]
+
+
+def test_folder_that_does_not_exist_yet_needs_no_warning(tmp_path: Path) -> None:
+    assert warned(tmp_path, "{to: new/log}") == []
+    assert warned(tmp_path, "{to: 's3://bucket/prefix'}") == []
+
+
+def test_file_in_place_of_the_folder_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "log").touch()
+    assert warned(tmp_path, "{to: log}") == [f"{tmp_path}/log is not a folder; name a folder, which may be missing"]
+
+
+def test_folder_that_cannot_be_written_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda place, _: place != tmp_path)  # root may write everywhere
+    (warning,) = warned(tmp_path, "{to: log}")
+    assert warning.startswith(f"{tmp_path} cannot be written on this machine")
