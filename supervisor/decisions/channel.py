@@ -17,12 +17,14 @@ import struct
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 from mesh.decisions.block import DecisionBlock, OutcomeBlock, SideFile
 
 _HEADER = struct.Struct("<II")
 _READ_BYTES = 2**16
+_PARTS = 2  # in one call of the kernel: header and content
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,9 @@ class WriterReport:
     failure: str | None = None
 
 
+Message = Destination | SideFile | DecisionBlock | OutcomeBlock | WriterReport
+
+
 class Frame(NamedTuple):
     """A block as it travels: the number of its records, and its pickle."""
 
@@ -72,11 +77,16 @@ class Frame(NamedTuple):
         return block
 
 
-def encode(message: Destination | SideFile | DecisionBlock | OutcomeBlock | WriterReport) -> bytes:
+def encode(message: Message) -> bytes:
     """Returns a message as it travels on the channel."""
+    return b"".join(encoded_parts(message))
+
+
+def encoded_parts(message: Message) -> tuple[bytes, bytes]:
+    """Returns the header and the content of a message: a large content is not copied once more."""
     content = pickle.dumps(message, protocol=5)
     records = {DecisionBlock: "requests", OutcomeBlock: "outcomes"}.get(type(message))
-    return _HEADER.pack(len(content), getattr(message, records) if records else 0) + content
+    return _HEADER.pack(len(content), getattr(message, records) if records else 0), content
 
 
 class WriterEnd:
@@ -147,12 +157,12 @@ class SupervisorEnd:
         self.waiting_bytes = 0
         self._loop.add_reader(end, self._read)
 
-    def send(self, encoded: bytes) -> None:
-        """Queues a message of `encode`. The caller bounds the queue by `waiting_bytes`."""
+    def send(self, *parts: bytes) -> None:
+        """Queues an encoded message. The caller bounds the queue by `waiting_bytes`."""
         if self._is_closed or self._is_last:
             return
-        self._waiting.append(memoryview(encoded))
-        self.waiting_bytes += len(encoded)
+        self._waiting += map(memoryview, parts)
+        self.waiting_bytes += sum(map(len, parts))
         if not self._is_writing:
             self._write()
 
@@ -174,14 +184,10 @@ class SupervisorEnd:
         self.waiting_bytes = 0
 
     def _write(self) -> None:
-        """Sends one part of the first message. The loop calls this method again while messages wait."""
+        """Sends a part of what waits. The loop calls this method again while messages wait."""
         try:
             if self._waiting:
-                sent = self._socket.send(self._waiting[0])
-                self.waiting_bytes -= sent
-                self._waiting[0] = self._waiting[0][sent:]
-                if not self._waiting[0]:
-                    self._waiting.popleft()
+                self._forget(self._socket.sendmsg([*islice(self._waiting, _PARTS)]))
         except BlockingIOError:
             pass
         except OSError:
@@ -191,6 +197,13 @@ class SupervisorEnd:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
         self._watch(bool(self._waiting))
+
+    def _forget(self, sent: int) -> None:
+        self.waiting_bytes -= sent
+        while self._waiting and sent >= len(self._waiting[0]):
+            sent -= len(self._waiting.popleft())
+        if sent:
+            self._waiting[0] = self._waiting[0][sent:]
 
     def _watch(self, is_writing: bool) -> None:
         if is_writing and not self._is_writing:

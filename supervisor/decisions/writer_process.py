@@ -14,7 +14,7 @@ from mesh.back_off import BackOff
 from mesh.decisions.block import DecisionBlock, OutcomeBlock, SideFile
 from mesh.first_of import first_of
 from mesh.process import Launch, running
-from supervisor.decisions.channel import Destination, SupervisorEnd, WriterReport, encode
+from supervisor.decisions.channel import Destination, SupervisorEnd, WriterReport, encoded_parts
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 LONG_RUN_S = 60.0  # a writer that ran so long was good
@@ -39,7 +39,7 @@ class WriterProcess:
         self.waits_since_s: float | None = None
         self._queue_bytes = queue_bytes
         self._log_level = log_level
-        self._side_files: dict[str, bytes] = {}  # sent again to each new process
+        self._side_files: dict[str, tuple[bytes, bytes]] = {}  # sent again to each new process
         self._end: SupervisorEnd | None = None
         self._sent = 0  # records that this process got
         self._ended = asyncio.Event()
@@ -61,7 +61,7 @@ class WriterProcess:
             self.drop(records)
             return
         self._sent += records
-        self._end.send(encode(block))
+        self._end.send(*encoded_parts(block))
 
     def drop(self, records: int) -> None:
         """Drops records without the work for their block."""
@@ -70,9 +70,9 @@ class WriterProcess:
     def add_side_file(self, file: SideFile) -> None:
         """Hands a side file over, before the blocks that name it."""
         if file.path not in self._side_files:
-            self._side_files[file.path] = encode(file)
+            self._side_files[file.path] = encoded_parts(file)
             if self._end is not None:
-                self._end.send(self._side_files[file.path])
+                self._end.send(*self._side_files[file.path])
 
     def finish(self) -> None:
         """Lets the process write all it has, and end."""
@@ -128,9 +128,9 @@ class WriterProcess:
         ours, theirs = socket.socketpair()
         self._ended.clear()
         self._end = SupervisorEnd(ours, self._on_report, self._ended.set)
-        self._end.send(encode(self.destination))
-        for encoded in self._side_files.values():
-            self._end.send(encoded)
+        self._end.send(*encoded_parts(self.destination))
+        for parts in self._side_files.values():
+            self._end.send(*parts)
         return theirs
 
     async def _until_ended(self) -> None:
