@@ -141,6 +141,17 @@ async def test_side_file_that_fails_holds_the_frames_back() -> None:
         await until(lambda: running.sink.paths == [SIDE_FILE.path, path_of(0)])
 
 
+async def test_frames_whose_side_file_fails_are_dropped_and_not_written() -> None:
+    async with a_log(frames=4) as running:
+        running.sink.reason = "no such bucket"
+        running.send(SIDE_FILE)
+        for turn in range(1, 4):
+            running.send(*[FRAME] * 8)
+            await until(lambda turn=turn: len(running.sink.attempts) > 5 * turn)  # type: ignore[misc]
+        assert running.log.report().dropped["sink"] > 0
+        assert set(running.sink.attempts) == {SIDE_FILE.path}
+
+
 async def test_failing_sink_is_reported_and_recovers() -> None:
     async with a_log(flush_s=0.01) as running:
         running.sink.reason = "no space left on device"
