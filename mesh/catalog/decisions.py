@@ -11,6 +11,7 @@ from pydantic import Field
 
 from mesh.block import HAS_SCHEME, Block, Text, Uri
 from mesh.catalog.faults import Fault, Tree
+from mesh.catalog.sources import Sources
 
 REQUEST_COLUMNS = ("request_id", "context", "player", "caller")  # columns of the log that `exclude` accepts
 S3 = "s3://"
@@ -60,6 +61,21 @@ def contradictions(tree: Tree) -> Iterator[Fault]:
     if block.get("players") == "hashed" and "player" in names:
         problem = "is hashed, but `exclude` names player, so that no player is logged"
         yield tree.fault(("decisions", "players"), problem, "remove `players`, or remove player from `exclude`")
+
+
+def unknown_exclusions(tree: Tree, sources: Sources) -> Iterator[Fault]:
+    """Yields the names in `exclude` that nothing has: a value that was meant would be logged."""
+    block, columns, offers = tree.values.get("decisions"), sources.columns, sources.offers
+    excluded = block.get("exclude") if isinstance(block, dict) else None
+    if not isinstance(excluded, list) or columns is None:
+        return
+    of_offers = {*offers.numbers, *offers.texts} if offers is not None else set()
+    known = {*REQUEST_COLUMNS, *sources.context, *columns.numbers, *columns.texts, *of_offers}
+    for position, name in enumerate(excluded):
+        if isinstance(name, str) and name not in known:
+            problem = f"{name!r} is no column of a request, and no feature of the context, the store or the offers"
+            fix = f"correct the name, or remove it; columns of a request: {', '.join(REQUEST_COLUMNS)}"
+            yield tree.fault(("decisions", "exclude", position), problem, fix)
 
 
 def unwritable(tree: Tree, block: Decisions) -> Iterator[Fault]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mesh.block import HAS_SCHEME
 from mesh.catalog.catalog import Draft, Offers
+from mesh.catalog.decisions import unknown_exclusions
 from mesh.catalog.faults import Fault, Location
 from mesh.catalog.members import Member
 from mesh.catalog.offers_table import OffersTable, parse_offers, read_offers
@@ -32,6 +33,8 @@ def faults(draft: Draft, *, models_elsewhere: bool = False, models_may_be_missin
     # If the store or the offers cannot be read, do not also report each feature as missing.
     complete = columns is not None and (offers is not None or "offers" not in draft.tree.values)
     sources = Sources(columns, draft.context, offers) if complete else None
+    if sources is not None:
+        found += unknown_exclusions(draft.tree, sources)
     for at, model in draft.models():
         skipped = models_elsewhere or (models_may_be_missing and not _is_file(Path(model.uri)))
         found += _model_faults(draft, model, at, sources, skipped)

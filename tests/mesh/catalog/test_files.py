@@ -226,3 +226,12 @@ def test_expected_revenue_needs_prices(game: Game, binary: TrainedForest) -> Non
     assert fault.startswith("offers.rank_by: ")
     game.rank_by = "score"
     assert game.faults(binary.path) == []
+
+
+def test_excluded_name_that_nothing_has_is_a_fault(game: Game, binary: TrainedForest) -> None:
+    game.more = (
+        f"context: {{hour: number}}\ndecisions: {{to: log, exclude: [player, hour, price, {NUMBERS[0]}, emial]}}"
+    )
+    (fault,) = game.faults(binary.path)
+    assert fault.startswith("decisions.exclude[4]: 'emial' is no column of a request, and no feature of")
+    assert fault.endswith("correct the name, or remove it; columns of a request: request_id, context, player, caller")
