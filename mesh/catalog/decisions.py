@@ -73,7 +73,7 @@ def unknown_exclusions(tree: Tree, sources: Sources) -> Iterator[Fault]:
     known = {*REQUEST_COLUMNS, *sources.context, *columns.numbers, *columns.texts, *of_offers}
     for position, name in enumerate(excluded):
         if isinstance(name, str) and name not in known:
-            problem = f"{name!r} is not a column of a request, and not a feature of the context, the store or the offers"
+            problem = f"{name!r} is not a column of a request, or a feature of the context, the store or the offers"
             fix = f"correct the name, or remove it; columns of a request: {', '.join(REQUEST_COLUMNS)}"
             yield tree.fault(("decisions", "exclude", position), problem, fix)
 

@@ -233,5 +233,5 @@ def test_excluded_name_that_nothing_has_is_a_fault(game: Game, binary: TrainedFo
         f"context: {{hour: number}}\ndecisions: {{to: log, exclude: [player, hour, price, {NUMBERS[0]}, emial]}}"
     )
     (fault,) = game.faults(binary.path)
-    assert fault.startswith("decisions.exclude[4]: 'emial' is not a column of a request, and not a feature of")
+    assert fault.startswith("decisions.exclude[4]: 'emial' is not a column of a request, or a feature of")
     assert fault.endswith("correct the name, or remove it; columns of a request: request_id, context, player, caller")
