@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 from numpy.typing import NDArray
 
+from mesh.catalog.offers_table import OffersTable
 from mesh.catalog.sources import Sources
 from mesh.category_lists import codes_of
 from mesh.drift.bins import padded, places_of_numbers
@@ -44,6 +45,7 @@ class FeaturePlaces:
         names = [*filled, *sorted(offered), *sorted(set(in_context) - offered - set(filled))]
         self.columns = columns
         self._place_of = {name: _place_of(one, known.get(name, frozenset())) for name, one in reference.items()}
+        self._edges_of = {name: np.array(one.edges) for name, one in reference.items() if one.categories is None}
         self._categorical = {name for name, one in reference.items() if one.categories is not None}
         self._starts = np.array([layout.start_of[FEATURE, name] for name in names], np.intp)
         self._missing = np.array([layout.missing_of((FEATURE, name)) for name in names], np.intp)
@@ -95,16 +97,22 @@ class FeaturePlaces:
             return np.empty((0, 0), np.intp)
         places = np.repeat(self._missing[None, self._of_offers], len(offers.ids) + 1, axis=0)
         for to, name in enumerate(names):
-            place_of = self._place_of[name]
-            tables = (
-                (offers.numbers, offers.texts, offers.spellings) if name in self._categorical else (offers.numbers,)
-            )
-            forms: list[Sequence[object]] = [table[name] for table in tables if name in table]
-            for row, values in enumerate(zip(*forms, strict=True)):
-                given = [value for value in values if value is not None and value == value]
-                if given:  # a number may be known in the form in which it is written
-                    places[row, to] = min(place_of(value) for value in given)
+            if name in self._categorical:
+                self._place_categories(offers, name, places[:-1, to])
+            elif name in offers.numbers:
+                given = np.array(offers.numbers[name])
+                found = np.searchsorted(self._edges_of[name], given)
+                places[:-1, to] = np.where(np.isnan(given), places[:-1, to], found)
         return places
+
+    def _place_categories(self, offers: OffersTable, name: str, places: Places) -> None:
+        """Fills the places of one feature [offers]; a number may be known in the form in which it is written."""
+        place_of = self._place_of[name]
+        forms = [table[name] for table in (offers.numbers, offers.texts, offers.spellings) if name in table]
+        for row, values in enumerate(zip(*forms, strict=True)):
+            given = [value for value in values if value is not None and value == value]
+            if given:
+                places[row] = min(place_of(value) for value in given)
 
 
 def _place_of(one: Distribution, known: AbstractSet[object]) -> PlaceOf:
