@@ -85,9 +85,10 @@ class CohortRows:
 
     @property
     def size_bytes(self) -> int:
-        """The memory of the rows that were built."""
+        """The memory of the rows that were built; of a part, its share of them."""
         if self._whole is not None:
-            return self._whole[0].size_bytes
+            whole, _ = self._whole
+            return whole.size_bytes * len(self._passengers) // len(whole.passengers)
         return sum([matrix.size_bytes for matrix in self._matrices.values()])
 
     def part(self, requests: slice) -> CohortRows:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mesh.decisions.block import DecisionBlock
-from supervisor.answers import Answer, Source
+from supervisor.answers import Answer, Reason, ReasonWord, Source
 from supervisor.decisions.pending import Unvoted
 from supervisor.decisions.version_log import VersionLog
 from supervisor.ticket import Ticket
@@ -33,7 +33,7 @@ def columns_of(log: VersionLog, tickets: Sequence[Ticket], answers: Sequence[Ans
     return {
         **_of_requests(log, tickets, epoch_s),
         **_of_offers(log, tickets, given["offers"]),
-        **_of_answers(given),
+        **_of_answers(log, given),
         **_times(tickets, given["timings"]),
     }
 
@@ -91,7 +91,7 @@ def _scored_offer(log: VersionLog, ticket: Ticket, row: int) -> list[str]:
     return [log.offers.ids[ticket.passenger.offers[row]]] if log.offers is not None else []
 
 
-def _of_answers(given: Columns) -> Columns:
+def _of_answers(log: VersionLog, given: Columns) -> Columns:
     reasons, gaps = given["reason"], given["gaps"]
     return _without_nulls(
         {
@@ -100,7 +100,7 @@ def _of_answers(given: Columns) -> Columns:
             "propensity": given["propensity"],
             "source": [_NAMES[source] for source in given["source"]],
             "reason": [None if reason is None else reason.word.value for reason in reasons],
-            "detail": [None if reason is None else reason.detail for reason in reasons],
+            "detail": [None if reason is None else _detail(log, reason) for reason in reasons],
             "missing_models": [[model for model, _ in missing] if missing else None for missing in given["missing"]],
             "missing_inputs": [one.missing or None for one in gaps],
             "unseen_inputs": [one.unseen or None for one in gaps],
@@ -109,6 +109,11 @@ def _of_answers(given: Columns) -> Columns:
             "version_digest": [digest or None for digest in given["version_digest"]],
         }
     )
+
+
+def _detail(log: VersionLog, reason: Reason) -> str | None:
+    """The text of a reason. That of a store's error may name the player, or a value of a feature."""
+    return None if reason.word is ReasonWord.FEATURES and log.hides_inputs else reason.detail
 
 
 def _times(tickets: Sequence[Ticket], timings: Sequence[Any]) -> Columns:

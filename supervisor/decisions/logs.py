@@ -60,6 +60,8 @@ class GameLog:
         self._warn_s = 0.0
         self._log_level = log_level
         self._writers: dict[Destination, _Writer] = {}
+        self._ending: list[_Writer] = []  # they finish their files, and get no more records
+        self._block: Decisions | None = None  # the last one in force
         self._hand_over = HandOver(socket.gethostname(), lambda log: self._writer(log.block).process)
 
     @property
@@ -85,7 +87,7 @@ class GameLog:
     @property
     def writers(self) -> list[WriterProcess]:
         """The writers that run: usually one, and for a moment two when the destination has changed."""
-        return [one.process for one in self._writers.values()]
+        return [one.process for one in (*self._writers.values(), *self._ending)]
 
     async def work(self, block: Decisions | None, least: int = 0) -> None:
         """Hands over what rests; `block` is that of the catalog in force. Ends the writers of earlier destinations.
@@ -95,14 +97,11 @@ class GameLog:
         if block is not None:
             self.recorder.allow(block.max_bytes)
             self._writer(block)
+            self._block = block
         pending = self.recorder.take(least)
-        try:
-            await self._hand_over.work(pending)
-            if pending.outcomes and block is not None:
-                self._hand_over.send_outcomes(self._writer(block).process, pending.outcomes)
-        except Exception:  # a bug in the log must not end the answers
-            self.recorder.dropped[FAILED] += pending.records
-            _log.exception("%s: answers are missing in the decision log", self.game)
+        self.recorder.dropped[FAILED] += await self._hand_over.work(pending)
+        if pending.outcomes and self._block is not None:  # also those that came just before the block was removed
+            self._hand_over.send_outcomes(self._writer(self._block).process, pending.outcomes)
         self._end_unused()
         self._warn()
 
@@ -111,16 +110,15 @@ class GameLog:
         for _ in range(2):  # the records that rest, and those that came last
             await asyncio.sleep(0)
             await self.work(block)
-        for one in self._writers.values():
-            one.process.finish()
-        await asyncio.gather(*(one.task for one in self._writers.values()))
         for destination in list(self._writers):
-            self._forget(destination)
+            self._end(destination)
+        await asyncio.gather(*(one.task for one in self._ending))
+        self._forget_ended()
 
     def _writer(self, block: Decisions) -> _Writer:
         place = Destination(self.game, block.to, block.flush_s, block.max_bytes // 2, STOP_S)
         writer = self._writers.get(place)
-        if writer is None or writer.task.done():
+        if writer is None:
             process = WriterProcess(place, block.max_bytes // 4, self._log_level)
             writer = self._writers[place] = _Writer(process, process.start(), 0.0)
         writer.used_s = time.monotonic()
@@ -129,9 +127,8 @@ class GameLog:
     def _end_unused(self) -> None:
         for destination, one in list(self._writers.items()):
             if time.monotonic() - one.used_s > UNUSED_S:
-                one.process.finish()
-            if one.task.done():
-                self._forget(destination)
+                self._end(destination)
+        self._forget_ended()
 
     def _warn(self) -> None:
         """Logs that records are dropped, at most once in `WARN_S`."""
@@ -145,10 +142,17 @@ class GameLog:
             )
             self._warned, self._warn_s = dropped.total(), now_s + WARN_S
 
-    def _forget(self, destination: Destination) -> None:
-        process = self._writers.pop(destination).process
-        self._written += process.written
-        self._dropped.update(process.dropped)
+    def _end(self, destination: Destination) -> None:
+        """Lets a writer finish. If its destination comes back meanwhile, the next records go to another writer."""
+        one = self._writers.pop(destination)
+        one.process.finish()
+        self._ending.append(one)
+
+    def _forget_ended(self) -> None:
+        for one in [one for one in self._ending if one.task.done()]:
+            self._ending.remove(one)
+            self._written += one.process.written
+            self._dropped.update(one.process.dropped)
 
 
 class DecisionLogs:

@@ -40,7 +40,8 @@ class Voted(NamedTuple):
     @property
     def size_bytes(self) -> int:
         """The memory that the requests keep, roughly."""
-        return self.votes.nbytes + self.rows.size_bytes + REQUEST_BYTES * len(self.seats)
+        rows = self.rows.size_bytes * len(self.seats) // max(1, len(self.rows.passengers))  # others keep the rest
+        return self.votes.nbytes + rows + REQUEST_BYTES * len(self.seats)
 
 
 class Unvoted(NamedTuple):

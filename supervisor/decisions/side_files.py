@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from mesh.catalog.offers_table import OffersTable
 from mesh.decisions.block import SideFile
@@ -17,6 +16,7 @@ from supervisor.rows import RowPlan
 
 SIDE_VERSION = 1
 DIGITS = 16
+_TOO_LARGE = "1e999"
 _PART = 1024  # offers in one call of the JSON encoder, which holds the interpreter's lock
 
 
@@ -37,7 +37,7 @@ def side_files(log: VersionLog, files: Sequence[str], plans: Sequence[RowPlan | 
     found = [_file("layouts", log.game, name, text) for name, text in dict(layouts.values()).items()]
     offers = None
     if log.offers is not None:
-        offers, text = _named(_offers(log.offers, by_name))
+        offers, text = _named(_offers(log.offers, by_name, log.hidden))
         found.append(_file("offers", log.game, offers, text))
     name, text = _named(canonical(_ensemble(log, files, [layouts[one][0] if one else None for one in plans], offers)))
     found.append(_file("ensembles", log.game, name, text))
@@ -101,23 +101,30 @@ def _layout(plan: RowPlan) -> str:
     )
 
 
-def _offers(offers: OffersTable, plans: dict[str, RowPlan]) -> str:
-    """The table as canonical JSON, made in small parts."""
-    features = {layout: _columns(plan) for layout, plan in sorted(plans.items())}
+def _offers(offers: OffersTable, plans: dict[str, RowPlan], hidden: frozenset[str]) -> str:
+    """The table as canonical JSON, made in small parts; null for the values of `hidden` features."""
+    features = {layout: _columns(plan, hidden) for layout, plan in sorted(plans.items())}
     encoded = ",".join(f"{json.dumps(layout)}:{columns}" for layout, columns in features.items())
     prices = "null" if offers.prices is None else _numbers(offers.prices)
     return f'{{"features":{{{encoded}}},"ids":{_list(offers.ids)},"prices":{prices},"schema_version":{SIDE_VERSION}}}'
 
 
-def _columns(plan: RowPlan) -> str:
+def _columns(plan: RowPlan, hidden: frozenset[str]) -> str:
     names = plan.header.feature_names
     columns = {names[place]: plan.offers[:, column] for column, place in enumerate(plan.offers_to.tolist())}
-    encoded = (f"{canonical(name)}:{_numbers(columns[name].tolist())}" for name in sorted(columns))
+    missing = [math.nan] * len(plan.offers)
+    encoded = (
+        f"{canonical(name)}:{_numbers(missing if name in hidden else columns[name].tolist())}"
+        for name in sorted(columns)
+    )
     return f"{{{','.join(encoded)}}}"
 
 
 def _numbers(values: Sequence[float]) -> str:
-    return _list([None if np.isnan(value) else value for value in values])
+    """The numbers as JSON: null for NaN, and for infinity, which JSON does not have, a number too large for FP64."""
+    known = [None if math.isnan(value) else value for value in values]
+    parts = (json.dumps(known[start : start + _PART], separators=(",", ":")) for start in range(0, len(known), _PART))
+    return f"[{','.join(part[1:-1] for part in parts)}]".replace("Infinity", _TOO_LARGE)
 
 
 def _list(values: Sequence[object]) -> str:

@@ -53,6 +53,11 @@ class VersionLog:
         """
         return self.has_all or position(f"{SALT}/{self.game}/{player_id}") < self.block.sample
 
+    @property
+    def hides_inputs(self) -> bool:
+        """Whether the log lacks players or values, so that a text about a player's features must not name them."""
+        return self.key is not None or bool(self.hidden) or self.excludes("player")
+
     def player(self, player_id: str) -> str:
         """Returns the player as it is logged."""
         return player_id if self.key is None else hashed(self.key, player_id)
@@ -102,8 +107,14 @@ def version_logs(
             offers,
             prices,
             frozenset(feature for feature, kind in catalog.context.items() if kind == "boolean"),
-            frozenset(block.exclude) - frozenset(REQUEST_COLUMNS),
+            _hidden(catalog, block),
             digests[name],
         )
         for name, version in catalog.versions.items()
     }
+
+
+def _hidden(catalog: Catalog, block: Decisions) -> frozenset[str]:
+    """The features without values in the log. The rows have values of the context, too."""
+    named = frozenset(block.exclude) - frozenset(REQUEST_COLUMNS)
+    return named | frozenset(catalog.context) if "context" in block.exclude else named

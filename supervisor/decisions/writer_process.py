@@ -17,6 +17,7 @@ from mesh.process import Launch, running
 from supervisor.decisions.channel import Destination, SupervisorEnd, WriterReport, encoded_parts
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+KEPT_FILES = 128
 LONG_RUN_S = 60.0  # a writer that ran so long was good
 KILL_S = 1.0  # after `Destination.stop_s`
 DEAD, QUEUE = "writer-down", "queue-full"
@@ -39,7 +40,7 @@ class WriterProcess:
         self.waits_since_s: float | None = None
         self._queue_bytes = queue_bytes
         self._log_level = log_level
-        self._side_files: dict[str, tuple[bytes, bytes]] = {}  # sent again to each new process
+        self._side_files: dict[str, SideFile] = {}  # sent again to each new process; the latest ones, in order of use
         self._end: SupervisorEnd | None = None
         self._sent = 0  # records that this process got
         self._ended = asyncio.Event()
@@ -69,10 +70,12 @@ class WriterProcess:
 
     def add_side_file(self, file: SideFile) -> None:
         """Hands a side file over, before the blocks that name it."""
-        if file.path not in self._side_files:
-            self._side_files[file.path] = encoded_parts(file)
-            if self._end is not None:
-                self._end.send(*self._side_files[file.path])
+        is_new = self._side_files.pop(file.path, None) is None
+        self._side_files[file.path] = file
+        if is_new and self._end is not None:
+            self._end.send(*encoded_parts(file))
+        if len(self._side_files) > KEPT_FILES:  # one that a later block names comes again before that block
+            del self._side_files[next(iter(self._side_files))]
 
     def finish(self) -> None:
         """Lets the process write all it has, and end."""
@@ -85,17 +88,19 @@ class WriterProcess:
         theirs = self._open()  # at once, so that no block is dropped while the process starts
         return asyncio.create_task(self._run(theirs))
 
-    async def _run(self, theirs: socket.socket) -> None:
+    async def _run(self, theirs: socket.socket | None) -> None:
         back_off = BackOff(FIRST_PAUSE_S, LONGEST_PAUSE_S, random.uniform)
         game = self.destination.game
         while True:
             started_s = time.monotonic()
             try:
-                await self._run_once(theirs)
+                if theirs is not None:
+                    await self._run_once(theirs)
             except Exception:  # whatever it is, the answers go on without a log
                 _log.exception("%s: cannot run the writer of the decision log", game)
             finally:
-                theirs.close()
+                if theirs is not None:
+                    theirs.close()
                 self._close()
             if self._is_last.is_set():
                 return
@@ -123,14 +128,18 @@ class WriterProcess:
             finally:
                 self.pid = None
 
-    def _open(self) -> socket.socket:
-        """Opens the channel, and returns the end of the process."""
-        ours, theirs = socket.socketpair()
+    def _open(self) -> socket.socket | None:
+        """Opens the channel, and returns the end of the process; None if the supervisor has no descriptor for it."""
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            _log.error("%s: cannot open a channel to the writer: %s", self.destination.game, error)
+            return None
         self._ended.clear()
         self._end = SupervisorEnd(ours, self._on_report, self._ended.set)
         self._end.send(*encoded_parts(self.destination))
-        for parts in self._side_files.values():
-            self._end.send(*parts)
+        for file in self._side_files.values():
+            self._end.send(*encoded_parts(file))
         return theirs
 
     async def _until_ended(self) -> None:

@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 
 from mesh.decisions.log import Log, open_log
-from mesh.errors import Misconfigured
+from mesh.errors import Misconfigured, Unavailable
+from mesh.model_file import ModelHeader
 from mesh.wire import offers_pb2 as wire
 from supervisor.decisions.logs import DecisionLogs
 from supervisor.decisions.version_log import hashed
-from tests.supervisor.backend import BIASES, MODELS, ask, backend
+from supervisor.features.port import StoreRead
+from supervisor.features.sqlite import SqliteStore
+from tests.supervisor.backend import BIASES, COLUMNS, MODELS, ask, backend
 from tests.supervisor.replica import scores_reply, silent
 
 KEY = "secret"
@@ -203,3 +206,54 @@ async def test_logged_values_have_the_bits_of_the_votes(tmp_path: Path) -> None:
     (row,) = rows_of(tmp_path).values()
     assert struct.pack("<9d", *row["votes"]) == struct.pack("<9d", *np.repeat(odd, 3))
     assert_equals(row, response)
+
+
+async def test_excluded_context_is_not_in_the_rows(tmp_path: Path) -> None:
+    async with backend(tmp_path, logs=new_logs(), decisions="{to: log, exclude: [context]}") as running:
+        await running.offer(context={"minutes": wire.ContextValue(number=2.0)})
+    (row,) = rows_of(tmp_path).values()
+    level, minutes, _ = row["rows"][0]["values"]
+    assert (row["context"], level) == (None, 1.0)
+    assert math.isnan(minutes)
+    with opened(tmp_path) as log:
+        assert log.ensemble("g", row["ensemble"])["excluded"] == ["minutes", "platform", "weekend"]
+
+
+async def test_excluded_feature_of_the_offers_is_in_no_file(tmp_path: Path) -> None:
+    async with backend(tmp_path, logs=new_logs(), decisions="{to: log, exclude: [price]}") as running:
+        await running.offer()
+    (row,) = rows_of(tmp_path).values()
+    with opened(tmp_path) as log:
+        offers = log.offers("g", log.ensemble("g", row["ensemble"])["offers"])
+    assert offers["features"] == {row["rows"][0]["layout"]: {"price": [None, None, None]}}
+
+
+@pytest.mark.parametrize(
+    ("block", "hides"), [("players: hashed", True), ("exclude: [level]", True), ("sample: 100", False)]
+)
+async def test_error_of_the_store_names_no_hidden_player(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: str, hides: bool
+) -> None:
+    async def read(*_: object) -> StoreRead:
+        return StoreRead(COLUMNS, {}, {"p1": Unavailable("player 'p1': level is 'x', not a number")})
+
+    monkeypatch.setattr(SqliteStore, "read", read)
+    async with backend(tmp_path, logs=new_logs(), decisions=f"{{to: log, {block}}}") as running:
+        response = await running.offer()
+    (row,) = rows_of(tmp_path).values()
+    assert row["reason"] == "features"
+    assert "'p1'" in response.reason
+    assert row["detail"] == (None if hides else response.reason.removeprefix("features: "))
+
+
+async def test_infinite_number_of_an_offer_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.supervisor.backend.OFFERS_CSV", "offer_id,price,size\nstarter,1,1e999\ngold,4,2\n")
+    monkeypatch.setattr("tests.supervisor.backend.HEADER", ModelHeader(("level", "size"), {}, "binary", 1, 10))
+    async with backend(tmp_path, logs=new_logs(), decisions="{to: log}") as running:
+        for one in running.replicas:
+            one.respond = lambda request: [scores_reply(request, [1.0, 2.0])]
+        await running.offer()
+    (row,) = rows_of(tmp_path).values()
+    with opened(tmp_path) as log:
+        offers = log.offers("g", log.ensemble("g", row["ensemble"])["offers"])
+    assert offers["features"] == {row["rows"][0]["layout"]: {"size": [math.inf, 2.0]}}

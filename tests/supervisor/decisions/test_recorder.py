@@ -31,7 +31,7 @@ def settled(is_complete: bool, requests: int = 2) -> Settled:
         ballot.done.set_result(None)
     tickets: list[Any] = [SimpleNamespace(player_id=f"p{number}") for number in range(1, requests + 1)]
     seats = [Seat(ticket, slice(row, row + 1), PlayerRead(None)) for row, ticket in enumerate(tickets, 1)]
-    rows = cast(CohortRows, SimpleNamespace(size_bytes=0))
+    rows = cast(CohortRows, SimpleNamespace(size_bytes=0, passengers=tickets))
     return Settled(seats, (), [SCORED] * requests, rows, ballot, 0.01)
 
 
@@ -82,3 +82,11 @@ async def test_full_recorder_drops_and_counts() -> None:
     assert game.dropped == {FULL: 4}
     assert not game.record_outcome(cast(Any, SimpleNamespace()))
     await asyncio.sleep(0)
+
+
+async def test_requests_that_are_answered_one_by_one_count_their_rows_once() -> None:
+    party = settled(is_complete=False, requests=8)
+    rows = cast(CohortRows, SimpleNamespace(size_bytes=8 * 10_000, passengers=party.seats))
+    alone = [party._replace(seats=[seat], rows=rows) for seat in party.seats]
+    together = voted_of(LOG, party._replace(rows=rows)).size_bytes
+    assert sum(voted_of(LOG, one).size_bytes for one in alone) == together
