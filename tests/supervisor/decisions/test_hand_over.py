@@ -12,6 +12,7 @@ import pytest
 from supervisor.decisions import hand_over
 from supervisor.decisions.hand_over import HandOver
 from supervisor.decisions.pending import Pending
+from supervisor.decisions.side_files import SideFiles
 
 SEATS = 4
 
@@ -58,7 +59,7 @@ def patch(monkeypatch: pytest.MonkeyPatch, broken: str | None = None) -> list[tu
 
     def side_files(*key: Any) -> Any:
         asked.append(key)
-        return hand_over.SideFiles(cast(Any, None), ())
+        return SideFiles(cast(Any, None), ())
 
     def block(voted: Sequence[Any], *_: object) -> Any:
         if voted[0].log.name == broken:
