@@ -31,8 +31,8 @@ class DecisionBlock:
     [candidates] are their positions in `offers`; None: every request has all `offers`. A game without offers has
     `offers` () and one candidate, without a name, for each request: `candidates` is null. `scores` FP64 [candidates]
     (NaN in all candidates of a request: no quorum, null), `prices` FP64 [offers] (NaN: no price), and `votes` FP64
-    [models, candidates] (NaN: no vote) may be None. `kept` are the candidates whose votes are logged (UINT32 positions
-    among all candidates, ascending); None: all. Each of `rows` has a row for each request.
+    [models, candidates] (NaN: no vote) may be None. `kept` are the candidates whose votes are logged, the others are
+    null (UINT32 positions among all candidates, ascending); None: all. Each of `rows` has a row for each request.
     """
 
     game: str

@@ -46,7 +46,9 @@ DECISION_SCHEMA = _schema(
     _field("scores", _NUMBERS, "combined score of each candidate; null without a quorum"),
     _field("revenues", _NUMBERS, "score x price of each candidate, null for one without a price; null without prices"),
     _field(
-        "votes", _NUMBERS, "candidate by candidate, a vote of each model in the order of the ensemble; null if none"
+        "votes",
+        _NUMBERS,
+        "candidate by candidate, a vote of each model in the order of the ensemble; null for one that is not logged",
     ),
     _field("rows", ROWS, "one entry for each row layout: its values, which all candidates share (layouts/)"),
     _field("offers", _TEXTS, "offers that were returned, best first"),

@@ -22,6 +22,7 @@ from mesh.reference.logged.scoring import Forests, combined
 from mesh.reference.logged.target import Target
 
 SCORE, PINNED, NO_PROPENSITY = "the method is Score", "the caller named the version", "the log has no propensity"
+NO_VOTES = "the log does not have the votes by which the offer was drawn (`decisions.votes`)"
 UNKNOWN_VALUE = "a value that the logged models did not know, but the other version may know"
 
 
@@ -70,7 +71,9 @@ class WhatIf:
         table = self._without(table, pc.equal(table["method"], "Score"), SCORE)
         table = self._without(table, pc.fill_null(table["pinned"], False), PINNED)
         for decisions in by_ensemble(self._files, table, self.skipped):
-            self._add(decisions)
+            known = self._with_known_chances(decisions)
+            if known is not None:
+                self._add(known)
 
     def unseen_context(self) -> list[str]:
         """Returns the features whose only source is the context, but which no request had."""
@@ -84,6 +87,15 @@ class WhatIf:
         if len(kept) < len(table):
             self.skipped[reason] += len(table) - len(kept)
         return kept
+
+    def _with_known_chances(self, decisions: LoggedDecisions) -> LoggedDecisions | None:
+        """Leaves out decisions whose chances depend on votes that are not logged: whether an offer was possible."""
+        ensemble, has_vote = decisions.ensemble, decisions.has_vote
+        if has_vote.all() or (ensemble.explore or {}).get("kind") != "thompson_votes":
+            return decisions
+        lacks = ~np.logical_and.reduceat(has_vote, decisions.requests.bounds[:-1])
+        table = self._without(decisions.table, pa.chunked_array([pa.array(lacks)]), NO_VOTES)
+        return decisions_of(self._files, ensemble, table) if len(table) else None
 
     def _add(self, decisions: LoggedDecisions) -> None:
         recoding = self._recoding(decisions.ensemble.layouts)

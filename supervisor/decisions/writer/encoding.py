@@ -121,15 +121,17 @@ class _Candidates:
         if not self._total or not block.models or block.votes is None:
             return None
         votes = np.frombuffer(block.votes, _FP64).reshape(block.models, self._total)
-        lengths = self._counts
-        if block.kept is not None:
-            kept = np.frombuffer(block.kept, _UINT32)
-            owners = np.repeat(np.arange(len(lengths)), lengths)[kept]
-            votes, lengths = votes[:, kept], np.bincount(owners, minlength=len(lengths))
+        null = self._counts == 0
+        if block.kept is not None:  # the others are null, so that a reader finds a vote by the place of its candidate
+            kept, given = np.frombuffer(block.kept, _UINT32), votes
+            votes = np.full_like(given, np.nan)
+            votes[:, kept] = given[:, kept]
+            owners = np.repeat(np.arange(len(null)), self._counts)[kept]
+            null = np.bincount(owners, minlength=len(null)) == 0
         flat = np.ascontiguousarray(votes.T).reshape(-1)
         missing = np.isnan(flat)
         values = pa.array(flat, mask=missing) if missing.any() else pa.array(flat)
-        return pa.ListArray.from_arrays(_offsets(lengths * block.models), values, mask=_mask(lengths == 0))
+        return pa.ListArray.from_arrays(_offsets(self._counts * block.models), values, mask=_mask(null))
 
     def _lists(self, values: pa.Array, null: NDArray[np.bool_] | None) -> pa.Array:
         if len(values) != self._total:

@@ -180,3 +180,18 @@ def test_page_has_the_estimates_and_the_offers(tmp_path: Path, capsys: pytest.Ca
         assert title in text
     assert "the effective sample size is" in text
     assert "doubly robust less the log" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("is_partly", [True, False])
+def test_decisions_without_the_votes_of_their_draw_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], is_partly: bool
+) -> None:
+    random = np.random.default_rng(8)
+    logged, other = two_versions(tmp_path, Explore(kind="thompson_votes", share=80, top=5))
+    rows = [row for row in logged.decide(random, 60) if len(row["candidates"]) > 1]
+    for row in rows[:10]:
+        row["votes"] = [None] * 4 + row["votes"][4:] if is_partly else None
+    log = write(tmp_path / "log", [logged], rows)
+    found = verdict(capsys, log, "--version", "2026-11", "--catalog", str(other.catalog()))
+    assert found["decisions"] == len(rows) - 10
+    assert [count for reason, count in found["skipped"].items() if "votes by which" in reason] == [10]

@@ -122,8 +122,12 @@ class Drawn:
                 revenues = [float(self.scores[place] * self.prices[self.picks[place]]) for place in places]
                 row["revenues"] = [None if math.isnan(revenue) else revenue for revenue in revenues]
         if shape.votes:
-            kept = [place for place in places if not shape.kept or place in self.kept]
-            votes = [float(self.votes[model, place]) for place in kept for model in range(shape.models)]
+            kept = {place for place in places if not shape.kept or place in self.kept}
+            votes = [
+                float(self.votes[model, place]) if place in kept else math.nan
+                for place in places
+                for model in range(shape.models)
+            ]
             row["votes"] = [None if math.isnan(vote) else vote for vote in votes] if kept else None
         return row
 
