@@ -16,6 +16,7 @@ from mesh.category_lists import Category
 
 FORMAT = 1
 MAX_BYTES = 8 * 2**20  # a supervisor reads it on a thread, and holds it in memory
+MAX_COUNT = 2**53  # FP64 has all whole numbers up to this one
 NAME = "reference.json"
 
 
@@ -95,15 +96,18 @@ def decode(data: bytes) -> Reference:
             problem = f"has the format {values['reference']}, and this program reads {FORMAT}"
             raise BadReference(f"{problem}; make it again, or update the program")
         disagreement = values["disagreement"]
-        return Reference(
-            rows=int(values["rows"]),
+        found = Reference(
+            rows=_count(values["rows"]),
             features={str(name): _distribution(one) for name, one in values["features"].items()},
             scores={str(name): _distribution(one) for name, one in values["scores"].items()},
             models={str(name): str(one["sha256"]) for name, one in values["scores"].items()},
             disagreement=None if disagreement is None else _distribution(disagreement),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise BadReference(f"is damaged ({' '.join(str(error).split())}); make it again") from error
+    if not found.features and not found.scores:
+        raise BadReference("has neither features nor scores; make it again, with rows that have the features")
+    return found
 
 
 def _as_json(one: Distribution, *, of_score: bool = False) -> dict[str, Any]:
@@ -137,7 +141,7 @@ def _counts(raw: Any) -> Iterator[int]:
 
 
 def _count(raw: Any) -> int:
-    if type(raw) is not int or raw < 0:
+    if type(raw) is not int or not 0 <= raw <= MAX_COUNT:
         raise ValueError(f"the count {raw!r}")
     return raw
 

@@ -14,6 +14,7 @@ from mesh.reference.combination import combine
 from mesh.reference.contributions import Forest, NoContributions, contributions, load_forest, score_of
 
 MISSING, UNKNOWN, UNREAD = "missing", "unknown to the models", "missing or unknown"
+EXCLUDED = "not in the log"  # the catalog excludes the feature from it
 
 
 @dataclass(frozen=True, slots=True)

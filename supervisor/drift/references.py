@@ -52,6 +52,9 @@ class References:
                 await (self._fetch(tap) if tap.uri.startswith(s3_address.SCHEME) else self._read(tap))
             except (BadReference, Misconfigured, Unavailable, OSError) as error:
                 self._report(key, tap, error)
+            except Exception as error:  # this runs beside the answers, which a bug here must not end
+                _log.debug("%s: %s: cannot load the reference", *key, exc_info=error)
+                self._report(key, tap, error)
             else:
                 if tap.monitor is not None:
                     self._reported.pop(key, None)

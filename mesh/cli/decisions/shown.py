@@ -10,7 +10,7 @@ from typing import Any
 
 from mesh.decisions.log import Log
 from mesh.decisions.side_files import Ensemble, SideFiles
-from mesh.reference.explanation import Input
+from mesh.reference.explanation import EXCLUDED, Input
 from mesh.reference.logged.candidate import inputs_of, rows_of, sources_of
 from mesh.reference.ranking import ranked
 
@@ -61,6 +61,7 @@ def read(log: Log, decision_id: str) -> ShownDecision | None:
         offer = record["offers"][0] if record["offers"][0] in record["candidates"] else offer
     rows = rows_of(files, ensemble, record, offer)
     inputs, sources = inputs_of(files, rows, record), sources_of(files, list(rows), record)
+    inputs |= dict.fromkeys(ensemble.excluded & inputs.keys(), Input(None, EXCLUDED))
     return ShownDecision(record, ensemble, candidates, offer, inputs, sources, outcomes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -161,6 +162,10 @@ def test_wrong_rows_are_refused_with_the_column(
         (lambda tree: tree["features"]["a"].update(counts=[1, -2]), "the count -2"),
         (lambda tree: tree["features"]["a"].update(edges=["x"]), "could not convert"),
         (lambda tree: tree.pop("scores"), "is damaged ('scores')"),
+        (lambda tree: tree.update(rows=math.inf), "the count inf"),
+        (lambda tree: tree["features"]["a"].update(counts=[1, 10**30]), "the count 1000"),
+        (lambda tree: tree["features"]["a"].update(edges=[10**400]), "is damaged (int too large"),
+        (lambda tree: tree["features"].clear(), "has neither features nor scores"),
     ],
 )
 def test_damaged_reference_is_refused(change: object, message: str) -> None:
@@ -177,6 +182,11 @@ def test_damaged_reference_is_refused(change: object, message: str) -> None:
     with pytest.raises(BadReference) as refused:
         decode(json.dumps(tree).encode())
     assert message in str(refused.value)
+
+
+def test_deeply_nested_file_is_refused() -> None:
+    with pytest.raises(BadReference, match="is damaged"):
+        decode(b"[" * 200_000)
 
 
 def test_catalog_check_names_a_wrong_reference(

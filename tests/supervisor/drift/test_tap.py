@@ -138,6 +138,19 @@ async def test_wrong_file_is_logged_once_and_keeps_the_reference_before(
     assert "is not a reference; make it with `mesh drift reference`" in caplog.records[-1].getMessage()
 
 
+async def test_unexpected_error_of_a_reference_ends_nothing(
+    known: Reference, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: bytes) -> Reference:
+        raise RuntimeError("a bug")
+
+    file = tmp_path / "reference.json"
+    file.write_bytes(encode(known))
+    monkeypatch.setattr("supervisor.drift.references.decode", broken)
+    await References({"game": game_of(v1=tap_of(file))}).load_all()
+    assert caplog.records[-1].getMessage() == f"game: versions.v1.reference: {file}: a bug"
+
+
 async def test_reference_is_loaded_from_s3(
     known: Reference, s3_store: s3.S3, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

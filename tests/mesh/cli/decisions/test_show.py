@@ -186,3 +186,17 @@ def test_unknown_and_damaged_ids_are_errors(
     assert "has no decision" in capsys.readouterr().err
     assert main(["decisions", "show", "0123", log]) == 2
     assert "'0123' is not a UUIDv7; give the `decision_id` of an answer" in capsys.readouterr().err
+
+
+def test_excluded_feature_is_not_called_missing(
+    capsys: pytest.CaptureFixture[str], version: ScoredVersion, tmp_path: Path
+) -> None:
+    (decision,) = decide(version)
+    log = write(tmp_path, [version], [decision])
+    (file,) = tmp_path.glob("ensembles/*/*.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "excluded": ["spend"]}))
+    assert json_of(capsys, decision, log)["inputs"]["spend"] == {
+        "value": None,
+        "note": "not in the log",
+        "source": "store",
+    }
