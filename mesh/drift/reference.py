@@ -122,7 +122,7 @@ def _distribution(raw: Mapping[str, Any]) -> Distribution:
     one = Distribution(
         counts=tuple(_counts(raw["counts"])),
         missing=_count(raw["missing"]),
-        edges=tuple(map(float, raw.get("edges", ()))),
+        edges=tuple(map(_finite, raw.get("edges", ()))),
         categories=categories,
         unseen=_count(raw.get("unseen", 0)),
         mean=_finite(raw.get("mean", 0.0)),

@@ -71,8 +71,9 @@ class GameLog:
 
     @property
     def dropped(self) -> Counter[str]:
-        """The records that were dropped, by reason."""
-        return sum((one.dropped for one in self.writers), self._dropped + self.recorder.dropped)
+        """The records that were dropped, by reason. The thread of the metrics reads it, so it adds copies."""
+        parts = [self._dropped, self.recorder.dropped, *(one.dropped for one in self.writers)]
+        return sum((Counter(one) for one in parts), Counter[str]())
 
     @property
     def buffered_bytes(self) -> int:

@@ -14,6 +14,8 @@ from mesh.reference.explanation import EXCLUDED, Input
 from mesh.reference.logged.candidate import inputs_of, rows_of, sources_of
 from mesh.reference.ranking import ranked
 
+_RETRIES = timedelta(minutes=10)  # a caller repeats a request within this time
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -96,8 +98,9 @@ def _plain(value: Any) -> Any:
 
 
 def _outcomes(log: Log, record: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    time = record["time"]
-    found = log.outcomes_of_decisions(record["game"], time, time + timedelta(microseconds=1))
+    """The outcomes that belong to this decision, and not to another answer to the same request."""
+    time, around = record["time"], _RETRIES if record["request_id"] else timedelta()
+    found = log.outcomes_of_decisions(record["game"], time - around, time + around + timedelta(microseconds=1))
     rows = log.read(found).to_pylist()
     own = [row for row in rows if row["decision_id"] == record["decision_id"]]
     return tuple(sorted(own, key=lambda row: (row["time"], row["outcome_id"])))

@@ -165,6 +165,7 @@ def test_wrong_rows_are_refused_with_the_column(
         (lambda tree: tree.update(rows=math.inf), "the count inf"),
         (lambda tree: tree["features"]["a"].update(counts=[1, 10**30]), "the count 1000"),
         (lambda tree: tree["features"]["a"].update(edges=[10**400]), "is damaged (int too large"),
+        (lambda tree: tree["features"]["a"].update(edges=[math.nan]), "the number nan"),
         (lambda tree: tree["features"].clear(), "has neither features nor scores"),
     ],
 )

@@ -200,3 +200,17 @@ def test_excluded_feature_is_not_called_missing(
         "note": "not in the log",
         "source": "store",
     }
+
+
+def test_outcome_of_a_repeated_request_is_shown_once(
+    capsys: pytest.CaptureFixture[str], version: ScoredVersion, tmp_path: Path
+) -> None:
+    decisions = decide(version, count=3, request_id="r")
+    begin = decisions[0]["time"]
+    decisions = [{**one, "time": begin + timedelta(seconds=at)} for at, one in enumerate(decisions)]
+    log = write(tmp_path, [version], decisions)
+    received = begin + timedelta(seconds=1.5)
+    clicked = {"outcome_id": "o", "request_id": "r", "time": received, "received": received, "kind": "clicked"}
+    write_rows(tmp_path, OUTCOMES, GAME, [clicked])
+    found = [len(json_of(capsys, one, log)["outcomes"]) for one in decisions]
+    assert found == [0, 1, 0]
