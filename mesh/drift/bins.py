@@ -21,7 +21,7 @@ Places = NDArray[np.intp]
 
 
 def edges_of(values: Numbers) -> tuple[float, ...]:
-    """Returns the edges of the bins of `values`, which have no NaN: their deciles, each one time.
+    """Returns the edges of the bins of `values`, which have no NaN: their finite deciles, each one time.
 
     Bin i contains the values above edge i-1, up to and including edge i; one more bin is above the last edge. The
     quantiles are exact values of the training, so a value that is frequent, such as 0, has an edge. If it is the
@@ -31,7 +31,11 @@ def edges_of(values: Numbers) -> tuple[float, ...]:
         return ()
     shares = np.arange(1, QUANTILES) / QUANTILES
     edges = np.unique(np.quantile(values, shares, method="inverted_cdf"))
-    widened = edges + np.abs(edges) * ROUNDING
+    edges = edges[np.isfinite(edges)]
+    if not len(edges):
+        return ()
+    with np.errstate(over="ignore"):
+        widened = np.minimum(edges + np.abs(edges) * ROUNDING, np.finfo(np.float64).max)
     lowest = float(values.min())
     if edges[0] == lowest:
         below = np.nextafter(lowest - abs(lowest) * ROUNDING, -np.inf)

@@ -58,6 +58,17 @@ def test_bins_have_a_tenth_of_the_training_each() -> None:
     assert np.bincount(places).tolist() == [1000] * 10
 
 
+@pytest.mark.parametrize(
+    ("values", "inner"),
+    [([1.0] * 5 + [np.inf] * 5, 2), ([-np.inf] * 5 + [1.0] * 5, 1), ([np.inf] * 3, 0), ([np.finfo(float).max] * 3, 2)],
+)
+def test_infinite_values_of_the_training_have_a_bin_but_no_edge(values: list[float], inner: int) -> None:
+    edges = edges_of(np.array(values))
+    assert np.isfinite(edges).all()
+    assert len(edges) == inner
+    assert places_of_numbers(np.array([[np.inf]]), padded([edges])).item() == inner
+
+
 def test_frequent_value_has_its_own_bin_and_smaller_values_another() -> None:
     values = np.array([0.0] * 700 + list(range(1, 301)))
     edges = padded([edges_of(values)])
