@@ -10,7 +10,7 @@ import numpy as np
 from mesh.decisions.report import intervals, ratios
 from mesh.decisions.report.division import HOLDOUT, Division, Period, divide
 from mesh.decisions.report.intervals import Interval
-from mesh.decisions.report.tallies import FALLBACKS, RANDOMISED, SHARES, SOURCES, Question, Tallies
+from mesh.decisions.report.tallies import FALLBACKS, NO_CHOICE, RANDOMISED, SHARES, SOURCES, Question, Tallies
 from mesh.errors import Misconfigured
 
 MAX_LOOKS = 60  # of the cumulative differences: evenly spaced days, the last one included
@@ -133,7 +133,7 @@ def _differences(tallies: Tallies, baseline: str, *, by_day: bool) -> Iterator[D
     for metric in tallies.metrics:
         cells = tallies.cells(metric, by_day=by_day)
         for name in tallies.groups:
-            if name != baseline and not name.endswith(FALLBACKS):
+            if name != baseline and not name.endswith((FALLBACKS, NO_CHOICE)):
                 yield from _difference(tallies, cells, (name, baseline, metric), looks)
 
 

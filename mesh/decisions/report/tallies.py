@@ -19,15 +19,19 @@ SOURCES = ("ENSEMBLE", "PARTIAL", "FALLBACK")
 MAX_CURRENCIES = 8
 _COLUMNS = (
     "decision_id", "time", "request_id", "player", "version", "pinned", "method", "source", "reason", "explored",
-    "total_ms", "offers", "supervisor",
+    "propensity", "total_ms", "offers", "supervisor",
 )  # fmt: skip
 
 _ARM = f"if(reason IS NOT DISTINCT FROM '{HOLDOUT}', '{HOLDOUT}', version)"
 FALLBACKS = " fallback"  # ends the group of the fallbacks of a version that explores; they are not an arm
+# Ends the group of decisions of such a version in which only one offer could be drawn, such as those with one candidate:
+# whether the player explores changes nothing in them, and `explored` is false in some of them for every player.
+NO_CHOICE = " without choice"
 GROUPINGS: Mapping[str, str] = {
     "version": "arm",
     # An answer without scores is not explored, whoever the player is: in `best` it would make this arm look worse.
     "arm": f"arm || CASE WHEN NOT explores THEN '' WHEN source = 'FALLBACK' THEN '{FALLBACKS}' "
+    f"WHEN propensity > {1 - 1e-9!r} THEN '{NO_CHOICE}' "
     "WHEN explored THEN ' explored' ELSE ' best' END",
     "source": "source",
     "offer": "coalesce(offer, '(none)')",

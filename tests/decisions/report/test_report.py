@@ -208,3 +208,25 @@ def test_page_shows_each_metric_each_difference_and_the_sources(root: Path) -> N
     assert "purchased %: 2026-11 minus holdout" in text
     assert "Decisions by source" in text
     assert "as planned (p = " in text
+
+
+def test_decisions_in_which_nothing_could_be_drawn_are_not_in_the_arms(tmp_path: Path) -> None:
+    """Each player has a decision with one candidate, which sells well: it would make `best` look better."""
+    rows, outcomes = [], []
+    for player in range(200):
+        drawn = {"explored": player < 100, "propensity": 0.1 if player < 100 else 0.9}
+        for name, columns in ((f"drawn{player}", drawn), (f"single{player}", {"explored": False, "propensity": 1.0})):
+            rows.append(decision(name, **columns, player=f"p{player}"))
+        outcomes.append(purchase(f"single{player}", 1.0))
+        if player % 2:
+            outcomes.append(purchase(f"drawn{player}", 1.0))
+    write_rows(tmp_path, DECISIONS, GAME, rows)
+    write_rows(tmp_path, OUTCOMES, GAME, outcomes)
+    found = report(tmp_path, by="arm", baseline="v best")
+    assert [(group.name, group.decisions) for group in found.groups] == [
+        ("v best", 100),
+        ("v explored", 100),
+        ("v without choice", 200),
+    ]
+    assert {one.group for one in found.differences} == {"v explored"}
+    assert difference(found, "v explored", "purchased").fixed.value == 0.0
