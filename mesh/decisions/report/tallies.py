@@ -24,8 +24,8 @@ _COLUMNS = (
 
 _ARM = f"if(reason IS NOT DISTINCT FROM '{HOLDOUT}', '{HOLDOUT}', version)"
 FALLBACKS = " fallback"  # ends the group of the fallbacks of a version that explores; they are not an arm
-# Ends the group of decisions of such a version in which only one offer could be drawn, such as those with one candidate:
-# whether the player explores changes nothing in them, and `explored` is false in some of them for every player.
+# Ends the group of decisions of such a version in which only one offer could be drawn, such as those with one
+# candidate: in them it changes nothing whether the player explores, and `explored` may be false for every player.
 NO_CHOICE = " without choice"
 GROUPINGS: Mapping[str, str] = {
     "version": "arm",
