@@ -47,7 +47,10 @@ def _add_report(decisions: Commands) -> None:
 
 
 def _add_replay(decisions: Commands) -> None:
-    about = "score logged decisions again, and compare the results with the log; exit code 1 if one differs"
+    about = (
+        "score logged decisions again, and compare the results with the log; "
+        "exit code 1 if one differs, or if none could be compared"
+    )
     replay = parts.command(decisions, "replay", "mesh.cli.decisions.replay.command:run", about)
     add_log(replay)
     replay_options.add_to(replay)

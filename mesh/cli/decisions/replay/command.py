@@ -25,7 +25,10 @@ from mesh.reference.model_search import find_models
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the result; returns FAILED after a difference. Raises Misconfigured, NotFound and Unavailable."""
+    """Prints the result; returns FAILED after a difference, or if nothing was compared.
+
+    Raises Misconfigured, NotFound and Unavailable.
+    """
     if arguments.version is None and arguments.html is not None:
         raise Misconfigured(["--html: has plots of another version; give --version, or omit it"])
     with open_log(arguments.log) as log, tempfile.TemporaryDirectory(prefix="mesh-replay-") as downloads:
@@ -46,7 +49,8 @@ def _replay(log: Log, game: str, arguments: argparse.Namespace, downloads: Path)
         for table in tables(log, chosen, progress):
             replay.add(table)
     _print(replay.result, as_json=arguments.json)
-    return FAILED if replay.result.different else DONE
+    compared_all_equal = replay.result.replayed > 0 and not replay.result.different
+    return DONE if compared_all_equal else FAILED
 
 
 def _ensembles_of(log: Log, files: SideFiles, chosen: duckdb.DuckDBPyRelation) -> list[Ensemble]:

@@ -21,6 +21,8 @@ def print_result(console: Console, result: ReplayResult) -> None:
         print_line(console, f"{result.different:,} decisions differ from the log")
     elif result.replayed:
         print_line(console, "all equal to the log, to the bit")
+    else:
+        print_line(console, "nothing was compared with the log")
     if result.first is not None:
         print_line(console, "the first difference:")
         for line in _described(result.first):

@@ -55,6 +55,18 @@ def test_json_has_the_reasons_of_decisions_that_were_left_out(
     assert (found["replayed"], found["skipped"]) == (39, {"its features are not in the log": 1})
 
 
+def test_replay_that_compares_nothing_fails(
+    tmp_path: Path, rows: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for row in rows:
+        row["rows"] = None
+    log = write(tmp_path / "log", [ScoredVersion(tmp_path)], rows)
+    assert main(["decisions", "replay", log]) == 1
+    output = capsys.readouterr().out
+    assert "nothing was compared with the log" in output
+    assert "40 decisions left out" in output
+
+
 def test_range_limit_and_sample_choose_decisions(
     tmp_path: Path, rows: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
