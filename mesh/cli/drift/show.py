@@ -18,7 +18,7 @@ from mesh.cli.parser import METRICS
 from mesh.drift.counts import Counts, Layout, from_json
 from mesh.drift.findings import MIN_SAMPLES, Finding, find
 from mesh.drift.reference import BadReference, Reference, decode
-from mesh.errors import Unavailable
+from mesh.errors import Misconfigured, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,18 @@ class Observed:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the figures; exit code 1 if a bound is exceeded. Raises Unavailable if no version has a reference."""
+    """Prints the figures; exit code 1 if a bound is exceeded.
+
+    Raises Unavailable if no version has a reference, Misconfigured if those that have one are not wanted.
+    """
     pages = [fetch_page(address, "/drift", json.loads) for address in arguments.metrics or [METRICS]]
-    observed = [one for one in observed_in(pages) if _is_wanted(one, arguments)]
-    if not observed:
+    loaded = observed_in(pages)
+    if not loaded:
         fix = "name one in the catalog as `reference:`, and look for errors in the log of the supervisor"
         raise Unavailable(f"no version has a loaded reference; {fix}")
+    observed = [one for one in loaded if _is_wanted(one, arguments)]
+    if not observed:
+        raise Misconfigured([_nothing_wanted(loaded, arguments)])
     return report(observed, as_json=arguments.json)
 
 
@@ -79,6 +85,13 @@ def observed_in(pages: Sequence[Mapping[str, Any]]) -> list[Observed]:
 
 def _is_wanted(one: Observed, arguments: argparse.Namespace) -> bool:
     return arguments.game in (None, one.game) and arguments.version in (None, one.version)
+
+
+def _nothing_wanted(loaded: Sequence[Observed], arguments: argparse.Namespace) -> str:
+    options = {"--game": arguments.game, "--version": arguments.version}
+    given = " ".join(f"{option} {value}" for option, value in options.items() if value is not None)
+    known = ", ".join(f"{one.game} {one.version}" for one in loaded)
+    return f"{given}: has no loaded reference; known: {known}; correct the name, or add `reference:` to the version"
 
 
 def _facts(one: Observed, findings: Sequence[Finding]) -> dict[str, Any]:
