@@ -17,8 +17,10 @@ from mesh.decisions.side_files import SideFiles
 from mesh.errors import Misconfigured, NotFound
 from mesh.reference.explanation import Case, Voter
 from mesh.reference.logged.candidate import inputs_of, rows_of, scored_decision, votes_of
-from mesh.reference.logged.requests import LoggedDecisions
+from mesh.reference.logged.requests import EXCLUDED, NO_FEATURES, LoggedDecisions
 from mesh.reference.model_search import find_models
+
+_WITHOUT_ROWS = "to explain what the models say now, give --player P --offer O --catalog FILE"
 
 
 @contextmanager
@@ -37,7 +39,8 @@ def of_decision(arguments: argparse.Namespace) -> Iterator[Subject]:
         files = SideFiles(log, decision["game"])
         found = scored_decision(files, decision)
         if isinstance(found, str):
-            raise Misconfigured([f"{arguments.decision}: cannot be explained: {found}"])
+            way_out = f"; {_WITHOUT_ROWS}" if found in (EXCLUDED, NO_FEATURES) else ""
+            raise Misconfigured([f"{arguments.decision}: cannot be explained: {found}{way_out}"])
         places = _places(found, decision, arguments)
         cases = tuple(_case(files, found, decision, place) for place in places)
         with tempfile.TemporaryDirectory(prefix="mesh-explain-") as downloads:

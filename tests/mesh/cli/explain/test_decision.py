@@ -152,7 +152,9 @@ def test_decision_without_scores_says_why(
     assert main(["explain", decision["decision_id"], log]) == 2
     assert "cannot be explained: fallback: holdout" in capsys.readouterr().err
     assert main(["explain", without["decision_id"], log]) == 2
-    assert "its features are not in the log" in capsys.readouterr().err
+    assert (
+        "its features are not in the log; to explain what the models say now, give --player" in capsys.readouterr().err
+    )
 
 
 def test_unknown_and_damaged_ids_are_errors(capsys: pytest.CaptureFixture[str], log: str) -> None:
