@@ -22,8 +22,8 @@ def print_line(console: Console, line: str) -> None:
 
 
 def count(number: int, one: str, many: str = "") -> str:
-    """Returns the number with its noun: `1 trace`, `2 traces`; `many` is the plural if it is not `one` and an s."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    """Returns the number with its noun: `1 trace`, `2,000 traces`; `many` is the plural if it is not `one` and an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def table(left: Sequence[str], right: Sequence[str] = ()) -> Table:

@@ -97,7 +97,7 @@ def summarise(
 
 
 def _nothing(question: Question, tallies: Tallies) -> str:
-    left_out = ", ".join(f"{count} {reason}" for reason, count in tallies.left_out.items() if count)
+    left_out = ", ".join(f"{count:,} {reason}" for reason, count in tallies.left_out.items() if count)
     hint = f"left out: {left_out}; see --method" if left_out else "give another range with --from and --to"
     return f"has no decisions of {question.game} by {question.method} in the range; {hint}"
 

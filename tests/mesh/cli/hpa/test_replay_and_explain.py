@@ -37,7 +37,7 @@ def test_replay_prints_a_row_for_each_difference(tmp_path: Path, capsys: pytest.
     assert main(["hpa", "replay", str(file), str(RECORDED)]) == 1
     _, row, summary = capsys.readouterr().out.splitlines()
     assert row.split() == ["trace.json", "spec_replicas", "99", "2", "15"]
-    assert summary == "2 traces, 220 decisions: 1 difference (1320 fields)"
+    assert summary == "2 traces, 220 decisions: 1 difference (1,320 fields)"
 
 
 def test_differences_at_ticks_in_doubt_are_counted_separately(
