@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
+from rich.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,5 +31,6 @@ def aims_table(aims: Sequence[Aim]) -> Table:
         table.add_column(column, justify="left" if column == "aim" else "right")
     for aim in aims:
         bound = f"{'≥' if aim.at_least else '≤'} {aim.bound:g}"
-        table.add_row(aim.text, f"{aim.measured:.2f}", bound, "[green]met[/]" if aim.met else "[red]missed[/]")
+        verdict = Text("met", "green") if aim.met else Text("missed", "red")
+        table.add_row(aim.text, f"{aim.measured:.2f}", bound, verdict)
     return table

@@ -12,8 +12,9 @@ _PIPE_WIDTH = 200  # rich assumes 80 columns for a pipe or a file, which would c
 
 
 def stdout() -> Console:
-    """The console for results."""
-    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    """The console for results. It prints names as they are: `[/x]` and `:x:` are legal in the id of an offer."""
+    """The console for results. It prints names as they are: `[/x]` and `:x:` are legal in the id of an offer."""
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, markup=False, emoji=False)
 
 
 def print_line(console: Console, line: str) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from mesh.cli.main import main
+from mesh.decisions.schema import DECISIONS
 from tests.decisions import simulated_log
+from tests.decisions.log_writer import write_rows
 from tests.decisions.simulated_log import SimulatedGame
 
 CATALOG = """\
@@ -117,3 +120,14 @@ def test_log_must_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert report(str(catalog)) == 2
     fix = "add `decisions: {to: FOLDER}`, or name the log itself"
     assert capsys.readouterr().err == f"{catalog}: decisions: is missing; {fix}\n"
+
+
+def test_names_are_printed_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Markup of rich is legal in the id of an offer."""
+    for at, offer in enumerate(("[/x]", "[red]a", ":smile:")):
+        row = {"decision_id": f"d{at}", "time": datetime(2026, 11, 2, tzinfo=UTC), "player": "p", "version": "v"}
+        row |= {"method": "GetOffer", "source": "ENSEMBLE", "total_ms": 1.0, "offers": [offer]}
+        write_rows(tmp_path, DECISIONS, "g", [row], f"file{at}")
+    assert report(str(tmp_path), "--by", "offer") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in lines[3:6]} == {"[/x]", "[red]a", ":smile:"}
