@@ -103,11 +103,13 @@ def dropped(running: Running) -> int:
 async def test_killed_supervisor_loses_only_what_it_had_not_handed_over(tmp_path: Path) -> None:
     async with loaded(tmp_path, "{to: log, flush_s: 600}") as load:
         await load.more()
+        writer = writer_of(load)
+        assert writer is not None
+        # Until the writer has started, the supervisor keeps what does not fit into the socket.
+        await until(lambda: b"libparquet" in proc(writer, "maps"))
         before_s = time.monotonic()
         await until(lambda: time.monotonic() > before_s + HANDED_OVER_S)
         await load.more()
-        writer = writer_of(load)
-        assert writer is not None
         os.kill(load.running.process.pid, signal.SIGKILL)
         killed_s = time.monotonic()
         await until(lambda: has_ended(writer))
