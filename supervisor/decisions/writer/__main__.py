@@ -23,7 +23,8 @@ from supervisor.decisions.writer.folder import FolderSink
 from supervisor.decisions.writer.game_log import GameLog
 from supervisor.decisions.writer.sink import Sink
 
-NICENESS = 5  # with 19, it would get 1.5 % of a CPU beside a busy supervisor, and could not keep up
+# More than the supervisor's. With 19, it would get 1.5 % of a CPU beside a busy supervisor, and could not keep up.
+NICENESS = 5
 EXIT_MISCONFIGURED = 2
 _REPORT_EVERY_S = 1.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
@@ -52,7 +53,7 @@ def be_unobtrusive() -> None:
     A terminal and some init systems send their stop signal to both processes: the supervisor then drains, and this
     process must still write the last answers.
     """
-    os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+    os.nice(NICENESS)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     pa.set_memory_pool(pa.system_memory_pool())  # the other pools keep more memory, and page faults cost CPU
