@@ -30,8 +30,3 @@ def write_catalogs(ensemble: TrainedEnsemble, folder: Path, names: tuple[str, ..
         files[name] = f"decisions-{name}.yaml"
         (folder / files[name]).write_text(yaml.safe_dump(catalog, sort_keys=False))
     return files
-
-
-def log_bytes(folder: Path) -> int:
-    """Returns the size of all files of the log."""
-    return sum(path.stat().st_size for path in (folder / LOG).rglob("*.parquet"))

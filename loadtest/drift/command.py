@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,12 +15,12 @@ from loadtest import interruption
 from loadtest.drift.training import write_reference
 from loadtest.measurement import machine
 from loadtest.measurement.aims import Aim
+from loadtest.measurement.in_turn import measure_round, meshes_up
 from loadtest.measurement.plan import Findings, Plan, plan_of
-from loadtest.measurement.point import Point, Span, closed_loop, seed_of
+from loadtest.measurement.point import Point
 from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_ints
 from loadtest.peers import mesh
 from loadtest.report import Report, publish
-from loadtest.sharing.command import SETTLE_S, WARM_UP_S, running
 from loadtest.workload_files import prepare
 from loadtest.workloads import VERSION, W15, W15X100, TrainedEnsemble, catalog_of
 
@@ -49,7 +47,6 @@ def run(options: argparse.Namespace) -> int:
     """Runs the command; `--help` lists the exit codes."""
     stderr, findings = Console(stderr=True, highlight=False), Findings()
     plan = plan_of(options, stderr, findings)
-    plan.logs.mkdir(parents=True, exist_ok=True)
     publish(report_of(interruption.run(_measure(options, plan)), machine.described()), options)
     return findings.print(stderr)
 
@@ -64,26 +61,17 @@ async def _measure(options: argparse.Namespace, plan: Plan) -> Measured:
 async def _workload(
     ensemble: TrainedEnsemble, options: argparse.Namespace, plan: Plan, found: dict[tuple[str, int], Pairs]
 ) -> None:
-    """Measures both meshes in turn, in the other order in each second round: a change of the machine meets both."""
     prepare(ensemble, plan.folder, plan.progress)
     folder = plan.folder / ensemble.game
     await mesh.load_features(folder, plan.logs)
     _write_catalogs(ensemble, folder)
-    async with contextlib.AsyncExitStack() as stack:
-        systems = {}
-        for name in (OFF, ON):
-            plan.progress(f"{ensemble.game}, reference {name}: starting")
-            systems[name] = await stack.enter_async_context(running(ensemble, folder, plan, name))
-        await asyncio.sleep(SETTLE_S)
+    files = {name: f"{name}.yaml" for name in (OFF, ON)}
+    async with meshes_up(ensemble, folder, plan, files, f"{ensemble.game}, reference ") as systems:
         for callers in options.callers:
             pairs = found.setdefault((ensemble.game, callers), [])
             await plan.begin(f"{ensemble.game}, {callers} callers")
             for number in range(options.rounds):
-                points = {}
-                for name in (OFF, ON)[:: 1 if number % 2 else -1]:
-                    span, seed = Span(WARM_UP_S, options.seconds), seed_of(callers, number)
-                    points[name] = await closed_loop(systems[name], ensemble, callers, seed, span, plan.logs)
-                    plan.report(f"reference {name}", points[name])
+                points = await measure_round(systems, ensemble, callers, number, options.seconds, plan, "reference ")
                 pairs.append((points[OFF], points[ON]))
 
 

@@ -68,8 +68,8 @@ class Plan:
 
 
 def plan_of(options: argparse.Namespace, stderr: Console, findings: Findings) -> Plan:
-    """The plan of a command line: its --rounds, --seconds and --folder."""
-    return Plan(
+    """The plan of a command line: its --rounds, --seconds and --folder, in which the folder of the logs is made."""
+    plan = Plan(
         rounds=options.rounds,
         seconds=options.seconds,
         folder=options.folder.absolute(),
@@ -77,3 +77,5 @@ def plan_of(options: argparse.Namespace, stderr: Console, findings: Findings) ->
         fault=findings.faults.append,
         doubt=findings.doubts.append,
     )
+    plan.logs.mkdir(parents=True, exist_ok=True)
+    return plan

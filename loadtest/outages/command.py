@@ -35,7 +35,6 @@ def run(options: argparse.Namespace) -> int:
     stderr = Console(stderr=True, highlight=False)
     findings = Findings()
     plan = plan_of(options, stderr, findings)
-    plan.logs.mkdir(parents=True, exist_ok=True)
     plan.progress(machine.described())
     kinds = {name: kind for name, kind in KINDS.items() if options.only in (None, kind.fault.kind)}
     verdicts = interruption.run(try_all(kinds, plan, Phases(outage_s=options.seconds)))

@@ -40,7 +40,6 @@ def run(options: argparse.Namespace) -> int:
     """Runs the command; the exit code is 0 measured, 1 answers failed, 2 not measured, 130 interrupted."""
     stderr, findings = Console(stderr=True, highlight=False), Findings()
     plan = plan_of(options, stderr, findings)
-    plan.logs.mkdir(parents=True, exist_ok=True)
     publish(interruption.run(_measure(options, plan)), options)
     return findings.print(stderr)
 

@@ -46,7 +46,6 @@ def run(options: argparse.Namespace) -> int:
     stderr = Console(stderr=True, highlight=False)
     findings = Findings()
     plan = plan_of(options, stderr, findings)
-    plan.logs.mkdir(parents=True, exist_ok=True)
     plan.progress(machine.described())
     kinds = [kind for kind in FAULTS if options.only in (None, kind)]
     trials = interruption.run(_try_all(kinds, plan, options.rate_rps, options.seconds))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
 import statistics
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -16,19 +14,17 @@ from rich.table import Table
 from loadtest import interruption
 from loadtest.measurement import machine
 from loadtest.measurement.aims import Aim
+from loadtest.measurement.in_turn import WARM_UP_S, meshes_up
 from loadtest.measurement.plan import Findings, Plan, plan_of
 from loadtest.measurement.point import Point, Span, closed_loop, seed_of
-from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_int
+from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_ints
 from loadtest.peers import mesh
-from loadtest.peers.system import System
 from loadtest.report import Report, publish
 from loadtest.sharing.catalogs import ALONE, SHARED, catalogs_of
 from loadtest.workload_files import prepare
-from loadtest.workloads import W15, TrainedEnsemble
+from loadtest.workloads import W15
 
 CALLERS = (16, 64)
-WARM_UP_S = 1.0
-SETTLE_S = 5.0  # after the start; the workers still end their proving processes
 MOST = 1.1  # CPU of an answer, relative to one version alone
 Measured = Mapping[int, Mapping[str, list[Point]]]  # the points of each system, by callers
 
@@ -37,7 +33,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     parser.epilog = "Exit codes: 0 measured; 1 answers were not full; 2 not measured; 130 interrupted."
     add = parser.add_argument
-    add("--callers", type=_callers, default=CALLERS, metavar="N,...", help="callers, comma-separated (default 16,64)")
+    add(
+        "--callers",
+        type=positive_ints,
+        default=CALLERS,
+        metavar="N,...",
+        help="callers, comma-separated (default 16,64)",
+    )
     add("--seconds", type=positive_float, default=4.0, help="duration of each measurement (default %(default)s)")
     add_rounds(parser, 5)
     add_output(parser, Path("build/sharing.json"))
@@ -48,25 +50,8 @@ def run(options: argparse.Namespace) -> int:
     """Runs the command; `--help` lists the exit codes."""
     stderr, findings = Console(stderr=True, highlight=False), Findings()
     plan = plan_of(options, stderr, findings)
-    plan.logs.mkdir(parents=True, exist_ok=True)
     publish(report_of(interruption.run(_measure(options, plan)), machine.described()), options)
     return findings.print(stderr)
-
-
-@contextlib.asynccontextmanager
-async def running(ensemble: TrainedEnsemble, folder: Path, plan: Plan, name: str) -> AsyncIterator[System]:
-    """Yields a mesh with the catalog `name`.yaml of `folder`, once it has answered with all models."""
-    async with mesh.up(folder, plan.logs, catalog=f"{name}.yaml") as ready:
-        await mesh.first_full_answer(ready["address"], ensemble)
-        parts = {
-            "supervisor": (ready["supervisor"]["pid"],),
-            "workers": tuple(worker["pid"] for worker in ready["workers"]),
-        }
-        yield System("grpc", ready["address"], parts, 0.0, ready["metrics"])
-
-
-def _callers(text: str) -> tuple[int, ...]:
-    return tuple(positive_int(part) for part in text.split(","))
 
 
 async def _measure(options: argparse.Namespace, plan: Plan) -> Measured:
@@ -74,13 +59,11 @@ async def _measure(options: argparse.Namespace, plan: Plan) -> Measured:
     prepare(W15, plan.folder, plan.progress)
     folder = plan.folder / W15.game
     await mesh.load_features(folder, plan.logs)
-    async with contextlib.AsyncExitStack() as stack:
-        systems = {}
-        for name, catalog in catalogs_of(W15).items():
-            (folder / f"{name}.yaml").write_text(yaml.safe_dump(catalog, sort_keys=False))
-            plan.progress(f"{name}: starting")
-            systems[name] = await stack.enter_async_context(running(W15, folder, plan, name))
-        await asyncio.sleep(SETTLE_S)
+    files = {}
+    for name, catalog in catalogs_of(W15).items():
+        files[name] = f"{name}.yaml"
+        (folder / files[name]).write_text(yaml.safe_dump(catalog, sort_keys=False))
+    async with meshes_up(W15, folder, plan, files) as systems:
         found: dict[int, dict[str, list[Point]]] = {
             callers: {name: [] for name in systems} for callers in options.callers
         }

@@ -34,7 +34,6 @@ def run(options: argparse.Namespace) -> int:
     stderr = Console(stderr=True, highlight=False)
     findings = Findings()
     plan = plan_of(options, stderr, findings)
-    plan.logs.mkdir(parents=True, exist_ok=True)
     plan.progress(machine.described())
     changes = steps()
     found = interruption.run(try_steps(changes, plan, options.rate_rps, options.seconds))

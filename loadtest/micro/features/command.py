@@ -42,7 +42,6 @@ def run(options: argparse.Namespace) -> int:
     stderr = Console(stderr=True, highlight=False)
     findings = Findings()
     plan = plan_of(options, stderr, findings)
-    plan.logs.mkdir(parents=True, exist_ok=True)
     plan.progress(machine.described())
     costs = measure_cpu(plan.rounds, plan.logs, plan.progress) if options.only != "throughput" else {}
     meshes: list[Throughput] = []

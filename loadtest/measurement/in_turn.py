@@ -1,0 +1,66 @@
+"""Meshes that are up at the same time and measured in turn, so that a change of the machine meets all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from loadtest.measurement import meters
+from loadtest.measurement.plan import Plan
+from loadtest.measurement.point import Point, Span, closed_loop, seed_of
+from loadtest.peers import mesh
+from loadtest.peers.system import System
+from loadtest.workloads import TrainedEnsemble
+
+WARM_UP_S = 1.0
+SETTLE_S = 5.0  # after the start; the workers still end their proving processes
+
+
+@contextlib.asynccontextmanager
+async def meshes_up(
+    ensemble: TrainedEnsemble, folder: Path, plan: Plan, catalogs: Mapping[str, str], label: str = ""
+) -> AsyncIterator[dict[str, System]]:
+    """Yields a mesh for each of `catalogs`, files in `folder` by name, once all have answered with all models.
+
+    `label` stands before the names in the progress.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        systems = {}
+        for name, file in catalogs.items():
+            plan.progress(f"{label}{name}: starting")
+            systems[name] = await stack.enter_async_context(_up(ensemble, folder, plan, file))
+        await asyncio.sleep(SETTLE_S)
+        yield systems
+
+
+async def measure_round(
+    systems: Mapping[str, System],
+    ensemble: TrainedEnsemble,
+    callers: int,
+    number: int,
+    seconds: float,
+    plan: Plan,
+    label: str = "",
+) -> dict[str, Point]:
+    """Measures each system once, in the other order in each second round; `number` is that of the round."""
+    points = {}
+    for name in [*systems][:: 1 if number % 2 else -1]:
+        span, seed = Span(WARM_UP_S, seconds), seed_of(callers, number)
+        points[name] = await closed_loop(systems[name], ensemble, callers, seed, span, plan.logs)
+        plan.report(f"{label}{name}", points[name])
+    return points
+
+
+@contextlib.asynccontextmanager
+async def _up(ensemble: TrainedEnsemble, folder: Path, plan: Plan, catalog: str) -> AsyncIterator[System]:
+    async with mesh.up(folder, plan.logs, catalog=catalog) as ready:
+        await mesh.first_full_answer(ready["address"], ensemble)
+        supervisor = ready["supervisor"]["pid"]
+        parts = {
+            "supervisor": (supervisor,),
+            "writer": meters.children(supervisor),  # of a decision log, if the catalog has one
+            "workers": tuple(worker["pid"] for worker in ready["workers"]),
+        }
+        yield System("grpc", ready["address"], parts, 0.0, ready["metrics"])
