@@ -12,7 +12,6 @@ from loadtest.measurement.aims import Aim
 from loadtest.outcomes.flood import TAKEN
 from loadtest.outcomes.trial import NOTHING, Load, Run
 from loadtest.report import Report
-from loadtest.run.summary import PERCENTS
 
 MORE_MS, MORE_SHARE = 2.0, 0.15  # the p99 beside reports may be higher by the larger of the two
 LEAST_FULL = 0.99
@@ -24,18 +23,13 @@ def report_of(runs: Sequence[Run], rps: float, machine: str) -> Report:
     return Report(document, [_table(runs, rps)], list(_aims(runs)))
 
 
-def _percentile(percent: float) -> Callable[[Run], float]:
-    """The latency from the schedule, in ms."""
-    return lambda run: run.summary.latencies.from_schedule[PERCENTS.index(percent)]
-
-
 def _document(run: Run) -> dict[str, Any]:
     return {
         "load": run.load.name,
-        "p50_ms": _percentile(50)(run),
-        "p95_ms": _percentile(95)(run),
-        "p99_ms": _percentile(99)(run),
-        "whole_rps": run.whole_rps,
+        "p50_ms": run.summary.percentile_ms(50),
+        "p95_ms": run.summary.percentile_ms(95),
+        "p99_ms": run.summary.percentile_ms(99),
+        "whole_rps": run.summary.whole_rps,
         "classes": dict(run.summary.classes),
         "reports": run.reports,
         "cores": run.cores,
@@ -55,6 +49,14 @@ def _refused_rps(run: Run) -> float:
     return (sum(run.reports.values()) - run.reports.get(TAKEN, 0)) / run.summary.seconds
 
 
+def _whole_rps(run: Run) -> float:
+    return run.summary.whole_rps
+
+
+def _percentile_ms(runs: Sequence[Run], load: Load, percent: float) -> float:
+    return _median(runs, load, lambda run: run.summary.percentile_ms(percent))
+
+
 def _table(runs: Sequence[Run], rps: float) -> Table:
     table = Table(title=f"Medians of the rounds; {rps:,.0f} requests per second")
     table.add_column("outcomes")
@@ -62,20 +64,17 @@ def _table(runs: Sequence[Run], rps: float) -> Table:
         table.add_column(column, justify="right")
     for load in dict.fromkeys(run.load for run in runs):
         rates = [_median(runs, load, of) for of in (_taken_rps, _refused_rps)]
-        times = [_median(runs, load, _percentile(one)) for one in (50, 95, 99)]
-        whole, cpu = (
-            _median(runs, load, of) for of in (lambda run: run.whole_rps, lambda run: run.cores["supervisor"])
-        )
+        times = [_percentile_ms(runs, load, percent) for percent in (50, 95, 99)]
+        whole, cpu = (_median(runs, load, of) for of in (_whole_rps, lambda run: run.cores["supervisor"]))
         cells = [*(f"{rate:,.0f}" for rate in rates), *(f"{time_ms:.2f}" for time_ms in times)]
         table.add_row(load.name, *cells, f"{whole:,.0f}", f"{cpu:.2f}")
     return table
 
 
 def _aims(runs: Sequence[Run]) -> Iterator[Aim]:
-    p99, whole = _percentile(99), lambda run: run.whole_rps
-    without_ms, without_rps = _median(runs, NOTHING, p99), _median(runs, NOTHING, whole)
+    without_ms, without_rps = _percentile_ms(runs, NOTHING, 99), _median(runs, NOTHING, _whole_rps)
     for load in dict.fromkeys(run.load for run in runs if run.load != NOTHING):
-        more_ms = _median(runs, load, p99) - without_ms
+        more_ms = _percentile_ms(runs, load, 99) - without_ms
         yield Aim(f"{load.name}: p99 with - without, ms", more_ms, max(MORE_MS, MORE_SHARE * without_ms))
-        share = _median(runs, load, whole) / without_rps
+        share = _median(runs, load, _whole_rps) / without_rps
         yield Aim(f"{load.name}: full answers, with / without", share, LEAST_FULL, at_least=True)

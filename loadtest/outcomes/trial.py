@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,9 @@ from pathlib import Path
 import yaml
 
 from loadtest.generators import arrivals
-from loadtest.measurement import meters
 from loadtest.outcomes.flood import CALLS, STREAM
 from loadtest.run.answers import class_of
-from loadtest.run.measurement import Progress, Setting, ask_all
+from loadtest.run.measurement import Progress, Setting, ask_all_metered
 from loadtest.run.summary import Summary, summarise
 from loadtest.workloads import TrainedEnsemble, catalog_of
 from mesh.process import Event, Launch, running
@@ -54,11 +52,6 @@ class Run:
     reports: dict[str, int]
     cores: dict[str, float]
 
-    @property
-    def whole_rps(self) -> float:
-        """Full answers per second, in time."""
-        return self.summary.classes["full"] / self.summary.seconds
-
 
 def write_catalog(ensemble: TrainedEnsemble, folder: Path) -> None:
     """Writes the catalog, with a log of outcomes and hardly any decisions."""
@@ -89,10 +82,7 @@ class Trial:
     async def _run(self, load: Load, rps: float, seconds: float, seed: int) -> Run:
         offsets_s = arrivals.poisson(rps, seconds, seed)
         async with self._flood(load, seconds) as reports:
-            cpu_s, began_s = self._cpu_s(), time.monotonic()
-            answers, generator = await ask_all(self.setting, offsets_s, seconds)
-            passed_s = time.monotonic() - began_s
-            cores = {name: (now_s - cpu_s[name]) / passed_s for name, now_s in self._cpu_s().items()}
+            answers, generator, cores = await ask_all_metered(self.setting, offsets_s, seconds, self._parts)
         await asyncio.sleep(PAUSE_S)
         classes = [class_of(answer, self.setting.question.deadline_ms, is_wrong=False) for answer in answers]
         return Run(load, summarise(answers, classes, seconds, generator), reports, cores)
@@ -113,9 +103,10 @@ class Trial:
             counted = await flood.event("counts", START_S)
             counts.update({name: int(count) for name, count in counted.items() if name != "event"})
 
-    def _cpu_s(self) -> dict[str, float]:
+    @property
+    def _parts(self) -> dict[str, list[int]]:
         workers = [worker["pid"] for worker in self.ready["workers"]]
-        return {"supervisor": meters.cpu_s([self.ready["supervisor"]["pid"]]), "workers": meters.cpu_s(workers)}
+        return {"supervisor": [self.ready["supervisor"]["pid"]], "workers": workers}
 
 
 def _line(run: Run) -> str:
@@ -123,7 +114,7 @@ def _line(run: Run) -> str:
     parts = ", ".join(f"{name} {used:.2f}" for name, used in run.cores.items())
     return (
         f"outcomes: {run.load.name}: p50 {latencies[0]:.2f} ms, p99 {latencies[3]:.2f} ms, "
-        f"{run.whole_rps:,.0f} full a second; {', '.join(_words(run))}; cores: {parts}"
+        f"{run.summary.whole_rps:,.0f} full a second; {', '.join(_words(run))}; cores: {parts}"
     )
 
 

@@ -7,7 +7,7 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 from loadtest.errors import CannotMeasure, ungrouped
 from loadtest.generators.callers import ANSWERS
 from loadtest.generators.popularity import zipf
+from loadtest.measurement import meters
 from loadtest.run.answers import Answer, class_of, read_answers
 from loadtest.run.check import Verdict, check_answers
 from loadtest.run.job import Job, Question
@@ -91,6 +92,17 @@ async def ask_all(setting: Setting, offsets_s: Seconds, seconds: float) -> tuple
     answers, senders = await _send(setting, offsets_s, seconds)
     cpu = max(float(sender["cpu_s"]) for sender in senders) / max(seconds, 1e-3)
     return answers, Generator(len(senders), cpu, str(senders[0]["priority"]))
+
+
+async def ask_all_metered(
+    setting: Setting, offsets_s: Seconds, seconds: float, parts: Mapping[str, Sequence[int]]
+) -> tuple[list[Answer], Generator, dict[str, float]]:
+    """Does what `ask_all` does; also returns the CPU use of each of `parts`, process ids by name, in cores."""
+    before_s, began_s = {name: meters.cpu_s(pids) for name, pids in parts.items()}, time.monotonic()
+    answers, generator = await ask_all(setting, offsets_s, seconds)
+    passed_s = time.monotonic() - began_s
+    cores = {name: (meters.cpu_s(pids) - before_s[name]) / passed_s for name, pids in parts.items()}
+    return answers, generator, cores
 
 
 async def _send(setting: Setting, offsets_s: Seconds, seconds: float) -> tuple[list[Answer], list[Event]]:

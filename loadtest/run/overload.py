@@ -42,11 +42,6 @@ class Load:
     recovery_s: float | None
     memory_mb: float | None
 
-    @property
-    def whole_rps(self) -> float:
-        """Full answers per second, in time."""
-        return self.summary.classes["full"] / self.summary.seconds
-
 
 class Overload(NamedTuple):
     """How each overload is offered: `factors` of the knee, each for `seconds`, to the supervisor with process id `pid`.

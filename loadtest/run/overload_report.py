@@ -28,7 +28,7 @@ def overload_table(loads: Sequence[Load], knee_rps: float, connections: int) -> 
             f"{summary.offered_rps:,.0f}",
             f"{summary.sent_rps:,.0f}",
             *(f"{rate:,.0f}" for rate in rates),
-            f"{load.whole_rps / knee_rps:.0%}",
+            f"{load.summary.whole_rps / knee_rps:.0%}",
             f"{summary.p99_ms:,.0f}",
             "-" if load.memory_mb is None else f"{load.memory_mb:,.0f}",
             _recovery(load, loads[0]),
@@ -44,8 +44,8 @@ def overload_document(loads: Sequence[Load], knee_rps: float, connections: int) 
         "loads": [
             {
                 "factor": load.factor,
-                "whole_rps": round(load.whole_rps, 1),
-                "whole_of_knee": round(load.whole_rps / knee_rps, 4),
+                "whole_rps": round(load.summary.whole_rps, 1),
+                "whole_of_knee": round(load.summary.whole_rps / knee_rps, 4),
                 "recovery_s": load.recovery_s,
                 "supervisor_pss_mb": load.memory_mb,
                 **report.document(load.summary),

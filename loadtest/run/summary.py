@@ -85,9 +85,18 @@ class Summary:
         return round(LEAST_TAIL / TAIL)
 
     @property
+    def whole_rps(self) -> float:
+        """Full answers per second, in time."""
+        return self.classes["full"] / self.seconds
+
+    def percentile_ms(self, percent: float) -> float:
+        """The latency from the schedule, in ms; `percent` is one of `PERCENTS`."""
+        return self.latencies.from_schedule[PERCENTS.index(percent)]
+
+    @property
     def p99_ms(self) -> float:
         """The p99 of the latency from the schedule."""
-        return self.latencies.from_schedule[PERCENTS.index(99)]
+        return self.percentile_ms(99)
 
     @property
     def slip_p99_ms(self) -> float:

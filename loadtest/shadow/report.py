@@ -10,7 +10,6 @@ from rich.table import Table
 
 from loadtest.measurement.aims import Aim
 from loadtest.report import Report
-from loadtest.run.summary import PERCENTS
 from loadtest.shadow.trial import Run
 
 MORE_MS, MORE_SHARE = 1.0, 0.02  # the p99 with a shadow may be higher by the larger of the two
@@ -24,20 +23,15 @@ def report_of(runs: Sequence[Run], knee_rps: float, machine: str) -> Report:
     return Report(document, [_table(runs, knee_rps)], list(_aims(runs)))
 
 
-def percentile(run: Run, percent: float) -> float:
-    """The latency from the schedule, in ms."""
-    return run.summary.latencies.from_schedule[PERCENTS.index(percent)]
-
-
 def _document(run: Run) -> dict[str, Any]:
     return {
         "factor": run.factor,
         "share": run.share,
         "offered_rps": run.summary.offered_rps,
-        "p50_ms": percentile(run, 50),
-        "p95_ms": percentile(run, 95),
-        "p99_ms": percentile(run, 99),
-        "whole_rps": run.whole_rps,
+        "p50_ms": run.summary.percentile_ms(50),
+        "p95_ms": run.summary.percentile_ms(95),
+        "p99_ms": run.summary.percentile_ms(99),
+        "whole_rps": run.summary.whole_rps,
         "classes": dict(run.summary.classes),
         "outcomes": run.outcomes,
         "cores": run.cores,
@@ -49,6 +43,10 @@ def _median(runs: Sequence[Run], factor: float, share: float, value: Callable[[R
     return statistics.median(value(run) for run in runs if (run.factor, run.share) == (factor, share))
 
 
+def _percentile_ms(runs: Sequence[Run], factor: float, share: float, percent: float) -> float:
+    return _median(runs, factor, share, lambda run: run.summary.percentile_ms(percent))
+
+
 def _compared(run: Run) -> float:
     return run.outcomes.get("compared", 0) / run.summary.requests
 
@@ -58,8 +56,8 @@ def _table(runs: Sequence[Run], knee_rps: float) -> Table:
     for column in ("x knee", "shadow", "p50 ms", "p95 ms", "p99 ms", "full/s", "compared"):
         table.add_column(column, justify="right")
     for factor, share in dict.fromkeys((run.factor, run.share) for run in runs):
-        times = (_median(runs, factor, share, lambda run, one=one: percentile(run, one)) for one in (50, 95, 99))  # type: ignore[misc]
-        whole, compared = (_median(runs, factor, share, of) for of in (lambda run: run.whole_rps, _compared))
+        times = [_percentile_ms(runs, factor, share, percent) for percent in (50, 95, 99)]
+        whole, compared = (_median(runs, factor, share, of) for of in (lambda run: run.summary.whole_rps, _compared))
         cells = [f"{time_ms:.2f}" for time_ms in times]
         table.add_row(f"{factor:g}", f"{share:g} %", *cells, f"{whole:,.0f}", f"{compared:.0%}" if share else "-")
     return table
@@ -69,14 +67,13 @@ def _aims(runs: Sequence[Run]) -> Iterator[Aim]:
     for factor in dict.fromkeys(run.factor for run in runs):
         if factor < OVERLOADED:
             for percent in (50, 99):
-                control, shadow = (
-                    _median(runs, factor, share, lambda run, percent=percent: percentile(run, percent))  # type: ignore[misc]
-                    for share in (0.0, 100.0)
-                )
+                control, shadow = (_percentile_ms(runs, factor, share, percent) for share in (0.0, 100.0))
                 bound = max(MORE_MS, MORE_SHARE * control)
                 yield Aim(f"{factor:g} x knee: p{percent} with shadow - without, ms", shadow - control, bound)
         else:
-            control, shadow = (_median(runs, factor, share, lambda run: run.whole_rps) for share in (0.0, 100.0))
+            control, shadow = (
+                _median(runs, factor, share, lambda run: run.summary.whole_rps) for share in (0.0, 100.0)
+            )
             yield Aim(
                 f"{factor:g} x knee: full answers, with / without", shadow / control, LEAST_GOODPUT, at_least=True
             )

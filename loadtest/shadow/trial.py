@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,8 @@ from typing import Any
 import yaml
 
 from loadtest.generators import arrivals
-from loadtest.measurement import meters
 from loadtest.run.answers import class_of
-from loadtest.run.measurement import Progress, Setting, ask_all
+from loadtest.run.measurement import Progress, Setting, ask_all_metered
 from loadtest.run.summary import Summary, summarise
 from loadtest.workloads import VERSION, TrainedEnsemble, catalog_of
 from mesh.cli.metrics_page import fetch
@@ -39,11 +37,6 @@ class Run:
     summary: Summary
     outcomes: dict[str, int]
     cores: dict[str, float]
-
-    @property
-    def whole_rps(self) -> float:
-        """Full answers per second, in time."""
-        return self.summary.classes["full"] / self.summary.seconds
 
 
 def write_catalog(ensemble: TrainedEnsemble, folder: Path, share: float) -> None:
@@ -78,7 +71,7 @@ class Trial:
             p50_ms, p99_ms = summary.latencies.from_schedule[0], summary.latencies.from_schedule[3]
             self.progress(
                 f"{factor:g} x the knee, shadow {share:g} %: p50 {p50_ms:.2f} ms, p99 {p99_ms:.2f} ms, "
-                f"{run.whole_rps:,.0f} full a second; {_words(run.outcomes)}; "
+                f"{run.summary.whole_rps:,.0f} full a second; {_words(run.outcomes)}; "
                 f"cores: {', '.join(f'{name} {used:.2f}' for name, used in run.cores.items())}"
             )
             runs.append(run)
@@ -88,11 +81,8 @@ class Trial:
         write_catalog(self.ensemble, self.folder, share)
         await asyncio.sleep(IN_FORCE_S)
         before = await _outcomes(self.ready["metrics"])
-        cpu_s, began_s = self._cpu_s(), time.monotonic()
         offsets_s = arrivals.poisson(factor * self.knee_rps, seconds, seed)
-        answers, generator = await ask_all(self.setting, offsets_s, seconds)
-        passed_s = time.monotonic() - began_s
-        cores = {name: (now_s - cpu_s[name]) / passed_s for name, now_s in self._cpu_s().items()}
+        answers, generator, cores = await ask_all_metered(self.setting, offsets_s, seconds, self._parts)
         await asyncio.sleep(PAUSE_S)
         after = await _outcomes(self.ready["metrics"])
         deadline_ms = self.setting.question.deadline_ms
@@ -100,14 +90,14 @@ class Trial:
         outcomes = {name: after[name] - before.get(name, 0) for name in after}
         return Run(factor, share, summarise(answers, classes, seconds, generator), outcomes, cores)
 
-    def _cpu_s(self) -> dict[str, float]:
+    @property
+    def _parts(self) -> dict[str, list[int]]:
         versions = {"live": VERSION, "shadow": SHADOW}
         workers = {
             name: [worker["pid"] for worker in self.ready["workers"] if worker["version"] == version]
             for name, version in versions.items()
         }
-        pids = {"supervisor": [self.ready["supervisor"]["pid"]], **workers}
-        return {name: meters.cpu_s(found) for name, found in pids.items()}
+        return {"supervisor": [self.ready["supervisor"]["pid"]], **workers}
 
 
 def _turns(rounds: int) -> Iterator[float]:
