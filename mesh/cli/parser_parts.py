@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -54,10 +55,7 @@ def whole(text: str) -> int:
 def share(text: str) -> tuple[str, float]:
     """The type of a version and its percent of the players."""
     version, _, percent = text.rpartition("=")
-    try:
-        value = float(percent.removesuffix("%"))
-    except ValueError:
-        value = -1.0
+    value = _number(percent.removesuffix("%"))
     if not version or not 0 <= value <= 100:
         shape = "VERSION=PERCENT with a percent from 0 to 100, such as 2026-11=5"
         raise argparse.ArgumentTypeError(f"{text!r} is not {shape}")
@@ -66,10 +64,7 @@ def share(text: str) -> tuple[str, float]:
 
 def percent(text: str) -> float:
     """The type of a percentage above 0, up to 100."""
-    try:
-        value = float(text.removesuffix("%"))
-    except ValueError:
-        value = 0.0
+    value = _number(text.removesuffix("%"))
     if not 0 < value <= 100:
         raise argparse.ArgumentTypeError(f"{text!r} is not a percentage above 0, up to 100")
     return value
@@ -84,10 +79,7 @@ def port(text: str) -> int:
 
 def tolerance(text: str) -> float:
     """The type of a number of at least 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
+    value = _number(text)
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
     return value
@@ -95,10 +87,7 @@ def tolerance(text: str) -> float:
 
 def seconds(text: str) -> float:
     """The type of a time of up to a day, in seconds."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
+    value = _number(text)
     if not 0 < value <= 86_400:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return value
@@ -106,10 +95,7 @@ def seconds(text: str) -> float:
 
 def milliseconds(text: str) -> float:
     """The type of a time of up to an hour, in milliseconds."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
+    value = _number(text)
     if not 0 < value <= 3_600_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of milliseconds above 0")
     return value
@@ -117,10 +103,15 @@ def milliseconds(text: str) -> float:
 
 def hours(text: str) -> float:
     """The type of a time of up to a year, in hours."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
+    value = _number(text)
     if not 0 < value <= 8_784:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of hours above 0")
     return value
+
+
+def _number(text: str) -> float:
+    """Returns the number in `text`, or NaN, which is in no range."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
