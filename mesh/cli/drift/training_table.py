@@ -14,7 +14,7 @@ import pyarrow.compute
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from mesh.cli.publish.frame_types import header_in, is_usable
+from mesh.cli.publish.frame_types import header_in, missing_columns, wrong_type
 from mesh.errors import Misconfigured, unreadable
 from mesh.model_file import ModelHeader
 from mesh.reference.training import Column
@@ -55,14 +55,11 @@ class TrainingTable:
             raise unreadable(self.path, error, "save the rows with DataFrame.to_parquet") from error
 
     def _faults(self, names: Sequence[str]) -> Iterator[str]:
-        missing = [name for name in names if name not in self.schema.names]
-        if missing:
-            few = ", ".join(map(repr, missing[:5])) + (", ..." if len(missing) > 5 else "")
-            yield f"{self.path}: has no column {few}, which the models need; save the frame of the training"
+        if missing := missing_columns(self.schema, names):
+            yield f"{self.path}: has no column {missing}, which the models need; save the frame of the training"
         for name in names:
-            if name not in missing and not is_usable(self.schema.field(name).type):
-                problem = f"column {name!r} is of type {self.schema.field(name).type}"
-                yield f"{self.path}: {problem}; store numbers, booleans or texts"
+            if name in self.schema.names and (fault := wrong_type(self.schema, name, self.path)) is not None:
+                yield fault
 
     def _sampled(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yields the sampled rows of each part of the file, so that the whole file is never in memory."""

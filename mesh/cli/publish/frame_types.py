@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,7 +34,21 @@ def header_in(schema: pa.Schema, header: ModelHeader, where: Path) -> ModelHeade
     return known
 
 
-def is_usable(kind: pa.DataType) -> bool:
+def missing_columns(schema: pa.Schema, names: Iterable[str]) -> str:
+    """Returns which of `names` are not columns, at most five of them, as a text for people; '' if all are."""
+    missing = [name for name in names if name not in schema.names]
+    return ", ".join(map(repr, missing[:5])) + (", ..." if len(missing) > 5 else "")
+
+
+def wrong_type(schema: pa.Schema, name: str, where: Path) -> str | None:
+    """Returns the fault of a column of the file `where` that models cannot score; None if it has none."""
+    kind = schema.field(name).type
+    if _is_usable(kind):
+        return None
+    return f"{where}: column {name!r} is of type {kind}; store numbers, booleans or texts"
+
+
+def _is_usable(kind: pa.DataType) -> bool:
     """Whether a column has numbers, booleans, texts, or no values at all."""
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return _is_text(kind) or _is_number(kind) or bool(pa.types.is_boolean(kind) or pa.types.is_null(kind))

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
-from mesh.cli.publish.frame_types import header_in, is_usable
+from mesh.cli.publish.frame_types import header_in, missing_columns, wrong_type
 from mesh.errors import Misconfigured, unreadable
 from mesh.model_file import ModelHeader
 from mesh.reference.golden_rows import MAX_ROWS, GivenRow
@@ -41,10 +41,8 @@ class GoldenTable:
 
         Raises Misconfigured with all columns that are missing or of a wrong type.
         """
-        missing = [name for name in header.feature_names if name not in self._table.schema.names]
-        if missing:
-            names = ", ".join(map(repr, missing[:5])) + (", ..." if len(missing) > 5 else "")
-            problem = f"has no column {names}, which {model} needs"
+        if missing := missing_columns(self._table.schema, header.feature_names):
+            problem = f"has no column {missing}, which {model} needs"
             raise Misconfigured([f"{self.path}: {problem}; save the frame of the training"])
         columns = {name: self._values(name) for name in header.feature_names}
         scores = self._scores(self._score_column(model, header, is_only), header.classes)
@@ -62,11 +60,9 @@ class GoldenTable:
         raise Misconfigured([f"{self.path}: {problem}; add what Booster.predict returns for the rows"])
 
     def _values(self, name: str) -> Sequence[Value]:
-        column = self._table.column(name)
-        if not is_usable(column.type):
-            problem = f"column {name!r} is of type {column.type}"
-            raise Misconfigured([f"{self.path}: {problem}; store numbers, booleans or texts"])
-        return [_plain(value) for value in column.to_pylist()]
+        if (fault := wrong_type(self._table.schema, name, self.path)) is not None:
+            raise Misconfigured([fault])
+        return [_plain(value) for value in self._table.column(name).to_pylist()]
 
     def _scores(self, name: str, classes: int) -> Sequence[tuple[float, ...]]:
         values = self._table.column(name).to_pylist()
