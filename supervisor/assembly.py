@@ -33,7 +33,7 @@ from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
 from supervisor.panel import Panel
 from supervisor.panels import panels_of, planner_of
-from supervisor.party import Tap, VersionParts
+from supervisor.party import VersionParts
 from supervisor.pool import ModelPool
 from supervisor.ranking import Ranking
 from supervisor.rows import RowPlanner
@@ -158,8 +158,7 @@ def build_game(
         rules = AnswerRules(catalog, version, ranking)
         answers, recorder = guards.watch(name, metrics.of(catalog.game, name)), recorders.get(name)
         exploration = exploration_of(catalog, version, ranking)
-        found: tuple[Tap | None, ...] = (taps.get(name), drift.get(name), recorder)
-        present = tuple(tap for tap in found if tap is not None)
+        present = tuple(tap for tap in (taps.get(name), drift.get(name), recorder) if tap is not None)
         return VersionParts(panels[name], rules, answers, RowCount(), present, exploration, recorder)
 
     versions = {name: parts_of(name, version) for name, version in catalog.versions.items()}

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-
-from mesh.model_file import read_objective
 
 _SCORE = "score"
 
@@ -24,11 +21,6 @@ class Link:
 
 
 IDENTITY = Link(_SCORE, is_identity=True)
-
-
-def read_link(path: Path) -> Link:
-    """Returns the link of the model file at `path`; raises BadModel if it cannot be read."""
-    return link_of(read_objective(path)[0])
 
 
 def link_of(objective: str) -> Link:

@@ -53,7 +53,6 @@ class WriterReport:
     """
 
     written: int = 0
-    written_bytes: int = 0
     files: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
     held: int = 0

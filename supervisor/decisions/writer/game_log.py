@@ -32,7 +32,6 @@ class Counts:
     """
 
     written: int = 0
-    written_bytes: int = 0
     files: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     flushed_s: float | None = None
@@ -41,7 +40,6 @@ class Counts:
     def write(self, file: LogFile) -> None:
         """Counts a file that is complete."""
         self.written += file.records
-        self.written_bytes += len(file.content)
         self.files += 1
         self.flushed_s = time.time()
 
@@ -72,7 +70,6 @@ class GameLog:
         counts, held = self._counts, self._backlog.held
         return WriterReport(
             written=counts.written,
-            written_bytes=counts.written_bytes,
             files=counts.files,
             dropped=dict(counts.dropped),
             held=held.records,
