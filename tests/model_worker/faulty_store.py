@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tests.faulty_s3 import listening, send_error
+
 Response = Callable[["Store", int | None, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -46,20 +48,8 @@ class Store:
 async def store(body: bytes, script: Sequence[Response] = ()) -> AsyncIterator[Store]:
     """Runs a store on a free loopback port while the block lasts."""
     served = Store(body, list(script))
-    handlers: set[asyncio.Task[None]] = set()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        handlers.add(asyncio.ensure_future(served.serve(reader, writer)))
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    served.endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening(served.serve) as served.endpoint:
         yield served
-    finally:
-        server.close()
-        for handler in handlers:
-            handler.cancel()
-        await asyncio.gather(*handlers, return_exceptions=True)
 
 
 async def whole(store: Store, start: int | None, writer: asyncio.StreamWriter) -> None:
@@ -106,10 +96,7 @@ def refuse(status: int, code: str) -> Response:
     """Sends an error of S3."""
 
     async def respond(_: Store, __: int | None, writer: asyncio.StreamWriter) -> None:
-        body = f"<Error><Code>{code}</Code><Message>scripted</Message></Error>".encode()
-        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n"
-        writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
-        await writer.drain()
+        await send_error(writer, status, code)
 
     return respond
 

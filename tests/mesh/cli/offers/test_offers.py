@@ -1,7 +1,6 @@
 import json
 import socket
 from collections.abc import Iterator
-from concurrent import futures
 
 import grpc
 import pytest
@@ -10,6 +9,7 @@ from mesh.cli.main import main
 from mesh.cli.offers.answer_view import age
 from mesh.wire import offers_pb2, offers_pb2_grpc
 from mesh.wire.offers_pb2 import ContextValue, GetOfferRequest, GetOfferResponse, ScoreRequest, ScoreResponse
+from tests.mesh.cli.offers_server import serving
 
 TIMINGS = offers_pb2.Timings(
     queue_ms=0.1, features_ms=0.5, fan_out_ms=4.0, combine_ms=0.4, total_ms=5.0, last_model="whales"
@@ -42,12 +42,9 @@ class Offers(offers_pb2_grpc.OffersServicer):
 
 @pytest.fixture
 def offers() -> Iterator[Offers]:
-    server, servicer = grpc.server(futures.ThreadPoolExecutor(1)), Offers()
-    offers_pb2_grpc.add_OffersServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
-    servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    yield servicer
-    server.stop(None).wait()
+    servicer = Offers()
+    with serving(servicer) as servicer.address:
+        yield servicer
 
 
 def ask(offers: Offers, command: str, *flags: str) -> int:

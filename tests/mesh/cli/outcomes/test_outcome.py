@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent import futures
 from pathlib import Path
 
 import grpc
@@ -16,6 +15,7 @@ from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from mesh.wire.offers_pb2 import ReportOutcomeRequest as Report
 from mesh.wire.offers_pb2 import ReportOutcomeResponse as Response
+from tests.mesh.cli.offers_server import serving
 
 FULL = wire.Error(code=8, message="log: the decision log of arena is full")
 
@@ -46,12 +46,9 @@ class Outcomes(offers_pb2_grpc.OffersServicer):
 
 @pytest.fixture
 def outcomes() -> Iterator[Outcomes]:
-    server, servicer = grpc.server(futures.ThreadPoolExecutor(4)), Outcomes()
-    offers_pb2_grpc.add_OffersServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
-    servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    yield servicer
-    server.stop(None).wait()
+    servicer = Outcomes()
+    with serving(servicer, threads=4) as servicer.address:
+        yield servicer
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tests.faulty_s3 import listening, send_error
+
 Fault = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[None]]
 
 
@@ -42,20 +44,8 @@ class Puts:
 async def store(*script: Fault) -> AsyncIterator[Puts]:
     """Runs a store on a free loopback port while the block lasts."""
     puts = Puts(list(script))
-    handlers: set[asyncio.Task[None]] = set()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        handlers.add(asyncio.ensure_future(puts.serve(reader, writer)))
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    puts.endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening(puts.serve) as puts.endpoint:
         yield puts
-    finally:
-        server.close()
-        for handler in handlers:
-            handler.cancel()
-        await asyncio.gather(*handlers, return_exceptions=True)
 
 
 def refuse(status: int, code: str) -> Fault:
@@ -63,10 +53,7 @@ def refuse(status: int, code: str) -> Fault:
 
     async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size: int) -> None:
         await reader.readexactly(size)
-        body = f"<Error><Code>{code}</Code><Message>scripted</Message></Error>".encode()
-        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n"
-        writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
-        await writer.drain()
+        await send_error(writer, status, code)
 
     return respond
 
