@@ -11,6 +11,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from mesh import reflection
+from mesh.background import in_background
 from mesh.first_of import first_of
 from mesh.metrics_endpoint import metrics_endpoint
 from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
@@ -46,9 +47,16 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         add_GRPCInferenceServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
         await health.attach(server)
         reflection.attach(server, (inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
-        port = bind(server, settings.host, settings.port)
+        credentials = None
+        if settings.tls is not None:
+            from mesh.tls.live import LiveTls  # here, because its imports slow down each start
+
+            tls = LiveTls(settings.tls)
+            credentials = tls.server_credentials()
+            await parts.enter_async_context(in_background(tls.watch()))
+        port = bind(server, settings.host, settings.port, credentials)
         if settings.socket is not None:
-            bind_socket(server, settings.socket)
+            bind_socket(server, settings.socket, credentials)
         metrics = metrics_endpoint(lambda: _exposition(identity, counters, queue), settings.host, settings.metrics_port)
         metrics_port = await parts.enter_async_context(metrics)
         await server.start()

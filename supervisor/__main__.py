@@ -12,13 +12,13 @@ if __name__ == "__main__":
         signal.signal(number, lambda *_: os._exit(0))
 
 import asyncio
-import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from typing import Any
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from mesh import serving, telemetry
+from mesh.background import in_background
 from mesh.errors import Misconfigured
 from mesh.metrics_endpoint import metrics_endpoint
 from mesh.settings import WrongSettingsError
@@ -45,6 +45,9 @@ from supervisor.shadow.sample import SampleQueue
 from supervisor.start_up import open_or_stop, wait_for_quorums, wait_until_ready
 from supervisor.state_metrics import StateOnDemand
 
+if TYPE_CHECKING:
+    from mesh.tls.live import LiveTls
+
 EXIT_MISCONFIGURED = 2
 
 
@@ -66,6 +69,7 @@ async def serve(settings: Settings) -> int:
     starvation, metrics, samples = MachineStarvation(loop_thread), Metrics(), SampleQueue()
     logs = DecisionLogs(os.environ, settings.log_level)
     metrics.registry.register(DecisionMetrics(logs))
+    tls = _open_tls(settings)
     catalogs = await open_catalogs(settings)
     # Closed in reverse order: first the server, which waits for the last answers; then the task group of the journeys;
     # then the background work and the rest of the decision logs, and last the lanes and the stores.
@@ -77,7 +81,7 @@ async def serve(settings: Settings) -> int:
             return 0
         async with (
             logs.writing(games),
-            _in_background(*_background_work(settings, catalogs, games, metrics)),
+            in_background(*_background_work(settings, catalogs, games, metrics, tls)),
             asyncio.TaskGroup() as journey_tasks,
         ):
             cohorts = Cohorts(journey_tasks, starvation, settings.max_waiting)
@@ -88,8 +92,8 @@ async def serve(settings: Settings) -> int:
             rate = OutcomeRate(loop_thread, lambda: cohorts.departures)
             outcomes = OutcomeService(OutcomeDesk(games, metrics.outcomes), rate, settings.max_connection_age_s)
             service = OffersService(games, cohorts, outcomes, settings.max_connection_age_s)
-            async with _in_background(shadow_runner(samples, games, cohorts, starvation).run(), rate.watch()):
-                await _serve_until_stopped(settings, service, games, metrics, drift, stop)
+            async with in_background(shadow_runner(samples, games, cohorts, starvation).run(), rate.watch()):
+                await _serve_until_stopped(settings, service, games, metrics, drift, tls, stop)
     return 0
 
 
@@ -99,6 +103,7 @@ async def _serve_until_stopped(
     games: LiveGames,
     metrics: Metrics,
     drift: DriftMetrics,
+    tls: LiveTls | None,
     stop: asyncio.Event,
 ) -> None:
     ages = connection_age_options(settings, [game.catalog for game in games.values()])
@@ -110,13 +115,22 @@ async def _serve_until_stopped(
         if stop.is_set():
             return
         games.begin()
-        async with grpc_server(settings, service, ages, metrics.refused_calls.inc) as server:
+        async with grpc_server(settings, service, ages, metrics.refused_calls.inc, tls) as server:
             await wait_until_ready(games, settings.ready_within_s, stop)
             if not stop.is_set():
                 await server.health.set_serving(True)
                 serving.settle_heap()
                 announce(settings, server.port, metrics_port)
                 await stop.wait()
+
+
+def _open_tls(settings: Settings) -> LiveTls | None:
+    """Reads the certificate, if there is one. Raises Misconfigured."""
+    if settings.tls is None:
+        return None
+    from mesh.tls.live import LiveTls  # here, because its imports slow down each start
+
+    return LiveTls(settings.tls)
 
 
 def announce(settings: Settings, port: int, metrics_port: int) -> None:
@@ -131,27 +145,23 @@ def announce(settings: Settings, port: int, metrics_port: int) -> None:
 
 
 def _background_work(
-    settings: Settings, catalogs: Sequence[FollowedCatalog], games: LiveGames, metrics: Metrics
+    settings: Settings,
+    catalogs: Sequence[FollowedCatalog],
+    games: LiveGames,
+    metrics: Metrics,
+    tls: LiveTls | None,
 ) -> Iterator[Coroutine[Any, Any, None]]:
     discovery = open_discovery(settings, list(games), games.models)
     yield telemetry.watch_loop_lag(metrics.loop_lag)
     yield References(games).run()
+    if tls is not None:
+        yield tls.watch()
     for one in catalogs:
         yield games.follow(one.catalog.game, one.changes)
         if one.keep is not None:
             yield one.keep()
     if discovery is not None:
         yield assign_replicas(discovery, games)
-
-
-@contextlib.asynccontextmanager
-async def _in_background(*endless: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Runs `endless` while the block lasts; a failure of one of them ends the block."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(work) for work in endless]
-        yield
-        for task in tasks:
-            task.cancel()
 
 
 def _faults_in(errors: ExceptionGroup[Misconfigured | WrongSettingsError]) -> Iterator[str]:

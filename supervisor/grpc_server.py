@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -18,6 +19,9 @@ from mesh.wire import offers_pb2, offers_pb2_grpc
 from supervisor.intake import Intake
 from supervisor.service import SERVICE_NAME, OffersService
 from supervisor.settings import Settings
+
+if TYPE_CHECKING:
+    from mesh.tls.live import LiveTls  # not imported without TLS: its imports slow down each start
 
 AGE_GRACE_S = 1.0
 
@@ -36,12 +40,14 @@ async def grpc_server(
     service: OffersService,
     connection_options: serving.ChannelOptions,
     on_refusal: Callable[[], None] = lambda: None,
+    tls: LiveTls | None = None,
 ) -> AsyncIterator[GrpcServer]:
     """Serves `service` while the block lasts, then drains: accepted requests have `settings.drain_s` for their answers.
 
     `settings.servers` servers of grpc.aio share the port; the kernel distributes the connections, so that each server
     has a queue of its own (docs/decisions/0003-grpc-settings.md). `on_refusal` is called for each call that is refused
-    before its request is read. Raises Misconfigured if the servers cannot listen on the address.
+    before its request is read. Without `tls`, the port is plaintext. Raises Misconfigured if the servers cannot listen
+    on the address.
     """
     servers = [_new_server(settings, connection_options) for _ in range(settings.servers)]
     health = serving.Health([SERVICE_NAME])
@@ -49,7 +55,7 @@ async def grpc_server(
         offers_pb2_grpc.add_OffersServicer_to_server(service, server)  # type: ignore[no-untyped-call]
         await health.attach(server)
         reflection.attach(server, (offers_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
-    port = _bind(servers, settings)
+    port = _bind(servers, settings, tls)
     methods = {f"/{SERVICE_NAME}/GetOffer": service.begin_get_offer, f"/{SERVICE_NAME}/Score": service.begin_score}
     intake = Intake(methods, lambda: service.longest_s, on_refusal)
     for server in servers:
@@ -70,13 +76,14 @@ def _new_server(settings: Settings, connection_options: serving.ChannelOptions) 
     return grpc.aio.server(options=list(dict([*options, *connection_options]).items()))  # gRPC takes the first of two
 
 
-def _bind(servers: Sequence[grpc.aio.Server], settings: Settings) -> int:
+def _bind(servers: Sequence[grpc.aio.Server], settings: Settings, tls: LiveTls | None) -> int:
     """Binds every server to the same port and returns it."""
     check_port(settings)
     port = settings.port
+    credentials = None if tls is None else tls.server_credentials()
     try:
         for server in servers:
-            port = serving.bind(server, settings.host, port)
+            port = serving.bind(server, settings.host, port, credentials)
     except OSError as error:
         raise Misconfigured([f"--port: {error}"]) from error
     return port
