@@ -143,7 +143,7 @@ async def connected(target: Target) -> AsyncIterator[Connection]:
     try:
         yield Connection(reader, writer)
     finally:
-        writer.transport.abort()  # type: ignore[attr-defined]  # every transport of a socket has it
+        writer.transport.abort()
 
 
 def head(path: str, more: Iterable[hpack.Header] = (), *, without: Iterable[bytes] = ()) -> list[hpack.Header]:

@@ -8,20 +8,19 @@ Header = tuple[bytes, bytes]
 _INDEXED, _INCREMENTAL, _SIZE_UPDATE = 0x80, 0x40, 0x20
 _HUFFMAN = 0x80
 _ENTRY_OVERHEAD = 32
-_STATIC_NAMES = (
-    ":authority :method :method :path :path :scheme :scheme :status :status :status :status :status :status :status "
-    "accept-charset accept-encoding accept-language accept-ranges accept access-control-allow-origin age allow "
-    "authorization cache-control content-disposition content-encoding content-language content-length content-location "
-    "content-range content-type cookie date etag expect expires from host if-match if-modified-since if-none-match "
-    "if-range if-unmodified-since last-modified link location max-forwards proxy-authenticate proxy-authorization range "
-    "referer refresh retry-after server set-cookie strict-transport-security transfer-encoding user-agent vary via "
-    "www-authenticate"
-).split()
+_STATIC_NAMES = """
+:authority :method :method :path :path :scheme :scheme :status :status :status :status :status :status :status
+accept-charset accept-encoding accept-language accept-ranges accept access-control-allow-origin age allow authorization
+cache-control content-disposition content-encoding content-language content-length content-location content-range
+content-type cookie date etag expect expires from host if-match if-modified-since if-none-match if-range
+if-unmodified-since last-modified link location max-forwards proxy-authenticate proxy-authorization range referer
+refresh retry-after server set-cookie strict-transport-security transfer-encoding user-agent vary via www-authenticate
+"""
 _STATIC_VALUES = {2: "GET", 3: "POST", 4: "/", 5: "/index.html", 6: "http", 7: "https", 16: "gzip, deflate"} | dict(
-    zip(range(8, 15), "200 204 206 304 400 404 500".split(), strict=True)
+    zip(range(8, 15), ["200", "204", "206", "304", "400", "404", "500"], strict=True)
 )
 STATIC: list[Header] = [
-    (name.encode(), _STATIC_VALUES.get(index, "").encode()) for index, name in enumerate(_STATIC_NAMES, 1)
+    (name.encode(), _STATIC_VALUES.get(index, "").encode()) for index, name in enumerate(_STATIC_NAMES.split(), 1)
 ]
 
 
