@@ -1,4 +1,4 @@
-"""Bytes that are no message get INVALID_ARGUMENT from every service that both programs serve, and leave no log line."""
+"""Bytes that cannot be parsed as a message get INVALID_ARGUMENT from every service that both programs serve, and leave no log line."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def streamed(channel: Any, path: str) -> Callable[[bytes], Any]:
         *((streamed, f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo") for version in REFLECTION),
     ],
 )
-async def test_bytes_that_are_no_message_get_invalid_argument_and_no_line_in_the_log(
+async def test_bytes_that_cannot_be_parsed_get_invalid_argument_and_no_line_in_the_log(
     channel: Any,
     kind: Callable[[Any, str], Callable[[bytes], Any]],
     path: str,
