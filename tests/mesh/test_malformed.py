@@ -1,4 +1,4 @@
-"""Bytes that cannot be parsed as a message get INVALID_ARGUMENT from every service that both programs serve, and leave no log line."""
+"""Bytes that cannot be parsed as a message get INVALID_ARGUMENT, and leave no line in the log."""
 
 from __future__ import annotations
 
