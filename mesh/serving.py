@@ -15,6 +15,8 @@ from typing import Any, Literal
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from mesh.malformed import CheckingServer
+
 LoopKind = Literal["uvloop", "asyncio"]
 ChannelOptions = list[tuple[str, Any]]
 
@@ -128,7 +130,7 @@ class Health:
     async def attach(self, server: grpc.aio.Server) -> None:
         """Adds the health service to `server`."""
         await self.set_serving(False)
-        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, CheckingServer(server))
 
     async def set_serving(self, serving: bool) -> None:
         """Changes the status of all services and notifies every watcher."""

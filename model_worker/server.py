@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2
 from mesh import reflection
 from mesh.background import in_background
 from mesh.first_of import first_of
+from mesh.malformed import CheckingServer
 from mesh.metrics_endpoint import metrics_endpoint
 from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
 from mesh.wire import inference_pb2
@@ -44,7 +45,7 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         service = InferenceService(identity, queue, forest.table, settings.max_batch_rows, counters.refuse)
         health = Health([SERVICE])
         server = grpc.aio.server(options=server_options(MESSAGE_LIMIT_BYTES))
-        add_GRPCInferenceServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+        add_GRPCInferenceServiceServicer_to_server(service, CheckingServer(server))  # type: ignore[no-untyped-call]
         await health.attach(server)
         reflection.attach(server, (inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
         credentials = None
