@@ -20,6 +20,7 @@ from mesh.starvation import CpuStarvation
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from supervisor.assembly import open_games
+from supervisor.callers.gate import CallerGate
 from supervisor.cohort import Cohorts
 from supervisor.decisions.logs import DecisionLogs
 from supervisor.game import Game
@@ -136,10 +137,11 @@ async def backend(
         cohorts = Cohorts(tasks, starvation, 1000)
         state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
         metrics.registry.register(state)
-        outcomes = OutcomeService(
-            OutcomeDesk(games, metrics.outcomes), OutcomeRate(loop_thread, lambda: cohorts.departures)
-        )
-        service = OffersService(games, cohorts, outcomes)
+        gate = CallerGate(games, metrics.callers, has_tls=False)
+        games.subscribe(gate.refresh)
+        rate = OutcomeRate(loop_thread, lambda: cohorts.departures)
+        outcomes = OutcomeService(OutcomeDesk(games, metrics.outcomes), rate, gate)
+        service = OffersService(games, cohorts, outcomes, gate)
         server = await stack.enter_async_context(grpc_server(settings, service, []))
         await server.health.set_serving(True)
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{server.port}"))
