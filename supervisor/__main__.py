@@ -79,6 +79,8 @@ async def serve(settings: Settings) -> int:
     ):
         if games is None:
             return 0
+        if tls is not None:
+            tls.demand_names(lambda: supervisor_names(games))
         async with (
             logs.writing(games),
             in_background(*_background_work(settings, catalogs, games, metrics, tls)),
@@ -128,9 +130,16 @@ def _open_tls(settings: Settings) -> LiveTls | None:
     """Reads the certificate, if there is one. Raises Misconfigured."""
     if settings.tls is None:
         return None
+    from mesh.tls.demands import Demands
     from mesh.tls.live import LiveTls  # here, because its imports slow down each start
 
-    return LiveTls(settings.tls)
+    return LiveTls(settings.tls, demands=Demands(serves=True, calls=True))
+
+
+def supervisor_names(games: LiveGames) -> dict[str, str]:
+    """Returns the names that the workers of `games` demand of this supervisor, by the place that demands them."""
+    tls_blocks = ((game.catalog.game, game.catalog.tls) for game in games.values())
+    return {tls.supervisor_of(name): f"tls.supervisor of the game {name}" for name, tls in tls_blocks}
 
 
 def announce(settings: Settings, port: int, metrics_port: int) -> None:

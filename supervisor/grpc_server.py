@@ -80,10 +80,9 @@ def _bind(servers: Sequence[grpc.aio.Server], settings: Settings, tls: LiveTls |
     """Binds every server to the same port and returns it."""
     check_port(settings)
     port = settings.port
-    credentials = None if tls is None else tls.server_credentials()
     try:
         for server in servers:
-            port = serving.bind(server, settings.host, port, credentials)
+            port = serving.bind(server, settings.host, port, None if tls is None else tls.server_credentials())
     except OSError as error:
         raise Misconfigured([f"--port: {error}"]) from error
     return port
