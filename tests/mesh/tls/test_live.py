@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -105,7 +106,7 @@ async def test_files_that_are_written_one_after_the_other_cause_no_error(
     files: TlsFiles, caplog: pytest.LogCaptureFixture
 ) -> None:
     tls, service = LiveTls(files), issue(NEW_CA)
-    steps = [
+    steps: list[Callable[[], object]] = [
         lambda: files.cert.write_bytes(b""),
         lambda: files.cert.write_bytes(service.cert_pem[:100]),
         lambda: files.cert.write_bytes(service.cert_pem),  # with the key before
