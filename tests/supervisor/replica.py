@@ -191,7 +191,8 @@ def factored_replica(
     header: ModelHeader, respond: Respond, pairs: str = "4096"
 ) -> AbstractAsyncContextManager[Replica]:
     """A replica that accepts factored rows of at most `pairs` pairs in a message."""
-    return replica(header, respond, port=0, **{PROPERTY: pairs})
+    extra: dict[str, Any] = {PROPERTY: pairs}
+    return replica(header, respond, **extra)
 
 
 @dataclass(frozen=True)
