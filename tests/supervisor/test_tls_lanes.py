@@ -136,7 +136,7 @@ async def test_plaintext_replica_is_refused(mesh: Mesh) -> None:
         assert "its port is plaintext" in await why_refused(fake, mesh.tls("supervisor"))
 
 
-async def test_plaintext_supervisor_is_told_that_the_replica_may_require_tls(mesh: Mesh) -> None:
+async def test_reason_of_a_plaintext_supervisor_names_tls_at_the_replica(mesh: Mesh) -> None:
     async with replica(HEADER, tls=mesh.tls("worker")) as fake:
         assert "it may require TLS" in await why_refused(fake, None)
 
