@@ -19,7 +19,7 @@ class OfferStream:
     """Reads requests, answers each in a task of its own, and queues the responses.
 
     At most `MAX_STREAM_REQUESTS` requests are read and not yet returned. `answer` returns the encoded response, and
-    must not raise. `fault` is set if bytes that are no request have ended the reading.
+    must not raise. `fault` is set if bytes that cannot be parsed have ended the reading.
     """
 
     def __init__(self, answer: Callable[[wire.GetOfferRequest, float | None], Awaitable[bytes]]) -> None:

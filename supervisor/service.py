@@ -105,7 +105,7 @@ class OffersService:
     async def StreamOffers(self, _requests: object, context: Any) -> None:
         """Answers each request of the stream as GetOffer does, as soon as its answer is ready.
 
-        Bytes that are no request end the stream, after the answers to the requests before them.
+        Bytes that cannot be parsed end the stream, after the answers to the requests before them.
         """
         caller = await or_abort(self._recognised(context), context, _log, "StreamOffers")
         stream = OfferStream(lambda request, remaining_s: self._answer_on_stream(request, remaining_s, caller.enter))

@@ -63,7 +63,7 @@ class OutcomeService:
     async def serve_stream(self, context: Any) -> None:
         """Takes the reports of a stream, one after the other. Raises Overloaded if there are too many streams.
 
-        Raises WrongRequest for bytes that are no report: no id can be read, so no response could name the report.
+        Raises WrongRequest for bytes that cannot be parsed: no id can be read, so no response could name the report.
         """
         caller = StreamCaller(self._gate, context, "StreamOutcomes")
         if len(self._streams) >= MAX_STREAMS:

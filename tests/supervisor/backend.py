@@ -114,8 +114,8 @@ def write_game(folder: Path, **options: object) -> Path:
         }
         write_players(connection, players.items())
     (folder / "offers.csv").write_text(OFFERS_CSV)
-    decisions = f"decisions: {options['decisions']}\n" if "decisions" in options else ""
-    (folder / "mesh.yaml").write_text(CATALOG.format(**values) + decisions)
+    blocks = "".join(f"{block}: {options[block]}\n" for block in ("decisions", "callers") if block in options)
+    (folder / "mesh.yaml").write_text(CATALOG.format(**values) + blocks)
     return folder / "mesh.yaml"
 
 
@@ -137,7 +137,7 @@ async def backend(
         cohorts = Cohorts(tasks, starvation, 1000)
         state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
         metrics.registry.register(state)
-        gate = CallerGate(games, metrics.callers, has_tls=False)
+        gate = CallerGate(games, metrics.callers, has_tls="callers" in options)
         games.subscribe(gate.refresh)
         rate = OutcomeRate(loop_thread, lambda: cohorts.departures)
         outcomes = OutcomeService(OutcomeDesk(games, metrics.outcomes), rate, gate)

@@ -29,7 +29,7 @@ def test_no_span_of_time_has_more_tokens_than_the_burst_and_the_rate_allow(
 
 
 @given(RATES, BURSTS, PAUSES_S)
-def test_refused_request_gets_a_token_after_the_time_that_it_was_told(
+def test_refused_request_gets_a_token_after_the_reported_time(
     per_s: float, burst: float, pauses_s: list[float]
 ) -> None:
     bucket, now_s = TokenBucket(per_s, burst), 0.0
