@@ -19,8 +19,9 @@ class Ticket:
     A ticket of GetOffer has a `limit`, the number of offers to return, and no `scored_row`. A ticket of Score has a
     `scored_row`, the row whose score is returned, and does not use `limit`. A player who is held out gets the fallback.
     `is_pinned`: the caller named the version. `caller` is None if callers are not known; `weight` is its share of the
-    queue, and a caller that `is_critical` is refused last. `version` is set at the admission, and `journey` while the ticket's cohort travels. `decision_id` names the answer. `total_s` is the time
-    from the admission to the answer, once it has gone to the caller.
+    queue, and a caller that `is_critical` is refused last. `version` is set at the admission, and `journey` while the
+    ticket's cohort travels. `decision_id` names the answer. `total_s` is the time from the admission to the answer,
+    once it has gone to the caller.
     """
 
     player_id: str

@@ -14,6 +14,7 @@ from mesh.catalog import decisions as decision_faults
 from mesh.catalog import explore_faults, shift_faults
 from mesh.catalog import faults as catalog_faults
 from mesh.catalog import schema as catalog_schema
+from mesh.catalog.callers import Callers, Tls
 from mesh.catalog.decisions import Decisions
 from mesh.catalog.deployment import faults as deployment_faults
 from mesh.catalog.deployment.blocks import Kubernetes, SupervisorDeployment, WorkerDeployment
@@ -66,6 +67,8 @@ class Catalog(WorkerDeployment):
     offers: Offers | None = None
     assignment: Assignment = Assignment()
     decisions: Decisions | None = Field(None, description="the log of every answer; none without this block")
+    callers: Callers | None = Field(None, description="the programs that may ask for the game; without it, all may")
+    tls: Tls = Field(Tls(), description="names in the certificates of the game's services")
     members: Annotated[tuple[Member, ...], Field(strict=False, max_length=MAX_MODELS)] = Field(
         (), description="models that several versions share: a version names them as `{member: NAME}`"
     )

@@ -81,6 +81,7 @@ def test_defaults() -> None:
         dns=None,
         host="127.0.0.1",
         port=0,
+        token_port=None,
         servers=4,
         metrics_host="127.0.0.1",
         metrics_port=0,
@@ -92,6 +93,7 @@ def test_defaults() -> None:
         loop="uvloop",
         log_level="info",
         follow_parent=False,
+        tls=None,
     )
 
 
