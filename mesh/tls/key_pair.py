@@ -30,14 +30,20 @@ def read_key_pair(files: TlsFiles, now: datetime) -> KeyPair:
 
     `now` has a time zone.
     """
-    cert, key, ca = (_read(path) for path in (files.cert, files.key, files.ca))
+    cert, key, ca = _read(files.cert), _read(files.key), read_authorities(files.ca)
     chain = _certificates(files.cert, cert)
-    _certificates(files.ca, ca)
     leaf = chain[0]
     faults = [*_key_faults(files, leaf, key), *_time_faults(files.cert, leaf, now)]
     if faults:
         raise Misconfigured(faults)
     return KeyPair(cert, key, ca, leaf.not_valid_after_utc, _names(leaf))
+
+
+def read_authorities(path: Path) -> bytes:
+    """Reads the CAs of a peer; raises Misconfigured unless `path` is a PEM file of certificates."""
+    pem = _read(path)
+    _certificates(path, pem)
+    return pem
 
 
 def _read(path: Path) -> bytes:
