@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def test_server_that_refuses_the_certificate(servers: Servers, tmp_path: Path) -
 
 
 def test_server_on_a_unix_socket(servers: Servers, tmp_path: Path) -> None:
-    server = grpc.server(None)
+    server = grpc.server(ThreadPoolExecutor(1))
     address = f"unix:{tmp_path / 'socket'}"
     credentials = LiveTls(servers.certificates.server()).server_credentials()
     server.add_secure_port(address, credentials)

@@ -48,7 +48,8 @@ class Callers(offers_pb2_grpc.OffersServicer):
 
     def _see(self, context: grpc.ServicerContext) -> None:
         metadata = dict(context.invocation_metadata() or ())
-        self.seen.append((peer_names(context.auth_context()), metadata.get("authorization")))
+        names = peer_names(context.auth_context())  # type: ignore[arg-type]  # wrong stub
+        self.seen.append((names, metadata.get("authorization")))
         if self.refusal is not None:
             context.abort(*self.refusal)
 
