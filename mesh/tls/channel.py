@@ -13,6 +13,7 @@ import grpc
 
 from mesh.errors import Misconfigured
 from mesh.tls.client_options import TOKEN_VARIABLE, VARIABLES
+from mesh.tls.demands import Demands
 from mesh.tls.files import TlsFiles
 from mesh.tls.token import Token
 
@@ -73,8 +74,8 @@ class ClientSecurity:
 
         assert self.ca is not None
         if self.cert is None or self.key is None:
-            return read_authorities(self.ca), None, None
-        pair = read_key_pair(TlsFiles(self.cert, self.key, self.ca), datetime.now(UTC))
+            return read_authorities(self.ca, datetime.now(UTC)), None, None
+        pair = read_key_pair(TlsFiles(self.cert, self.key, self.ca), datetime.now(UTC), Demands(calls=True))
         return pair.ca, pair.cert, pair.key
 
 
