@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
-from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import grpc
 
@@ -20,21 +21,26 @@ BATCH = 100  # reports without an answer on the stream
 ANSWER_S = 5.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
 CLOSE_S = 1.0
+MOST_LOGGED = 20  # reasons
 _log = logging.getLogger("ensemble_mesh_client")
 
 
 class OutcomeReports:
-    """At most `MOST_WAITING` reports wait; of more, the oldest are dropped and counted in `dropped`.
+    """At most `MOST_WAITING` reports wait; of more, the oldest are dropped and counted in `dropped`; `taken` counts
+    the reports that a supervisor has.
 
     `address` returns the address of a connected supervisor, or None.
     """
 
     def __init__(self, game: str, address: Callable[[], str | None], security: Security | None) -> None:
         self.dropped = 0
+        self.taken = 0
+        self._logged: set[str] = set()
         self._game = game
         self._address = address
         self._security = security
-        self._waiting: deque[wire.ReportOutcomeRequest] = deque()
+        self._waiting: dict[int, wire.ReportOutcomeRequest] = {}  # by number, in the order of their arrival
+        self._numbers = itertools.count()
         self._is_new = asyncio.Event()
         self._is_empty = asyncio.Event()
         self._is_empty.set()
@@ -45,9 +51,9 @@ class OutcomeReports:
             raise ValueError("outcome_id: is missing; give the id of the transaction, or DECISION_ID-shown")
         report.game = report.game or self._game
         if len(self._waiting) >= MOST_WAITING:
-            self._waiting.popleft()
+            del self._waiting[next(iter(self._waiting))]
             self.dropped += 1
-        self._waiting.append(report)
+        self._waiting[next(self._numbers)] = report
         self._is_empty.clear()
         self._is_new.set()
 
@@ -84,26 +90,36 @@ class OutcomeReports:
                 response_deserializer=wire.ReportOutcomeResponse.FromString,
             )()
             while self._waiting:
-                batch = list(self._waiting)[:BATCH]
-                async with asyncio.timeout(ANSWER_S):
-                    for report in batch:
-                        await stream.write(report)
-                    for report in batch:
-                        self._take(report, await stream.read())
+                await self._send_batch(stream)
             self._is_new.clear()
             self._is_empty.set()
             await stream.done_writing()
 
-    def _take(self, report: wire.ReportOutcomeRequest, response: object) -> None:
-        """Removes a report that was taken, or that no repetition can change; raises _NotTaken for any other."""
-        if not isinstance(response, wire.ReportOutcomeResponse):
-            raise _NotTaken("the supervisor ended the stream")
-        if response.error.code in WRONG_CODES:
-            _log.warning("an outcome is dropped: %s", response.error.message)
-        elif response.error.code:
-            raise _NotTaken(response.error.message)
-        if self._waiting and self._waiting[0] is report:  # else it was dropped meanwhile
-            self._waiting.popleft()
+    async def _send_batch(self, stream: Any) -> None:
+        """Sends the oldest reports, and removes those that were taken; raises _NotTaken if others are left."""
+        batch = list(itertools.islice(self._waiting.items(), BATCH))
+        fault = ""
+        async with asyncio.timeout(ANSWER_S):
+            for _, report in batch:
+                await stream.write(report)
+            for number, _ in batch:
+                response = await stream.read()
+                if response is grpc.aio.EOF:
+                    raise _NotTaken("the supervisor ended the stream")
+                if not response.error.code or response.error.code in WRONG_CODES:
+                    self._waiting.pop(number, None)
+                    self.taken += not response.error.code
+                    self._log_wrong(response.error.message)
+                else:
+                    fault = response.error.message
+        if fault:
+            raise _NotTaken(fault)
+
+    def _log_wrong(self, message: str) -> None:
+        """Logs each reason once."""
+        if message and message not in self._logged and len(self._logged) < MOST_LOGGED:
+            self._logged.add(message)
+            _log.warning("outcomes are dropped, because the mesh calls them wrong: %s", message)
 
 
 class _NotTaken(Exception):
