@@ -75,7 +75,9 @@ async def serve(settings: Settings) -> int:
     # then the background work and the rest of the decision logs, and last the lanes and the stores.
     async with (
         serving.stop_signal() as stop,
-        open_or_stop(open_games([one.catalog for one in catalogs], starvation, metrics, samples, logs), stop) as games,
+        open_or_stop(
+            open_games([one.catalog for one in catalogs], starvation, metrics, samples, logs, tls), stop
+        ) as games,
     ):
         if games is None:
             return 0
