@@ -14,7 +14,7 @@ HEADER = "authorization"
 
 
 class Token:
-    """A token; with `file`, the file is read again every `REREAD_S`, and a file that is no token changes nothing.
+    """A token; with `file`, the file is read again every `REREAD_S`, and a file without a token changes nothing.
 
     Raises Misconfigured, with `source` and the fix, if the token cannot be a header. Several threads may use it.
     """
