@@ -203,7 +203,7 @@ class OffersService:
     async def _answer_on_stream(self, request: wire.GetOfferRequest, remaining_s: float | None, enter: _Enter) -> bytes:
         try:
             check_id("request_id", request.request_id, required=True)
-            outcome = self._begin_offer(request, remaining_s, enter)
+            outcome = self._begin_offer(request, _until_deadline_s(request, remaining_s), enter)
             return outcome if isinstance(outcome, bytes) else await outcome()
         except Exception as error:  # many callers share the stream: a bug in one answer must not end the others
             code, text, _ = status_for_caller(error, _log, "StreamOffers")
@@ -220,6 +220,14 @@ class OffersService:
         if game is None:
             raise NotFound(f"game: {request.game!r} is not served here; served: {', '.join(self._games)}")
         return game
+
+
+def _until_deadline_s(request: wire.GetOfferRequest, remaining_s: float | None) -> float | None:
+    """Returns the time for the answer to a request on a stream, which has `remaining_s` itself; None: no deadline."""
+    if not request.deadline_ms:
+        return remaining_s
+    within_s = request.deadline_ms / 1000
+    return within_s if remaining_s is None else min(within_s, remaining_s)
 
 
 def _offer_ticket(game: Game, request: wire.GetOfferRequest, remaining_s: float | None) -> tuple[Ensemble, Ticket]:
