@@ -207,7 +207,7 @@ def test_refusals_are_logged_at_a_bounded_rate_without_tokens_and_with_escaped_n
     with caplog.at_level(logging.WARNING):
         for _ in range(100):
             refusal(lambda: closed.gate.admit(evil, "GetOffer"))
-            refusal(lambda: closed.gate.admit(with_token("tell-nobody"), "Score"))
+            refusal(lambda: closed.gate.admit(with_token("not-for-logs"), "Score"))
         closed.ask()
         refusal(closed.ask)
         closed.now_s += 10.0
@@ -221,4 +221,4 @@ def test_refusals_are_logged_at_a_bounded_rate_without_tokens_and_with_escaped_n
     assert lines[2] == "refused (over quota, g/lobby): caller lobby may send 1 requests/s for g"
     assert lines[3].endswith("(and 99 more calls like it since the last line)")
     assert all(line.isascii() and line.isprintable() and len(line) < 500 for line in lines)
-    assert not [line for line in lines if TOKEN in line or "tell-nobody" in line]
+    assert not [line for line in lines if TOKEN in line or "not-for-logs" in line]
