@@ -1,6 +1,6 @@
 """The supervisor's certificate: the names that the workers demand, and its metrics.
 
-Nothing of it is imported without TLS: `cryptography` and its imports slow down each start.
+Without TLS, this module imports no `cryptography`, which would slow down each start.
 """
 
 from __future__ import annotations
