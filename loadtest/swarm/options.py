@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from loadtest.generators.popularity import MAX_PLAYERS
 from loadtest.input_options import CANDIDATES_HELP, EXAMPLE, OFFER_IDS_HELP, PLAYER_IDS_HELP, PLAYERS_HELP
+from loadtest.swarm.calls import Target
 from loadtest.swarm.shapes import SHAPES
+from mesh.tls import client_options
+from mesh.tls.channel import ClientSecurity, client_security
 
 SCENARIO_HELP = (
     "number of users over the run time. steady: all the time the same; step: ten equal steps up; spike: five times as "
@@ -56,6 +61,17 @@ def add_options(parser: Any) -> None:
     rate_help = "log-ins per second of each simulated user (default: 1)"
     add("--player-rate", type=float, default=1.0, metavar="RATE", help=rate_help)
     add("--deadline-ms", type=float, default=300.0, metavar="MS", help="deadline of each request (default: 300)")
+    client_options.add_options(parser)  # not in the start form: its visitors must not choose files of this machine
+
+
+def target_of(host: str, options: Any) -> Target:
+    """The supervisor to load; raises Misconfigured."""
+    return Target(host, _security(tuple((name, getattr(options, name)) for name in client_options.VARIABLES)))
+
+
+@lru_cache(maxsize=4)  # all users of a process share one token
+def _security(given: tuple[tuple[str, str | None], ...]) -> ClientSecurity:
+    return client_security(dict(given), os.environ)
 
 
 def faults(options: Any) -> Iterator[str]:
