@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -19,6 +20,8 @@ SCENARIO_HELP = (
     "number of users over the run time. steady: all the time the same; step: ten equal steps up; spike: five times as "
     "many in the middle; day: a day with its peak in the evening; mixed: steady, with all games (default: steady)"
 )
+PREFIX = "mesh_"  # of the options of TLS: locust has its own --tls-cert and --tls-key, for its web interface
+_TLS_OPTION = re.compile(r"--(tls-\w+|token-file)\b")
 CATALOG_HELP = (
     "comma-separated files of the catalogs that the mesh serves: games, players (of their SQLite stores), context "
     "values and offers come from them, unless another option gives them"
@@ -61,12 +64,19 @@ def add_options(parser: Any) -> None:
     rate_help = "log-ins per second of each simulated user (default: 1)"
     add("--player-rate", type=float, default=1.0, metavar="RATE", help=rate_help)
     add("--deadline-ms", type=float, default=300.0, metavar="MS", help="deadline of each request (default: 300)")
-    client_options.add_options(parser)  # not in the start form: its visitors must not choose files of this machine
+    # Not in the start form: its visitors must not choose files of this machine.
+    client_options.add_options(parser, PREFIX)
 
 
 def target_of(host: str, options: Any) -> Target:
     """The supervisor to load; raises Misconfigured."""
-    return Target(host, _security(tuple((name, getattr(options, name)) for name in client_options.VARIABLES)))
+    given = tuple((name, getattr(options, PREFIX + name)) for name in client_options.VARIABLES)
+    return Target(host, _security(given))
+
+
+def with_prefix(fault: str) -> str:
+    """A fault of TLS with the names that the options have here."""
+    return _TLS_OPTION.sub(rf"--{PREFIX.replace('_', '-')}\1", fault)
 
 
 @lru_cache(maxsize=4)  # all users of a process share one token
