@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 from grpc_health.v1 import health_pb2
 
@@ -25,6 +26,9 @@ from model_worker.queue import PredictQueue, QueueLimits, running_queue
 from model_worker.service import SERVICE, InferenceService
 from model_worker.settings import Settings
 from model_worker.trial import PROOF_FAILED
+
+if TYPE_CHECKING:
+    from mesh.tls.live import LiveTls
 
 log = logging.getLogger(__name__)
 
@@ -48,16 +52,12 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         add_GRPCInferenceServiceServicer_to_server(service, CheckingServer(server))  # type: ignore[no-untyped-call]
         await health.attach(server)
         reflection.attach(server, (inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
-        credentials = None
-        if settings.tls is not None:
-            from mesh.tls.live import LiveTls  # here, because its imports slow down each start
-
-            tls = LiveTls(settings.tls)
-            credentials = tls.server_credentials()
+        tls = _open_tls(settings)
+        if tls is not None:
             await parts.enter_async_context(in_background(tls.watch()))
-        port = bind(server, settings.host, settings.port, credentials)
+        port = bind(server, settings.host, settings.port, _credentials(tls))
         if settings.socket is not None:
-            bind_socket(server, settings.socket, credentials)
+            bind_socket(server, settings.socket, _credentials(tls))
         metrics = metrics_endpoint(lambda: _exposition(identity, counters, queue), settings.host, settings.metrics_port)
         metrics_port = await parts.enter_async_context(metrics)
         await server.start()
@@ -79,6 +79,20 @@ def queue_limits(settings: Settings, engine: Engine) -> QueueLimits:
     """Returns the limits of the queue. LightGBM, which takes longer, never scores on the event loop."""
     on_loop_ns = MAX_ON_LOOP_NS if engine.name == "forest" else 0
     return QueueLimits(settings.max_batch_rows, settings.max_queue_rows, on_loop_ns)
+
+
+def _open_tls(settings: Settings) -> LiveTls | None:
+    """Reads the certificate, if there is one. Raises Misconfigured."""
+    if settings.tls is None:
+        return None
+    from mesh.tls.demands import Demands
+    from mesh.tls.live import LiveTls  # here, because its imports slow down each start
+
+    return LiveTls(settings.tls, demands=Demands(serves=True, dns_name=True))
+
+
+def _credentials(tls: LiveTls | None) -> grpc.ServerCredentials | None:
+    return None if tls is None else tls.server_credentials()
 
 
 def _exposition(identity: Identity, counters: WorkerCounters, queue: PredictQueue) -> bytes:

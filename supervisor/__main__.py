@@ -31,7 +31,7 @@ from supervisor.discovery.assignment import assign_replicas
 from supervisor.drift.metrics import DriftMetrics
 from supervisor.drift.references import References
 from supervisor.followed_catalogs import FollowedCatalog, open_catalogs
-from supervisor.grpc_server import check_port, connection_age_options, grpc_server
+from supervisor.grpc_server import GrpcServer, check_ports, connection_age_options, grpc_server
 from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
@@ -75,10 +75,14 @@ async def serve(settings: Settings) -> int:
     # then the background work and the rest of the decision logs, and last the lanes and the stores.
     async with (
         serving.stop_signal() as stop,
-        open_or_stop(open_games([one.catalog for one in catalogs], starvation, metrics, samples, logs), stop) as games,
+        open_or_stop(
+            open_games([one.catalog for one in catalogs], starvation, metrics, samples, logs, tls), stop
+        ) as games,
     ):
         if games is None:
             return 0
+        if tls is not None:
+            tls.demand_names(lambda: supervisor_names(games))
         async with (
             logs.writing(games),
             in_background(*_background_work(settings, catalogs, games, metrics, tls)),
@@ -110,7 +114,7 @@ async def _serve_until_stopped(
     pages = {"/drift": drift.page}
     metrics_place = (settings.metrics_host, settings.metrics_port)
     async with metrics_endpoint(metrics.exposition, *metrics_place, pages) as metrics_port:
-        check_port(settings)  # before the wait for replicas, which can take long
+        check_ports(settings)  # before the wait for replicas, which can take long
         await wait_for_quorums(games, settings.listen_within_s, stop)
         if stop.is_set():
             return
@@ -120,7 +124,7 @@ async def _serve_until_stopped(
             if not stop.is_set():
                 await server.health.set_serving(True)
                 serving.settle_heap()
-                announce(settings, server.port, metrics_port)
+                announce(settings, server, metrics_port)
                 await stop.wait()
 
 
@@ -128,19 +132,28 @@ def _open_tls(settings: Settings) -> LiveTls | None:
     """Reads the certificate, if there is one. Raises Misconfigured."""
     if settings.tls is None:
         return None
+    from mesh.tls.demands import Demands
     from mesh.tls.live import LiveTls  # here, because its imports slow down each start
 
-    return LiveTls(settings.tls)
+    return LiveTls(settings.tls, demands=Demands(serves=True, calls=True))
 
 
-def announce(settings: Settings, port: int, metrics_port: int) -> None:
+def supervisor_names(games: LiveGames) -> dict[str, str]:
+    """Returns the names that the workers of `games` demand of this supervisor, by the place that demands them."""
+    tls_blocks = ((game.catalog.game, game.catalog.tls) for game in games.values())
+    return {tls.supervisor_of(name): f"tls.supervisor of the game {name}" for name, tls in tls_blocks}
+
+
+def announce(settings: Settings, server: GrpcServer, metrics_port: int) -> None:
     """Prints the ready line, the only line on stdout, for the process that started this one."""
     ready = {
         "event": "ready",
-        "address": f"{settings.host}:{port}",
+        "address": f"{settings.host}:{server.port}",
         "metrics": f"{settings.metrics_host}:{metrics_port}",
         "pid": os.getpid(),
     }
+    if server.token_port is not None:
+        ready["token_address"] = f"{settings.host}:{server.token_port}"
     print(json.dumps(ready), flush=True)
 
 

@@ -72,6 +72,8 @@ def _faults(options: argparse.Namespace) -> Iterator[str]:
     yield from tls_files.faults(vars(options))
     if options.token_port is not None and not options.tls_cert:
         yield "--token-port: needs TLS, because a token must not be readable on the way; give --tls-cert too"
+    if options.token_port is not None and options.token_port == options.port != "0":
+        yield "--token-port: must be another port than --port, which requires client certificates"
     given = ["--" + name.replace("_", "-") for name in PLACES if getattr(options, name) is not None]
     if len(given) > 1:
         yield f"{', '.join(given)}: cannot be combined; give only one"
@@ -89,7 +91,7 @@ def _parser() -> Parser:
     add("--port", default="0", help="port of the gRPC server; 0: the system picks one (default: %(default)s)")
     about = "port for callers with bearer tokens: TLS without client certificates (default: none)"
     add("--token-port", metavar="PORT", help=about)
-    add("--servers", default="4", help="servers of grpc.aio on that port, in this process (default: %(default)s)")
+    add("--servers", default="4", help="servers of grpc.aio on these ports, in this process (default: %(default)s)")
     add("--metrics-host", default="127.0.0.1", help="address of the metrics endpoint (default: %(default)s)")
     add(
         "--metrics-port",

@@ -43,7 +43,10 @@ def _all_rights(value: Any) -> Any:
     return {} if value is True else value
 
 
-Callers = Mapping[CallerName, Annotated[Caller, BeforeValidator(_all_rights)]]
+AllRights = BeforeValidator(_all_rights, json_schema_input_type=Caller | Literal[True])
+Callers = Annotated[
+    Mapping[CallerName, Annotated[Caller, AllRights]], Field(json_schema_extra={"additionalProperties": False})
+]
 
 
 class Tls(Block):

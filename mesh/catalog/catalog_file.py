@@ -58,6 +58,8 @@ def unchangeable(before: Catalog, catalog: Catalog) -> list[str]:
         faults.append(f"game: is {catalog.game!r}; a running supervisor serves {name!r}: restart it to change this")
     if catalog.features != before.features:
         faults.append("features: changed; restart the supervisor to use another store")
+    if catalog.tls != before.tls:
+        faults.append("tls: changed; restart the workers and the supervisor to use other names")
     return faults
 
 

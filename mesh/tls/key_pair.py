@@ -3,80 +3,112 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from mesh.errors import Misconfigured, unreadable
+from mesh.errors import Misconfigured
+from mesh.tls.chain import authority_faults, authority_warnings, chain_faults, first_expiry, path_of
+from mesh.tls.demands import Demands
 from mesh.tls.files import TlsFiles
+from mesh.tls.leaf import leaf_faults, names_of
+from mesh.tls.pem import PemBytes, read_pem, read_pem_files
+
+ANY_USE = Demands()
+_BEGIN = (b"-----BEGIN CERTIFICATE-----", b"-----BEGIN X509 CERTIFICATE-----")
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """PEM bytes that belong together; `names` are the DNS and URI names of the certificate."""
+    """PEM bytes that belong together; `names` are the DNS and URI names of the certificate.
+
+    `not_after` is the first expiry in the chain of the certificate, `ca_not_after` the first among the CAs that have
+    not expired yet. `warnings` are sentences about a pair that works, but perhaps not as intended.
+    """
 
     cert: bytes
-    key: bytes
+    key: bytes = field(repr=False)
     ca: bytes
     not_after: datetime
     names: frozenset[str]
+    ca_not_after: datetime
+    warnings: tuple[str, ...] = ()
 
 
-def read_key_pair(files: TlsFiles, now: datetime) -> KeyPair:
+def read_key_pair(files: TlsFiles, now: datetime, demands: Demands = ANY_USE) -> KeyPair:
     """Reads and checks `files`; raises Misconfigured, with the file and the fix, unless peers would accept them `now`.
 
     `now` has a time zone.
     """
-    cert, key, ca = (_read(path) for path in (files.cert, files.key, files.ca))
-    chain = _certificates(files.cert, cert)
-    _certificates(files.ca, ca)
+    return check_key_pair(files, read_pem_files(files), now, demands)
+
+
+def check_key_pair(files: TlsFiles, pem: PemBytes, now: datetime, demands: Demands = ANY_USE) -> KeyPair:
+    """Checks the content of `files` as `read_key_pair` does."""
+    chain, authorities = _certificates(files.cert, pem.cert), _certificates(files.ca, pem.ca)
     leaf = chain[0]
-    faults = [*_key_faults(files, leaf, key), *_time_faults(files.cert, leaf, now)]
-    if faults:
-        raise Misconfigured(faults)
-    return KeyPair(cert, key, ca, leaf.not_valid_after_utc, _names(leaf))
-
-
-def _read(path: Path) -> bytes:
+    path = path_of(chain, authorities)
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise unreadable(path, error, "give a PEM file that this process may read") from error
+        faults = [
+            *_key_faults(files, chain, pem.key),
+            *leaf_faults(files.cert, leaf, now, demands),
+            *chain_faults(files.cert, path, now),
+            *authority_faults(files.ca, authorities, now),
+        ]
+        if faults:
+            raise Misconfigured(faults)
+        names = names_of(leaf)
+    except ValueError as error:  # an extension that cannot be parsed
+        raise Misconfigured([f"{files.cert}: the certificate is damaged: {_short(error)}; issue it again"]) from error
+    warnings = tuple(authority_warnings(files, path, authorities, now))
+    usable = [one.not_valid_after_utc for one in authorities if one.not_valid_after_utc > now]
+    return KeyPair(pem.cert, pem.key, pem.ca, first_expiry(path), names, min(usable), warnings)
+
+
+def read_authorities(path: Path, now: datetime) -> bytes:
+    """Reads the CAs of a peer, for a client without a certificate; raises Misconfigured for a file with faults."""
+    pem = read_pem(path)
+    if faults := list(authority_faults(path, _certificates(path, pem), now)):
+        raise Misconfigured(faults)
+    return pem
 
 
 def _certificates(path: Path, pem: bytes) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(pem)
+        found = x509.load_pem_x509_certificates(pem)
     except ValueError as error:
-        raise Misconfigured([f"{path}: is not a PEM file of certificates: {error}"]) from error
+        raise Misconfigured([f"{path}: is not a PEM file of certificates: {_short(error)}"]) from error
+    begun = sum(map(pem.count, _BEGIN))
+    if begun > len(found):  # the parser skips a block without an end
+        raise Misconfigured(
+            [f"{path}: is cut off: {len(found)} of {begun} certificates are whole; write the whole file"]
+        )
+    return found
 
 
-def _key_faults(files: TlsFiles, leaf: x509.Certificate, key: bytes) -> Iterator[str]:
+def _key_faults(files: TlsFiles, chain: list[x509.Certificate], pem: bytes) -> Iterator[str]:
     try:
-        public = load_pem_private_key(key, password=None).public_key()
-    except (ValueError, TypeError) as error:
-        yield f"{files.key}: is not a PEM file of a private key without a password: {error}"
+        # The validation of an RSA key takes 0.2 s; the comparison below shows whether the key is right.
+        key = load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
+    except TypeError:
+        yield f"{files.key}: is encrypted, and a service cannot ask for the password; decrypt it with openssl pkey"
+        return
+    except (ValueError, UnsupportedAlgorithm) as error:
+        yield f"{files.key}: is not a PEM file of a private key: {_short(error)}"
         return
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    if public.public_bytes(*form) != leaf.public_key().public_bytes(*form):
+    public = key.public_key().public_bytes(*form)
+    if public == chain[0].public_key().public_bytes(*form):
+        return
+    if any(public == one.public_key().public_bytes(*form) for one in chain):
+        yield f"{files.cert}: the certificate of the key must be the first, its CAs follow; change the order"
+    else:
         yield f"{files.key}: is not the key of the first certificate in {files.cert}; give both files of one pair"
 
 
-def _time_faults(path: Path, leaf: x509.Certificate, now: datetime) -> Iterator[str]:
-    if now >= leaf.not_valid_after_utc:
-        yield f"{path}: the certificate expired at {leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC; renew it"
-    if now < leaf.not_valid_before_utc:
-        begin = f"{leaf.not_valid_before_utc:%Y-%m-%d %H:%M}"
-        yield f"{path}: the certificate is valid from {begin} UTC on; check the clock, or give a valid certificate"
-
-
-def _names(leaf: x509.Certificate) -> frozenset[str]:
-    try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return frozenset()
-    kinds = (x509.DNSName, x509.UniformResourceIdentifier)
-    return frozenset(name for kind in kinds for name in names.get_values_for_type(kind))
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
