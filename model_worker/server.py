@@ -8,6 +8,7 @@ import logging
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+import grpc
 from grpc_health.v1 import health_pb2
 
 from mesh import reflection
