@@ -49,13 +49,7 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         queue = await parts.enter_async_context(running_queue(forest, limits, counters.record, settings.drain_s))
         service = InferenceService(identity, queue, forest.table, settings.max_batch_rows, counters.refuse)
         health = Health([SERVICE])
-<<<<<<< HEAD
-        server = new_server(server_options(MESSAGE_LIMIT_BYTES))
-=======
-        server = grpc.aio.server(
-            interceptors=_interceptors(settings, counters), options=server_options(MESSAGE_LIMIT_BYTES)
-        )
->>>>>>> main
+        server = new_server(server_options(MESSAGE_LIMIT_BYTES), _interceptors(settings, counters))
         add_GRPCInferenceServiceServicer_to_server(service, CheckingServer(server))  # type: ignore[no-untyped-call]
         await health.attach(server)
         reflection.attach(server, (inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
