@@ -15,12 +15,8 @@ from mesh import reflection, serving
 from mesh.catalog.catalog import Catalog
 from mesh.errors import Misconfigured
 from mesh.port_check import listen_fault
-<<<<<<< HEAD
 from mesh.unknown_methods import new_server
-from mesh.wire import offers_pb2, offers_pb2_grpc
-=======
 from mesh.wire import offers_pb2
->>>>>>> main
 from supervisor.intake import Intake
 from supervisor.service import SERVICE_NAME, OffersService
 from supervisor.settings import Settings
