@@ -15,7 +15,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from grpc._cython import cygrpc
@@ -38,8 +38,7 @@ def new_server(options: Sequence[tuple[str, Any]], interceptors: Sequence[Any] =
     if not hasattr(accepting, "_request_call") or not all(hasattr(cygrpc, part) for part in _PARTS):
         _log.warning("This version of grpcio is not known: a call of an unknown method may stop the server")
         return grpc.aio.server(options=options, interceptors=interceptors)
-    server: Any = _Server(options, interceptors)  # a grpc.aio.Server, which has other types
-    return server
+    return cast("grpc.aio.Server", _Server(options, interceptors))
 
 
 class _Server(Server):
