@@ -45,6 +45,7 @@ class Settings:
     log_level: str
     follow_parent: bool
     no_reflection: bool
+    metrics_tls: bool
     tls: TlsFiles | None
 
     @property
