@@ -26,7 +26,7 @@ def overlay(namespace: Namespace, folder: Path) -> str:
 def test_api_server_accepts_every_object_of_the_render(namespace: Namespace, tmp_path: Path) -> None:
     done = namespace.call("apply", "--dry-run=server", "-k", overlay(namespace, tmp_path / "overlay"))
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(done.stdout.splitlines()) == 4 * DEPLOYMENTS + 8  # and the shared objects
+    assert len(done.stdout.splitlines()) == 4 * DEPLOYMENTS + 11  # and the shared objects
 
 
 def test_render_gets_all_its_pods_under_restricted_pod_security(namespace: Namespace, tmp_path: Path) -> None:
