@@ -21,6 +21,7 @@ from mesh import serving, telemetry
 from mesh.background import in_background
 from mesh.errors import Misconfigured
 from mesh.metrics_endpoint import metrics_endpoint
+from mesh.printable import one_line
 from mesh.settings import WrongSettingsError
 from mesh.starvation import CpuStarvation
 from supervisor.assembly import open_discovery, open_games
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
             serving.follow_parent()
         return serving.run(serve(settings), settings.loop)
     except* (Misconfigured, WrongSettingsError) as errors:  # a task group raises them as a group
-        print(*_faults_in(errors), sep="\n", file=sys.stderr)
+        print(*map(one_line, _faults_in(errors)), sep="\n", file=sys.stderr)
     return EXIT_MISCONFIGURED
 
 

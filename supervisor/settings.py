@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mesh.roots import Roots
 from mesh.serving import LoopKind
 from mesh.settings import LOG_LEVELS, LOOPS, Check, Parser, WrongSettingsError, dns_label, one_of, read, seconds, whole
 from mesh.tls import files as tls_files
@@ -24,6 +25,7 @@ class Settings:
 
     catalogs: tuple[Path, ...]
     files: Path | None
+    volume: tuple[Path, ...]
     config_map: str | None
     endpoints: Path | None
     endpoint_slices: Path | None
@@ -44,6 +46,11 @@ class Settings:
     follow_parent: bool
     tls: TlsFiles | None
 
+    @property
+    def roots(self) -> Roots | None:
+        """The only folders whose files the catalogs may name; None: they may name any file."""
+        return None if self.files is None else Roots(self.files.absolute(), confined=True, others=self.volume)
+
 
 def read_settings(arguments: Sequence[str]) -> Settings:
     """The settings of a command line; raises WrongSettingsError with every fault."""
@@ -56,15 +63,18 @@ def read_settings(arguments: Sequence[str]) -> Settings:
         faults = [*error.faults, *faults]
     if faults:
         raise WrongSettingsError(faults)
-    catalogs = tuple(map(Path, values.pop("catalog")))
+    catalogs, volumes = (tuple(map(Path, values.pop(name))) for name in ("catalog", "volume"))
     tls = tls_files.tls_files(values)
-    return Settings(catalogs, **values, tls=tls)
+    return Settings(catalogs, volume=volumes, **values, tls=tls)
 
 
 def _faults(options: argparse.Namespace) -> Iterator[str]:
     """The faults that no single value shows."""
     if not options.catalog:
         yield "--catalog: is missing; give the catalog file of each game"
+    if options.volume and options.files is None:
+        yield "--volume: is given without --files, so that paths have no limit; give --files too"
+    yield from (f"--volume: must be absolute, not {one!r}" for one in options.volume if not Path(one).is_absolute())
     if options.config_map is not None and len(options.catalog) > 1:
         yield "--config-map: goes with one catalog; give --catalog once"
     if options.config_map is not None and options.endpoint_slices is None:
@@ -83,7 +93,12 @@ def _parser() -> Parser:
     parser = Parser("supervisor", description="Answers the requests of game backends for the games of its catalogs.")
     add = parser.add_argument
     add("--catalog", action="append", default=[], metavar="FILE", help="catalog of a game (required); repeatable")
-    add("--files", metavar="DIR", help="base folder of relative paths in the catalogs (default: the catalog's folder)")
+    about = (
+        "base folder of relative paths in the catalogs; no path may leave it (default: the folder of each, no limit)"
+    )
+    add("--files", metavar="DIR", help=about)
+    about = "another folder that paths in the catalogs may name, absolute; repeatable, goes with --files"
+    add("--volume", action="append", default=[], metavar="DIR", help=about)
     about = "ConfigMap to follow through the API server of the cluster; --catalog is its mounted copy"
     add("--config-map", metavar="NAME", help=about)
     _add_places(parser)

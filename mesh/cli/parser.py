@@ -19,6 +19,7 @@ from mesh.cli.offers import options as offer_options
 from mesh.cli.outcomes import options as outcome_options
 from mesh.cli.publish import options as publish_options
 from mesh.cli.verify import options as verify_options
+from mesh.tls import client_options
 
 if TYPE_CHECKING:
     from mesh.cli.parser_parts import Commands
@@ -119,6 +120,7 @@ def _add_status(commands: Commands) -> None:
     status.add_argument("--filter", default="", metavar="TEXT", help=named)
     status.add_argument("--once", action="store_true", help="show the status one time and exit")
     parts.add_json(status, "each status as one line of JSON")
+    client_options.add_metrics_options(status)
 
 
 def _add_features(commands: Commands) -> None:

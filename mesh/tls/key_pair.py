@@ -16,7 +16,7 @@ from mesh.tls.chain import authority_faults, authority_warnings, chain_faults, f
 from mesh.tls.demands import Demands
 from mesh.tls.files import TlsFiles
 from mesh.tls.leaf import leaf_faults, names_of
-from mesh.tls.pem import PemBytes, read_pem_files
+from mesh.tls.pem import PemBytes, read_pem, read_pem_files
 
 ANY_USE = Demands()
 _BEGIN = (b"-----BEGIN CERTIFICATE-----", b"-----BEGIN X509 CERTIFICATE-----")
@@ -67,6 +67,14 @@ def check_key_pair(files: TlsFiles, pem: PemBytes, now: datetime, demands: Deman
     warnings = tuple(authority_warnings(files, path, authorities, now))
     usable = [one.not_valid_after_utc for one in authorities if one.not_valid_after_utc > now]
     return KeyPair(pem.cert, pem.key, pem.ca, first_expiry(path), names, min(usable), warnings)
+
+
+def read_authorities(path: Path, now: datetime) -> bytes:
+    """Reads the CAs of a peer, for a client without a certificate; raises Misconfigured for a file with faults."""
+    pem = read_pem(path)
+    if faults := list(authority_faults(path, _certificates(path, pem), now)):
+        raise Misconfigured(faults)
+    return pem
 
 
 def _certificates(path: Path, pem: bytes) -> list[x509.Certificate]:

@@ -28,7 +28,7 @@ def read_pem_files(files: TlsFiles) -> PemBytes:
     faults: list[str] = []
     for path in (files.cert, files.key, files.ca):
         try:
-            found.append(_read(path))
+            found.append(read_pem(path))
         except Misconfigured as error:
             faults += error.faults
     if faults:
@@ -36,7 +36,8 @@ def read_pem_files(files: TlsFiles) -> PemBytes:
     return PemBytes(*found)
 
 
-def _read(path: Path) -> bytes:
+def read_pem(path: Path) -> bytes:
+    """Reads one of the files; raises Misconfigured as `read_pem_files` does."""
     try:
         # A named pipe would block until somebody writes to it; with O_NONBLOCK, the next check refuses it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

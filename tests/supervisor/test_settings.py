@@ -74,6 +74,7 @@ def test_defaults() -> None:
     assert read_settings(["--catalog", "mesh.yaml"]) == Settings(
         catalogs=(Path("mesh.yaml"),),
         files=None,
+        volume=(),
         config_map=None,
         endpoints=None,
         endpoint_slices=None,

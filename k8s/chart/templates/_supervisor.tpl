@@ -33,6 +33,9 @@ spec:
           args:
             - --catalog=/etc/ensemble-mesh/mesh.yaml
             - --files=/srv/ensemble-mesh
+            {{- range .pod.volumes }}
+            - {{ printf "--volume=%s" .mount | quote }}
+            {{- end }}
             {{- if $slices }}
             - --endpoint-slices
             - --config-map={{ .game }}-catalog

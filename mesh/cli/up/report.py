@@ -26,7 +26,12 @@ class TerminalReport:
 
     def __init__(self, workers: int, as_json: bool) -> None:
         self._as_json = as_json
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         self._progress = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
         self._loading = self._progress.add_task("loading models", total=workers)
 
