@@ -1,4 +1,4 @@
-"""The chart with TLS, named callers and NetworkPolicies that deny by default: who is answered, and renewed certificates.
+"""The chart with TLS, named callers and policies that deny by default: who is answered, and renewed certificates.
 
 `pytest -s` shows the measured figures.
 """
@@ -177,7 +177,9 @@ async def test_caller_with_a_certificate_and_caller_with_a_token_are_answered_by
 
 async def test_everyone_else_is_refused(mesh: Mesh, tmp_path: Path) -> None:
     lobby, stranger = mesh.security("lobby.example"), mesh.security("stranger.example")
-    forged = replace(security_with(Certificates(tmp_path).files("lobby", "lobby.example"), SECRETS["front"]), ca=lobby.ca)
+    forged = replace(
+        security_with(Certificates(tmp_path).files("lobby", "lobby.example"), SECRETS["front"]), ca=lobby.ca
+    )
     nobody = replace(lobby, cert=None, key=None)
     (address, *_), (tokens, *_) = mesh.supervisors(), mesh.supervisors(TOKENS)
     found = {
