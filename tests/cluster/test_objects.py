@@ -29,7 +29,7 @@ def overlay(namespace: Namespace, folder: Path) -> str:
 def test_api_server_accepts_every_object_of_the_render(namespace: Namespace, tmp_path: Path) -> None:
     done = namespace.call("apply", "--dry-run=server", "-k", overlay(namespace, tmp_path / "overlay"))
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(done.stdout.splitlines()) == 4 * DEPLOYMENTS + 11  # and the shared objects
+    assert len(done.stdout.splitlines()) == 4 * DEPLOYMENTS + 12  # and the shared objects
 
 
 def test_render_gets_all_its_pods_under_restricted_pod_security(namespace: Namespace, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def _certificate_crd(cluster: Cluster) -> Iterator[None]:
         return
     file = os.environ.get("MESH_TEST_CERTIFICATE_CRD")
     if not file:
-        pytest.skip("the cluster has no cert-manager, and MESH_TEST_CERTIFICATE_CRD does not name the file of its CRD")
+        pytest.skip("the cluster has no cert-manager, and MESH_TEST_CERTIFICATE_CRD does not name a file with its CRDs")
     cluster.run("apply", "--server-side", "-f", file)
     cluster.run("wait", "--for=condition=Established", "crd/certificates.cert-manager.io", "--timeout=30s")
     try:

@@ -38,7 +38,7 @@ from tests.cluster.test_objects import evaluated
 from tests.cluster.test_running_mesh import ready, restarts
 from tests.cluster.waiting import until, until_true
 
-MODELS = ("whales", "minnows", "asia")
+MODELS = ("minnows", "pvp", "asia")  # no HPA of them scales
 SUPERVISOR = f"{GAME}-supervisor"
 SECRETS = {"front": f"supervisor.{GAME}.mesh", "back": f"worker.{GAME}.mesh"}
 TOKEN = secrets.token_hex(32)
@@ -103,6 +103,7 @@ def catalog(game: SmallGame, folder: Path) -> Path:
         "lobby": {"names": ["lobby.example"], "methods": ["GetOffer"]},
         "shop": {"token_sha256": [hashlib.sha256(TOKEN.encode()).hexdigest()]},
     }
+    values["supervisor"] |= {"replicas": {"min": 2, "max": 2}}
     values["kubernetes"] |= {
         "tls": {"supervisor_secret": "front", "worker_secret": "back", "metrics": True},
         "network_policies": {"callers": [{"podSelector": {"matchLabels": {"app": "lobby"}}}]},
@@ -206,8 +207,8 @@ async def test_everyone_else_is_refused(mesh: Mesh, tmp_path: Path) -> None:
 
 
 async def test_worker_takes_rows_only_from_a_supervisor(mesh: Mesh) -> None:
-    (worker,) = mesh.namespace.ready(deployment("whales"))
-    request = inference_pb2.ModelMetadataRequest(name="whales")
+    (worker,) = mesh.namespace.ready(deployment("asia"))
+    request = inference_pb2.ModelMetadataRequest(name="asia")
     found = {}
     for name in ("lobby.example", SECRETS["back"], SECRETS["front"]):
         security = mesh.security(name, "back")
@@ -224,7 +225,7 @@ async def test_worker_takes_rows_only_from_a_supervisor(mesh: Mesh) -> None:
 
 
 def test_metrics_are_served_over_tls_only(mesh: Mesh) -> None:
-    for port_of, server in ((SUPERVISOR, "front"), (deployment("whales"), "back")):
+    for port_of, server in ((SUPERVISOR, "front"), (deployment("asia"), "back")):
         host = sorted(mesh.namespace.ready(port_of))[0].partition(":")[0]
         context = ssl.create_default_context(cadata=mesh.certificates.authority.cert.decode())
         context.check_hostname = False
