@@ -9,13 +9,11 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, Literal
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-
-from mesh.malformed import CheckingServer
 
 LoopKind = Literal["uvloop", "asyncio"]
 ChannelOptions = list[tuple[str, Any]]
@@ -126,18 +124,32 @@ class Health:
     def __init__(self, services: Sequence[str]) -> None:
         self._services = ("", *services)
         self._servicer = health.aio.HealthServicer()
+        self._is_serving = self._has_served = False
 
     async def attach(self, server: grpc.aio.Server) -> None:
         """Adds the health service to `server`."""
         await self.set_serving(False)
-        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, CheckingServer(server))
+        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
 
     async def set_serving(self, serving: bool) -> None:
         """Changes the status of all services and notifies every watcher."""
+        self._is_serving = serving
+        self._has_served |= serving
         states = health_pb2.HealthCheckResponse
         status = states.SERVING if serving else states.NOT_SERVING
         for service in self._services:
             await self._servicer.set(service, status)
+
+    def checks(self) -> dict[str, Callable[[], bool]]:
+        """Returns the same truth for the HTTP port, by path: the kubelet's gRPC probes do not speak TLS.
+
+        The process runs (`/healthz`), serves now (`/readyz`), and has served (`/startupz`).
+        """
+        return {
+            "/healthz": lambda: True,
+            "/readyz": lambda: self._is_serving,
+            "/startupz": lambda: self._has_served,
+        }
 
 
 def run(main: Coroutine[Any, Any, int], loop: LoopKind) -> int:

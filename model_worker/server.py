@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 from contextlib import AsyncExitStack
@@ -15,7 +16,7 @@ from mesh import reflection
 from mesh.background import in_background
 from mesh.first_of import first_of
 from mesh.malformed import CheckingServer
-from mesh.metrics_endpoint import metrics_endpoint
+from mesh.metrics_endpoint import Pages, metrics_endpoint
 from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
 from mesh.wire import inference_pb2
 from mesh.wire.inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
@@ -28,6 +29,7 @@ from model_worker.settings import Settings
 from model_worker.trial import PROOF_FAILED
 
 if TYPE_CHECKING:
+    from mesh.tls.https import HttpsContext
     from mesh.tls.live import LiveTls
 
 log = logging.getLogger(__name__)
@@ -60,7 +62,9 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         port = bind(server, settings.host, settings.port, _credentials(tls))
         if settings.socket is not None:
             bind_socket(server, settings.socket, _credentials(tls))
-        metrics = metrics_endpoint(lambda: _exposition(identity, counters, queue), settings.host, settings.metrics_port)
+        exposition = functools.partial(_exposition, identity, counters, queue, tls)
+        pages = Pages({"/": exposition, "/metrics": exposition}, health.checks())
+        metrics = metrics_endpoint(pages, settings.host, settings.metrics_port, _https(settings, tls))
         metrics_port = await parts.enter_async_context(metrics)
         await server.start()
         await health.set_serving(True)
@@ -106,10 +110,18 @@ def _credentials(tls: LiveTls | None) -> grpc.ServerCredentials | None:
     return None if tls is None else tls.server_credentials()
 
 
-def _exposition(identity: Identity, counters: WorkerCounters, queue: PredictQueue) -> bytes:
+def _https(settings: Settings, tls: LiveTls | None) -> HttpsContext | None:
+    if tls is None or not settings.metrics_tls:
+        return None
+    from mesh.tls.https import HttpsContext
+
+    return HttpsContext(tls)
+
+
+def _exposition(identity: Identity, counters: WorkerCounters, queue: PredictQueue, tls: LiveTls | None) -> bytes:
     from model_worker.metrics import exposition
 
-    return exposition(identity, counters, queue.in_flight)
+    return exposition(identity, counters, queue.in_flight, tls)
 
 
 def log_engine(identity: Identity) -> None:

@@ -45,6 +45,7 @@ async def grpc_server(
     connection_options: serving.ChannelOptions,
     on_refusal: Callable[[], None] = lambda: None,
     tls: LiveTls | None = None,
+    health: serving.Health | None = None,
 ) -> AsyncIterator[GrpcServer]:
     """Serves `service` while the block lasts, then drains: accepted requests have `settings.drain_s` for their answers.
 
@@ -55,7 +56,7 @@ async def grpc_server(
     on the address.
     """
     servers = [_new_server(settings, connection_options) for _ in range(settings.servers)]
-    health = serving.Health([SERVICE_NAME])
+    health = health or serving.Health([SERVICE_NAME])
     for server in servers:
         service.attach(server)
         await health.attach(server)
