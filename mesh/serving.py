@@ -21,6 +21,7 @@ ChannelOptions = list[tuple[str, Any]]
 MESSAGE_LIMIT_BYTES = 16 * 2**20
 REQUEST_LIMIT_BYTES = 256 * 2**10
 MAX_PENDING = 512
+HANDSHAKE_S = 5.0
 CONNECT_S = 1.5
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # prctl(2)
 
@@ -38,7 +39,7 @@ def server_options(message_limit_bytes: int, *, shares_port: bool = False) -> Ch
         ("grpc.max_receive_message_length", message_limit_bytes),
         ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
         ("grpc.max_metadata_size", 8192),
-        ("grpc.server_handshake_timeout_ms", 5000),
+        ("grpc.server_handshake_timeout_ms", round(1000 * HANDSHAKE_S)),
         ("grpc.max_allowed_incoming_connections", 4096),
         # Without this, the server closes a connection whose lane sends many keepalive pings.
         ("grpc.http2.max_ping_strikes", 0),

@@ -18,6 +18,7 @@ from mesh.first_of import first_of
 from mesh.malformed import CheckingServer
 from mesh.metrics_endpoint import Pages, metrics_endpoint
 from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
+from mesh.unknown_methods import new_server
 from mesh.wire import inference_pb2
 from mesh.wire.inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from model_worker.counters import WorkerCounters
@@ -50,9 +51,7 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         queue = await parts.enter_async_context(running_queue(forest, limits, counters.record, settings.drain_s))
         service = InferenceService(identity, queue, forest.table, settings.max_batch_rows, counters.refuse)
         health = Health([SERVICE])
-        server = grpc.aio.server(
-            interceptors=_interceptors(settings, counters), options=server_options(MESSAGE_LIMIT_BYTES)
-        )
+        server = new_server(server_options(MESSAGE_LIMIT_BYTES), _interceptors(settings, counters))
         add_GRPCInferenceServiceServicer_to_server(service, CheckingServer(server))  # type: ignore[no-untyped-call]
         await health.attach(server)
         reflection.attach(server, (inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))

@@ -15,6 +15,7 @@ from mesh import reflection, serving
 from mesh.catalog.catalog import Catalog
 from mesh.errors import Misconfigured
 from mesh.port_check import listen_fault
+from mesh.unknown_methods import new_server
 from mesh.wire import offers_pb2
 from supervisor.intake import Intake
 from supervisor.service import SERVICE_NAME, OffersService
@@ -78,7 +79,7 @@ async def grpc_server(
 def _new_server(settings: Settings, connection_options: serving.ChannelOptions) -> grpc.aio.Server:
     shares_port = settings.servers > 1
     options = serving.server_options(serving.REQUEST_LIMIT_BYTES, shares_port=shares_port)
-    return grpc.aio.server(options=list(dict([*options, *connection_options]).items()))  # gRPC takes the first of two
+    return new_server(list(dict([*options, *connection_options]).items()))  # gRPC takes the first of two
 
 
 def _bind(servers: Sequence[grpc.aio.Server], settings: Settings, tls: LiveTls | None) -> tuple[int, int | None]:
