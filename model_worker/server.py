@@ -48,7 +48,9 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         queue = await parts.enter_async_context(running_queue(forest, limits, counters.record, settings.drain_s))
         service = InferenceService(identity, queue, forest.table, settings.max_batch_rows, counters.refuse)
         health = Health([SERVICE])
-        server = grpc.aio.server(options=server_options(MESSAGE_LIMIT_BYTES))
+        server = grpc.aio.server(
+            interceptors=_interceptors(settings, counters), options=server_options(MESSAGE_LIMIT_BYTES)
+        )
         add_GRPCInferenceServiceServicer_to_server(service, CheckingServer(server))  # type: ignore[no-untyped-call]
         await health.attach(server)
         reflection.attach(server, (inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
@@ -89,6 +91,15 @@ def _open_tls(settings: Settings) -> LiveTls | None:
     from mesh.tls.live import LiveTls  # here, because its imports slow down each start
 
     return LiveTls(settings.tls, demands=Demands(serves=True, dns_name=True))
+
+
+def _interceptors(settings: Settings, counters: WorkerCounters) -> list[grpc.aio.ServerInterceptor]:
+    """With TLS, only supervisors may call."""
+    if settings.tls is None:
+        return []
+    from model_worker.peers import SupervisorsOnly
+
+    return [SupervisorsOnly(settings.tls_supervisor, counters.refuse)]
 
 
 def _credentials(tls: LiveTls | None) -> grpc.ServerCredentials | None:

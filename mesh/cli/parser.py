@@ -94,6 +94,8 @@ def _add_up(commands: Commands) -> None:
         default="uvloop",
         help="event loop of all processes (default: %(default)s)",
     )
+    about = "connections with TLS, by a throw-away CA and certificates of it, which the mesh removes at its end"
+    up.add_argument("--tls", action="store_true", help=about)
     parts.add_json(up, "one line of JSON when the mesh is ready")
 
 
