@@ -8,11 +8,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from supervisor.cohort import Route
 from supervisor.ensemble import Ensemble
 from supervisor.inputs import MISSING, UNSEEN, VersionInputs
 from supervisor.live_games import LiveGames
 from supervisor.pool import ModelPool
+from supervisor.waiting import Route
 
 MAX_GAP_SERIES = 200  # of one version
 _VERSION = ("game", "version")

@@ -19,8 +19,9 @@ class Ticket:
     A ticket of GetOffer has a `limit`, the number of offers to return, and no `scored_row`. A ticket of Score has a
     `scored_row`, the row whose score is returned, and does not use `limit`. A player who is held out gets the fallback.
     `is_pinned`: the caller named the version. `caller` is None if callers are not known; `weight` is its share of the
-    queue, and a caller that `is_critical` is refused last. `version` is set at the admission, and `journey` while the ticket's cohort travels. `decision_id` names the answer. `total_s` is the time
-    from the admission to the answer, once it has gone to the caller.
+    queue, and a caller that `is_critical` is refused last. `version` is set at the admission, and `journey` while the
+    ticket's cohort travels. `decision_id` names the answer. `total_s` is the time from the admission to the answer,
+    once it has gone to the caller.
     """
 
     player_id: str
@@ -41,6 +42,16 @@ class Ticket:
     journey: Journey | None = None
     timer: asyncio.TimerHandle | None = None  # answers the ticket at its deadline
     answer: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def rows(self) -> int:
+        """The number of rows of the request."""
+        return self.passenger.rows
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether there is an answer, or the caller has left."""
+        return self.answer.done()
 
     def settle(self, answer: Answer) -> None:
         """Sets the answer. Does nothing if there is one already, or if the caller has left."""
