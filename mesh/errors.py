@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from pathlib import Path  # not imported, because it costs a worker 6 ms and 0.7 MB
 
 
+_SMALLER = "is it the right file? Remove what is not needed"
+
+
 class MeshError(Exception):
     """An expected failure; `reason` is a sentence for the caller, the other service or the operator."""
 
@@ -75,8 +78,14 @@ class Misconfigured(MeshError):
         self.faults = faults
 
 
+class TooLarge(OSError):
+    """A file has more bytes than its reader takes."""
+
+
 def unreadable(path: Path, error: Exception, fix: str) -> Misconfigured:
     """The fault of a file that cannot be read; `fix` is for all errors but a text that is not UTF-8."""
     if isinstance(error, UnicodeDecodeError):
         fix = "save it as UTF-8"
+    if isinstance(error, TooLarge):
+        return Misconfigured([f"{path}: {error.strerror}; {_SMALLER}"])
     return Misconfigured([f"{path}: cannot be read: {' '.join(str(error).split())}; {fix}"])

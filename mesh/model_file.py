@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PROPERTIES = ("feature_names", "categories", "objective", "classes", "trees")
 OPEN_LISTS = "open_category_lists"
 _MISSING_CODE = -1
+MAX_BYTES = 2**31  # of a file that a command reads
 _Parsed = TypeVar("_Parsed")
 
 
@@ -137,8 +138,10 @@ def from_properties(properties: Mapping[str, str]) -> ModelHeader:
 
 
 def _read(path: Path) -> bytes:
+    from mesh.bounded_file import read_bytes  # here, because it imports gRPC, and a worker does not call this function
+
     try:
-        return path.read_bytes()
+        return read_bytes(path, MAX_BYTES, is_named_by_file=True)
     except OSError as error:
         raise BadModel(f"{path}: {error.strerror or error}") from error
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from mesh.malformed import Malformed, parser
+
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, EnumDescriptor, FileDescriptor
     from grpc_reflection.v1alpha import reflection_pb2
@@ -44,7 +46,7 @@ class _LateReflection(grpc.GenericRpcHandler):
         # The messages of both versions have the same bytes, so one handler serves both.
         return grpc.stream_stream_rpc_method_handler(
             Reflection(files).answer_all,
-            request_deserializer=wire.ServerReflectionRequest.FromString,
+            request_deserializer=parser(wire.ServerReflectionRequest.FromString),
             response_serializer=wire.ServerReflectionResponse.SerializeToString,
         )
 
@@ -59,10 +61,13 @@ class Reflection:
         self._messages = {message.full_name for file in self._files.values() for message in _messages_of(file)}
 
     async def answer_all(
-        self, requests: AsyncIterator[reflection_pb2.ServerReflectionRequest], _context: Any
+        self, requests: AsyncIterator[reflection_pb2.ServerReflectionRequest | Malformed], context: Any
     ) -> AsyncIterator[reflection_pb2.ServerReflectionResponse]:
-        """Answers each request of a stream."""
+        """Answers each request of a stream; a malformed one ends it."""
         async for request in requests:
+            if isinstance(request, Malformed):
+                await context.abort(request.code, request.reason)
+                return
             yield self.answer(request)
 
     def answer(self, request: reflection_pb2.ServerReflectionRequest) -> reflection_pb2.ServerReflectionResponse:

@@ -15,6 +15,8 @@ from typing import Any, Literal
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from mesh.malformed import CheckingServer
+
 LoopKind = Literal["uvloop", "asyncio"]
 ChannelOptions = list[tuple[str, Any]]
 
@@ -87,11 +89,17 @@ def lane_options(connect_s: float = CONNECT_S) -> ChannelOptions:
     ]
 
 
-def bind(server: grpc.aio.Server, host: str, port: int) -> int:
-    """Binds `server` and returns the port; port 0 lets the system pick. Raises OSError when the port is in use."""
+def bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials | None = None) -> int:
+    """Binds `server` and returns the port; port 0 lets the system pick. Raises OSError when the port is in use.
+
+    Without `credentials`, the port is plaintext.
+    """
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        bound = server.add_insecure_port(address)
+        if credentials is None:
+            bound = server.add_insecure_port(address)
+        else:
+            bound = server.add_secure_port(address, credentials)
     except RuntimeError:
         bound = 0
     if bound == 0:
@@ -99,10 +107,13 @@ def bind(server: grpc.aio.Server, host: str, port: int) -> int:
     return bound
 
 
-def bind_socket(server: grpc.aio.Server, path: str) -> None:
-    """Binds `server` to the Unix socket at `path`; raises OSError when this fails."""
+def bind_socket(server: grpc.aio.Server, path: str, credentials: grpc.ServerCredentials | None = None) -> None:
+    """Binds `server` to the Unix socket at `path`, plaintext without `credentials`; raises OSError when this fails."""
     try:
-        server.add_insecure_port(f"unix:{path}")
+        if credentials is None:
+            server.add_insecure_port(f"unix:{path}")
+        else:
+            server.add_secure_port(f"unix:{path}", credentials)
     except RuntimeError as error:
         raise OSError(
             f"cannot listen on the Unix socket {path}: its folder is missing, or the path is too long"
@@ -119,7 +130,7 @@ class Health:
     async def attach(self, server: grpc.aio.Server) -> None:
         """Adds the health service to `server`."""
         await self.set_serving(False)
-        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, CheckingServer(server))
 
     async def set_serving(self, serving: bool) -> None:
         """Changes the status of all services and notifies every watcher."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from mesh.printable import one_line
 
 if TYPE_CHECKING:
     from prometheus_client import Histogram
@@ -15,11 +17,43 @@ LATENCY_BUCKETS_S = (
     0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0,
 )  # fmt: skip
 LAG_PROBE_S = 0.25
+# At the level debug, these log the headers of their requests, with session tokens and signatures.
+_LOG_CREDENTIALS = ("aiobotocore", "boto3", "botocore", "urllib3")
+
+
+class OneLineFormatter(logging.Formatter):
+    """Formats a record as `time level logger message`, one line whatever the message contains.
+
+    The lines of a traceback follow it, with two spaces before each, so that no text in them looks like another record.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name in logging)
+        """Returns the line of a record."""
+        return one_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (the name in logging)
+        """Returns the lines of a traceback."""
+        return _indented(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 (the name in logging)
+        """Returns the lines of a stack."""
+        return _indented(super().formatStack(stack_info))
 
 
 def log_to_stderr(level: str) -> None:
     """Writes logs to stderr as `time level logger message`; stdout is only for output that programs read."""
-    logging.basicConfig(stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLineFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    for name in _LOG_CREDENTIALS:
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {one_line(line)}" for line in text.split("\n"))
 
 
 async def watch_loop_lag(lag: Histogram) -> None:

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from mesh.model_file import BadModel, ModelHeader, parse_header
+from mesh.printable import one_line
 from mesh.s3.address import SCHEME
 from mesh.settings import WrongSettingsError
 from model_worker.artifact import Artifact, ArtifactSource, LocalFiles, fetch
@@ -147,7 +148,7 @@ def _report(code: int, *sentences: str) -> int:
 
 
 def _say(sentence: str) -> None:
-    print(f"model_worker: {sentence}", file=sys.stderr)
+    print(f"model_worker: {one_line(sentence)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from mesh.model_file import BadModel, parse_header
+from mesh.printable import one_line
 from mesh.settings import Check, Parser, WrongSettingsError, read, seconds, whole
 from model_worker.artifact import LocalFiles, fetch
 from model_worker.forest.lightgbm_c import find_library
@@ -30,7 +31,7 @@ def main() -> int:
         values = read(_parser(), _CHECKS, sys.argv[1:])
         library = find_library()
     except (WrongSettingsError, ModuleNotFoundError) as error:
-        print(f"model_worker.prove: {error}", file=sys.stderr)
+        print(f"model_worker.prove: {one_line(str(error))}", file=sys.stderr)
         return EXIT_USAGE
     options = ProofOptions(values["proof_memory_mb"], values["proof_s"], values["proofs"], "")
     refused = False

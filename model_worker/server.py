@@ -6,12 +6,15 @@ import asyncio
 import json
 import logging
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 import grpc
 from grpc_health.v1 import health_pb2
 
 from mesh import reflection
+from mesh.background import in_background
 from mesh.first_of import first_of
+from mesh.malformed import CheckingServer
 from mesh.metrics_endpoint import metrics_endpoint
 from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
 from mesh.wire import inference_pb2
@@ -23,6 +26,9 @@ from model_worker.queue import PredictQueue, QueueLimits, running_queue
 from model_worker.service import SERVICE, InferenceService
 from model_worker.settings import Settings
 from model_worker.trial import PROOF_FAILED
+
+if TYPE_CHECKING:
+    from mesh.tls.live import LiveTls
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +48,18 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         queue = await parts.enter_async_context(running_queue(forest, limits, counters.record, settings.drain_s))
         service = InferenceService(identity, queue, forest.table, settings.max_batch_rows, counters.refuse)
         health = Health([SERVICE])
-        server = grpc.aio.server(options=server_options(MESSAGE_LIMIT_BYTES))
-        add_GRPCInferenceServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+        server = grpc.aio.server(
+            interceptors=_interceptors(settings, counters), options=server_options(MESSAGE_LIMIT_BYTES)
+        )
+        add_GRPCInferenceServiceServicer_to_server(service, CheckingServer(server))  # type: ignore[no-untyped-call]
         await health.attach(server)
         reflection.attach(server, (inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
-        port = bind(server, settings.host, settings.port)
+        tls = _open_tls(settings)
+        if tls is not None:
+            await parts.enter_async_context(in_background(tls.watch()))
+        port = bind(server, settings.host, settings.port, _credentials(tls))
         if settings.socket is not None:
-            bind_socket(server, settings.socket)
+            bind_socket(server, settings.socket, _credentials(tls))
         metrics = metrics_endpoint(lambda: _exposition(identity, counters, queue), settings.host, settings.metrics_port)
         metrics_port = await parts.enter_async_context(metrics)
         await server.start()
@@ -70,6 +81,29 @@ def queue_limits(settings: Settings, engine: Engine) -> QueueLimits:
     """Returns the limits of the queue. LightGBM, which takes longer, never scores on the event loop."""
     on_loop_ns = MAX_ON_LOOP_NS if engine.name == "forest" else 0
     return QueueLimits(settings.max_batch_rows, settings.max_queue_rows, on_loop_ns)
+
+
+def _open_tls(settings: Settings) -> LiveTls | None:
+    """Reads the certificate, if there is one. Raises Misconfigured."""
+    if settings.tls is None:
+        return None
+    from mesh.tls.demands import Demands
+    from mesh.tls.live import LiveTls  # here, because its imports slow down each start
+
+    return LiveTls(settings.tls, demands=Demands(serves=True, dns_name=True))
+
+
+def _interceptors(settings: Settings, counters: WorkerCounters) -> list[grpc.aio.ServerInterceptor]:
+    """With TLS, only supervisors may call."""
+    if settings.tls is None:
+        return []
+    from model_worker.peers import SupervisorsOnly
+
+    return [SupervisorsOnly(settings.tls_supervisor, counters.refuse)]
+
+
+def _credentials(tls: LiveTls | None) -> grpc.ServerCredentials | None:
+    return None if tls is None else tls.server_credentials()
 
 
 def _exposition(identity: Identity, counters: WorkerCounters, queue: PredictQueue) -> bytes:

@@ -14,6 +14,7 @@ import grpc
 
 from mesh.errors import MeshError, Unavailable
 from mesh.grpc_errors import for_caller, or_abort
+from mesh.malformed import Malformed
 from mesh.wire import inference_pb2 as oip
 from mesh.wire import inference_pb2_grpc
 from model_worker.batch import Pairs, Waiter, Work
@@ -80,7 +81,7 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
         self._tables = TableCache(make_table)
         self._replies = Replies(identity.name, identity.header.classes)
         self._draining = False
-        self._readers: set[asyncio.Task[None]] = set()
+        self._readers: set[asyncio.Task[Malformed | None]] = set()
 
     def drain(self) -> None:
         """Refuses new requests. Streams stop reading, write their outstanding responses, and end with status OK."""
@@ -137,30 +138,40 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
         return response
 
     async def ModelStreamInfer(self, _requests: object, context: Context) -> None:
-        """Reads, predicts and writes at the same time. Ends with status OK when the client ends, or after a drain."""
+        """Reads, predicts and writes at the same time. Ends with status OK when the client ends, or after a drain.
+
+        A malformed message ends the stream after the responses to the messages before it: its sender is faulty.
+        """
         if self._draining:
             await context.abort(Unavailable.code, DRAINING)
         outbox = Outbox()
         try:
             async with asyncio.TaskGroup() as tasks:
-                self._track(tasks.create_task(self._read(context, outbox)))
+                reader = tasks.create_task(self._read(context, outbox))
+                self._track(reader)
                 while (result := await outbox.next()) is not None:
                     await context.write(self._message(result))
         finally:
             outbox.gone = True
+        if not reader.cancelled() and (malformed := reader.result()) is not None:
+            await context.abort(malformed.code, malformed.reason)
 
-    def _track(self, reader: asyncio.Task[None]) -> None:
+    def _track(self, reader: asyncio.Task[Malformed | None]) -> None:
         self._readers.add(reader)
         reader.add_done_callback(self._readers.discard)
 
-    async def _read(self, context: Context, outbox: Outbox) -> None:
+    async def _read(self, context: Context, outbox: Outbox) -> Malformed | None:
+        """Reads to the end of the stream; returns the malformed message that ended it, if there was one."""
         remembered = StreamCandidates(self._tables)
         try:
             while (request := await context.read()) is not grpc.aio.EOF:
+                if isinstance(request, Malformed):
+                    return request
                 await self._admit(request, remembered, outbox)
                 await outbox.space()
         finally:
             outbox.finish()
+        return None
 
     async def _admit(self, request: oip.ModelInferRequest, remembered: StreamCandidates, outbox: Outbox) -> None:
         outbox.expect()

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mesh.settings import LOG_LEVELS, LOOPS, Check, Parser, WrongSettingsError, dns_label, one_of, read, seconds, whole
+from mesh.tls import files as tls_files
+from mesh.tls.files import TlsFiles
 
 if TYPE_CHECKING:
     from mesh.serving import LoopKind
@@ -45,16 +47,22 @@ class Settings:
     cache: str
     fetch_s: float
     max_model_mb: int
+    tls_supervisor: tuple[str, ...]
+    tls: TlsFiles | None
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:
     """Returns the settings of a command line; raises WrongSettingsError with every fault."""
     values = read(_parser(), _CHECKS, arguments)
+    faults = list(tls_files.faults(values))
+    if values["tls_cert"] and not values["tls_supervisor"]:
+        faults.append("--tls-supervisor: is missing; name the supervisors that may send rows to this worker")
     if values["max_queue_rows"] < values["max_batch_rows"]:
-        raise WrongSettingsError(
-            ["--max-queue-rows: must be at least --max-batch-rows, or the queue never holds a full batch"]
-        )
-    return Settings(**values)
+        faults.append("--max-queue-rows: must be at least --max-batch-rows, or the queue never holds a full batch")
+    if faults:
+        raise WrongSettingsError(faults)
+    tls = tls_files.tls_files(values)
+    return Settings(**{**values, "tls_supervisor": tuple(values["tls_supervisor"])}, tls=tls)
 
 
 def _parser() -> Parser:
@@ -95,6 +103,9 @@ def _parser() -> Parser:
     add("--cache", default=default_cache("models"), help="folder for models from S3 (%(default)s)")
     add("--fetch-s", default="90", help="maximum seconds to fetch a model from S3, with all retries (%(default)s)")
     add("--max-model-mb", default="1024", help="maximum size of a model from S3, in MiB (%(default)s)")
+    tls_files.add_options(parser)
+    about = "name in the certificate of a supervisor that may send rows (required with TLS); repeatable"
+    add("--tls-supervisor", action="append", default=[], metavar="NAME", help=about)
     return parser
 
 

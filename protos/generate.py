@@ -1,4 +1,4 @@
-"""`python -m protos.generate`: writes the Python stubs in mesh/wire; with --check, reports stubs that are not fresh.
+"""`python -m protos.generate`: writes the stubs of the mesh and of its Python client; with --check, reports stale ones.
 
 The modules get a descriptor pool of their own. In protobuf's default pool a name can be registered only once in a
 process, so tritonclient, which registers its own copy of the Open Inference Protocol, could not be imported together
@@ -11,40 +11,69 @@ import filecmp
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from grpc_tools import protoc
 
 ROOT = Path(__file__).parent.parent
-STUBS = ROOT / "mesh" / "wire"
 _DEFAULT_POOL, _OWN_POOL = "_descriptor_pool.Default()", "_descriptor_pool.DescriptorPool()"
 
 
+@dataclass(frozen=True, slots=True)
+class Stubs:
+    """Stubs of `contracts` in the package `package` below `root`; `kinds` are the outputs of protoc."""
+
+    root: str
+    package: str
+    contracts: str
+    kinds: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the stubs, below the root of the repository."""
+        return Path(self.root, self.package)
+
+
+ALL = (
+    Stubs("", "mesh/wire", "*.proto", ("python", "pyi", "grpc_python")),
+    Stubs("clients/python", "ensemble_mesh_client/wire", "offers.proto", ("python", "pyi")),
+)
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Returns 0; with --check, 1 if a stub in mesh/wire differs from its contract."""
+    """Returns 0; with --check, 1 if a stub differs from its contract."""
     if list(arguments) != ["--check"]:
-        generate(ROOT)
+        for stubs in ALL:
+            generate(stubs, ROOT)
         return 0
-    with tempfile.TemporaryDirectory() as folder:
-        fresh = generate(Path(folder))
-        names = sorted(path.name for path in fresh.iterdir())
-        _, differing, missing = filecmp.cmpfiles(fresh, STUBS, names, shallow=False)
-    if differing or missing:
-        print(f"stale in mesh/wire: {', '.join(differing + missing)}; run `make protos` and commit", file=sys.stderr)
+    stale = [name for stubs in ALL for name in _stale(stubs)]
+    if stale:
+        print(f"stale: {', '.join(stale)}; run `make protos` and commit", file=sys.stderr)
         return 1
-    print(f"the {len(names)} stubs in mesh/wire are fresh")
+    print(f"the stubs in {' and '.join(str(stubs.folder) for stubs in ALL)} are fresh")
     return 0
 
 
-def generate(folder: Path) -> Path:
-    """Writes the stubs of all contracts below `folder`; returns their folder, `folder`/mesh/wire."""
-    contracts = [f"mesh/wire/{path.name}" for path in sorted((ROOT / "protos").glob("*.proto"))]
-    outputs = [f"--{kind}_out={folder}" for kind in ("python", "pyi", "grpc_python")]
-    if protoc.main(["protoc", f"-Imesh/wire={ROOT / 'protos'}", *outputs, *contracts]):
+def generate(stubs: Stubs, top: Path) -> Path:
+    """Writes `stubs` below the folder `top`; returns their folder."""
+    contracts = [f"{stubs.package}/{path.name}" for path in sorted((ROOT / "protos").glob(stubs.contracts))]
+    root = top / stubs.root
+    root.mkdir(parents=True, exist_ok=True)
+    outputs = [f"--{kind}_out={root}" for kind in stubs.kinds]
+    if protoc.main(["protoc", f"-I{stubs.package}={ROOT / 'protos'}", *outputs, *contracts]):
         raise SystemExit(1)
     for contract in contracts:
-        _give_own_pool((folder / contract).with_name(f"{Path(contract).stem}_pb2.py"))
-    return folder / "mesh" / "wire"
+        _give_own_pool((root / contract).with_name(f"{Path(contract).stem}_pb2.py"))
+    return top / stubs.folder
+
+
+def _stale(stubs: Stubs) -> list[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = generate(stubs, Path(folder))
+        names = sorted(path.name for path in fresh.iterdir())
+        _, differing, missing = filecmp.cmpfiles(fresh, ROOT / stubs.folder, names, shallow=False)
+    return [str(stubs.folder / name) for name in (*differing, *missing)]
 
 
 def _give_own_pool(module: Path) -> None:

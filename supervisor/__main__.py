@@ -12,15 +12,16 @@ if __name__ == "__main__":
         signal.signal(number, lambda *_: os._exit(0))
 
 import asyncio
-import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from typing import Any
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from mesh import serving, telemetry
+from mesh.background import in_background
 from mesh.errors import Misconfigured
 from mesh.metrics_endpoint import metrics_endpoint
+from mesh.printable import one_line
 from mesh.settings import WrongSettingsError
 from mesh.starvation import CpuStarvation
 from supervisor.assembly import open_discovery, open_games
@@ -31,7 +32,7 @@ from supervisor.discovery.assignment import assign_replicas
 from supervisor.drift.metrics import DriftMetrics
 from supervisor.drift.references import References
 from supervisor.followed_catalogs import FollowedCatalog, open_catalogs
-from supervisor.grpc_server import check_port, connection_age_options, grpc_server
+from supervisor.grpc_server import GrpcServer, check_ports, connection_age_options, grpc_server
 from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
@@ -45,6 +46,9 @@ from supervisor.shadow.sample import SampleQueue
 from supervisor.start_up import open_or_stop, wait_for_quorums, wait_until_ready
 from supervisor.state_metrics import StateOnDemand
 
+if TYPE_CHECKING:
+    from mesh.tls.live import LiveTls
+
 EXIT_MISCONFIGURED = 2
 
 
@@ -56,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
             serving.follow_parent()
         return serving.run(serve(settings), settings.loop)
     except* (Misconfigured, WrongSettingsError) as errors:  # a task group raises them as a group
-        print(*_faults_in(errors), sep="\n", file=sys.stderr)
+        print(*map(one_line, _faults_in(errors)), sep="\n", file=sys.stderr)
     return EXIT_MISCONFIGURED
 
 
@@ -66,18 +70,23 @@ async def serve(settings: Settings) -> int:
     starvation, metrics, samples = MachineStarvation(loop_thread), Metrics(), SampleQueue()
     logs = DecisionLogs(os.environ, settings.log_level)
     metrics.registry.register(DecisionMetrics(logs))
+    tls = _open_tls(settings)
     catalogs = await open_catalogs(settings)
     # Closed in reverse order: first the server, which waits for the last answers; then the task group of the journeys;
     # then the background work and the rest of the decision logs, and last the lanes and the stores.
     async with (
         serving.stop_signal() as stop,
-        open_or_stop(open_games([one.catalog for one in catalogs], starvation, metrics, samples, logs), stop) as games,
+        open_or_stop(
+            open_games([one.catalog for one in catalogs], starvation, metrics, samples, logs, tls), stop
+        ) as games,
     ):
         if games is None:
             return 0
+        if tls is not None:
+            tls.demand_names(lambda: supervisor_names(games))
         async with (
             logs.writing(games),
-            _in_background(*_background_work(settings, catalogs, games, metrics)),
+            in_background(*_background_work(settings, catalogs, games, metrics, tls)),
             asyncio.TaskGroup() as journey_tasks,
         ):
             cohorts = Cohorts(journey_tasks, starvation, settings.max_waiting)
@@ -88,8 +97,8 @@ async def serve(settings: Settings) -> int:
             rate = OutcomeRate(loop_thread, lambda: cohorts.departures)
             outcomes = OutcomeService(OutcomeDesk(games, metrics.outcomes), rate, settings.max_connection_age_s)
             service = OffersService(games, cohorts, outcomes, settings.max_connection_age_s)
-            async with _in_background(shadow_runner(samples, games, cohorts, starvation).run(), rate.watch()):
-                await _serve_until_stopped(settings, service, games, metrics, drift, stop)
+            async with in_background(shadow_runner(samples, games, cohorts, starvation).run(), rate.watch()):
+                await _serve_until_stopped(settings, service, games, metrics, drift, tls, stop)
     return 0
 
 
@@ -99,59 +108,74 @@ async def _serve_until_stopped(
     games: LiveGames,
     metrics: Metrics,
     drift: DriftMetrics,
+    tls: LiveTls | None,
     stop: asyncio.Event,
 ) -> None:
     ages = connection_age_options(settings, [game.catalog for game in games.values()])
     pages = {"/drift": drift.page}
     metrics_place = (settings.metrics_host, settings.metrics_port)
     async with metrics_endpoint(metrics.exposition, *metrics_place, pages) as metrics_port:
-        check_port(settings)  # before the wait for replicas, which can take long
+        check_ports(settings)  # before the wait for replicas, which can take long
         await wait_for_quorums(games, settings.listen_within_s, stop)
         if stop.is_set():
             return
         games.begin()
-        async with grpc_server(settings, service, ages, metrics.refused_calls.inc) as server:
+        async with grpc_server(settings, service, ages, metrics.refused_calls.inc, tls) as server:
             await wait_until_ready(games, settings.ready_within_s, stop)
             if not stop.is_set():
                 await server.health.set_serving(True)
                 serving.settle_heap()
-                announce(settings, server.port, metrics_port)
+                announce(settings, server, metrics_port)
                 await stop.wait()
 
 
-def announce(settings: Settings, port: int, metrics_port: int) -> None:
+def _open_tls(settings: Settings) -> LiveTls | None:
+    """Reads the certificate, if there is one. Raises Misconfigured."""
+    if settings.tls is None:
+        return None
+    from mesh.tls.demands import Demands
+    from mesh.tls.live import LiveTls  # here, because its imports slow down each start
+
+    return LiveTls(settings.tls, demands=Demands(serves=True, calls=True))
+
+
+def supervisor_names(games: LiveGames) -> dict[str, str]:
+    """Returns the names that the workers of `games` demand of this supervisor, by the place that demands them."""
+    tls_blocks = ((game.catalog.game, game.catalog.tls) for game in games.values())
+    return {tls.supervisor_of(name): f"tls.supervisor of the game {name}" for name, tls in tls_blocks}
+
+
+def announce(settings: Settings, server: GrpcServer, metrics_port: int) -> None:
     """Prints the ready line, the only line on stdout, for the process that started this one."""
     ready = {
         "event": "ready",
-        "address": f"{settings.host}:{port}",
+        "address": f"{settings.host}:{server.port}",
         "metrics": f"{settings.metrics_host}:{metrics_port}",
         "pid": os.getpid(),
     }
+    if server.token_port is not None:
+        ready["token_address"] = f"{settings.host}:{server.token_port}"
     print(json.dumps(ready), flush=True)
 
 
 def _background_work(
-    settings: Settings, catalogs: Sequence[FollowedCatalog], games: LiveGames, metrics: Metrics
+    settings: Settings,
+    catalogs: Sequence[FollowedCatalog],
+    games: LiveGames,
+    metrics: Metrics,
+    tls: LiveTls | None,
 ) -> Iterator[Coroutine[Any, Any, None]]:
     discovery = open_discovery(settings, list(games), games.models)
     yield telemetry.watch_loop_lag(metrics.loop_lag)
     yield References(games).run()
+    if tls is not None:
+        yield tls.watch()
     for one in catalogs:
         yield games.follow(one.catalog.game, one.changes)
         if one.keep is not None:
             yield one.keep()
     if discovery is not None:
         yield assign_replicas(discovery, games)
-
-
-@contextlib.asynccontextmanager
-async def _in_background(*endless: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Runs `endless` while the block lasts; a failure of one of them ends the block."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(work) for work in endless]
-        yield
-        for task in tasks:
-            task.cancel()
 
 
 def _faults_in(errors: ExceptionGroup[Misconfigured | WrongSettingsError]) -> Iterator[str]:

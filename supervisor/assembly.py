@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mesh.catalog import files as catalog_files
 from mesh.catalog.catalog import Catalog
@@ -28,6 +29,7 @@ from supervisor.features.port import FeatureStore, StoreMetrics
 from supervisor.features.sqlite import SqliteStore
 from supervisor.game import Game
 from supervisor.guards import Guards
+from supervisor.lane_channels import LaneChannels
 from supervisor.live_games import LiveGames
 from supervisor.machine_starvation import MachineStarvation
 from supervisor.metrics import Metrics
@@ -42,6 +44,9 @@ from supervisor.shadow.sample import SampleQueue
 from supervisor.shadow.tap import open_taps
 from supervisor.traffic import Traffic
 from supervisor.version_group import group_versions
+
+if TYPE_CHECKING:
+    from mesh.tls.live import LiveTls
 
 
 def open_discovery(settings: Settings, games: Sequence[str], models: Callable[[], Models]) -> Discovery | None:
@@ -69,25 +74,30 @@ async def open_games(
     metrics: Metrics,
     samples: SampleQueue | None = None,
     logs: DecisionLogs | None = None,
+    tls: LiveTls | None = None,
 ) -> AsyncIterator[LiveGames]:
     """Yields the games of `catalogs`, with open stores; closes their lanes and stores after the block.
 
     `samples` receives the requests that shadows score; None: the shadows of the catalogs are ignored. So are their
-    decision logs without `logs`.
+    decision logs without `logs`. Without `tls`, the lanes are plaintext.
     """
     async with contextlib.AsyncExitStack() as stack:
         stores: dict[str, FeatureCache] = {}
-        gate = ConnectGate()
+        gate, channels = ConnectGate(), dict[str, LaneChannels]()
         for catalog in catalogs:
             store_metrics = metrics.of_features(catalog.game)
             store = await stack.enter_async_context(open_feature_store(catalog.features, store_metrics))
             stores[catalog.game] = open_cache(catalog.features, store, store_metrics)
             stack.push_async_callback(stores[catalog.game].close)
+            channels[catalog.game] = LaneChannels(tls, catalog.tls.worker_of(catalog.game))
 
         def build(catalog: Catalog, before: Game | None) -> Game:
-            return build_game(catalog, stores[catalog.game], starvation, metrics, gate, before, samples, logs)
+            store, lanes = stores[catalog.game], channels[catalog.game]
+            return build_game(catalog, store, starvation, metrics, gate, before, samples, logs, lanes)
 
         games = LiveGames({catalog.game: build(catalog, None) for catalog in catalogs}, build)
+        if tls is not None:
+            tls.subscribe(games.renew_lanes)
         stack.push_async_callback(games.close)
         yield games
 
@@ -132,10 +142,11 @@ def build_game(
     before: Game | None = None,
     samples: SampleQueue | None = None,
     logs: DecisionLogs | None = None,
+    channels: LaneChannels | None = None,
 ) -> Game:
     """A game with its ensembles. Its new pools have no replicas yet; the others are those of the game `before` it.
 
-    All games share `gate`, `samples` and `logs`.
+    All games share `gate`, `samples` and `logs`. `channels` opens the channels to its replicas.
     """
     offers = catalog_files.offers_of(catalog.offers) if catalog.offers else None
     ranking = Ranking(offers, catalog.offers.rank_by == "expected_revenue") if catalog.offers and offers else None
@@ -144,7 +155,7 @@ def build_game(
     planner = planner_of(known) or RowPlanner(sources)
 
     def new_pool(model: Model, models: int) -> ModelPool:
-        return ModelPool(model, planner, features.columns, starvation, models, gate)
+        return ModelPool(model, planner, features.columns, starvation, models, gate, channels=channels)
 
     panels = panels_of(catalog, sources, new_pool, known)
     taps = open_taps(catalog, panels, ranking, metrics.shadows, samples) if samples is not None else {}

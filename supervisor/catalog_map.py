@@ -10,6 +10,7 @@ from pathlib import Path
 from mesh.catalog.catalog import Catalog, read
 from mesh.catalog.catalog_file import POLL_S, FileIdentity, examine, identity_of, offers_path
 from mesh.errors import Misconfigured
+from mesh.roots import Roots
 from supervisor.discovery.config_map import ConfigMapText
 from supervisor.start_catalogs import text_of
 
@@ -25,7 +26,7 @@ class CatalogMap:
         self,
         pointed: ConfigMapText,
         path: Path,
-        folder: Path,
+        folder: Path | Roots,
         known: Catalog | None,
         text: str | None,
         poll_s: float = POLL_S,

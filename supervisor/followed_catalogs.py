@@ -35,14 +35,14 @@ async def open_catalogs(settings: Settings) -> list[FollowedCatalog]:
     """
     account = _account(settings)
     try:
-        starts = load_start_catalogs(settings.catalogs, settings.files)
+        starts = load_start_catalogs(settings.catalogs, settings.roots)
     except Misconfigured:
         if account is None and settings.dns is None:  # not in a cluster
             raise
         from supervisor.earlier_catalogs import read_earlier
 
         earlier = {path: await read_earlier(path, account) for path in settings.catalogs}
-        starts = load_start_catalogs(settings.catalogs, settings.files, earlier)
+        starts = load_start_catalogs(settings.catalogs, settings.roots, earlier)
     return [_followed(settings, path, start, account) for path, start in starts.items()]
 
 
@@ -57,9 +57,9 @@ def _account(settings: Settings) -> ServiceAccount | None:
 def _followed(settings: Settings, path: Path, start: StartCatalog, account: ServiceAccount | None) -> FollowedCatalog:
     known = None if start.faults else start.catalog
     if account is None or settings.config_map is None:
-        changes = CatalogFile(path, settings.files, known)
+        changes = CatalogFile(path, settings.roots, known)
         if known is not None and _has_changed(path, start.text):
-            changes = CatalogFile(path, settings.files, None)
+            changes = CatalogFile(path, settings.roots, None)
         return FollowedCatalog(start.catalog, changes)
     from supervisor.catalog_map import CatalogMap  # here, because only a supervisor in a cluster imports aiohttp
     from supervisor.discovery.config_map import ConfigMapText
@@ -68,7 +68,7 @@ def _followed(settings: Settings, path: Path, start: StartCatalog, account: Serv
     pointed = ConfigMapText(account, settings.config_map, KEY)
     text = None if start.faults else start.text
     return FollowedCatalog(
-        start.catalog, CatalogMap(pointed, path, settings.files or path.parent, known, text), pointed.keep
+        start.catalog, CatalogMap(pointed, path, settings.roots or path.parent, known, text), pointed.keep
     )
 
 

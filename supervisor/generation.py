@@ -80,7 +80,7 @@ class Generation:
     ) -> None:
         self.file = file
         self.plan: RowPlan | None = None
-        self.lanes: dict[str, Lane[Shipment]] = {}  # by the address of the replica
+        self.lanes: dict[Lane[Shipment], None] = {}  # in the order in which they joined
         self.queue = RowQueue()
         self.rotation = Rotation(self.deal)
         self._shadow_rows = ShadowRows()
@@ -90,7 +90,7 @@ class Generation:
         self.hedging = Hedging(
             self.rotation,
             tries.budget,
-            self.lanes.values,
+            lambda: self.lanes,
             starvation.is_starved,
             self._send_again,
             lambda: owner.draining_of(self),
@@ -113,12 +113,12 @@ class Generation:
     @property
     def lanes_up(self) -> int:
         """The number of replicas that are connected."""
-        return sum(lane.state == "up" for lane in list(self.lanes.values()))
+        return sum(lane.state == "up" for lane in list(self.lanes))
 
     @property
     def load(self) -> PoolLoad:
         """The load of the replicas that receive rows, without the rows of shadows."""
-        usable = [lane.outstanding_rows for lane in self.rotation.usable(self.lanes.values())]
+        usable = [lane.outstanding_rows for lane in self.rotation.usable(self.lanes)]
         rows = max(0, self.queue.rows + sum(usable) - self._shadow_rows.open)
         return PoolLoad(rows, len(usable), self.dealer.row_s)
 
@@ -130,7 +130,7 @@ class Generation:
 
     def deal(self) -> None:
         """Sends queued rows, as far as lanes are free."""
-        self.dealer.deal(self.lanes.values())
+        self.dealer.deal(self.lanes)
 
     def close(self) -> None:
         """Ends the watch over the shipments."""
@@ -138,7 +138,7 @@ class Generation:
 
     def remove(self, lane: Lane[Shipment]) -> None:
         """Removes a lane that receives no more rows; rows may be outstanding on it."""
-        del self.lanes[lane.address]
+        del self.lanes[lane]
         self.dealer.forget(lane)
         self.rotation.forget(lane)
 
@@ -168,7 +168,7 @@ class Generation:
         self.deal()
 
     def _learn(self, lane: Lane[Shipment], request: Shipment, reply: ScoreReply) -> None:
-        if self.rotation.is_late(lane) and self.rotation.in_rotation(self.lanes.values()):
+        if self.rotation.is_late(lane) and self.rotation.in_rotation(self.lanes):
             return  # the time of a replica that is slow alone says nothing about the others
         if reply.predict_s is not None:
             self.dealer.learn(request.rows, reply.predict_s)
@@ -189,7 +189,7 @@ class Generation:
         self.deal()
 
     def _has_other_lane(self, lane: Lane[Shipment]) -> bool:
-        return any(other.state != "down" for other in self.lanes.values() if other is not lane)
+        return any(other.state != "down" for other in self.lanes if other is not lane)
 
     def _retry(self, shipment: Shipment, failure: MeshError) -> None:
         may_retry = shipment.race is None and shipment.tries < MAX_TRIES and shipment.is_wanted()

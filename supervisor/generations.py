@@ -71,13 +71,13 @@ class Generations:
         self.leave(lane)
         if is_back:
             self._all = [*(known for known in self._all if known is not generation), generation]
-        generation.lanes[lane.address] = lane
+        generation.lanes[lane] = None
         self._by_lane[lane] = generation
 
     def leave(self, lane: Lane[Shipment]) -> None:
         """Removes a lane that receives no more rows of its generation; rows may be outstanding on it."""
         generation = self._by_lane.get(lane)
-        if generation is not None and generation.lanes.get(lane.address) is lane:
+        if generation is not None and lane in generation.lanes:
             generation.remove(lane)
 
     def forget(self, lane: Lane[Shipment]) -> None:

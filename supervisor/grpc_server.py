@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -19,14 +20,21 @@ from supervisor.intake import Intake
 from supervisor.service import SERVICE_NAME, OffersService
 from supervisor.settings import Settings
 
+if TYPE_CHECKING:
+    from mesh.tls.live import LiveTls  # not imported without TLS: its imports slow down each start
+
 AGE_GRACE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class GrpcServer:
-    """A server that listens on `port`; `health` is NOT_SERVING until it is set."""
+    """A server that listens on `port`, and on `token_port` if the settings have one.
+
+    `health` is NOT_SERVING until it is set.
+    """
 
     port: int
+    token_port: int | None
     health: serving.Health
 
 
@@ -36,12 +44,15 @@ async def grpc_server(
     service: OffersService,
     connection_options: serving.ChannelOptions,
     on_refusal: Callable[[], None] = lambda: None,
+    tls: LiveTls | None = None,
 ) -> AsyncIterator[GrpcServer]:
     """Serves `service` while the block lasts, then drains: accepted requests have `settings.drain_s` for their answers.
 
     `settings.servers` servers of grpc.aio share the port; the kernel distributes the connections, so that each server
     has a queue of its own (docs/decisions/0003-grpc-settings.md). `on_refusal` is called for each call that is refused
-    before its request is read. Raises Misconfigured if the servers cannot listen on the address.
+    before its request is read. Without `tls`, the port is plaintext. Callers of the token port show no certificate, so
+    they have no peer names. Raises Misconfigured if the servers cannot listen
+    on the address.
     """
     servers = [_new_server(settings, connection_options) for _ in range(settings.servers)]
     health = serving.Health([SERVICE_NAME])
@@ -49,14 +60,14 @@ async def grpc_server(
         offers_pb2_grpc.add_OffersServicer_to_server(service, server)  # type: ignore[no-untyped-call]
         await health.attach(server)
         reflection.attach(server, (offers_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
-    port = _bind(servers, settings)
+    port, token_port = _bind(servers, settings, tls)
     methods = {f"/{SERVICE_NAME}/GetOffer": service.begin_get_offer, f"/{SERVICE_NAME}/Score": service.begin_score}
     intake = Intake(methods, lambda: service.longest_s, on_refusal)
     for server in servers:
         await server.start()
         intake.start(server)
     try:
-        yield GrpcServer(port, health)
+        yield GrpcServer(port, token_port, health)
     finally:
         await health.set_serving(False)
         service.drain()
@@ -70,26 +81,40 @@ def _new_server(settings: Settings, connection_options: serving.ChannelOptions) 
     return grpc.aio.server(options=list(dict([*options, *connection_options]).items()))  # gRPC takes the first of two
 
 
-def _bind(servers: Sequence[grpc.aio.Server], settings: Settings) -> int:
-    """Binds every server to the same port and returns it."""
-    check_port(settings)
-    port = settings.port
+def _bind(servers: Sequence[grpc.aio.Server], settings: Settings, tls: LiveTls | None) -> tuple[int, int | None]:
+    """Binds every server to the same ports and returns them: the port, and the one for callers with tokens."""
+    check_ports(settings)
     try:
-        for server in servers:
-            port = serving.bind(server, settings.host, port)
+        credentials = [None if tls is None else tls.server_credentials() for _ in servers]
+        port = _shared_port(servers, settings.host, settings.port, credentials)
     except OSError as error:
         raise Misconfigured([f"--port: {error}"]) from error
+    if tls is None or settings.token_port is None:
+        return port, None
+    try:
+        credentials = [tls.server_credentials(require_client=False) for _ in servers]
+        return port, _shared_port(servers, settings.host, settings.token_port, credentials)
+    except OSError as error:
+        raise Misconfigured([f"--token-port: {error}"]) from error
+
+
+def _shared_port(
+    servers: Sequence[grpc.aio.Server], host: str, port: int, credentials: Sequence[grpc.ServerCredentials | None]
+) -> int:
+    for server, of_server in zip(servers, credentials, strict=True):
+        port = serving.bind(server, host, port, of_server)
     return port
 
 
-def check_port(settings: Settings) -> None:
-    """Raises Misconfigured if another process listens on the port.
+def check_ports(settings: Settings) -> None:
+    """Raises Misconfigured if another process listens on a port.
 
     Sockets with SO_REUSEPORT would share the port with another process that has set it, too.
     """
-    fault = listen_fault(settings.host, settings.port)
-    if fault is not None:
-        raise Misconfigured([f"--port: cannot listen on {settings.host}:{settings.port}: {fault}"])
+    for option, port in (("--port", settings.port), ("--token-port", settings.token_port)):
+        fault = None if port is None else listen_fault(settings.host, port)
+        if fault is not None:
+            raise Misconfigured([f"{option}: cannot listen on {settings.host}:{port}: {fault}"])
 
 
 def connection_age_options(settings: Settings, catalogs: Sequence[Catalog]) -> serving.ChannelOptions:

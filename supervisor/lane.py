@@ -12,7 +12,6 @@ from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import grpc
 
-from mesh import serving
 from mesh.back_off import BackOff, Uniform
 from mesh.errors import MeshError, Unavailable, UnknownCandidates
 from mesh.factored_rows import pairs_taken
@@ -20,8 +19,9 @@ from mesh.model_file import BadModel, ModelHeader, from_properties
 from mesh.wire import inference_pb2 as oip
 from supervisor.connect_gate import ConnectGate
 from supervisor.encoding import FactoredPart
+from supervisor.lane_channels import LaneChannels
 from supervisor.lane_reply import ScoreReply, read_reply
-from supervisor.replica_calls import ask_model, open_stream
+from supervisor.replica_calls import ask_model, open_stream, raise_if_cancelled
 
 LaneState = Literal["connecting", "up", "down"]
 CONNECTING_S = 2.0  # so long, rows wait for a lane that has not connected yet
@@ -63,8 +63,8 @@ class LaneOwner(Protocol[RequestT]):
         """Accepts the model that the replica serves; raises MeshError with the reason of a refusal."""
         ...
 
-    def on_up(self) -> None:
-        """A lane is up."""
+    def on_up(self, lane: Lane[RequestT]) -> None:
+        """`lane` is up."""
         ...
 
     def on_down(self, lane: Lane[RequestT], lost: list[RequestT]) -> None:
@@ -85,7 +85,7 @@ class Lane(Generic[RequestT]):
     """The connection to one replica. `run` keeps it connected; `send` sends a request while it is up.
 
     While its replica is assigned, the lane never cancels the stream: late replies arrive, and the owner drops them.
-    `gate` bounds the attempts to connect; all lanes of a process share it.
+    `gate` bounds the attempts to connect; all lanes of a process share it. `channels` opens the channels.
     """
 
     def __init__(
@@ -95,12 +95,16 @@ class Lane(Generic[RequestT]):
         owner: LaneOwner[RequestT],
         gate: ConnectGate,
         uniform: Uniform = random.uniform,
+        channels: LaneChannels | None = None,
     ) -> None:
         self.address = address
         self.state: LaneState = "connecting"
         self.why_down = "connecting"
         self.outstanding_rows = 0
         self.max_pairs: int | None = None  # in a message of factored rows; None: the replica does not accept them
+        self.is_successor = False  # another lane to this replica serves until this one is up
+        self._channels = channels or LaneChannels()
+        self._key_pair = self._channels.key_pair  # of the channel
         self._model = model
         self._owner = owner
         self._gate = gate
@@ -114,6 +118,11 @@ class Lane(Generic[RequestT]):
         self._logged: set[str] = set()
         self._steady: asyncio.TimerHandle | None = None
         self._attempt_s = 0.0  # the duration of the last attempt to connect
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the lane is up with another certificate than the one in use."""
+        return self.state == "up" and self._key_pair is not self._channels.key_pair
 
     def outstanding(self) -> list[RequestT]:
         """Returns the requests sent and not answered, in the order of sending."""
@@ -161,7 +170,7 @@ class Lane(Generic[RequestT]):
                 finally:
                     self._go_down()
                 self._log_down(reason)
-                _raise_if_cancelled()
+                raise_if_cancelled()
                 await asyncio.sleep(self._pauses.next_s(self._attempt_s))
         finally:
             overdue.cancel()
@@ -177,7 +186,7 @@ class Lane(Generic[RequestT]):
                 channel = await self._connect(stack)
                 await self._stream(channel)
         except grpc.aio.AioRpcError as error:
-            return error.details() or error.code().name
+            return self._channels.reason(error.details() or error.code().name)
         except (MeshError, BadModel) as error:
             return error.reason
         except Exception:  # malformed data of one replica must not end the reconnecting of its lane
@@ -191,7 +200,8 @@ class Lane(Generic[RequestT]):
         async with self._gate.turn(self._pauses.failures) as limit_s:
             began_s = loop.time()
             try:
-                channel = grpc.aio.insecure_channel(self.address, options=serving.lane_options(limit_s))
+                self._key_pair = self._channels.key_pair
+                channel = self._channels.open(self.address, limit_s)
                 await stack.enter_async_context(channel)
                 properties = await ask_model(channel, self._model, limit_s + ASK_S)
                 self._owner.accept(self, from_properties(properties), properties)
@@ -253,7 +263,7 @@ class Lane(Generic[RequestT]):
         self._logged.clear()
         self._steady = asyncio.get_running_loop().call_later(STEADY_S, self._pauses.reset)
         _log.info("%s at %s is up", self._model, self.address)
-        self._owner.on_up()
+        self._owner.on_up(self)
 
     def _go_down(self) -> None:
         self.state = "down"
@@ -281,12 +291,6 @@ class Lane(Generic[RequestT]):
         """Logs each reason once until the lane is up again."""
         if reason not in self._logged and len(self._logged) < MAX_REASONS:
             self._logged.add(reason)
-            _log.warning("%s at %s is down: %s", self._model, self.address, reason)
+            what = "gets no new connection, the one before stays" if self.is_successor else "is down"
+            _log.warning("%s at %s %s: %s", self._model, self.address, what, reason)
         self.why_down = reason
-
-
-def _raise_if_cancelled() -> None:
-    """Raises a cancellation again that grpc.aio has replaced by the status of a call which failed at the same time."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

@@ -88,6 +88,11 @@ class LiveGames(Mapping[str, Game]):
         for game in (*self._in_force.values(), *self._pending.values()):
             _assign(game, endpoints)
 
+    def renew_lanes(self) -> None:
+        """Replaces the lanes that were connected before a change of the certificate. Call it after such a change."""
+        for pool in set(_pools((*self._in_force.values(), *self._pending.values(), *self._retiring))):
+            pool.renew()
+
     def begin(self) -> None:
         """Gives the players of each version that cannot be served to the others, until it can be served.
 

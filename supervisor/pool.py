@@ -19,15 +19,17 @@ from supervisor.draining_lanes import DrainingLanes
 from supervisor.generation import ModelFile, Starvation
 from supervisor.generations import Generations
 from supervisor.lane import Lane
+from supervisor.lane_channels import LaneChannels
 from supervisor.lane_reply import ScoreReply
 from supervisor.rows import CohortRows, RowPlan, RowPlanner
+from supervisor.successors import Successors
 
 
 class ModelPool:
     """The replicas of one model, in a generation for each model file that they serve.
 
     New rows go to the generation that `choose` returns, all rows of a cohort to the same one. `models` is the number of
-    models of the panel. `clock` is monotonic, in seconds.
+    models of the panel. `clock` is monotonic, in seconds. `channels` opens the channels of the lanes.
     """
 
     def __init__(
@@ -39,18 +41,21 @@ class ModelPool:
         models: int,
         gate: ConnectGate | None = None,
         clock: Callable[[], float] = time.monotonic,
+        channels: LaneChannels | None = None,
     ) -> None:
         self.model = model
         self.planner = planner
         self.lanes: dict[str, Lane[Shipment]] = {}
         self.was_up = asyncio.Event()
         self._gate = gate or ConnectGate()
+        self._channels = channels
         self._engines: dict[str, str] = {}  # by the address of the replica
         self._draining = DrainingLanes(lambda lane: self._generations.forget(lane))
         self._generations = Generations(
             model.name, model.sha256, planner, columns, starvation, models, self._draining.lanes, clock
         )
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._successors = Successors(self._new_lane)
 
     @property
     def plan(self) -> RowPlan | None:
@@ -86,6 +91,11 @@ class ModelPool:
     def lanes_out(self) -> int:
         """Lanes that are out of rotation."""
         return sum(generation.rotation.out for generation in self._generations)
+
+    @property
+    def lanes_stale(self) -> int:
+        """Lanes that are up with an earlier certificate. Any thread may read it."""
+        return sum(lane.is_stale for lane in list(self.lanes.values()))
 
     @property
     def waiting_rows(self) -> int:
@@ -152,13 +162,20 @@ class ModelPool:
         """Sets the replicas of the model: opens a lane to each new address, and drains the lanes to the others."""
         for address in self.lanes.keys() - set(addresses):
             lane, _ = self.lanes.pop(address), self._engines.pop(address, None)
+            self._drop_successor(address)
             self._generations.leave(lane)
             self._draining.add(lane, self._tasks.pop(address))
         for address in addresses:
             if address not in self.lanes:
-                lane = self.lanes[address] = Lane(address, self.model.name, self, self._gate)
+                lane = self.lanes[address] = self._new_lane(address)
                 self._tasks[address] = asyncio.create_task(lane.run(), name=f"lane {self.model.name} {address}")
         self._review(Unavailable("its replica is gone"))
+
+    def renew(self) -> None:
+        """Replaces the lanes that are up with an earlier certificate, each when its successor is up."""
+        for lane in self.lanes.values():
+            if lane.is_stale:
+                self._successors.begin(lane.address)
 
     async def close(self) -> None:
         """Closes every lane at once."""
@@ -166,7 +183,7 @@ class ModelPool:
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, self._draining.close(), return_exceptions=True)
+        await asyncio.gather(*tasks, self._draining.close(), self._successors.close(), return_exceptions=True)
         self.lanes.clear()
         self._tasks.clear()
 
@@ -184,14 +201,24 @@ class ModelPool:
         self._generations.join(lane, ModelFile(header, properties.get("sha256")))
         self._engines[lane.address] = properties.get("engine", "")
 
-    def on_up(self) -> None:
-        """Deals the queued rows."""
+    def on_up(self, lane: Lane[Shipment]) -> None:
+        """Deals the queued rows. A successor takes the place of its lane, which drains."""
+        running = self._successors.take(lane)
+        if running is not None:
+            before, self.lanes[lane.address] = self.lanes[lane.address], lane
+            self._generations.leave(before)
+            self._draining.add(before, self._tasks[lane.address])
+            self._tasks[lane.address] = running
+        if lane.is_stale:  # the certificate has changed while it connected
+            self._successors.begin(lane.address)
         self.was_up.set()
         self._review(Unavailable("its model was replaced by another"))
 
     def on_down(self, lane: Lane[Shipment], lost: list[Shipment]) -> None:
         """Retries each lost shipment once on another replica; without one, fails the votes."""
         failure = Unavailable("its replica was lost")
+        if self.lanes.get(lane.address) is lane:  # its next connection has the new certificate, too
+            self._drop_successor(lane.address)
         generation = self._generations.of(lane)
         if generation is not None:
             generation.on_down(lane, lost, failure)
@@ -202,6 +229,14 @@ class ModelPool:
         generation = self._generations.of(lane)
         if generation is not None:
             generation.on_reply(lane, request, reply)
+
+    def _new_lane(self, address: str) -> Lane[Shipment]:
+        return Lane(address, self.model.name, self, self._gate, channels=self._channels)
+
+    def _drop_successor(self, address: str) -> None:
+        dropped = self._successors.drop(address)
+        if dropped is not None:
+            self._draining.add(*dropped)
 
     def _review(self, failure: MeshError) -> None:
         self._generations.review(failure, may_wait=self._has_usable_lane())

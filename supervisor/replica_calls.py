@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -27,3 +28,10 @@ def open_stream(channel: grpc.aio.Channel) -> Any:
     return channel.stream_stream(
         _SERVICE + "ModelStreamInfer", response_deserializer=oip.ModelStreamInferResponse.FromString
     )()
+
+
+def raise_if_cancelled() -> None:
+    """Raises a cancellation again that grpc.aio has replaced by the status of a call which failed at the same time."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

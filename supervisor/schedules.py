@@ -25,6 +25,7 @@ from mesh.block import Block
 from mesh.catalog.deployment.blocks import Schedules
 from mesh.catalog.deployment.schedules import minimum
 from mesh.errors import Misconfigured
+from mesh.printable import one_line
 from supervisor.discovery.service_account import ServiceAccount, read_service_account
 from supervisor.settings import SERVICE_ACCOUNT
 
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
         targets = read_targets(options.file)
         account = read_service_account(SERVICE_ACCOUNT, os.environ)
     except Misconfigured as error:
-        print(*error.faults, sep="\n", file=sys.stderr)
+        print(*map(one_line, error.faults), sep="\n", file=sys.stderr)
         return 2
     code = asyncio.run(apply(targets, account, datetime.now(UTC), stop_early=options.may_fail))
     return 0 if options.may_fail else code

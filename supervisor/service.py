@@ -152,7 +152,7 @@ class OffersService(offers_pb2_grpc.OffersServicer):
     ) -> wire.GetOfferResponse:
         try:
             check_id("request_id", request.request_id, required=True)
-            return await self._get_offer(request, remaining_s)
+            return await self._get_offer(request, _until_deadline_s(request, remaining_s))
         except Exception as error:  # many callers share the stream: a bug in one answer must not end the others
             code, text = status_for_caller(error, _log, "StreamOffers")
         wire_error = wire.Error(code=code.value[0], message=text)
@@ -168,6 +168,14 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         if game is None:
             raise NotFound(f"game: {request.game!r} is not served here; served: {', '.join(self._games)}")
         return game
+
+
+def _until_deadline_s(request: wire.GetOfferRequest, remaining_s: float | None) -> float | None:
+    """Returns the time for the answer to a request on a stream, which has `remaining_s` itself; None: no deadline."""
+    if not request.deadline_ms:
+        return remaining_s
+    within_s = request.deadline_ms / 1000
+    return within_s if remaining_s is None else min(within_s, remaining_s)
 
 
 def _or_wait(

@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mesh.roots import Roots
 from mesh.serving import LoopKind
 from mesh.settings import LOG_LEVELS, LOOPS, Check, Parser, WrongSettingsError, dns_label, one_of, read, seconds, whole
+from mesh.tls import files as tls_files
+from mesh.tls.files import TlsFiles
 
 # The folder where the kubelet mounts a pod's token, the CA of its cluster and its namespace.
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -22,12 +25,14 @@ class Settings:
 
     catalogs: tuple[Path, ...]
     files: Path | None
+    volume: tuple[Path, ...]
     config_map: str | None
     endpoints: Path | None
     endpoint_slices: Path | None
     dns: str | None
     host: str
     port: int
+    token_port: int | None
     servers: int
     metrics_host: str
     metrics_port: int
@@ -39,6 +44,12 @@ class Settings:
     loop: LoopKind
     log_level: str
     follow_parent: bool
+    tls: TlsFiles | None
+
+    @property
+    def roots(self) -> Roots | None:
+        """The only folders whose files the catalogs may name; None: they may name any file."""
+        return None if self.files is None else Roots(self.files.absolute(), confined=True, others=self.volume)
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:
@@ -52,18 +63,27 @@ def read_settings(arguments: Sequence[str]) -> Settings:
         faults = [*error.faults, *faults]
     if faults:
         raise WrongSettingsError(faults)
-    catalogs = tuple(map(Path, values.pop("catalog")))
-    return Settings(catalogs, **values)
+    catalogs, volumes = (tuple(map(Path, values.pop(name))) for name in ("catalog", "volume"))
+    tls = tls_files.tls_files(values)
+    return Settings(catalogs, volume=volumes, **values, tls=tls)
 
 
 def _faults(options: argparse.Namespace) -> Iterator[str]:
     """The faults that no single value shows."""
     if not options.catalog:
         yield "--catalog: is missing; give the catalog file of each game"
+    if options.volume and options.files is None:
+        yield "--volume: is given without --files, so that paths have no limit; give --files too"
+    yield from (f"--volume: must be absolute, not {one!r}" for one in options.volume if not Path(one).is_absolute())
     if options.config_map is not None and len(options.catalog) > 1:
         yield "--config-map: goes with one catalog; give --catalog once"
     if options.config_map is not None and options.endpoint_slices is None:
         yield "--config-map: needs the service account of --endpoint-slices; give that option too"
+    yield from tls_files.faults(vars(options))
+    if options.token_port is not None and not options.tls_cert:
+        yield "--token-port: needs TLS, because a token must not be readable on the way; give --tls-cert too"
+    if options.token_port is not None and options.token_port == options.port != "0":
+        yield "--token-port: must be another port than --port, which requires client certificates"
     given = ["--" + name.replace("_", "-") for name in PLACES if getattr(options, name) is not None]
     if len(given) > 1:
         yield f"{', '.join(given)}: cannot be combined; give only one"
@@ -73,13 +93,20 @@ def _parser() -> Parser:
     parser = Parser("supervisor", description="Answers the requests of game backends for the games of its catalogs.")
     add = parser.add_argument
     add("--catalog", action="append", default=[], metavar="FILE", help="catalog of a game (required); repeatable")
-    add("--files", metavar="DIR", help="base folder of relative paths in the catalogs (default: the catalog's folder)")
+    about = (
+        "base folder of relative paths in the catalogs; no path may leave it (default: the folder of each, no limit)"
+    )
+    add("--files", metavar="DIR", help=about)
+    about = "another folder that paths in the catalogs may name, absolute; repeatable, goes with --files"
+    add("--volume", action="append", default=[], metavar="DIR", help=about)
     about = "ConfigMap to follow through the API server of the cluster; --catalog is its mounted copy"
     add("--config-map", metavar="NAME", help=about)
     _add_places(parser)
     add("--host", default="127.0.0.1", help="address of the gRPC server (default: %(default)s)")
     add("--port", default="0", help="port of the gRPC server; 0: the system picks one (default: %(default)s)")
-    add("--servers", default="4", help="servers of grpc.aio on that port, in this process (default: %(default)s)")
+    about = "port for callers with bearer tokens: TLS without client certificates (default: none)"
+    add("--token-port", metavar="PORT", help=about)
+    add("--servers", default="4", help="servers of grpc.aio on these ports, in this process (default: %(default)s)")
     add("--metrics-host", default="127.0.0.1", help="address of the metrics endpoint (default: %(default)s)")
     add(
         "--metrics-port",
@@ -88,6 +115,7 @@ def _parser() -> Parser:
     )
     add("--max-waiting", default="2048", help="maximum requests waiting for a cohort (default: %(default)s)")
     _add_times(parser)
+    tls_files.add_options(parser)
     add("--loop", default="uvloop", help="event loop: uvloop or asyncio (default: %(default)s)")
     add("--log-level", default="info", help="debug, info, warning or error (default: %(default)s)")
     add("--follow-parent", action="store_true", help="stop when the parent process ends (Linux)")
@@ -145,6 +173,7 @@ def _object_name(text: str) -> str:
 
 _CHECKS: dict[str, Check] = {
     "port": whole(0, 65535),
+    "token_port": whole(0, 65535),
     "servers": whole(1, 64),
     "metrics_port": whole(0, 65535),
     "max_waiting": whole(1, 999_999_999),

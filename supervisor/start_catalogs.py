@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mesh.bounded_file import read_text
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.catalog_file import load_catalog
+from mesh.catalog.yaml_limits import MAX_BYTES
 from mesh.errors import Misconfigured, unreadable
+from mesh.roots import Roots
 
 _log = logging.getLogger("supervisor.catalog")
 
@@ -31,7 +34,7 @@ class StartCatalog:
     faults: tuple[str, ...] = ()
 
 
-def load_catalogs(paths: Sequence[Path], files: Path | None = None) -> Mapping[Path, Catalog]:
+def load_catalogs(paths: Sequence[Path], files: Path | Roots | None = None) -> Mapping[Path, Catalog]:
     """Reads every catalog, by path; its relative paths are relative to `files`, or to its own folder.
 
     Raises Misconfigured with the faults of all catalogs.
@@ -40,7 +43,9 @@ def load_catalogs(paths: Sequence[Path], files: Path | None = None) -> Mapping[P
 
 
 def load_start_catalogs(
-    paths: Sequence[Path], files: Path | None = None, earlier: Mapping[Path, Sequence[EarlierCatalog]] | None = None
+    paths: Sequence[Path],
+    files: Path | Roots | None = None,
+    earlier: Mapping[Path, Sequence[EarlierCatalog]] | None = None,
 ) -> Mapping[Path, StartCatalog]:
     """As `load_catalogs`; in place of a catalog with faults, takes the first of its `earlier` ones that has none."""
     starts: dict[Path, StartCatalog] = {}
@@ -60,7 +65,7 @@ def load_start_catalogs(
     return starts
 
 
-def _first_good(path: Path, files: Path | None, earlier: Sequence[EarlierCatalog]) -> StartCatalog:
+def _first_good(path: Path, files: Path | Roots | None, earlier: Sequence[EarlierCatalog]) -> StartCatalog:
     folder = files or path.parent
     try:
         text = text_of(path)
@@ -82,6 +87,6 @@ def _first_good(path: Path, files: Path | None, earlier: Sequence[EarlierCatalog
 def text_of(path: Path) -> str:
     """Reads a text file; raises Misconfigured."""
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path, MAX_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         raise unreadable(path, error, "check the path and its permissions") from error

@@ -142,6 +142,12 @@ def _of_pools(pools: _Pools) -> Iterator[Metric]:
         _MODEL,
         values(lambda pool: pool.lanes_out),
     )
+    yield _gauge(
+        "mesh_lanes_stale",
+        "Lanes whose connection was made before the latest change of the certificate.",
+        _MODEL,
+        values(lambda pool: pool.lanes_stale),
+    )
     overdue = [((*labels, "overdue"), pool.hedged_rows) for labels, pool in pools]
     failed = [((*labels, "failed"), pool.retried_rows) for labels, pool in pools]
     yield _counter(

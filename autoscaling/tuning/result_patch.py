@@ -9,18 +9,20 @@ from typing import Any
 from autoscaling.tuning import catalog_patch
 from autoscaling.tuning.candidate import Candidate
 from autoscaling.tuning.search import FrontierPoint, SearchResult
+from mesh.bounded_file import read_text
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.deployment.blocks import WorkerDeployment
 from mesh.catalog.deployment.names import SHARED
 from mesh.catalog.deployment.overlay import overlay, subtract
 from mesh.catalog.deployment.workers import Workers, workers_of
+from mesh.catalog.yaml_limits import MAX_BYTES
 
 
 def patch(file: Path, catalog: Catalog, best: FrontierPoint | None) -> str:
     """Returns the patch of `file` for the settings of `best`; empty if there is no change."""
     if best is None:
         return ""
-    text = file.read_text(encoding="utf-8")
+    text = read_text(file, MAX_BYTES)
     workers = {one.place: one for one in workers_of(catalog)}
     changes = {name: change for name, one in best.choice.items() if (change := _change(catalog, workers[name], one))}
     return catalog_patch.unified_diff(file, text, catalog_patch.apply_changes(text, changes)) if changes else ""

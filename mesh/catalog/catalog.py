@@ -14,11 +14,12 @@ from mesh.catalog import decisions as decision_faults
 from mesh.catalog import explore_faults, shift_faults
 from mesh.catalog import faults as catalog_faults
 from mesh.catalog import schema as catalog_schema
+from mesh.catalog.callers import Callers, Tls
 from mesh.catalog.decisions import Decisions
 from mesh.catalog.deployment import faults as deployment_faults
 from mesh.catalog.deployment.blocks import Kubernetes, SupervisorDeployment, WorkerDeployment
 from mesh.catalog.faults import Fault, Location, Tree
-from mesh.catalog.members import Member, MemberVote, Name, kind_of_entry, read_members
+from mesh.catalog.members import MAX_MODELS, Member, MemberVote, Name, kind_of_entry, read_members
 from mesh.catalog.members import contradictions as member_faults
 from mesh.catalog.shifts import Assignment
 from mesh.catalog.table_faults import table_contradictions
@@ -26,9 +27,12 @@ from mesh.catalog.version import Combine, Compared, Model, Version
 from mesh.errors import Misconfigured
 from mesh.exploration import Explore
 from mesh.players.settings import DynamoFeatures, Features, kind_of
+from mesh.roots import Roots, roots_of
 
 Game = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]  # the name of a Service starts with a letter
 ContextKind = Literal["number", "text", "boolean"]
+MAX_VERSIONS = 100
+MAX_CONTEXT = 1000
 
 
 class Offers(Block):
@@ -56,15 +60,19 @@ class Catalog(WorkerDeployment):
     )
     features: Features
     context: Mapping[str, ContextKind] = Field(
-        default_factory=dict, description="features that the caller sends with the request, by name, and their kinds"
+        default_factory=dict,
+        max_length=MAX_CONTEXT,
+        description="features that the caller sends with the request, by name, and their kinds",
     )
     offers: Offers | None = None
     assignment: Assignment = Assignment()
     decisions: Decisions | None = Field(None, description="the log of every answer; none without this block")
-    members: Annotated[tuple[Member, ...], Field(strict=False)] = Field(
+    callers: Callers | None = Field(None, description="the programs that may ask for the game; without it, all may")
+    tls: Tls = Field(Tls(), description="names in the certificates of the game's services")
+    members: Annotated[tuple[Member, ...], Field(strict=False, max_length=MAX_MODELS)] = Field(
         (), description="models that several versions share: a version names them as `{member: NAME}`"
     )
-    versions: Annotated[Mapping[Name, Version], Field(min_length=1)]
+    versions: Annotated[Mapping[Name, Version], Field(min_length=1, max_length=MAX_VERSIONS)]
     supervisor: SupervisorDeployment = SupervisorDeployment()
     kubernetes: Kubernetes = Kubernetes()
     global_: Mapping[str, Any] | None = Field(
@@ -111,7 +119,7 @@ class VersionDraft:
     reference: str | None = None
 
 
-def load(path: Path, folder: Path | None = None) -> Catalog:
+def load(path: Path, folder: Path | Roots | None = None) -> Catalog:
     """Reads the catalog at `path`; raises Misconfigured with all faults in its text.
 
     It does not check the files that the catalog names; see `mesh.catalog.files.faults`.
@@ -122,16 +130,16 @@ def load(path: Path, folder: Path | None = None) -> Catalog:
     return draft.catalog
 
 
-def read(path: Path, folder: Path | None = None, text: str | None = None) -> Draft:
+def read(path: Path, folder: Path | Roots | None = None, text: str | None = None) -> Draft:
     """Reads the catalog at `path`, with all faults in its text; raises Misconfigured if it is not a YAML mapping.
 
-    Relative paths in the catalog start at `folder`; the default is the folder of `path`. If `text` is given, it is the
-    catalog, and `path` only names it.
+    Relative paths in the catalog start at `folder`; the default is the folder of `path`. The paths may leave it, unless
+    it is given as confined roots. If `text` is given, it is the catalog, and `path` only names it.
     """
     tree = catalog_faults.read_tree(path, text)
     if not isinstance(tree.values, dict):
         raise Misconfigured([f"{path}: is not a catalog; start the file with `game: NAME`"])
-    paths = {"folder": (folder or path.parent).absolute()}
+    paths = {"folder": roots_of(folder, path)}
     members = read_members(tree.values.get("members"), paths)
     context = {**paths, "members": {one.name: one for one in members if one is not None}}
     catalog, faults = catalog_faults.validate(Catalog, tree, context)
@@ -194,7 +202,8 @@ def _contradictions(draft: Draft) -> Iterator[Fault]:
     if isinstance(draft.features, DynamoFeatures):
         for key, problem, fix in table_contradictions(draft.features):
             yield draft.tree.fault(("features", key), problem, fix)
-    if draft.offers is not None and draft.offers.path is None and draft.offers.table is None:
+    offers = draft.tree.values.get("offers")
+    if isinstance(offers, dict) and offers.get("path") is None and offers.get("table") is None:
         yield draft.tree.fault(("offers", "path"), "is missing", "add it, or add `table`")
     for name, version in draft.versions.items():
         yield from _version_contradictions(draft, version, ("versions", name))

@@ -13,6 +13,7 @@ from pathlib import Path
 from mesh.catalog import files as catalog_files
 from mesh.catalog.catalog import Catalog, Offers, read
 from mesh.errors import Misconfigured
+from mesh.roots import Roots
 
 # A file is read when it has not changed between two looks, so that a writer can finish.
 POLL_S = 0.2
@@ -21,7 +22,7 @@ _Identity = tuple[FileIdentity | None, ...]
 _log = logging.getLogger("mesh.catalog")
 
 
-def load_catalog(path: Path, folder: Path | None = None, text: str | None = None) -> Catalog:
+def load_catalog(path: Path, folder: Path | Roots | None = None, text: str | None = None) -> Catalog:
     """Reads the catalog at `path` and checks it with its files; relative paths start at `folder`, or at its own folder.
 
     If `text` is given, it is the catalog, and `path` only names it. The files of the models are not read: the replicas
@@ -40,7 +41,7 @@ def digest_of(catalog: Catalog) -> str:
     return hashlib.sha256(values.encode()).hexdigest()[:12]
 
 
-def examine(path: Path, folder: Path | None = None, text: str | None = None) -> Catalog | Misconfigured:
+def examine(path: Path, folder: Path | Roots | None = None, text: str | None = None) -> Catalog | Misconfigured:
     """Returns the catalog of `load_catalog`, or its faults; raises nothing."""
     try:
         return load_catalog(path, folder, text)
@@ -58,13 +59,15 @@ def unchangeable(before: Catalog, catalog: Catalog) -> list[str]:
         faults.append(f"game: is {catalog.game!r}; a running supervisor serves {name!r}: restart it to change this")
     if catalog.features != before.features:
         faults.append("features: changed; restart the supervisor to use another store")
+    if catalog.tls != before.tls:
+        faults.append("tls: changed; restart the workers and the supervisor to use other names")
     return faults
 
 
 class CatalogFile:
     """The catalog file at `path`, of which `known` is in force; None if another catalog is."""
 
-    def __init__(self, path: Path, folder: Path | None, known: Catalog | None, poll_s: float = POLL_S) -> None:
+    def __init__(self, path: Path, folder: Path | Roots | None, known: Catalog | None, poll_s: float = POLL_S) -> None:
         self._path = path
         self._folder = folder
         self._poll_s = poll_s

@@ -12,9 +12,10 @@ from pydantic import Field
 from mesh.block import HAS_SCHEME, Block, Text, Uri
 from mesh.catalog.faults import Fault, Tree
 from mesh.catalog.sources import Sources
+from mesh.s3.address import SCHEME as S3
+from mesh.s3.address import problem_of
 
 REQUEST_COLUMNS = ("request_id", "context", "player", "caller")  # columns of the log that `exclude` accepts
-S3 = "s3://"
 
 
 class Decisions(Block):
@@ -98,5 +99,10 @@ def _place(tree: Tree, block: Mapping[str, Any]) -> Iterator[Fault]:
     at = ("decisions", "to")
     if not to.startswith(S3):
         yield tree.fault(at, f"{to!r} is neither a folder nor on S3", "give a folder or s3://BUCKET/PREFIX")
-    elif not to.removeprefix(S3).split("/")[0]:
+        return
+    bucket, _, prefix = to.removeprefix(S3).rstrip("/").partition("/")
+    if not bucket:
         yield tree.fault(at, f"{to!r} has no bucket", "give s3://BUCKET/PREFIX")
+    elif (found := problem_of(bucket, prefix)) is not None:
+        problem, _, fix = found.partition("; ")
+        yield tree.fault(at, f"{to!r} {problem}", fix)

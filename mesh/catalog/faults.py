@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import datetime
 import difflib
-import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, Tag, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from mesh.bounded_file import read_text
 from mesh.catalog import yaml_text
+from mesh.catalog.known_keys import Location as Location
+from mesh.catalog.known_keys import is_mark, keys_at, keys_of_other_kinds
+from mesh.catalog.yaml_limits import MAX_BYTES, ExceedsLimit
 from mesh.errors import Misconfigured, unreadable
 
-Step = str | int  # a key, or a position in a list
-Location = tuple[Step, ...]
 _Block = TypeVar("_Block", bound=BaseModel)
 
 # The problem and the fix for a text that does not match its pattern, by key; `_NAME` is for all other keys.
@@ -39,6 +39,8 @@ _NAME = ("not a DNS label", "use at most 63 lower-case letters, digits and dashe
 
 UNRESOLVED = "unresolved"  # the type of an error in a place that names another, faulty place
 _NAMED_PLACES = 2
+_MAX_KEY, _MAX_PROBLEM = 200, 500  # characters of a key, and of a problem, that are shown
+MAX_FAULTS = 1000  # more take long to explain, and nobody reads them
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ class Tree:
     def fault(self, at: Location, problem: str, fix: str) -> Fault:
         """Returns a fault at `at`. If the key is missing, the line is that of the nearest parent."""
         known = next(at[:depth] for depth in range(len(at), -1, -1) if at[:depth] in self.lines)
-        return Fault(self.file, self.lines[known], at, problem, fix)
+        shown = problem if len(problem) <= _MAX_PROBLEM else f"{problem[:_MAX_PROBLEM]}..."
+        return Fault(self.file, self.lines[known], at, shown, fix)
 
 
 def merge_shared(faults: Iterable[Fault | str]) -> list[Fault | str]:
@@ -101,35 +104,33 @@ def _key_of_model(at: Location) -> Location | None:
 
 def show_path(at: Location) -> str:
     """Returns the path as text, such as `versions.2026-10.models[3].name`."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in at)
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step[:_MAX_KEY]}" for step in at)
     return text.lstrip(".") or "the file"
 
 
 def read_tree(path: Path, text: str | None = None) -> Tree:
-    """Reads a YAML file; raises Misconfigured when it cannot be read, is not YAML, or has a key twice.
+    """Reads a YAML file; raises Misconfigured if it cannot be read, is not YAML, exceeds a limit, or has a key twice.
 
     If `text` is given, it is the content, and `path` only names it.
     """
     try:
-        text = path.read_text(encoding="utf-8") if text is None else text
-        node = yaml.compose(text, Loader=yaml_text.Reader)
-        values = yaml_text.load(text)
+        text = read_text(path, MAX_BYTES) if text is None else text
+        node, values = yaml_text.parse(text)
     except (OSError, UnicodeDecodeError) as error:
         raise unreadable(path, error, "check the path and its permissions") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a bad date or number
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a bad date or number
         raise Misconfigured([_syntax_fault(path, text or "", error)]) from error
     lines: dict[Location, int] = {(): 1}
-    try:
-        twice = list(_walk(path, node, (), lines))
-    except RecursionError:
-        raise Misconfigured([f"{path}: has an alias to a node that contains the alias; remove the alias"]) from None
-    if twice:
+    if twice := list(_walk(path, node, (), lines)):
         raise Misconfigured([str(fault) for fault in twice])
     return Tree(path, values, lines)
 
 
 def _syntax_fault(path: Path, text: str, error: Exception) -> str:
     """Returns the fault as text, with the line number if YAML reports the place."""
+    if isinstance(error, ExceedsLimit):
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        return f"{path}{line}: {error.problem}; {error.fix}"
     if not isinstance(error, yaml.MarkedYAMLError) or (mark := error.problem_mark) is None:
         return f"{path}: is not valid YAML: {' '.join(str(error).split())}; fix the syntax"
     place = f"{path}:{mark.line + 1}: is not valid YAML"
@@ -155,12 +156,12 @@ def _walk(path: Path, node: yaml.Node | None, at: Location, lines: dict[Location
 
 
 def validate(kind: type[_Block], tree: Tree, context: Mapping[str, Any]) -> tuple[_Block | None, list[Fault]]:
-    """Returns `tree` as a block of `kind`, or None and all its faults."""
+    """Returns `tree` as a block of `kind`, or None and its faults: all of them, or the first `MAX_FAULTS`."""
     try:
         return kind.model_validate(tree.values, context=dict(context)), []
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        return None, [_explain(kind, tree, detail) for detail in details if not _is_consequence(detail)]
+        details = [one for one in error.errors(include_url=False) if not _is_consequence(one)]
+        return None, [_explain(kind, tree, detail) for detail in details[:MAX_FAULTS]]
 
 
 def valid_part(kind: type[_Block], values: Any, context: Mapping[str, Any]) -> _Block | None:
@@ -183,14 +184,10 @@ def _is_consequence(detail: ErrorDetails) -> bool:
 
 def _place(detail: ErrorDetails) -> Location:
     # A step in brackets is not in the file: pydantic marks a fault in a key, and our types mark the kind of a block.
-    steps = [step for step in detail["loc"] if not _is_mark(step)]
+    steps = [step for step in detail["loc"] if not is_mark(step)]
     if detail["loc"][-1:] == ("[key]",) and isinstance(detail["input"], datetime.date):
         steps[-1] = _brief(detail["input"])  # pydantic names the key as Python writes it
     return tuple(steps)
-
-
-def _is_mark(step: Step) -> bool:
-    return isinstance(step, str) and step.startswith("[") and step.endswith("]")
 
 
 def _explain(kind: type[BaseModel], tree: Tree, detail: ErrorDetails) -> Fault:
@@ -198,10 +195,15 @@ def _explain(kind: type[BaseModel], tree: Tree, detail: ErrorDetails) -> Fault:
     match detail["type"]:
         case "missing":
             return tree.fault(at, "is missing", "add it")
+        case "leaves_root":
+            problem, _, fix = detail["msg"].partition("; ")
+            return tree.fault(at, f"{_brief(detail['input'])} {problem}", fix)
+        case "too_long":
+            return tree.fault(at, f"has {_size(detail['input'])} entries", _at_most(detail["ctx"]["max_length"]))
         case "too_short":
             return tree.fault(at, "is empty", "add at least one")
         case "extra_forbidden":
-            known, others = _keys_at(kind, detail["loc"][:-1]), _keys_of_other_kinds(kind, detail["loc"][:-1])
+            known, others = keys_at(kind, detail["loc"][:-1]), keys_of_other_kinds(kind, detail["loc"][:-1])
             return tree.fault(at, "unknown key", _nearest(str(at[-1]), known, others))
         case "union_tag_invalid":
             return _unknown_kind(tree, at, detail["ctx"])
@@ -238,57 +240,9 @@ def _nearest(key: str, known: list[str], others: list[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"the known keys are: {', '.join(known)}"
 
 
-def _keys_at(kind: type[BaseModel], at: Location) -> list[str]:
-    return _keys_of(_annotation_at(kind, at))
+def _size(value: Any) -> str:
+    return f"{len(value):,}" if hasattr(value, "__len__") else "too many"
 
 
-def _keys_of_other_kinds(kind: type[BaseModel], at: Location) -> list[str]:
-    """Returns the keys of the other parts of a union, if `at` is a part of one."""
-    parts = typing.get_args(_annotation_at(kind, at[:-1])) if at and _is_mark(at[-1]) else ()
-    return [key for part in parts for key in _keys_of(part)]
-
-
-def _annotation_at(kind: type[BaseModel], at: Location) -> Any:
-    here: Any = kind
-    for step in at:
-        block = _block_in(here)
-        field = _field(block, step)
-        if _is_mark(step):
-            here = _marked(here, step)
-        elif isinstance(step, int) and typing.get_args(here):
-            here = _bare(typing.get_args(here)[0])
-        else:
-            here = block if field is None else field.annotation
-    return here
-
-
-def _keys_of(annotation: Any) -> list[str]:
-    block = _block_in(annotation)
-    return [field.alias or name for name, field in block.model_fields.items()] if _is_block(block) else []
-
-
-def _field(kind: Any, step: Step) -> FieldInfo | None:
-    """Returns the field that `step` names; None if `step` is a key of a mapping or a position in a list."""
-    fields = kind.model_fields.items() if _is_block(kind) else ()
-    return next((field for name, field in fields if step in (name, field.alias)), None)
-
-
-def _bare(annotation: Any) -> Any:
-    """Returns `annotation` without the metadata of `Annotated`."""
-    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is typing.Annotated else annotation
-
-
-def _marked(annotation: Any, mark: Step) -> Any:
-    """Returns the part of a union with the tag `mark`."""
-    return next((part for part in typing.get_args(annotation) if Tag(str(mark)) in typing.get_args(part)), annotation)
-
-
-def _is_block(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
-def _block_in(annotation: Any) -> Any:
-    """Returns the block type in an annotation such as `Offers | None` or `tuple[Model, ...]`."""
-    if _is_block(annotation):
-        return annotation
-    return next((block for part in typing.get_args(annotation) if _is_block(block := _block_in(part))), None)
+def _at_most(limit: int) -> str:
+    return f"give at most {limit:,}"

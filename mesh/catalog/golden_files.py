@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mesh.block import HAS_SCHEME
+from mesh.bounded_file import read_bytes
 from mesh.catalog.catalog import Draft
 from mesh.catalog.faults import Fault, Location
 from mesh.catalog.files import header_of
 from mesh.catalog.members import Member
-from mesh.golden import BadGolden, check_model, decode, rows_of
+from mesh.golden import MAX_BYTES, BadGolden, check_model, decode, rows_of
 from mesh.model_file import BadModel, with_categories
 from mesh.s3 import address as s3_address
 from mesh.sha256 import sha256_of
@@ -45,7 +46,7 @@ def _problem(model: Member, golden: str) -> tuple[str, str] | None:
     if HAS_SCHEME.match(golden):
         return _address_problem(golden)
     try:
-        data = Path(golden).read_bytes()
+        data = read_bytes(Path(golden), MAX_BYTES, is_named_by_file=True)
     except OSError as error:
         return "golden", f"{golden}: {error.strerror or error}; publish the golden rows, or correct the path"
     if model.golden_sha256 is not None and (actual := sha256_of(Path(golden))) != model.golden_sha256:

@@ -7,13 +7,15 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from mesh.block import Block, Text, Uri
+from mesh.block import Block, Text, WorkerUri
 from mesh.catalog import faults as catalog_faults
 from mesh.catalog.deployment.blocks import WorkerDeployment
 from mesh.catalog.deployment.names import SHARED
 from mesh.catalog.faults import Fault, Tree
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+
+MAX_MODELS = 500  # of a version, and members of a game
 
 Name = Annotated[str, Field(pattern=DNS_LABEL)]
 
@@ -22,7 +24,7 @@ class Member(WorkerDeployment):
     """One LightGBM model file and its replicas."""
 
     name: Name
-    uri: Uri = Field(description="LightGBM text model: a path or s3://BUCKET/KEY")
+    uri: WorkerUri = Field(description="LightGBM text model: a path or s3://BUCKET/KEY")
     sha256: str | None = Field(
         None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the model file, checked before loading"
     )
@@ -31,7 +33,7 @@ class Member(WorkerDeployment):
         description="the columns of pandas' type category in the training frame; only for a model file that does not "
         "show to which columns its lists of categories belong",
     )
-    golden: Uri | None = Field(
+    golden: WorkerUri | None = Field(
         None,
         description="golden rows of the model file: a path or s3://BUCKET/KEY; a worker serves the model only if it "
         "gives their scores (see `mesh publish`)",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mesh.bounded_file import read_text
 from mesh.errors import Misconfigured, unreadable
 from mesh.ids import id_problem
 from mesh.players.cells import CsvLine, is_price, kind_of_cells, number_of, read_csv
 
 MAX_OFFERS = 10_000
+MAX_COLUMNS = 5000
+MAX_CSV_BYTES = 64 * 2**20
 OFFER_ID, PRICE = "offer_id", "price"
 
 
@@ -34,7 +38,7 @@ class OffersTable:
 def read_offers(path: Path) -> OffersTable:
     """Reads the CSV file at `path`; raises Misconfigured with all its faults."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, MAX_CSV_BYTES, encoding="utf-8-sig", is_named_by_file=True)
     except (OSError, UnicodeDecodeError) as error:
         raise unreadable(path, error, "check the path") from error
     return parse_offers(text, str(path))
@@ -46,11 +50,13 @@ def parse_offers(text: str, origin: str) -> OffersTable:
     The rules for cells are those of `mesh features load`.
     """
     try:
-        header, *lines = list(read_csv(text)) or [CsvLine(1, [])]
+        rows = read_csv(text)
+        header, *lines = list(itertools.islice(rows, MAX_OFFERS + 1)) or [CsvLine(1, [])]
+        count = len(lines) + sum(1 for _ in rows)
     except csv.Error as error:
         raise Misconfigured([f"{origin}: cannot be read: {error}; fix the CSV"]) from error
     names = [name or "" for name in header.cells]
-    faults = _faults(origin, names, lines)
+    faults = _faults(origin, names, lines, count)
     if faults:
         raise Misconfigured(faults)
     columns = {name: tuple(line.cells[position] for line in lines) for position, name in enumerate(names)}
@@ -62,13 +68,15 @@ def parse_offers(text: str, origin: str) -> OffersTable:
     return OffersTable(ids, positions, numbers.get(PRICE), numbers, texts, spellings)
 
 
-def _faults(origin: str, header: Sequence[str], lines: Sequence[CsvLine]) -> list[str]:
+def _faults(origin: str, header: Sequence[str], lines: Sequence[CsvLine], count: int) -> list[str]:
+    if len(header) > MAX_COLUMNS:
+        return [f"{origin}:1: has {len(header):,} columns; give at most {MAX_COLUMNS:,}"]
     if OFFER_ID not in header:
         return [f"{origin}:1: has no column {OFFER_ID}; add it to the header line"]
     faults = [f"{origin}:1: column {name!r} occurs twice; remove one" for name in set(header) if header.count(name) > 1]
     faults += [f"{origin}:1: column {n} has no name; add its name" for n, name in enumerate(header, 1) if not name]
-    if not lines or len(lines) > MAX_OFFERS:
-        faults.append(f"{origin}: has {len(lines)} offers; give 1 to {MAX_OFFERS}")
+    if not 1 <= count <= MAX_OFFERS:
+        faults.append(f"{origin}: has {count} offers; give 1 to {MAX_OFFERS}")
     uneven = next((line for line in lines if len(line.cells) != len(header)), None)
     if uneven is not None:
         return [*faults, f"{origin}:{uneven.number}: does not have {len(header)} cells like the header; fix the line"]

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mesh.block import HAS_SCHEME
+from mesh.bounded_file import read_bytes
 from mesh.catalog.catalog import Draft, VersionDraft
 from mesh.catalog.faults import Fault
-from mesh.drift.reference import BadReference, Reference, decode
+from mesh.drift.reference import MAX_BYTES, BadReference, Reference, decode
 from mesh.s3 import address as s3_address
 from mesh.sha256 import sha256_of
 
@@ -31,7 +32,7 @@ def _problem(version: VersionDraft, uri: str) -> str | None:
     if HAS_SCHEME.match(uri):
         return _address_problem(uri)
     try:
-        reference = decode(Path(uri).read_bytes())
+        reference = decode(read_bytes(Path(uri), MAX_BYTES, is_named_by_file=True))
     except OSError as error:
         fix = "make it with `mesh drift reference`, or correct the path"
         return f"{uri}: {error.strerror or error}; {fix}"

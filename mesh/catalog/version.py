@@ -12,7 +12,7 @@ from mesh.block import Block, Uri
 from mesh.catalog import faults as catalog_faults
 from mesh.catalog.deployment.blocks import WorkerDeployment
 from mesh.catalog.deployment.names import SHARED
-from mesh.catalog.members import Member, MemberVote, Vote, kind_of_entry
+from mesh.catalog.members import MAX_MODELS, Member, MemberVote, Vote, kind_of_entry
 from mesh.catalog.shifts import Guard, Rollout
 from mesh.exploration import Explore
 
@@ -104,7 +104,7 @@ class Version(WorkerDeployment, Compared):
     ready: Literal["all", "quorum"] = Field(
         "all", description="the models that must be up before the version gets its first players: all, or its quorum"
     )
-    models: Annotated[tuple[Entry, ...], Field(strict=False, min_length=1)]
+    models: Annotated[tuple[Entry, ...], Field(strict=False, min_length=1, max_length=MAX_MODELS)]
 
     @model_validator(mode="before")
     @classmethod

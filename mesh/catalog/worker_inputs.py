@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mesh.bounded_file import read_text
 from mesh.catalog.offers_table import OffersTable, parse_offers, read_offers
 from mesh.catalog.sources import Sources, misfits
 from mesh.errors import Misconfigured
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns
+from mesh.roots import Roots
 
 if TYPE_CHECKING:
     from mesh.catalog.catalog import Catalog
 
+MAX_BYTES = 8 * 2**20  # a catalog, as JSON
 _PARTS = frozenset({"features", "context", "offers"})
 
 
@@ -45,7 +48,7 @@ def read_inputs(path: Path) -> KnownSources:
     A store or a table of offers that cannot be read here is unknown: the supervisors may have it.
     """
     try:
-        inputs = json.loads(path.read_text())
+        inputs = json.loads(read_text(path, MAX_BYTES))
         folder, context = Path(inputs.get("folder", "")), dict(inputs.get("context") or {})
         columns = _columns(inputs["features"], folder)
         offers = _offers(inputs.get("offers"), folder)
@@ -74,7 +77,7 @@ def _columns(features: Mapping[str, Any], folder: Path) -> Columns | None:
         return None if named is None else Columns(tuple(named.get("numbers", ())), tuple(named.get("texts", ())))
     from mesh.players.sqlite import open_store, read_columns  # here, because other stores need no SQLite
 
-    path = folder / features["path"]
+    path = _inside(folder, features["path"])
     if not path.is_file():
         return None
     try:
@@ -84,13 +87,18 @@ def _columns(features: Mapping[str, Any], folder: Path) -> Columns | None:
         return None
 
 
+def _inside(folder: Path, path: str) -> Path:
+    """Returns the place of a path; raises ValueError if a relative one leaves `folder`."""
+    return Path(Roots(folder, confined=str(folder) != ".").place(path, may_be_elsewhere=True))
+
+
 def _offers(offers: Mapping[str, Any] | None, folder: Path) -> OffersTable | None:
     if not offers:
         return None
     try:
         if offers.get("table") is not None:
             return parse_offers(offers["table"], "the table")
-        path = folder / offers["path"]
+        path = _inside(folder, offers["path"])
         return read_offers(path) if path.is_file() else None
     except Misconfigured:
         return None

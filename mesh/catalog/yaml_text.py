@@ -12,14 +12,16 @@ from typing import Any, ClassVar
 
 import yaml
 
+from mesh.catalog.yaml_limits import LimitedLoader
+
 _EXPONENT = re.compile(r"[-+]?(\.[0-9][0-9_]*|[0-9][0-9_]*(\.[0-9_]*)?)[eE][-+]?[0-9]+$")
 _OCTAL = re.compile(r"[-+]?0o[0-7_]+$")
 _LINE_BREAK = re.compile("[\n\r\x85\u2028\u2029]")
 _LETTER = re.compile(r"[yYnN]$")
 
 
-class Reader(yaml.SafeLoader):
-    """Reads the YAML of a catalog."""
+class Reader(LimitedLoader):
+    """Reads the YAML of a catalog, within the limits of `yaml_limits`."""
 
     bool_values: ClassVar[dict[str, bool]] = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
 
@@ -47,8 +49,15 @@ FlowWriter.add_representer(str, _flow_text)
 
 
 def load(text: str) -> Any:
-    """Returns the value of `text`; raises yaml.YAMLError or ValueError if it is not valid YAML."""
-    return Reader(text).get_single_data()
+    """Returns the value of `text`; raises yaml.YAMLError or ValueError if it is not valid YAML or exceeds a limit."""
+    return parse(text)[1]
+
+
+def parse(text: str) -> tuple[yaml.Node | None, Any]:
+    """Returns the nodes of `text`, which know their lines, and its value; raises as `load`."""
+    reader = Reader(text)
+    node = reader.get_single_node()
+    return node, None if node is None else reader.construct_document(node)
 
 
 def dump(value: object, *, flow: bool = False) -> str:

@@ -14,6 +14,7 @@ from mesh.catalog.faults import Fault, merge_shared
 from mesh.catalog.golden_files import golden_faults
 from mesh.catalog.reference_files import reference_faults
 from mesh.errors import Misconfigured
+from mesh.roots import Roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,11 @@ def load_files(files: Sequence[Path]) -> list[Catalog]:
 
 
 def check_files(
-    files: Sequence[Path], *, values: bool = False, folder: Path | None = None, models_may_be_missing: bool = False
+    files: Sequence[Path],
+    *,
+    values: bool = False,
+    folder: Path | Roots | None = None,
+    models_may_be_missing: bool = False,
 ) -> list[CheckedCatalog]:
     """Checks each file, and that no two files describe the same game.
 
@@ -58,7 +63,7 @@ def check_files(
     return checked
 
 
-def _check_file(file: Path, values: bool, folder: Path | None, models_may_be_missing: bool) -> CheckedCatalog:
+def _check_file(file: Path, values: bool, folder: Path | Roots | None, models_may_be_missing: bool) -> CheckedCatalog:
     try:
         draft = catalogs.read(file, folder)
     except Misconfigured as error:

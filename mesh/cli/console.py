@@ -1,25 +1,36 @@
-"""Output for people: results on stdout, tables without borders, text without markup."""
+"""Output for people: results on stdout, tables without borders, text without markup and control characters."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
+
+from mesh.printable import lines, one_line
 
 _PIPE_WIDTH = 200  # rich assumes 80 columns for a pipe or a file, which would cut the tables
 
 
+class PrintableConsole(Console):
+    """A console that shows the control characters of texts as escapes; its own, such as colours, stay."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yields the parts of the output. Those of a cell pass here before they get the width of their column."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(lines(segment.text), segment.style)
+
+
 def stdout() -> Console:
     """The console for results. It prints names as they are: `[/x]` and `:x:` are legal in the id of an offer."""
-    """The console for results. It prints names as they are: `[/x]` and `:x:` are legal in the id of an offer."""
-    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, markup=False, emoji=False)
+    return PrintableConsole(width=None if sys.stdout.isatty() else _PIPE_WIDTH, markup=False, emoji=False)
 
 
 def print_line(console: Console, line: str) -> None:
-    """Prints `line` unchanged: without markup, colours or line breaks."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    """Prints `line` as one line: without markup, colours or line breaks."""
+    console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def count(number: int, one: str, many: str = "") -> str:

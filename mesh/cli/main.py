@@ -9,21 +9,24 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mesh.cli import parser
+from mesh.cli.printable_streams import printable_streams
+from mesh.printable import one_line
 
 DONE, FAILED, MISCONFIGURED, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
-    arguments = parser.build().parse_args(argv)
-    try:
-        return _run(arguments)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader closed the pipe, as `head` does. The flush at exit must not fail on the buffered rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+    with printable_streams():
+        arguments = parser.build().parse_args(argv)
+        try:
+            return _run(arguments)
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        except BrokenPipeError:
+            # The reader closed the pipe, as `head` does. The flush at exit must not fail on the buffered rest.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return FAILED
 
 
 def _run(arguments: Any) -> int:
@@ -35,10 +38,10 @@ def _run(arguments: Any) -> int:
         sys.stdout.flush()
         return code
     except Misconfigured as error:
-        print("\n".join(error.faults), file=sys.stderr)
+        print(*map(one_line, error.faults), sep="\n", file=sys.stderr)
         return MISCONFIGURED
     except MeshError as error:
-        print(error.reason, file=sys.stderr)
+        print(one_line(error.reason), file=sys.stderr)
         return FAILED
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,8 +13,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from mesh.errors import Unavailable
+from mesh.tls.channel import HTTPS, PLAINTEXT, ClientSecurity
+from mesh.tls.connection_fault import connection_fault
 
 TIMEOUT_S = 1.0
+# How a connection fails that is plaintext or TLS on one side only, or whose certificate is refused.
+_OF_TLS = (ssl.SSLError, ConnectionResetError, http.client.HTTPException)
 _Read = TypeVar("_Read")
 
 
@@ -33,24 +39,39 @@ class Page:
         return sum(sample.value for sample in self.find(name, **labels))
 
 
-def fetch(address: str) -> Page:
+def fetch(address: str, security: ClientSecurity = PLAINTEXT) -> Page:
     """Returns the page at `address` (host:port); raises Unavailable if it cannot be read within `TIMEOUT_S`."""
-    return fetch_page(address, "/metrics", parse)
+    return fetch_page(address, "/metrics", parse, security)
 
 
-def fetch_page(address: str, path: str, read: Callable[[str], _Read]) -> _Read:
-    """Returns what `read` returns for the page `path` at `address`; raises Unavailable if it cannot be read."""
-    host, _, port = address.rpartition(":")
+def fetch_page(address: str, path: str, read: Callable[[str], _Read], security: ClientSecurity = PLAINTEXT) -> _Read:
+    """Returns what `read` returns for the page `path` at `address`; raises Unavailable if it cannot be read.
+
+    Raises Misconfigured if the files of `security` have faults.
+    """
+    address = address.removeprefix(HTTPS)
     try:
-        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=TIMEOUT_S)
+        connection = _connection(address, security)
         try:
             connection.request("GET", path)
             return read(connection.getresponse().read().decode())
         finally:
             connection.close()
     except (OSError, ValueError, http.client.HTTPException) as error:
+        fault = connection_fault(address, security, TIMEOUT_S) if isinstance(error, _OF_TLS) else None
         problem = f"cannot read metrics at {address}: {error or type(error).__name__}"
-        raise Unavailable(f"{problem}; start the mesh with `mesh up`, or correct --metrics") from error
+        raise Unavailable(fault or f"{problem}; start the mesh with `mesh up`, or correct --metrics") from error
+
+
+def _connection(address: str, security: ClientSecurity) -> http.client.HTTPConnection:
+    host, _, port = address.rpartition(":")
+    connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=TIMEOUT_S)
+    if security.ca is not None:
+        context = security.ssl_context()
+        plain = socket.create_connection((connection.host, connection.port), TIMEOUT_S)
+        # http.client's own TLS cannot expect another name than the host.
+        connection.sock = context.wrap_socket(plain, server_hostname=security.server_name or connection.host)
+    return connection
 
 
 def parse(text: str) -> Page:

@@ -19,6 +19,7 @@ from mesh.cli.offers import options as offer_options
 from mesh.cli.outcomes import options as outcome_options
 from mesh.cli.publish import options as publish_options
 from mesh.cli.verify import options as verify_options
+from mesh.tls import client_options
 
 if TYPE_CHECKING:
     from mesh.cli.parser_parts import Commands
@@ -93,6 +94,8 @@ def _add_up(commands: Commands) -> None:
         default="uvloop",
         help="event loop of all processes (default: %(default)s)",
     )
+    about = "connections with TLS, by a throw-away CA and certificates of it, which the mesh removes at its end"
+    up.add_argument("--tls", action="store_true", help=about)
     parts.add_json(up, "one line of JSON when the mesh is ready")
 
 
@@ -119,6 +122,7 @@ def _add_status(commands: Commands) -> None:
     status.add_argument("--filter", default="", metavar="TEXT", help=named)
     status.add_argument("--once", action="store_true", help="show the status one time and exit")
     parts.add_json(status, "each status as one line of JSON")
+    client_options.add_metrics_options(status)
 
 
 def _add_features(commands: Commands) -> None:

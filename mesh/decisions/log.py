@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from mesh.decisions.storage import Storage, open_storage
 from mesh.errors import Misconfigured, Unavailable
 
 _GAME = "game="
+_SIDE_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _TIME = "%Y-%m-%d %H:%M UTC"
 _WIDE = frozenset(("candidates", "scores", "revenues", "votes", "rows"))  # a table of them may not fit into the memory
 _FILES = 1000  # that are read at a time
@@ -244,6 +246,8 @@ class Log:
 
     def _side_file(self, kind: str, game: str, name: str) -> dict[str, Any]:
         path = f"{kind}/{_GAME}{game}/{name}.json"
+        if not _SIDE_NAME.fullmatch(name):  # it comes from a file of the log
+            raise Misconfigured([f"{self.name}: {name[:100]!r} is not the name of a file in {kind}/; restore the log"])
         try:
             found = json.loads(self._storage.read(path))
         except ValueError as error:

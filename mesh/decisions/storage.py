@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.fs
 
 from mesh.errors import Misconfigured, NotFound, Unavailable
-from mesh.s3.address import SCHEME, ObjectAddress
+from mesh.s3.address import SCHEME, ObjectAddress, problem_of
 from mesh.s3.filesystem import open_bucket
 
 
@@ -73,6 +73,8 @@ def open_storage(where: str) -> Storage:
         bucket, _, prefix = where.removeprefix(SCHEME).strip("/").partition("/")
         if not bucket:
             raise Misconfigured([f"{where}: has no bucket; write s3://BUCKET/PREFIX"])
+        if (problem := problem_of(bucket, prefix)) is not None:
+            raise Misconfigured([f"{where}: {problem}"])
         root = f"{bucket}/{prefix}".rstrip("/")
         return Storage(open_bucket(ObjectAddress(bucket, prefix)), root, SCHEME + root)
     if "://" in where:

@@ -15,6 +15,8 @@ from mesh.s3.client import BadSettings, connect
 from mesh.s3.content import content_of
 
 FETCH_S = 90.0  # for all files of one call
+MAX_FILE_BYTES = 2**30  # as the default of a worker
+_NAME_CHARACTERS = 60
 _ATTEMPTS = 4
 
 
@@ -67,8 +69,8 @@ async def _download(addresses: Sequence[str], folder: Path) -> dict[str, str]:
     try:
         async with asyncio.timeout(FETCH_S), connect(_ATTEMPTS) as client:
             for number, uri in enumerate(dict.fromkeys(addresses)):
-                path = folder / f"{number}-{uri.rpartition('/')[2]}"
-                path.write_bytes(await content_of(client, uri))
+                path = folder / f"{number}-{uri.rpartition('/')[2][-_NAME_CHARACTERS:]}"
+                path.write_bytes(await content_of(client, uri, MAX_FILE_BYTES))
                 paths[uri] = str(path)
     except BadSettings as error:
         raise Misconfigured([str(error)]) from error

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.DescriptorPool().AddSerializedFile(b'\n\x16mesh/wire/offers.proto\x12\x07mesh.v1\"\xf8\x01\n\x0fGetOfferRequest\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12\x36\n\x07\x63ontext\x18\x03 \x03(\x0b\x32%.mesh.v1.GetOfferRequest.ContextEntry\x12\x11\n\toffer_ids\x18\x04 \x03(\t\x12\r\n\x05limit\x18\x05 \x01(\r\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x1a\x45\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.mesh.v1.ContextValue:\x02\x38\x01\"H\n\x0c\x43ontextValue\x12\x10\n\x06number\x18\x01 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x02 \x01(\x08H\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x42\x06\n\x04kind\"\xb7\x03\n\x10GetOfferResponse\x12$\n\x06offers\x18\x01 \x03(\x0b\x32\x14.mesh.v1.RankedOffer\x12\x1f\n\x06source\x18\x02 \x01(\x0e\x32\x0f.mesh.v1.Source\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12-\n\x0emissing_models\x18\x05 \x03(\x0b\x32\x15.mesh.v1.MissingModel\x12\x1c\n\x0f\x66\x65\x61tures_age_ms\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12!\n\x07timings\x18\x07 \x01(\x0b\x32\x10.mesh.v1.Timings\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x16\n\x0eunknown_player\x18\t \x01(\x08\x12\x1d\n\x05\x65rror\x18\n \x01(\x0b\x32\x0e.mesh.v1.Error\x12\x16\n\x0emissing_inputs\x18\x0b \x03(\t\x12\x15\n\runseen_inputs\x18\x0c \x03(\t\x12\x16\n\x0eversion_digest\x18\r \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x0e \x01(\t\x12\x10\n\x08\x65xplored\x18\x0f \x01(\x08\x42\x12\n\x10_features_age_ms\"q\n\x0bRankedOffer\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x12\n\x05score\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1d\n\x10\x65xpected_revenue\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x08\n\x06_scoreB\x13\n\x11_expected_revenue\"-\n\x0cMissingModel\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"~\n\x07Timings\x12\x10\n\x08queue_ms\x18\x01 \x01(\x01\x12\x13\n\x0b\x66\x65\x61tures_ms\x18\x02 \x01(\x01\x12\x12\n\nfan_out_ms\x18\x03 \x01(\x01\x12\x12\n\ncombine_ms\x18\x04 \x01(\x01\x12\x10\n\x08total_ms\x18\x05 \x01(\x01\x12\x12\n\nlast_model\x18\x06 \x01(\t\"&\n\x05\x45rror\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xe2\x01\n\x0cScoreRequest\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12\x33\n\x07\x63ontext\x18\x03 \x03(\x0b\x32\".mesh.v1.ScoreRequest.ContextEntry\x12\x10\n\x08offer_id\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x1a\x45\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.mesh.v1.ContextValue:\x02\x38\x01\"\x8d\x03\n\rScoreResponse\x12\x12\n\x05score\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x06source\x18\x02 \x01(\x0e\x32\x0f.mesh.v1.Source\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12-\n\x0emissing_models\x18\x05 \x03(\x0b\x32\x15.mesh.v1.MissingModel\x12\x1c\n\x0f\x66\x65\x61tures_age_ms\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12!\n\x07timings\x18\x07 \x01(\x0b\x32\x10.mesh.v1.Timings\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x16\n\x0eunknown_player\x18\t \x01(\x08\x12\x10\n\x08offer_id\x18\n \x01(\t\x12\x16\n\x0emissing_inputs\x18\x0b \x03(\t\x12\x15\n\runseen_inputs\x18\x0c \x03(\t\x12\x16\n\x0eversion_digest\x18\r \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x0e \x01(\tB\x08\n\x06_scoreB\x12\n\x10_features_age_ms\"\xd8\x01\n\x14ReportOutcomeRequest\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x12\n\noutcome_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\"\n\x04kind\x18\x05 \x01(\x0e\x32\x14.mesh.v1.OutcomeKind\x12\x10\n\x08offer_id\x18\x06 \x01(\t\x12\x12\n\x05value\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x08 \x01(\t\x12\x0f\n\x07time_ms\x18\t \x01(\x03\x42\x08\n\x06_value\"]\n\x15ReportOutcomeResponse\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x12\x1d\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x0e.mesh.v1.Error*I\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x45NSEMBLE\x10\x01\x12\x0b\n\x07PARTIAL\x10\x02\x12\x0c\n\x08\x46\x41LLBACK\x10\x03*R\n\x0bOutcomeKind\x12\x1c\n\x18OUTCOME_KIND_UNSPECIFIED\x10\x00\x12\t\n\x05SHOWN\x10\x01\x12\x0b\n\x07\x43LICKED\x10\x02\x12\r\n\tPURCHASED\x10\x03\x32\xef\x02\n\x06Offers\x12?\n\x08GetOffer\x12\x18.mesh.v1.GetOfferRequest\x1a\x19.mesh.v1.GetOfferResponse\x12G\n\x0cStreamOffers\x12\x18.mesh.v1.GetOfferRequest\x1a\x19.mesh.v1.GetOfferResponse(\x01\x30\x01\x12\x36\n\x05Score\x12\x15.mesh.v1.ScoreRequest\x1a\x16.mesh.v1.ScoreResponse\x12N\n\rReportOutcome\x12\x1d.mesh.v1.ReportOutcomeRequest\x1a\x1e.mesh.v1.ReportOutcomeResponse\x12S\n\x0eStreamOutcomes\x12\x1d.mesh.v1.ReportOutcomeRequest\x1a\x1e.mesh.v1.ReportOutcomeResponse(\x01\x30\x01\x42\x62\n\x16\x65nsemblemesh.offers.v1B\x0bOffersProtoP\x01Z ensemble-mesh/offers/v1;offersv1\xaa\x02\x16\x45nsembleMesh.Offers.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.DescriptorPool().AddSerializedFile(b'\n\x16mesh/wire/offers.proto\x12\x07mesh.v1\"\xa2\x02\n\x0fGetOfferRequest\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12\x36\n\x07\x63ontext\x18\x03 \x03(\x0b\x32%.mesh.v1.GetOfferRequest.ContextEntry\x12\x11\n\toffer_ids\x18\x04 \x03(\t\x12\r\n\x05limit\x18\x05 \x01(\r\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x13\n\x0btraceparent\x18\x08 \x01(\t\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\t \x01(\r\x1a\x45\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.mesh.v1.ContextValue:\x02\x38\x01\"H\n\x0c\x43ontextValue\x12\x10\n\x06number\x18\x01 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x02 \x01(\x08H\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x42\x06\n\x04kind\"\xb7\x03\n\x10GetOfferResponse\x12$\n\x06offers\x18\x01 \x03(\x0b\x32\x14.mesh.v1.RankedOffer\x12\x1f\n\x06source\x18\x02 \x01(\x0e\x32\x0f.mesh.v1.Source\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12-\n\x0emissing_models\x18\x05 \x03(\x0b\x32\x15.mesh.v1.MissingModel\x12\x1c\n\x0f\x66\x65\x61tures_age_ms\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12!\n\x07timings\x18\x07 \x01(\x0b\x32\x10.mesh.v1.Timings\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x16\n\x0eunknown_player\x18\t \x01(\x08\x12\x1d\n\x05\x65rror\x18\n \x01(\x0b\x32\x0e.mesh.v1.Error\x12\x16\n\x0emissing_inputs\x18\x0b \x03(\t\x12\x15\n\runseen_inputs\x18\x0c \x03(\t\x12\x16\n\x0eversion_digest\x18\r \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x0e \x01(\t\x12\x10\n\x08\x65xplored\x18\x0f \x01(\x08\x42\x12\n\x10_features_age_ms\"q\n\x0bRankedOffer\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x12\n\x05score\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1d\n\x10\x65xpected_revenue\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x08\n\x06_scoreB\x13\n\x11_expected_revenue\"-\n\x0cMissingModel\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"~\n\x07Timings\x12\x10\n\x08queue_ms\x18\x01 \x01(\x01\x12\x13\n\x0b\x66\x65\x61tures_ms\x18\x02 \x01(\x01\x12\x12\n\nfan_out_ms\x18\x03 \x01(\x01\x12\x12\n\ncombine_ms\x18\x04 \x01(\x01\x12\x10\n\x08total_ms\x18\x05 \x01(\x01\x12\x12\n\nlast_model\x18\x06 \x01(\t\"&\n\x05\x45rror\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xe2\x01\n\x0cScoreRequest\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12\x33\n\x07\x63ontext\x18\x03 \x03(\x0b\x32\".mesh.v1.ScoreRequest.ContextEntry\x12\x10\n\x08offer_id\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x1a\x45\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.mesh.v1.ContextValue:\x02\x38\x01\"\x8d\x03\n\rScoreResponse\x12\x12\n\x05score\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x06source\x18\x02 \x01(\x0e\x32\x0f.mesh.v1.Source\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12-\n\x0emissing_models\x18\x05 \x03(\x0b\x32\x15.mesh.v1.MissingModel\x12\x1c\n\x0f\x66\x65\x61tures_age_ms\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12!\n\x07timings\x18\x07 \x01(\x0b\x32\x10.mesh.v1.Timings\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x16\n\x0eunknown_player\x18\t \x01(\x08\x12\x10\n\x08offer_id\x18\n \x01(\t\x12\x16\n\x0emissing_inputs\x18\x0b \x03(\t\x12\x15\n\runseen_inputs\x18\x0c \x03(\t\x12\x16\n\x0eversion_digest\x18\r \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x0e \x01(\tB\x08\n\x06_scoreB\x12\n\x10_features_age_ms\"\xd8\x01\n\x14ReportOutcomeRequest\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x12\n\noutcome_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\"\n\x04kind\x18\x05 \x01(\x0e\x32\x14.mesh.v1.OutcomeKind\x12\x10\n\x08offer_id\x18\x06 \x01(\t\x12\x12\n\x05value\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x08 \x01(\t\x12\x0f\n\x07time_ms\x18\t \x01(\x03\x42\x08\n\x06_value\"]\n\x15ReportOutcomeResponse\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12\x11\n\tduplicate\x18\x02 \x01(\x08\x12\x1d\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x0e.mesh.v1.Error*I\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x45NSEMBLE\x10\x01\x12\x0b\n\x07PARTIAL\x10\x02\x12\x0c\n\x08\x46\x41LLBACK\x10\x03*R\n\x0bOutcomeKind\x12\x1c\n\x18OUTCOME_KIND_UNSPECIFIED\x10\x00\x12\t\n\x05SHOWN\x10\x01\x12\x0b\n\x07\x43LICKED\x10\x02\x12\r\n\tPURCHASED\x10\x03\x32\xef\x02\n\x06Offers\x12?\n\x08GetOffer\x12\x18.mesh.v1.GetOfferRequest\x1a\x19.mesh.v1.GetOfferResponse\x12G\n\x0cStreamOffers\x12\x18.mesh.v1.GetOfferRequest\x1a\x19.mesh.v1.GetOfferResponse(\x01\x30\x01\x12\x36\n\x05Score\x12\x15.mesh.v1.ScoreRequest\x1a\x16.mesh.v1.ScoreResponse\x12N\n\rReportOutcome\x12\x1d.mesh.v1.ReportOutcomeRequest\x1a\x1e.mesh.v1.ReportOutcomeResponse\x12S\n\x0eStreamOutcomes\x12\x1d.mesh.v1.ReportOutcomeRequest\x1a\x1e.mesh.v1.ReportOutcomeResponse(\x01\x30\x01\x42\x62\n\x16\x65nsemblemesh.offers.v1B\x0bOffersProtoP\x01Z ensemble-mesh/offers/v1;offersv1\xaa\x02\x16\x45nsembleMesh.Offers.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,36 +36,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETOFFERREQUEST_CONTEXTENTRY']._serialized_options = b'8\001'
   _globals['_SCOREREQUEST_CONTEXTENTRY']._loaded_options = None
   _globals['_SCOREREQUEST_CONTEXTENTRY']._serialized_options = b'8\001'
-  _globals['_SOURCE']._serialized_start=2075
-  _globals['_SOURCE']._serialized_end=2148
-  _globals['_OUTCOMEKIND']._serialized_start=2150
-  _globals['_OUTCOMEKIND']._serialized_end=2232
+  _globals['_SOURCE']._serialized_start=2117
+  _globals['_SOURCE']._serialized_end=2190
+  _globals['_OUTCOMEKIND']._serialized_start=2192
+  _globals['_OUTCOMEKIND']._serialized_end=2274
   _globals['_GETOFFERREQUEST']._serialized_start=36
-  _globals['_GETOFFERREQUEST']._serialized_end=284
-  _globals['_GETOFFERREQUEST_CONTEXTENTRY']._serialized_start=215
-  _globals['_GETOFFERREQUEST_CONTEXTENTRY']._serialized_end=284
-  _globals['_CONTEXTVALUE']._serialized_start=286
-  _globals['_CONTEXTVALUE']._serialized_end=358
-  _globals['_GETOFFERRESPONSE']._serialized_start=361
-  _globals['_GETOFFERRESPONSE']._serialized_end=800
-  _globals['_RANKEDOFFER']._serialized_start=802
-  _globals['_RANKEDOFFER']._serialized_end=915
-  _globals['_MISSINGMODEL']._serialized_start=917
-  _globals['_MISSINGMODEL']._serialized_end=962
-  _globals['_TIMINGS']._serialized_start=964
-  _globals['_TIMINGS']._serialized_end=1090
-  _globals['_ERROR']._serialized_start=1092
-  _globals['_ERROR']._serialized_end=1130
-  _globals['_SCOREREQUEST']._serialized_start=1133
-  _globals['_SCOREREQUEST']._serialized_end=1359
-  _globals['_SCOREREQUEST_CONTEXTENTRY']._serialized_start=215
-  _globals['_SCOREREQUEST_CONTEXTENTRY']._serialized_end=284
-  _globals['_SCORERESPONSE']._serialized_start=1362
-  _globals['_SCORERESPONSE']._serialized_end=1759
-  _globals['_REPORTOUTCOMEREQUEST']._serialized_start=1762
-  _globals['_REPORTOUTCOMEREQUEST']._serialized_end=1978
-  _globals['_REPORTOUTCOMERESPONSE']._serialized_start=1980
-  _globals['_REPORTOUTCOMERESPONSE']._serialized_end=2073
-  _globals['_OFFERS']._serialized_start=2235
-  _globals['_OFFERS']._serialized_end=2602
+  _globals['_GETOFFERREQUEST']._serialized_end=326
+  _globals['_GETOFFERREQUEST_CONTEXTENTRY']._serialized_start=257
+  _globals['_GETOFFERREQUEST_CONTEXTENTRY']._serialized_end=326
+  _globals['_CONTEXTVALUE']._serialized_start=328
+  _globals['_CONTEXTVALUE']._serialized_end=400
+  _globals['_GETOFFERRESPONSE']._serialized_start=403
+  _globals['_GETOFFERRESPONSE']._serialized_end=842
+  _globals['_RANKEDOFFER']._serialized_start=844
+  _globals['_RANKEDOFFER']._serialized_end=957
+  _globals['_MISSINGMODEL']._serialized_start=959
+  _globals['_MISSINGMODEL']._serialized_end=1004
+  _globals['_TIMINGS']._serialized_start=1006
+  _globals['_TIMINGS']._serialized_end=1132
+  _globals['_ERROR']._serialized_start=1134
+  _globals['_ERROR']._serialized_end=1172
+  _globals['_SCOREREQUEST']._serialized_start=1175
+  _globals['_SCOREREQUEST']._serialized_end=1401
+  _globals['_SCOREREQUEST_CONTEXTENTRY']._serialized_start=257
+  _globals['_SCOREREQUEST_CONTEXTENTRY']._serialized_end=326
+  _globals['_SCORERESPONSE']._serialized_start=1404
+  _globals['_SCORERESPONSE']._serialized_end=1801
+  _globals['_REPORTOUTCOMEREQUEST']._serialized_start=1804
+  _globals['_REPORTOUTCOMEREQUEST']._serialized_end=2020
+  _globals['_REPORTOUTCOMERESPONSE']._serialized_start=2022
+  _globals['_REPORTOUTCOMERESPONSE']._serialized_end=2115
+  _globals['_OFFERS']._serialized_start=2277
+  _globals['_OFFERS']._serialized_end=2644
 # @@protoc_insertion_point(module_scope)

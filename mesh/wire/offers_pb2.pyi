@@ -30,7 +30,7 @@ CLICKED: OutcomeKind
 PURCHASED: OutcomeKind
 
 class GetOfferRequest(_message.Message):
-    __slots__ = ("game", "player_id", "context", "offer_ids", "limit", "version", "request_id")
+    __slots__ = ("game", "player_id", "context", "offer_ids", "limit", "version", "request_id", "traceparent", "deadline_ms")
     class ContextEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -45,6 +45,8 @@ class GetOfferRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
     game: str
     player_id: str
     context: _containers.MessageMap[str, ContextValue]
@@ -52,7 +54,9 @@ class GetOfferRequest(_message.Message):
     limit: int
     version: str
     request_id: str
-    def __init__(self, game: _Optional[str] = ..., player_id: _Optional[str] = ..., context: _Optional[_Mapping[str, ContextValue]] = ..., offer_ids: _Optional[_Iterable[str]] = ..., limit: _Optional[int] = ..., version: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    traceparent: str
+    deadline_ms: int
+    def __init__(self, game: _Optional[str] = ..., player_id: _Optional[str] = ..., context: _Optional[_Mapping[str, ContextValue]] = ..., offer_ids: _Optional[_Iterable[str]] = ..., limit: _Optional[int] = ..., version: _Optional[str] = ..., request_id: _Optional[str] = ..., traceparent: _Optional[str] = ..., deadline_ms: _Optional[int] = ...) -> None: ...
 
 class ContextValue(_message.Message):
     __slots__ = ("number", "flag", "text")

@@ -9,6 +9,7 @@ from typing import Any
 
 from mesh.back_off import BackOff
 from mesh.model_file import BadModel
+from mesh.printable import one_line
 from mesh.s3.address import ObjectAddress
 from mesh.s3.client import Failure, code_of, explain
 from model_worker.s3.part import PartFile
@@ -87,5 +88,6 @@ class Transfer:
         self.last_failure = failure.sentence
         progress = f"received {self._part.size_bytes:,} bytes"
         retry = f"retrying in {pause_s:.1f} s"
-        print(f"model_worker: {self._address}: {failure.sentence}; {progress}; {retry}", file=sys.stderr)
+        sentence = one_line(f"{self._address}: {failure.sentence}; {progress}; {retry}")
+        print(f"model_worker: {sentence}", file=sys.stderr)
         await asyncio.sleep(pause_s)

@@ -8,9 +8,11 @@ import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from mesh.bounded_file import read_text
 from supervisor.discovery.port import Endpoints
 
 POLL_S = 0.05
+MAX_BYTES = 4 * 2**20  # read on the event loop
 Tree = dict[str, dict[str, dict[str, list[object]]]]
 _log = logging.getLogger("supervisor.discovery")
 
@@ -46,7 +48,7 @@ class EndpointsFile:
 
     def _read(self) -> Endpoints | None:
         try:
-            return parse(json.loads(self._path.read_text(encoding="utf-8")))
+            return parse(json.loads(read_text(self._path, MAX_BYTES)))
         except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
             _log.error("%s: not a valid endpoints file: %s; keeping the known replicas", self._path, error)
             return None

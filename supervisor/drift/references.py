@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from mesh.bounded_file import read_bytes
 from mesh.catalog.catalog_file import FileIdentity, identity_of
-from mesh.drift.reference import BadReference, Reference, decode
+from mesh.drift.reference import MAX_BYTES, BadReference, Reference, decode
 from mesh.errors import Misconfigured, Unavailable
 from mesh.s3 import address as s3_address
 from supervisor.drift.tap import DriftTap, drift_taps
@@ -67,7 +68,7 @@ class References:
         if identity is not None and tap in self._files and self._files[tap] == identity:
             return
         self._files[tap] = identity
-        _use(tap, await asyncio.to_thread(lambda: decode(path.read_bytes())))
+        _use(tap, await asyncio.to_thread(lambda: decode(read_bytes(path, MAX_BYTES, is_named_by_file=True))))
 
     async def _fetch(self, tap: DriftTap) -> None:
         """Downloads a reference from S3 once: like a model, an object with the same name does not change."""
@@ -81,7 +82,7 @@ class References:
 
         try:
             async with asyncio.timeout(FETCH_S), connect(_ATTEMPTS) as client:
-                data = await content_of(client, tap.uri)
+                data = await content_of(client, tap.uri, MAX_BYTES)
         except BadSettings as error:
             raise Misconfigured([str(error)]) from error
         except TimeoutError:

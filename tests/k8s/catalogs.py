@@ -12,6 +12,7 @@ _HEAD = """\
 game: {game}
 features: {{store: dynamodb, table: players, region: eu-west-1}}
 context: {{platform: text}}
+callers: {{anyone: true}}
 """
 
 _EVERYTHING = """\
@@ -45,8 +46,10 @@ kubernetes:
   node_selector: {{pool: mesh}}
   tolerations: [{{key: mesh, operator: Exists}}]
   priority_class: high
-  network_policies: {{callers: [{{podSelector: {{matchLabels: {{app: backend}}}}}}], ports: [443]}}
+  network_policies: {{callers: [{{podSelector: {{matchLabels: {{app: backend}}}}}}], ports: [443],
+    api_server: [10.0.0.1/32], stores: [52.94.0.0/22, "2600:1f00::/24"]}}
   monitoring: {{enabled: true, labels: {{release: prometheus}}}}
+  tls: {{cert_manager: {{issuer: {{name: mesh, kind: ClusterIssuer}}, duration: 24h, renew_before: 8h}}, metrics: true}}
 versions:
   "2026-10-01":
     replicas: {{max: 40}}
@@ -103,14 +106,32 @@ def everything(folder: Path) -> Path:
     return file
 
 
+def head(game: str) -> str:
+    """The keys that every catalog for the chart needs, except the versions."""
+    return f"{_HEAD.format(game=game)}{_open('')}\n"
+
+
 def small(folder: Path, more: str = "", model: str = "") -> Path:
-    """Writes a catalog of two models; `more` adds keys to the game, `model` to the first model."""
+    """Writes a catalog of two models; `more` adds keys to the game, `model` to the first model.
+
+    Everyone may call, unless `more` has network policies.
+    """
     file = folder / "small.yaml"
     extra = f", {model}" if model else ""
     models = f"[{{name: whales, uri: s3://m/w.txt{extra}}}, {{name: minnows, uri: s3://m/m.txt}}]"
-    text = f'{_HEAD.format(game="small")}versions: {{"1": {{models: {models}}}}}\n{more}\n'
+    text = f'{_HEAD.format(game="small")}versions: {{"1": {{models: {models}}}}}\n{_open(more)}\n'
     file.write_text(text, encoding="utf-8")
     return file
+
+
+def _open(more: str) -> str:
+    """Returns `more` with network policies that admit every caller."""
+    if "network_policies" in more:
+        return more
+    policies = "network_policies: {callers: anyone}"
+    if "kubernetes: {" in more:
+        return more.replace("kubernetes: {", f"kubernetes: {{{policies}, ", 1)
+    return f"{more}\nkubernetes: {{{policies}}}"
 
 
 def many(folder: Path, games: int = 4, versions: int = 3, models: int = 15) -> list[Path]:
@@ -120,7 +141,7 @@ def many(folder: Path, games: int = 4, versions: int = 3, models: int = 15) -> l
 
 def _one_of_many(folder: Path, game: str, versions: int, models: int) -> Path:
     file = folder / f"{game}.yaml"
-    lines = [_HEAD.format(game=game), "versions:"]
+    lines = [_HEAD.format(game=game), _open(""), "versions:"]
     for version in range(versions):
         lines += [f'  "2026-{10 + version}":', f"    traffic: {100 if version == 0 else 0}", "    models:"]
         lines += [f"      - {{name: model-{n}, uri: s3://models/{version}/{n}.txt}}" for n in range(models)]

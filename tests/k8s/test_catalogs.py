@@ -21,6 +21,8 @@ pytestmark = pytest.mark.usefixtures("helm")
 TWO = """\
 game: small
 features: {{store: dynamodb, table: players, region: eu-west-1}}
+callers: {{anyone: true}}
+kubernetes: {{network_policies: {{callers: anyone}}}}
 versions:
   "1": {{traffic: {first}, models: [{{name: whales, uri: s3://m/w.txt}}]}}
   "2": {{{second}models: [{{name: whales, uri: s3://m/w2.txt}}]}}

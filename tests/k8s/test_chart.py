@@ -93,7 +93,7 @@ versions:
 @pytest.mark.usefixtures("helm")
 def test_rollout_guard_and_assignment_reach_the_supervisor(tmp_path: Path) -> None:
     file, copy = tmp_path / "small.yaml", tmp_path / "from-config-map.yaml"
-    head = "game: small\nfeatures: {store: dynamodb, table: players, region: eu-west-1}\n"
+    head = catalogs.head("small")
     file.write_text(head + SHIFTS, encoding="utf-8")
     (config_map,) = objects.of(chart_output.render(file, file.stem)).of_kind("ConfigMap")[:1]
     copy.write_text(config_map["data"]["mesh.yaml"], encoding="utf-8")
@@ -166,8 +166,8 @@ def test_network_policies_admit_the_pods_of_mesh_verify(tmp_path: Path) -> None:
     policies = "kubernetes: {network_policies: {callers: [{podSelector: {matchLabels: {app: backend}}}]}}"
     game = objects.of(chart_output.render(catalogs.small(tmp_path, policies), "small"))
     verify = {"podSelector": {"matchLabels": {"app.kubernetes.io/component": "verify", "ensemble-mesh/game": "small"}}}
-    for policy in game.of_kind("NetworkPolicy"):
-        assert verify in policy["spec"]["ingress"][0]["from"]
+    for name in ("small-workers", "small-supervisor"):
+        assert verify in game.named("NetworkPolicy", name)["spec"]["ingress"][0]["from"]
 
 
 @pytest.mark.usefixtures("helm")
@@ -202,9 +202,11 @@ def test_supervisors_startup_probe_allows_at_least_180_seconds(tmp_path: Path, l
 
 @pytest.mark.usefixtures("helm")
 def test_empty_list_of_ports_opens_no_port(tmp_path: Path) -> None:
-    file = catalogs.small(tmp_path, "kubernetes: {network_policies: {ports: []}}")
+    file = catalogs.small(tmp_path, "kubernetes: {network_policies: {callers: anyone, ports: []}}")
     policies = objects.of(chart_output.render(file, "small")).of_kind("NetworkPolicy")
-    assert [rule["ports"] for policy in policies for rule in policy["spec"]["egress"] if not rule.get("ports")] == []
+    assert [
+        rule["ports"] for policy in policies for rule in policy["spec"].get("egress", ()) if not rule.get("ports")
+    ] == []
 
 
 @pytest.mark.usefixtures("helm")

@@ -7,13 +7,9 @@ from pathlib import Path
 import pytest
 
 from mesh.cli.k8s import chart_output
-from tests.k8s import objects
+from tests.k8s import catalogs, objects
 
 SHARED = [f"model-{number}" for number in range(14)]
-HEAD = """\
-game: sharing
-features: {store: dynamodb, table: players, region: eu-west-1}
-"""
 
 
 def catalog(folder: Path) -> Path:
@@ -25,7 +21,7 @@ def catalog(folder: Path) -> Path:
         for version in ("old", "new")
     )
     file = folder / "sharing.yaml"
-    file.write_text(f"{HEAD}members:\n{members}versions:\n{versions}", encoding="utf-8")
+    file.write_text(f"{catalogs.head('sharing')}members:\n{members}versions:\n{versions}", encoding="utf-8")
     return file
 
 

@@ -13,7 +13,12 @@ from tests.k8s.objects import Objects, Values
 NEWEST = ("1.36", "1.37")
 COMPONENT = "app.kubernetes.io/component"
 RESOLVER_PAUSE_S = 30  # gRPC in every language: minimum time between two lookups of a name
-OF_OPERATORS = {"PodMonitor", "PrometheusRule", "ScaledObject"}  # kinds whose schemas come with the operators
+OF_OPERATORS = {
+    "Certificate",
+    "PodMonitor",
+    "PrometheusRule",
+    "ScaledObject",
+}  # kinds whose schemas come with the operators
 
 
 @pytest.mark.parametrize("kubernetes", NEWEST)
@@ -153,14 +158,6 @@ def test_pods_spread_over_zones_and_nodes(game: Objects) -> None:
         spread = {one["topologyKey"]: one for one in pod["spec"]["topologySpreadConstraints"]}
         assert spread.keys() == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}
         assert all(_selects(one["labelSelector"]["matchLabels"], pod) for one in spread.values())
-
-
-def test_every_pod_has_one_network_policy(game: Objects) -> None:
-    for pod in game.pods:
-        chosen = [
-            one for one in game.of_kind("NetworkPolicy") if _selects(one["spec"]["podSelector"]["matchLabels"], pod)
-        ]
-        assert [one["spec"]["policyTypes"] for one in chosen] == [["Ingress", "Egress"]]
 
 
 def test_mounted_volumes_are_exactly_the_volumes_of_the_pod(game: Objects) -> None:

@@ -64,6 +64,8 @@ def test_volumes_are_added_and_mounted(pods: dict[str, Any]) -> None:
     assert {"name": "ca", "configMap": {"name": "ca"}} in worker["volumes"]
     assert {"name": "ca", "mountPath": "/etc/ca", "readOnly": True} in worker["containers"][0]["volumeMounts"]
     assert {"name": "extra", "emptyDir": {}} in supervisor["volumes"]
+    folders = [one for one in supervisor["containers"][0]["args"] if one.startswith(("--files=", "--volume="))]
+    assert folders == ["--files=/srv/ensemble-mesh", "--volume=/extra"]
     mount = {"name": "extra", "mountPath": "/extra", "subPath": "a", "readOnly": False}
     assert mount in supervisor["containers"][0]["volumeMounts"]
 

@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from mesh.factored_rows import pairs_taken
+from mesh.malformed import CheckingServer
 from mesh.model_file import ModelHeader
 from mesh.serving import MESSAGE_LIMIT_BYTES, bind, lane_options, server_options
 from mesh.wire import inference_pb2 as oip
@@ -50,6 +51,7 @@ class Worker:
     forest: GatedForest
     queue: WatchedQueue
     service: InferenceService
+    channel: Any
     stub: Any
     refused: list[str]
 
@@ -70,12 +72,12 @@ async def worker() -> AsyncIterator[Worker]:
         service = InferenceService(
             Identity("forest", HEADER, "c0ffee", LIGHTGBM), queue, forest.table, 4, refused.append
         )
-        inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+        inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(service, CheckingServer(server))  # type: ignore[no-untyped-call]
         port = bind(server, "127.0.0.1", 0)
         await server.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=lane_options()) as channel:
             stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]
-            yield Worker(forest, queue, service, stub, refused)
+            yield Worker(forest, queue, service, channel, stub, refused)
         forest.gate.set()
         await server.stop(5)
 
@@ -256,6 +258,19 @@ async def test_error_of_a_message_does_not_end_the_stream(worker: Worker) -> Non
     reply = await stream.read()
     assert (reply.error_message, reply.infer_response.id) == ("", "right")
     await stream.done_writing()
+
+
+async def test_malformed_message_ends_the_stream_after_the_results_before_it(worker: Worker) -> None:
+    stream = worker.channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")()
+    worker.forest.gate.clear()
+    await stream.write(ask(1, request_id="slow").SerializeToString())
+    await worker.at_the_gate()
+    await stream.write(b"\xff")
+    worker.forest.gate.set()
+    result = oip.ModelStreamInferResponse.FromString(await stream.read())
+    assert result.infer_response.id == "slow"
+    assert await stream.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert await stream.details() == "the request is not an encoded inference.ModelInferRequest"
 
 
 async def test_full_queue_and_passed_timeout_are_reported_in_the_stream(worker: Worker) -> None:

@@ -44,6 +44,8 @@ def test_settings_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         cache="/caches/ensemble-mesh/models",
         fetch_s=90.0,
         max_model_mb=1024,
+        tls_supervisor=(),
+        tls=None,
     )
 
 

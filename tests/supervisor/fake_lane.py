@@ -36,6 +36,7 @@ class FakeLane:
         self.address = name
         self.why_down = ""
         self.outstanding_rows = 0
+        self.is_stale = False
         self.max_pairs: int | None = None
         self.sent: deque[Shipment] = deque()
         self.sizes: list[int] = []
@@ -69,7 +70,7 @@ class FakeLane:
         """Connects again; the replica may serve another file."""
         self._pool.accept(self.lane, header, {"sha256": sha256})
         self.bias, self.state = bias, "up"
-        self._pool.on_up()
+        self._pool.on_up(self.lane)
 
     def break_down(self) -> None:
         lost = list(self.sent)

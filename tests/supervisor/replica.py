@@ -15,6 +15,7 @@ import numpy as np
 from mesh import serving
 from mesh.factored_rows import PROPERTY, SHARED
 from mesh.model_file import ModelHeader, to_properties
+from mesh.tls.live import LiveTls
 from mesh.wire import inference_pb2 as oip
 from model_worker.factored_request import FactoredRequest, decode_factored, is_factored
 from model_worker.forest import Candidates
@@ -65,16 +66,17 @@ class Replica:
         )
         self.respond = respond
         self.received: asyncio.Queue[oip.ModelInferRequest] = asyncio.Queue()
-        self.held: list[oip.ModelInferRequest] = []  # received and not answered
+        self.held: list[tuple[oip.ModelInferRequest, asyncio.Queue[Reply]]] = []  # not answered, with their streams
         self.streams = 0
         self.address = ""
         self._outgoing: asyncio.Queue[Reply] = asyncio.Queue()
         self._server = grpc.aio.server(options=serving.server_options(serving.MESSAGE_LIMIT_BYTES))
         self._server.add_generic_rpc_handlers((self._handlers(),))
 
-    async def start(self, port: int) -> None:
+    async def start(self, port: int, tls: LiveTls | None = None) -> None:
         """Listens on `port` (0: any) of 127.0.0.1."""
-        self.address = f"127.0.0.1:{serving.bind(self._server, '127.0.0.1', port)}"
+        credentials = None if tls is None else tls.server_credentials()
+        self.address = f"127.0.0.1:{serving.bind(self._server, '127.0.0.1', port, credentials)}"
         await self._server.start()
 
     async def stop(self) -> None:
@@ -88,9 +90,9 @@ class Replica:
     def release(self, respond: Respond) -> None:
         """Answers the held requests with `respond`, and later requests too."""
         self.respond = respond
-        for request in self.held:
+        for request, outgoing in self.held:
             for reply in respond(request):
-                self.send(reply)
+                outgoing.put_nowait(reply)
         self.held.clear()
 
     def _handlers(self) -> grpc.GenericRpcHandler:
@@ -126,7 +128,7 @@ class Replica:
             self.received.put_nowait(request)
             replies = list(self.respond(request))
             if not replies:
-                self.held.append(request)
+                self.held.append((request, outgoing))
             for reply in replies:
                 outgoing.put_nowait(reply)
         outgoing.put_nowait(None)
@@ -134,11 +136,11 @@ class Replica:
 
 @asynccontextmanager
 async def replica(
-    header: ModelHeader, respond: Respond | None = None, *, port: int = 0, **extra: str
+    header: ModelHeader, respond: Respond | None = None, *, port: int = 0, tls: LiveTls | None = None, **extra: Any
 ) -> AsyncIterator[Replica]:
     """A replica on 127.0.0.1 that serves the model of `header`, with `extra` properties in its metadata."""
     fake = Replica(header, respond or sums(), extra)
-    await fake.start(port)
+    await fake.start(port, tls)
     try:
         yield fake
     finally:
@@ -189,7 +191,8 @@ def factored_replica(
     header: ModelHeader, respond: Respond, pairs: str = "4096"
 ) -> AbstractAsyncContextManager[Replica]:
     """A replica that accepts factored rows of at most `pairs` pairs in a message."""
-    return replica(header, respond, port=0, **{PROPERTY: pairs})
+    extra: dict[str, Any] = {PROPERTY: pairs}
+    return replica(header, respond, **extra)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class SimulatedLane:
         self.address = name
         self.why_down = ""
         self.outstanding_rows = 0
+        self.is_stale = False
         self.max_pairs: int | None = None
         self.slowness = 1.0
         self.is_failing = False
@@ -85,7 +86,7 @@ class SimulatedLane:
     def recover(self) -> None:
         """Connects again."""
         self.state = "up"
-        self._pool.on_up()
+        self._pool.on_up(self.lane)
 
     async def _serve(self, shipment: Shipment) -> None:
         work_s = shipment.rows * self._row_s * self.slowness

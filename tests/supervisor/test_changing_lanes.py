@@ -60,4 +60,4 @@ async def test_removed_lane_that_joined_while_it_closed_leaves_nothing_behind() 
     pool.accept(removed.lane, HEADER, {"sha256": OLD})  # its attempt to connect was under way
     pool._generations.forget(removed.lane)
     (generation,) = pool._generations
-    assert set(generation.lanes) == {"a"}
+    assert [lane.address for lane in generation.lanes] == ["a"]

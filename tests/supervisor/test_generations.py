@@ -22,7 +22,7 @@ ROWS = 4
 
 def lane_of(pool: ModelPool, name: str, sha256: str) -> FakeLane:
     lane = FakeLane(pool, name, HEADER, sha256, BIAS[sha256])
-    pool.on_up()
+    pool.on_up(lane.lane)
     return lane
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from mesh.players.features import Columns, PlayerFeatures
 from mesh.wire import inference_pb2 as oip
 from supervisor.ballot import Ballot
 from supervisor.lane import Lane
+from supervisor.lane_channels import LaneChannels
 from supervisor.lane_reply import read_reply
 from supervisor.panel import Panel, ask_panels
 from supervisor.pool import ModelPool
@@ -52,10 +54,11 @@ WITHIN_S = 20.0
 
 
 @asynccontextmanager
-async def pool_of(*replicas: Replica, **model: object) -> AsyncIterator[ModelPool]:
+async def pool_of(*replicas: Replica, channels: LaneChannels | None = None, **model: Any) -> AsyncIterator[ModelPool]:
     """A pool with a lane to each of `replicas`; no lane is up yet."""
     named = Model.model_validate({"name": "m", "uri": "m.txt", **model})
-    pool = ModelPool(named, RowPlanner(Sources(COLUMNS, {}, None)), COLUMNS, NEVER_STARVED, 1)
+    planner = RowPlanner(Sources(COLUMNS, {}, None))
+    pool = ModelPool(named, planner, COLUMNS, NEVER_STARVED, 1, channels=channels)
     pool.assign([one.address for one in replicas])
     try:
         yield pool
@@ -65,7 +68,7 @@ async def pool_of(*replicas: Replica, **model: object) -> AsyncIterator[ModelPoo
 
 @asynccontextmanager
 async def one_replica(
-    respond: Respond | None = None, header: ModelHeader = HEADER, **model: object
+    respond: Respond | None = None, header: ModelHeader = HEADER, **model: Any
 ) -> AsyncIterator[tuple[ModelPool, Replica]]:
     """A pool with one replica whose lane is up."""
     async with replica(header, respond) as fake, pool_of(fake, **model) as pool:
@@ -313,7 +316,7 @@ async def test_replica_with_the_sha256_of_the_catalog_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("header", "model"), [(THREE_CLASSES, {}), (THREE_CLASSES, {"class": 3}), (HEADER, {"class": 0})]
 )
-async def test_class_that_the_model_does_not_have_is_refused(header: ModelHeader, model: dict[str, int]) -> None:
+async def test_class_that_the_model_does_not_have_is_refused(header: ModelHeader, model: dict[str, Any]) -> None:
     async with replica(header) as fake, pool_of(fake, **model) as pool:
         await until(lambda: why_down(pool)[0].startswith("class"))
         assert states(pool) == ["down"]

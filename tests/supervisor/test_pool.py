@@ -400,7 +400,7 @@ async def test_every_vote_is_settled_and_correct_whatever_the_lanes_do(steps: li
             lane.break_down()
         elif step == "recover" and lane.state == "down":
             lane.state = "up"
-            pool.on_up()
+            pool.on_up(lane.lane)
         elif step == "close" and asks:
             asks[choice % len(asks)].ballot.close()
         await settle()

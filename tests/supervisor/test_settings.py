@@ -74,12 +74,14 @@ def test_defaults() -> None:
     assert read_settings(["--catalog", "mesh.yaml"]) == Settings(
         catalogs=(Path("mesh.yaml"),),
         files=None,
+        volume=(),
         config_map=None,
         endpoints=None,
         endpoint_slices=None,
         dns=None,
         host="127.0.0.1",
         port=0,
+        token_port=None,
         servers=4,
         metrics_host="127.0.0.1",
         metrics_port=0,
@@ -91,6 +93,7 @@ def test_defaults() -> None:
         loop="uvloop",
         log_level="info",
         follow_parent=False,
+        tls=None,
     )
 
 

@@ -74,6 +74,7 @@ Appends one model with its merged values to the list `models` of the given dict.
 {{- $_ := set $model "golden_sha256" $given.golden_sha256 -}}
 {{- $_ := set $model "kubernetes" $root.Values.kubernetes -}}
 {{- $_ := set $model "pod" dict -}}
+{{- include "mesh.tls" (list $root $model) -}}
 {{- include "mesh.pod.settings" (list $root $model.pod $root.Values.pod $ensemble.pod $given.pod) -}}
 {{- $_ := set $model "start_s" $root.Values.kubernetes.load_s -}}
 {{- include "mesh.check" $model -}}
@@ -124,6 +125,7 @@ Appends one model with its merged values to the list `models` of the given dict.
 {{- $_ := set $into "in_flight" dict -}}
 {{- $_ := set $into "namespace" (index . 0).Release.Namespace -}}
 {{- $_ := set $into "kubernetes" $values.kubernetes -}}
+{{- include "mesh.tls" (list (index . 0) $into) -}}
 {{- $own := $into.pod -}}
 {{- $_ := set $into "pod" dict -}}
 {{- include "mesh.pod.settings" (list (index . 0) $into.pod $own) -}}

@@ -113,6 +113,9 @@ envFrom:
 {{- end }}
 ports:
   - {name: grpc, containerPort: 9000}
+  {{- if and (not .model) (dig "tokens" false (.tls | default dict)) }}
+  - {name: tokens, containerPort: 9001}
+  {{- end }}
   - {name: metrics, containerPort: 9100}
 startupProbe:
   grpc: {port: 9000, service: {{ .service }}}

@@ -11,5 +11,8 @@ spec:
   selector:
     {{- include "mesh.selector" . | nindent 4 }}
   ports:
-    - {name: grpc, port: 9000, targetPort: grpc, appProtocol: kubernetes.io/h2c}
+    - {name: grpc, port: 9000, targetPort: grpc, appProtocol: {{ if .tls }}https{{ else }}kubernetes.io/h2c{{ end }}}
+    {{- if and (not .model) (dig "tokens" false (.tls | default dict)) }}
+    - {name: tokens, port: 9001, targetPort: tokens, appProtocol: https}
+    {{- end }}
 {{- end -}}

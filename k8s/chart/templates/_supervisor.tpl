@@ -33,6 +33,9 @@ spec:
           args:
             - --catalog=/etc/ensemble-mesh/mesh.yaml
             - --files=/srv/ensemble-mesh
+            {{- range .pod.volumes }}
+            - {{ printf "--volume=%s" .mount | quote }}
+            {{- end }}
             {{- if $slices }}
             - --endpoint-slices
             - --config-map={{ .game }}-catalog
@@ -46,10 +49,19 @@ spec:
             - --ready-within-s=10
             - --max-connection-age-s=60
             - --drain-s=15
+            {{- with .tls }}
+            {{- include "mesh.tls.options" . | nindent 12 }}
+            {{- if .tokens }}
+            - --token-port=9001
+            {{- end }}
+            {{- end }}
           {{- include "mesh.container" . | nindent 10 }}
           volumeMounts:
             - {name: tmp, mountPath: /tmp}
             - {name: catalog, mountPath: /etc/ensemble-mesh, readOnly: true}
+            {{- if .tls }}
+            {{- include "mesh.tls.mount" . | nindent 12 }}
+            {{- end }}
             {{- if .kubernetes.files }}
             - {name: files, mountPath: /srv/ensemble-mesh, readOnly: true}
             {{- end }}
@@ -61,6 +73,9 @@ spec:
           emptyDir: {sizeLimit: {{ .resources.ephemeral_storage | toString | quote }}}
         - name: catalog
           configMap: {name: {{ .game }}-catalog}
+        {{- with .tls }}
+        {{- include "mesh.tls.volume" .supervisor_secret | nindent 8 }}
+        {{- end }}
         {{- with .kubernetes.files }}
         - name: files
           {{- toYaml . | nindent 10 }}

@@ -52,10 +52,17 @@ spec:
             - --cache=/tmp/models
             - --inputs=/etc/ensemble-mesh/inputs.json
             - --drain-s=15
+            {{- with .tls }}
+            {{- include "mesh.tls.options" . | nindent 12 }}
+            - {{ printf "--tls-supervisor=%s" .supervisor | quote }}
+            {{- end }}
           {{- include "mesh.container" . | nindent 10 }}
           volumeMounts:
             - {name: tmp, mountPath: /tmp}
             - {name: inputs, mountPath: /etc/ensemble-mesh, readOnly: true}
+            {{- if .tls }}
+            {{- include "mesh.tls.mount" . | nindent 12 }}
+            {{- end }}
             {{- if .kubernetes.files }}
             - {name: files, mountPath: /srv/ensemble-mesh, readOnly: true}
             {{- end }}
@@ -67,6 +74,9 @@ spec:
           emptyDir: {sizeLimit: {{ .resources.ephemeral_storage | toString | quote }}}
         - name: inputs
           configMap: {name: {{ .game }}-inputs, optional: true}
+        {{- with .tls }}
+        {{- include "mesh.tls.volume" .worker_secret | nindent 8 }}
+        {{- end }}
         {{- with .kubernetes.files }}
         - name: files
           {{- toYaml . | nindent 10 }}

@@ -10,13 +10,14 @@ from pydantic import Field
 from mesh import __version__
 from mesh.block import Block, Text
 from mesh.catalog.deployment.autoscaling_v2 import MAX_INT32, Behavior, Metric, Policy, PositiveQuantity, ScalingRules
-from mesh.catalog.deployment.pods import Items, Names, Pod
+from mesh.catalog.deployment.network import NetworkPolicies
+from mesh.catalog.deployment.pods import Names, Pod
 from mesh.catalog.deployment.schedules import Schedule
+from mesh.catalog.deployment.tls import CheckedTls, PodTls
 
 EngineChoice = Literal["auto", "lightgbm"]
 Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$", max_length=500)]
 Schedules = Annotated[tuple[Schedule, ...], Field(strict=False)]
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 # The defaults of the API server, written out so that you can see each number and change it alone.
 _BEHAVIOR = Behavior(
@@ -124,16 +125,6 @@ class SupervisorDeployment(Block):
     pod: Pod = Field(Pod(), description="settings of the pods, over those of `kubernetes`")
 
 
-class NetworkPolicies(Block):
-    """NetworkPolicies of the game. Without them, every pod in the cluster can connect to every worker."""
-
-    enabled: bool = True
-    callers: Items = Field((), description="NetworkPolicyPeers that may call the supervisor; default: all pods")
-    ports: Annotated[tuple[Port, ...], Field(strict=False)] = Field(
-        (443, 6443), description="external TCP ports that the supervisor, and workers with models on S3, may connect to"
-    )
-
-
 class Monitoring(Block):
     """Objects for the Prometheus Operator and Grafana; the cluster must have their CRDs."""
 
@@ -170,5 +161,6 @@ class Kubernetes(Pod):
         default_factory=dict, description="annotations such as eks.amazonaws.com/role-arn, for DynamoDB and S3"
     )
     secrets: Names = Field((), description="names of Secrets; their keys become environment variables of every pod")
+    tls: CheckedTls = PodTls()
     network_policies: NetworkPolicies = NetworkPolicies()
     monitoring: Monitoring = Monitoring()

@@ -14,7 +14,7 @@ Items = Annotated[tuple[Mapping[str, Any], ...], Field(strict=False)]
 Names = Annotated[tuple[Text, ...], Field(strict=False)]
 # The selectors of Deployments, Services and HPAs.
 _OWN_LABELS = r"^(app\.kubernetes\.io/(name|component)$|ensemble-mesh/)"
-_OWN_VOLUMES = ("tmp", "files", "catalog")
+_OWN_VOLUMES = ("tmp", "files", "catalog", "inputs", "tls")
 _OWN_VARIABLES = ("POD_NAMESPACE",)
 
 

@@ -18,12 +18,13 @@ from mesh.catalog.version import Version
 from mesh.cli.catalog.upgrade import with_risks
 from mesh.cli.checked_catalogs import CheckedCatalog, check_files
 from mesh.cli.main import DONE, MISCONFIGURED
+from mesh.roots import Roots
 
 
 def check(arguments: argparse.Namespace) -> int:
     """Prints a summary of each file without faults, and the faults of the others; exit code 2 for any fault."""
     checked = check_files(
-        arguments.files, values=True, folder=arguments.folder, models_may_be_missing=arguments.models_elsewhere
+        arguments.files, values=True, folder=_roots(arguments), models_may_be_missing=arguments.models_elsewhere
     )
     if arguments.before is not None:
         checked = with_risks(checked, arguments.before, arguments.ready)
@@ -38,6 +39,12 @@ def check(arguments: argparse.Namespace) -> int:
         for one in checked:
             _print(one)
     return MISCONFIGURED if any(one.faults for one in checked) else DONE
+
+
+def _roots(arguments: argparse.Namespace) -> Roots | None:
+    if arguments.folder is None:
+        return None
+    return Roots(arguments.folder.absolute(), confined=True, others=tuple(arguments.volume))
 
 
 def schema(_: argparse.Namespace) -> int:

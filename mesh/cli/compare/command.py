@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from mesh.cli.metrics_page import Page, fetch
 from mesh.cli.parser import METRICS
 from mesh.cli.status.interval import Interval
 from mesh.errors import Misconfigured, Unavailable
+from mesh.tls.channel import metrics_security
 
 NOTHING = Page({})
 
@@ -29,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     faults = list(_faults(arguments.file, catalog, arguments.version, arguments.shadow))
     if faults:
         raise Misconfigured(faults)
-    interval = _interval(arguments.metrics or [METRICS], arguments.seconds)
+    interval = _interval(arguments, arguments.metrics or [METRICS])
     found = compare(interval, catalog.game, arguments.version, arguments.shadow)
     if not found.compared:
         raise Unavailable(_why_nothing(found, catalog))
@@ -55,16 +57,16 @@ def _members(catalog: Catalog, version: str) -> Iterator[str]:
         yield from (f"{version}/{model.name}" for model in catalog.versions[version].models if model.shadow)
 
 
-def _interval(addresses: Sequence[str], seconds: float | None) -> Interval:
-    if seconds is None:
-        return Interval(NOTHING, _page(addresses), 1.0)
-    before, before_s = _page(addresses), time.monotonic()
-    time.sleep(seconds)
-    return Interval(before, _page(addresses), time.monotonic() - before_s)
+def _interval(arguments: argparse.Namespace, addresses: Sequence[str]) -> Interval:
+    if arguments.seconds is None:
+        return Interval(NOTHING, _page(arguments, addresses), 1.0)
+    before, before_s = _page(arguments, addresses), time.monotonic()
+    time.sleep(arguments.seconds)
+    return Interval(before, _page(arguments, addresses), time.monotonic() - before_s)
 
 
-def _page(addresses: Sequence[str]) -> Page:
-    return merged([fetch(address) for address in addresses])
+def _page(arguments: argparse.Namespace, addresses: Sequence[str]) -> Page:
+    return merged([fetch(one, metrics_security(one, vars(arguments), os.environ)) for one in addresses])
 
 
 def _why_nothing(found: Comparison, catalog: Catalog) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mesh.cli import parser_parts as parts
+from mesh.tls import client_options
 
 if TYPE_CHECKING:
     from mesh.cli.parser_parts import Commands
@@ -25,3 +26,4 @@ def add(commands: Commands, metrics: str) -> None:
         "--seconds", type=parts.seconds, metavar="N", help="compare the next N seconds (default: all since the start)"
     )
     parts.add_json(compare, "the comparison as one line of JSON")
+    client_options.add_metrics_options(compare)

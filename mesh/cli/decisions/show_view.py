@@ -28,7 +28,8 @@ def print_decision(shown: ShownDecision, top: int) -> None:
     if shown.inputs:
         _print_inputs(out, shown)
     elif shown.ensemble is not None:
-        print_line(out, "\nThe features are not in the log (`decisions.features: false`).")
+        print_line(out, "")
+        print_line(out, "The features are not in the log (`decisions.features: false`).")
     print_line(out, "")
     if shown.outcomes:
         out.print(_outcomes(shown.outcomes))
@@ -96,7 +97,8 @@ def _print_candidates(out: Console, shown: ShownDecision, top: int) -> None:
     ensemble, first = shown.ensemble, shown.candidates[:top]
     assert ensemble is not None  # else no models were asked, and there are no candidates
     rule = ensemble.combine.kind.replace("_", " ")
-    print_line(out, f"\n{len(shown.candidates)} candidates by {ensemble.rank_by or 'score'}, {rule} of the votes:")
+    print_line(out, "")
+    print_line(out, f"{len(shown.candidates)} candidates by {ensemble.rank_by or 'score'}, {rule} of the votes:")
     found = console.table(("returned", "offer"), ("score", "revenue", "lowest vote", "highest vote"))
     for one in first:
         votes = [vote for vote in one.votes if vote is not None and not math.isnan(vote)]
@@ -121,7 +123,8 @@ def _votes(shown: ShownDecision, candidates: Sequence[Candidate]) -> Table:
 
 def _print_inputs(out: Console, shown: ShownDecision) -> None:
     of_offer = "" if shown.input_offer is None else f" of {shown.input_offer}"
-    print_line(out, f"\n{len(shown.inputs)} inputs{of_offer}:")
+    print_line(out, "")
+    print_line(out, f"{len(shown.inputs)} inputs{of_offer}:")
     found = console.table(("feature", "value", "from"))
     for name, one in shown.inputs.items():
         found.add_row(Text(name), Text(str(one)), shown.sources[name])

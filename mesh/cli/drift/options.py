@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mesh.cli import parser_parts as parts
+from mesh.tls import client_options
 
 if TYPE_CHECKING:
     from mesh.cli.parser_parts import Commands
@@ -20,6 +21,7 @@ def add(commands: Commands, metrics: str) -> None:
     drift.add_argument("--game", metavar="NAME", help="show only this game")
     drift.add_argument("--version", metavar="V", help="show only this version")
     parts.add_json(drift, "all figures as one line of JSON")
+    client_options.add_metrics_options(drift)
     more = drift.add_subparsers(title="commands", metavar="COMMAND")
     about = "make the reference of a version from rows of its training"
     reference = parts.command(more, "reference", "mesh.cli.drift.make:run", about)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from mesh.drift.counts import Counts, Layout, from_json
 from mesh.drift.findings import MIN_SAMPLES, Finding, find
 from mesh.drift.reference import BadReference, Reference, decode
 from mesh.errors import Misconfigured, Unavailable
+from mesh.tls.channel import metrics_security
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises Unavailable if no version has a reference, Misconfigured if those that have one are not wanted.
     """
-    pages = [fetch_page(address, "/drift", json.loads) for address in arguments.metrics or [METRICS]]
+    pages = [_page(address, arguments) for address in arguments.metrics or [METRICS]]
     loaded = observed_in(pages)
     if not loaded:
         fix = "name one in the catalog as `reference:`, and look for errors in the log of the supervisor"
@@ -49,6 +51,12 @@ def run(arguments: argparse.Namespace) -> int:
     if not observed:
         raise Misconfigured([_nothing_wanted(loaded, arguments)])
     return report(observed, as_json=arguments.json)
+
+
+def _page(address: str, arguments: argparse.Namespace) -> Mapping[str, Any]:
+    security = metrics_security(address, vars(arguments), os.environ)
+    page: Mapping[str, Any] = fetch_page(address, "/drift", json.loads, security)
+    return page
 
 
 def report(observed: Sequence[Observed], *, as_json: bool) -> int:

@@ -12,6 +12,13 @@ from mesh.catalog.offers_table import OffersTable
 from mesh.catalog.yaml_text import dump
 from mesh.cli.publish.version_folder import ModelFile
 
+_CALLERS = (
+    "",
+    "# Every program may ask. In production, name the programs, and in Kubernetes the pods that may connect.",
+    "callers: {anyone: true}",
+    "kubernetes: {network_policies: {callers: anyone}}",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
@@ -46,6 +53,7 @@ def _lines(inputs: Inputs) -> Iterator[str]:
     yield "features: {store: sqlite, path: players.sqlite, timeout_ms: 50}"
     yield from _context(inputs)
     yield from _offers(inputs)
+    yield from _CALLERS
     yield from _versions(inputs)
 
 

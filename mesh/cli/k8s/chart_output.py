@@ -77,7 +77,7 @@ def render(
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Misconfigured([f"{program}: cannot be run: {error}; set $HELM to the path of Helm"]) from error
     if done.returncode:
-        raise Misconfigured([done.stderr.strip()])
+        raise Misconfigured(done.stderr.strip().splitlines())
     return list(documents(done.stdout))
 
 

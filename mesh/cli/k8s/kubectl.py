@@ -33,7 +33,9 @@ def kubectl_objects(kubectl: Sequence[str], kind: str, game: str) -> list[Any]:
         message = done.stderr.strip()
         if kubectl_errors.is_unreachable(message):
             raise Misconfigured([kubectl_errors.unreachable(message)])
-        raise Misconfigured([message or f"{program}: ended with exit code {done.returncode} and no message"])
+        raise Misconfigured(
+            message.splitlines() or [f"{program}: ended with exit code {done.returncode} and no message"]
+        )
     try:
         items: list[Any] = json.loads(done.stdout)["items"]
     except (ValueError, KeyError, TypeError):

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from mesh.bounded_file import read_text
+from mesh.catalog.yaml_limits import ManifestLoader
 from mesh.errors import Misconfigured
 
 _SUFFIXES = (".yaml", ".yml", ".json")  # JSON is YAML
@@ -59,8 +61,9 @@ def read(folder: Path) -> Manifests:
 
 def _documents(file: Path) -> list[Any]:
     try:
-        return [one for one in yaml.safe_load_all(file.read_text(encoding="utf-8-sig")) if one is not None]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = read_text(file, ManifestLoader.max_bytes, encoding="utf-8-sig")
+        return [one for one in yaml.load_all(text, ManifestLoader) if one is not None]
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: not UTF-8, or a bad date
         raise Misconfigured([f"{file}: cannot be read: {' '.join(str(error).split())}; render it again"]) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import re
 import socket
 import time
@@ -18,6 +19,8 @@ from mesh.cli.main import DONE
 from mesh.cli.offers import answer_view
 from mesh.cli.offers.context import parse
 from mesh.errors import Expired, MeshError, Misconfigured, Unavailable
+from mesh.tls.channel import ClientSecurity, client_security, open_channel
+from mesh.tls.connection_fault import connection_fault, is_ready
 from mesh.wire import offers_pb2, offers_pb2_grpc
 
 Request = TypeVar("Request", offers_pb2.GetOfferRequest, offers_pb2.ScoreRequest)
@@ -25,13 +28,21 @@ Answer = TypeVar("Answer", offers_pb2.GetOfferResponse, offers_pb2.ScoreResponse
 
 _CONNECT_BUDGET_S = 3.0
 _CONTEXT_FIELD = re.compile(r"(context\.(.+): is .+); set '(number|text|flag)'")
+_REFUSED = {
+    grpc.StatusCode.UNAUTHENTICATED: "the mesh does not know this caller",
+    grpc.StatusCode.PERMISSION_DENIED: "this caller may not do this",
+}
+_KNOWN_BY = (
+    "give the certificate (--tls-cert, --tls-key) or the token (--token-file) of a caller that may, or change "
+    "`callers` in the catalog"
+)
 _LONGEST_ANSWER_S = 15.0  # above the largest budget that a catalog accepts
 
 
 def offer(arguments: argparse.Namespace) -> int:
     """Requests the best offers for a player and prints the answer."""
     request = _request(offers_pb2.GetOfferRequest, arguments, offer_ids=arguments.offer, limit=arguments.limit)
-    with connected_stub(arguments.address) as stub:
+    with connected_stub(arguments.address, client_security(vars(arguments), os.environ)) as stub:
         answer, seconds = _timed(lambda: stub.GetOffer(request, timeout=_budget_s(arguments)))
     if arguments.json:
         _print_json(answer)
@@ -43,7 +54,7 @@ def offer(arguments: argparse.Namespace) -> int:
 def score(arguments: argparse.Namespace) -> int:
     """Requests the ensemble's score for a player and prints the answer."""
     request = _request(offers_pb2.ScoreRequest, arguments, offer_id=arguments.offer)
-    with connected_stub(arguments.address) as stub:
+    with connected_stub(arguments.address, client_security(vars(arguments), os.environ)) as stub:
         answer, seconds = _timed(lambda: stub.Score(request, timeout=_budget_s(arguments)))
     if arguments.json:
         _print_json(answer)
@@ -83,18 +94,18 @@ def _budget_s(arguments: argparse.Namespace) -> float:
 
 
 @contextlib.contextmanager
-def connected_stub(address: str) -> Iterator[offers_pb2_grpc.OffersStub]:
+def connected_stub(address: str, security: ClientSecurity) -> Iterator[offers_pb2_grpc.OffersStub]:
     """Yields a stub that is connected to `address`, so that connecting does not use up the call's deadline.
 
-    Raises MeshError, with a message for the user, if a call in the block fails.
+    Raises MeshError, with a message for the user, if it cannot connect or a call in the block fails.
     """
-    _check_reachable(address)
-    with grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
+    with open_channel(address, security, [("grpc.enable_http_proxy", 0)]) as channel:
+        _check_reachable(address)
+        if not is_ready(channel, _CONNECT_BUDGET_S):
+            fault = connection_fault(address, security)
+            raise Unavailable(fault or f"the server at {address} is not a mesh; correct --address")
         try:
-            grpc.channel_ready_future(channel).result(timeout=_CONNECT_BUDGET_S)
             yield offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
-        except grpc.FutureTimeoutError as error:
-            raise Unavailable(f"the server at {address} is not a mesh; correct --address") from error
         except grpc.RpcError as error:
             raise _failure(address, error) from error
 
@@ -117,6 +128,8 @@ def _failure(address: str, error: grpc.RpcError) -> MeshError:
         return Unavailable(
             f"the mesh at {address} became unavailable: {details}; try again, or start it with `mesh up`"
         )
+    if code in _REFUSED:
+        return MeshError(f"{_REFUSED[code]}: {details}; {_KNOWN_BY}")
     return MeshError(f"{code.name.lower().replace('_', ' ')}: {_for_command(details or '')}")
 
 

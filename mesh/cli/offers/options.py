@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from mesh.cli import parser_parts as parts
+from mesh.tls import client_options
 
 
 def add_offer(offer: argparse.ArgumentParser, address: str) -> None:
@@ -44,3 +45,4 @@ def _add_request(command: argparse.ArgumentParser, address: str) -> None:
         help="deadline of the request (default: the game's budget)",
     )
     parts.add_json(command, "the answer as one line of JSON")
+    client_options.add_options(command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 
@@ -15,6 +16,7 @@ from mesh.cli.outcomes.report import WrongField, report_of
 from mesh.cli.outcomes.sending import Result, send
 from mesh.cli.row_progress import row_progress
 from mesh.errors import Misconfigured
+from mesh.tls.channel import client_security
 
 DEADLINE_S = 5.0
 _OPTION_OF = {"offer_id": "--offer", "decision_id": "DECISION_ID", "game": "--game"}
@@ -32,7 +34,7 @@ def _report_one(arguments: argparse.Namespace) -> int:
         report = report_of({**fields, "offer_id": arguments.offer}, arguments.game)
     except WrongField as error:
         raise Misconfigured([_for_command(str(error))]) from None
-    with connected_stub(arguments.address) as stub:
+    with connected_stub(arguments.address, client_security(vars(arguments), os.environ)) as stub:
         answer = stub.ReportOutcome(report, timeout=DEADLINE_S)
     if arguments.json:
         print(json.dumps({"event": "reported", "outcome_id": report.outcome_id, "duplicate": answer.duplicate}))
@@ -50,7 +52,10 @@ def _report_file(arguments: argparse.Namespace) -> int:
         name = option if option == "DECISION_ID" else f"--{option.replace('_', '-')}"
         raise Misconfigured([f"{name}: cannot be combined with --file; write it into the file"])
     lines, started_s = count_lines(arguments.file), time.monotonic()
-    with connected_stub(arguments.address) as stub, row_progress() as progress:
+    with (
+        connected_stub(arguments.address, client_security(vars(arguments), os.environ)) as stub,
+        row_progress() as progress,
+    ):
         task = progress.add_task("reporting", total=lines)
         result = send(stub, read_lines(arguments.file, arguments.game), lambda: progress.advance(task))
         progress.update(task, total=result.taken + result.duplicates + result.wrong)

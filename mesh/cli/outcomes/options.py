@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mesh.cli import parser_parts as parts
+from mesh.tls import client_options
 
 if TYPE_CHECKING:
     from mesh.cli.parser_parts import Commands
@@ -34,3 +35,4 @@ def add(commands: Commands, address: str) -> None:
     outcome.add_argument("--file", type=Path, metavar="FILE", help=file)
     outcome.add_argument("--address", default=address, help="address of the supervisor (default: %(default)s)")
     parts.add_json(outcome, "the result as one line of JSON")
+    client_options.add_options(outcome)

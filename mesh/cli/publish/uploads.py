@@ -93,5 +93,5 @@ def all_published(results: Sequence[Published | UploadFailed]) -> list[Published
 
 
 def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())

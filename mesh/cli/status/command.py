@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import itertools
 import json
+import os
 import time
 from collections.abc import Iterator
 
@@ -20,13 +21,15 @@ from mesh.cli.status.interval import Interval
 from mesh.cli.status.mesh_status import MeshStatus, filtered, status
 from mesh.cli.status.tables import tables
 from mesh.errors import Unavailable
+from mesh.tls.channel import ClientSecurity, metrics_security
 
 PERIOD_S = 1.0
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Shows the status every second until Ctrl-C, or once. Raises Unavailable if there is no mesh at the start."""
-    statuses = itertools.islice(_statuses(arguments.metrics, arguments.filter), 1 if arguments.once else None)
+    security = metrics_security(arguments.metrics, vars(arguments), os.environ)
+    statuses = itertools.islice(_statuses(arguments.metrics, security, arguments.filter), 1 if arguments.once else None)
     console = stdout()
     try:
         if console.is_terminal and not arguments.once and not arguments.json:
@@ -57,13 +60,13 @@ def _as_tables(one: MeshStatus | Unavailable, width: int, height: int | None = N
     return Text(one.reason) if isinstance(one, Unavailable) else tables(one, width, height)
 
 
-def _statuses(address: str, text: str) -> Iterator[MeshStatus | Unavailable]:
+def _statuses(address: str, security: ClientSecurity, text: str) -> Iterator[MeshStatus | Unavailable]:
     """Yields the status of each period; Unavailable for a period in which the metrics cannot be read."""
-    before, before_s = fetch(address), time.monotonic()
+    before, before_s = fetch(address, security), time.monotonic()
     while True:
         time.sleep(PERIOD_S)
         try:
-            after, after_s = fetch(address), time.monotonic()
+            after, after_s = fetch(address, security), time.monotonic()
         except Unavailable as error:
             yield error
             continue

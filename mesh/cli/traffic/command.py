@@ -14,11 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mesh.bounded_file import read_bytes
 from mesh.catalog import catalog as catalogs
 from mesh.catalog import yaml_edit
 from mesh.catalog.catalog import Catalog
 from mesh.catalog.faults import Location
 from mesh.catalog.shifts import planned_version, shares_at
+from mesh.catalog.yaml_limits import MAX_BYTES
 from mesh.cli.main import DONE
 from mesh.cli.traffic.shares import new_shares
 from mesh.errors import Misconfigured, Unavailable, unreadable
@@ -43,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _read(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return read_bytes(file, MAX_BYTES)
     except OSError as error:
         raise unreadable(file, error, "check the path and its permissions") from error
 

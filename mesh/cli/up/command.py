@@ -7,10 +7,12 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from mesh.cli.main import DONE
 from mesh.cli.up.catalog_news import catalog_news
+from mesh.cli.up.certificates import make_certificates, unknown_client
 from mesh.cli.up.fleet import Fleet
 from mesh.cli.up.following import Following
 from mesh.cli.up.lanes import lanes_are_up
@@ -44,6 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
     for fault in refused_models:
         report.say(fault)
     folder = Path(tempfile.mkdtemp(prefix="mesh-"))
+    if arguments.tls:
+        options = replace(options, certificates=make_certificates(folder / "tls", catalogs, options.host))
+        for game in unknown_client(catalogs):
+            report.say(f"{game}: `callers` does not name the certificate client.pem; add `client.mesh` to a caller")
     fleet = Fleet(arguments.files, replicas, options, folder, report)
     fleet.write_inputs(catalogs)
     following = Following(fleet, dict(zip(arguments.files, catalogs, strict=True)), options.replicas)

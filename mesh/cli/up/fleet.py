@@ -52,8 +52,9 @@ class Report(Protocol):
 class Fleet:
     """Keeps the workers `replicas` and one supervisor for the catalogs `files` running.
 
-    `folder` contains their logs and the endpoints file. `failure` contains the supervisor's messages if it rejected its
-    configuration before it was ever ready. `troubled` is set once a process ended by itself or had to be killed.
+    `folder` contains their logs and the endpoints file, and `certificates` is None without TLS. `failure` contains the
+    supervisor's messages if it rejected its configuration before it was ever ready. `troubled` is set once a process
+    ended by itself or had to be killed.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Fleet:
         self._were_ready: set[Child] = set()
         self._draining = asyncio.Event()
         self.folder = folder
+        self.certificates = options.certificates
         self.workers = Workers(options, folder, self, self._keep_running)
         self._replicas = replicas
         command = supervisor_command(files, self.workers.endpoints.path, options)

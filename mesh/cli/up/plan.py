@@ -11,6 +11,7 @@ from mesh.catalog.catalog import Catalog
 from mesh.catalog.deployment.blocks import EngineChoice
 from mesh.catalog.deployment.workers import workers_of
 from mesh.catalog.members import Member
+from mesh.cli.up.certificates import Certificates
 from mesh.process import Event
 
 # -P: Python must not run a folder `supervisor` of the current directory instead of the installed package.
@@ -21,7 +22,10 @@ _WORKER_NICENESS = 19  # so that the supervisor does not wait for a CPU behind i
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of the processes; if `engine` is None, the catalogs choose the engine."""
+    """The options of the processes.
+
+    If `engine` is None, the catalogs choose the engine. Without `certificates`, the connections are plaintext.
+    """
 
     host: str
     port: int
@@ -29,6 +33,7 @@ class Options:
     loop: str
     replicas: int
     engine: EngineChoice | None = None
+    certificates: Certificates | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,8 @@ def worker_words(replica: Replica, options: Options) -> list[str]:
     model = ["--name", replica.model.name, "--uri", replica.model.uri, *sha256, *categories, *golden, *engine]
     ports = ["--port", "0", "--metrics-port", "0"]
     process = ["--nice", str(_WORKER_NICENESS), "--follow-parent", "--loop", options.loop]
-    return [*model, *ports, *process]
+    tls = options.certificates.worker_words(replica.game) if options.certificates else []
+    return [*model, *ports, *process, *tls]
 
 
 def _golden_options(model: Member) -> list[str]:
@@ -99,7 +105,11 @@ def supervisor_command(files: Sequence[Path], endpoints: Path, options: Options)
         metrics_port = port_of(before["metrics"]) if before else options.metrics_port
         ports = ["--host", options.host, "--port", str(port), "--metrics-port", str(metrics_port)]
         process = ["--follow-parent", "--loop", options.loop, "--listen-within-s", f"{_LISTEN_WITHIN_S:g}"]
-        return [*_PYTHON, "supervisor", *catalogs, "--endpoints", str(endpoints), *ports, *process]
+        tls = []
+        if options.certificates is not None:
+            token_port = port_of(before["token_address"]) if before else 0
+            tls = [*options.certificates.supervisor_words(), "--token-port", str(token_port)]
+        return [*_PYTHON, "supervisor", *catalogs, "--endpoints", str(endpoints), *ports, *process, *tls]
 
     return command
 

@@ -14,11 +14,13 @@ from rich.table import Table
 
 from mesh.cli.console import print_line, stdout, table
 from mesh.cli.parser import ADDRESS, METRICS
+from mesh.cli.up.certificates import CLIENT, Certificates
 from mesh.cli.up.child import Child
 from mesh.cli.up.fleet import Fleet
 from mesh.cli.up.plan import Replica
 from mesh.cli.up.restarts import Exit
 from mesh.cli.up.worker import address_of
+from mesh.process import Event
 
 
 class TerminalReport:
@@ -26,7 +28,12 @@ class TerminalReport:
 
     def __init__(self, workers: int, as_json: bool) -> None:
         self._as_json = as_json
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         self._progress = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
         self._loading = self._progress.add_task("loading models", total=workers)
 
@@ -95,9 +102,13 @@ def reason_of(code: int) -> str:
 def ready_event(fleet: Fleet) -> dict[str, Any]:
     """Returns the ready line for programs: the addresses and pids. `state` is `ready` for every worker that serves."""
     ready = fleet.supervisor.ready or {}
+    tls = {}
+    if fleet.certificates is not None:
+        tls = {"tls": str(fleet.certificates.folder), "token_address": ready.get("token_address")}
     return {
         "event": "ready",
         "address": ready.get("address"),
+        **tls,
         "metrics": ready.get("metrics"),
         "supervisor": {"pid": fleet.supervisor.pid},
         "logs": str(fleet.folder),
@@ -134,16 +145,29 @@ def _hints(fleet: Fleet) -> list[str]:
     ready = fleet.supervisor.ready or {}
     address, game = ready.get("address", "-"), next(iter(fleet.workers)).replica.game
     option = "" if address == ADDRESS else f" --address {address}"
+    tls = fleet.certificates
+    if tls is not None:
+        option = f"{option} {' '.join(tls.client_words())}"
     metrics = ready.get("metrics", "-")
     metrics_option = "" if metrics == METRICS else f" --metrics {metrics}"
     return [
         "",
         f"engine:     {_engines(fleet)}",
         f"supervisor: {address}, metrics http://{metrics}/metrics, pid {fleet.supervisor.pid}",
+        *_tls_hints(tls, ready),
         f"logs:       {fleet.folder} (removed at the end, unless a process failed)",
         f"try it:     mesh offer --game {game} --player PLAYER{option}",
         f"watch it:   mesh status{metrics_option}",
         "stop it:    Ctrl-C",
+    ]
+
+
+def _tls_hints(tls: Certificates | None, ready: Event) -> list[str]:
+    if tls is None:
+        return []
+    return [
+        f"TLS:        {tls.folder} has a throw-away CA and certificates; client.pem has the name {CLIENT}",
+        f"tokens:     {ready.get('token_address', '-')} is for callers with bearer tokens, without certificates",
     ]
 
 

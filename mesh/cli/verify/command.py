@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from mesh.reference.context_values import context_values
 from mesh.reference.draws import draw
 from mesh.reference.local_files import with_local_files
 from mesh.reference.oracle import Oracle
+from mesh.tls.channel import ClientSecurity, client_security
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,17 +41,20 @@ def run(arguments: argparse.Namespace) -> int:
     models = catalog.versions[version].models
     members = {model.name for model in models if model.is_member}
     workers = workers_of(catalog.game, version, [model.name for model in models], arguments.workers, members)
+    security = client_security(vars(arguments), os.environ)
     with tempfile.TemporaryDirectory(prefix="mesh-verify-") as folder:
         local = with_local_files(catalog, version, Path(folder))
-        checks = list(_checks(local, version, workers, arguments))
+        checks = list(_checks(local, version, workers, security, arguments))
     failed = has_failed(checks, arguments.strict)
     print_report(catalog.game, version, checks, failed, arguments.json)
     return FAILED if failed else DONE
 
 
-def _checks(catalog: Catalog, version: str, workers: Addresses, arguments: argparse.Namespace) -> Iterator[Check]:
+def _checks(
+    catalog: Catalog, version: str, workers: Addresses, security: ClientSecurity, arguments: argparse.Namespace
+) -> Iterator[Check]:
     models = catalog.versions[version].models
-    yield from check_golden(models, workers)
+    yield from check_golden(models, workers, replace(security, server_name=catalog.tls.worker_of(catalog.game)))
     if not arguments.players:
         return
     ids = player_ids(catalog, arguments.players, arguments.player_ids)
@@ -56,5 +62,10 @@ def _checks(catalog: Catalog, version: str, workers: Addresses, arguments: argpa
     yield from check_sources(catalog, models, players, ids)
     drawn = partial(draw, context_values(catalog))
     oracle = Oracle(catalog, players, drawn)
-    with connected_stub(arguments.address) as stub:
+    with connected_stub(arguments.address, _of_supervisor(security, catalog)) as stub:
         yield check_players(stub, catalog, version, ids, drawn, oracle)
+
+
+def _of_supervisor(security: ClientSecurity, catalog: Catalog) -> ClientSecurity:
+    """The same, with the supervisor's name in the catalog unless --tls-name gives one."""
+    return replace(security, server_name=security.server_name or catalog.tls.supervisor_of(catalog.game))

@@ -14,6 +14,8 @@ from mesh.cli.verify.workers import Addresses
 from mesh.golden import BadGolden, Golden, check_model, decode, find_difference, rows_of
 from mesh.model_file import BadModel, ModelHeader, from_properties, with_categories
 from mesh.serving import lane_options
+from mesh.tls.channel import ClientSecurity, open_channel
+from mesh.tls.connection_fault import connection_fault, is_ready
 from mesh.wire import inference_pb2 as oip
 from mesh.wire.inference_pb2_grpc import GRPCInferenceServiceStub
 
@@ -22,7 +24,7 @@ CALL_S = 10.0
 _FEATURES = "features"
 
 
-def check_golden(models: Sequence[Model], workers: Addresses) -> Iterator[Check]:
+def check_golden(models: Sequence[Model], workers: Addresses, security: ClientSecurity) -> Iterator[Check]:
     """Yields a check for each worker of each model whose golden rows are on this machine."""
     for model in models:
         if model.golden is None:
@@ -30,20 +32,20 @@ def check_golden(models: Sequence[Model], workers: Addresses) -> Iterator[Check]
         elif not workers.get(model.name):
             yield Check("golden rows", model.name, "skipped", "no worker is known; name the workers with --workers")
         else:
-            yield from (_check(model, Path(model.golden), address) for address in workers[model.name])
+            yield from (_check(model, Path(model.golden), address, security) for address in workers[model.name])
 
 
-def _check(model: Model, file: Path, address: str) -> Check:
+def _check(model: Model, file: Path, address: str, security: ClientSecurity) -> Check:
     subject = f"{model.name} at {address}"
     try:
         golden = decode(file.read_bytes())
-        with grpc.insecure_channel(address, options=lane_options()) as channel:
-            grpc.channel_ready_future(channel).result(timeout=CONNECT_S)
+        with open_channel(address, security, lane_options()) as channel:
+            if not is_ready(channel, CONNECT_S):
+                fault = connection_fault(address, security)
+                return Check("golden rows", subject, "different", fault or "no worker accepts connections there")
             scores = _score(GRPCInferenceServiceStub(channel), model.name, golden)  # type: ignore[no-untyped-call]
     except (BadGolden, BadModel, OSError) as error:
         return Check("golden rows", subject, "different", str(error))
-    except grpc.FutureTimeoutError:
-        return Check("golden rows", subject, "different", f"no worker accepts connections within {CONNECT_S:g} s")
     except grpc.RpcError as error:
         return Check("golden rows", subject, "different", f"{error.code().name}: {error.details()}")
     difference = find_difference(golden, scores)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from mesh.cli import parser_parts as parts
+from mesh.tls import client_options
 
 PLAYERS = 100
 
@@ -27,3 +28,4 @@ def add(verify: argparse.ArgumentParser, address: str) -> None:
     verify.add_argument("--player-ids", type=Path, metavar="FILE", help=ids)
     verify.add_argument("--strict", action="store_true", help="exit with 1 also for a warning")
     parts.add_json(verify, "the report as one line of JSON")
+    client_options.add_options(verify)

@@ -16,6 +16,7 @@ import pyarrow as pa
 from mesh import telemetry
 from mesh.back_off import BackOff
 from mesh.decision_id import new_id
+from mesh.printable import one_line
 from mesh.s3.address import SCHEME
 from mesh.settings import LOG_LEVELS, Parser, WrongSettingsError, one_of, read, whole
 from supervisor.decisions.channel import Destination, WriterEnd
@@ -37,7 +38,7 @@ def main(arguments: list[str]) -> int:
     try:
         values = read(parser, {"fd": whole(0, 65535), "log_level": one_of(*LOG_LEVELS)}, arguments)
     except WrongSettingsError as error:
-        print(*error.faults, sep="\n", file=sys.stderr)
+        print(*map(one_line, error.faults), sep="\n", file=sys.stderr)
         return EXIT_MISCONFIGURED
     telemetry.log_to_stderr(values["log_level"])
     for name in ("aiobotocore", "botocore"):  # they log each new client

@@ -12,13 +12,16 @@ from mesh.wire import offers_pb2_grpc
 
 
 @contextmanager
-def serving(servicer: offers_pb2_grpc.OffersServicer, threads: int = 1) -> Iterator[str]:
-    """Serves on a free loopback port while the block lasts; yields the address."""
+def serving(
+    servicer: offers_pb2_grpc.OffersServicer, threads: int = 1, credentials: grpc.ServerCredentials | None = None
+) -> Iterator[str]:
+    """Serves on a free loopback port while the block lasts, in plaintext without `credentials`; yields the address."""
     server = grpc.server(futures.ThreadPoolExecutor(threads))
     offers_pb2_grpc.add_OffersServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
-    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    place = "127.0.0.1:0"
+    port = server.add_insecure_port(place) if credentials is None else server.add_secure_port(place, credentials)
     server.start()
     try:
-        yield address
+        yield f"127.0.0.1:{port}"
     finally:
         server.stop(None).wait()

@@ -170,7 +170,10 @@ def test_recursive_alias_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     file.write_text("versions: &all [*all]")
 
     assert main(["catalog", "check", str(file)]) == 2
-    assert capsys.readouterr().err == f"{file}: has an alias to a node that contains the alias; remove the alias\n"
+    assert (
+        capsys.readouterr().err
+        == f"{file}:1: the alias *all is inside of the value that it repeats; remove the alias\n"
+    )
 
 
 def test_values_that_no_model_knows_are_warnings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,8 +27,11 @@ versions:
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_catalog(tmp_path_factory.mktemp("arena"))
+
+
+def make_catalog(folder: Path) -> Path:
     """A game with two models and the player `anna`, whose features are 0, 1, 2 and so on."""
-    folder = tmp_path_factory.mktemp("arena")
     for kind in ("binary", "regression"):
         train(kind, folder)
     names = ",".join(f"Column_{column}" for column in range(FEATURES))

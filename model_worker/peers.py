@@ -1,0 +1,79 @@
+"""The peers of a worker with TLS: only a supervisor may call, and its certificate names it."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from typing import Any
+
+import grpc
+
+from mesh.refusal_log import RefusalLog, shown
+from mesh.tls.peer import peer_names
+
+_log = logging.getLogger(__name__)
+
+_HEALTH = "/grpc.health.v1.Health/"
+_REFUSED = grpc.StatusCode.PERMISSION_DENIED
+
+
+class SupervisorsOnly(grpc.aio.ServerInterceptor):
+    """Refuses the calls of peers whose certificate has none of `names`, before their requests are parsed.
+
+    Everybody may ask for the health. `refused` receives the status code of each refused call.
+    """
+
+    def __init__(self, names: Collection[str], refused: Callable[[str], None]) -> None:
+        self._names = frozenset(names)
+        self._refused = refused
+        self._refusals = RefusalLog(_log)
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails
+    ) -> Any:
+        """Returns the handler of a call with the check in front of it."""
+        handler, method = await continuation(handler_call_details), handler_call_details.method
+        if handler is None or method.startswith(_HEALTH):
+            return handler
+        if handler.request_streaming:
+            return self._checked_stream(handler, method)
+        return self._checked_unary(handler, method)
+
+    def _checked_unary(self, handler: Any, method: str) -> Any:
+        parse, answer = handler.request_deserializer, handler.unary_unary
+
+        async def call(request: bytes, context: Any) -> Any:
+            await self._check(method, context)
+            return await answer(parse(request), context)
+
+        return handler._replace(request_deserializer=None, unary_unary=call)
+
+    def _checked_stream(self, handler: Any, method: str) -> Any:
+        """A stream parses a request when its handler reads it."""
+        answer = handler.stream_stream
+
+        async def call(requests: Any, context: Any) -> None:
+            await self._check(method, context)
+            await answer(requests, context)
+
+        async def generate(requests: Any, context: Any) -> AsyncIterator[Any]:
+            await self._check(method, context)
+            async for response in answer(requests, context):
+                yield response
+
+        return handler._replace(stream_stream=generate if inspect.isasyncgenfunction(answer) else call)
+
+    async def _check(self, method: str, context: Any) -> None:
+        names = peer_names(context.auth_context())
+        if names.isdisjoint(self._names):
+            self._refused(_REFUSED.name)
+            self._refusals.report("wrong peer", lambda: f"{method} of {self._described(context.peer(), names)}")
+            await context.abort(_REFUSED, f"only a supervisor may call this worker: {self._wanted()}")
+
+    def _described(self, peer: str, names: Collection[str]) -> str:
+        has = f"the names {shown(names)}" if names else "no names"
+        return f"{shown([peer])}, whose certificate has {has}: {self._wanted()}"
+
+    def _wanted(self) -> str:
+        return f"its certificate must have one of the names of --tls-supervisor ({', '.join(sorted(self._names))})"
