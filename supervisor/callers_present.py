@@ -1,4 +1,4 @@
-"""The callers that have sent requests of late, and the part of a cohort that each of them gets."""
+"""The callers that have sent requests recently, and the part of a cohort that each of them gets."""
 
 from __future__ import annotations
 
