@@ -1,0 +1,136 @@
+"""The trial: steady load on both supervisors while every certificate and the CA change, beside bad peers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loadtest.generators import arrivals
+from loadtest.measurement.latency import percentiles
+from loadtest.rotation.bad_peers import BadPeers, Place, Refusal
+from loadtest.rotation.world import World, changes_in
+from loadtest.run.answers import Answer, class_of
+from loadtest.run.check import check_answers
+from loadtest.run.job import Question
+from loadtest.run.measurement import HEAD_START_S, Setting, ask_all
+from loadtest.workloads import TrainedEnsemble, player_ids
+from mesh.catalog import catalogs
+from mesh.players.reading import SqlitePlayers
+from mesh.reference.oracle import Oracle
+from mesh.tls.throwaway import new_authority
+
+DEADLINE_MS = 1000.0
+# A process takes new files after two looks, a second each; then its lanes are replaced within 4 s.
+STEP_S = 8.0
+RENEWALS, CA_STEPS = 10, 3
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`classes` count the answers. `changes` is how many times each process has used a new certificate or CA.
+
+    `refusals` are those of all bad peers in all steps; `rogue_calls` count the calls to servers that pose as replicas.
+    """
+
+    answers: int
+    classes: Counter[str]
+    p50_ms: float
+    p99_ms: float
+    steps: int
+    changes: dict[str, int]
+    refusals: list[Refusal]
+    rogue_calls: dict[str, int]
+    dead: list[int] = field(default_factory=list)
+    tracebacks: int = 0
+
+
+async def rotate(
+    world: World, ensemble: TrainedEnsemble, bad_peers: BadPeers, rate_rps: float, renewals: int, progress: Progress
+) -> Result:
+    """Changes every certificate `renewals` times and the CA once, under `rate_rps` in all, and checks every answer."""
+    steps = renewals + CA_STEPS
+    seconds = (steps + 1) * STEP_S
+    before = {name: changes_in(log) for name, log in world.logs().items()}
+    asking = [
+        asyncio.create_task(_ask(world, ensemble, number, rate_rps / len(world.supervisors), seconds))
+        for number, _ in enumerate(world.supervisors)
+    ]
+    began_s = time.monotonic() + HEAD_START_S
+    await asyncio.sleep(HEAD_START_S)
+    refusals: list[Refusal] = []
+    for number, (name, step) in enumerate(_steps(world, renewals), start=1):
+        progress(f"{name} ({number} of {steps})")
+        step()
+        refusals += await bad_peers.try_all()
+        await asyncio.sleep(max(0.0, began_s + number * STEP_S - time.monotonic()))
+        await world.settled()
+    answers = [answer for task in asking for answer in await task]
+    return await asyncio.to_thread(_judged, world, ensemble, answers, steps, before, refusals)
+
+
+def _steps(world: World, renewals: int) -> list[tuple[str, Callable[[], None]]]:
+    own, before, new = world.certificates, world.certificates.authority, new_authority(name="new CA")
+
+    def issue_by_new() -> None:
+        own.authority = new
+        own.renew()
+
+    return [
+        *[(f"renewal {number}", own.renew) for number in range(1, renewals + 1)],
+        ("CA: both are trusted", lambda: own.trust(before, new)),
+        ("CA: certificates of the new one", issue_by_new),
+        ("CA: only the new one is trusted", lambda: own.trust(new)),
+    ]
+
+
+async def _ask(world: World, ensemble: TrainedEnsemble, number: int, rate_rps: float, seconds: float) -> list[Answer]:
+    address, players = world.supervisors[number].address, player_ids(ensemble.players)
+    question = Question(address, ensemble.method, ensemble.game, "", DEADLINE_MS, {}, players)
+    setting = Setting(question, 1, 1000, number, None, raises_priority=False, security=world.security)
+    answers, _ = await ask_all(setting, arrivals.poisson(rate_rps, seconds, number), seconds)
+    return answers
+
+
+def _judged(
+    world: World,
+    ensemble: TrainedEnsemble,
+    answers: Sequence[Answer],
+    steps: int,
+    before: dict[str, int],
+    refusals: list[Refusal],
+) -> Result:
+    oracle = Oracle(catalogs.load(world.folder / "mesh.yaml"), SqlitePlayers(world.folder / "players.sqlite"), lambda _: {})
+    wrong = check_answers(answers, oracle, ensemble.method == "GetOffer", lambda _: None).wrong
+    p50_ms, p99_ms = percentiles([answer.latency_ms for answer in answers], 50, 99)
+    logs = world.logs()
+    return Result(
+        answers=len(answers),
+        classes=Counter(class_of(one, DEADLINE_MS, position in wrong) for position, one in enumerate(answers)),
+        p50_ms=p50_ms,
+        p99_ms=p99_ms,
+        steps=steps,
+        changes={name: changes_in(log) - before[name] for name, log in logs.items()},
+        refusals=refusals,
+        rogue_calls=dict(world.rogues.calls),
+        dead=world.dead(),
+        tracebacks=sum(_tracebacks(log) for log in logs.values()),
+    )
+
+
+def _tracebacks(log: Path) -> int:
+    return log.read_text(errors="replace").count("Traceback")
+
+
+def bad_peers_of(world: World, folder: Path) -> BadPeers:
+    """The bad peers of both kinds of ports: the first supervisor, and a worker of the first model."""
+    worker = world.workers[0]
+    places = {
+        "supervisor": Place(world.supervisors[0].address, f"supervisor.{world.game}.mesh"),
+        "worker": Place(worker["address"], f"worker.{world.game}.mesh"),
+    }
+    return BadPeers(world.certificates, world.game, worker["model"], places, folder)  # type: ignore[arg-type]
