@@ -25,6 +25,7 @@ from mesh.printable import one_line
 from mesh.settings import WrongSettingsError
 from mesh.starvation import CpuStarvation
 from supervisor.assembly import open_discovery, open_games
+from supervisor.callers.gate import CallerGate
 from supervisor.cohort import Cohorts
 from supervisor.decisions.logs import DecisionLogs
 from supervisor.decisions.metrics import DecisionMetrics
@@ -95,8 +96,10 @@ async def serve(settings: Settings) -> int:
             drift = DriftMetrics(games)
             metrics.registry.register(drift)
             rate = OutcomeRate(loop_thread, lambda: cohorts.departures)
-            outcomes = OutcomeService(OutcomeDesk(games, metrics.outcomes), rate, settings.max_connection_age_s)
-            service = OffersService(games, cohorts, outcomes, settings.max_connection_age_s)
+            gate = CallerGate(games, metrics.callers, has_tls=tls is not None)
+            games.subscribe(gate.refresh)
+            outcomes = OutcomeService(OutcomeDesk(games, metrics.outcomes), rate, gate, settings.max_connection_age_s)
+            service = OffersService(games, cohorts, outcomes, gate, settings.max_connection_age_s)
             async with in_background(shadow_runner(samples, games, cohorts, starvation).run(), rate.watch()):
                 await _serve_until_stopped(settings, service, games, metrics, drift, tls, stop)
     return 0

@@ -15,7 +15,7 @@ from mesh import reflection, serving
 from mesh.catalog.catalog import Catalog
 from mesh.errors import Misconfigured
 from mesh.port_check import listen_fault
-from mesh.wire import offers_pb2, offers_pb2_grpc
+from mesh.wire import offers_pb2
 from supervisor.intake import Intake
 from supervisor.service import SERVICE_NAME, OffersService
 from supervisor.settings import Settings
@@ -57,12 +57,11 @@ async def grpc_server(
     servers = [_new_server(settings, connection_options) for _ in range(settings.servers)]
     health = serving.Health([SERVICE_NAME])
     for server in servers:
-        offers_pb2_grpc.add_OffersServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+        service.attach(server)
         await health.attach(server)
         reflection.attach(server, (offers_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
     port, token_port = _bind(servers, settings, tls)
-    methods = {f"/{SERVICE_NAME}/GetOffer": service.begin_get_offer, f"/{SERVICE_NAME}/Score": service.begin_score}
-    intake = Intake(methods, lambda: service.longest_s, on_refusal)
+    intake = Intake(service.unary_methods, lambda: service.longest_s, on_refusal, admit=service.admit)
     for server in servers:
         await server.start()
         intake.start(server)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,8 @@ from mesh.catalog import catalog as catalogs
 from mesh.cli.console import stdout
 from mesh.reference.oracle import Oracle
 from mesh.reference.players import SqlitePlayers
+from mesh.tls import client_options
+from mesh.tls.channel import client_security
 
 MEASURED, FAULTY, GENERATOR_LIMIT = 0, 1, 3
 OVERLOAD_SECONDS = 8.0
@@ -46,6 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_schedule_options(parser)
     _add_knee_options(parser)
     add_output(parser, Path("build/run.json"), has_page=True)
+    client_options.add_options(parser)
 
 
 def _add_request_options(parser: argparse.ArgumentParser) -> None:
@@ -130,7 +134,7 @@ def _run_overload(options: argparse.Namespace, setting: Setting, stderr: Console
 async def _overload(
     options: argparse.Namespace, setting: Setting, progress: Callable[[str], None]
 ) -> tuple[float, dict[int, list[Load]]]:
-    await must_answer(setting.question)
+    await must_answer(setting.question, setting.security)
     knee_rps = options.knee
     if knee_rps is None:
         _, steps = await search_knee(options, setting, progress)
@@ -146,7 +150,7 @@ async def _run(
     options: argparse.Namespace, setting: Setting, progress: Callable[[str], None]
 ) -> tuple[Summary, list[Step]]:
     offsets_s, seconds = _schedule(options)
-    await must_answer(setting.question)
+    await must_answer(setting.question, setting.security)
     if options.find_knee:
         return await search_knee(options, setting, progress)
     progress(f"{len(offsets_s):,} requests in {seconds:g} s to {options.address}")
@@ -190,7 +194,8 @@ def _setting(options: argparse.Namespace) -> Setting:
     compared = inputs if options.method == "GetOffer" else replace(inputs, candidates=0)
     oracle = _oracle(options.catalog, compared) if options.check else None
     limits = (options.processes, options.max_unanswered, options.seed)
-    return Setting(question, *limits, oracle, options.connections[0], raises_priority=not options.overload)
+    security = client_security(vars(options), os.environ)
+    return Setting(question, *limits, oracle, options.connections[0], not options.overload, security)
 
 
 def _oracle(catalog_file: Path, inputs: GameInputs) -> Oracle:

@@ -133,7 +133,7 @@ def _refusal(address: str, security: ClientSecurity) -> str:
         fix = "give --tls-cert and --tls-key; or, with --token-file, the address of the supervisor's --token-port"
         return f"the server at {address} demands a certificate of its clients; {fix}"
     problem = f"the server at {address} refuses the certificate {security.cert}"
-    return f"{problem}; give a certificate of a CA that is in the server's --tls-ca"
+    return f"{problem}; give a certificate of a CA that the server knows"
 
 
 def _context(security: ClientSecurity) -> ssl.SSLContext:

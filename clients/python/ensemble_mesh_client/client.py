@@ -177,7 +177,11 @@ class OfferClient:
             question.preference = ordered(
                 question.request.player_id, self._supervisors.values(), lambda supervisor: supervisor.hash
             )
-        first = self._choose(question, now_s, but) or self._choose(question, now_s, None)
+        first = (
+            self._choose(question, now_s, but)
+            or self._choose(question, now_s, None)
+            or choose(question.preference, lambda one: one.is_connected, lambda one: one.open_questions)
+        )
         if first is None:
             self._wait(question)
             return

@@ -148,6 +148,14 @@ async def test_stalled_supervisor_loses_its_questions_and_gets_them_again_when_i
             await asyncio.sleep(0.01)
 
 
+async def test_slow_supervisors_are_asked_although_all_are_ejected() -> None:
+    async with scripted(never) as one, scripted(never) as other, asking(one, other) as client:
+        silent = [client.get_offer(f"player-{number}", deadline_s=0.1) for number in range(40)]
+        assert {answer.source for answer in await asyncio.gather(*silent)} == {Source.LOCAL}
+        one.answer = other.answer = at_once
+        assert {answer.source for answer in await ask_many(client, 10)} == {Source.ENSEMBLE}
+
+
 async def test_cancelled_question_is_forgotten() -> None:
     async with scripted(never) as mesh, asking(mesh) as client:
         asked = asyncio.create_task(client.get_offer("p"))

@@ -1,0 +1,435 @@
+package ensemblemesh
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"ensemble-mesh/clients/go/offersv1"
+)
+
+const (
+	mostSendings    = 4 // of one question, with its hedge
+	tick            = 10 * time.Millisecond
+	firstHedgeShare = 0.3 // of the deadline, until the p95 is learnt
+	mostWaiting     = 10_000
+)
+
+// Options of a client. Game and Fallback are required; the zero values of the others mean the defaults.
+type Options struct {
+	Game         string        // as named in its catalog
+	Fallback     string        // the offer to show if the mesh does not answer in time
+	Deadline     time.Duration // of a question (default 250 ms)
+	Security     *Security     // nil: connections are plaintext
+	Links        int           // connections to each supervisor (default 2)
+	HedgePercent float64       // of the questions may go to a second supervisor (default 2; negative: none)
+	Connect      time.Duration // how long New waits for a connection (default 5 s)
+	Logger       *slog.Logger  // default: slog.Default()
+}
+
+// Question asks for the offers of a player. The fields are those of GetOfferRequest; only PlayerID is required.
+type Question struct {
+	PlayerID    string
+	Context     map[string]any // bool, string, or a number
+	OfferIDs    []string
+	Limit       uint32
+	Version     string
+	Deadline    time.Duration // 0: that of the client
+	Traceparent string
+}
+
+// Client asks the supervisors. Create one when your program starts, and keep it; it is safe for concurrent use.
+type Client struct {
+	options Options
+	prefix  string
+	stop    context.CancelFunc
+	running sync.WaitGroup
+
+	mu          sync.Mutex // guards everything below, and all supervisors and links
+	number      uint64
+	supervisors map[string]*supervisor
+	waiting     map[*question]bool // no supervisor is usable
+	times       answerTimes
+	budget      hedgeBudget
+	isConnected bool
+	connected   chan struct{}
+	outcomes    *outcomeReports
+}
+
+type result struct {
+	answer Answer
+	err    error
+}
+
+type question struct {
+	request    *offersv1.GetOfferRequest
+	preference []*supervisor
+	asked      map[*supervisor]time.Time // that have not answered
+	sendings   int
+	isDone     bool
+	result     chan result
+}
+
+// New connects to the supervisors at targets: addresses such as 10.0.0.7:9000, or names that DNS resolves to all of them.
+// It waits for a connection for Options.Connect at most; without one, the answers are fallbacks until there is one.
+func New(ctx context.Context, targets []string, options Options) (*Client, error) {
+	places, err := parseTargets(targets)
+	if err != nil {
+		return nil, err
+	}
+	if options.Game == "" || options.Fallback == "" {
+		return nil, errors.New("Options: Game and Fallback are required")
+	}
+	setDefaults(&options)
+	prefix := make([]byte, 6)
+	rand.Read(prefix)
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c := &Client{
+		options:     options,
+		prefix:      hex.EncodeToString(prefix) + "-",
+		stop:        stop,
+		supervisors: map[string]*supervisor{},
+		waiting:     map[*question]bool{},
+		times:       answerTimes{p95: time.Duration(firstHedgeShare * float64(options.Deadline))},
+		budget:      hedgeBudget{share: max(0, options.HedgePercent) / 100, tokens: 1},
+		connected:   make(chan struct{}),
+		outcomes:    newOutcomeReports(),
+	}
+	c.running.Go(func() { follow(working, places, func(found map[string]bool) { c.onAddresses(working, found) }) })
+	c.running.Go(func() { c.watch(working) })
+	c.running.Go(func() { c.outcomes.run(working, c) })
+	select {
+	case <-c.connected:
+	case <-time.After(options.Connect):
+	case <-ctx.Done():
+	}
+	return c, nil
+}
+
+func setDefaults(options *Options) {
+	if options.Deadline == 0 {
+		options.Deadline = 250 * time.Millisecond
+	}
+	if options.Links == 0 {
+		options.Links = 2
+	}
+	if options.HedgePercent == 0 {
+		options.HedgePercent = 2
+	}
+	if options.Connect == 0 {
+		options.Connect = 5 * time.Second
+	}
+	if options.Logger == nil {
+		options.Logger = slog.Default()
+	}
+}
+
+// Close sends the outcomes that wait, for a second at most, and closes all connections.
+func (c *Client) Close() {
+	c.outcomes.drain(c.options.Logger)
+	c.stop()
+	c.running.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for q := range c.waiting {
+		c.settle(q, localAnswer(c.options.Fallback, "the client is closed"))
+	}
+}
+
+// GetOffer returns the best offers for a player, by the deadline of the question or of ctx. The error is nil or a
+// *WrongRequestError; every other failure gives the fallback, whose source is Local. The answer always has an offer.
+func (c *Client) GetOffer(ctx context.Context, ask Question) (Answer, error) {
+	within := ask.Deadline
+	if within == 0 {
+		within = c.options.Deadline
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		within = min(within, time.Until(deadline))
+	}
+	values, err := contextValues(ask.Context)
+	if err != nil {
+		return localAnswer(c.options.Fallback, "wrong request"), err
+	}
+	q := &question{
+		request: &offersv1.GetOfferRequest{
+			Game: c.options.Game, PlayerId: ask.PlayerID, Context: values, OfferIds: ask.OfferIDs, Limit: ask.Limit,
+			Version: ask.Version, Traceparent: ask.Traceparent, DeadlineMs: uint32(max(1, within.Milliseconds())),
+		},
+		asked:  map[*supervisor]time.Time{},
+		result: make(chan result, 1),
+	}
+	hedge := time.NewTimer(c.begin(q))
+	defer hedge.Stop()
+	expiry := time.NewTimer(within)
+	defer expiry.Stop()
+	defer c.forget(q)
+	for {
+		select {
+		case got := <-q.result:
+			return got.answer, got.err
+		case <-hedge.C:
+			c.hedge(q)
+		case <-expiry.C:
+			c.expire(q)
+		case <-ctx.Done():
+			c.expire(q)
+		}
+	}
+}
+
+// begin asks, and returns the time after which a hedge is due.
+func (c *Client) begin(q *question) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.number++
+	q.request.RequestId = c.prefix + strconv.FormatUint(c.number, 10)
+	c.budget.recordRequest()
+	c.ask(q, nil)
+	return c.times.p95
+}
+
+// Events of the supervisors; c.mu is locked.
+
+func (c *Client) onUp() {
+	if !c.isConnected {
+		c.isConnected = true
+		close(c.connected)
+	}
+	waiting := c.waiting
+	c.waiting = map[*question]bool{}
+	for q := range waiting {
+		c.ask(q, nil)
+	}
+}
+
+func (c *Client) onResponse(s *supervisor, q *question, response *offersv1.GetOfferResponse, now time.Time) {
+	asked := q.asked[s]
+	delete(q.asked, s)
+	code := response.GetError().GetCode()
+	switch {
+	case code == 0:
+		s.health.recordSuccess()
+		c.times.record(now.Sub(asked))
+		c.settle(q, answerOf(response))
+	case isWrong(code):
+		s.health.recordSuccess()
+		c.end(q, result{localAnswer(c.options.Fallback, "wrong request"), &WrongRequestError{code, response.Error.Message}})
+	case code == resourceExhausted:
+		c.settle(q, localAnswer(c.options.Fallback, "overloaded: "+response.Error.Message))
+	default:
+		s.health.recordFailure(now)
+		c.askAgain(q, s, response.Error.Message)
+	}
+}
+
+func (c *Client) onLost(s *supervisor, q *question, isOverload bool) {
+	delete(q.asked, s)
+	if isOverload {
+		c.settle(q, localAnswer(c.options.Fallback, "overloaded: the supervisor refused the stream"))
+	} else {
+		c.askAgain(q, s, "the connection was lost")
+	}
+}
+
+// Asking; c.mu is locked.
+
+func (c *Client) ask(q *question, but *supervisor) {
+	now := time.Now()
+	if q.preference == nil {
+		all := make([]*supervisor, 0, len(c.supervisors))
+		for _, one := range c.supervisors {
+			all = append(all, one)
+		}
+		q.preference = ordered(q.request.PlayerId, all)
+	}
+	first := c.choose(q, now, but)
+	if first == nil {
+		first = c.choose(q, now, nil)
+	}
+	if first == nil { // when every supervisor is slow, the machine or the network is the cause
+		first = choose(q.preference, (*supervisor).isConnected)
+	}
+	if first == nil {
+		c.wait(q)
+		return
+	}
+	first.ask(q, now)
+	c.probe(q, now)
+}
+
+func (c *Client) choose(q *question, now time.Time, but *supervisor) *supervisor {
+	return choose(q.preference, func(one *supervisor) bool {
+		_, isAsked := q.asked[one]
+		return one != but && !isAsked && one.isUsable(now)
+	})
+}
+
+func (c *Client) askAgain(q *question, but *supervisor, why string) {
+	switch {
+	case q.isDone || len(q.asked) > 0: // another supervisor has it
+	case q.sendings >= mostSendings:
+		c.settle(q, localAnswer(c.options.Fallback, why))
+	default:
+		c.ask(q, but)
+	}
+}
+
+func (c *Client) wait(q *question) {
+	q.preference = nil // other supervisors may be known when it is asked
+	if len(c.waiting) < mostWaiting {
+		c.waiting[q] = true
+	} else {
+		c.settle(q, localAnswer(c.options.Fallback, "no supervisor is connected"))
+	}
+}
+
+// probe sends a copy to a stalled supervisor now and then: its answer shows that it works again.
+func (c *Client) probe(q *question, now time.Time) {
+	for _, one := range q.preference {
+		if _, isAsked := q.asked[one]; !isAsked && one.isConnected() && one.health.takesProbe(now) {
+			one.ask(q, now)
+			return
+		}
+	}
+}
+
+func (c *Client) hedge(q *question) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if q.isDone || len(q.asked) != 1 || q.sendings >= mostSendings {
+		return
+	}
+	now := time.Now()
+	if second := c.choose(q, now, nil); second != nil && c.budget.take() {
+		second.ask(q, now)
+	}
+}
+
+// watch takes the questions of a stalled supervisor to the others.
+func (c *Client) watch(ctx context.Context) {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			c.checkStalls()
+		}
+	}
+}
+
+func (c *Client) checkStalls() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	for _, one := range c.supervisors {
+		if !one.health.checkStall(now, one.oldest(), c.times.p95) {
+			continue
+		}
+		for _, q := range one.questions {
+			if other := c.choose(q, now, one); other != nil && !q.isDone && q.sendings < mostSendings {
+				other.ask(q, now)
+			}
+		}
+	}
+}
+
+// Ending.
+
+func (c *Client) expire(q *question) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	why := "no supervisor is connected"
+	for one := range q.asked {
+		one.health.recordFailure(now)
+		why = "no answer in time"
+	}
+	c.settle(q, localAnswer(c.options.Fallback, why))
+}
+
+func (c *Client) settle(q *question, answer Answer) { c.end(q, result{answer, nil}) }
+
+func (c *Client) end(q *question, with result) {
+	if !q.isDone {
+		q.isDone = true
+		q.result <- with
+	}
+}
+
+func (c *Client) forget(q *question) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.waiting, q)
+	for one := range q.asked {
+		delete(one.questions, q.request.RequestId)
+	}
+}
+
+// The supervisors.
+
+func (c *Client) onAddresses(ctx context.Context, found map[string]bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for address := range found {
+		if c.supervisors[address] == nil {
+			c.supervisors[address] = newSupervisor(ctx, c, address)
+		}
+	}
+	for address, one := range c.supervisors {
+		if !found[address] {
+			delete(c.supervisors, address)
+			time.AfterFunc(c.options.Deadline, one.stop) // its last answers
+		}
+	}
+}
+
+// anyConnected returns the address of a usable supervisor, or "".
+func (c *Client) anyConnected() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	for address, one := range c.supervisors { // in random order
+		if one.isUsable(now) {
+			return address
+		}
+	}
+	return ""
+}
+
+func contextValues(values map[string]any) (map[string]*offersv1.ContextValue, error) {
+	if len(values) == 0 {
+		return nil, nil
+	}
+	converted := make(map[string]*offersv1.ContextValue, len(values))
+	for name, value := range values {
+		one := &offersv1.ContextValue{}
+		switch value := value.(type) {
+		case bool:
+			one.Kind = &offersv1.ContextValue_Flag{Flag: value}
+		case string:
+			one.Kind = &offersv1.ContextValue_Text{Text: value}
+		case float64:
+			one.Kind = &offersv1.ContextValue_Number{Number: value}
+		case float32:
+			one.Kind = &offersv1.ContextValue_Number{Number: float64(value)}
+		case int:
+			one.Kind = &offersv1.ContextValue_Number{Number: float64(value)}
+		case int32:
+			one.Kind = &offersv1.ContextValue_Number{Number: float64(value)}
+		case int64:
+			one.Kind = &offersv1.ContextValue_Number{Number: float64(value)}
+		default:
+			return nil, &WrongRequestError{3, fmt.Sprintf("context.%s: is a %T; give a bool, a string or a number", name, value)}
+		}
+		converted[name] = one
+	}
+	return converted, nil
+}

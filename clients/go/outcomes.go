@@ -1,0 +1,188 @@
+package ensemblemesh
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"ensemble-mesh/clients/go/offersv1"
+)
+
+const (
+	mostReports                          = 10_000 // that wait
+	batchSize                            = 100    // reports without an answer on the stream
+	answerLimit                          = 5 * time.Second
+	firstReportPause, longestReportPause = time.Second, 300 * time.Second
+	closeLimit                           = time.Second
+	mostLogged                           = 20 // reasons
+)
+
+// outcomeReports sends reports in the background over one stream, and repeats them until a supervisor has taken them.
+type outcomeReports struct {
+	mu      sync.Mutex
+	waiting []*offersv1.ReportOutcomeRequest
+	taken   int
+	dropped int
+	logged  map[string]bool
+	isNew   chan struct{}
+}
+
+func newOutcomeReports() *outcomeReports {
+	return &outcomeReports{logged: map[string]bool{}, isNew: make(chan struct{}, 1)}
+}
+
+// ReportOutcome reports an outcome in the background. At most 10,000 reports wait; of more, the oldest are dropped. The game
+// may be left out. The error is nil unless outcome_id is missing.
+func (c *Client) ReportOutcome(report *offersv1.ReportOutcomeRequest) error {
+	if report.OutcomeId == "" {
+		return errors.New("outcome_id: is missing; give the id of the transaction, or DECISION_ID-shown")
+	}
+	report = proto.Clone(report).(*offersv1.ReportOutcomeRequest)
+	if report.Game == "" {
+		report.Game = c.options.Game
+	}
+	reports := c.outcomes
+	reports.mu.Lock()
+	if len(reports.waiting) >= mostReports {
+		reports.waiting = reports.waiting[1:]
+		reports.dropped++
+	}
+	reports.waiting = append(reports.waiting, report)
+	reports.mu.Unlock()
+	select {
+	case reports.isNew <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// Outcomes returns how many reports a supervisor has taken, how many wait, and how many were dropped.
+func (c *Client) Outcomes() (taken, waiting, dropped int) {
+	c.outcomes.mu.Lock()
+	defer c.outcomes.mu.Unlock()
+	return c.outcomes.taken, len(c.outcomes.waiting), c.outcomes.dropped
+}
+
+func (r *outcomeReports) run(ctx context.Context, c *Client) {
+	failures := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.isNew:
+		}
+		for r.batch() != nil && ctx.Err() == nil {
+			if err := r.sendAll(ctx, c); err == nil {
+				failures = 0
+				continue
+			}
+			failures++
+			longest := min(longestReportPause, firstReportPause<<min(failures-1, 10))
+			select {
+			case <-ctx.Done():
+			case <-time.After(longest/2 + rand.N(longest/2)):
+			}
+		}
+	}
+}
+
+// drain waits until all reports are taken, for closeLimit at most.
+func (r *outcomeReports) drain(logger *slog.Logger) {
+	limit := time.Now().Add(closeLimit)
+	for r.batch() != nil && time.Now().Before(limit) {
+		time.Sleep(tick)
+	}
+	if left := len(r.batch()); left > 0 {
+		logger.Warn("outcomes were not reported", "at_least", left)
+	}
+}
+
+func (r *outcomeReports) batch() []*offersv1.ReportOutcomeRequest {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) == 0 {
+		return nil
+	}
+	return append([]*offersv1.ReportOutcomeRequest(nil), r.waiting[:min(batchSize, len(r.waiting))]...)
+}
+
+func (r *outcomeReports) sendAll(ctx context.Context, c *Client) error {
+	address := c.anyConnected()
+	if address == "" {
+		return errors.New("no supervisor is connected")
+	}
+	connection, err := dial(address, c.options.Security)
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	impatience := time.AfterFunc(answerLimit, cancel)
+	defer impatience.Stop()
+	stream, err := offersv1.NewOffersClient(connection).StreamOutcomes(ctx)
+	if err != nil {
+		return err
+	}
+	for batch := r.batch(); batch != nil; batch = r.batch() {
+		impatience.Reset(answerLimit)
+		if err := r.sendBatch(stream, batch, c.options.Logger); err != nil {
+			return err
+		}
+	}
+	return stream.CloseSend()
+}
+
+func (r *outcomeReports) sendBatch(
+	stream offersv1.Offers_StreamOutcomesClient, batch []*offersv1.ReportOutcomeRequest, logger *slog.Logger,
+) error {
+	for _, report := range batch {
+		if err := stream.Send(report); err != nil {
+			return err
+		}
+	}
+	var fault error
+	for _, report := range batch {
+		response, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		code := response.GetError().GetCode()
+		if code != 0 && !isWrong(code) {
+			fault = errors.New(response.Error.Message)
+			continue
+		}
+		r.remove(report, code == 0)
+		if code != 0 {
+			r.logWrong(logger, response.Error.Message)
+		}
+	}
+	return fault
+}
+
+func (r *outcomeReports) remove(report *offersv1.ReportOutcomeRequest, isTaken bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if isTaken {
+		r.taken++
+	}
+	for i, one := range r.waiting[:min(batchSize, len(r.waiting))] {
+		if one == report {
+			r.waiting = append(r.waiting[:i], r.waiting[i+1:]...)
+			return
+		}
+	}
+}
+
+// logWrong logs each reason once.
+func (r *outcomeReports) logWrong(logger *slog.Logger, message string) {
+	if !r.logged[message] && len(r.logged) < mostLogged {
+		r.logged[message] = true
+		logger.Warn("outcomes are dropped, because the mesh calls them wrong", "reason", message)
+	}
+}
