@@ -45,6 +45,8 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(asdict(result)))
     else:
         stdout().print(_of_answers(result), _of_refusals(result.refusals))
+    for line in result.others:
+        plan.progress(line)
     for line in missed(result):
         plan.fault(line)
     if result.answers < ANSWERS:
@@ -84,7 +86,9 @@ def _of_answers(result: Result) -> Table:
     full = result.classes["full"]
     latencies = (f"{result.p50_ms:.1f}", f"{result.p99_ms:.1f}")
     called = f"{sum(map(bool, result.rogue_calls.values()))} of {len(result.rogue_calls)}"
-    table.add_row(f"{result.answers:,}", f"{full:,}", str(result.answers - full), *latencies, str(len(result.changes)), called)
+    table.add_row(
+        f"{result.answers:,}", f"{full:,}", str(result.answers - full), *latencies, str(len(result.changes)), called
+    )
     return table
 
 
@@ -98,5 +102,7 @@ def _of_refusals(refusals: Sequence[Refusal]) -> Table:
         own = [refusal for refusal in refusals if refusal.peer == peer]
         codes = ", ".join(sorted({refusal.code for refusal in own}))
         slowest = max(refusal.took_s for refusal in own)
-        table.add_row(peer.name, peer.port, str(len(own)), str(sum(one.is_right for one in own)), codes, f"{slowest:.2f}")
+        table.add_row(
+            peer.name, peer.port, str(len(own)), str(sum(one.is_right for one in own)), codes, f"{slowest:.2f}"
+        )
     return table

@@ -18,21 +18,22 @@ from loadtest.run.check import check_answers
 from loadtest.run.job import Question
 from loadtest.run.measurement import HEAD_START_S, Setting, ask_all
 from loadtest.workloads import TrainedEnsemble, player_ids
-from mesh.catalog import catalogs
-from mesh.players.reading import SqlitePlayers
+from mesh.catalog import catalog as catalogs
 from mesh.reference.oracle import Oracle
+from mesh.reference.players import SqlitePlayers
 from mesh.tls.throwaway import new_authority
 
 DEADLINE_MS = 1000.0
 # A process takes new files after two looks, a second each; then its lanes are replaced within 4 s.
 STEP_S = 8.0
 RENEWALS, CA_STEPS = 10, 3
+MOST_OTHERS = 20
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`classes` count the answers. `changes` is how many times each process has used a new certificate or CA.
+    """`classes` count the answers, and `others` describe the first that were not full. `changes` is how many times each process has used a new certificate or CA.
 
     `refusals` are those of all bad peers in all steps; `rogue_calls` count the calls to servers that pose as replicas.
     """
@@ -45,6 +46,7 @@ class Result:
     changes: dict[str, int]
     refusals: list[Refusal]
     rogue_calls: dict[str, int]
+    others: list[str] = field(default_factory=list)
     dead: list[int] = field(default_factory=list)
     tracebacks: int = 0
 
@@ -104,13 +106,18 @@ def _judged(
     before: dict[str, int],
     refusals: list[Refusal],
 ) -> Result:
-    oracle = Oracle(catalogs.load(world.folder / "mesh.yaml"), SqlitePlayers(world.folder / "players.sqlite"), lambda _: {})
+    oracle = Oracle(
+        catalogs.load(world.folder / "mesh.yaml"), SqlitePlayers(world.folder / "players.sqlite"), lambda _: {}
+    )
     wrong = check_answers(answers, oracle, ensemble.method == "GetOffer", lambda _: None).wrong
     p50_ms, p99_ms = percentiles([answer.latency_ms for answer in answers], 50, 99)
     logs = world.logs()
+    classes = [class_of(one, DEADLINE_MS, position in wrong) for position, one in enumerate(answers)]
+    others = [_described(one, kind) for one, kind in zip(answers, classes, strict=True) if kind != "full"]
     return Result(
         answers=len(answers),
-        classes=Counter(class_of(one, DEADLINE_MS, position in wrong) for position, one in enumerate(answers)),
+        classes=Counter(classes),
+        others=others[:MOST_OTHERS],
         p50_ms=p50_ms,
         p99_ms=p99_ms,
         steps=steps,
@@ -120,6 +127,12 @@ def _judged(
         dead=world.dead(),
         tracebacks=sum(_tracebacks(log) for log in logs.values()),
     )
+
+
+def _described(answer: Answer, kind: str) -> str:
+    missing = f" without {', '.join(answer.missing)}" if answer.missing else ""
+    reason = answer.reason or answer.code
+    return f"{kind} after {answer.due_s:.1f} s: {reason}{missing}, {answer.latency_ms:.0f} ms"
 
 
 def _tracebacks(log: Path) -> int:

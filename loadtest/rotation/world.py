@@ -76,7 +76,7 @@ class World:
     async def settled(self) -> None:
         """Returns when no supervisor has a lane with an earlier certificate, and every good replica has a lane."""
         async with asyncio.timeout(LANES_BUDGET_S):
-            while not all([await self._is_settled(one) for one in self.supervisors]):
+            while not all([await self._is_settled(one) for one in self.supervisors]):  # noqa: ASYNC110 (other processes)
                 await asyncio.sleep(LOOK_S)
 
     async def _is_settled(self, supervisor: Supervisor) -> bool:
@@ -95,7 +95,10 @@ async def running_world(plan: Plan, ensemble: TrainedEnsemble) -> AsyncIterator[
     async with mesh.up(folder, plan.logs, replicas=REPLICAS, catalog=CATALOG, tls=True) as ready:
         await mesh.first_full_answer(ready["address"], ensemble, mesh.security_of(ready))
         certificates = await _take_over(Path(ready["tls"]), ensemble.game, Path(ready["logs"]))
-        async with rogue_replicas(certificates, ensemble.game) as rogues, _second(ready, plan, folder, rogues) as second:
+        async with (
+            rogue_replicas(certificates, ensemble.game) as rogues,
+            _second(ready, plan, folder, rogues) as second,
+        ):
             first = Supervisor(
                 ready["address"], ready["metrics"], ready["supervisor"]["pid"], Path(ready["logs"]) / "supervisor.log"
             )
@@ -123,8 +126,12 @@ async def _take_over(folder: Path, game: str, logs: Path) -> Certificates:
 async def all_logs_have(logs: Path, count: int) -> None:
     """Returns when every process that logs to `logs` has used `count` new certificates; raises TimeoutError."""
     async with asyncio.timeout(LANES_BUDGET_S):
-        while min(changes_in(log) for log in logs.glob("*.log")) < count:
+        while min(map(changes_in, _logs_in(logs))) < count:  # noqa: ASYNC110 (other processes)
             await asyncio.sleep(LOOK_S)
+
+
+def _logs_in(folder: Path) -> list[Path]:
+    return list(folder.glob("*.log"))
 
 
 def changes_in(log: Path) -> int:
