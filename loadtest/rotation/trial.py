@@ -33,9 +33,10 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`classes` count the answers, and `others` describe the first that were not full. `changes` is how many times each process has used a new certificate or CA.
+    """`classes` count the answers, and `others` describe the first that were not full.
 
-    `refusals` are those of all bad peers in all steps; `rogue_calls` count the calls to servers that pose as replicas.
+    `changes` is how many times each process has used a new certificate or CA. `refusals` are those of all bad peers in
+    all steps; `rogue_calls` count the calls to servers that pose as replicas.
     """
 
     answers: int
