@@ -15,7 +15,7 @@ from loadtest.measurement import machine
 from loadtest.measurement.plan import Findings, Plan, plan_of
 from loadtest.options import add_folder, positive_float, positive_int
 from loadtest.rotation.bad_peers import Refusal
-from loadtest.rotation.trial import RENEWALS, Result, bad_peers_of, rotate
+from loadtest.rotation.trial import Result, Schedule, bad_peers_of, rotate
 from loadtest.rotation.world import running_world
 from loadtest.workloads import W15
 from mesh.cli.console import stdout
@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     about = "requests per second, half of them to each supervisor (default 300)"
     parser.add_argument("--rate-rps", type=positive_float, default=300.0, help=about)
     about = "how many times every certificate is renewed; after this, the CA changes (default %(default)s)"
-    parser.add_argument("--renewals", type=positive_int, default=RENEWALS, help=about)
+    parser.add_argument("--renewals", type=positive_int, default=10, help=about)
     parser.set_defaults(rounds=1, seconds=None)
     parser.add_argument("--json", action="store_true", help="print the result as JSON instead of the table")
     add_folder(parser)
@@ -57,7 +57,8 @@ def run(options: argparse.Namespace) -> int:
 async def _try(options: argparse.Namespace, plan: Plan) -> Result:
     async with running_world(plan, W15) as world:
         bad_peers = bad_peers_of(world, plan.folder / "bad-peers")
-        return await rotate(world, W15, bad_peers, options.rate_rps, options.renewals, plan.progress)
+        schedule = Schedule(options.rate_rps, options.renewals)
+        return await rotate(world, W15, bad_peers, schedule, plan.progress)
 
 
 def missed(result: Result) -> Iterator[str]:

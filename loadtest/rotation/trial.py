@@ -23,12 +23,32 @@ from mesh.reference.oracle import Oracle
 from mesh.reference.players import SqlitePlayers
 from mesh.tls.throwaway import new_authority
 
-DEADLINE_MS = 1000.0
-# A process takes new files after two looks, a second each; then its lanes are replaced within 4 s.
-STEP_S = 8.0
-RENEWALS, CA_STEPS = 10, 3
+CA_STEPS = 3
 MOST_OTHERS = 20
 Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """`renewals` of every certificate and a change of the CA, `step_s` apart, under `rate_rps` in all.
+
+    A process takes new files after two looks, a second each; then its lanes are replaced within 4 s.
+    """
+
+    rate_rps: float
+    renewals: int = 10
+    step_s: float = 8.0
+    deadline_ms: float = 1000.0
+
+    @property
+    def steps(self) -> int:
+        """The number of changes."""
+        return self.renewals + CA_STEPS
+
+    @property
+    def seconds(self) -> float:
+        """The duration of the load."""
+        return (self.steps + 1) * self.step_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +73,24 @@ class Result:
 
 
 async def rotate(
-    world: World, ensemble: TrainedEnsemble, bad_peers: BadPeers, rate_rps: float, renewals: int, progress: Progress
+    world: World, ensemble: TrainedEnsemble, bad_peers: BadPeers, schedule: Schedule, progress: Progress
 ) -> Result:
-    """Changes every certificate `renewals` times and the CA once, under `rate_rps` in all, and checks every answer."""
-    steps = renewals + CA_STEPS
-    seconds = (steps + 1) * STEP_S
+    """Changes every certificate and the CA by `schedule`, has bad peers call at each step, and checks every answer."""
     before = {name: changes_in(log) for name, log in world.logs().items()}
     asking = [
-        asyncio.create_task(_ask(world, ensemble, number, rate_rps / len(world.supervisors), seconds))
-        for number, _ in enumerate(world.supervisors)
+        asyncio.create_task(_ask(world, ensemble, number, schedule)) for number, _ in enumerate(world.supervisors)
     ]
     began_s = time.monotonic() + HEAD_START_S
     await asyncio.sleep(HEAD_START_S)
     refusals: list[Refusal] = []
-    for number, (name, step) in enumerate(_steps(world, renewals), start=1):
-        progress(f"{name} ({number} of {steps})")
+    for number, (name, step) in enumerate(_steps(world, schedule.renewals), start=1):
+        progress(f"{name} ({number} of {schedule.steps})")
         step()
         refusals += await bad_peers.try_all()
-        await asyncio.sleep(max(0.0, began_s + number * STEP_S - time.monotonic()))
+        await asyncio.sleep(max(0.0, began_s + number * schedule.step_s - time.monotonic()))
         await world.settled()
     answers = [answer for task in asking for answer in await task]
-    return await asyncio.to_thread(_judged, world, ensemble, answers, steps, before, refusals)
+    return await asyncio.to_thread(_judged, world, ensemble, schedule, answers, before, refusals)
 
 
 def _steps(world: World, renewals: int) -> list[tuple[str, Callable[[], None]]]:
@@ -91,9 +108,10 @@ def _steps(world: World, renewals: int) -> list[tuple[str, Callable[[], None]]]:
     ]
 
 
-async def _ask(world: World, ensemble: TrainedEnsemble, number: int, rate_rps: float, seconds: float) -> list[Answer]:
+async def _ask(world: World, ensemble: TrainedEnsemble, number: int, schedule: Schedule) -> list[Answer]:
+    rate_rps, seconds = schedule.rate_rps / len(world.supervisors), schedule.seconds
     address, players = world.supervisors[number].address, player_ids(ensemble.players)
-    question = Question(address, ensemble.method, ensemble.game, "", DEADLINE_MS, {}, players)
+    question = Question(address, ensemble.method, ensemble.game, "", schedule.deadline_ms, {}, players)
     setting = Setting(question, 1, 1000, number, None, raises_priority=False, security=world.security)
     answers, _ = await ask_all(setting, arrivals.poisson(rate_rps, seconds, number), seconds)
     return answers
@@ -102,8 +120,8 @@ async def _ask(world: World, ensemble: TrainedEnsemble, number: int, rate_rps: f
 def _judged(
     world: World,
     ensemble: TrainedEnsemble,
+    schedule: Schedule,
     answers: Sequence[Answer],
-    steps: int,
     before: dict[str, int],
     refusals: list[Refusal],
 ) -> Result:
@@ -113,7 +131,7 @@ def _judged(
     wrong = check_answers(answers, oracle, ensemble.method == "GetOffer", lambda _: None).wrong
     p50_ms, p99_ms = percentiles([answer.latency_ms for answer in answers], 50, 99)
     logs = world.logs()
-    classes = [class_of(one, DEADLINE_MS, position in wrong) for position, one in enumerate(answers)]
+    classes = [class_of(one, schedule.deadline_ms, position in wrong) for position, one in enumerate(answers)]
     others = [_described(one, kind) for one, kind in zip(answers, classes, strict=True) if kind != "full"]
     return Result(
         answers=len(answers),
@@ -121,7 +139,7 @@ def _judged(
         others=others[:MOST_OTHERS],
         p50_ms=p50_ms,
         p99_ms=p99_ms,
-        steps=steps,
+        steps=schedule.steps,
         changes={name: changes_in(log) - before[name] for name, log in logs.items()},
         refusals=refusals,
         rogue_calls=dict(world.rogues.calls),
