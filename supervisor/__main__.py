@@ -91,7 +91,9 @@ async def serve(settings: Settings) -> int:
             asyncio.TaskGroup() as journey_tasks,
         ):
             cohorts = Cohorts(journey_tasks, starvation, settings.max_waiting)
-            state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
+            state = StateOnDemand(
+                games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek, cohorts.waiting_of_callers
+            )
             metrics.registry.register(state)
             drift = DriftMetrics(games)
             metrics.registry.register(drift)
