@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import grpc
-from grpc._cython import cygrpc  # type: ignore[attr-defined]  # has no types
+from grpc._cython import cygrpc
 
 from mesh.bounded_calls import NO_MESSAGE
 from mesh.errors import WrongRequest
