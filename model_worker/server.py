@@ -14,8 +14,8 @@ from grpc_health.v1 import health_pb2
 
 from mesh import reflection
 from mesh.background import in_background
+from mesh.checking_server import CheckingServer
 from mesh.first_of import first_of
-from mesh.malformed import CheckingServer
 from mesh.metrics_endpoint import Pages, metrics_endpoint
 from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
 from mesh.unknown_methods import new_server
@@ -54,7 +54,8 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         server = new_server(server_options(MESSAGE_LIMIT_BYTES), _interceptors(settings, counters))
         add_GRPCInferenceServiceServicer_to_server(service, CheckingServer(server))  # type: ignore[no-untyped-call]
         await health.attach(server)
-        reflection.attach(server, (inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
+        if not settings.no_reflection:
+            reflection.attach(server, (inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
         tls = _open_tls(settings)
         if tls is not None:
             await parts.enter_async_context(in_background(tls.watch()))
