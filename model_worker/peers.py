@@ -36,33 +36,23 @@ class SupervisorsOnly(grpc.aio.ServerInterceptor):
         handler, method = await continuation(handler_call_details), handler_call_details.method
         if handler is None or method.startswith(_HEALTH):
             return handler
-        if handler.request_streaming:
-            return self._checked_stream(handler, method)
-        return self._checked_unary(handler, method)
+        return self._checked(handler, method)
 
-    def _checked_unary(self, handler: Any, method: str) -> Any:
-        parse, answer = handler.request_deserializer, handler.unary_unary
+    def _checked(self, handler: Any, method: str) -> Any:
+        """Every method reads its requests itself (`mesh.checking_server`), which parses them: after the check."""
+        kind = "stream_stream" if handler.response_streaming else "stream_unary"
+        answer = getattr(handler, kind)
 
-        async def call(request: bytes, context: Any) -> Any:
+        async def call(requests: Any, context: Any) -> Any:
             await self._check(method, context)
-            return await answer(parse(request), context)
-
-        return handler._replace(request_deserializer=None, unary_unary=call)
-
-    def _checked_stream(self, handler: Any, method: str) -> Any:
-        """A stream parses a request when its handler reads it."""
-        answer = handler.stream_stream
-
-        async def call(requests: Any, context: Any) -> None:
-            await self._check(method, context)
-            await answer(requests, context)
+            return await answer(requests, context)
 
         async def generate(requests: Any, context: Any) -> AsyncIterator[Any]:
             await self._check(method, context)
             async for response in answer(requests, context):
                 yield response
 
-        return handler._replace(stream_stream=generate if inspect.isasyncgenfunction(answer) else call)
+        return handler._replace(**{kind: generate if inspect.isasyncgenfunction(answer) else call})
 
     async def _check(self, method: str, context: Any) -> None:
         names = peer_names(context.auth_context())

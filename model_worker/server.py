@@ -14,8 +14,8 @@ from grpc_health.v1 import health_pb2
 
 from mesh import reflection
 from mesh.background import in_background
+from mesh.checking_server import CheckingServer
 from mesh.first_of import first_of
-from mesh.malformed import CheckingServer
 from mesh.metrics_endpoint import Pages, metrics_endpoint
 from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
 from mesh.unknown_methods import new_server

@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from mesh import reflection, serving
-from mesh.malformed import CheckingServer
+from mesh.checking_server import CheckingServer
 from mesh.tls.live import LiveTls
 from mesh.tls.throwaway import files_in, new_authority
 from mesh.wire import inference_pb2 as oip
