@@ -48,7 +48,6 @@ class Settings:
     cache: str
     fetch_s: float
     max_model_mb: int
-    no_reflection: bool
     tls_supervisor: tuple[str, ...]
     metrics_tls: bool
     tls: TlsFiles | None
@@ -107,7 +106,6 @@ def _parser() -> Parser:
     add("--cache", default=default_cache("models"), help="folder for models from S3 (%(default)s)")
     add("--fetch-s", default="90", help="maximum seconds to fetch a model from S3, with all retries (%(default)s)")
     add("--max-model-mb", default="1024", help="maximum size of a model from S3, in MiB (%(default)s)")
-    add("--no-reflection", action="store_true", help="do not serve reflection, by which tools read the contract")
     tls_files.add_options(parser)
     about = "name in the certificate of a supervisor that may send rows (required with TLS); repeatable"
     add("--tls-supervisor", action="append", default=[], metavar="NAME", help=about)

@@ -48,7 +48,6 @@ def test_settings_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         cache="/caches/ensemble-mesh/models",
         fetch_s=90.0,
         max_model_mb=1024,
-        no_reflection=False,
         tls_supervisor=(),
         metrics_tls=False,
         tls=None,
