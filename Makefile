@@ -6,7 +6,7 @@ TEST_PROCESSES ?= 2
 # Installed in one call: an npm install without --save removes the packages of the previous call.
 NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4
 
-.PHONY: demo demo-dynamodb test check protos up load bench bench-forest compare-ray test-servers dynamodb-local node-packages chart rendered dashboards k8s-tools grpc-tools grpc-go-tools grpc-java-tools promtool fuzz fuzz-tools images image-roots lock clean
+.PHONY: demo demo-dynamodb test check protos up load bench bench-forest compare-ray test-servers dynamodb-local node-packages chart rendered dashboards k8s-tools grpc-tools grpc-go-tools grpc-java-tools promtool fuzz fuzz-tools images image-roots sbom vulnerabilities lock clean
 
 demo: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.demo
@@ -210,6 +210,17 @@ build/images/%.stamp: .venv/dev.stamp requirements/%.txt k8s/images/install.py
 	@$(BIN)/python k8s/images/install.py packages $* build/images/$*
 	@touch $@
 
+# Bills of materials of the images, as CycloneDX 1.6. BASE: as for `make images`; without it, the base has no digest in them.
+sbom: image-roots build/audit/stamp
+	@for image in $(IMAGES); do \
+	  build/audit/bin/python -m k8s.images.sbom $$image build/sbom/$$image.cdx.json --base "$(BASE)" || exit; done
+
+# Known vulnerabilities of the locked packages; prints NOT CHECKED and fails if no database can be reached.
+LOCKS := $(IMAGES:%=requirements/%.txt) requirements/run.txt
+
+vulnerabilities: build/audit/stamp
+	@build/audit/bin/python -m k8s.images.vulnerabilities $(LOCKS)
+
 protos: .venv/dev.stamp
 	@$(BIN)/python -m protos.generate
 
@@ -221,7 +232,7 @@ lock: .venv/dev.stamp
 	  $(BIN)/uv pip compile -q pyproject.toml --extra example --group build $$( [ $$kind = dev ] && echo --extra loadtest --group dev ) \
 	    --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	    $$( [ $$kind = dev ] && echo -c requirements/run.txt ) -o requirements/$$kind.txt; done
-	@for group in ray feast; do \
+	@for group in audit ray feast; do \
 	  $(BIN)/uv pip compile -q --group pyproject.toml:$$group --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --no-emit-index-url -o requirements/$$group.txt; done
 	@for group in supervisor model-worker; do \
@@ -261,6 +272,12 @@ build/ray/stamp: requirements/ray.txt
 	@echo "installing $< into build/ray"
 	@$(PYTHON) -m venv build/ray
 	@build/ray/bin/pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+build/audit/stamp: requirements/audit.txt
+	@echo "installing $< into build/audit"
+	@$(PYTHON) -m venv build/audit
+	@build/audit/bin/pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 build/feast/stamp: requirements/feast.txt

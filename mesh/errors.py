@@ -56,6 +56,28 @@ class Overloaded(MeshError):
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+class OverQuota(MeshError):
+    """The caller has sent more requests than its share; it may send the next one after `retry_after_s`."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    def __init__(self, reason: str, retry_after_s: float) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+class Unauthenticated(MeshError):
+    """The peer is not known: it has shown no certificate or token of a known caller."""
+
+    code = grpc.StatusCode.UNAUTHENTICATED
+
+
+class NotAllowed(MeshError):
+    """The caller is known, but it may not do this."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+
+
 class Expired(MeshError):
     """The deadline passed before the work was done."""
 

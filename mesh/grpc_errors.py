@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 
-from mesh.errors import MeshError
+from mesh.errors import MeshError, OverQuota
 
 INTERNAL = MeshError("internal error; see the log of the server")
 
+PUSHBACK = "grpc-retry-pushback-ms"  # gRPC's clients wait for so long before they retry (grpc/proposal, A6)
+Metadata = tuple[tuple[str, str], ...]
+
 _Response = TypeVar("_Response")
+
+
+class CallerStatus(NamedTuple):
+    """The status of a failed call, as its caller receives it."""
+
+    code: grpc.StatusCode
+    text: str
+    trailing: Metadata = ()
 
 
 def for_caller(error: Exception, log: logging.Logger, method: str) -> MeshError:
@@ -26,13 +38,15 @@ def for_caller(error: Exception, log: logging.Logger, method: str) -> MeshError:
     return INTERNAL
 
 
-def status_for_caller(error: Exception, log: logging.Logger, method: str) -> tuple[grpc.StatusCode, str]:
-    """Returns the gRPC status and the text of `for_caller`.
+def status_for_caller(error: Exception, log: logging.Logger, method: str) -> CallerStatus:
+    """Returns the status of `for_caller`.
 
     A caller that kept the error in a local variable would make a reference cycle with its own frame.
     """
     failure = for_caller(error, log, method)
-    return failure.code, failure.reason
+    if isinstance(failure, OverQuota):
+        return CallerStatus(failure.code, failure.reason, ((PUSHBACK, str(math.ceil(1000 * failure.retry_after_s))),))
+    return CallerStatus(failure.code, failure.reason)
 
 
 async def or_abort(answer: Awaitable[_Response], context: Any, log: logging.Logger, method: str) -> _Response:
@@ -42,6 +56,6 @@ async def or_abort(answer: Awaitable[_Response], context: Any, log: logging.Logg
     except grpc.aio.AbortError:
         raise
     except Exception as error:  # the boundary of the process: the caller receives a status for every error
-        code, text = status_for_caller(error, log, method)
-    await context.abort(code, text)
+        status = status_for_caller(error, log, method)
+    await context.abort(*status)
     raise AssertionError("never reached: abort always raises")

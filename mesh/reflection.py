@@ -7,7 +7,7 @@ doc/server-reflection.md.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,36 +19,45 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, EnumDescriptor, FileDescriptor
     from grpc_reflection.v1alpha import reflection_pb2
 
-_METHODS = frozenset(
-    f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo" for version in ("v1", "v1alpha")
-)
+_SERVICES = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 
 
 def attach(server: grpc.aio.Server, files: Sequence[FileDescriptor]) -> None:
     """Adds reflection of the services in `files`, and of reflection itself, to `server`."""
-    server.add_generic_rpc_handlers((_LateReflection(files),))
+    late = _LateReflection(files)
+    # The messages of both versions have the same bytes, so one handler serves both.
+    handlers: dict[str, Any] = {"ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(late.answer_all)}
+    for service in _SERVICES:
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+        server.add_registered_method_handlers(service, handlers)
 
 
-class _LateReflection(grpc.GenericRpcHandler):
+class _LateReflection:
     """Builds the reflection at its first call, because its imports and its index slow down each start."""
 
     def __init__(self, files: Sequence[FileDescriptor]) -> None:
         self._files = files
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        return self._handler if handler_call_details.method in _METHODS else None
+    async def answer_all(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        """Answers each request of a stream; a malformed one ends it."""
+        async for encoded in requests:
+            request = self._parse(encoded)
+            if isinstance(request, Malformed):
+                await context.abort(request.code, request.reason)
+            else:
+                yield self._reflection.answer(request).SerializeToString()
 
     @cached_property
-    def _handler(self) -> Any:
+    def _reflection(self) -> Reflection:
         from grpc_reflection.v1alpha import reflection_pb2 as wire
 
-        files = (*self._files, wire.DESCRIPTOR, _stable_version(wire.DESCRIPTOR))
-        # The messages of both versions have the same bytes, so one handler serves both.
-        return grpc.stream_stream_rpc_method_handler(
-            Reflection(files).answer_all,
-            request_deserializer=parser(wire.ServerReflectionRequest.FromString),
-            response_serializer=wire.ServerReflectionResponse.SerializeToString,
-        )
+        return Reflection((*self._files, wire.DESCRIPTOR, _stable_version(wire.DESCRIPTOR)))
+
+    @cached_property
+    def _parse(self) -> Callable[[bytes], reflection_pb2.ServerReflectionRequest | Malformed]:
+        from grpc_reflection.v1alpha import reflection_pb2 as wire
+
+        return parser(wire.ServerReflectionRequest.FromString)
 
 
 class Reflection:
@@ -59,16 +68,6 @@ class Reflection:
         self._files = _with_dependencies(files)
         self._symbols = {symbol: file for file in self._files.values() for symbol in _symbols(file)}
         self._messages = {message.full_name for file in self._files.values() for message in _messages_of(file)}
-
-    async def answer_all(
-        self, requests: AsyncIterator[reflection_pb2.ServerReflectionRequest | Malformed], context: Any
-    ) -> AsyncIterator[reflection_pb2.ServerReflectionResponse]:
-        """Answers each request of a stream; a malformed one ends it."""
-        async for request in requests:
-            if isinstance(request, Malformed):
-                await context.abort(request.code, request.reason)
-                return
-            yield self.answer(request)
 
     def answer(self, request: reflection_pb2.ServerReflectionRequest) -> reflection_pb2.ServerReflectionResponse:
         """Returns the answer to one request; an unknown name gives an `error_response` with NOT_FOUND."""

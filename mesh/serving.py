@@ -9,13 +9,11 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, Literal
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-
-from mesh.malformed import CheckingServer
 
 LoopKind = Literal["uvloop", "asyncio"]
 ChannelOptions = list[tuple[str, Any]]
@@ -23,6 +21,7 @@ ChannelOptions = list[tuple[str, Any]]
 MESSAGE_LIMIT_BYTES = 16 * 2**20
 REQUEST_LIMIT_BYTES = 256 * 2**10
 MAX_PENDING = 512
+HANDSHAKE_S = 5.0
 CONNECT_S = 1.5
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # prctl(2)
 
@@ -40,7 +39,7 @@ def server_options(message_limit_bytes: int, *, shares_port: bool = False) -> Ch
         ("grpc.max_receive_message_length", message_limit_bytes),
         ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
         ("grpc.max_metadata_size", 8192),
-        ("grpc.server_handshake_timeout_ms", 5000),
+        ("grpc.server_handshake_timeout_ms", round(1000 * HANDSHAKE_S)),
         ("grpc.max_allowed_incoming_connections", 4096),
         # Without this, the server closes a connection whose lane sends many keepalive pings.
         ("grpc.http2.max_ping_strikes", 0),
@@ -126,18 +125,32 @@ class Health:
     def __init__(self, services: Sequence[str]) -> None:
         self._services = ("", *services)
         self._servicer = health.aio.HealthServicer()
+        self._is_serving = self._has_served = False
 
     async def attach(self, server: grpc.aio.Server) -> None:
         """Adds the health service to `server`."""
         await self.set_serving(False)
-        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, CheckingServer(server))
+        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
 
     async def set_serving(self, serving: bool) -> None:
         """Changes the status of all services and notifies every watcher."""
+        self._is_serving = serving
+        self._has_served |= serving
         states = health_pb2.HealthCheckResponse
         status = states.SERVING if serving else states.NOT_SERVING
         for service in self._services:
             await self._servicer.set(service, status)
+
+    def checks(self) -> dict[str, Callable[[], bool]]:
+        """Returns the same truth for the HTTP port, by path: the kubelet's gRPC probes do not speak TLS.
+
+        The process runs (`/healthz`), serves now (`/readyz`), and has served (`/startupz`).
+        """
+        return {
+            "/healthz": lambda: True,
+            "/readyz": lambda: self._is_serving,
+            "/startupz": lambda: self._has_served,
+        }
 
 
 def run(main: Coroutine[Any, Any, int], loop: LoopKind) -> int:

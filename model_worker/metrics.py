@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -18,10 +19,17 @@ from prometheus_client.registry import Collector
 from model_worker.counters import HistogramCounts, WorkerCounters
 from model_worker.identity import Engine, Identity
 
+if TYPE_CHECKING:
+    from mesh.tls.live import LiveTls
 
-def exposition(identity: Identity, counters: WorkerCounters, in_flight: int) -> bytes:
+
+def exposition(identity: Identity, counters: WorkerCounters, in_flight: int, tls: LiveTls | None = None) -> bytes:
     """Returns all metrics of a worker as text, in version 0.0.4 of the format."""
     registry = CollectorRegistry()
+    if tls is not None:
+        from mesh.tls.metrics import TlsMetrics
+
+        registry.register(TlsMetrics(tls))
     registry.register(_WorkerCollector(identity, counters, in_flight))
     return generate_latest(registry)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 from contextlib import AsyncExitStack
@@ -15,8 +16,9 @@ from mesh import reflection
 from mesh.background import in_background
 from mesh.first_of import first_of
 from mesh.malformed import CheckingServer
-from mesh.metrics_endpoint import metrics_endpoint
+from mesh.metrics_endpoint import Pages, metrics_endpoint
 from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
+from mesh.unknown_methods import new_server
 from mesh.wire import inference_pb2
 from mesh.wire.inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from model_worker.counters import WorkerCounters
@@ -28,6 +30,7 @@ from model_worker.settings import Settings
 from model_worker.trial import PROOF_FAILED
 
 if TYPE_CHECKING:
+    from mesh.tls.https import HttpsContext
     from mesh.tls.live import LiveTls
 
 log = logging.getLogger(__name__)
@@ -48,9 +51,7 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         queue = await parts.enter_async_context(running_queue(forest, limits, counters.record, settings.drain_s))
         service = InferenceService(identity, queue, forest.table, settings.max_batch_rows, counters.refuse)
         health = Health([SERVICE])
-        server = grpc.aio.server(
-            interceptors=_interceptors(settings, counters), options=server_options(MESSAGE_LIMIT_BYTES)
-        )
+        server = new_server(server_options(MESSAGE_LIMIT_BYTES), _interceptors(settings, counters))
         add_GRPCInferenceServiceServicer_to_server(service, CheckingServer(server))  # type: ignore[no-untyped-call]
         await health.attach(server)
         reflection.attach(server, (inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
@@ -60,7 +61,9 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         port = bind(server, settings.host, settings.port, _credentials(tls))
         if settings.socket is not None:
             bind_socket(server, settings.socket, _credentials(tls))
-        metrics = metrics_endpoint(lambda: _exposition(identity, counters, queue), settings.host, settings.metrics_port)
+        exposition = functools.partial(_exposition, identity, counters, queue, tls)
+        pages = Pages({"/": exposition, "/metrics": exposition}, health.checks())
+        metrics = metrics_endpoint(pages, settings.host, settings.metrics_port, _https(settings, tls))
         metrics_port = await parts.enter_async_context(metrics)
         await server.start()
         await health.set_serving(True)
@@ -106,10 +109,18 @@ def _credentials(tls: LiveTls | None) -> grpc.ServerCredentials | None:
     return None if tls is None else tls.server_credentials()
 
 
-def _exposition(identity: Identity, counters: WorkerCounters, queue: PredictQueue) -> bytes:
+def _https(settings: Settings, tls: LiveTls | None) -> HttpsContext | None:
+    if tls is None or not settings.metrics_tls:
+        return None
+    from mesh.tls.https import HttpsContext
+
+    return HttpsContext(tls)
+
+
+def _exposition(identity: Identity, counters: WorkerCounters, queue: PredictQueue, tls: LiveTls | None) -> bytes:
     from model_worker.metrics import exposition
 
-    return exposition(identity, counters, queue.in_flight)
+    return exposition(identity, counters, queue.in_flight, tls)
 
 
 def log_engine(identity: Identity) -> None:

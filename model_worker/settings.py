@@ -48,6 +48,7 @@ class Settings:
     fetch_s: float
     max_model_mb: int
     tls_supervisor: tuple[str, ...]
+    metrics_tls: bool
     tls: TlsFiles | None
 
 

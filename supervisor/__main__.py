@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING, Any
 from mesh import serving, telemetry
 from mesh.background import in_background
 from mesh.errors import Misconfigured
-from mesh.metrics_endpoint import metrics_endpoint
+from mesh.metrics_endpoint import Pages, metrics_endpoint
 from mesh.printable import one_line
 from mesh.settings import WrongSettingsError
 from mesh.starvation import CpuStarvation
 from supervisor.assembly import open_discovery, open_games
+from supervisor.callers.gate import CallerGate
+from supervisor.certificate import demand_names, https_context, open_tls
 from supervisor.cohort import Cohorts
 from supervisor.decisions.logs import DecisionLogs
 from supervisor.decisions.metrics import DecisionMetrics
@@ -39,7 +41,7 @@ from supervisor.metrics import Metrics
 from supervisor.outcomes.desk import OutcomeDesk
 from supervisor.outcomes.rate import OutcomeRate
 from supervisor.outcomes.service import OutcomeService
-from supervisor.service import OffersService
+from supervisor.service import SERVICE_NAME, OffersService
 from supervisor.settings import Settings, read_settings
 from supervisor.shadow.runner import shadow_runner
 from supervisor.shadow.sample import SampleQueue
@@ -70,7 +72,7 @@ async def serve(settings: Settings) -> int:
     starvation, metrics, samples = MachineStarvation(loop_thread), Metrics(), SampleQueue()
     logs = DecisionLogs(os.environ, settings.log_level)
     metrics.registry.register(DecisionMetrics(logs))
-    tls = _open_tls(settings)
+    tls = open_tls(settings.tls, metrics.registry)
     catalogs = await open_catalogs(settings)
     # Closed in reverse order: first the server, which waits for the last answers; then the task group of the journeys;
     # then the background work and the rest of the decision logs, and last the lanes and the stores.
@@ -82,21 +84,24 @@ async def serve(settings: Settings) -> int:
     ):
         if games is None:
             return 0
-        if tls is not None:
-            tls.demand_names(lambda: supervisor_names(games))
+        demand_names(tls, games)
         async with (
             logs.writing(games),
             in_background(*_background_work(settings, catalogs, games, metrics, tls)),
             asyncio.TaskGroup() as journey_tasks,
         ):
             cohorts = Cohorts(journey_tasks, starvation, settings.max_waiting)
-            state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
+            state = StateOnDemand(
+                games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek, cohorts.waiting_of_callers
+            )
             metrics.registry.register(state)
             drift = DriftMetrics(games)
             metrics.registry.register(drift)
             rate = OutcomeRate(loop_thread, lambda: cohorts.departures)
-            outcomes = OutcomeService(OutcomeDesk(games, metrics.outcomes), rate, settings.max_connection_age_s)
-            service = OffersService(games, cohorts, outcomes, settings.max_connection_age_s)
+            gate = CallerGate(games, metrics.callers, has_tls=tls is not None)
+            games.subscribe(gate.refresh)
+            outcomes = OutcomeService(OutcomeDesk(games, metrics.outcomes), rate, gate, settings.max_connection_age_s)
+            service = OffersService(games, cohorts, outcomes, gate, settings.max_connection_age_s)
             async with in_background(shadow_runner(samples, games, cohorts, starvation).run(), rate.watch()):
                 await _serve_until_stopped(settings, service, games, metrics, drift, tls, stop)
     return 0
@@ -112,37 +117,22 @@ async def _serve_until_stopped(
     stop: asyncio.Event,
 ) -> None:
     ages = connection_age_options(settings, [game.catalog for game in games.values()])
-    pages = {"/drift": drift.page}
-    metrics_place = (settings.metrics_host, settings.metrics_port)
-    async with metrics_endpoint(metrics.exposition, *metrics_place, pages) as metrics_port:
+    health = serving.Health([SERVICE_NAME])
+    pages = {"/": metrics.exposition, "/metrics": metrics.exposition, "/drift": drift.page}
+    metrics_place = (settings.metrics_host, settings.metrics_port, https_context(tls, wanted=settings.metrics_tls))
+    async with metrics_endpoint(Pages(pages, health.checks()), *metrics_place) as metrics_port:
         check_ports(settings)  # before the wait for replicas, which can take long
         await wait_for_quorums(games, settings.listen_within_s, stop)
         if stop.is_set():
             return
         games.begin()
-        async with grpc_server(settings, service, ages, metrics.refused_calls.inc, tls) as server:
+        async with grpc_server(settings, service, ages, metrics.refused_calls.inc, tls, health) as server:
             await wait_until_ready(games, settings.ready_within_s, stop)
             if not stop.is_set():
-                await server.health.set_serving(True)
+                await health.set_serving(True)
                 serving.settle_heap()
                 announce(settings, server, metrics_port)
                 await stop.wait()
-
-
-def _open_tls(settings: Settings) -> LiveTls | None:
-    """Reads the certificate, if there is one. Raises Misconfigured."""
-    if settings.tls is None:
-        return None
-    from mesh.tls.demands import Demands
-    from mesh.tls.live import LiveTls  # here, because its imports slow down each start
-
-    return LiveTls(settings.tls, demands=Demands(serves=True, calls=True))
-
-
-def supervisor_names(games: LiveGames) -> dict[str, str]:
-    """Returns the names that the workers of `games` demand of this supervisor, by the place that demands them."""
-    tls_blocks = ((game.catalog.game, game.catalog.tls) for game in games.values())
-    return {tls.supervisor_of(name): f"tls.supervisor of the game {name}" for name, tls in tls_blocks}
 
 
 def announce(settings: Settings, server: GrpcServer, metrics_port: int) -> None:

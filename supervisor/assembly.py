@@ -16,6 +16,7 @@ from mesh.catalog.version import Model, Version
 from mesh.players.settings import Features, SqliteFeatures
 from supervisor.answers import AnswerRules
 from supervisor.backlog import RowCount
+from supervisor.callers.game_callers import GameCallers
 from supervisor.connect_gate import ConnectGate
 from supervisor.decisions.logs import DecisionLogs
 from supervisor.discovery.dns import HeadlessServices, Models
@@ -173,7 +174,14 @@ def build_game(
         return VersionParts(panels[name], rules, answers, RowCount(), present, exploration, recorder)
 
     versions = {name: parts_of(name, version) for name, version in catalog.versions.items()}
-    return Game(catalog, offers, _routed(versions, features), traffic, guards, outcomes)
+    callers = _callers(catalog, metrics, before)
+    return Game(catalog, offers, _routed(versions, features), traffic, guards, outcomes, callers)
+
+
+def _callers(catalog: Catalog, metrics: Metrics, before: Game | None) -> GameCallers | None:
+    if catalog.callers is None:
+        return None
+    return GameCallers(catalog.game, catalog.callers, metrics.callers, before.callers if before else None)
 
 
 def _routed(versions: Mapping[str, VersionParts], features: FeatureCache) -> dict[str, Ensemble]:

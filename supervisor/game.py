@@ -13,6 +13,7 @@ from mesh.catalog.catalog import Catalog, ContextKind
 from mesh.catalog.catalog_file import digest_of
 from mesh.catalog.offers_table import OffersTable
 from mesh.errors import NotFound, NotSupported, WrongRequest
+from supervisor.callers.game_callers import GameCallers
 from supervisor.ensemble import Ensemble
 from supervisor.guards import Guards
 from supervisor.outcomes.desk import OutcomeLog
@@ -30,7 +31,8 @@ _FIELD_OF_TYPE: Mapping[type, str] = {float: "number", bool: "flag", str: "text"
 class Game:
     """The ensembles of one game, by version, and the versions of its players.
 
-    `offers` is None for a game without offers, and `outcome_log` without a `decisions` block.
+    `offers` is None for a game without offers, `outcome_log` without a `decisions` block, and `callers` without a block
+    `callers`.
     """
 
     catalog: Catalog
@@ -39,6 +41,7 @@ class Game:
     traffic: Traffic
     guards: Guards
     outcome_log: OutcomeLog | None = None
+    callers: GameCallers | None = None
 
     @cached_property
     def digest(self) -> str:

@@ -15,7 +15,8 @@ from mesh import reflection, serving
 from mesh.catalog.catalog import Catalog
 from mesh.errors import Misconfigured
 from mesh.port_check import listen_fault
-from mesh.wire import offers_pb2, offers_pb2_grpc
+from mesh.unknown_methods import new_server
+from mesh.wire import offers_pb2
 from supervisor.intake import Intake
 from supervisor.service import SERVICE_NAME, OffersService
 from supervisor.settings import Settings
@@ -45,6 +46,7 @@ async def grpc_server(
     connection_options: serving.ChannelOptions,
     on_refusal: Callable[[], None] = lambda: None,
     tls: LiveTls | None = None,
+    health: serving.Health | None = None,
 ) -> AsyncIterator[GrpcServer]:
     """Serves `service` while the block lasts, then drains: accepted requests have `settings.drain_s` for their answers.
 
@@ -55,14 +57,13 @@ async def grpc_server(
     on the address.
     """
     servers = [_new_server(settings, connection_options) for _ in range(settings.servers)]
-    health = serving.Health([SERVICE_NAME])
+    health = health or serving.Health([SERVICE_NAME])
     for server in servers:
-        offers_pb2_grpc.add_OffersServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+        service.attach(server)
         await health.attach(server)
         reflection.attach(server, (offers_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
     port, token_port = _bind(servers, settings, tls)
-    methods = {f"/{SERVICE_NAME}/GetOffer": service.begin_get_offer, f"/{SERVICE_NAME}/Score": service.begin_score}
-    intake = Intake(methods, lambda: service.longest_s, on_refusal)
+    intake = Intake(service.unary_methods, lambda: service.longest_s, on_refusal, admit=service.admit)
     for server in servers:
         await server.start()
         intake.start(server)
@@ -78,7 +79,7 @@ async def grpc_server(
 def _new_server(settings: Settings, connection_options: serving.ChannelOptions) -> grpc.aio.Server:
     shares_port = settings.servers > 1
     options = serving.server_options(serving.REQUEST_LIMIT_BYTES, shares_port=shares_port)
-    return grpc.aio.server(options=list(dict([*options, *connection_options]).items()))  # gRPC takes the first of two
+    return new_server(list(dict([*options, *connection_options]).items()))  # gRPC takes the first of two
 
 
 def _bind(servers: Sequence[grpc.aio.Server], settings: Settings, tls: LiveTls | None) -> tuple[int, int | None]:

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import grpc
 
-from mesh.grpc_errors import or_abort, status_for_caller
+from mesh.grpc_errors import CallerStatus, or_abort, status_for_caller
 from supervisor import raw_call
+from supervisor.callers.recognition import Admission
 from supervisor.raw_call import CallEnded, RawCall
 
 # Calls of a method that each server accepts in one turn of the event loop, beside the one that grpc.aio accepts and
@@ -27,11 +28,15 @@ READING = 4  # calls whose requests are read at the same time
 READING_S = 0.05  # a caller that sends its request more slowly no longer counts in READING
 MOST_WAITING = 4096
 WAIT_SHARE = 0.5  # a call that has waited for this share of its time is refused
-OVERLOADED = "overloaded: the supervisor has no time to read the request"
+OVERLOADED = CallerStatus(
+    grpc.StatusCode.RESOURCE_EXHAUSTED, "overloaded: the supervisor has no time to read the request"
+)
 _log = logging.getLogger("supervisor.intake")
 
 Rest = Callable[[], Awaitable[bytes]]  # waits for the answer to an admitted request
-Begin = Callable[[bytes, "float | None"], "bytes | Rest"]  # of a request and of the time until its deadline
+# Of a request, of the time until its deadline, and of the admission of its caller.
+Begin = Callable[[bytes, "float | None", "Admission | None"], "bytes | Rest"]
+Admit = Callable[[RawCall], "Admission | None"]  # raises the error for the caller
 
 
 class _Waiting(NamedTuple):
@@ -42,10 +47,11 @@ class _Waiting(NamedTuple):
 class Intake:
     """Accepts the calls of `methods` by full name.
 
-    The function of a method gets the request and the seconds until its deadline (None: no deadline). It returns the
-    response, or what waits for it. If it raises an error, the caller gets the status of the error. `longest_s` returns
-    the longest time of a call, which a new catalog changes. `on_refusal` is called for each call that is refused before
-    its request is read.
+    `admit` recognises the caller of a call before its request is read. The function of a method gets the request, the
+    seconds until its deadline (None: no deadline) and the admission. It returns the response, or what waits for it. If
+    one of them raises an error, the caller gets the status of the error. `longest_s` returns the longest time of a
+    call, which a new catalog changes. `on_refusal` is called for each call that is refused, for lack of CPU, before its
+    request is read.
     """
 
     def __init__(
@@ -54,8 +60,10 @@ class Intake:
         longest_s: Callable[[], float],
         on_refusal: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
+        admit: Admit = lambda _: None,
     ) -> None:
         self._methods = methods
+        self._admit = admit
         self._longest_s = longest_s
         self._on_refusal = on_refusal
         self._clock = clock
@@ -85,10 +93,19 @@ class Intake:
             remaining_s = call.remaining_s()
             longest_s = self._longest_s()
             time_s = longest_s if remaining_s is None else min(remaining_s, longest_s)
-            if time_s > 0:  # otherwise the caller has left
+            if time_s > 0 and self._is_admitted(call):  # without time, the caller has left
                 self._waiting.append(_Waiting(call, self._clock() + WAIT_SHARE * time_s))
                 self._run_soon()
             del call  # a call that nothing refers to is cancelled
+
+    def _is_admitted(self, call: RawCall) -> bool:
+        """Sets the admission of a call; refuses a call that is not admitted."""
+        try:
+            call.admission = self._admit(call)
+        except Exception as error:  # the boundary of the process: the caller receives a status for every error
+            self._spawn(_until_ended(call.refuse(status_for_caller(error, _log, call.method))))
+            return False
+        return True
 
     def _run_soon(self) -> None:
         if not self._is_due:
@@ -124,7 +141,7 @@ class Intake:
 
     def _refuse(self, call: RawCall) -> None:
         self._on_refusal()
-        self._spawn(_until_ended(call.refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, OVERLOADED)))
+        self._spawn(_until_ended(call.refuse(OVERLOADED)))
 
     async def _serve(self, call: RawCall) -> None:
         try:
@@ -137,14 +154,14 @@ class Intake:
                 self._run_soon()
         if isinstance(outcome, bytes):
             await _until_ended(call.reply(outcome))
-        elif isinstance(outcome, tuple):
-            await _until_ended(call.refuse(*outcome))
+        elif isinstance(outcome, CallerStatus):
+            await _until_ended(call.refuse(outcome))
         else:
             await self._finish(call, outcome)
 
-    def _begin(self, call: RawCall, request: bytes) -> bytes | Rest | tuple[grpc.StatusCode, str]:
+    def _begin(self, call: RawCall, request: bytes) -> bytes | Rest | CallerStatus:
         try:
-            return self._methods[call.method](request, call.remaining_s())
+            return self._methods[call.method](request, call.remaining_s(), call.admission)
         except Exception as error:  # the boundary of the process: the caller receives a status for every error
             return status_for_caller(error, _log, call.method)
 

@@ -45,6 +45,7 @@ class LiveGames(Mapping[str, Game]):
         self._waiting: dict[str, set[str]] = {name: set() for name in games}
         self._known: WeakSet[ModelPool] = WeakSet()  # pools that have scored for players
         self._build = build
+        self._on_change: list[Callable[[], None]] = []
         self._endpoints: Endpoints | None = None
 
     def __getitem__(self, name: str) -> Game:
@@ -55,6 +56,10 @@ class LiveGames(Mapping[str, Game]):
 
     def __len__(self) -> int:
         return len(self._in_force)
+
+    def subscribe(self, on_change: Callable[[], None]) -> None:
+        """Calls `on_change` when a new catalog is in force."""
+        self._on_change.append(on_change)
 
     def is_refused(self, name: str) -> bool:
         """Returns whether the latest catalog of a game has faults, so that the one before is in force."""
@@ -149,6 +154,8 @@ class LiveGames(Mapping[str, Game]):
             if before.catalog == catalog:  # only the offers are new: a guard may have tripped during the wait
                 game.guards.take_over(before.guards.tripped)
             self._in_force[name] = game
+            for on_change in self._on_change:
+                on_change()
             self._waiting[name] = set()
             self._take_players(game, waiting, before)
             self._known.update(asked_pools(game, waiting))

@@ -15,7 +15,7 @@ from supervisor.query import ContextValue, OfferQuery, ScoreQuery
 from supervisor.ranking import RankedOffer
 
 _SOURCES = {Source.ENSEMBLE: wire.ENSEMBLE, Source.PARTIAL: wire.PARTIAL, Source.FALLBACK: wire.FALLBACK}
-_Request = TypeVar("_Request", wire.GetOfferRequest, wire.ScoreRequest)
+_Request = TypeVar("_Request", wire.GetOfferRequest, wire.ScoreRequest, wire.ReportOutcomeRequest)
 _LARGEST_AGE_MS = 2**63 - 1
 _Response = TypeVar("_Response", wire.GetOfferResponse, wire.ScoreResponse)
 

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 
 from mesh.telemetry import LATENCY_BUCKETS_S
 from supervisor.answers import NO_TIMINGS, Answer, ReasonWord, Source, Timings
+from supervisor.callers.metrics import CallerMetrics
 from supervisor.feature_metrics import REQUEST_BUCKETS, FeatureFamilies, FeatureMetrics
 from supervisor.outcomes.metrics import OutcomeMetrics
 from supervisor.shadow.metrics import ShadowMetrics
@@ -24,6 +25,7 @@ class Metrics:
         registry = self.registry = CollectorRegistry()
         self._features = FeatureFamilies(registry)
         self.outcomes = OutcomeMetrics(registry)
+        self.callers = CallerMetrics(registry)
         self.shadows = ShadowMetrics()
         registry.register(self.shadows)
         self.requests = Counter(

@@ -8,7 +8,9 @@ from typing import Any
 
 import grpc
 
+from mesh.errors import WrongRequest
 from mesh.wire import offers_pb2 as wire
+from supervisor import messages
 
 MAX_STREAM_REQUESTS = 256
 
@@ -16,15 +18,15 @@ MAX_STREAM_REQUESTS = 256
 class OfferStream:
     """Reads requests, answers each in a task of its own, and queues the responses.
 
-    At most `MAX_STREAM_REQUESTS` requests are read and not yet returned. `answer` must not raise.
+    At most `MAX_STREAM_REQUESTS` requests are read and not yet returned. `answer` returns the encoded response, and
+    must not raise. `fault` is set if bytes that cannot be parsed have ended the reading.
     """
 
-    def __init__(
-        self, answer: Callable[[wire.GetOfferRequest, float | None], Awaitable[wire.GetOfferResponse]]
-    ) -> None:
+    def __init__(self, answer: Callable[[wire.GetOfferRequest, float | None], Awaitable[bytes]]) -> None:
+        self.fault: WrongRequest | None = None
         self._answer = answer
         self._room = asyncio.Semaphore(MAX_STREAM_REQUESTS)
-        self._ready: asyncio.Queue[wire.GetOfferResponse | None] = asyncio.Queue()
+        self._ready: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._open_tasks = 1  # the reader itself
         self._reader: asyncio.Task[None] | None = None
 
@@ -38,7 +40,7 @@ class OfferStream:
         if self._reader is not None:
             self._reader.cancel()
 
-    async def next(self) -> wire.GetOfferResponse | None:
+    async def next(self) -> bytes | None:
         """Returns the next response that is ready; None when every request is answered and reading has ended."""
         response = await self._ready.get()
         if response is not None:
@@ -48,8 +50,13 @@ class OfferStream:
     async def _read(self, context: Any, tasks: asyncio.TaskGroup) -> None:
         while True:
             await self._room.acquire()  # while there is no room, gRPC's flow control holds the client back
-            request = await context.read()
-            if request is grpc.aio.EOF:
+            encoded = await context.read()
+            if encoded is grpc.aio.EOF:
+                return
+            try:
+                request = messages.parse(wire.GetOfferRequest, encoded)
+            except WrongRequest as error:  # no id of a request can be read, so no response could name it
+                self.fault = error
                 return
             self._open_tasks += 1
             tasks.create_task(self._serve(request, context.time_remaining()))

@@ -8,11 +8,14 @@ in one turn of the event loop. Therefore this file, and no other, uses private p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # has no types
+
+from mesh.grpc_errors import CallerStatus
+from supervisor.callers.recognition import Admission
 
 _PARTS = (
     "_RequestCallError",
@@ -44,15 +47,19 @@ def is_known(server: grpc.aio.Server) -> bool:
 
 
 class RawCall:
-    """One accepted call. End it with one of `reply`, `refuse` and `run`; a call that nothing refers to is cancelled."""
+    """One accepted call. End it with one of `reply`, `refuse` and `run`; a call that nothing refers to is cancelled.
 
-    __slots__ = ("_context", "_loop", "_method", "_state")
+    `admission` names its caller once it is admitted; None if everybody may call.
+    """
+
+    __slots__ = ("_context", "_loop", "_method", "_state", "admission")
 
     def __init__(self, state: Any, method: str, loop: asyncio.AbstractEventLoop) -> None:
         self._state = state
         self._method = method
         self._loop = loop
         self._context = cygrpc._ServicerContext(state, None, None, loop)
+        self.admission: Admission | None = None
 
     @property
     def method(self) -> str:
@@ -63,6 +70,20 @@ class RawCall:
         """Returns the time until the caller's deadline, 0 if it has passed; None without a deadline."""
         remaining_s: float | None = self._context.time_remaining()
         return remaining_s
+
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+        """Returns the properties of the connection."""
+        properties: Mapping[str, Iterable[bytes]] = self._context.auth_context()
+        return properties
+
+    def invocation_metadata(self) -> Sequence[tuple[str, str | bytes]]:
+        """Returns the metadata that the caller sent."""
+        metadata: Sequence[tuple[str, str | bytes]] = self._context.invocation_metadata()
+        return metadata
+
+    def peer(self) -> str:
+        """Returns the address of the caller."""
+        return str(self._context.peer())
 
     async def request(self) -> bytes:
         """Reads the request. Raises CallEnded."""
@@ -76,23 +97,23 @@ class RawCall:
 
     async def reply(self, response: bytes) -> None:
         """Ends the call with a response. Raises CallEnded."""
-        await self._end(cygrpc.SendMessageOperation(response, _NO_FLAGS), grpc.StatusCode.OK, "")
+        await self._end(cygrpc.SendMessageOperation(response, _NO_FLAGS), CallerStatus(grpc.StatusCode.OK, ""))
 
-    async def refuse(self, code: grpc.StatusCode, text: str) -> None:
+    async def refuse(self, status: CallerStatus) -> None:
         """Ends the call with an error. The request need not have been read. Raises CallEnded."""
-        await self._end(None, code, text)
+        await self._end(None, status)
 
     async def run(self, handler: Handler) -> None:
         """Ends the call with the result of `handler(None, context)`, which is cancelled if the caller leaves."""
         ending = cygrpc._finish_handler_with_unary_response(self._state, handler, None, self._context, None, self._loop)
         await cygrpc._schedule_rpc_coro(ending, self._state, self._loop, self._method)
 
-    async def _end(self, message: Any, code: grpc.StatusCode, text: str) -> None:
+    async def _end(self, message: Any, status: CallerStatus) -> None:
         """Sends all parts of the answer in one batch."""
         parts = (
             cygrpc.SendInitialMetadataOperation(_NO_METADATA, _NO_FLAGS),
             message,
-            cygrpc.SendStatusFromServerOperation(_NO_METADATA, code.value[0], text, _NO_FLAGS),
+            cygrpc.SendStatusFromServerOperation(status.trailing, status.code.value[0], status.text, _NO_FLAGS),
             cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),
         )
         try:

@@ -1,38 +1,49 @@
 """gRPC service `mesh.v1.Offers`: a wrong request gets a gRPC error, any other request gets an answer.
 
-Overload, missing votes, and a bug on a journey give the fallback. Only a bug outside a journey gives INTERNAL.
+Overload, missing votes, and a bug on a journey give the fallback. Only a bug outside a journey gives INTERNAL. The
+methods receive bytes, because a call is admitted before its request is parsed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from mesh.errors import NotFound
+import grpc
+
+from mesh.errors import MeshError, NotFound
 from mesh.grpc_errors import or_abort, status_for_caller
 from mesh.wire import offers_pb2 as wire
-from mesh.wire import offers_pb2_grpc
 from supervisor import messages
 from supervisor.answers import Answer
+from supervisor.callers.game_callers import GameCaller
+from supervisor.callers.gate import CallerGate, Rpc
+from supervisor.callers.metrics import RESULTS, Result
+from supervisor.callers.recognition import Admission
+from supervisor.callers.stream_caller import StreamCaller
 from supervisor.cohort import Cohorts
 from supervisor.ensemble import Ensemble
 from supervisor.game import Game
+from supervisor.intake import Begin, Rest
 from supervisor.offer_stream import OfferStream
 from supervisor.outcomes.service import OutcomeService
 from supervisor.query import check_id
+from supervisor.raw_call import RawCall
 from supervisor.ticket import Ticket
 
 SERVICE_NAME = "mesh.v1.Offers"
-Rest = Callable[[], Awaitable[bytes]]  # waits for the encoded response to an admitted request
+_RPCS: Mapping[str, Rpc] = {f"/{SERVICE_NAME}/GetOffer": "GetOffer", f"/{SERVICE_NAME}/Score": "Score"}
+_Enter = Callable[[Game, str], "GameCaller | None"]  # of a game and a pinned version
+_Ticketed = TypeVar("_Ticketed", bound=tuple[Ensemble, Ticket] | tuple[Ensemble, Ticket, str])
 _log = logging.getLogger("supervisor.service")
 
 
-class OffersService(offers_pb2_grpc.OffersServicer):
+class OffersService:
     """Answers for the games of this supervisor. Ends each stream after `stream_age_s`; None: never.
 
-    `outcomes` takes the reports of outcomes.
+    `outcomes` takes the reports of outcomes. `gate` recognises the callers.
     """
 
     def __init__(
@@ -40,11 +51,13 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         games: Mapping[str, Game],
         cohorts: Cohorts,
         outcomes: OutcomeService,
+        gate: CallerGate,
         stream_age_s: float | None = None,
     ) -> None:
         self._games = games
         self._cohorts = cohorts
         self._outcomes = outcomes
+        self._gate = gate
         self._stream_age_s = stream_age_s
         self._draining = False
         self._streams: set[OfferStream] = set()
@@ -54,6 +67,24 @@ class OffersService(offers_pb2_grpc.OffersServicer):
         """The time of a request without a deadline."""
         return max(game.catalog.budget_ms for game in self._games.values()) / 1000
 
+    @property
+    def unary_methods(self) -> Mapping[str, Begin]:
+        """The methods of `Intake`, by full name."""
+        return {f"/{SERVICE_NAME}/GetOffer": self.begin_get_offer, f"/{SERVICE_NAME}/Score": self.begin_score}
+
+    def admit(self, call: RawCall) -> Admission | None:
+        """Admits a call of one of `unary_methods`, before its request is read. Raises MeshError."""
+        return self._gate.admit(call, _RPCS[call.method])
+
+    def attach(self, server: grpc.aio.Server) -> None:
+        """Adds the methods to `server`."""
+        unary: Any = grpc.unary_unary_rpc_method_handler
+        stream: Any = grpc.stream_stream_rpc_method_handler
+        handlers = {method.__name__: unary(method) for method in (self.GetOffer, self.Score, self.ReportOutcome)}
+        handlers |= {method.__name__: stream(method) for method in (self.StreamOffers, self.StreamOutcomes)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE_NAME, handlers),))
+        server.add_registered_method_handlers(SERVICE_NAME, handlers)
+
     def drain(self) -> None:
         """Ends every stream, once the requests that were read from it are answered."""
         self._draining = True
@@ -61,17 +92,23 @@ class OffersService(offers_pb2_grpc.OffersServicer):
             stream.end()
         self._outcomes.drain()
 
-    async def GetOffer(self, request: wire.GetOfferRequest, context: Any) -> wire.GetOfferResponse:
-        """Returns the best offers for a player."""
-        return await or_abort(self._get_offer(request, context.time_remaining()), context, _log, "GetOffer")
+    async def GetOffer(self, request: bytes, context: Any) -> bytes:
+        """Returns the best offers for a player. `Intake` answers most of the calls."""
+        return await or_abort(
+            self._unary("GetOffer", self.begin_get_offer, request, context), context, _log, "GetOffer"
+        )
 
-    async def Score(self, request: wire.ScoreRequest, context: Any) -> wire.ScoreResponse:
-        """Returns the ensemble's combined score for a player."""
-        return await or_abort(self._score(request, context.time_remaining()), context, _log, "Score")
+    async def Score(self, request: bytes, context: Any) -> bytes:
+        """Returns the ensemble's combined score for a player. `Intake` answers most of the calls."""
+        return await or_abort(self._unary("Score", self.begin_score, request, context), context, _log, "Score")
 
     async def StreamOffers(self, _requests: object, context: Any) -> None:
-        """Answers each request of the stream as GetOffer does, as soon as its answer is ready."""
-        stream = OfferStream(self._answer_on_stream)
+        """Answers each request of the stream as GetOffer does, as soon as its answer is ready.
+
+        Bytes that cannot be parsed end the stream, after the answers to the requests before them.
+        """
+        caller = await or_abort(self._recognised(context), context, _log, "StreamOffers")
+        stream = OfferStream(lambda request, remaining_s: self._answer_on_stream(request, remaining_s, caller.enter))
         self._streams.add(stream)
         age_s = self._stream_age_s
         age_timer = None if age_s is None else asyncio.get_running_loop().call_later(age_s, stream.end)
@@ -86,77 +123,92 @@ class OffersService(offers_pb2_grpc.OffersServicer):
             self._streams.discard(stream)
             if age_timer is not None:
                 age_timer.cancel()
+        if stream.fault is not None:
+            await context.abort(stream.fault.code, stream.fault.reason)
 
-    async def ReportOutcome(self, request: wire.ReportOutcomeRequest, context: Any) -> wire.ReportOutcomeResponse:
+    async def ReportOutcome(self, request: bytes, context: Any) -> bytes:
         """Takes the report of an outcome."""
-        return await or_abort(self._outcomes.take(request), context, _log, "ReportOutcome")
+        return await or_abort(self._outcomes.take(request, context), context, _log, "ReportOutcome")
 
     async def StreamOutcomes(self, _requests: object, context: Any) -> None:
         """Takes each report of the stream as ReportOutcome does; reads the stream while offers leave CPU for it."""
         await or_abort(self._outcomes.serve_stream(context), context, _log, "StreamOutcomes")
 
-    def begin_get_offer(self, request: bytes, remaining_s: float | None) -> bytes | Rest:
+    def begin_get_offer(self, request: bytes, remaining_s: float | None, admission: Admission | None) -> bytes | Rest:
         """Begins an encoded GetOffer request: returns the response if it is refused, else what waits for it.
 
         Raises MeshError.
         """
         parsed = messages.parse(wire.GetOfferRequest, request)
-        ensemble, ticket = self._offer_ticket(parsed, remaining_s)
-        refused = ensemble.refuse_or_admit(ticket, self._cohorts)
+        return self._begin_offer(
+            parsed, remaining_s, lambda game, version: self._gate.enter(game, admission, "GetOffer", version)
+        )
+
+    def begin_score(self, request: bytes, remaining_s: float | None, admission: Admission | None) -> bytes | Rest:
+        """Begins an encoded Score request, as `begin_get_offer` does."""
+        parsed = messages.parse(wire.ScoreRequest, request)
+        game = self._checked_game(parsed)
+        caller = self._gate.enter(game, admission, "Score", parsed.version)
+        ensemble, ticket, offer_id = _of_caller(caller, lambda: _score_ticket(game, parsed, remaining_s))
+
+        def encoded(answer: Answer, total_s: float) -> bytes:
+            return messages.score_response(
+                answer, total_s, ensemble.name, parsed.request_id, ticket.decision_id, offer_id
+            ).SerializeToString()
+
+        return self._begun(ensemble, ticket, caller, encoded)
+
+    def _begin_offer(self, request: wire.GetOfferRequest, remaining_s: float | None, enter: _Enter) -> bytes | Rest:
+        game = self._checked_game(request)
+        caller = enter(game, request.version)
+        ensemble, ticket = _of_caller(caller, lambda: _offer_ticket(game, request, remaining_s))
 
         def encoded(answer: Answer, total_s: float) -> bytes:
             return messages.offer_response(
-                answer, total_s, ensemble.name, parsed.request_id, ticket.decision_id
+                answer, total_s, ensemble.name, request.request_id, ticket.decision_id
             ).SerializeToString()
 
-        return _or_wait(ensemble, ticket, refused, encoded)
+        return self._begun(ensemble, ticket, caller, encoded)
 
-    def begin_score(self, request: bytes, remaining_s: float | None) -> bytes | Rest:
-        """Begins an encoded Score request, as `begin_get_offer` does."""
-        parsed = messages.parse(wire.ScoreRequest, request)
-        ensemble, ticket, offer_id = self._score_ticket(parsed, remaining_s)
+    def _begun(
+        self,
+        ensemble: Ensemble,
+        ticket: Ticket,
+        caller: GameCaller | None,
+        encoded: Callable[[Answer, float], bytes],
+    ) -> bytes | Rest:
+        """Refuses `ticket`, or admits it to a cohort. Counts the answer for `caller`."""
+
+        def counted(answer: Answer, total_s: float) -> bytes:
+            if caller is not None:
+                caller.counts.count(RESULTS[answer.source])
+            return encoded(answer, total_s)
+
         refused = ensemble.refuse_or_admit(ticket, self._cohorts)
+        if refused is not None:
+            return counted(*refused)
 
-        def encoded(answer: Answer, total_s: float) -> bytes:
-            response = messages.score_response(
-                answer, total_s, ensemble.name, parsed.request_id, ticket.decision_id, offer_id
-            )
-            return response.SerializeToString()
+        async def rest() -> bytes:
+            return counted(*await ensemble.answer_admitted(ticket))
 
-        return _or_wait(ensemble, ticket, refused, encoded)
+        return rest
 
-    async def _get_offer(self, request: wire.GetOfferRequest, remaining_s: float | None) -> wire.GetOfferResponse:
-        ensemble, ticket = self._offer_ticket(request, remaining_s)
-        answer, total_s = await ensemble.answer(ticket, self._cohorts)
-        return messages.offer_response(answer, total_s, ensemble.name, request.request_id, ticket.decision_id)
+    async def _unary(self, rpc: Rpc, begin: Begin, request: bytes, context: Any) -> bytes:
+        outcome = begin(request, context.time_remaining(), self._gate.admit(context, rpc))
+        return outcome if isinstance(outcome, bytes) else await outcome()
 
-    async def _score(self, request: wire.ScoreRequest, remaining_s: float | None) -> wire.ScoreResponse:
-        ensemble, ticket, offer_id = self._score_ticket(request, remaining_s)
-        answer, total_s = await ensemble.answer(ticket, self._cohorts)
-        return messages.score_response(answer, total_s, ensemble.name, request.request_id, ticket.decision_id, offer_id)
+    async def _recognised(self, context: Any) -> StreamCaller:
+        return StreamCaller(self._gate, context, "StreamOffers")
 
-    def _offer_ticket(self, request: wire.GetOfferRequest, remaining_s: float | None) -> tuple[Ensemble, Ticket]:
-        game = self._checked_game(request)
-        query = messages.offer_query(request)
-        return game.ensemble(query.player_id, query.version), game.ticket_to_rank(query, remaining_s)
-
-    def _score_ticket(self, request: wire.ScoreRequest, remaining_s: float | None) -> tuple[Ensemble, Ticket, str]:
-        game = self._checked_game(request)
-        query = messages.score_query(request)
-        ensemble = game.ensemble(query.player_id, query.version)
-        ticket, offer_id = game.ticket_to_score(query, ensemble, remaining_s)
-        return ensemble, ticket, offer_id
-
-    async def _answer_on_stream(
-        self, request: wire.GetOfferRequest, remaining_s: float | None
-    ) -> wire.GetOfferResponse:
+    async def _answer_on_stream(self, request: wire.GetOfferRequest, remaining_s: float | None, enter: _Enter) -> bytes:
         try:
             check_id("request_id", request.request_id, required=True)
-            return await self._get_offer(request, _until_deadline_s(request, remaining_s))
+            outcome = self._begin_offer(request, _until_deadline_s(request, remaining_s), enter)
+            return outcome if isinstance(outcome, bytes) else await outcome()
         except Exception as error:  # many callers share the stream: a bug in one answer must not end the others
-            code, text = status_for_caller(error, _log, "StreamOffers")
+            code, text, _ = status_for_caller(error, _log, "StreamOffers")
         wire_error = wire.Error(code=code.value[0], message=text)
-        return wire.GetOfferResponse(request_id=request.request_id, error=wire_error)
+        return wire.GetOfferResponse(request_id=request.request_id, error=wire_error).SerializeToString()
 
     def _checked_game(self, request: wire.GetOfferRequest | wire.ScoreRequest) -> Game:
         """Checks the ids in `request` and returns its game. Raises WrongRequest or NotFound."""
@@ -178,13 +230,27 @@ def _until_deadline_s(request: wire.GetOfferRequest, remaining_s: float | None) 
     return within_s if remaining_s is None else min(within_s, remaining_s)
 
 
-def _or_wait(
-    ensemble: Ensemble, ticket: Ticket, refused: tuple[Answer, float] | None, encoded: Callable[[Answer, float], bytes]
-) -> bytes | Rest:
-    if refused is not None:
-        return encoded(*refused)
+def _offer_ticket(game: Game, request: wire.GetOfferRequest, remaining_s: float | None) -> tuple[Ensemble, Ticket]:
+    query = messages.offer_query(request)
+    return game.ensemble(query.player_id, query.version), game.ticket_to_rank(query, remaining_s)
 
-    async def rest() -> bytes:
-        return encoded(*await ensemble.answer_admitted(ticket))
 
-    return rest
+def _score_ticket(game: Game, request: wire.ScoreRequest, remaining_s: float | None) -> tuple[Ensemble, Ticket, str]:
+    query = messages.score_query(request)
+    ensemble = game.ensemble(query.player_id, query.version)
+    ticket, offer_id = game.ticket_to_score(query, ensemble, remaining_s)
+    return ensemble, ticket, offer_id
+
+
+def _of_caller(caller: GameCaller | None, make: Callable[[], _Ticketed]) -> _Ticketed:
+    """Returns what `make` returns, with the name and the share of `caller` on the ticket. Counts a wrong request."""
+    if caller is None:
+        return make()
+    try:
+        made = make()
+    except MeshError:
+        caller.counts.count(Result.WRONG)
+        raise
+    ticket = made[1]
+    ticket.caller, ticket.weight, ticket.is_critical = caller.name, caller.rights.weight, caller.rights.critical
+    return made

@@ -44,6 +44,7 @@ class Settings:
     loop: LoopKind
     log_level: str
     follow_parent: bool
+    metrics_tls: bool
     tls: TlsFiles | None
 
     @property

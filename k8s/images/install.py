@@ -10,6 +10,7 @@ ROOT is the / of the image. The same input gives the same bytes: no file contain
 from __future__ import annotations
 
 import compileall
+import json
 import os
 import py_compile
 import re
@@ -68,7 +69,10 @@ def main() -> None:
 
 
 def install_packages(image: str, root: Path) -> None:
-    """Creates an environment at HOME with the packages of the lock file, from the index that pip is configured for."""
+    """Creates an environment at HOME with the packages of the lock file, from the index that pip is configured for.
+
+    Beside `root`, ROOT.packages.json says which files these are: `make sbom` reads it.
+    """
     home, packages = root / HOME, root / PACKAGES
     venv.create(home, symlinks=True)
     pip: list[str | Path] = [
@@ -81,7 +85,10 @@ def install_packages(image: str, root: Path) -> None:
     ]
     options = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-compile", "--no-cache-dir"]
     lock = PROJECT / "requirements" / f"{image}.txt"
-    subprocess.run([*pip, "install", "--quiet", "--root-user-action", "ignore", *options, "-r", lock], check=True)
+    report = root.with_name(f"{root.name}.packages.json")
+    options += ["--quiet", "--root-user-action", "ignore"]
+    subprocess.run([*pip, "install", *options, "--report", report, "-r", lock], check=True)
+    keep_names_and_digests(report)
     _remove(script for script in (home / "bin").iterdir() if not script.name.startswith("python"))
     _remove(_except(AWS_SERVICES, (entry for entry in (packages / "botocore" / "data").iterdir() if entry.is_dir())))
     if image == "model-worker":
@@ -90,6 +97,21 @@ def install_packages(image: str, root: Path) -> None:
         _remove(_found(packages / "pyarrow", UNUSED_OF_ARROW))
     _remove(_found(packages, FOR_DEVELOPERS))
     finish_layout(root)
+
+
+def keep_names_and_digests(report: Path) -> None:
+    """Replaces pip's report by the name, version, file name and SHA-256 of each package, without its address."""
+    installed = [(one["metadata"], one["download_info"]) for one in json.loads(report.read_text())["install"]]
+    kept = [
+        {
+            "name": metadata["name"],
+            "version": metadata["version"],
+            "file": source["url"].rpartition("/")[2].partition("#")[0],
+            "sha256": source["archive_info"]["hashes"]["sha256"],
+        }
+        for metadata, source in installed
+    ]
+    report.write_text(json.dumps(sorted(kept, key=lambda one: one["name"]), indent=1) + "\n")
 
 
 def keep_libraries_of_lightgbm(packages: Path, root: Path) -> None:

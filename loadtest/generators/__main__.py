@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from loadtest.generators.closed_loop import ask_by_turns
 from loadtest.generators.open_loop import ask_on_schedule
 from loadtest.generators.tally import Tally, Window
 from mesh import serving
+from mesh.tls.channel import client_security
 
 # Time for the callers to be made and connected before the first request is due.
 HEAD_START_S = 0.3
@@ -46,7 +48,7 @@ async def _generate(options: argparse.Namespace) -> Tally:
     window = Window(start_s, start_s + options.seconds)
     announcement = asyncio.create_task(_announce(window))
     target = Target(options.wire, options.address, options.method, options.game, options.players)
-    async with calling(target) as caller:
+    async with calling(target, client_security({}, os.environ)) as caller:
         tally = await _ask(caller, options, window)
     await announcement
     return tally

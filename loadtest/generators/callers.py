@@ -12,6 +12,7 @@ import grpc
 from loadtest.generators.http_caller import HttpCaller, posts
 from loadtest.workloads import Method, player_ids
 from mesh import serving
+from mesh.tls.channel import PLAINTEXT, ClientSecurity, open_aio_channel
 from mesh.wire import offers_pb2
 
 Wire = Literal["grpc", "http"]
@@ -42,8 +43,8 @@ class Caller(Protocol):
 
 
 @contextlib.asynccontextmanager
-async def calling(target: Target) -> AsyncIterator[Caller]:
-    """A caller of `target` until the block ends."""
+async def calling(target: Target, security: ClientSecurity = PLAINTEXT) -> AsyncIterator[Caller]:
+    """A caller of `target` until the block ends; `security` is for the wire grpc."""
     players = player_ids(target.players)
     if target.wire == "http":
         caller = HttpCaller(target.address, posts(target.address, PATHS[target.method], players))
@@ -52,15 +53,18 @@ async def calling(target: Target) -> AsyncIterator[Caller]:
     else:
         request = REQUESTS[target.method]
         requests = [request(game=target.game, player_id=player).SerializeToString() for player in players]
-        async with grpc.aio.insecure_channel(target.address, options=serving.lane_options()) as channel:
-            yield GrpcCaller(channel, target.method, requests)
+        async with open_aio_channel(target.address, security.without_token(), serving.lane_options()) as channel:
+            yield GrpcCaller(channel, target.method, requests, security)
 
 
 class GrpcCaller:
     """Sends one of `requests` in a unary call; all calls share one channel."""
 
-    def __init__(self, channel: grpc.aio.Channel, method: Method, requests: Sequence[bytes]) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, method: Method, requests: Sequence[bytes], security: ClientSecurity
+    ) -> None:
         self._requests = requests
+        self._security = security
         # Requests are serialised in advance: the CPU that the generator saves is left for the measured processes.
         self._call: grpc.aio.UnaryUnaryMultiCallable[bytes, Any] = channel.unary_unary(
             f"/mesh.v1.Offers/{method}", response_deserializer=ANSWERS[method].FromString
@@ -69,7 +73,7 @@ class GrpcCaller:
     async def ask(self, player: int) -> str:
         """The source of the answer, or the name of the gRPC code."""
         try:
-            answer = await self._call(self._requests[player], timeout=CALL_BUDGET_S)
+            answer = await self._call(self._requests[player], timeout=CALL_BUDGET_S, metadata=self._security.metadata())
         except grpc.aio.AioRpcError as error:
             return str(error.code().name)
         return offers_pb2.Source.Name(answer.source)

@@ -12,6 +12,7 @@ from loadtest.errors import CannotMeasure
 from loadtest.generators.callers import FULL_ANSWER, Target
 from loadtest.measurement.latency import Level, level_of, percentiles
 from mesh.process import Event, Launch, running
+from mesh.tls.channel import PLAINTEXT, ClientSecurity
 
 SLACK_S = 60.0  # for the start of the generator, and for the last answers
 
@@ -28,6 +29,7 @@ class Load:
     seconds: float
     target: Target
     options: Options
+    security: ClientSecurity = PLAINTEXT
 
     def launch(self, logs: Path) -> Launch:
         """How to start the generator process."""
@@ -35,7 +37,7 @@ class Load:
         pairs = [(f"--{name.replace('_', '-')}", str(value)) for name, value in options.items()]
         words = [word for pair in pairs for word in pair]
         command = [sys.executable, "-m", "loadtest.generators", self.loop, *words]
-        return Launch("generator", command, logs, logs / "generator.log")
+        return Launch("generator", command, logs, logs / "generator.log", self.security.environment())
 
 
 @dataclass(frozen=True, slots=True)

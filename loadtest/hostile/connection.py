@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import urllib.parse
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,17 +13,18 @@ from typing import NamedTuple
 from loadtest.hostile import hpack
 from loadtest.hostile.frames import (
     ACK,
-    CONTINUATION,
     DATA,
     END_HEADERS,
     END_STREAM,
     GOAWAY,
     HEAD_BYTES,
     HEADERS,
+    INITIAL_WINDOW_SIZE,
     PING,
     PREFACE,
     RST_STREAM,
     SETTINGS,
+    WINDOW_UPDATE,
     Frame,
     frame,
     grpc_message,
@@ -32,7 +34,8 @@ from loadtest.hostile.frames import (
 
 ANSWER_S = 10.0  # no answer of a healthy server takes longer
 LARGE_WINDOW = 2**30
-CLOSED = "closed"  # by the server
+FRAME_BYTES, DEFAULT_WINDOW = 16_384, 65_535
+CLOSED, NOTHING = "closed", "no answer"
 
 
 class Target(NamedTuple):
@@ -61,13 +64,18 @@ class Connection:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
+        self._greeted = False
         self.went_away: tuple[int, bytes] | None = None  # the code and the text of a GOAWAY frame
         self._decoder = hpack.Decoder()
         self._answers: dict[int, _Answer] = {}
+        self._replies: deque[tuple[int, Reply]] = deque()
         self._stream = -1
+        self._first_window = self._window = DEFAULT_WINDOW
+        self._more_window: Counter[int] = Counter()  # of a stream, beside the first
 
     async def greet(self, **values: int) -> None:
         """Sends the preface and SETTINGS, as a polite client does; gives the server a large window for replies."""
+        self._greeted = True
         await self.send(PREFACE + settings(initial_window_size=LARGE_WINDOW, **values) + window_update(0, LARGE_WINDOW))
 
     async def send(self, data: bytes) -> None:
@@ -89,35 +97,81 @@ class Connection:
         except (OSError, asyncio.IncompleteReadError):
             return None
         received = Frame(head[3], head[4], int.from_bytes(head[5:], "big"), payload)
-        if received.kind in (PING, SETTINGS) and not received.flags & ACK:
+        if self._greeted and received.kind in (PING, SETTINGS) and not received.flags & ACK:
             await self.send(frame(received.kind, ACK, payload=payload if received.kind == PING else b""))
-        if received.kind == GOAWAY:
-            self.went_away = int.from_bytes(payload[4:8], "big"), payload[8:]
+        self._note(received)
         return received
+
+    def _note(self, received: Frame) -> None:
+        kind, stream, payload = received.kind, received.stream, received.payload
+        if kind == GOAWAY:
+            self.went_away = int.from_bytes(payload[4:8], "big"), payload[8:]
+        elif kind == SETTINGS:
+            pairs = (payload[at : at + 6] for at in range(0, len(payload), 6))
+            found = {int.from_bytes(pair[:2], "big"): int.from_bytes(pair[2:], "big") for pair in pairs}
+            self._first_window = found.get(INITIAL_WINDOW_SIZE, self._first_window)
+        elif kind == WINDOW_UPDATE:
+            increment = int.from_bytes(payload, "big")
+            if stream:
+                self._more_window[stream] += increment
+            else:
+                self._window += increment
+        elif kind == RST_STREAM:
+            self._answers.pop(stream, None)
+            self._replies.append((stream, Reply(None, f"RST_STREAM {int.from_bytes(payload, 'big')}")))
+        elif kind in (HEADERS, DATA):
+            self._note_answer(received)
+
+    def _note_answer(self, received: Frame) -> None:
+        answer = self._answers.setdefault(received.stream, _Answer([]))
+        if received.kind == DATA:
+            answer.body += received.payload
+        else:
+            answer.headers = self._decoder.decode(received.payload)
+        if received.flags & END_STREAM:
+            self._replies.append((received.stream, _reply(self._answers.pop(received.stream))))
 
     async def replies(self) -> AsyncIterator[tuple[int, Reply]]:
         """Yields each stream that ends, with its reply, until the server closes the connection."""
-        while (received := await self.frame()) is not None:
-            stream = received.stream
-            if received.kind == RST_STREAM:
-                self._answers.pop(stream, None)
-                yield stream, Reply(None, f"RST_STREAM {int.from_bytes(received.payload, 'big')}")
-            elif received.kind in (HEADERS, CONTINUATION):
-                answer = self._answers.setdefault(stream, _Answer([]))
-                answer.headers = self._decoder.decode(received.payload)
-                if received.flags & END_STREAM:
-                    yield stream, _reply(self._answers.pop(stream))
-            elif received.kind == DATA:
-                answer = self._answers.setdefault(stream, _Answer([]))
-                answer.body += received.payload
+        while True:
+            while self._replies:
+                yield self._replies.popleft()
+            if await self.frame() is None:
+                return
 
     async def reply(self, stream: int) -> Reply | str:
-        """Returns the reply on `stream`; CLOSED if the server closes the connection first."""
-        async with asyncio.timeout(ANSWER_S):
-            async for number, reply in self.replies():
-                if number == stream:
-                    return reply
+        """Returns the reply on `stream`; CLOSED if the server closes the connection first, NOTHING if none arrives."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                async for number, reply in self.replies():
+                    if number == stream:
+                        return reply
+        except TimeoutError:
+            return NOTHING
         return CLOSED
+
+    async def fate(self, stream: int) -> str:
+        """Returns how the call on `stream` ends: its status, a reset, or the end of the connection."""
+        reply = await self.reply(stream)
+        if isinstance(reply, Reply):
+            return reply.text if reply.status is None else f"status {reply.status}"
+        return reply if self.went_away is None else f"GOAWAY {self.went_away[0]}"
+
+    async def send_body(self, stream: int, body: bytes) -> None:
+        """Sends `body` and ends the stream, as far as the windows of the server allow."""
+        parts = [body[at : at + FRAME_BYTES] for at in range(0, len(body), FRAME_BYTES)] or [b""]
+        for part in parts[:-1]:
+            await self._room(len(part), stream)
+            await self.send(frame(DATA, 0, stream, part))
+        await self._room(len(parts[-1]), stream)
+        await self.send(frame(DATA, END_STREAM, stream, parts[-1]))
+
+    async def _room(self, size: int, stream: int) -> None:
+        while min(self._window, self._first_window + self._more_window[stream]) < size and not self._replies:
+            if await self.frame() is None:
+                return
+        self._window -= size
+        self._more_window[stream] -= size
 
     async def call(self, path: str, body: bytes, *more: hpack.Header) -> Reply | str:
         """Calls a unary method with one message."""
@@ -201,8 +255,8 @@ async def pipelined(
         try:
             async with asyncio.timeout(ANSWER_S):
                 _, reply = await anext(replies)
-        except StopAsyncIteration:
-            yield CLOSED
+        except (StopAsyncIteration, TimeoutError) as error:
+            yield NOTHING if isinstance(error, TimeoutError) else CLOSED
             return
         yield reply
         under_way += await send_next() - 1

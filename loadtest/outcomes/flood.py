@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 import grpc
 
 from mesh.decision_id import new_id
+from mesh.tls.channel import client_security, open_aio_channel
 from mesh.wire import offers_pb2, offers_pb2_grpc
 
 NICENESS = 19  # the sender must not take the CPU of the supervisor
@@ -42,7 +43,8 @@ async def _flood(options: argparse.Namespace) -> Counter[str]:
     stop = asyncio.Event()
     reports, pace = _reports(options.game), Pace(options.rate)
     channel_options = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]
-    async with grpc.aio.insecure_channel(options.address, options=channel_options) as channel:
+    security = client_security({}, os.environ)
+    async with open_aio_channel(options.address, security, channel_options) as channel:
         stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]  # generated
         await channel.channel_ready()
         print(json.dumps({"event": "ready"}), flush=True)

@@ -97,7 +97,8 @@ class Trial:
         words = [str(self.ready["address"]), self.ensemble.game, load.kind, str(load.rate), str(seconds + PAUSE_S)]
         command = [sys.executable, "-m", "loadtest.outcomes.flood", *words]
         # In the session of the other generator: its nice value counts there.
-        async with running(Launch("flood", command, log=self.logs / "flood.log", new_session=False)) as flood:
+        log, environment = self.logs / "flood.log", self.setting.security.environment()
+        async with running(Launch("flood", command, log=log, environment=environment, new_session=False)) as flood:
             await flood.event("ready", START_S)
             yield counts
             counted = await flood.event("counts", START_S)

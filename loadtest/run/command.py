@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,16 +17,16 @@ from loadtest import interruption
 from loadtest.errors import CannotMeasure
 from loadtest.game_inputs import GameInputs, candidates_of, context_of
 from loadtest.generators import arrivals
-from loadtest.input_options import add_inputs, chosen_inputs
+from loadtest.input_options import add_inputs
 from loadtest.options import add_output, positive_float, positive_floats, positive_int, positive_ints
 from loadtest.player_store import sqlite_path
 from loadtest.report import origin, write_json
 from loadtest.run import page, report
-from loadtest.run.job import Question
 from loadtest.run.knee import Step, knee_of
 from loadtest.run.measurement import Setting, measure, must_answer
 from loadtest.run.overload import FACTORS, Load, Overload, measure_connections
 from loadtest.run.overload_report import overload_document, overload_doubts, overload_table
+from loadtest.run.question import question_of
 from loadtest.run.search import arrivals_at, search_knee
 from loadtest.run.summary import Summary
 from loadtest.simulated.service_times import Seconds
@@ -33,6 +34,8 @@ from mesh.catalog import catalog as catalogs
 from mesh.cli.console import stdout
 from mesh.reference.oracle import Oracle
 from mesh.reference.players import SqlitePlayers
+from mesh.tls import client_options
+from mesh.tls.channel import client_security
 
 MEASURED, FAULTY, GENERATOR_LIMIT = 0, 1, 3
 OVERLOAD_SECONDS = 8.0
@@ -46,6 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_schedule_options(parser)
     _add_knee_options(parser)
     add_output(parser, Path("build/run.json"), has_page=True)
+    client_options.add_options(parser)
 
 
 def _add_request_options(parser: argparse.ArgumentParser) -> None:
@@ -130,7 +134,7 @@ def _run_overload(options: argparse.Namespace, setting: Setting, stderr: Console
 async def _overload(
     options: argparse.Namespace, setting: Setting, progress: Callable[[str], None]
 ) -> tuple[float, dict[int, list[Load]]]:
-    await must_answer(setting.question)
+    await must_answer(setting.question, setting.security)
     knee_rps = options.knee
     if knee_rps is None:
         _, steps = await search_knee(options, setting, progress)
@@ -146,7 +150,7 @@ async def _run(
     options: argparse.Namespace, setting: Setting, progress: Callable[[str], None]
 ) -> tuple[Summary, list[Step]]:
     offsets_s, seconds = _schedule(options)
-    await must_answer(setting.question)
+    await must_answer(setting.question, setting.security)
     if options.find_knee:
         return await search_knee(options, setting, progress)
     progress(f"{len(offsets_s):,} requests in {seconds:g} s to {options.address}")
@@ -172,25 +176,15 @@ def _setting(options: argparse.Namespace) -> Setting:
         raise CannotMeasure("--connections: several numbers need --overload; give one number")
     if options.check and options.catalog is None:
         raise CannotMeasure("--check needs --catalog FILE, the catalog that the mesh serves")
-    inputs = chosen_inputs(options)
-    options.game, options.method = inputs.game, options.method or ("GetOffer" if inputs.has_offers else "Score")
-    question = Question(
-        address=options.address,
-        method=options.method,
-        game=inputs.game,
-        version=options.version,
-        deadline_ms=options.deadline_ms,
-        context=inputs.context,
-        player_ids=inputs.player_ids,
-        drawn=inputs.drawn,
-        offer_ids=inputs.offer_ids,
-        candidates=inputs.candidates,
-    )
+    question = question_of(options)
+    options.game, options.method = question.game, question.method
+    inputs = question.inputs
     # Score compares an offer with all others, whatever the candidates are.
     compared = inputs if options.method == "GetOffer" else replace(inputs, candidates=0)
     oracle = _oracle(options.catalog, compared) if options.check else None
     limits = (options.processes, options.max_unanswered, options.seed)
-    return Setting(question, *limits, oracle, options.connections[0], raises_priority=not options.overload)
+    security = client_security(vars(options), os.environ)
+    return Setting(question, *limits, oracle, options.connections[0], not options.overload, security)
 
 
 def _oracle(catalog_file: Path, inputs: GameInputs) -> Oracle:

@@ -28,12 +28,19 @@ from loadtest.simulated.service_times import Seconds
 from mesh import serving
 from mesh.process import Event, Launch, running
 from mesh.reference.oracle import Oracle
+from mesh.tls.channel import PLAINTEXT, ClientSecurity, open_aio_channel
+from mesh.tls.connection_fault import connection_fault
 
 HEAD_START_S = 2.0  # for the start and the connection of the senders
 CONNECT_BUDGET_S = 3.0
 FIRST_ANSWER_BUDGET_S = 10.0
 SLACK_S = 30.0  # for the last answers to be written
-WRONG_REQUEST = ("NOT_FOUND", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "UNIMPLEMENTED", "UNAUTHENTICATED")
+_REQUEST_OPTIONS = "--game, --version, --context, --method and the candidates"
+_CALLER_OPTIONS = "--tls-cert, --tls-key and --token-file, and `callers` in the catalog"
+WRONG_REQUEST = {  # and the options to check
+    **dict.fromkeys(("NOT_FOUND", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "UNIMPLEMENTED"), _REQUEST_OPTIONS),
+    **dict.fromkeys(("UNAUTHENTICATED", "PERMISSION_DENIED"), _CALLER_OPTIONS),
+}
 ZIPF_EXPONENT = 1.0
 
 Progress = Callable[[str], None]
@@ -50,28 +57,29 @@ class Setting:
     oracle: Oracle | None
     connections: int = 1
     raises_priority: bool = True
+    security: ClientSecurity = PLAINTEXT
 
 
-async def must_answer(question: Question) -> None:
+async def must_answer(question: Question, security: ClientSecurity = PLAINTEXT) -> None:
     """Raises CannotMeasure, with the reason, if nothing answers at the address or the mesh refuses the request."""
-    async with grpc.aio.insecure_channel(question.address, options=serving.lane_options()) as channel:
+    async with open_aio_channel(question.address, security.without_token(), serving.lane_options()) as channel:
         try:
             async with asyncio.timeout(CONNECT_BUDGET_S):
                 await channel.channel_ready()
         except TimeoutError:
+            fault = await asyncio.to_thread(connection_fault, question.address, security)
             reason = f"cannot connect to {question.address} within {CONNECT_BUDGET_S:g} s"
-            raise CannotMeasure(f"{reason}; start a mesh (`make up`) or set --address") from None
+            raise CannotMeasure(fault or f"{reason}; start a mesh (`make up`) or set --address") from None
         call: Any = channel.unary_unary(
             f"/mesh.v1.Offers/{question.method}", response_deserializer=ANSWERS[question.method].FromString
         )
         try:
-            await call(request_of(question, question.player_ids[0]), timeout=FIRST_ANSWER_BUDGET_S)
+            request = request_of(question, question.player_ids[0])
+            await call(request, timeout=FIRST_ANSWER_BUDGET_S, metadata=security.metadata())
         except grpc.aio.AioRpcError as error:
             if error.code().name in WRONG_REQUEST:
                 reason = f"the mesh refuses the request: {error.code().name}: {error.details()}"
-                raise CannotMeasure(
-                    f"{reason}; check --game, --version, --context, --method and the candidates"
-                ) from None
+                raise CannotMeasure(f"{reason}; check {WRONG_REQUEST[error.code().name]}") from None
 
 
 async def measure(setting: Setting, offsets_s: Seconds, seconds: float, progress: Progress) -> Summary:
@@ -112,7 +120,8 @@ async def _send(setting: Setting, offsets_s: Seconds, seconds: float) -> tuple[l
         with ungrouped():
             async with asyncio.TaskGroup() as group:
                 senders = [
-                    group.create_task(_sender(job, number, Path(folder), budget_s)) for number, job in enumerate(jobs)
+                    group.create_task(_sender(job, number, Path(folder), setting.security, budget_s))
+                    for number, job in enumerate(jobs)
                 ]
         answers = [answer for job in jobs for answer in read_answers(Path(job.answers))]
     return sorted(answers, key=lambda answer: answer.due_s), [sender.result() for sender in senders]
@@ -138,17 +147,17 @@ def jobs_of(setting: Setting, offsets_s: Seconds, start_s: float, folder: Path) 
     ]
 
 
-async def _sender(job: Job, number: int, folder: Path, budget_s: float) -> Event:
+async def _sender(job: Job, number: int, folder: Path, security: ClientSecurity, budget_s: float) -> Event:
     # A file, because a schedule of a million requests is too long for a command line.
     path = folder / f"job-{number}.json"
     await asyncio.to_thread(job.write, path)
-    async with running(_launch(number, path, folder)) as program:
+    async with running(_launch(number, path, folder, security)) as program:
         return await program.event("done", budget_s)
 
 
-def _launch(number: int, job: Path, folder: Path) -> Launch:
+def _launch(number: int, job: Path, folder: Path, security: ClientSecurity) -> Launch:
     command = [sys.executable, "-m", "loadtest.run.sender", str(job)]
-    return Launch(f"sender {number}", command, Path.cwd(), folder / f"sender-{number}.log")
+    return Launch(f"sender {number}", command, Path.cwd(), folder / f"sender-{number}.log", security.environment())
 
 
 def _every_second(progress: Progress, total: int) -> Callable[[int], None]:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -22,6 +23,9 @@ from loadtest.generators import precise_loop, priority
 from loadtest.generators.callers import ANSWERS
 from loadtest.run.job import Job, Question, read_job
 from mesh import serving
+from mesh.background import in_background
+from mesh.tls.channel import PLAINTEXT, ClientSecurity, client_security, open_aio_channel
+from mesh.tls.renewed_channel import RenewedChannel
 from mesh.wire import offers_pb2
 
 UNSENT = "UNSENT"
@@ -36,7 +40,7 @@ def main(arguments: list[str]) -> int:
     job = read_job(Path(arguments[0]))
     granted = priority.raised() if job.raises_priority else priority.ORDINARY
     with asyncio.Runner(loop_factory=precise_loop.new_event_loop) as runner:
-        sent = runner.run(send(job))
+        sent = runner.run(send(job, client_security({}, os.environ)))
     cpu_s = time.process_time()
     with Path(job.answers).open("w") as file:
         file.writelines(json.dumps(line) + "\n" for line in answer_lines(job, sent))
@@ -44,15 +48,13 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-async def send(job: Job) -> list[Sent]:
+async def send(job: Job, security: ClientSecurity = PLAINTEXT) -> list[Sent]:
     """Sends on schedule. The result has every request, also those not sent because too many were unanswered."""
     sent: list[Sent] = []
     waiting: set[asyncio.Task[None]] = set()
     question = job.question
     requests = [request_of(question, player_id) for player_id in question.player_ids]
-    async with _connected(question.address, job.connections) as channels, asyncio.TaskGroup() as group:
-        # Answers stay bytes until the end of the run: parsing them would delay the next request.
-        calls: list[Any] = [channel.unary_unary(f"/mesh.v1.Offers/{question.method}") for channel in channels]
+    async with _connected(question, job.connections, security) as links, asyncio.TaskGroup() as group:
         gc.collect()
         gc.disable()
         for number, (offset_s, player) in enumerate(zip(job.offsets_s, job.players, strict=True)):
@@ -63,8 +65,8 @@ async def send(job: Job) -> list[Sent]:
                 now_s = time.monotonic()
                 sent.append((number, now_s, now_s, UNSENT, b""))
                 continue
-            call = calls[number % len(calls)]
-            task = group.create_task(_ask(call, number, requests[player], question.deadline_ms / 1000, sent))
+            link = links[number % len(links)]
+            task = group.create_task(_ask(link, number, requests[player], question.deadline_ms / 1000, sent))
             waiting.add(task)
             task.add_done_callback(waiting.discard)
             if delay_s <= 0:
@@ -73,22 +75,37 @@ async def send(job: Job) -> list[Sent]:
 
 
 @contextlib.asynccontextmanager
-async def _connected(address: str, connections: int) -> AsyncIterator[list[grpc.aio.Channel]]:
-    """Yields channels with a connection each."""
+async def _connected(question: Question, connections: int, security: ClientSecurity) -> AsyncIterator[list[_Link]]:
+    """Yields links with a connection each, which follow the certificate of the client."""
     async with contextlib.AsyncExitStack() as stack:
-        channels = [
-            await stack.enter_async_context(grpc.aio.insecure_channel(address, options=serving.lane_options()))
-            for _ in range(connections)
-        ]
+        links = [_Link(question, security) for _ in range(connections)]
+        for link in links:
+            stack.push_async_callback(link.channel.close)
         async with asyncio.timeout(CONNECT_BUDGET_S):
-            await asyncio.gather(*(channel.channel_ready() for channel in channels))
-        yield channels
+            await asyncio.gather(*(link.channel.ready() for link in links))
+        async with in_background(*(link.channel.watch() for link in links if security.ca is not None)):
+            yield links
 
 
-async def _ask(call: Any, number: int, request: bytes, deadline_s: float, sent: list[Sent]) -> None:
+class _Link:
+    """One connection. Answers stay bytes until the end of the run: parsing them would delay the next request."""
+
+    def __init__(self, question: Question, security: ClientSecurity) -> None:
+        def open_channel() -> grpc.aio.Channel:
+            # The token is metadata of each call: gRPC's own way starts a thread for each call.
+            return open_aio_channel(question.address, security.without_token(), serving.lane_options())
+
+        def use(channel: grpc.aio.Channel) -> Any:
+            return channel.unary_unary(f"/mesh.v1.Offers/{question.method}")
+
+        self.channel: RenewedChannel[Any] = RenewedChannel(open_channel, use, security.files())
+        self.metadata = security.metadata
+
+
+async def _ask(link: _Link, number: int, request: bytes, deadline_s: float, sent: list[Sent]) -> None:
     sent_s = time.monotonic()
     try:
-        answer, code = await call(request, timeout=deadline_s), "OK"
+        answer, code = await link.channel.current(request, timeout=deadline_s, metadata=link.metadata()), "OK"
     except grpc.aio.AioRpcError as error:
         answer, code = b"", error.code().name
     sent.append((number, sent_s, time.monotonic(), code, answer))

@@ -12,7 +12,7 @@ from locust.runners import MasterRunner, WorkerRunner
 from loadtest.swarm import sources, steps, web
 from loadtest.swarm.calls import target_fault
 from loadtest.swarm.games import INVALID, plays_of
-from loadtest.swarm.options import faults
+from loadtest.swarm.options import faults, target_of, with_prefix
 from loadtest.swarm.record import STAGE_COLUMNS, Record
 from mesh.errors import Misconfigured
 
@@ -44,12 +44,13 @@ def _check(environment: Any) -> None:
     try:
         fault = next(faults(options), "")
         if not fault:
-            fault = target_fault(environment.host or "", [play.inputs for play in plays_of(options)])
+            target = target_of(environment.host or "", options)
+            fault = target_fault(target, [play.inputs for play in plays_of(options)])
     except INVALID as error:
         fault = "; ".join(error.faults) if isinstance(error, Misconfigured) else str(error)
     if not fault:
         return
-    print(f"locust: {fault}", file=sys.stderr)
+    print(f"locust: {with_prefix(fault)}", file=sys.stderr)
     environment.process_exit_code = CANNOT_LOAD
     if environment.web_ui:
         environment.runner.stop()

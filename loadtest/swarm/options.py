@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from loadtest.generators.popularity import MAX_PLAYERS
 from loadtest.input_options import CANDIDATES_HELP, EXAMPLE, OFFER_IDS_HELP, PLAYER_IDS_HELP, PLAYERS_HELP
+from loadtest.swarm.calls import Target
 from loadtest.swarm.shapes import SHAPES
+from mesh.tls import client_options
+from mesh.tls.channel import ClientSecurity, client_security
 
 SCENARIO_HELP = (
     "number of users over the run time. steady: all the time the same; step: ten equal steps up; spike: five times as "
     "many in the middle; day: a day with its peak in the evening; mixed: steady, with all games (default: steady)"
 )
+PREFIX = "mesh_"  # of the options of TLS: locust has its own --tls-cert and --tls-key, for its web interface
+_TLS_OPTION = re.compile(r"--(tls-\w+|token-file)\b")
 CATALOG_HELP = (
     "comma-separated files of the catalogs that the mesh serves: games, players (of their SQLite stores), context "
     "values and offers come from them, unless another option gives them"
@@ -56,6 +64,24 @@ def add_options(parser: Any) -> None:
     rate_help = "log-ins per second of each simulated user (default: 1)"
     add("--player-rate", type=float, default=1.0, metavar="RATE", help=rate_help)
     add("--deadline-ms", type=float, default=300.0, metavar="MS", help="deadline of each request (default: 300)")
+    # Not in the start form: its visitors must not choose files of this machine.
+    client_options.add_options(parser, PREFIX)
+
+
+def target_of(host: str, options: Any) -> Target:
+    """The supervisor to load; raises Misconfigured."""
+    given = tuple((name, getattr(options, PREFIX + name)) for name in client_options.VARIABLES)
+    return Target(host, _security(given))
+
+
+def with_prefix(fault: str) -> str:
+    """A fault of TLS with the names that the options have here."""
+    return _TLS_OPTION.sub(rf"--{PREFIX.replace('_', '-')}\1", fault)
+
+
+@lru_cache(maxsize=4)  # all users of a process share one token
+def _security(given: tuple[tuple[str, str | None], ...]) -> ClientSecurity:
+    return client_security(dict(given), os.environ)
 
 
 def faults(options: Any) -> Iterator[str]:

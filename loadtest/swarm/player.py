@@ -14,6 +14,7 @@ from loadtest.game_inputs import is_unknown
 from loadtest.swarm.calls import ask
 from loadtest.swarm.draws import drawn
 from loadtest.swarm.games import plays_of
+from loadtest.swarm.options import target_of
 from loadtest.swarm.stages import Stages
 from loadtest.swarm.timeline import Timeline
 from loadtest.workloads import Method
@@ -41,7 +42,7 @@ class Player(User):
         ]
         self._method_weights = [options.get_offer_weight, options.score_weight]
         self._deadline_s = options.deadline_ms / 1000
-        self._address: str = environment.host
+        self._target = target_of(environment.host, options)
         self._stages: Stages = environment.stages
         self._timeline: Timeline = environment.timeline
 
@@ -57,7 +58,7 @@ class Player(User):
         source, answer, exception = "error", None, None
         began_s = time.perf_counter()
         try:
-            answer = ask(self._address, inputs, method, draw(), self._deadline_s)
+            answer = ask(self._target, inputs, method, draw(), self._deadline_s)
         except grpc.RpcError as error:
             exception = _Failed(f"{error.code().name}: {error.details()}")
         latency_ms = (time.perf_counter() - began_s) * 1000

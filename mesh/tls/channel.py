@@ -57,6 +57,10 @@ class ClientSecurity:
         """Returns the metadata of a call that shows the token, for a channel that was opened without the token."""
         return () if self.token is None else (self.token.header(),)
 
+    def files(self) -> tuple[Path, ...]:
+        """The files of TLS; none in plaintext."""
+        return tuple(file for file in (self.ca, self.cert, self.key) if file is not None)
+
     def without_token(self) -> ClientSecurity:
         """The same without the token: a load generator adds `metadata` to its calls, which costs less CPU."""
         return replace(self, token=None)

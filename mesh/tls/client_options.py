@@ -23,15 +23,18 @@ _NAME = "DNS name that the server's certificate must have (default: the host of 
 _TOKEN = f"file with a bearer token; sent only over TLS (the environment variable {TOKEN_VARIABLE} is a token itself)"
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of a client of gRPC; `mesh.tls.channel.client_security` reads their values."""
+def add_options(parser: argparse.ArgumentParser, prefix: str = "") -> None:
+    """Adds the options of a client of gRPC; `mesh.tls.channel.client_security` reads their values.
+
+    `prefix` begins the names of the options, for a parser that has others with the same names.
+    """
     about = "an option that is not given has the value of its environment variable, such as MESH_TLS_CA"
     group = parser.add_argument_group("TLS (default: plaintext)", about)
-    _add(group, "tls_ca", _CA)
-    _add(group, "tls_cert", _CERT)
-    _add(group, "tls_key", _KEY)
-    _add(group, "tls_name", _NAME, "NAME")
-    _add(group, "token_file", _TOKEN)
+    _add(group, f"{prefix}tls_ca", _CA)
+    _add(group, f"{prefix}tls_cert", _CERT)
+    _add(group, f"{prefix}tls_key", _KEY)
+    _add(group, f"{prefix}tls_name", _NAME, "NAME")
+    _add(group, f"{prefix}token_file", _TOKEN)
 
 
 def add_metrics_options(parser: argparse.ArgumentParser) -> None:

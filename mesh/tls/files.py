@@ -29,6 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tls-cert", metavar="FILE", help="PEM file: certificate of this service, and its chain")
     group.add_argument("--tls-key", metavar="FILE", help="PEM file: private key of the certificate")
     group.add_argument("--tls-ca", metavar="FILE", help="PEM file: CAs whose certificates peers must show")
+    about = "serve metrics and health over TLS too, with the same certificate and without client certificates"
+    group.add_argument("--metrics-tls", action="store_true", help=about)
 
 
 def faults(values: Mapping[str, Any]) -> Iterator[str]:
@@ -36,6 +38,8 @@ def faults(values: Mapping[str, Any]) -> Iterator[str]:
     missing = [name for name in _OPTIONS if not values[name]]
     if len(missing) < len(_OPTIONS):
         yield from (f"--{name.replace('_', '-')}: is missing; give it with the other TLS options" for name in missing)
+    elif values["metrics_tls"]:
+        yield "--metrics-tls: needs a certificate; give --tls-cert, --tls-key and --tls-ca"
 
 
 def tls_files(values: dict[str, Any]) -> TlsFiles | None:

@@ -14,6 +14,8 @@ class Refusal(enum.StrEnum):
     NO_LOG = "no-log"  # the catalog of the game has no `decisions` block
     LOG_FULL = "log-full"  # the log has no room
     OVERLOADED = "overloaded"  # offers need the CPU
+    NOT_ALLOWED = "not-allowed"  # its caller may not report for the game
+    OVER_QUOTA = "over-quota"  # its caller has sent more requests than its quota
 
 
 class OutcomeMetrics:

@@ -26,14 +26,15 @@ class Outcome(NamedTuple):
     request_id: str | None
     time: int
     received: int
+    caller: str | None
     kind: str
     offer: str | None
     value: float | None
     currency: str | None
 
 
-def outcome_of(request: wire.ReportOutcomeRequest, now_ms: int) -> Outcome:
-    """Returns the outcome in a report that is received at `now_ms`. Raises WrongRequest, naming the field."""
+def outcome_of(request: wire.ReportOutcomeRequest, now_ms: int, caller: str | None = None) -> Outcome:
+    """Returns the outcome in a report that `caller` sends at `now_ms`. Raises WrongRequest, naming the field."""
     check_id("outcome_id", request.outcome_id, required=True)
     kind = _KINDS.get(request.kind)
     if kind is None:
@@ -45,6 +46,7 @@ def outcome_of(request: wire.ReportOutcomeRequest, now_ms: int) -> Outcome:
         *_decision(request),
         1000 * _time_ms(request.time_ms, now_ms),
         1000 * now_ms,
+        caller,
         kind,
         request.offer_id or None,
         value,

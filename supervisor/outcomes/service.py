@@ -15,6 +15,9 @@ import grpc
 from mesh.errors import Overloaded
 from mesh.grpc_errors import status_for_caller
 from mesh.wire import offers_pb2 as wire
+from supervisor import messages
+from supervisor.callers.gate import CallerGate
+from supervisor.callers.stream_caller import StreamCaller
 from supervisor.outcomes.desk import OutcomeDesk
 from supervisor.outcomes.rate import OutcomeRate
 
@@ -26,11 +29,14 @@ _log = logging.getLogger("supervisor.outcomes")
 
 
 class OutcomeService:
-    """Serves reports. Ends each stream after `stream_age_s`; None: never."""
+    """Serves reports of the callers that `gate` admits. Ends each stream after `stream_age_s`; None: never."""
 
-    def __init__(self, desk: OutcomeDesk, rate: OutcomeRate, stream_age_s: float | None = None) -> None:
+    def __init__(
+        self, desk: OutcomeDesk, rate: OutcomeRate, gate: CallerGate, stream_age_s: float | None = None
+    ) -> None:
         self._desk = desk
         self._rate = rate
+        self._gate = gate
         self._stream_age_s = stream_age_s
         self._is_draining = False
         self._streams: set[_Stream] = set()
@@ -41,23 +47,30 @@ class OutcomeService:
         for stream in self._streams:
             stream.end()
 
-    async def take(self, request: wire.ReportOutcomeRequest) -> wire.ReportOutcomeResponse:
-        """Takes a unary report. Raises MeshError.
+    async def take(self, encoded: bytes, context: Any) -> bytes:
+        """Takes a unary report and returns the encoded response. Raises MeshError.
 
         To refuse a call costs as much CPU as to take it. Therefore it waits before it is refused: its caller sends the
         next one later.
         """
+        admission = self._gate.admit(context, "ReportOutcome")
         if self._rate.waiting >= MAX_WAITING or not await self._rate.turn(LONGEST_WAIT_S):
             raise self._desk.shed()
-        return self._desk.take(request)
+        request = messages.parse(wire.ReportOutcomeRequest, encoded)
+        response = self._desk.take(request, lambda game: self._gate.enter(game, admission, "ReportOutcome"))
+        return response.SerializeToString()
 
     async def serve_stream(self, context: Any) -> None:
-        """Takes the reports of a stream, one after the other. Raises Overloaded if there are too many streams."""
+        """Takes the reports of a stream, one after the other. Raises Overloaded if there are too many streams.
+
+        Raises WrongRequest for bytes that cannot be parsed: no id can be read, so no response could name the report.
+        """
+        caller = StreamCaller(self._gate, context, "StreamOutcomes")
         if len(self._streams) >= MAX_STREAMS:
             raise Overloaded(
                 f"overloaded: {MAX_STREAMS} streams of outcomes are open; send more reports on each stream"
             )
-        stream = _Stream(self._desk, self._rate)
+        stream = _Stream(self._desk, self._rate, caller)
         self._streams.add(stream)
         age_s = self._stream_age_s
         age_timer = None if age_s is None else asyncio.get_running_loop().call_later(age_s, stream.end)
@@ -74,9 +87,10 @@ class OutcomeService:
 class _Stream:
     """One StreamOutcomes call."""
 
-    def __init__(self, desk: OutcomeDesk, rate: OutcomeRate) -> None:
+    def __init__(self, desk: OutcomeDesk, rate: OutcomeRate, caller: StreamCaller) -> None:
         self._desk = desk
         self._rate = rate
+        self._caller = caller
         self._is_ending = False
         self._is_reading = False
         self._task: asyncio.Task[None] | None = None
@@ -102,16 +116,17 @@ class _Stream:
         while not self._is_ending:
             await self._rate.turn(LONGEST_PAUSE_S)
             self._is_reading = True
-            request = await context.read()
+            encoded = await context.read()
             self._is_reading = False
-            if request is grpc.aio.EOF:
+            if encoded is grpc.aio.EOF:
                 return
-            await context.write(self._respond(request))
+            request = messages.parse(wire.ReportOutcomeRequest, encoded)
+            await context.write(self._respond(request).SerializeToString())
 
     def _respond(self, request: wire.ReportOutcomeRequest) -> wire.ReportOutcomeResponse:
         try:
-            return self._desk.take(request)
+            return self._desk.take(request, self._caller.enter)
         except Exception as error:  # many reports share the stream: a bug in one must not end the others
-            code, text = status_for_caller(error, _log, "StreamOutcomes")
+            code, text, _ = status_for_caller(error, _log, "StreamOutcomes")
         wire_error = wire.Error(code=code.value[0], message=text)
         return wire.ReportOutcomeResponse(outcome_id=request.outcome_id, error=wire_error)

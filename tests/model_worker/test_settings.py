@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mesh.settings import WrongSettingsError
+from mesh.tls.files import TlsFiles
 from model_worker.settings import Settings, read_settings
 
 NEEDED = ["--name", "whales", "--uri", "models/whales.txt"]
@@ -45,6 +48,7 @@ def test_settings_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         fetch_s=90.0,
         max_model_mb=1024,
         tls_supervisor=(),
+        metrics_tls=False,
         tls=None,
     )
 
@@ -88,3 +92,23 @@ def test_all_faults_are_reported_together() -> None:
 def test_categories_are_names_with_commas() -> None:
     assert read_settings([*NEEDED, "--categories", "region,tier"]).categories == ["region", "tier"]
     assert faults(*NEEDED, "--categories=region,,tier")[0].startswith("--categories: must be names of columns")
+
+
+TLS = ("--tls-cert", "w.pem", "--tls-key", "w.key", "--tls-ca", "ca.pem")
+
+
+def test_tls_files_are_given_together_and_with_the_names_of_the_supervisors() -> None:
+    given = read_settings([*NEEDED, *TLS, "--tls-supervisor", "a", "--tls-supervisor", "b", "--metrics-tls"])
+    assert given.tls == TlsFiles(Path("w.pem"), Path("w.key"), Path("ca.pem"))
+    assert (given.tls_supervisor, given.metrics_tls) == (("a", "b"), True)
+    assert faults(*NEEDED, "--tls-cert", "w.pem") == [
+        "--tls-key: is missing; give it with the other TLS options",
+        "--tls-ca: is missing; give it with the other TLS options",
+        "--tls-supervisor: is missing; name the supervisors that may send rows to this worker",
+    ]
+    assert faults(*NEEDED, *TLS) == [
+        "--tls-supervisor: is missing; name the supervisors that may send rows to this worker"
+    ]
+    assert faults(*NEEDED, "--metrics-tls") == [
+        "--metrics-tls: needs a certificate; give --tls-cert, --tls-key and --tls-ca"
+    ]

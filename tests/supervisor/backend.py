@@ -20,6 +20,7 @@ from mesh.starvation import CpuStarvation
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 from supervisor.assembly import open_games
+from supervisor.callers.gate import CallerGate
 from supervisor.cohort import Cohorts
 from supervisor.decisions.logs import DecisionLogs
 from supervisor.game import Game
@@ -113,8 +114,8 @@ def write_game(folder: Path, **options: object) -> Path:
         }
         write_players(connection, players.items())
     (folder / "offers.csv").write_text(OFFERS_CSV)
-    decisions = f"decisions: {options['decisions']}\n" if "decisions" in options else ""
-    (folder / "mesh.yaml").write_text(CATALOG.format(**values) + decisions)
+    blocks = "".join(f"{block}: {options[block]}\n" for block in ("decisions", "callers") if block in options)
+    (folder / "mesh.yaml").write_text(CATALOG.format(**values) + blocks)
     return folder / "mesh.yaml"
 
 
@@ -134,12 +135,15 @@ async def backend(
             await stack.enter_async_context(logs.writing(games))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         cohorts = Cohorts(tasks, starvation, 1000)
-        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
-        metrics.registry.register(state)
-        outcomes = OutcomeService(
-            OutcomeDesk(games, metrics.outcomes), OutcomeRate(loop_thread, lambda: cohorts.departures)
+        state = StateOnDemand(
+            games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek, cohorts.waiting_of_callers
         )
-        service = OffersService(games, cohorts, outcomes)
+        metrics.registry.register(state)
+        gate = CallerGate(games, metrics.callers, has_tls="callers" in options)
+        games.subscribe(gate.refresh)
+        rate = OutcomeRate(loop_thread, lambda: cohorts.departures)
+        outcomes = OutcomeService(OutcomeDesk(games, metrics.outcomes), rate, gate)
+        service = OffersService(games, cohorts, outcomes, gate)
         server = await stack.enter_async_context(grpc_server(settings, service, []))
         await server.health.set_serving(True)
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{server.port}"))

@@ -40,7 +40,7 @@ class Service:
     ask: Any = None
     taker: Any = None
 
-    def begin_request(self, request: bytes, remaining_s: float | None) -> Any:
+    def begin_request(self, request: bytes, remaining_s: float | None, _admission: object) -> Any:
         self.begun.append(request)
         return self.begin(request, remaining_s)
 
@@ -131,7 +131,7 @@ async def test_call_that_waits_for_half_of_its_time_is_refused_before_it_is_read
         assert (echo.refusals, waiting.done()) == (0, False)
         echo.taker._reading = dict.fromkeys(echo.taker._reading, 11.0)  # the readers are busy all the time
         echo.now_s = 11.0
-        assert await waiting == ("RESOURCE_EXHAUSTED", intake.OVERLOADED)
+        assert await waiting == ("RESOURCE_EXHAUSTED", intake.OVERLOADED.text)
         assert (echo.refusals, echo.begun) == (1, [])
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mesh.settings import WrongSettingsError
+from mesh.tls.files import TlsFiles
 from supervisor.settings import SERVICE_ACCOUNT, Settings, read_settings
 
 
@@ -93,6 +94,7 @@ def test_defaults() -> None:
         loop="uvloop",
         log_level="info",
         follow_parent=False,
+        metrics_tls=False,
         tls=None,
     )
 
@@ -117,3 +119,19 @@ def test_config_map_needs_one_catalog_and_a_service_account() -> None:
     ]
     given = read_settings(["--catalog", "a.yaml", "--endpoint-slices", "--config-map", "game-catalog"])
     assert given.config_map == "game-catalog"
+
+
+TLS = ("--tls-cert", "s.pem", "--tls-key", "s.key", "--tls-ca", "ca.pem")
+
+
+def test_token_port_needs_tls_and_is_another_port() -> None:
+    given = read_settings(["--catalog", "a.yaml", *TLS, "--token-port", "0", "--metrics-tls"])
+    assert given.tls == TlsFiles(Path("s.pem"), Path("s.key"), Path("ca.pem"))
+    assert (given.port, given.token_port, given.metrics_tls) == (0, 0, True)
+    assert faults_of("--catalog", "a.yaml", "--token-port", "7001", "--metrics-tls") == [
+        "--metrics-tls: needs a certificate; give --tls-cert, --tls-key and --tls-ca",
+        "--token-port: needs TLS, because a token must not be readable on the way; give --tls-cert too",
+    ]
+    assert faults_of("--catalog", "a.yaml", *TLS, "--port", "7000", "--token-port", "7000") == [
+        "--token-port: must be another port than --port, which requires client certificates"
+    ]

@@ -138,6 +138,7 @@ def _catalog(folder: Path) -> Path:
         "context": {"Column_0": "number"},
         "offers": {"path": "offers.csv", "fallback": "starter-pack"},
         "decisions": {"to": "log"},
+        "callers": {"anyone": True},
         "versions": {
             "one": {"combine": {"quorum": 2}, "models": models},
             "two": {"traffic": 0, "shadow": 100, "guard": {"to": "one", "whole": 99}, "models": models[:1]},

@@ -17,7 +17,7 @@ from supervisor.decisions.writer_process import DEAD, KEPT_FILES, WriterProcess
 from supervisor.outcomes.outcome import Outcome
 from tests.supervisor.replica import until
 
-OUTCOME = Outcome("o1", None, "r1", 1_700_000_000_000_000, 1_700_000_000_000_000, "shown", None, None, None)
+OUTCOME = Outcome("o1", None, "r1", 1_700_000_000_000_000, 1_700_000_000_000_000, None, "shown", None, None, None)
 
 
 def to(folder: Path) -> Decisions:

@@ -37,6 +37,7 @@ class FakeGame:
 
     outcome_log: OutcomeLog | None
     exclude: tuple[str, ...] = ()
+    callers: None = None
 
     @property
     def catalog(self) -> Any:

@@ -22,13 +22,13 @@ def report(**fields: Any) -> wire.ReportOutcomeRequest:
 
 def test_purchase_keeps_all_its_fields() -> None:
     purchase = report(kind=wire.PURCHASED, offer_id="gold", value=4.99, currency="USD", time_ms=NOW_MS - 5)
-    expected = Outcome("o1", DECISION, None, 1000 * (NOW_MS - 5), 1000 * NOW_MS, "purchased", "gold", 4.99, "USD")
+    expected = Outcome("o1", DECISION, None, 1000 * (NOW_MS - 5), 1000 * NOW_MS, None, "purchased", "gold", 4.99, "USD")
     assert outcome_of(purchase, NOW_MS) == expected
 
 
 def test_outcome_without_offer_and_time_is_of_the_first_offer_and_of_now() -> None:
     outcome = outcome_of(report(decision_id="", request_id="r1"), NOW_MS)
-    assert outcome == Outcome("o1", None, "r1", 1000 * NOW_MS, 1000 * NOW_MS, "shown", None, None, None)
+    assert outcome == Outcome("o1", None, "r1", 1000 * NOW_MS, 1000 * NOW_MS, None, "shown", None, None, None)
 
 
 def test_decision_id_is_logged_as_the_supervisor_wrote_it() -> None:
