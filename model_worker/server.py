@@ -54,7 +54,8 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         server = new_server(server_options(MESSAGE_LIMIT_BYTES), _interceptors(settings, counters))
         add_GRPCInferenceServiceServicer_to_server(service, CheckingServer(server))  # type: ignore[no-untyped-call]
         await health.attach(server)
-        reflection.attach(server, (inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
+        if not settings.no_reflection:
+            reflection.attach(server, (inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
         tls = _open_tls(settings)
         if tls is not None:
             await parts.enter_async_context(in_background(tls.watch()))

@@ -61,7 +61,8 @@ async def grpc_server(
     for server in servers:
         service.attach(server)
         await health.attach(server)
-        reflection.attach(server, (offers_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
+        if not settings.no_reflection:
+            reflection.attach(server, (offers_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
     port, token_port = _bind(servers, settings, tls)
     intake = Intake(service.unary_methods, lambda: service.longest_s, on_refusal, admit=service.admit)
     for server in servers:

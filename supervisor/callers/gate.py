@@ -20,6 +20,7 @@ from supervisor.callers.recognition import Admission, Recognition, Unrecognised
 
 _log = logging.getLogger("supervisor.callers")
 Rpc = Literal["GetOffer", "StreamOffers", "Score", "ReportOutcome", "StreamOutcomes"]
+_log = logging.getLogger("supervisor.callers")
 _STREAMS: tuple[Rpc, ...] = ("StreamOffers", "StreamOutcomes")
 _METHODS: Mapping[Rpc, Method] = {**{method: method for method in METHODS}, "StreamOutcomes": "ReportOutcome"}
 
