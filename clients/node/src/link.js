@@ -11,8 +11,8 @@ const STEADY_MS = 5000; // a stream that lasted so long was a success
 const { OK, CANCELLED, RESOURCE_EXHAUSTED, UNAVAILABLE } = grpc.status;
 
 /**
- * The owner gets each request back exactly once, by `onResponse(response)` or `onLost(ids, isOverload)`; `onUp()` tells it
- * that the link is up.
+ * The owner gets each request back exactly once, by `onResponse(response)` or `onLost(ids, isOverload)`; `onUp()`
+ * means that the link is up.
  */
 export class Link {
   constructor(address, security, owner, warn) {
