@@ -78,8 +78,7 @@ async def grpc_server(
 
 
 def _new_server(settings: Settings, connection_options: serving.ChannelOptions) -> grpc.aio.Server:
-    shares_port = settings.servers > 1
-    options = serving.server_options(serving.REQUEST_LIMIT_BYTES, shares_port=shares_port)
+    options = serving.server_options(serving.REQUEST_LIMIT_BYTES, servers=settings.servers)
     return new_server(list(dict([*options, *connection_options]).items()))  # gRPC takes the first of two
 
 
