@@ -22,6 +22,7 @@ from loadtest.outcomes import flood
 from loadtest.run.job import Job, Question
 from loadtest.run.measurement import Setting, ask_all, must_answer
 from loadtest.run.sender import send
+from loadtest.swarm import calls
 from mesh.process import Launch, running
 from mesh.tls import renewed_channel
 from mesh.tls.channel import PLAINTEXT, ClientSecurity
@@ -120,6 +121,29 @@ async def test_run_that_does_not_fit_the_server_is_explained(certificates: Certi
         ):
             with pytest.raises(CannotMeasure, match=problem):
                 await must_answer(question_at(address), security)
+
+
+async def test_players_of_locust_follow_the_certificate(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "LOOK_S", 0.0)
+    offers, security = Offers(), security_with(certificates.files("client", "first.mesh"))
+    async with serving(offers, certificates) as address:
+        link = calls.Link(calls.Target(address, security))
+
+        def ask() -> None:
+            link.current().Score(offers_pb2.ScoreRequest(), timeout=5.0)
+
+        await asyncio.to_thread(ask)
+        before = link.channel
+        certificates.files("client", "second.mesh").key.unlink()
+        await asyncio.to_thread(ask)
+        assert offers.callers == {"first.mesh": 2}
+        certificates.files("client", "third.mesh")
+        await asyncio.to_thread(ask)
+        assert offers.callers == {"first.mesh": 2, "third.mesh": 1}
+        link.channel.close()
+        before.close()
 
 
 async def test_generator_process_calls_over_tls(certificates: Certificates, tmp_path: Path) -> None:
