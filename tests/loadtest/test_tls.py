@@ -146,13 +146,15 @@ async def test_players_of_locust_follow_the_certificate(
         before.close()
 
 
-async def test_generator_process_calls_over_tls(certificates: Certificates, tmp_path: Path) -> None:
-    offers, security = Offers(), security_with(certificates.client())
-    async with serving(offers, certificates) as address:
+@pytest.mark.parametrize("shows", ["certificate", "token"])
+async def test_generator_process_shows_who_it_is(certificates: Certificates, tmp_path: Path, shows: str) -> None:
+    offers, has_token = Offers(), shows == "token"
+    security = with_token(certificates, tmp_path) if has_token else security_with(certificates.client())
+    async with serving(offers, certificates, require_client=not has_token) as address:
         load = Load("closed", 0.1, 0.3, Target("grpc", address, "Score", "w15", 20), {}, security)
         result = await generate(load, no_meter, tmp_path)
     assert result.degraded == {}
-    assert offers.callers[CLIENT_NAME] >= result.answers
+    assert set(offers.callers) == {BEARER if has_token else CLIENT_NAME}
 
 
 async def test_flood_of_outcomes_calls_over_tls(certificates: Certificates, tmp_path: Path) -> None:
