@@ -88,7 +88,7 @@ def test_python_channels(mesh: Mesh, folder: Path) -> None:
     for code in (mutual, f"#{tokens}"):
         exec(code, names)
         with names["channel"] as channel:
-            offers_pb2_grpc.OffersStub(channel).GetOffer(offers_pb2.GetOfferRequest(), timeout=5.0)
+            offers_pb2_grpc.OffersStub(channel).GetOffer(offers_pb2.GetOfferRequest(), timeout=5.0)  # type: ignore[no-untyped-call]
     assert mesh.seen == [({CLIENT_NAME}, None), (set(), "Bearer very-secret")]
 
 
