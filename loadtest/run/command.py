@@ -17,16 +17,16 @@ from loadtest import interruption
 from loadtest.errors import CannotMeasure
 from loadtest.game_inputs import GameInputs, candidates_of, context_of
 from loadtest.generators import arrivals
-from loadtest.input_options import add_inputs, chosen_inputs
+from loadtest.input_options import add_inputs
 from loadtest.options import add_output, positive_float, positive_floats, positive_int, positive_ints
 from loadtest.player_store import sqlite_path
 from loadtest.report import origin, write_json
 from loadtest.run import page, report
-from loadtest.run.job import Question
 from loadtest.run.knee import Step, knee_of
 from loadtest.run.measurement import Setting, measure, must_answer
 from loadtest.run.overload import FACTORS, Load, Overload, measure_connections
 from loadtest.run.overload_report import overload_document, overload_doubts, overload_table
+from loadtest.run.question import question_of
 from loadtest.run.search import arrivals_at, search_knee
 from loadtest.run.summary import Summary
 from loadtest.simulated.service_times import Seconds
@@ -176,20 +176,9 @@ def _setting(options: argparse.Namespace) -> Setting:
         raise CannotMeasure("--connections: several numbers need --overload; give one number")
     if options.check and options.catalog is None:
         raise CannotMeasure("--check needs --catalog FILE, the catalog that the mesh serves")
-    inputs = chosen_inputs(options)
-    options.game, options.method = inputs.game, options.method or ("GetOffer" if inputs.has_offers else "Score")
-    question = Question(
-        address=options.address,
-        method=options.method,
-        game=inputs.game,
-        version=options.version,
-        deadline_ms=options.deadline_ms,
-        context=inputs.context,
-        player_ids=inputs.player_ids,
-        drawn=inputs.drawn,
-        offer_ids=inputs.offer_ids,
-        candidates=inputs.candidates,
-    )
+    question = question_of(options)
+    options.game, options.method = question.game, question.method
+    inputs = question.inputs
     # Score compares an offer with all others, whatever the candidates are.
     compared = inputs if options.method == "GetOffer" else replace(inputs, candidates=0)
     oracle = _oracle(options.catalog, compared) if options.check else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from loadtest.errors import CannotMeasure
+from loadtest.input_options import chosen_inputs
 from loadtest.run.job import Question
 from loadtest.run.knee import knee_of
 from loadtest.run.measurement import Progress, Setting
@@ -20,6 +21,26 @@ def setting_of(ensemble: TrainedEnsemble, address: str) -> Setting:
     """Returns how requests of `ensemble` are sent to the supervisor at `address`."""
     question = Question(address, ensemble.method, ensemble.game, "", DEADLINE_MS, {}, player_ids(ensemble.players))
     return Setting(question, processes=1, max_unanswered=10_000, seed=1, oracle=None, raises_priority=False)
+
+
+def question_of(options: argparse.Namespace) -> Question:
+    """Returns the requests of the options of `add_inputs`, --address, --method, --version and --deadline-ms.
+
+    Without --method, GetOffer, or Score if the game has no offers. Raises CannotMeasure or Misconfigured.
+    """
+    inputs = chosen_inputs(options)
+    return Question(
+        address=options.address,
+        method=options.method or ("GetOffer" if inputs.has_offers else "Score"),
+        game=inputs.game,
+        version=options.version,
+        deadline_ms=options.deadline_ms,
+        context=inputs.context,
+        player_ids=inputs.player_ids,
+        drawn=inputs.drawn,
+        offer_ids=inputs.offer_ids,
+        candidates=inputs.candidates,
+    )
 
 
 async def find_knee(ensemble: TrainedEnsemble, setting: Setting, slo_ms: float, progress: Progress) -> float:

@@ -17,9 +17,9 @@ from mesh.tls.channel import ClientSecurity
 PROBE_S = 2.0
 _UNIX, _DNS = "unix:", "dns:///"
 # The connection preface of HTTP/2 and an empty SETTINGS frame (RFC 9113, sections 3.4 and 6.5).
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
+HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
 _TLS_RECORDS = (b"\x15", b"\x16")  # the first byte of an alert and of a handshake (RFC 8446, section 5.1)
-_ALPN = ["h2", "http/1.1"]
+ALPN = ["h2", "http/1.1"]
 _NOT_YET_VALID, _EXPIRED = 9, 10  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 _WRONG_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 _MAX_NAMES = 4
@@ -58,7 +58,7 @@ def _plaintext_fault(address: str, budget_s: float) -> str | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # nothing is sent; the handshake only shows that the server speaks TLS
-    context.set_alpn_protocols(_ALPN)
+    context.set_alpn_protocols(ALPN)
     try:
         with _connected(address, budget_s) as plain, context.wrap_socket(plain):
             pass
@@ -73,7 +73,7 @@ def _tls_fault(address: str, security: ClientSecurity, budget_s: float) -> str |
     with _connected(address, budget_s) as plain:
         try:
             with context.wrap_socket(plain, server_hostname=name) as secured:
-                secured.sendall(_PREFACE)
+                secured.sendall(HTTP2_PREFACE)
                 # With TLS 1.3, a server refuses the certificate of a client after the client's handshake.
                 return None if secured.recv(1) else _refusal(address, security)
         except ssl.SSLCertVerificationError as error:
@@ -138,7 +138,7 @@ def _refusal(address: str, security: ClientSecurity) -> str:
 
 def _context(security: ClientSecurity) -> ssl.SSLContext:
     context = security.ssl_context()
-    context.set_alpn_protocols(_ALPN)
+    context.set_alpn_protocols(ALPN)
     return context
 
 
@@ -146,7 +146,7 @@ def _speaks_plaintext(address: str, budget_s: float) -> bool:
     """Whether the server answers the preface of HTTP/2, and not with a record of TLS."""
     try:
         with _connected(address, budget_s) as plain:
-            plain.sendall(_PREFACE)
+            plain.sendall(HTTP2_PREFACE)
             answer = plain.recv(1)
     except OSError:
         return False

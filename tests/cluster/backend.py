@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
+from mesh.tls.channel import PLAINTEXT, ClientSecurity, open_aio_channel
 from mesh.wire import offers_pb2, offers_pb2_grpc
 from tests.cluster import dns
 from tests.cluster.kubectl import Namespace, Values, ready_addresses
@@ -132,13 +133,16 @@ class Backend:
 
 
 @asynccontextmanager
-async def calling(namespace: Namespace, rate_rps: float) -> AsyncIterator[Backend]:
+async def calling(
+    namespace: Namespace, rate_rps: float, security: ClientSecurity = PLAINTEXT
+) -> AsyncIterator[Backend]:
     """A backend that sends requests during the block; the end of the block waits for the last answers."""
     async with (
         named(namespace) as name_server,
-        grpc.aio.insecure_channel(
+        open_aio_channel(
             f"dns://{name_server}/{SERVICE}.{namespace.name}.svc:{PORT}",
-            options=[("grpc.lb_policy_name", "round_robin"), ("grpc.enable_http_proxy", 0)],
+            security,
+            [("grpc.lb_policy_name", "round_robin"), ("grpc.enable_http_proxy", 0)],
         ) as channel,
     ):
         backend = Backend(channel, rate_rps)

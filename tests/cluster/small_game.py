@@ -86,7 +86,7 @@ def _catalog() -> dict[str, Any]:
     """
     values: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
     values["features"]["path"] = "players.sqlite"
-    values["kubernetes"] = {"files": {"configMap": {"name": FILES}}}
+    values["kubernetes"] = {"files": {"configMap": {"name": FILES}}, "network_policies": {"callers": "anyone"}}
     values |= {"replicas": {"min": 1, "max": 3}, "resources": {"cpu": "40m", "memory": "192Mi"}}
     values["hpa"] = {"cpu_percent": 1000, "behavior": NEVER_DOWN}
     values["supervisor"] = {"hpa": {"behavior": NEVER_DOWN}}

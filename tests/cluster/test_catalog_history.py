@@ -19,6 +19,7 @@ def catalog(folder: Path, budget_ms: int) -> Path:
     file.write_text(
         f"game: {GAME}\nbudget_ms: {budget_ms}\n"
         "features: {store: dynamodb, table: players, region: eu-west-1}\n"
+        "callers: {anyone: true}\nkubernetes: {network_policies: {callers: anyone}}\n"
         'versions: {"1": {models: [{name: whales, uri: "s3://m/w.txt"}]}}\n',
         encoding="utf-8",
     )

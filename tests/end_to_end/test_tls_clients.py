@@ -79,6 +79,43 @@ def test_open_loop_runs_over_tls(mesh: Running, certificates: Certificates, tmp_
     assert classes["error"] == classes["refused"] == 0
 
 
+def test_handshakes_are_counted_beside_requests(mesh: Running, certificates: Certificates, tmp_path: Path) -> None:
+    words = [
+        "handshakes",
+        "--game",
+        "g",
+        "--address",
+        mesh.ready["address"],
+        "--rate",
+        "50",
+        "--seconds",
+        "1",
+        "--json",
+    ]
+    pid = ["--supervisor-pid", str(mesh.ready["pid"]), "--connections-per-s", "0,20,all"]
+    done = run("loadtest", *words, *pid, *options_of(certificates), "--out", str(tmp_path / "handshakes.json"))
+    assert done.stdout, done.stderr
+    without, few, all_ = json.loads(done.stdout)["runs"]
+    assert without["accepted_per_s"] == 0
+    assert 0 < few["accepted_per_s"] < all_["accepted_per_s"]
+    assert few["failed"] == all_["failed"] == {}
+    assert all_["cpu_ms_per_handshake"] > 0
+    assert all(one["classes"]["fallback"] > 0 == one["classes"]["error"] for one in (without, few, all_))
+
+
+def test_handshakes_that_the_supervisor_refuses_do_not_count(
+    mesh: Running, certificates: Certificates, tmp_path: Path
+) -> None:
+    other = Certificates(tmp_path / "other").client()
+    client = certificates.client()
+    environment = {"MESH_TLS_CERT": str(other.cert), "MESH_TLS_KEY": str(other.key), "MESH_TLS_CA": str(client.ca)}
+    words = (mesh.ready["address"], "20", "0.5")
+    done = run("loadtest.handshakes.opener", *words, variables={**environment, "MESH_TLS_NAME": SERVER_NAME})
+    counts = json.loads(done.stdout.splitlines()[-1])
+    assert counts["accepted"] == 0
+    assert sum(counts["failed"].values()) == 10
+
+
 LOCUST = ("locust", "--headless", "--only-summary", "--users", "5", "--run-time", "3s", "--games", "g", "--host")
 
 

@@ -46,4 +46,5 @@ def test_kube_score_finds_no_fault(kube_score: str, tmp_path: Path, which: str) 
 
 def is_of_absent_pods(one: dict[str, Any]) -> bool:
     """Whether it is a policy of pods that a render lacks: those of Helm's hooks and of `mesh verify`."""
-    return one["kind"] == "NetworkPolicy" and one["metadata"]["name"].endswith(("-jobs", "-verify"))
+    name: str = one["metadata"]["name"]
+    return one["kind"] == "NetworkPolicy" and name.endswith(("-jobs", "-verify"))

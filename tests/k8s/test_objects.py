@@ -84,14 +84,12 @@ def test_container_metrics_name_a_container_of_the_pods(game: Objects) -> None:
                 assert "cpu" in _container(pod)["resources"]["requests"]
 
 
-def test_every_container_has_three_grpc_probes(game: Objects) -> None:
+def test_every_container_has_three_probes_by_http_on_the_metrics_port(game: Objects) -> None:
     for container in map(_container, game.pods):
-        probes = [container[f"{kind}Probe"]["grpc"] for kind in ("startup", "readiness", "liveness")]
-        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-        assert [probe["port"] for probe in probes] == [ports["grpc"]] * 3
-        # Liveness asks for the whole server, the others for the service.
-        assert probes[0]["service"] == probes[1]["service"] != ""
-        assert "service" not in probes[2]
+        assert "metrics" in {port["name"] for port in container["ports"]}
+        scheme = {"scheme": "HTTPS"} if "--metrics-tls" in container["args"] else {}
+        for kind, path in (("startup", "/startupz"), ("readiness", "/readyz"), ("liveness", "/healthz")):
+            assert container[f"{kind}Probe"]["httpGet"] == {"path": path, "port": "metrics", **scheme}
 
 
 def test_grace_period_covers_the_pause_and_the_drain(game: Objects) -> None:

@@ -64,7 +64,6 @@ Appends one model with its merged values to the list `models` of the given dict.
 {{- $_ := set $model "model" $given.name -}}
 {{- $_ := set $model "name" (printf "%s-%s-%s" $root.Values.game $home $given.name) -}}
 {{- $_ := set $model "container" "worker" -}}
-{{- $_ := set $model "service" "inference.GRPCInferenceService" -}}
 {{- $_ := set $model "uri" (include "mesh.uri" (list $root $given.uri (printf "%s.uri" $model.at))) -}}
 {{- $_ := set $model "sha256" $given.sha256 -}}
 {{- $_ := set $model "categories" $given.categories -}}
@@ -120,7 +119,6 @@ Appends one model with its merged values to the list `models` of the given dict.
 {{- $_ := set $into "game" $values.game -}}
 {{- $_ := set $into "name" (printf "%s-supervisor" $values.game) -}}
 {{- $_ := set $into "container" "supervisor" -}}
-{{- $_ := set $into "service" "mesh.v1.Offers" -}}
 {{- $_ := set $into "signal" "cpu" -}}
 {{- $_ := set $into "in_flight" dict -}}
 {{- $_ := set $into "namespace" (index . 0).Release.Namespace -}}

@@ -90,6 +90,11 @@ priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
+{{/* HTTP on the metrics port, because the kubelet's gRPC probes speak no TLS. Call it as: include "mesh.probe" (list PATH $pod) */}}
+{{- define "mesh.probe" -}}
+{path: /{{ first . }}, port: metrics{{ if dig "metrics" false ((last .).tls | default dict) }}, scheme: HTTPS{{ end }}}
+{{- end -}}
+
 {{/* Environment, ports, probes, lifecycle and resources of the pod's only container. */}}
 {{- define "mesh.container" -}}
 image: {{ .image | quote }}
@@ -118,18 +123,18 @@ ports:
   {{- end }}
   - {name: metrics, containerPort: 9100}
 startupProbe:
-  grpc: {port: 9000, service: {{ .service }}}
+  httpGet: {{ include "mesh.probe" (list "startupz" .) }}
   periodSeconds: 1
   timeoutSeconds: 1
   failureThreshold: {{ .start_s }}
 readinessProbe:
-  grpc: {port: 9000, service: {{ .service }}}
+  httpGet: {{ include "mesh.probe" (list "readyz" .) }}
   periodSeconds: 5
   timeoutSeconds: 3
   failureThreshold: 3
-# For the whole server, answered by the event loop: a pod whose loop hangs for half a minute is restarted.
+# Answered by the event loop: a pod whose loop hangs for half a minute is restarted.
 livenessProbe:
-  grpc: {port: 9000}
+  httpGet: {{ include "mesh.probe" (list "healthz" .) }}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 3

@@ -1,0 +1,1 @@
+"""Full TLS handshakes a second at one supervisor, beside valid traffic."""
