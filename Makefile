@@ -101,7 +101,7 @@ build/go/bin/helm:
 	@echo "building $(HELM_MODULE)"
 	@CGO_ENABLED=0 GOBIN=$(CURDIR)/build/go/bin go install -ldflags '$(HELM_LDFLAGS)' $(HELM_MODULE)
 
-# The schemas of cert-manager's objects, from its Go module: nothing of it is built.
+# The schemas of cert-manager's objects, from its Go module, of which no code is built.
 CERT_MANAGER_MODULE := github.com/cert-manager/cert-manager@v1.18.2
 
 build/cert-manager/crds.yaml:

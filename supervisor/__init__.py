@@ -6,6 +6,7 @@ The words of this package:
 - request: one call of a game backend, or one message of its stream.
 - ticket: an admitted request, with the future of its answer.
 - passenger: the context and the offers of a request, from which its rows are built.
+- line: the waiting tickets of one caller on one route.
 - cohort: the tickets of one route that depart together.
 - journey: the work for a cohort, from its departure to its last answer.
 - seat: the rows and the player of a ticket whose cohort asks the models.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,9 +76,7 @@ class Backlog:
         times the time of the model that completes the quorum. It is 0 if no row waits and no model has rows: a model
         that is too slow without load does not cause a refusal.
         """
-        now_s = self._clock()
-        if now_s - self._sampled_s >= SAMPLE_S:
-            self._sample(now_s)
+        self._sample_if_due()
         is_first = self._is_idle
         times_s: list[float] = []
         for sample in self._samples:
@@ -93,6 +92,33 @@ class Backlog:
         if len(times_s) <= self._quorum:
             return times_s[-1]
         return min(times_s[-1], UNEVEN * times_s[self._quorum - 1])
+
+    def room_rows(self, within_s: float) -> float:
+        """Returns how many rows may depart now so that the models have scored them `within_s`.
+
+        The opposite of `time_s` without waiting rows: at most 0 if the models need that time for the rows that they
+        have, and infinite if they have none.
+        """
+        self._sample_if_due()
+        is_first, rooms = self._is_idle, list[tuple[float, float]]()
+        for sample in self._samples:
+            ahead = sum([count.departed for count in sample.rows.values()]) - sample.arrived_rows
+            is_first = is_first and not ahead
+            rooms += [
+                ((within_s - start_s) / row_s - ahead, (within_s / UNEVEN - start_s) / row_s - ahead)
+                for start_s, row_s in sample.lines
+            ]
+        if is_first or not rooms:
+            return math.inf
+        slowest = min(room for room, _ in rooms)
+        if len(rooms) <= self._quorum:
+            return slowest
+        return max(slowest, sorted([room for _, room in rooms], reverse=True)[self._quorum - 1])
+
+    def _sample_if_due(self) -> None:
+        now_s = self._clock()
+        if now_s - self._sampled_s >= SAMPLE_S:
+            self._sample(now_s)
 
     def _sample(self, now_s: float) -> None:
         self._sampled_s = now_s

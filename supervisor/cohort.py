@@ -5,81 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from mesh.dealing import MAX_COHORT_REQUESTS, MAX_COHORT_ROWS
 from mesh.errors import Overloaded
+from supervisor.callers_present import CallersPresent
 from supervisor.departure import DeparturePolicy, StarvationGauge
-from supervisor.forecast import Forecast
-from supervisor.ticket import Journey, Ticket
+from supervisor.fair_limits import fair_rows, is_hopeless, room_wait_s
+from supervisor.ticket import Ticket
+from supervisor.waiting import Route, Waiting, heaviest_line, loads_of
 
 # The models that have not voted at the quorum get at least this long before the next cohort may depart.
 STRAGGLER_FLOOR_S = 0.005
 # A journey that the deadline ended would have taken longer, by an unknown factor. This is our guess of the factor.
 CUT_SHORT_FACTOR = 2.0
 _log = logging.getLogger("supervisor.cohort")
-
-
-class Route(Protocol):
-    """The destination of cohorts: versions of a game that share models, or one version. `VersionGroup` implements it.
-
-    The requests of a cohort may be of several versions (docs/decisions/0019-shared-members.md).
-    """
-
-    @property
-    def messages(self) -> int:
-        """The number of messages that a journey costs."""
-        ...
-
-    def backlog_s(self, ticket: Ticket, waiting_rows: Mapping[str, int]) -> float:
-        """Returns the time until the models have scored the rows of `ticket`, behind all rows before them.
-
-        `waiting_rows`, by version, have not departed. Returns 0 if there are no rows before them.
-        """
-        ...
-
-    def depart(self, tickets: list[Ticket]) -> Journey:
-        """Starts the journey of a cohort."""
-        ...
-
-    def abandon(self, tickets: list[Ticket]) -> None:
-        """Answers `tickets` after a bug on their journey."""
-        ...
-
-
-@dataclass(slots=True, eq=False)
-class _Queue:
-    """The waiting tickets of one route, the numbers of them and of their rows, and the forecasts, each by version."""
-
-    route: Route | None = None  # while tickets wait: it must stay in memory until they have left
-    tickets: deque[Ticket] = field(default_factory=deque)
-    requests: Counter[str] = field(default_factory=Counter)
-    rows: Counter[str] = field(default_factory=Counter)
-    forecasts: defaultdict[str, Forecast] = field(default_factory=lambda: defaultdict(Forecast))
-
-    def count(self, ticket: Ticket, sign: int) -> None:
-        """Counts a ticket that comes (1) or leaves (-1)."""
-        self.requests[ticket.version] += sign
-        self.rows[ticket.version] += sign * ticket.passenger.rows
-
-    def release(self) -> None:
-        """Lets the route go if no ticket waits."""
-        if not self.tickets:
-            self.route = None
-
-    def keep_unanswered(self) -> None:
-        """Drops the tickets that are answered already."""
-        self.tickets = deque(ticket for ticket in self.tickets if not ticket.answer.done())
-        self.release()
-        self.requests.clear()
-        self.rows.clear()
-        for ticket in self.tickets:
-            self.count(ticket, 1)
 
 
 @dataclass(slots=True, eq=False)
@@ -99,8 +42,10 @@ class _Cohort:
 class Cohorts:
     """Gathers tickets by route, and starts a journey for each cohort when the departure policy allows it.
 
-    Refuses a ticket if `max_waiting` tickets wait, or if load would make its answer late. Journeys run as tasks of
-    `tasks`; leave its block only after the last use of this object. `clock` is monotonic, in seconds.
+    Refuses a ticket if `max_waiting` tickets wait, or if load would make its answer late. While several callers are
+    present, they share the departures by weight, and the caller with the most waiting rows for its weight is refused
+    first (docs/decisions/0030-fairness.md). Journeys run as tasks of `tasks`; leave its block only after the last use
+    of this object. `clock` is monotonic, in seconds.
     """
 
     def __init__(
@@ -115,7 +60,8 @@ class Cohorts:
         self._max_waiting = max_waiting
         self._clock = clock
         # By weak keys, because a route of a catalog that is not in force any more must not stay in memory.
-        self._queues: WeakKeyDictionary[Route, _Queue] = WeakKeyDictionary()
+        self._queues: WeakKeyDictionary[Route, Waiting] = WeakKeyDictionary()
+        self._callers = CallersPresent()
         self._waiting_count = 0
         self._under_way: set[_Cohort] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -136,64 +82,122 @@ class Cohorts:
         """The number of tickets of `version` that wait for a cohort on `route`."""
         return self._queues[route].requests[version] if route in self._queues else 0
 
+    def waiting_of_callers(self, route: Route) -> dict[str, int]:
+        """The number of tickets that wait for a cohort on `route`, by caller. The metrics thread may call it."""
+        return self._queues[route].tickets.counts() if route in self._queues else {}
+
     def admit(self, route: Route, ticket: Ticket) -> None:
         """Adds `ticket` to the next cohort of `route`.
 
         Raises Overloaded if too many tickets wait, if that cohort would return after the ticket's deadline, or if the
         models have more rows than they can score before it.
         """
-        if self._waiting_count >= self._max_waiting:
-            self._drop_answered()
-        if self._waiting_count >= self._max_waiting:
-            raise Overloaded(f"{self._waiting_count} requests are waiting")
         queue = self._queues.get(route)
         if queue is None:
-            queue = self._queues[route] = _Queue()
-        if self._under_way and self._would_be_late(route, queue, ticket):
-            raise Overloaded(f"{len(queue.tickets)} requests are waiting, the answer to this one would be too late")
-        backlog_s = route.backlog_s(ticket, queue.rows)
-        if backlog_s and self._clock() + backlog_s > ticket.deadline_s:
-            raise Overloaded(f"the models need {backlog_s:.3f} s for the requests before this one")
-        queue.route = route
-        queue.tickets.append(ticket)
-        queue.count(ticket, 1)
+            queue = self._queues[route] = Waiting()
+        self._callers.record(ticket.caller, ticket.admitted_s)
+        if self._waiting_count >= self._max_waiting:
+            self._make_room(queue, ticket)
+        if self._callers.are_several:
+            self._check_share(route, queue, ticket)
+        else:
+            self._check_time(route, queue, ticket, queue.tickets.rows, queue.rows)
+        queue.add(route, ticket)
         self._waiting_count += 1
         self._depart_if_due()
 
-    def _would_be_late(self, route: Route, queue: _Queue, ticket: Ticket) -> bool:
-        """Returns whether load will likely delay the next cohort, with `ticket`, beyond the deadline of `ticket`.
+    def _make_room(self, queue: Waiting, ticket: Ticket) -> None:
+        """Refuses the newest ticket of the caller with the most waiting rows for its weight, if that is not `ticket`.
+
+        Raises Overloaded if it is. A critical caller counts after all others.
+        """
+        self._waiting_count -= sum(queue.drop_answered() for queue in self._queues.values())
+        if self._waiting_count < self._max_waiting:
+            return
+        heaviest, loaded = heaviest_line(self._queues.values())
+        if queue.rank_with(ticket) >= loaded.rank:
+            raise Overloaded(f"{self._waiting_count} requests are waiting")
+        self._waiting_count -= 1
+        heaviest.refuse_newest(loaded)
+
+    def _check_share(self, route: Route, queue: Waiting, ticket: Ticket) -> None:
+        """Raises Overloaded if the share of the caller does not suffice to answer `ticket` in time.
+
+        Only the tickets of its own caller are before it. A caller below its share is not refused, nor is a critical
+        caller whose tickets all depart in the next cohort.
+        """
+        line = queue.tickets.line(ticket.caller)
+        if line is None or queue.tickets.is_below_share(ticket):
+            return
+        if not ticket.is_critical or line.wait_s:
+            rows = min(queue.tickets.rows, queue.limit_rows)
+            self._check_time(route, queue, ticket, rows, {ticket.version: line.rows}, line.wait_s)
+
+    def _check_time(
+        self,
+        route: Route,
+        queue: Waiting,
+        ticket: Ticket,
+        cohort_rows: float,
+        waiting_rows: Mapping[str, int],
+        wait_s: float = 0.0,
+    ) -> None:
+        """Raises Overloaded if load will likely delay the answer beyond the deadline of `ticket`.
+
+        `ticket` departs with `cohort_rows`, `wait_s` after the next cohort, and behind `waiting_rows`.
+        """
+        if self._under_way and self._would_be_late(route, queue, ticket, cohort_rows, wait_s):
+            raise Overloaded(f"{queue.tickets.count} requests are waiting, the answer to this one would be too late")
+        backlog_s = route.backlog_s(ticket, {} if wait_s else waiting_rows)
+        if backlog_s and self._clock() + wait_s + backlog_s > ticket.deadline_s:
+            raise Overloaded(f"the models need {wait_s + backlog_s:.3f} s for the requests before this one")
+
+    def _would_be_late(self, route: Route, queue: Waiting, ticket: Ticket, cohort_rows: float, wait_s: float) -> bool:
+        """Returns whether load will likely delay the cohort of `ticket` beyond its deadline.
 
         A ticket whose deadline is too short even without load is admitted: some votes will arrive in time.
         """
         now_s = self._clock()
-        forecast, rows = queue.forecasts[ticket.version], sum(queue.rows.values()) + ticket.passenger.rows
-        wait_s = self._wait_s(route, now_s)
-        departs_s = min(cohort.expected_s for cohort in self._under_way) if wait_s is None else now_s + wait_s
-        returns_s = max(departs_s, now_s) + forecast.at_most_s(rows)
+        forecast, rows = queue.forecasts[ticket.version], cohort_rows + ticket.passenger.rows
+        next_s = self._wait_s(route, now_s)
+        departs_s = min(cohort.expected_s for cohort in self._under_way) if next_s is None else now_s + next_s
+        returns_s = max(departs_s, now_s) + wait_s + forecast.at_most_s(rows)
         return returns_s > ticket.deadline_s and forecast.is_congested(returns_s - now_s)
-
-    def _drop_answered(self) -> None:
-        for queue in self._queues.values():
-            queue.keep_unanswered()
-        self._waiting_count = sum(len(queue.tickets) for queue in self._queues.values())
 
     def _depart_if_due(self) -> None:
         while self._waiting_count:
-            route = self._next_route()
-            wait_s = self._wait_s(route, self._clock())
+            wait_s = self._depart_next()
             if wait_s is None:  # the next return calls this method again
                 return
             if wait_s > 0:
                 self._start_timer(wait_s)
                 return
-            self._depart(route)
 
-    def _next_route(self) -> Route:
-        """Returns the route of the ticket that has waited longest."""
-        waiting = (
-            (queue.tickets[0].admitted_s, id(route), route) for route, queue in self._queues.items() if queue.tickets
-        )
-        return min(waiting)[2]
+    def _depart_next(self) -> float | None:
+        """Lets a cohort depart, and returns 0; otherwise how long the next cohort waits, or None until a return."""
+        room_waits_s = []
+        for queue, route in self._by_turn():
+            wait_s = self._wait_s(route, self._clock())
+            if wait_s is None or wait_s > 0:
+                return wait_s
+            room_s = room_wait_s(queue) if self._callers.are_several else 0.0
+            if not room_s:
+                self._depart(route)
+                return 0.0
+            room_waits_s.append(room_s)
+        return min(room_waits_s)
+
+    def _by_turn(self) -> list[tuple[Waiting, Route]]:
+        """Returns the routes with waiting tickets, in the order of their turns.
+
+        The route of the ticket that has waited longest is first. If several callers are present, those with critical
+        tickets are first, then those that departed longest ago.
+        """
+        waiting = [(queue, route) for route, queue in self._queues.items() if queue.tickets]
+        if len(waiting) > 1:
+            are_several = self._callers.are_several
+            waiting.sort(key=lambda one: one[0].turn if are_several else one[0].tickets.head.admitted_s)
+        return waiting
 
     def _wait_s(self, route: Route, now_s: float) -> float | None:
         return self._policy.wait_s(now_s, route.messages, self._waiting_count, bool(self._under_way))
@@ -208,7 +212,7 @@ class Cohorts:
 
     def _depart(self, route: Route) -> None:
         queue = self._queues[route]
-        tickets = self._take(queue)
+        tickets = self._take(queue, route)
         now_s = self._clock()
         if tickets:
             self._policy.record_departure(now_s, route.messages, len(tickets))
@@ -219,25 +223,25 @@ class Cohorts:
             cohort = _Cohort(route, tickets, rows, now_s, now_s + journey_s, versions)
             self._under_way.add(cohort)
             self.departures += 1
+            queue.departure = self.departures
             self._tasks.create_task(self._travel(cohort))
 
-    def _take(self, queue: _Queue) -> list[Ticket]:
+    def _take(self, queue: Waiting, route: Route) -> list[Ticket]:
         """Takes the tickets of the next cohort out of `queue`; drops the tickets that are answered already."""
-        tickets: list[Ticket] = []
-        rows = 0
-        while queue.tickets and len(tickets) < MAX_COHORT_REQUESTS:
-            head = queue.tickets[0]
-            is_wanted = not head.answer.done()
-            rows += head.passenger.rows if is_wanted else 0
-            if tickets and rows > MAX_COHORT_ROWS:
-                break
-            queue.tickets.popleft()
-            queue.count(head, -1)
-            self._waiting_count -= 1
-            if is_wanted:
-                tickets.append(head)
-        queue.release()
-        return tickets
+        if not self._callers.are_several:
+            taken = queue.tickets.take(MAX_COHORT_REQUESTS, MAX_COHORT_ROWS)
+        else:
+            now_s = self._clock()
+            rows = queue.limit_rows = fair_rows(queue, loads_of(self._queues.values()))
+            is_late = partial(is_hopeless, queue, now_s=now_s, rows=min(rows, queue.tickets.rows))
+            # While no cohort is under way, the next one departs in any case: the forecast learns only from journeys.
+            taken = queue.tickets.take(MAX_COHORT_REQUESTS, MAX_COHORT_ROWS, rows, is_late if self._under_way else None)
+            queue.tickets.learn(now_s)
+        queue.count_taken(taken)
+        self._waiting_count -= sum(map(len, taken))
+        if taken.late:
+            route.refuse(taken.late, "the caller sends more than its share, and this request has waited too long")
+        return taken.departing
 
     async def _travel(self, cohort: _Cohort) -> None:
         try:

@@ -41,7 +41,7 @@ class Forecast:
         self._quickest_s = min(self._quickest_s, journey_s)
         self._weight = LEARNING_WEIGHT
 
-    def journey_s(self, rows: int) -> float:
+    def journey_s(self, rows: float) -> float:
         """Returns the expected time from departure to return; 0 before the first journey."""
         return self._mean_journey_s + self._row_s() * (min(rows, REACH * self._mean_rows) - self._mean_rows)
 
@@ -50,9 +50,22 @@ class Forecast:
 
         Such an answer takes more than `CONGESTED` times the quickest journey.
         """
-        return answer_s > CONGESTED * self._quickest_s
+        return answer_s > self.congested_s
 
-    def at_most_s(self, rows: int) -> float:
+    @property
+    def congested_s(self) -> float:
+        """The longest answer that is not late because of load; infinite before the first journey."""
+        return CONGESTED * self._quickest_s
+
+    def rows_within(self, time_s: float) -> float:
+        """Returns the largest number of rows of a journey that is expected to take at most `time_s`.
+
+        Infinite while journeys do not show that more rows take more time.
+        """
+        row_s = self._row_s()
+        return self._mean_rows + (time_s - self._mean_journey_s) / row_s if row_s else math.inf
+
+    def at_most_s(self, rows: float) -> float:
         """Returns a time that few journeys exceed: the expected time plus `CAUTION` times the usual error.
 
         After Jacobson 1988, "Congestion Avoidance and Control". Half of the journeys exceed the expected time itself.

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 import grpc
 
-from mesh.errors import MeshError, NotFound
+from mesh.bounded_calls import MAX_STREAMS, Reading, unary_handler
+from mesh.errors import MeshError, NotFound, Overloaded
 from mesh.grpc_errors import or_abort, status_for_caller
 from mesh.wire import offers_pb2 as wire
 from supervisor import messages
@@ -34,6 +35,7 @@ from supervisor.raw_call import RawCall
 from supervisor.ticket import Ticket
 
 SERVICE_NAME = "mesh.v1.Offers"
+TOO_MANY_STREAMS = f"overloaded: {MAX_STREAMS} streams of offers are open; send more requests on each stream"
 _RPCS: Mapping[str, Rpc] = {f"/{SERVICE_NAME}/GetOffer": "GetOffer", f"/{SERVICE_NAME}/Score": "Score"}
 _Enter = Callable[[Game, str], "GameCaller | None"]  # of a game and a pinned version
 _Ticketed = TypeVar("_Ticketed", bound=tuple[Ensemble, Ticket] | tuple[Ensemble, Ticket, str])
@@ -78,9 +80,10 @@ class OffersService:
 
     def attach(self, server: grpc.aio.Server) -> None:
         """Adds the methods to `server`."""
-        unary: Any = grpc.unary_unary_rpc_method_handler
+        reading = Reading()
         stream: Any = grpc.stream_stream_rpc_method_handler
-        handlers = {method.__name__: unary(method) for method in (self.GetOffer, self.Score, self.ReportOutcome)}
+        unary = (self.GetOffer, self.Score, self.ReportOutcome)
+        handlers = {method.__name__: unary_handler(method, reading) for method in unary}
         handlers |= {method.__name__: stream(method) for method in (self.StreamOffers, self.StreamOutcomes)}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE_NAME, handlers),))
         server.add_registered_method_handlers(SERVICE_NAME, handlers)
@@ -108,6 +111,8 @@ class OffersService:
         Bytes that cannot be parsed end the stream, after the answers to the requests before them.
         """
         caller = await or_abort(self._recognised(context), context, _log, "StreamOffers")
+        if len(self._streams) >= MAX_STREAMS:
+            await context.abort(Overloaded.code, TOO_MANY_STREAMS)
         stream = OfferStream(lambda request, remaining_s: self._answer_on_stream(request, remaining_s, caller.enter))
         self._streams.add(stream)
         age_s = self._stream_age_s

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from supervisor.cohort import Route
 from supervisor.ensemble import Ensemble
 from supervisor.inputs import MISSING, UNSEEN, VersionInputs
 from supervisor.live_games import LiveGames
 from supervisor.pool import ModelPool
+from supervisor.waiting import Route
 
 MAX_GAP_SERIES = 200  # of one version
 _VERSION = ("game", "version")
@@ -30,11 +31,13 @@ class StateOnDemand(Collector):
         under_way: Callable[[], int],
         waiting: Callable[[Route, str], int],
         starved: Callable[[], float],
+        waiting_of_callers: Callable[[Route], Mapping[str, int]],
     ) -> None:
         self._games = games
         self._under_way = under_way
         self._waiting = waiting
         self._starved = starved
+        self._waiting_of_callers = waiting_of_callers
 
     def collect(self) -> Iterable[Metric]:
         """Yields the current values. It runs on the metrics thread, so it and the functions that it calls only read."""
@@ -47,6 +50,12 @@ class StateOnDemand(Collector):
         ensembles = list(self._ensembles())
         waiting = [(labels, self._waiting(ensemble.route, ensemble.name)) for labels, ensemble in ensembles]
         yield _gauge("mesh_requests_waiting", "Requests that wait for a cohort.", _VERSION, waiting)
+        yield _gauge(
+            "mesh_caller_requests_waiting",
+            "Requests of the caller that wait for a cohort.",
+            ("game", "caller"),
+            self._of_callers(),
+        )
         gaps = [
             ((*labels, feature, gap), count)
             for labels, ensemble in ensembles
@@ -63,6 +72,14 @@ class StateOnDemand(Collector):
         pools = [(labels, pool) for pool, labels in labels_of.items()]
         yield from _of_pools(pools)
         yield from _of_files(pools)
+
+    def _of_callers(self) -> list[_Value]:
+        counts: Counter[tuple[str, str]] = Counter()
+        for name, game in self._games.items():
+            for route in {ensemble.route for ensemble in game.ensembles.values()}:
+                for caller, waiting in self._waiting_of_callers(route).items():
+                    counts[name, caller] += waiting
+        return list(counts.items())
 
     def _of_catalogs(self) -> Iterator[Metric]:
         yield _gauge(

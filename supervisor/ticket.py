@@ -43,6 +43,16 @@ class Ticket:
     timer: asyncio.TimerHandle | None = None  # answers the ticket at its deadline
     answer: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
+    @property
+    def rows(self) -> int:
+        """The number of rows of the request."""
+        return self.passenger.rows
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether there is an answer, or the caller has left."""
+        return self.answer.done()
+
     def settle(self, answer: Answer) -> None:
         """Sets the answer. Does nothing if there is one already, or if the caller has left."""
         if not self.answer.done():

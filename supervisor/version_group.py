@@ -33,6 +33,10 @@ class VersionGroup:
         """Returns the time until the models have scored the rows of `ticket`; see `Backlog`."""
         return self.backlogs[ticket.version].time_s(waiting_rows, ticket.passenger.rows)
 
+    def room_rows(self, version: str, within_s: float) -> float:
+        """Returns how many rows of `version` may depart now so that they are scored `within_s`; see `Backlog`."""
+        return self.backlogs[version].room_rows(within_s)
+
     def depart(self, tickets: list[Ticket]) -> CohortJourney:
         """Starts the journey of a cohort. The requests of each version are neighbours in its rows."""
         if len(self.versions) == 1:
@@ -47,7 +51,13 @@ class VersionGroup:
 
     def abandon(self, tickets: list[Ticket]) -> None:
         """Answers `tickets` with the fallback, after a bug on their journey."""
-        reason = Reason(ReasonWord.INTERNAL, "the supervisor failed; see its log")
+        self._answer_with_fallback(tickets, Reason(ReasonWord.INTERNAL, "the supervisor failed; see its log"))
+
+    def refuse(self, tickets: Sequence[Ticket], detail: str) -> None:
+        """Answers waiting `tickets` with the fallback, because of overload."""
+        self._answer_with_fallback(tickets, Reason(ReasonWord.OVERLOADED, detail))
+
+    def _answer_with_fallback(self, tickets: Sequence[Ticket], reason: Reason) -> None:
         for ticket in tickets:
             ticket.settle(self.versions[ticket.version].rules.fallback(reason))
 

@@ -135,7 +135,9 @@ async def backend(
             await stack.enter_async_context(logs.writing(games))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         cohorts = Cohorts(tasks, starvation, 1000)
-        state = StateOnDemand(games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek)
+        state = StateOnDemand(
+            games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek, cohorts.waiting_of_callers
+        )
         metrics.registry.register(state)
         gate = CallerGate(games, metrics.callers, has_tls="callers" in options)
         games.subscribe(gate.refresh)

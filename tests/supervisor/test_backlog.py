@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from mesh.errors import Overloaded
-from supervisor.answers import Answer, Reason, ReasonWord, Source
 from supervisor.backlog import SAMPLE_S, UNEVEN, Asked, Backlog, LoadedPool, PoolLoad, RowCount
 from supervisor.cohort import Cohorts
 from supervisor.rows import Passenger
 from supervisor.ticket import Ticket
+from tests.supervisor.slow_models import (
+    CAPACITY_RPS,
+    DEADLINE_S,
+    LATE,
+    MODELS,
+    ROW_S,
+    WHOLE,
+    NeverStarved,
+    SlowModel,
+    SlowRoute,
+)
 from tests.supervisor.virtual_time import in_virtual_time, now_s
-
-WHOLE = Answer(Source.ENSEMBLE, None)
-LATE = Answer(Source.FALLBACK, Reason(ReasonWord.DEADLINE, "too late"))
 
 
 @dataclass
@@ -97,94 +104,6 @@ def test_rows_that_have_departed_count_until_a_sample_has_them() -> None:
     assert sampled.time_s({"v": 0}, 1) == pytest.approx(0.12)
     clock.now_s += SAMPLE_S
     assert sampled.time_s({"v": 0}, 1) == pytest.approx(0.12)
-
-
-MODELS, REPLICAS, ROW_S, DEADLINE_S = 15, 4, 0.033, 0.285
-READ_S = 0.005  # the time to read features
-CAPACITY_RPS = REPLICAS / ROW_S
-
-
-@dataclass(eq=False)
-class SlowModel:
-    """A model whose replicas score one row after the other; rows that nobody waits for are dropped."""
-
-    times_s: Iterator[float]
-    rows: deque[tuple[Ticket, Callable[[Ticket], None]]] = field(default_factory=deque)
-    busy: int = 0
-
-    @property
-    def load(self) -> PoolLoad:
-        return PoolLoad(len(self.rows) + self.busy, REPLICAS, ROW_S)
-
-    def start(self) -> None:
-        while self.busy < REPLICAS and self.rows:
-            ticket, on_score = self.rows.popleft()
-            if not ticket.answer.done():
-                self.busy += 1
-                asyncio.get_running_loop().call_later(next(self.times_s), self.end, ticket, on_score)
-
-    def end(self, ticket: Ticket, on_score: Callable[[Ticket], None]) -> None:
-        self.busy -= 1
-        on_score(ticket)
-        self.start()
-
-
-@dataclass(eq=False)
-class SlowJourney:
-    """Answers a ticket when every model has scored its row."""
-
-    models: Sequence[SlowModel]
-    tickets: list[Ticket]
-    on_features_read: Callable[[], None]
-    votes: Counter[Ticket] = field(default_factory=Counter)
-    quorum: Callable[[], None] = lambda: None
-
-    async def travel(self, on_quorum: Callable[[str], None]) -> None:
-        self.quorum = lambda: on_quorum("v")
-        await asyncio.sleep(READ_S)
-        self.on_features_read()
-        for model in self.models:
-            model.rows += [(ticket, self.on_score) for ticket in self.tickets]
-            model.start()
-        await asyncio.gather(*(ticket.answer for ticket in self.tickets))
-
-    def on_score(self, ticket: Ticket) -> None:
-        self.votes[ticket] += 1
-        if self.votes[ticket] == len(self.models):
-            ticket.settle(WHOLE)
-        if self.votes.total() == 10 * len(self.tickets):
-            self.quorum()
-
-    def settle_now(self, ticket: Ticket) -> None:
-        ticket.settle(LATE)
-
-
-@dataclass(eq=False)
-class SlowRoute:
-    """A panel of slow models; without `backlog`, admission has only the forecast."""
-
-    models: Sequence[SlowModel]
-    backlog: Backlog | None
-    rows: RowCount
-    messages: int = MODELS
-
-    def backlog_s(self, ticket: Ticket, waiting_rows: Mapping[str, int]) -> float:
-        return self.backlog.time_s(waiting_rows, ticket.passenger.rows) if self.backlog else 0.0
-
-    def depart(self, tickets: list[Ticket]) -> SlowJourney:
-        self.rows.departed += len(tickets)
-        return SlowJourney(self.models, tickets, lambda: self.arrive(len(tickets)))
-
-    def arrive(self, rows: int) -> None:
-        self.rows.arrived += rows
-
-    def abandon(self, tickets: list[Ticket]) -> None:
-        raise AssertionError(f"a bug on the journey of {len(tickets)} requests")
-
-
-class NeverStarved:
-    def is_starved(self) -> bool:
-        return False
 
 
 async def whole_rps(offered_rps: float, *, by_backlog: bool, seconds: float = 5.0) -> float:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import weakref
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +23,7 @@ from tests.supervisor.virtual_time import START_S, in_virtual_time, now_s, settl
 
 WHOLE = Answer(Source.ENSEMBLE, None)
 FAILED = Answer(Source.FALLBACK, Reason(ReasonWord.INTERNAL, "a bug"))
+REFUSED = Answer(Source.FALLBACK, Reason(ReasonWord.OVERLOADED, "too many"))
 COST_S = 15 * MESSAGE_CPU_S
 
 
@@ -75,6 +77,15 @@ class GatedRoute:
     def backlog_s(self, ticket: Ticket, waiting_rows: Mapping[str, int]) -> float:
         del ticket, waiting_rows
         return 0.0
+
+    def room_rows(self, version: str, within_s: float) -> float:
+        del version, within_s
+        return math.inf
+
+    def refuse(self, tickets: Sequence[Ticket], detail: str) -> None:
+        del detail
+        for ticket in tickets:
+            ticket.settle(REFUSED)
 
     def abandon(self, tickets: list[Ticket]) -> None:
         for ticket in tickets:
