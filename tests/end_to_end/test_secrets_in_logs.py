@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -84,7 +85,7 @@ async def ask(address: str) -> str:
     """An answer, and the refusals of wrong requests."""
     authorization = (("authorization", f"Bearer {SECRETS['MESH_TOKEN']}"),)
     async with grpc.aio.insecure_channel(address) as channel:
-        offers: offers_pb2_grpc.OffersAsyncStub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
+        offers: Any = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
         request = wire.GetOfferRequest(game="secretive", player_id="p1")
         answer = await offers.GetOffer(request, timeout=WITHIN_S, metadata=authorization)
         wrong = wire.GetOfferRequest(game="secretive\n2026-01-01 INFO forged", player_id="\x1b[2J")
