@@ -53,6 +53,24 @@ SUPERVISOR = Dashboard(
                 ),
                 "1: the latest catalog has faults (refused) or waits for replicas (pending); the one before serves.",
             ),
+            Panel(
+                "Certificates expire in",
+                "dtdurations",
+                (
+                    Query(
+                        "min by (pod, certificate) "
+                        f"(mesh_tls_certificate_expiry_timestamp_seconds{{{OF_SUPERVISOR}}} - time())",
+                        "{{pod}} {{certificate}}",
+                    ),
+                ),
+                "With TLS. MeshCertificateExpires fires at 7 days, or at a fifth of a shorter lifetime.",
+            ),
+            Panel(
+                "TLS handshakes",
+                "ops",
+                (Query(per_second("mesh_tls_handshakes_total", OF_SUPERVISOR, "pod"), "{{pod}}"),),
+                "Handshakes that callers began, also those that failed.",
+            ),
         ),
         "Cohorts": (
             Panel(
@@ -83,6 +101,56 @@ SUPERVISOR = Dashboard(
                 "short",
                 (Query(f'sum by (pod, state) (mesh_lanes{{{OF_GAME},pod=~"$pod"}})', "{{pod}} {{state}}"),),
                 is_stacked=True,
+            ),
+        ),
+        "Callers": (
+            Panel(
+                "Requests by caller",
+                "reqps",
+                (Query(per_second("mesh_caller_requests_total", f'{OF_GAME},pod=~"$pod"', "caller"), "{{caller}}"),),
+                "Callers of the catalog; `(unknown)` are peers that it does not name. Empty without `callers`.",
+                is_stacked=True,
+            ),
+            Panel(
+                "Refused requests by caller",
+                "reqps",
+                (
+                    Query(
+                        per_second(
+                            "mesh_caller_requests_total",
+                            f'{OF_GAME},pod=~"$pod",outcome=~"over-quota|not-allowed|unknown"',
+                            "caller, outcome",
+                        ),
+                        "{{caller}} {{outcome}}",
+                    ),
+                ),
+                "MeshCallersRefused fires above 0.1 a second.",
+            ),
+            Panel(
+                "Answers without all votes by caller",
+                "reqps",
+                (
+                    Query(
+                        per_second(
+                            "mesh_caller_requests_total",
+                            f'{OF_GAME},pod=~"$pod",outcome=~"PARTIAL|FALLBACK|wrong"',
+                            "caller, outcome",
+                        ),
+                        "{{caller}} {{outcome}}",
+                    ),
+                ),
+                "wrong: the request is wrong, or the report of an outcome was not taken.",
+            ),
+            Panel(
+                "Requests waiting by caller",
+                "short",
+                (
+                    Query(
+                        f'sum by (caller) (mesh_caller_requests_waiting{{{OF_GAME},pod=~"$pod"}})',
+                        "{{caller}}",
+                    ),
+                ),
+                "Requests that wait for a cohort.",
             ),
         ),
         "Features": (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -12,13 +13,14 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from mesh.errors import Misconfigured
-from mesh.tls.chain import authority_faults, authority_warnings, chain_faults, first_expiry, path_of
+from mesh.tls.chain import authority_faults, authority_warnings, chain_faults, first_to_expire, lifetime_of, path_of
 from mesh.tls.demands import Demands
 from mesh.tls.files import TlsFiles
 from mesh.tls.leaf import leaf_faults, names_of
 from mesh.tls.pem import PemBytes, read_pem, read_pem_files
 
 ANY_USE = Demands()
+_ADVICE = re.compile(r" See https://\S+ for more details\.")  # in texts of cryptography
 _BEGIN = (b"-----BEGIN CERTIFICATE-----", b"-----BEGIN X509 CERTIFICATE-----")
 
 
@@ -27,7 +29,8 @@ class KeyPair:
     """PEM bytes that belong together; `names` are the DNS and URI names of the certificate.
 
     `not_after` is the first expiry in the chain of the certificate, `ca_not_after` the first among the CAs that have
-    not expired yet. `warnings` are sentences about a pair that works, but perhaps not as intended.
+    not expired yet; the lifetimes are those of the certificates that expire then. `warnings` are sentences about a pair
+    that works, but perhaps not as intended.
     """
 
     cert: bytes
@@ -36,6 +39,8 @@ class KeyPair:
     not_after: datetime
     names: frozenset[str]
     ca_not_after: datetime
+    lifetime: timedelta
+    ca_lifetime: timedelta
     warnings: tuple[str, ...] = ()
 
 
@@ -65,8 +70,9 @@ def check_key_pair(files: TlsFiles, pem: PemBytes, now: datetime, demands: Deman
     except ValueError as error:  # an extension that cannot be parsed
         raise Misconfigured([f"{files.cert}: the certificate is damaged: {_short(error)}; issue it again"]) from error
     warnings = tuple(authority_warnings(files, path, authorities, now))
-    usable = [one.not_valid_after_utc for one in authorities if one.not_valid_after_utc > now]
-    return KeyPair(pem.cert, pem.key, pem.ca, first_expiry(path), names, min(usable), warnings)
+    own, ca = first_to_expire(path), first_to_expire(one for one in authorities if one.not_valid_after_utc > now)
+    ends = (own.not_valid_after_utc, names, ca.not_valid_after_utc)
+    return KeyPair(pem.cert, pem.key, pem.ca, *ends, lifetime_of(own), lifetime_of(ca), warnings)
 
 
 def read_authorities(path: Path, now: datetime) -> bytes:
@@ -81,7 +87,9 @@ def _certificates(path: Path, pem: bytes) -> list[x509.Certificate]:
     try:
         found = x509.load_pem_x509_certificates(pem)
     except ValueError as error:
-        raise Misconfigured([f"{path}: is not a PEM file of certificates: {_short(error)}"]) from error
+        raise Misconfigured(
+            [f"{path}: is not a PEM file of certificates: {_short(error)}; give one with BEGIN CERTIFICATE"]
+        ) from error
     begun = sum(map(pem.count, _BEGIN))
     if begun > len(found):  # the parser skips a block without an end
         raise Misconfigured(
@@ -98,7 +106,7 @@ def _key_faults(files: TlsFiles, chain: list[x509.Certificate], pem: bytes) -> I
         yield f"{files.key}: is encrypted, and a service cannot ask for the password; decrypt it with openssl pkey"
         return
     except (ValueError, UnsupportedAlgorithm) as error:
-        yield f"{files.key}: is not a PEM file of a private key: {_short(error)}"
+        yield f"{files.key}: is not a PEM file of a private key: {_short(error)}; give one with BEGIN PRIVATE KEY"
         return
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     public = key.public_key().public_bytes(*form)
@@ -111,4 +119,4 @@ def _key_faults(files: TlsFiles, chain: list[x509.Certificate], pem: bytes) -> I
 
 
 def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    return _ADVICE.sub("", " ".join(str(error).split()))[:200]
