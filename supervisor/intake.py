@@ -137,7 +137,7 @@ class Intake:
 
     def _reading_s(self) -> float:
         """The more callers are slow, the sooner the next one no longer counts: they must not hold up the others."""
-        slow = self._unread.count - len(self._reading)
+        slow = max(0, self._unread.count - len(self._reading))
         return READING_S / (1 + slow / READING)
 
     def _forget_slow_callers(self, now_s: float) -> None:
