@@ -78,11 +78,15 @@ class FairQueue(Generic[TicketT]):
         return rows
 
     def is_below_share(self, ticket: TicketT) -> bool:
-        """Returns whether the line of `ticket`, with it, has at most half of its share of the waiting rows."""
+        """Returns whether the caller of `ticket` certainly sends no more than its share.
+
+        Its line, with `ticket`, has at most half of its share of the waiting rows, or it has few tickets and no debts.
+        """
         line = self._lines.get(ticket.caller)
-        own_rows = line.rows if line is not None else 0
+        if line is None or line.has_room_for_few(ticket.rows):
+            return True
         weights = sum([other.weight for other in self.lines if other is not line]) + ticket.weight
-        return 2 * (own_rows + ticket.rows) * weights <= (self.rows + ticket.rows) * ticket.weight
+        return 2 * (line.rows + ticket.rows) * weights <= (self.rows + ticket.rows) * ticket.weight
 
     def take(
         self,

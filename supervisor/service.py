@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
@@ -31,6 +32,7 @@ from supervisor.offer_stream import OfferStream
 from supervisor.outcomes.service import OutcomeService
 from supervisor.query import check_id
 from supervisor.raw_call import RawCall
+from supervisor.stream_turns import StreamTurns
 from supervisor.ticket import Ticket
 
 SERVICE_NAME = "mesh.v1.Offers"
@@ -61,6 +63,7 @@ class OffersService:
         self._stream_age_s = stream_age_s
         self._draining = False
         self._streams: set[OfferStream] = set()
+        self._turns = StreamTurns()
 
     @property
     def longest_s(self) -> float:
@@ -108,7 +111,11 @@ class OffersService:
         Bytes that cannot be parsed end the stream, after the answers to the requests before them.
         """
         caller = await or_abort(self._recognised(context), context, _log, "StreamOffers")
-        stream = OfferStream(lambda request, remaining_s: self._answer_on_stream(request, remaining_s, caller.enter))
+        name = caller.name
+        turn = None if name is None else partial(self._turns.next, name)
+        stream = OfferStream(
+            lambda request, remaining_s: self._answer_on_stream(request, remaining_s, caller.enter), turn
+        )
         self._streams.add(stream)
         age_s = self._stream_age_s
         age_timer = None if age_s is None else asyncio.get_running_loop().call_later(age_s, stream.end)

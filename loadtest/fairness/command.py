@@ -50,6 +50,8 @@ async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
             for phase in phases(CAPACITY_RPS, options.polite, options.times):
                 runs.append(await run_phase(mesh, S15, phase, options.seconds, number))
                 plan.progress(f"  {phase.name}: {dict(runs[-1].watched)}, p99 {runs[-1].p99_ms:.0f} ms")
+                for failure, count in runs[-1].failures.most_common(3):
+                    plan.progress(f"    {count} {failure}")
     for one in runs:
         bad = {kind: count for kind, count in one.watched.items() if kind in ("error", "wrong", "unsent")}
         if bad:

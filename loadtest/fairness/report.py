@@ -33,6 +33,7 @@ def _document(run: Run) -> dict[str, Any]:
         "p99_ms": run.p99_ms,
         "load": dict(run.load),
         "cores": dict(run.cores),
+        "failures": dict(run.failures),
     }
 
 

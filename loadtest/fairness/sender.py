@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +67,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One request: its caller, the class of its answer (see `class_of`), and its latency from the due time."""
+    """One request: its caller, the class of its answer (see `class_of`), and its latency from the due time.
+
+    `detail` is the code of a call that failed, or the reason in an answer.
+    """
 
     caller: str
     kind: str
     latency_ms: float
     due_s: float
+    detail: str = ""
 
 
 def read_job(path: Path) -> Job:
@@ -93,7 +97,7 @@ def main(arguments: list[str]) -> int:
     os.setpriority(os.PRIO_PROCESS, 0, job.niceness)
     with asyncio.Runner(loop_factory=precise_loop.new_event_loop) as runner:
         sent = runner.run(_send_all(job))
-    Path(job.answers).write_text(json.dumps([[one.caller, one.kind, one.latency_ms, one.due_s] for one in sent]))
+    Path(job.answers).write_text(json.dumps([astuple(one) for one in sent]))
     print(json.dumps({"event": "done", "cpu_s": time.process_time()}), flush=True)
     return 0
 
@@ -149,8 +153,9 @@ async def _ask(job: Job, sending: Sending, due_s: float, asked: Any, room: async
         code = error.code().name
     room.release()
     source, reason = offers_pb2.Source.Name(answer.source), answer.reason.partition(":")[0]
+    detail = answer.reason if code == "OK" else code
     found = Answer("", due_s, sent_s, time.monotonic() - job.start_s, code, source, reason)
-    sent.append(Sent(sending.caller, class_of(found, job.deadline_ms, is_wrong=False), found.latency_ms, due_s))
+    sent.append(Sent(sending.caller, class_of(found, job.deadline_ms, is_wrong=False), found.latency_ms, due_s, detail))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtest.errors import ungrouped
@@ -53,6 +53,7 @@ class Run:
     load: Counter[str]
     seconds: float
     cores: Mapping[str, float]
+    failures: Counter[str] = field(default_factory=Counter)  # of the watched callers, by detail
 
 
 def phases(capacity_rps: float, polite_share: float, flood_times: float) -> tuple[Phase, Phase, Phase]:
@@ -92,7 +93,8 @@ async def run_phase(mesh: Running, ensemble: SimulatedEnsemble, phase: Phase, se
             name: [one for one in read_sent(Path(job.answers)) if one.due_s >= WARM_UP_S] for name, job in jobs.items()
         }
     p50_ms, p99_ms = percentiles([one.latency_ms for one in sent["watched"]], 50, 99)
-    return Run(phase, _kinds(sent["watched"]), p50_ms, p99_ms, _kinds(sent.get("load", [])), seconds, cores)
+    failures = Counter(f"{one.kind}: {one.detail}" for one in sent["watched"] if one.kind != "full")
+    return Run(phase, _kinds(sent["watched"]), p50_ms, p99_ms, _kinds(sent.get("load", [])), seconds, cores, failures)
 
 
 def _kinds(sent: Sequence[Sent]) -> Counter[str]:

@@ -191,9 +191,21 @@ def test_caller_is_below_its_share_with_half_of_it() -> None:
     queue = queue_of(*[Item("f") for _ in range(9)], Item("p"))
     assert queue.is_below_share(Item("p"))  # 2 of 11 rows, weights 1 : 1
     assert not queue.is_below_share(Item("f"))
-    assert queue.is_below_share(Item("new", rows=2))
-    assert not queue.is_below_share(Item("new", rows=4))
-    assert queue.is_below_share(Item("new", rows=4, weight=8))
+    queue.add(Item("other", rows=3))
+    assert queue.is_below_share(Item("new", rows=20))
+    assert not queue.is_below_share(Item("other", rows=2))
+    assert queue.is_below_share(Item("other", rows=2, weight=8))
+
+
+def test_caller_with_few_tickets_is_below_its_share_until_they_were_late() -> None:
+    late, queue = Item("p"), queue_of(Item("p"))
+    assert queue.is_below_share(Item("p"))
+    queue.add(Item("p"))
+    assert not queue.is_below_share(Item("p"))
+    queue = queue_of(late, Item("f"))
+    queue.take(2, 100, is_late=lambda one: one is late)
+    queue.add(Item("p"))
+    assert not queue.is_below_share(Item("p"))
 
 
 def test_usual_load_is_that_of_the_caller_in_the_middle() -> None:
