@@ -36,6 +36,8 @@ COMMANDS = {
         "loadtest.replica_faults.command",
         "freeze, block and throttle one replica of two; check every answer",
     ),
+    "rotation": ("loadtest.rotation.command", "renew every certificate and the CA under load; check every answer"),
+    "tls": ("loadtest.tls_cost.command", "rate and CPU of answers with TLS on every connection, and without"),
     "shadow": ("loadtest.shadow.command", "latency and full answers with a shadow of all requests, and without"),
     "outcomes": ("loadtest.outcomes.command", "latency and full answers beside reports of outcomes, and without"),
     "fairness": (

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, EnumDescriptor, FileDescriptor
     from grpc_reflection.v1alpha import reflection_pb2
 
+MAX_STREAMS = 64
 _SERVICES = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 
 
@@ -37,15 +38,22 @@ class _LateReflection:
 
     def __init__(self, files: Sequence[FileDescriptor]) -> None:
         self._files = files
+        self._open = 0
 
     async def answer_all(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         """Answers each request of a stream; a malformed one ends it."""
-        async for encoded in requests:
-            request = self._parse(encoded)
-            if isinstance(request, Malformed):
-                await context.abort(request.code, request.reason)
-            else:
-                yield self._reflection.answer(request).SerializeToString()
+        if self._open >= MAX_STREAMS:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"overloaded: {MAX_STREAMS} streams are open")
+        self._open += 1
+        try:
+            async for encoded in requests:
+                request = self._parse(encoded)
+                if isinstance(request, Malformed):
+                    await context.abort(request.code, request.reason)
+                else:
+                    yield self._reflection.answer(request).SerializeToString()
+        finally:
+            self._open -= 1
 
     @cached_property
     def _reflection(self) -> Reflection:

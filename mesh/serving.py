@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -15,6 +16,8 @@ from typing import Any, Literal
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from mesh.checking_server import CheckingServer
+
 LoopKind = Literal["uvloop", "asyncio"]
 ChannelOptions = list[tuple[str, Any]]
 
@@ -22,25 +25,32 @@ MESSAGE_LIMIT_BYTES = 16 * 2**20
 REQUEST_LIMIT_BYTES = 256 * 2**10
 MAX_PENDING = 512
 HANDSHAKE_S = 5.0
+IDLE_S = 300.0
+MAX_CONNECTIONS = 4096  # of a process, to its gRPC port
+OTHER_FILES = 512  # lanes, stores, models, logs
+MIN_CONNECTIONS = 64
 CONNECT_S = 1.5
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # prctl(2)
 
 
-def server_options(message_limit_bytes: int, *, shares_port: bool = False) -> ChannelOptions:
-    """gRPC settings of a server: limits and keepalive (docs/decisions/0003-grpc-settings.md).
+def server_options(message_limit_bytes: int, *, servers: int = 1) -> ChannelOptions:
+    """gRPC settings of one of `servers` servers on a port: limits and keepalive (docs/decisions/0003-grpc-settings.md).
 
     While more than `MAX_PENDING` calls of a method wait for the event loop, gRPC refuses some of the new calls, and all
-    above twice as many, with CANCELLED. With `shares_port`, several servers can listen on one port: check with
-    `mesh.port_check` that no other process uses it.
+    above twice as many, with CANCELLED. Several servers can listen on one port: check with `mesh.port_check` that no
+    other process uses it.
     """
     return [
-        ("grpc.so_reuseport", int(shares_port)),
+        ("grpc.so_reuseport", int(servers > 1)),
         ("grpc.max_concurrent_streams", 1024),
         ("grpc.max_receive_message_length", message_limit_bytes),
         ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
         ("grpc.max_metadata_size", 8192),
         ("grpc.server_handshake_timeout_ms", round(1000 * HANDSHAKE_S)),
-        ("grpc.max_allowed_incoming_connections", 4096),
+        # gRPC limits metadata only after the client has acknowledged the server\'s settings.
+        ("grpc.http2.settings_timeout", round(1000 * HANDSHAKE_S)),
+        ("grpc.max_allowed_incoming_connections", connection_limit() // servers),
+        ("grpc.max_connection_idle_ms", round(1000 * IDLE_S)),
         # Without this, the server closes a connection whose lane sends many keepalive pings.
         ("grpc.http2.max_ping_strikes", 0),
         ("grpc.http2.bdp_probe", 0),
@@ -50,6 +60,19 @@ def server_options(message_limit_bytes: int, *, shares_port: bool = False) -> Ch
         ("grpc.server.max_pending_requests", MAX_PENDING),
         ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING),
     ]
+
+
+def connection_limit() -> int:
+    """Returns the number of connections that the process may accept; leaves files for everything else.
+
+    Raises the soft limit of open files as far as the system allows.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + OTHER_FILES
+    if soft < wanted:
+        soft = min(wanted, hard) if hard != resource.RLIM_INFINITY else wanted
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, soft - OTHER_FILES, soft // 2))
 
 
 def aging_options(age_s: float, grace_s: float) -> ChannelOptions:
@@ -130,7 +153,7 @@ class Health:
     async def attach(self, server: grpc.aio.Server) -> None:
         """Adds the health service to `server`."""
         await self.set_serving(False)
-        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, CheckingServer(server))
 
     async def set_serving(self, serving: bool) -> None:
         """Changes the status of all services and notifies every watcher."""

@@ -9,23 +9,29 @@ from typing import Any
 
 import grpc
 
+from mesh.first_of import first_of
 from mesh.refusal_log import RefusalLog, shown
 from mesh.tls.peer import peer_names
+from mesh.tls.trust import Trust
 
 _log = logging.getLogger(__name__)
 
 _HEALTH = "/grpc.health.v1.Health/"
-_REFUSED = grpc.StatusCode.PERMISSION_DENIED
+_REFUSED, _UNTRUSTED = grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED
+_REMOVED = "the CA of the certificate of this connection is not in --tls-ca any more; connect with a new certificate"
 
 
 class SupervisorsOnly(grpc.aio.ServerInterceptor):
     """Refuses the calls of peers whose certificate has none of `names`, before their requests are parsed.
 
-    Everybody may ask for the health. `refused` receives the status code of each refused call.
+    When a CA leaves the CA file, this ends the streams of peers with its certificates, and refuses their calls on open
+    connections: lanes stay for as long as their processes. Everybody may ask for the health. `refused` receives the
+    status code of each refused call.
     """
 
-    def __init__(self, names: Collection[str], refused: Callable[[str], None]) -> None:
+    def __init__(self, names: Collection[str], trust: Trust, refused: Callable[[str], None]) -> None:
         self._names = frozenset(names)
+        self._trust = trust
         self._refused = refused
         self._refusals = RefusalLog(_log)
 
@@ -36,40 +42,45 @@ class SupervisorsOnly(grpc.aio.ServerInterceptor):
         handler, method = await continuation(handler_call_details), handler_call_details.method
         if handler is None or method.startswith(_HEALTH):
             return handler
-        if handler.request_streaming:
-            return self._checked_stream(handler, method)
-        return self._checked_unary(handler, method)
+        return self._checked(handler, method)
 
-    def _checked_unary(self, handler: Any, method: str) -> Any:
-        parse, answer = handler.request_deserializer, handler.unary_unary
+    def _checked(self, handler: Any, method: str) -> Any:
+        """Every method reads its requests itself (`mesh.checking_server`), which parses them: after the check."""
+        kind = "stream_stream" if handler.response_streaming else "stream_unary"
+        answer = getattr(handler, kind)
 
-        async def call(request: bytes, context: Any) -> Any:
+        async def call(requests: Any, context: Any) -> Any:
             await self._check(method, context)
-            return await answer(parse(request), context)
+            return await answer(requests, context)
 
-        return handler._replace(request_deserializer=None, unary_unary=call)
-
-    def _checked_stream(self, handler: Any, method: str) -> Any:
-        """A stream parses a request when its handler reads it."""
-        answer = handler.stream_stream
-
-        async def call(requests: Any, context: Any) -> None:
+        async def hold(requests: Any, context: Any) -> None:
             await self._check(method, context)
-            await answer(requests, context)
+            with self._trust.held(context.auth_context()) as lost:
+                if await first_of(answer(requests, context), lost.wait()) == 1:
+                    await self._refuse_untrusted(method, context)
 
         async def generate(requests: Any, context: Any) -> AsyncIterator[Any]:
             await self._check(method, context)
-            async for response in answer(requests, context):
+            async for response in answer(requests, context):  # reflection: a short conversation
                 yield response
 
-        return handler._replace(stream_stream=generate if inspect.isasyncgenfunction(answer) else call)
+        if inspect.isasyncgenfunction(answer):
+            return handler._replace(**{kind: generate})
+        return handler._replace(**{kind: hold if handler.response_streaming else call})
 
     async def _check(self, method: str, context: Any) -> None:
+        if not self._trust.accepts(context.auth_context()):
+            await self._refuse_untrusted(method, context)
         names = peer_names(context.auth_context())
         if names.isdisjoint(self._names):
             self._refused(_REFUSED.name)
             self._refusals.report("wrong peer", lambda: f"{method} of {self._described(context.peer(), names)}")
             await context.abort(_REFUSED, f"only a supervisor may call this worker: {self._wanted()}")
+
+    async def _refuse_untrusted(self, method: str, context: Any) -> None:
+        self._refused(_UNTRUSTED.name)
+        self._refusals.report("removed CA", lambda: f"{method} of {shown([context.peer()])}: {_REMOVED}")
+        await context.abort(_UNTRUSTED, _REMOVED)
 
     def _described(self, peer: str, names: Collection[str]) -> str:
         has = f"the names {shown(names)}" if names else "no names"

@@ -14,8 +14,8 @@ from grpc_health.v1 import health_pb2
 
 from mesh import reflection
 from mesh.background import in_background
+from mesh.checking_server import CheckingServer
 from mesh.first_of import first_of
-from mesh.malformed import CheckingServer
 from mesh.metrics_endpoint import Pages, metrics_endpoint
 from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
 from mesh.unknown_methods import new_server
@@ -51,11 +51,12 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         queue = await parts.enter_async_context(running_queue(forest, limits, counters.record, settings.drain_s))
         service = InferenceService(identity, queue, forest.table, settings.max_batch_rows, counters.refuse)
         health = Health([SERVICE])
-        server = new_server(server_options(MESSAGE_LIMIT_BYTES), _interceptors(settings, counters))
+        tls = _open_tls(settings)
+        server = new_server(server_options(MESSAGE_LIMIT_BYTES), _interceptors(settings, tls, counters))
         add_GRPCInferenceServiceServicer_to_server(service, CheckingServer(server))  # type: ignore[no-untyped-call]
         await health.attach(server)
-        reflection.attach(server, (inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
-        tls = _open_tls(settings)
+        if not settings.no_reflection:
+            reflection.attach(server, (inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
         if tls is not None:
             await parts.enter_async_context(in_background(tls.watch()))
         port = bind(server, settings.host, settings.port, _credentials(tls))
@@ -96,13 +97,16 @@ def _open_tls(settings: Settings) -> LiveTls | None:
     return LiveTls(settings.tls, demands=Demands(serves=True, dns_name=True))
 
 
-def _interceptors(settings: Settings, counters: WorkerCounters) -> list[grpc.aio.ServerInterceptor]:
+def _interceptors(
+    settings: Settings, tls: LiveTls | None, counters: WorkerCounters
+) -> list[grpc.aio.ServerInterceptor]:
     """With TLS, only supervisors may call."""
-    if settings.tls is None:
+    if tls is None:
         return []
+    from mesh.tls.trust import Trust
     from model_worker.peers import SupervisorsOnly
 
-    return [SupervisorsOnly(settings.tls_supervisor, counters.refuse)]
+    return [SupervisorsOnly(settings.tls_supervisor, Trust(tls), counters.refuse)]
 
 
 def _credentials(tls: LiveTls | None) -> grpc.ServerCredentials | None:

@@ -38,6 +38,7 @@ class Settings:
     loop: LoopKind
     nice: int
     follow_parent: bool
+    no_reflection: bool
     log_level: str
     drain_s: float
     proof_memory_mb: int
@@ -90,6 +91,7 @@ def _parser() -> Parser:
     add("--engine", default="auto", help="lightgbm; or auto: the forest engine if built and proved (%(default)s)")
     add("--loop", default="uvloop", help="event loop: uvloop or asyncio (%(default)s)")
     add("--nice", default="0", help="increment of the niceness of the process (%(default)s)")
+    add("--no-reflection", action="store_true", help="do not serve reflection, by which tools read the contract")
     add("--follow-parent", action="store_true", help="stop when the parent process ends (Linux)")
     add("--log-level", default="info", help="log level: debug, info, warning or error (%(default)s)")
     add("--drain-s", default="5", help="maximum seconds to answer admitted requests at a stop (%(default)s)")

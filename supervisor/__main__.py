@@ -26,6 +26,7 @@ from mesh.settings import WrongSettingsError
 from mesh.starvation import CpuStarvation
 from supervisor.assembly import open_discovery, open_games
 from supervisor.callers.gate import CallerGate
+from supervisor.callers.ports import Ports
 from supervisor.certificate import demand_names, https_context, open_tls
 from supervisor.cohort import Cohorts
 from supervisor.decisions.logs import DecisionLogs
@@ -74,12 +75,13 @@ async def serve(settings: Settings) -> int:
     metrics.registry.register(DecisionMetrics(logs))
     tls = open_tls(settings.tls, metrics.registry)
     catalogs = await open_catalogs(settings)
+    ports = Ports(tls is not None, settings.token_port is not None)
     # Closed in reverse order: first the server, which waits for the last answers; then the task group of the journeys;
     # then the background work and the rest of the decision logs, and last the lanes and the stores.
     async with (
         serving.stop_signal() as stop,
         open_or_stop(
-            open_games([one.catalog for one in catalogs], starvation, metrics, samples, logs, tls), stop
+            open_games([one.catalog for one in catalogs], starvation, metrics, samples, logs, tls, ports), stop
         ) as games,
     ):
         if games is None:

@@ -17,6 +17,7 @@ from mesh.players.settings import Features, SqliteFeatures
 from supervisor.answers import AnswerRules
 from supervisor.backlog import RowCount
 from supervisor.callers.game_callers import GameCallers
+from supervisor.callers.ports import Ports
 from supervisor.connect_gate import ConnectGate
 from supervisor.decisions.logs import DecisionLogs
 from supervisor.discovery.dns import HeadlessServices, Models
@@ -76,11 +77,13 @@ async def open_games(
     samples: SampleQueue | None = None,
     logs: DecisionLogs | None = None,
     tls: LiveTls | None = None,
+    ports: Ports | None = None,
 ) -> AsyncIterator[LiveGames]:
     """Yields the games of `catalogs`, with open stores; closes their lanes and stores after the block.
 
     `samples` receives the requests that shadows score; None: the shadows of the catalogs are ignored. So are their
-    decision logs without `logs`. Without `tls`, the lanes are plaintext.
+    decision logs without `logs`. Without `tls`, the lanes are plaintext. `ports` must suit the
+    callers of each catalog; None: they are not checked.
     """
     async with contextlib.AsyncExitStack() as stack:
         stores: dict[str, FeatureCache] = {}
@@ -93,6 +96,8 @@ async def open_games(
             channels[catalog.game] = LaneChannels(tls, catalog.tls.worker_of(catalog.game))
 
         def build(catalog: Catalog, before: Game | None) -> Game:
+            if ports is not None:
+                ports.check(catalog)
             store, lanes = stores[catalog.game], channels[catalog.game]
             return build_game(catalog, store, starvation, metrics, gate, before, samples, logs, lanes)
 

@@ -61,7 +61,8 @@ async def grpc_server(
     for server in servers:
         service.attach(server)
         await health.attach(server)
-        reflection.attach(server, (offers_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
+        if not settings.no_reflection:
+            reflection.attach(server, (offers_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
     port, token_port = _bind(servers, settings, tls)
     intake = Intake(service.unary_methods, lambda: service.longest_s, on_refusal, admit=service.admit)
     for server in servers:
@@ -77,8 +78,7 @@ async def grpc_server(
 
 
 def _new_server(settings: Settings, connection_options: serving.ChannelOptions) -> grpc.aio.Server:
-    shares_port = settings.servers > 1
-    options = serving.server_options(serving.REQUEST_LIMIT_BYTES, shares_port=shares_port)
+    options = serving.server_options(serving.REQUEST_LIMIT_BYTES, servers=settings.servers)
     return new_server(list(dict([*options, *connection_options]).items()))  # gRPC takes the first of two
 
 

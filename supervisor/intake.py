@@ -16,6 +16,8 @@ from typing import Any
 
 import grpc
 
+from mesh.bounded_calls import Reading
+from mesh.errors import Expired, WrongRequest
 from mesh.grpc_errors import CallerStatus, or_abort, status_for_caller
 from supervisor import raw_call
 from supervisor.callers.recognition import Admission
@@ -66,6 +68,7 @@ class Intake:
         self._loop = asyncio.get_running_loop()
         self._waiting: WaitingCalls[RawCall] = WaitingCalls(MOST_WAITING)
         self._reading: dict[RawCall, float] = {}
+        self._unread = Reading()  # with those that no longer count in `_reading`
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_due = False
         self._timer: asyncio.TimerHandle | None = None
@@ -148,9 +151,11 @@ class Intake:
 
     async def _serve(self, call: RawCall) -> None:
         try:
-            outcome = self._begin(call, await call.request())
+            outcome = self._begin(call, await self._unread.wait_for(call.request()))
         except CallEnded:
             return
+        except (Expired, WrongRequest) as error:
+            outcome = status_for_caller(error, _log, call.method)
         finally:
             self._reading.pop(call, None)
             if self._waiting:

@@ -12,8 +12,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import grpc
-from grpc._cython import cygrpc  # type: ignore[attr-defined]  # has no types
+from grpc._cython import cygrpc
 
+from mesh.bounded_calls import NO_MESSAGE
+from mesh.errors import WrongRequest
 from mesh.grpc_errors import CallerStatus
 from supervisor.callers.recognition import Admission
 
@@ -86,13 +88,13 @@ class RawCall:
         return str(self._context.peer())
 
     async def request(self) -> bytes:
-        """Reads the request. Raises CallEnded."""
+        """Reads the request. Raises CallEnded, or WrongRequest if the caller sends none."""
         try:
             request = await self._context.read()
         except cygrpc.ExecuteBatchError as error:
             raise CallEnded from error
         if request is grpc.aio.EOF:
-            raise CallEnded
+            raise WrongRequest(NO_MESSAGE)
         return bytes(request)
 
     async def reply(self, response: bytes) -> None:

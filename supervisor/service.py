@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 import grpc
 
-from mesh.errors import MeshError, NotFound
+from mesh.bounded_calls import MAX_STREAMS, Reading, unary_handler
+from mesh.errors import MeshError, NotFound, Overloaded
 from mesh.grpc_errors import or_abort, status_for_caller
 from mesh.wire import offers_pb2 as wire
 from supervisor import messages
@@ -36,6 +37,10 @@ from supervisor.stream_turns import StreamTurns
 from supervisor.ticket import Ticket
 
 SERVICE_NAME = "mesh.v1.Offers"
+TOO_MANY_STREAMS = f"overloaded: {MAX_STREAMS} streams of offers are open; send more requests on each stream"
+# One caller alone cannot open all streams: the others need some.
+MAX_CALLER_STREAMS = MAX_STREAMS // 2
+TOO_MANY_OF_CALLER = f"overloaded: this caller has {MAX_CALLER_STREAMS} streams of offers; send more requests on each"
 _RPCS: Mapping[str, Rpc] = {f"/{SERVICE_NAME}/GetOffer": "GetOffer", f"/{SERVICE_NAME}/Score": "Score"}
 _Enter = Callable[[Game, str], "GameCaller | None"]  # of a game and a pinned version
 _Ticketed = TypeVar("_Ticketed", bound=tuple[Ensemble, Ticket] | tuple[Ensemble, Ticket, str])
@@ -62,7 +67,7 @@ class OffersService:
         self._gate = gate
         self._stream_age_s = stream_age_s
         self._draining = False
-        self._streams: set[OfferStream] = set()
+        self._streams: dict[OfferStream, str | None] = {}  # with the names of their callers
         self._turns = StreamTurns()
 
     @property
@@ -81,9 +86,10 @@ class OffersService:
 
     def attach(self, server: grpc.aio.Server) -> None:
         """Adds the methods to `server`."""
-        unary: Any = grpc.unary_unary_rpc_method_handler
+        reading = Reading()
         stream: Any = grpc.stream_stream_rpc_method_handler
-        handlers = {method.__name__: unary(method) for method in (self.GetOffer, self.Score, self.ReportOutcome)}
+        unary = (self.GetOffer, self.Score, self.ReportOutcome)
+        handlers = {method.__name__: unary_handler(method, reading) for method in unary}
         handlers |= {method.__name__: stream(method) for method in (self.StreamOffers, self.StreamOutcomes)}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE_NAME, handlers),))
         server.add_registered_method_handlers(SERVICE_NAME, handlers)
@@ -112,11 +118,15 @@ class OffersService:
         """
         caller = await or_abort(self._recognised(context), context, _log, "StreamOffers")
         name = caller.name
+        if len(self._streams) >= MAX_STREAMS:
+            await context.abort(Overloaded.code, TOO_MANY_STREAMS)
+        if name is not None and list(self._streams.values()).count(name) >= MAX_CALLER_STREAMS:
+            await context.abort(Overloaded.code, TOO_MANY_OF_CALLER)
         turn = None if name is None else partial(self._turns.next, name)
         stream = OfferStream(
             lambda request, remaining_s: self._answer_on_stream(request, remaining_s, caller.enter), turn
         )
-        self._streams.add(stream)
+        self._streams[stream] = name
         age_s = self._stream_age_s
         age_timer = None if age_s is None else asyncio.get_running_loop().call_later(age_s, stream.end)
         try:
@@ -127,7 +137,7 @@ class OffersService:
                 while (response := await stream.next()) is not None:
                     await context.write(response)
         finally:
-            self._streams.discard(stream)
+            del self._streams[stream]
             if age_timer is not None:
                 age_timer.cancel()
         if stream.fault is not None:

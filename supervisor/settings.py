@@ -44,6 +44,7 @@ class Settings:
     loop: LoopKind
     log_level: str
     follow_parent: bool
+    no_reflection: bool
     metrics_tls: bool
     tls: TlsFiles | None
 
@@ -119,6 +120,7 @@ def _parser() -> Parser:
     tls_files.add_options(parser)
     add("--loop", default="uvloop", help="event loop: uvloop or asyncio (default: %(default)s)")
     add("--log-level", default="info", help="debug, info, warning or error (default: %(default)s)")
+    add("--no-reflection", action="store_true", help="do not serve reflection, by which tools read the contract")
     add("--follow-parent", action="store_true", help="stop when the parent process ends (Linux)")
     return parser
 

@@ -1,6 +1,7 @@
 // A game backend in Node: requests the best offers for a player, shows the first one, and reports that it was shown.
 "use strict";
 
+const fs = require("node:fs");
 const path = require("node:path");
 const { parseArgs } = require("node:util");
 const grpc = require("@grpc/grpc-js");
@@ -10,7 +11,8 @@ const CONNECT_MS = 5000;
 const DEADLINE_MS = 200;
 const REPORT_MS = 1000;
 const CONTRACT = path.join(__dirname, "..", "..", "protos", "offers.proto");
-const USAGE = "usage: get_offer.js [--default-offer ID] ADDRESS GAME PLAYER [NAME=VALUE ...]";
+const USAGE = `usage: get_offer.js [--default-offer ID] ADDRESS GAME PLAYER [NAME=VALUE ...]
+with TLS: --tls-ca FILE [--tls-cert FILE --tls-key FILE] [--tls-name NAME] [--token-file FILE]`;
 const OPTIONS = {
   "grpc.service_config": JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
   "grpc.keepalive_time_ms": 10000,
@@ -18,17 +20,25 @@ const OPTIONS = {
   "grpc.keepalive_permit_without_calls": 1,
   "grpc.enable_retries": 0,
 };
-// The request is wrong: no retry can succeed, and a developer must see the message.
+// The request or the caller is wrong: no retry can succeed, and a developer must see the message.
 const { INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, UNIMPLEMENTED } = grpc.status;
-const WRONG_REQUEST = new Set([INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, UNIMPLEMENTED]);
+const { UNAUTHENTICATED, PERMISSION_DENIED } = grpc.status;
+const WRONG_REQUEST = new Set([
+  INVALID_ARGUMENT,
+  NOT_FOUND,
+  FAILED_PRECONDITION,
+  UNIMPLEMENTED,
+  UNAUTHENTICATED,
+  PERMISSION_DENIED,
+]);
 
 function main() {
-  const { address, game, playerId, words, defaultOffer } = readArguments();
+  const { address, game, playerId, words, defaultOffer, tls } = readArguments();
   const { mesh } = grpc.loadPackageDefinition(
     loader.loadSync(CONTRACT, { keepCase: true, longs: Number, enums: String, defaults: true }),
   );
   // A real backend keeps one client for its whole life.
-  const offers = new mesh.v1.Offers(address, grpc.credentials.createInsecure(), OPTIONS);
+  const offers = new mesh.v1.Offers(address, credentialsOf(tls), optionsOf(tls));
   const request = { game, player_id: playerId, context: Object.fromEntries(words.map(contextValue)), limit: 3 };
 
   const outOfReach = (why) => console.log(`${defaultOffer} (out of reach: ${why})`);
@@ -55,6 +65,29 @@ function main() {
   });
 }
 
+// Plaintext, or TLS with a certificate of this backend or a token. gRPC sends a token over TLS only.
+function credentialsOf(tls) {
+  if (!tls["tls-ca"]) return grpc.credentials.createInsecure();
+  const [ca, key, cert] = ["tls-ca", "tls-key", "tls-cert"].map((name) => (tls[name] ? fs.readFileSync(tls[name]) : null));
+  const secured = grpc.credentials.createSsl(ca, key, cert);
+  const file = tls["token-file"];
+  if (!file) return secured;
+  // The file is read for each call, so that the token can be changed at any time.
+  const token = grpc.credentials.createFromMetadataGenerator((_, done) => {
+    fs.readFile(file, "utf8", (error, text) => {
+      if (error) return done(error);
+      const metadata = new grpc.Metadata();
+      metadata.set("authorization", `Bearer ${text.trim()}`);
+      done(null, metadata);
+    });
+  });
+  return grpc.credentials.combineChannelCredentials(secured, token);
+}
+
+function optionsOf(tls) {
+  return tls["tls-name"] ? { ...OPTIONS, "grpc.ssl_target_name_override": tls["tls-name"] } : OPTIONS;
+}
+
 // Reports that the first offer of the answer was shown. The game goes on without the report.
 function reportShown(offers, game, answer) {
   const { decision_id } = answer;
@@ -69,10 +102,15 @@ function reportShown(offers, game, answer) {
 
 function readArguments() {
   try {
-    const options = { "default-offer": { type: "string", default: "starter-pack" } };
+    const files = ["tls-ca", "tls-cert", "tls-key", "tls-name", "token-file"].map((name) => [name, { type: "string" }]);
+    const options = { "default-offer": { type: "string", default: "starter-pack" }, ...Object.fromEntries(files) };
     const { values, positionals } = parseArgs({ options, allowPositionals: true });
     const [address, game, playerId, ...words] = positionals;
-    if (playerId !== undefined) return { address, game, playerId, words, defaultOffer: values["default-offer"] };
+    if (values["token-file"] && !values["tls-ca"]) {
+      throw new Error("--token-file needs --tls-ca: a token must not be readable on the way");
+    }
+    const found = { address, game, playerId, words, defaultOffer: values["default-offer"], tls: values };
+    if (playerId !== undefined) return found;
   } catch (error) {
     console.error(error.message);
   }

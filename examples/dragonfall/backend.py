@@ -11,12 +11,15 @@ import grpc
 
 from examples.dragonfall.failure import ExampleFailed
 from examples.dragonfall.simulation import Encounters, Players
+from mesh.tls.channel import PLAINTEXT, ClientSecurity, open_aio_channel
 from mesh.wire import offers_pb2, offers_pb2_grpc
 
 GAME = "dragonfall"
 # Much longer than the catalog's budget, within which the mesh always answers.
 DEADLINE_S = 2.0
 
+# The mesh runs on this machine.
+NO_PROXY = [("grpc.enable_http_proxy", 0)]
 OUTCOMES_S = 120.0  # a supervisor on a busy machine takes at least 50 a second
 
 Request = offers_pb2.GetOfferRequest
@@ -63,15 +66,16 @@ def logins(players: Players, encounters: Encounters) -> list[Request]:
     ]
 
 
-async def ask(address: str, requests: Sequence[Request], callers: int) -> list[Answer]:
+async def ask(
+    address: str, requests: Sequence[Request], callers: int, security: ClientSecurity = PLAINTEXT
+) -> list[Answer]:
     """Sends the requests, `callers` at a time, and returns the answers in the order of `requests`.
 
     Raises ExampleFailed at the first gRPC error, because a mesh with missing models still answers.
     """
     answers: list[Answer | None] = [None] * len(requests)
     queue = iter(enumerate(requests))
-    # Without a proxy, because the mesh runs on this machine.
-    async with grpc.aio.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+    async with open_aio_channel(address, security, NO_PROXY) as channel:
         stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]  # generated
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -99,12 +103,12 @@ def outcomes_of(answers: Sequence[Answer], bought: Sequence[bool], prices: Mappi
     return outcomes
 
 
-async def report(address: str, outcomes: Sequence[Outcome]) -> None:
+async def report(address: str, outcomes: Sequence[Outcome], security: ClientSecurity = PLAINTEXT) -> None:
     """Reports the outcomes on a stream. The mesh may end it; then the outcomes without a response are repeated.
 
     Raises ExampleFailed if the mesh refuses an outcome, or does not take all of them within `OUTCOMES_S`.
     """
-    async with grpc.aio.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+    async with open_aio_channel(address, security, NO_PROXY) as channel:
         stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]  # generated
         try:
             async with asyncio.timeout(OUTCOMES_S):

@@ -94,6 +94,18 @@ MODELS = Dashboard(
                 "Admitted but not yet answered.",
             ),
             Panel(
+                "Certificates expire in",
+                "dtdurations",
+                (
+                    Query(
+                        "min by (model, certificate) "
+                        f"(mesh_tls_certificate_expiry_timestamp_seconds{{{OF_MODEL}}} - time())",
+                        "{{model}} {{certificate}}",
+                    ),
+                ),
+                "With TLS. The replica whose certificate expires first.",
+            ),
+            Panel(
                 "Refused and expired",
                 "reqps",
                 (

@@ -53,6 +53,24 @@ SUPERVISOR = Dashboard(
                 ),
                 "1: the latest catalog has faults (refused) or waits for replicas (pending); the one before serves.",
             ),
+            Panel(
+                "Certificates expire in",
+                "dtdurations",
+                (
+                    Query(
+                        "min by (pod, certificate) "
+                        f"(mesh_tls_certificate_expiry_timestamp_seconds{{{OF_SUPERVISOR}}} - time())",
+                        "{{pod}} {{certificate}}",
+                    ),
+                ),
+                "With TLS. MeshCertificateExpires fires at 7 days, or at a fifth of a shorter lifetime.",
+            ),
+            Panel(
+                "TLS handshakes",
+                "ops",
+                (Query(per_second("mesh_tls_handshakes_total", OF_SUPERVISOR, "pod"), "{{pod}}"),),
+                "Handshakes that callers began, also those that failed.",
+            ),
         ),
         "Cohorts": (
             Panel(

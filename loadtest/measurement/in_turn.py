@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
 
 from loadtest.measurement import meters
@@ -20,17 +20,26 @@ SETTLE_S = 5.0  # after the start; the workers still end their proving processes
 
 @contextlib.asynccontextmanager
 async def meshes_up(
-    ensemble: TrainedEnsemble, folder: Path, plan: Plan, catalogs: Mapping[str, str], label: str = ""
+    ensemble: TrainedEnsemble,
+    folder: Path,
+    plan: Plan,
+    catalogs: Mapping[str, str],
+    label: str = "",
+    *,
+    replicas: int = 1,
+    with_tls: Collection[str] = (),
 ) -> AsyncIterator[dict[str, System]]:
     """Yields a mesh for each of `catalogs`, files in `folder` by name, once all have answered with all models.
 
-    `label` stands before the names in the progress.
+    `label` stands before the names in the progress. The meshes `with_tls` use TLS on every connection.
     """
     async with contextlib.AsyncExitStack() as stack:
         systems = {}
         for name, file in catalogs.items():
             plan.progress(f"{label}{name}: starting")
-            systems[name] = await stack.enter_async_context(_up(ensemble, folder, plan, file))
+            systems[name] = await stack.enter_async_context(
+                _up(ensemble, folder, plan, file, replicas, name in with_tls)
+            )
         await asyncio.sleep(SETTLE_S)
         yield systems
 
@@ -54,13 +63,16 @@ async def measure_round(
 
 
 @contextlib.asynccontextmanager
-async def _up(ensemble: TrainedEnsemble, folder: Path, plan: Plan, catalog: str) -> AsyncIterator[System]:
-    async with mesh.up(folder, plan.logs, catalog=catalog) as ready:
-        await mesh.first_full_answer(ready["address"], ensemble)
+async def _up(
+    ensemble: TrainedEnsemble, folder: Path, plan: Plan, catalog: str, replicas: int, tls: bool
+) -> AsyncIterator[System]:
+    async with mesh.up(folder, plan.logs, replicas=replicas, catalog=catalog, tls=tls) as ready:
+        security = mesh.security_of(ready)
+        await mesh.first_full_answer(ready["address"], ensemble, security)
         supervisor = ready["supervisor"]["pid"]
         parts = {
             "supervisor": (supervisor,),
             "writer": meters.children(supervisor),  # of a decision log, if the catalog has one
             "workers": tuple(worker["pid"] for worker in ready["workers"]),
         }
-        yield System("grpc", ready["address"], parts, 0.0, ready["metrics"])
+        yield System("grpc", ready["address"], parts, 0.0, ready["metrics"], security)

@@ -74,7 +74,8 @@ async def _measure(system: System, workload: Workload, loop: str, options: Optio
         return _Usage(cpu_s, await meters.cohorts(address) if address else Cohorts(0.0, 0.0))
 
     target = Target(system.wire, system.address, workload.method, workload.game, workload.players)
-    result = await generate(Load(loop, span.warm_up_s, span.seconds, target, options), meter, logs)
+    load = Load(loop, span.warm_up_s, span.seconds, target, options, system.security)
+    result = await generate(load, meter, logs)
     before, after = result.before, result.after
     requests = after.cohorts.requests - before.cohorts.requests
     departed = after.cohorts.departed - before.cohorts.departed

@@ -18,6 +18,7 @@ from loadtest.generators.callers import FULL_ANSWER, Target, calling
 from loadtest.peers.system import System
 from loadtest.workloads import SimulatedEnsemble, TrainedEnsemble, endpoints_of, feature_names
 from mesh.process import Event, Launch, run_to_end, running
+from mesh.tls.channel import PLAINTEXT, ClientSecurity
 
 Engine = Literal["auto", "lightgbm"]  # the engine of the workers, see `mesh up --engine`
 
@@ -70,20 +71,45 @@ async def load_features(folder: Path, logs: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def up(
-    folder: Path, logs: Path, engine: Engine | None = None, replicas: int = 1, catalog: str = "mesh.yaml"
+    folder: Path,
+    logs: Path,
+    engine: Engine | None = None,
+    replicas: int = 1,
+    catalog: str = "mesh.yaml",
+    *,
+    tls: bool = False,
 ) -> AsyncIterator[Event]:
     """Runs `mesh up` until the block ends; yields its `ready` event. No worker finds a kept proof of its model."""
     with tempfile.TemporaryDirectory(prefix="mesh-cache-") as cache:
-        launch = replace(up_launch(folder, logs, engine, replicas, catalog), environment={"XDG_CACHE_HOME": cache})
+        launch = up_launch(folder, logs, engine, replicas, catalog, tls=tls)
+        launch = replace(launch, environment={"XDG_CACHE_HOME": cache})
         async with running(launch) as program:
             yield await program.event("ready", READY_BUDGET_S)
 
 
-def up_launch(folder: Path, logs: Path, engine: Engine | None, replicas: int = 1, catalog: str = "mesh.yaml") -> Launch:
+def security_of(ready: Event) -> ClientSecurity:
+    """Returns how a client connects to a mesh, with the certificate of `mesh up --tls` if it has one."""
+    if "tls" not in ready:
+        return PLAINTEXT
+    folder = Path(ready["tls"])
+    return ClientSecurity(folder / "ca.pem", folder / "client.pem", folder / "client.key")
+
+
+def up_launch(
+    folder: Path,
+    logs: Path,
+    engine: Engine | None,
+    replicas: int = 1,
+    catalog: str = "mesh.yaml",
+    *,
+    tls: bool = False,
+) -> Launch:
     """How to start `mesh up`."""
     command = ["up", catalog, "--port", "0", "--metrics-port", "0", "--json", "--replicas", str(replicas)]
     if engine:
         command += ["--engine", engine]
+    if tls:
+        command.append("--tls")
     return _mesh_command("mesh", command, folder, logs)
 
 
@@ -102,12 +128,14 @@ async def simulated_replicas(
         yield replicas.pid
 
 
-async def first_full_answer(address: str, ensemble: TrainedEnsemble | SimulatedEnsemble) -> None:
+async def first_full_answer(
+    address: str, ensemble: TrainedEnsemble | SimulatedEnsemble, security: ClientSecurity = PLAINTEXT
+) -> None:
     """Asks at `address` until an answer is full; raises CannotMeasure after `READY_BUDGET_S`."""
     target = Target("grpc", address, ensemble.method, ensemble.game, 1)
     source = "nothing"
     try:
-        async with asyncio.timeout(READY_BUDGET_S), calling(target) as caller:
+        async with asyncio.timeout(READY_BUDGET_S), calling(target, security) as caller:
             while (source := await caller.ask(0)) != FULL_ANSWER:  # noqa: ASYNC110 (another process)
                 await asyncio.sleep(ASK_AGAIN_S)
     except TimeoutError:

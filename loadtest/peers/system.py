@@ -10,13 +10,15 @@ from typing import Protocol
 
 from loadtest.generators.callers import Wire
 from loadtest.workloads import SimulatedEnsemble, TrainedEnsemble
+from mesh.tls.channel import PLAINTEXT, ClientSecurity
 
 
 @dataclass(frozen=True, slots=True)
 class System:
     """A system that gave its first full answer `first_answer_s` after its start.
 
-    `parts` are its process ids by role; `metrics_address` is empty for a system that reports no cohorts.
+    `parts` are its process ids by role; `metrics_address` is empty for a system that reports no cohorts. `security` is
+    how its callers connect.
     """
 
     wire: Wire
@@ -24,6 +26,7 @@ class System:
     parts: Mapping[str, tuple[int, ...]]
     first_answer_s: float
     metrics_address: str = ""
+    security: ClientSecurity = PLAINTEXT
 
     @property
     def pids(self) -> tuple[int, ...]:

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from mesh.block import Block, Uri
+from mesh.catalog import caller_faults, explore_faults, shift_faults
 from mesh.catalog import decisions as decision_faults
-from mesh.catalog import explore_faults, shift_faults
 from mesh.catalog import faults as catalog_faults
 from mesh.catalog import schema as catalog_schema
 from mesh.catalog.callers import Callers, Tls
@@ -212,6 +212,7 @@ def _contradictions(draft: Draft) -> Iterator[Fault]:
             yield draft.tree.fault(("versions", name, "shadow"), problem, "give another version traffic or remove it")
     yield from member_faults(draft.tree)
     yield from decision_faults.contradictions(draft.tree)
+    yield from caller_faults.contradictions(draft.tree)
     yield from deployment_faults.contradictions(draft.tree)
 
 

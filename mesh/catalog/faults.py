@@ -24,6 +24,7 @@ _Block = TypeVar("_Block", bound=BaseModel)
 
 # The problem and the fix for a text that does not match its pattern, by key; `_NAME` is for all other keys.
 _SHAPES = {
+    "token_sha256": ("not a SHA-256", "give the 64 lower-case hexadecimal digits of the token's SHA-256"),
     "sha256": ("not a SHA-256", "give 64 lower-case hexadecimal digits"),
     "table": ("not a DynamoDB table name", "use 3 to 255 letters, digits, dots, dashes and underscores"),
     "region": ("not an AWS region", "give a region such as eu-west-1"),
@@ -208,7 +209,7 @@ def _explain(kind: type[BaseModel], tree: Tree, detail: ErrorDetails) -> Fault:
         case "union_tag_invalid":
             return _unknown_kind(tree, at, detail["ctx"])
         case "string_pattern_mismatch":
-            key = str(at[-1])
+            key = next((step for step in reversed(at) if isinstance(step, str)), "")  # of a list, if it is an item
             problem, fix = _QUANTITY if key in _QUANTITIES else _SHAPES.get(key, _NAME)
             return tree.fault(at, f"{detail['input']!r} is {problem}", fix)
         case "string_type":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -37,9 +37,14 @@ def chain_faults(file: Path, path: Sequence[x509.Certificate], now: datetime) ->
             yield f"{file}: an intermediate CA is signed with SHA-1, and TLS clients refuse this; issue it with SHA-256"
 
 
-def first_expiry(path: Sequence[x509.Certificate]) -> datetime:
-    """Returns the time from which on peers refuse the certificate with this path."""
-    return min(one.not_valid_after_utc for one in path)
+def first_to_expire(certificates: Iterable[x509.Certificate]) -> x509.Certificate:
+    """Returns the certificate that expires first."""
+    return min(certificates, key=lambda one: one.not_valid_after_utc)
+
+
+def lifetime_of(certificate: x509.Certificate) -> timedelta:
+    """Returns the time from the begin to the end of `certificate`."""
+    return certificate.not_valid_after_utc - certificate.not_valid_before_utc
 
 
 def authority_faults(file: Path, authorities: Sequence[x509.Certificate], now: datetime) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -12,7 +12,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from mesh.errors import Misconfigured
-from mesh.tls.chain import authority_faults, authority_warnings, chain_faults, first_expiry, path_of
+from mesh.tls.chain import authority_faults, authority_warnings, chain_faults, first_to_expire, lifetime_of, path_of
 from mesh.tls.demands import Demands
 from mesh.tls.files import TlsFiles
 from mesh.tls.leaf import leaf_faults, names_of
@@ -27,7 +27,8 @@ class KeyPair:
     """PEM bytes that belong together; `names` are the DNS and URI names of the certificate.
 
     `not_after` is the first expiry in the chain of the certificate, `ca_not_after` the first among the CAs that have
-    not expired yet. `warnings` are sentences about a pair that works, but perhaps not as intended.
+    not expired yet; the lifetimes are those of the certificates that expire then. `warnings` are sentences about a pair
+    that works, but perhaps not as intended.
     """
 
     cert: bytes
@@ -36,6 +37,8 @@ class KeyPair:
     not_after: datetime
     names: frozenset[str]
     ca_not_after: datetime
+    lifetime: timedelta
+    ca_lifetime: timedelta
     warnings: tuple[str, ...] = ()
 
 
@@ -65,8 +68,9 @@ def check_key_pair(files: TlsFiles, pem: PemBytes, now: datetime, demands: Deman
     except ValueError as error:  # an extension that cannot be parsed
         raise Misconfigured([f"{files.cert}: the certificate is damaged: {_short(error)}; issue it again"]) from error
     warnings = tuple(authority_warnings(files, path, authorities, now))
-    usable = [one.not_valid_after_utc for one in authorities if one.not_valid_after_utc > now]
-    return KeyPair(pem.cert, pem.key, pem.ca, first_expiry(path), names, min(usable), warnings)
+    own, ca = first_to_expire(path), first_to_expire(one for one in authorities if one.not_valid_after_utc > now)
+    ends = (own.not_valid_after_utc, names, ca.not_valid_after_utc)
+    return KeyPair(pem.cert, pem.key, pem.ca, *ends, lifetime_of(own), lifetime_of(ca), warnings)
 
 
 def read_authorities(path: Path, now: datetime) -> bytes:

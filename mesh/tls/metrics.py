@@ -19,14 +19,18 @@ class TlsMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yields the metrics of this moment."""
         pair = self._tls.current
-        expiry = GaugeMetricFamily(
+        yield _of_both(
             "mesh_tls_certificate_expiry_timestamp_seconds",
             "Unix time at which the first certificate of the chain in use, or the first CA, expires.",
-            labels=["certificate"],
+            pair.not_after.timestamp(),
+            pair.ca_not_after.timestamp(),
         )
-        expiry.add_metric(["own"], pair.not_after.timestamp())
-        expiry.add_metric(["ca"], pair.ca_not_after.timestamp())
-        yield expiry
+        yield _of_both(
+            "mesh_tls_certificate_lifetime_seconds",
+            "Time from the begin to the end of that certificate.",
+            pair.lifetime.total_seconds(),
+            pair.ca_lifetime.total_seconds(),
+        )
         yield GaugeMetricFamily(
             "mesh_tls_certificate_refused",
             "1 while the files have a fault and an earlier certificate is in use, else 0.",
@@ -35,3 +39,10 @@ class TlsMetrics(Collector):
         yield CounterMetricFamily(
             "mesh_tls_handshakes", "TLS handshakes that peers began on the gRPC ports.", self._tls.handshakes
         )
+
+
+def _of_both(name: str, documentation: str, own: float, ca: float) -> Metric:
+    family = GaugeMetricFamily(name, documentation, labels=["certificate"])
+    family.add_metric(["own"], own)
+    family.add_metric(["ca"], ca)
+    return family

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -11,13 +12,15 @@ from typing import Literal, Protocol
 from mesh.catalog.callers import METHODS, Method
 from mesh.catalog.catalog import Catalog
 from mesh.errors import NotAllowed, OverQuota
+from mesh.refusal_log import RefusalLog, shown
 from supervisor.callers.game_callers import GameCaller, GameCallers
 from supervisor.callers.metrics import SEVERAL_GAMES, UNKNOWN, CallerMetrics, Result
 from supervisor.callers.peer import Call
 from supervisor.callers.recognition import Admission, Recognition, Unrecognised
-from supervisor.callers.refusal_log import RefusalLog, shown
 
+_log = logging.getLogger("supervisor.callers")
 Rpc = Literal["GetOffer", "StreamOffers", "Score", "ReportOutcome", "StreamOutcomes"]
+_log = logging.getLogger("supervisor.callers")
 _STREAMS: tuple[Rpc, ...] = ("StreamOffers", "StreamOutcomes")
 _METHODS: Mapping[Rpc, Method] = {**{method: method for method in METHODS}, "StreamOutcomes": "ReportOutcome"}
 
@@ -54,7 +57,7 @@ class CallerGate:
         self._metrics = metrics
         self._has_tls = has_tls
         self._clock = clock
-        self._log = RefusalLog(clock)
+        self._log = RefusalLog(_log, clock)
         self.refresh()
 
     def refresh(self) -> None:

@@ -6,20 +6,65 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
+from mesh.tls.live import LiveTls
+from mesh.tls.peer import peer_names
+from mesh.wire import offers_pb2, offers_pb2_grpc
+from tests.certificates import CLIENT_NAME, SERVER_NAME, Certificates, options_of
 from tests.end_to_end.meshes import World
 from tests.free_port import free_port
+from tests.mesh.cli.offers_server import serving
 from tests.started_mesh import StartedMesh
 
 pytestmark = pytest.mark.whole_machine
 
-ROOT = Path(__file__).parent.parent.parent
-MODULES = ROOT / "build" / "node" / "node_modules"
 CONTEXT = ("session_minutes=12.5", "platform=ios")
 WITHIN_S = 30
+
+
+class SecuredCallers(offers_pb2_grpc.OffersServicer):
+    """A mesh with TLS that records who calls, at `mutual` by certificate and at `tokens` by token."""
+
+    def __init__(self, certificates: Certificates) -> None:
+        self.certificates = certificates
+        self.mutual = self.tokens = ""
+        self.seen: list[tuple[set[str], object]] = []
+        self.refusal: tuple[grpc.StatusCode, str] | None = None
+
+    def GetOffer(self, _: object, context: grpc.ServicerContext) -> offers_pb2.GetOfferResponse:
+        self._see(context)
+        offer = offers_pb2.RankedOffer(offer_id="gems")
+        return offers_pb2.GetOfferResponse(source=offers_pb2.ENSEMBLE, offers=[offer], decision_id="d")
+
+    def ReportOutcome(self, _: object, context: grpc.ServicerContext) -> offers_pb2.ReportOutcomeResponse:
+        self._see(context)
+        return offers_pb2.ReportOutcomeResponse()
+
+    def _see(self, context: grpc.ServicerContext) -> None:
+        names = peer_names(context.auth_context())  # type: ignore[arg-type]  # wrong stub
+        self.seen.append((set(names), dict(context.invocation_metadata() or ()).get("authorization")))
+        if self.refusal is not None:
+            context.abort(*self.refusal)
+
+
+@pytest.fixture
+def callers(tmp_path: Path) -> Iterator[SecuredCallers]:
+    certificates = Certificates(tmp_path / "certificates")
+    servicer, live = SecuredCallers(certificates), LiveTls(certificates.server())
+    with (
+        serving(servicer, 2, live.server_credentials()) as servicer.mutual,
+        serving(servicer, 2, live.server_credentials(require_client=False)) as servicer.tokens,
+    ):
+        yield servicer
+
+
+ROOT = Path(__file__).parent.parent.parent
+MODULES = ROOT / "build" / "node" / "node_modules"
 
 
 @pytest.fixture(params=["python", "node"])
@@ -49,6 +94,36 @@ def test_backend_gets_an_offer(program: list[str], world: World, mesh: StartedMe
     code, out, err = run(program, mesh.address, "testgame", world.players[1].id, *CONTEXT)
     assert (code, err) == (0, "")
     assert "(ENSEMBLE)" in out
+
+
+def test_backend_shows_its_certificate(program: list[str], callers: SecuredCallers) -> None:
+    code, out, err = run(program, *options_of(callers.certificates.client()), callers.mutual, "arena", "anna")
+    assert (code, err) == (0, "")
+    assert "(ENSEMBLE)" in out
+    assert callers.seen == [({CLIENT_NAME}, None)] * 2  # GetOffer and ReportOutcome
+
+
+def test_backend_shows_its_token(program: list[str], callers: SecuredCallers, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("very-secret\n")
+    tls = ["--tls-ca", str(callers.certificates.client().ca), "--tls-name", SERVER_NAME, "--token-file", str(token)]
+    code, out, err = run(program, *tls, callers.tokens, "arena", "anna")
+    assert (code, err) == (0, "")
+    assert "(ENSEMBLE)" in out
+    assert callers.seen == [(set(), "Bearer very-secret")] * 2
+
+
+def test_backend_does_not_send_its_token_in_plaintext(program: list[str], tmp_path: Path) -> None:
+    code, out, err = run(program, "--token-file", str(tmp_path / "token"), "127.0.0.1:1", "arena", "anna")
+    assert (code, out) == (2, "")
+    assert "--token-file needs --tls-ca" in err
+
+
+def test_unknown_caller_is_reported_to_the_developer(program: list[str], callers: SecuredCallers) -> None:
+    callers.refusal = grpc.StatusCode.PERMISSION_DENIED, "GetOffer: is not a method of this caller"
+    code, out, err = run(program, *options_of(callers.certificates.client()), callers.mutual, "arena", "anna")
+    assert (code, out) == (2, "")
+    assert "GetOffer: is not a method of this caller" in err
 
 
 def test_wrong_request_is_reported_to_the_developer(program: list[str], world: World, mesh: StartedMesh) -> None:

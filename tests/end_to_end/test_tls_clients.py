@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.certificates import Certificates
 from tests.certificates import options_of as options_with
@@ -21,6 +24,7 @@ pytestmark = pytest.mark.whole_machine
 
 ROOT = Path(__file__).parents[2]
 SERVER_NAME = "supervisor.g.mesh"
+TOKENS = ("token-before", "token-after")
 WITHIN_S = 60
 
 
@@ -35,6 +39,19 @@ async def mesh(certificates: Certificates, tmp_path: Path) -> AsyncIterator[Runn
     files = certificates.files("supervisor", SERVER_NAME)
     own = ("--tls-cert", files.cert, "--tls-key", files.key, "--tls-ca", files.ca)
     async with supervisor("--catalog", write_game(tmp_path), *own) as running:
+        yield running
+
+
+@pytest.fixture
+async def mesh_with_callers(certificates: Certificates, tmp_path: Path) -> AsyncIterator[Running]:
+    """The same; it has one caller, `lobby`, with two tokens and two names."""
+    files = certificates.files("supervisor", SERVER_NAME)
+    own = ("--tls-cert", files.cert, "--tls-key", files.key, "--tls-ca", files.ca, "--token-port", "0")
+    hashes = [hashlib.sha256(token.encode()).hexdigest() for token in TOKENS]
+    catalog = write_game(tmp_path)
+    lobby = {"token_sha256": hashes, "names": ["first.mesh", "second.mesh"]}
+    catalog.write_text(catalog.read_text() + yaml.safe_dump({"callers": {"lobby": lobby}}))
+    async with supervisor("--catalog", catalog, *own) as running:
         yield running
 
 
@@ -68,6 +85,56 @@ def test_offer_over_tls_by_options_and_by_the_environment(mesh: Running, certifi
     for done in (by_options, by_environment):
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["source"] == "FALLBACK"
+
+
+def test_caller_is_known_by_its_token_or_by_its_certificate(
+    mesh_with_callers: Running, certificates: Certificates
+) -> None:
+    ready, ask = mesh_with_callers.ready, ("offer", "--game", "g", "--player", "anna", "--json")
+    ca, name = str(certificates.files("first").ca), ("--tls-name", SERVER_NAME)
+    by_token = ("--address", ready["token_address"], "--tls-ca", ca, *name)
+    done = run("mesh.cli.main", *ask, *by_token, variables={"MESH_TOKEN": TOKENS[0]})
+    assert json.loads(done.stdout)["source"] == "FALLBACK", done.stderr
+    by_name = ("--address", ready["address"], *options_with(certificates.files("first"), SERVER_NAME))
+    assert json.loads(run("mesh.cli.main", *ask, *by_name).stdout)["source"] == "FALLBACK"
+
+    wrong = run("mesh.cli.main", *ask, *by_token, variables={"MESH_TOKEN": "wrong"})
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert wrong.stderr.startswith("the mesh does not know this caller: authorization: is not the bearer token of a ")
+    unknown = run("mesh.cli.main", *ask, "--address", ready["address"], *options_of(certificates))
+    assert unknown.returncode == 1
+    assert unknown.stderr.startswith("the mesh does not know this caller: the peer is not a caller of this supervisor")
+    at_mutual = run("mesh.cli.main", *ask, "--address", ready["address"], *by_token[2:])
+    assert "demands a certificate of its clients" in at_mutual.stderr
+
+
+@pytest.mark.parametrize("renewed", ["certificate", "token"])
+def test_run_follows_what_is_renewed_without_a_failed_request(
+    mesh_with_callers: Running, certificates: Certificates, tmp_path: Path, renewed: str
+) -> None:
+    ready, token = mesh_with_callers.ready, tmp_path / "token"
+    token.write_text(TOKENS[0])
+    files = certificates.files("lobby", "first.mesh")
+    by_token = ["--tls-ca", str(files.ca), "--tls-name", SERVER_NAME, "--token-file", str(token)]
+    has_token = renewed == "token"
+    address = ready["token_address"] if has_token else ready["address"]
+    tls = by_token if has_token else options_with(files, SERVER_NAME)
+    out, players = ("--out", str(tmp_path / "run.json")), ("--players", "5")
+    words = ("run", "--game", "g", "--address", address, "--rate", "40", "--seconds", "6", "--json", *out, *players)
+    process = start("loadtest", *words, *tls, stderr=subprocess.DEVNULL)
+    try:
+        for number in (1, 0, 1):
+            time.sleep(2.0)  # the senders look at the files every second
+            if has_token:
+                token.write_text(TOKENS[number])
+            else:
+                certificates.files("lobby", ("first.mesh", "second.mesh")[number])
+        output, _ = process.communicate(timeout=WITHIN_S)
+    finally:
+        process.kill()
+    document = json.loads(output)
+    assert document["classes"]["error"] == document["classes"]["refused"] == 0
+    assert document["requests"] > 100
 
 
 def test_open_loop_runs_over_tls(mesh: Running, certificates: Certificates, tmp_path: Path) -> None:
@@ -153,6 +220,6 @@ def waiting(port: str) -> Sequence[str]:
     return ("--expect-workers", "1", "--expect-workers-max-wait", "30", *bind)
 
 
-def start(module: str, *words: str) -> subprocess.Popen[str]:
+def start(module: str, *words: str, stderr: int = subprocess.STDOUT) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", module, *words]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True)

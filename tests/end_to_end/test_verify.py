@@ -16,9 +16,11 @@ import yaml
 from mesh.golden import GoldenRow
 from mesh.players.features import Columns, PlayerFeatures
 from mesh.players.sqlite import replacing_store, write_players
+from mesh.tls.throwaway import files_in
+from tests.certificates import options_of
 from tests.end_to_end.meshes import FEW, NUMBERS, TEXTS, World
 from tests.golden_rows import golden_of, write
-from tests.started_mesh import MESH, StartedMesh
+from tests.started_mesh import MESH, StartedMesh, started_mesh
 
 pytestmark = pytest.mark.whole_machine
 
@@ -113,6 +115,23 @@ def test_feature_that_the_store_never_has_fails(verify: Verify, catalog: Path) -
     assert code == 1
     missing = next(check for check in checks(report, "inputs") if check["subject"] == "f2")
     assert (missing["result"], missing["detail"]) == ("different", "is missing in all 10 samples")
+
+
+def test_mesh_with_tls_is_verified_with_a_certificate_that_the_workers_know(catalog: Path) -> None:
+    with started_mesh(catalog, "--json", "--tls") as mesh:
+        folder = Path(mesh.ready["tls"])
+        workers = ["--workers", str(Path(mesh.ready["logs"], "endpoints.json"))]
+        words = [*MESH, "verify", str(catalog), "--version", VERSION, "--address", mesh.address, *workers, "--json"]
+        for name in ("verify", "client"):
+            tls = options_of(files_in(folder, name), server_name="")
+            ended = subprocess.run([*words, *tls], capture_output=True, text=True, timeout=100, check=False)
+            report = json.loads(ended.stdout or "{}")
+            golden, (players,) = checks(report, "golden rows"), checks(report, "players")
+            assert players["result"] == "equal", players
+            if name == "verify":
+                assert [check["result"] for check in golden] == ["equal"] * len(FEW)
+            else:
+                assert all("PERMISSION_DENIED: only a supervisor may call" in check["detail"] for check in golden)
 
 
 def test_unknown_version_is_wrong_usage(verify: Verify) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeAlias
 
 import grpc
@@ -19,7 +20,10 @@ from examples.dragonfall.report import as_text
 from examples.dragonfall.results import Results, check, count_sources, earned, latency
 from examples.dragonfall.simulation import draw_encounters, simulate_players
 from examples.dragonfall.truth import revenue_of_every_offer
+from mesh import serving
+from mesh.tls.live import LiveTls
 from mesh.wire import offers_pb2, offers_pb2_grpc
+from tests.certificates import Certificates, security_with
 
 Response = offers_pb2.GetOfferResponse
 Context: TypeAlias = "grpc.aio.ServicerContext[Request, Response]"
@@ -49,10 +53,14 @@ class Shop(offers_pb2_grpc.OffersServicer):
 
 
 @contextlib.asynccontextmanager
-async def shop(respond: Callable[[Request], Response] = answered, callers: int = 1) -> AsyncIterator[str]:
+async def shop(
+    respond: Callable[[Request], Response] = answered,
+    callers: int = 1,
+    credentials: grpc.ServerCredentials | None = None,
+) -> AsyncIterator[str]:
     server = grpc.aio.server()
     offers_pb2_grpc.add_OffersServicer_to_server(Shop(respond, callers), server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = serving.bind(server, "127.0.0.1", 0, credentials)
     await server.start()
     try:
         yield f"127.0.0.1:{port}"
@@ -65,6 +73,15 @@ async def test_answers_are_in_the_order_of_the_requests() -> None:
     async with shop(callers=4) as address:
         answers = await ask(address, requests, callers=4)
     assert [each.offer_id for each in answers] == [f"for-{number}" for number in range(12)]
+
+
+async def test_offers_are_asked_over_tls(tmp_path: Path) -> None:
+    certificates = Certificates(tmp_path)
+    credentials = LiveTls(certificates.server()).server_credentials()
+    async with shop(credentials=credentials) as address:
+        security = security_with(certificates.client())
+        (answer,) = await ask(address, [Request(player_id="p")], callers=1, security=security)
+    assert answer.offer_id == "for-p"
 
 
 async def test_rejected_request_is_reported_with_the_message_of_the_mesh() -> None:

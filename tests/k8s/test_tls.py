@@ -141,6 +141,13 @@ def test_prometheus_checks_the_certificates_of_metrics_over_tls(tmp_path: Path) 
     assert "scheme" not in plain["spec"]["podMetricsEndpoints"][0]
 
 
+def test_reflection_can_be_switched_off(tmp_path: Path) -> None:
+    for more, is_off in (("", False), ("kubernetes: {reflection: false}", True)):
+        game = rendered(tmp_path, more)
+        for name in (SUPERVISOR, *WORKERS):
+            assert ("--no-reflection" in pod(game, name)["containers"][0]["args"]) is is_off
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -171,7 +178,8 @@ def test_contradictions_are_refused_by_the_catalog_and_by_the_chart(
     [
         ("", "", ["callers: is not set", "`callers: {anyone: true}`"]),
         (SECRETS % "", "", ["callers: is not set"]),
-        ("", "lobby: {names: [lobby.example]}", ["callers: nobody can be recognised", "kubernetes.tls"]),
+        ("", "lobby: {names: [lobby.example]}", ["callers.lobby: cannot be recognised", "set kubernetes.tls"]),
+        ("", "anyone: true, lobby: {names: [lobby.example]}", ["callers.lobby: cannot be recognised"]),
         ("", "Lobby: {names: [lobby.example]}", ["/callers", "Lobby"]),
         (SECRETS % "", "lobby: {name: lobby.example}", ["/callers/lobby"]),
         ("tls: {worker: 'spiffe://a/b'}\n" + SECRETS % "", None, ["tls.worker: spiffe://a/b is a URI"]),

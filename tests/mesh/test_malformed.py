@@ -11,7 +11,8 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from mesh import reflection
-from mesh.malformed import CheckingServer, Malformed, parser
+from mesh.checking_server import CheckingServer
+from mesh.malformed import Malformed, parser
 from mesh.serving import Health
 from mesh.wire import inference_pb2 as oip
 from mesh.wire import inference_pb2_grpc

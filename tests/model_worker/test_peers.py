@@ -15,9 +15,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from mesh import reflection, serving
-from mesh.malformed import CheckingServer
+from mesh.checking_server import CheckingServer
 from mesh.tls.live import LiveTls
-from mesh.tls.throwaway import files_in, new_authority
+from mesh.tls.throwaway import Authority, files_in, new_authority, write_pem
+from mesh.tls.trust import Trust
 from mesh.wire import inference_pb2 as oip
 from mesh.wire import inference_pb2_grpc
 from model_worker.identity import Identity
@@ -40,6 +41,13 @@ class Worker:
     folder: Path
     address: str
     refused: list[str]
+    tls: LiveTls
+
+    def change_cas(self, *authorities: Authority) -> None:
+        """Puts other CAs into the CA file of the worker, which reads it."""
+        pem = b"".join(one.cert for one in authorities)
+        write_pem(files_in(self.folder / "worker", "worker").ca, pem)
+        self.tls.reload()
 
     @asynccontextmanager
     async def channel(self, *names: str) -> AsyncIterator[grpc.aio.Channel]:
@@ -61,7 +69,8 @@ async def worker(tmp_path: Path) -> AsyncIterator[Worker]:
     AUTHORITY.write(files, (WORKER,))
     forest = GatedForest()
     forest.gate.set()
-    interceptors = [SupervisorsOnly((SUPERVISOR, SPIFFE), refused.append)]
+    tls = LiveTls(files)
+    interceptors = [SupervisorsOnly((SUPERVISOR, SPIFFE), Trust(tls), refused.append)]
     server = grpc.aio.server(interceptors=interceptors, options=serving.server_options(serving.MESSAGE_LIMIT_BYTES))
     async with running_queue(forest, QueueLimits(4, 8), lambda _batch: None, drain_s=30) as queue:
         service = InferenceService(
@@ -71,9 +80,9 @@ async def worker(tmp_path: Path) -> AsyncIterator[Worker]:
         health = serving.Health([SERVICE])
         await health.attach(server)
         reflection.attach(server, (oip.DESCRIPTOR, health_pb2.DESCRIPTOR))
-        port = serving.bind(server, "127.0.0.1", 0, LiveTls(files).server_credentials())
+        port = serving.bind(server, "127.0.0.1", 0, tls.server_credentials())
         await server.start()
-        yield Worker(tmp_path, f"127.0.0.1:{port}", refused)
+        yield Worker(tmp_path, f"127.0.0.1:{port}", refused, tls)
         await server.stop(None)
 
 
@@ -158,3 +167,50 @@ async def test_refused_calls_are_logged_once_in_a_while(worker: Worker, caplog: 
     assert "ModelMetadata" in messages[0]
     assert "'worker.demo.mesh'" in messages[0]
     assert len(worker.refused) == 5
+
+
+async def status_of(call: Awaitable[Any]) -> str:
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return error.code().name
+    return "OK"
+
+
+async def test_removed_ca_ends_open_streams_and_refuses_calls_on_open_connections(worker: Worker) -> None:
+    new_ca = new_authority(name="new CA")
+    async with worker.channel(SUPERVISOR) as channel:
+        stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]
+        call = stub.ModelStreamInfer(timeout=WITHIN_S)
+        await call.write(raw_request(rows(1.0), (1, 2)))
+        assert (await call.read()).error_message == ""
+        worker.change_cas(AUTHORITY, new_ca)
+        await call.write(raw_request(rows(1.0), (1, 2)))
+        assert (await call.read()).error_message == ""  # a CA that is added ends nothing
+        await infer(channel)
+        worker.change_cas(new_ca)
+        assert await status_of(call.read()) == "UNAUTHENTICATED"
+        for method in (infer, ask_metadata, stream):
+            assert await status_of(method(channel)) == "UNAUTHENTICATED"
+        worker.change_cas(new_ca, AUTHORITY)
+        await stream(channel)
+    assert set(worker.refused) == {"UNAUTHENTICATED"}
+
+
+async def test_removed_ca_ends_only_the_streams_of_its_certificates(worker: Worker) -> None:
+    new_ca = new_authority(name="new CA")
+    worker.change_cas(AUTHORITY, new_ca)
+    files = files_in(worker.folder / "new", "peer")
+    new_ca.write(files, (SUPERVISOR,))
+    write_pem(files.ca, AUTHORITY.cert)  # that of the worker's own certificate
+    options = [*serving.lane_options(), ("grpc.ssl_target_name_override", WORKER)]
+    async with grpc.aio.secure_channel(worker.address, LiveTls(files).channel_credentials(), options) as channel:
+        stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]
+        call = stub.ModelStreamInfer(timeout=WITHIN_S)
+        await call.write(raw_request(rows(1.0), (1, 2)))
+        assert (await call.read()).error_message == ""
+        worker.change_cas(new_ca)
+        await call.write(raw_request(rows(1.0), (1, 2)))
+        assert (await call.read()).error_message == ""
+        await call.done_writing()
+    assert worker.refused == []

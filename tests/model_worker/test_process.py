@@ -85,6 +85,14 @@ async def test_unusable_unix_socket_is_reported_in_one_line(
     assert "Unix socket" in outcome.stderr
 
 
+async def test_worker_without_reflection_serves_the_rest(forests: Mapping[str, TrainedForest]) -> None:
+    async with worker_process(forests["pandas"].path, "--no-reflection") as worker, channel_to(worker) as channel:
+        await check_health(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await check_reflection(channel)
+        assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
 async def check_health(channel: grpc.aio.Channel) -> None:
     for service in ("", "inference.GRPCInferenceService"):
         request = health_pb2.HealthCheckRequest(service=service)

@@ -11,8 +11,8 @@ from typing import Any, cast
 import grpc
 import pytest
 
+from mesh.checking_server import CheckingServer
 from mesh.factored_rows import pairs_taken
-from mesh.malformed import CheckingServer
 from mesh.model_file import ModelHeader
 from mesh.serving import MESSAGE_LIMIT_BYTES, bind, lane_options, server_options
 from mesh.wire import inference_pb2 as oip

@@ -38,6 +38,7 @@ def test_settings_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         loop="uvloop",
         nice=0,
         follow_parent=False,
+        no_reflection=False,
         log_level="info",
         drain_s=5.0,
         proof_memory_mb=2048,

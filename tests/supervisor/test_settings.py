@@ -83,6 +83,7 @@ def test_defaults() -> None:
         host="127.0.0.1",
         port=0,
         token_port=None,
+        no_reflection=False,
         servers=4,
         metrics_host="127.0.0.1",
         metrics_port=0,

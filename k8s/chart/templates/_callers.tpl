@@ -5,8 +5,12 @@
 {{- if not .Values.callers -}}
 {{- fail "callers: is not set, so every program that reaches the supervisors may ask for offers; name the callers of the game, or write `callers: {anyone: true}`" -}}
 {{- end -}}
-{{- if not (or $into.tls (hasKey .Values.callers "anyone")) -}}
-{{- fail "callers: nobody can be recognised, because certificates and tokens need TLS; set kubernetes.tls, or add `anyone: true`" -}}
+{{- if not $into.tls -}}
+{{- range $name, $caller := .Values.callers -}}
+{{- if ne $name "anyone" -}}
+{{- fail (printf "callers.%s: cannot be recognised, because certificates and tokens need TLS; set kubernetes.tls, or leave only `anyone: true`" $name) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

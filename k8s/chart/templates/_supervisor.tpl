@@ -49,6 +49,9 @@ spec:
             - --ready-within-s=10
             - --max-connection-age-s=60
             - --drain-s=15
+            {{- if not .kubernetes.reflection }}
+            - --no-reflection
+            {{- end }}
             {{- with .tls }}
             {{- include "mesh.tls.options" . | nindent 12 }}
             {{- if .tokens }}

@@ -52,6 +52,9 @@ spec:
             - --cache=/tmp/models
             - --inputs=/etc/ensemble-mesh/inputs.json
             - --drain-s=15
+            {{- if not .kubernetes.reflection }}
+            - --no-reflection
+            {{- end }}
             {{- with .tls }}
             {{- include "mesh.tls.options" . | nindent 12 }}
             - {{ printf "--tls-supervisor=%s" .supervisor | quote }}

@@ -161,6 +161,7 @@ class Kubernetes(Pod):
         default_factory=dict, description="annotations such as eks.amazonaws.com/role-arn, for DynamoDB and S3"
     )
     secrets: Names = Field((), description="names of Secrets; their keys become environment variables of every pod")
+    reflection: bool = Field(True, description="serve reflection, by which tools such as grpcurl read the contracts")
     tls: CheckedTls = PodTls()
     network_policies: NetworkPolicies = NetworkPolicies()
     monitoring: Monitoring = Monitoring()

@@ -32,10 +32,7 @@ _REFUSED = {
     grpc.StatusCode.UNAUTHENTICATED: "the mesh does not know this caller",
     grpc.StatusCode.PERMISSION_DENIED: "this caller may not do this",
 }
-_KNOWN_BY = (
-    "give the certificate (--tls-cert, --tls-key) or the token (--token-file) of a caller that may, or change "
-    "`callers` in the catalog"
-)
+_KNOWN_BY = "a caller is known by --tls-cert and --tls-key, or by --token-file"
 _LONGEST_ANSWER_S = 15.0  # above the largest budget that a catalog accepts
 
 

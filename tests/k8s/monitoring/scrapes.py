@@ -17,6 +17,9 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from mesh.tls.live import LiveTls
+from mesh.tls.metrics import TlsMetrics
+from mesh.tls.throwaway import files_in, new_authority
 from mesh.wire import inference_pb2, inference_pb2_grpc, offers_pb2, offers_pb2_grpc
 from supervisor.drift.metrics import DriftMetrics
 from tests.end_to_end import meshes
@@ -48,10 +51,11 @@ class Scrape:
 
 @dataclass(frozen=True, slots=True)
 class Scrapes:
-    """The metrics pages of both services."""
+    """The metrics pages of both services, and the metrics that each has of its certificate with TLS."""
 
     supervisor: Scrape
     worker: Scrape
+    certificate: Scrape
 
 
 def scraped(folder: Path) -> Scrapes:
@@ -62,7 +66,7 @@ def scraped(folder: Path) -> Scrapes:
         with _frozen(mesh.pid(MODELS[1])):
             _ask(offers, "player-2", SHORT_S)
         _request_another_model(worker["address"])
-        return Scrapes(_with_drift(_scrape(mesh.ready["metrics"])), _scrape(worker["metrics"]))
+        return Scrapes(_with_drift(_scrape(mesh.ready["metrics"])), _scrape(worker["metrics"]), _certificate(folder))
 
 
 def read(text: str) -> Scrape:
@@ -90,6 +94,14 @@ def _with_drift(scrape: Scrape) -> Scrape:
     registry.register(DriftMetrics({"watched": drifting_game()}))
     drift = read(generate_latest(registry).decode())
     return Scrape((*scrape.families, *drift.families), scrape.samples | drift.samples)
+
+
+def _certificate(folder: Path) -> Scrape:
+    files = files_in(folder, "service")
+    new_authority().write(files, ["service.watched.mesh"])
+    registry = CollectorRegistry()
+    registry.register(TlsMetrics(LiveTls(files)))
+    return read(generate_latest(registry).decode())
 
 
 def _ask(address: str, player: str, timeout_s: float) -> str:

@@ -29,3 +29,7 @@ def test_page_lists_the_metrics_of_a_supervisor(scrapes: Scrapes) -> None:
 
 def test_page_lists_the_metrics_of_a_worker(scrapes: Scrapes) -> None:
     assert _measured(scrapes.worker) == _documented("Model worker")
+
+
+def test_page_lists_the_metrics_of_a_certificate(scrapes: Scrapes) -> None:
+    assert _measured(scrapes.certificate) == _documented("Certificates")

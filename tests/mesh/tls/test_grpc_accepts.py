@@ -66,7 +66,7 @@ async def names(_: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> by
 
 
 def new_server() -> grpc.aio.Server:
-    server = grpc.aio.server(options=serving.server_options(2**20, shares_port=True))
+    server = grpc.aio.server(options=serving.server_options(2**20, servers=2))
     handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {"Names": grpc.unary_unary_rpc_method_handler(names)}
     server.add_registered_method_handlers("trial", handlers)
     return server

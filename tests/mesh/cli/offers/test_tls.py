@@ -135,7 +135,7 @@ def test_refused_caller_learns_how_it_is_known(
     with serving(callers, 2, live.server_credentials()) as address:
         for command in commands(address, tmp_path):
             assert main([*command, *options_of(certificates.client())]) == 1
-            assert capsys.readouterr().err.startswith(f"{problem}; give the certificate (--tls-cert, --tls-key) or ")
+            assert capsys.readouterr().err.startswith(f"{problem}; a caller is known by --tls-cert and --tls-key, or ")
 
 
 def test_wrong_name_is_reported_with_the_right_one(

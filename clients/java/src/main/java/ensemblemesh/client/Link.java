@@ -1,0 +1,173 @@
+package ensemblemesh.client;
+
+import ensemblemesh.offers.v1.GetOfferRequest;
+import ensemblemesh.offers.v1.GetOfferResponse;
+import io.grpc.Status;
+import io.grpc.stub.ClientCallStreamObserver;
+import io.grpc.stub.ClientResponseObserver;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A link: one connection to a supervisor with one stream of questions, opened again after each end. The lock of the client
+ * guards everything.
+ */
+final class Link {
+  private static final int MOST_UNANSWERED = 256; // of one stream; a supervisor reads no more
+  private static final long CONNECT_MS = 2_000;
+  private static final long AT_ONCE_MS = 20;
+  private static final long FIRST_PAUSE_MS = 100;
+  private static final long LONGEST_PAUSE_MS = 1_000;
+  private static final long STEADY_MS = 5_000; // a stream that lasted so long was a success
+
+  private final Supervisor owner;
+  private final OfferClient client;
+  private final Set<String> unanswered = new HashSet<>();
+  private Session session;
+  private boolean isClosed;
+  private int failures;
+  private String logged = "";
+
+  Link(Supervisor owner, OfferClient client) {
+    this.owner = owner;
+    this.client = client;
+    open();
+  }
+
+  boolean isUsable() {
+    return session != null && session.isUp && unanswered.size() < MOST_UNANSWERED;
+  }
+
+  void send(GetOfferRequest request) {
+    unanswered.add(request.getRequestId());
+    session.requests.onNext(request);
+  }
+
+  void close() {
+    isClosed = true;
+    if (session != null) {
+      session.close();
+    }
+  }
+
+  private void open() {
+    if (!isClosed) {
+      session = new Session();
+      session.start();
+    }
+  }
+
+  private void end(Session ended, Status status) {
+    if (ended.isEnded) {
+      return;
+    }
+    ended.isEnded = true;
+    ended.isUp = false;
+    ended.close();
+    if (isClosed) {
+      return;
+    }
+    Status.Code code = status.getCode();
+    boolean isOverload =
+        !ended.hasAnswered && ended.wasUp && (code == Status.Code.CANCELLED || code == Status.Code.RESOURCE_EXHAUSTED);
+    List<String> lost = new ArrayList<>(unanswered);
+    unanswered.clear();
+    owner.onLost(lost, isOverload);
+    boolean isFine = status.isOk() || System.nanoTime() - ended.began > TimeUnit.MILLISECONDS.toNanos(STEADY_MS);
+    failures = isFine ? 0 : failures + 1;
+    logEnd(status);
+    client.later(this::open, pauseMs(failures));
+  }
+
+  /** Logs each reason once, until an answer has come. */
+  private void logEnd(Status status) {
+    String text = status.getCode() + ": " + status.getDescription();
+    if (!status.isOk() && !text.equals(logged)) {
+      logged = text;
+      client.warn("no connection to the supervisor at " + owner.address + ": " + text);
+    }
+  }
+
+  private static long pauseMs(int failures) {
+    ThreadLocalRandom random = ThreadLocalRandom.current();
+    if (failures == 0) {
+      return random.nextLong(AT_ONCE_MS);
+    }
+    long longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS << Math.min(failures - 1, 10));
+    return longest / 2 + random.nextLong(longest / 2);
+  }
+
+  /** One connection with its stream. */
+  private final class Session implements ClientResponseObserver<GetOfferRequest, GetOfferResponse> {
+    private final long began = System.nanoTime();
+    private Connection connection;
+    private ClientCallStreamObserver<GetOfferRequest> requests;
+    private boolean isUp;
+    private boolean wasUp;
+    private boolean isEnded;
+    private boolean hasAnswered;
+
+    void start() {
+      try {
+        connection = new Connection(owner.place, client.security);
+      } catch (IOException | IllegalArgumentException error) {
+        client.later(() -> end(this, Status.UNAVAILABLE.withDescription(error.getMessage())), 0);
+        return;
+      }
+      connection.stub.streamOffers(this);
+      client.later(this::checkConnected, CONNECT_MS);
+    }
+
+    void close() {
+      if (connection != null) {
+        connection.close();
+      }
+    }
+
+    private void checkConnected() {
+      if (!wasUp) {
+        end(this, Status.UNAVAILABLE.withDescription("no connection within " + CONNECT_MS + " ms"));
+      }
+    }
+
+    @Override
+    public void beforeStart(ClientCallStreamObserver<GetOfferRequest> stream) {
+      requests = stream;
+      stream.setOnReadyHandler(() -> client.locked(this::onReady)); // the transport is connected
+    }
+
+    private void onReady() {
+      if (!isUp && !isEnded) {
+        isUp = true;
+        wasUp = true;
+        owner.onUp();
+      }
+    }
+
+    @Override
+    public void onNext(GetOfferResponse response) {
+      client.locked(
+          () -> {
+            hasAnswered = true;
+            logged = "";
+            unanswered.remove(response.getRequestId());
+            owner.onResponse(response);
+          });
+    }
+
+    @Override
+    public void onError(Throwable error) {
+      client.locked(() -> end(this, Status.fromThrowable(error)));
+    }
+
+    @Override
+    public void onCompleted() {
+      client.locked(() -> end(this, Status.OK));
+    }
+  }
+}

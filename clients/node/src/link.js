@@ -1,0 +1,105 @@
+// A link: one connection to a supervisor with one stream of questions, opened again after each end.
+import grpc from "@grpc/grpc-js";
+import { connect } from "./connection.js";
+
+const MOST_UNANSWERED = 256; // of one stream; a supervisor reads no more
+const CONNECT_MS = 2000;
+const AT_ONCE_MS = 20;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 1000;
+const STEADY_MS = 5000; // a stream that lasted so long was a success
+const { OK, CANCELLED, RESOURCE_EXHAUSTED, UNAVAILABLE } = grpc.status;
+
+/**
+ * The owner gets each request back exactly once, by `onResponse(response)` or `onLost(ids, isOverload)`; `onUp()`
+ * means that the link is up.
+ */
+export class Link {
+  constructor(address, security, owner, warn) {
+    this.address = address;
+    this.security = security;
+    this.owner = owner;
+    this.warn = warn;
+    this.unanswered = new Set();
+    this.isUp = false;
+    this.isClosed = false;
+    this.failures = 0;
+    this.logged = "";
+    this.open();
+  }
+
+  get isUsable() {
+    return this.isUp && this.unanswered.size < MOST_UNANSWERED;
+  }
+
+  send(request) {
+    this.unanswered.add(request.request_id);
+    this.stream.write(request);
+  }
+
+  close() {
+    this.isClosed = true;
+    clearTimeout(this.timer);
+    this.stream?.cancel();
+    this.connection?.close();
+  }
+
+  open() {
+    const beganMs = performance.now();
+    let hasAnswered = false;
+    let isEnded = false;
+    const end = (code, text) => {
+      if (isEnded) return;
+      isEnded = true;
+      this.isUp = false;
+      this.connection?.close();
+      if (this.isClosed) return;
+      this.lose(!hasAnswered && (code === CANCELLED || code === RESOURCE_EXHAUSTED));
+      this.failures = code === OK || performance.now() - beganMs > STEADY_MS ? 0 : this.failures + 1;
+      this.logEnd(code, text);
+      this.timer = setTimeout(() => this.open(), pauseMs(this.failures)).unref();
+    };
+    try {
+      this.connection = connect(this.address, this.security);
+    } catch (error) {
+      end(UNAVAILABLE, error.message);
+      return;
+    }
+    this.connection.waitForReady(Date.now() + CONNECT_MS, (failure) => {
+      if (this.isClosed) return;
+      if (failure) {
+        end(UNAVAILABLE, failure.message);
+        return;
+      }
+      this.stream = this.connection.StreamOffers();
+      this.stream.on("data", (response) => {
+        hasAnswered = true;
+        this.logged = "";
+        this.unanswered.delete(response.request_id);
+        this.owner.onResponse(response);
+      });
+      this.stream.on("error", (error) => end(error.code ?? UNAVAILABLE, error.details || error.message));
+      this.stream.on("status", (status) => end(status.code, status.details));
+      this.isUp = true;
+      this.owner.onUp();
+    });
+  }
+
+  lose(isOverload) {
+    const lost = [...this.unanswered];
+    this.unanswered.clear();
+    if (lost.length) this.owner.onLost(lost, isOverload);
+  }
+
+  /** Warns of each reason once, until an answer has come. */
+  logEnd(code, text) {
+    if (code === OK || text === this.logged) return;
+    this.logged = text;
+    this.warn(`no connection to the supervisor at ${this.address}: ${text}`);
+  }
+}
+
+function pauseMs(failures) {
+  if (!failures) return Math.random() * AT_ONCE_MS;
+  return (0.5 + Math.random() / 2) * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 10));
+}

@@ -1,0 +1,64 @@
+"""`python -m loadtest tls`: rate and CPU of answers of a mesh with TLS on every connection, against one without."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from loadtest import interruption
+from loadtest.measurement import machine
+from loadtest.measurement.in_turn import measure_round, meshes_up
+from loadtest.measurement.plan import Findings, Plan, plan_of
+from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_ints
+from loadtest.peers import mesh
+from loadtest.report import publish
+from loadtest.tls_cost.report import PLAINTEXT, TLS, Comparison, report_of
+from loadtest.workload_files import prepare
+from loadtest.workloads import W15, W15X100
+
+WORKLOADS = {one.game: one for one in (W15, W15X100)}
+CALLERS = (64, 256)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    parser.epilog = "Exit codes: 0 measured; 1 answers were not full; 2 not measured; 130 interrupted."
+    add = parser.add_argument
+    add("--workload", choices=[*WORKLOADS], default=W15.game, help="models and candidates (default %(default)s)")
+    add("--callers", type=positive_ints, default=CALLERS, metavar="N,...", help="callers (default 64,256)")
+    add("--replicas", type=positive_ints, default=[1], metavar="N,...", help="replicas of each model (default 1)")
+    add("--seconds", type=positive_float, default=6.0, help="duration of each measurement (default %(default)s)")
+    add_rounds(parser, 5)
+    add_output(parser, Path("build/tls.json"))
+    add_folder(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the command; `--help` lists the exit codes."""
+    stderr, findings = Console(stderr=True, highlight=False), Findings()
+    plan = plan_of(options, stderr, findings)
+    found = interruption.run(_measure(options, plan))
+    publish(report_of(found, machine.described()), options)
+    return findings.print(stderr)
+
+
+async def _measure(options: argparse.Namespace, plan: Plan) -> list[Comparison]:
+    ensemble = WORKLOADS[options.workload]
+    prepare(ensemble, plan.folder, plan.progress)
+    folder = plan.folder / ensemble.game
+    await mesh.load_features(folder, plan.logs)
+    found = []
+    for replicas in options.replicas:
+        label, files = f"{replicas} replicas, ", dict.fromkeys((PLAINTEXT, TLS), "mesh.yaml")
+        async with meshes_up(ensemble, folder, plan, files, label, replicas=replicas, with_tls=(TLS,)) as systems:
+            for callers in options.callers:
+                await plan.begin(f"{ensemble.game}, {label}{callers} callers")
+                rounds = [
+                    await measure_round(systems, ensemble, callers, number, options.seconds, plan, label)
+                    for number in range(options.rounds)
+                ]
+                plain, secured = (tuple(one[name] for one in rounds) for name in (PLAINTEXT, TLS))
+                found.append(Comparison(ensemble.game, replicas, callers, plain, secured))
+    return found

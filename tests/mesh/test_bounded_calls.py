@@ -1,0 +1,85 @@
+"""Requests that arrive slowly, and streams that stay open: their number and time are bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+
+from mesh.bounded_calls import NO_MESSAGE, OpenStreams, Reading, unary_handler
+from mesh.errors import Expired, Overloaded
+
+WITHIN_S = 20.0
+METHOD = "/trial/Echo"
+
+
+async def echo(request: bytes, _context: object) -> bytes:
+    return request
+
+
+async def test_request_that_arrives_is_returned() -> None:
+    assert await Reading().wait_for(asyncio.sleep(0, b"request")) == b"request"
+
+
+async def test_request_that_does_not_arrive_in_time_is_given_up() -> None:
+    with pytest.raises(Expired, match=r"within 0\.01 s"):
+        await Reading(within_s=0.01).wait_for(asyncio.Event().wait())
+
+
+async def test_oldest_of_too_many_requests_is_given_up_and_the_newest_is_read() -> None:
+    reading, arrived = Reading(most=2, within_s=WITHIN_S), asyncio.Event()
+    reads = [asyncio.ensure_future(reading.wait_for(arrived.wait())) for _ in range(3)]
+    with pytest.raises(Expired):
+        await reads[0]
+    arrived.set()
+    assert await asyncio.gather(*reads[1:]) == [True, True]
+
+
+async def test_cancelled_read_leaves_its_place() -> None:
+    reading, arrived = Reading(most=1, within_s=WITHIN_S), asyncio.Event()
+    cancelled = asyncio.ensure_future(reading.wait_for(arrived.wait()))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    reads = [asyncio.ensure_future(reading.wait_for(arrived.wait()))]
+    await asyncio.sleep(0)
+    arrived.set()
+    assert await reads[0]
+
+
+def test_streams_above_the_limit_are_refused_until_one_ends() -> None:
+    streams = OpenStreams(1)
+    with streams.entered(), pytest.raises(Overloaded, match="1 streams"), streams.entered():
+        pass
+    with streams.entered():
+        pass
+
+
+@pytest.fixture
+async def channel() -> AsyncIterator[Any]:
+    server = grpc.aio.server()
+    handlers: dict[str, Any] = {"Echo": unary_handler(echo, Reading(within_s=0.05))}
+    server.add_registered_method_handlers("trial", handlers)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield channel
+    await server.stop(None)
+
+
+async def test_unary_call_gets_its_response(channel: Any) -> None:
+    assert await channel.unary_unary(METHOD)(b"request", timeout=WITHIN_S) == b"request"
+
+
+async def test_call_without_message_gets_invalid_argument(channel: Any) -> None:
+    call = channel.stream_unary(METHOD)(iter([]), timeout=WITHIN_S)
+    assert (await call.code(), await call.details()) == (grpc.StatusCode.INVALID_ARGUMENT, NO_MESSAGE)
+
+
+async def test_call_whose_message_does_not_arrive_gets_deadline_exceeded(channel: Any) -> None:
+    call = channel.stream_stream(METHOD)(timeout=WITHIN_S)
+    assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert "did not arrive within 0.05 s" in await call.details()
