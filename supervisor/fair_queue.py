@@ -93,17 +93,19 @@ class FairQueue(Generic[TicketT]):
         max_requests: int,
         max_rows: float,
         fair_rows: float = math.inf,
+        new_rows: float = math.inf,
         is_late: Callable[[TicketT], bool] | None = None,
     ) -> Taken[TicketT]:
         """Removes the tickets that depart next.
 
-        At most `max_requests` and `max_rows`; tickets that are neither critical nor new only while the rows of all are
-        at most `fair_rows`. The first ticket departs also if it has more rows. Tickets for which `is_late` is true do
-        not depart.
+        At most `max_requests` and `max_rows`; tickets that are not critical only while the rows of all are at most
+        `fair_rows`, or `new_rows` for the first tickets of a line that was empty. The first ticket departs also if it
+        has more rows. Tickets of lines that are not new do not depart if `is_late`.
         """
         taken: Taken[TicketT] = Taken([], [], [])
         rows = self._take_from(self._critical, max_requests, max_rows, max_rows, is_late, taken)
-        self._take_from(self._others, max_requests, max_rows - rows, min(max_rows, fair_rows) - rows, is_late, taken)
+        new, old = (min(max_rows, limit) - rows for limit in (new_rows, fair_rows))
+        self._take_from(self._others, max_requests, new, old, is_late, taken)
         return taken
 
     def pop_newest(self, line: Line[TicketT]) -> TicketT:
@@ -146,7 +148,8 @@ class FairQueue(Generic[TicketT]):
             line = turns.next()
             rows_left = (max_rows if turns.is_new(line) else old_rows) - sum_rows
             before = line.rows, len(line.tickets)
-            rows = _take_run(line, turns.credit(line), max_requests, rows_left, is_late, taken)
+            late = None if turns.is_new(line) else is_late
+            rows = _take_run(line, turns.credit(line), max_requests, rows_left, late, taken)
             if len(line.tickets) == before[1]:
                 break
             turns.charge(line, rows)

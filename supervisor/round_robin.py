@@ -17,7 +17,6 @@ LEARNING_WEIGHT = 0.2
 # A line that was empty may have this many tickets before the lines that stay behind, until it has paid for them by its
 # turns. The requests of a caller that sends little often come in pairs.
 BURST = 4
-FEW = 2
 
 Rank = tuple[bool, float]  # whether the caller is not critical, and its waiting rows as a multiple of its weight
 
@@ -90,8 +89,8 @@ class Line(Generic[TicketT]):
         return self.rows <= few_rows and self.credit > -few_rows
 
     def has_room_for_few(self, rows: int) -> bool:
-        """Returns whether the line, with `rows` more, has at most `FEW` such tickets, and few debts."""
-        return not self.was_late and self.rows + rows <= FEW * rows and self.credit > -BURST * rows
+        """Returns whether the line, with `rows` more, has at most `BURST` such tickets, and few debts."""
+        return not self.was_late and self.rows + rows <= BURST * rows and self.credit > -BURST * rows
 
     @property
     def wait_s(self) -> float:
