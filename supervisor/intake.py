@@ -28,7 +28,7 @@ from supervisor.waiting_calls import WaitingCalls
 # begins itself. A stream reads one request in two turns, so turns must stay short.
 ACCEPTING = 2
 READING = 4  # calls whose requests are read at the same time
-READING_S = 0.05  # a caller that sends its request more slowly no longer counts in READING
+READING_S = 0.05  # a caller that sends its request more slowly no longer counts in READING; shorter if many are slow
 MOST_WAITING = 4096
 WAIT_SHARE = 0.5  # a call that has waited for this share of its time is refused
 OVERLOADED = CallerStatus(
@@ -132,16 +132,22 @@ class Intake:
         for call in self._waiting.pop_refused(now_s):
             self._refuse(call)
         if self._waiting and self._timer is None:
-            self._timer = self._loop.call_later(READING_S, self._on_timer)
+            self._timer = self._loop.call_later(self._reading_s(), self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
         self._run_soon()
 
+    def _reading_s(self) -> float:
+        """The more callers are slow, the sooner the next one no longer counts: they must not hold up the others."""
+        slow = max(0, self._unread.count - len(self._reading))
+        return READING_S / (1 + slow / READING)
+
     def _forget_slow_callers(self, now_s: float) -> None:
+        reading_s = self._reading_s()
         while self._reading:
             call, since_s = next(iter(self._reading.items()))
-            if now_s - since_s < READING_S:
+            if now_s - since_s < reading_s:
                 return
             del self._reading[call]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -22,6 +22,7 @@ CONNECT_S = 5.0
 GRACE_S = 30.0  # longer than the longest call
 _log = logging.getLogger("mesh.tls")
 
+Stamps = list[tuple[int, int] | None]
 Calls = TypeVar("Calls")  # what a client makes of a channel: a stub, or a callable
 
 
@@ -40,7 +41,7 @@ class RenewedChannel(Generic[Calls]):
         grace_s: float = GRACE_S,
     ) -> None:
         self._open, self._use, self._files, self._grace_s = open_channel, use, files, grace_s
-        self._stamp = self._stamp_of_files()
+        self._stamp = stamps_of(self._files)
         self._channel = open_channel()
         self._closing: set[asyncio.Task[None]] = set()
         self.current = use(self._channel)
@@ -57,7 +58,7 @@ class RenewedChannel(Generic[Calls]):
 
     async def renew(self) -> None:
         """Replaces the channel if the files have changed, and the new one connects; else the next call tries again."""
-        stamp = self._stamp_of_files()
+        stamp = stamps_of(self._files)
         if stamp == self._stamp:
             return
         try:
@@ -87,12 +88,13 @@ class RenewedChannel(Generic[Calls]):
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self._channel.close()
 
-    def _stamp_of_files(self) -> list[tuple[int, int] | None]:
-        return list(map(_stamp_of, self._files))
+
+def stamps_of(files: Iterable[Path]) -> Stamps:
+    """Returns what changes when a file changes, also through a link, as Kubernetes mounts Secrets."""
+    return list(map(_stamp_of, files))
 
 
 def _stamp_of(file: Path) -> tuple[int, int] | None:
-    """Changes when the file changes, also through a link, as Kubernetes mounts Secrets."""
     with contextlib.suppress(OSError):
         found = file.stat()
         return found.st_ino, found.st_mtime_ns

@@ -22,6 +22,7 @@ from loadtest.outcomes import flood
 from loadtest.run.job import Job, Question
 from loadtest.run.measurement import Setting, ask_all, must_answer
 from loadtest.run.sender import send
+from loadtest.swarm import calls
 from mesh.process import Launch, running
 from mesh.tls import renewed_channel
 from mesh.tls.channel import PLAINTEXT, ClientSecurity
@@ -122,13 +123,38 @@ async def test_run_that_does_not_fit_the_server_is_explained(certificates: Certi
                 await must_answer(question_at(address), security)
 
 
-async def test_generator_process_calls_over_tls(certificates: Certificates, tmp_path: Path) -> None:
-    offers, security = Offers(), security_with(certificates.client())
+async def test_players_of_locust_follow_the_certificate(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "LOOK_S", 0.0)
+    offers, security = Offers(), security_with(certificates.files("client", "first.mesh"))
     async with serving(offers, certificates) as address:
+        link = calls.Link(calls.Target(address, security))
+
+        def ask() -> None:
+            link.current().Score(offers_pb2.ScoreRequest(), timeout=5.0)
+
+        await asyncio.to_thread(ask)
+        before = link.channel
+        certificates.files("client", "second.mesh").key.unlink()
+        await asyncio.to_thread(ask)
+        assert offers.callers == {"first.mesh": 2}
+        certificates.files("client", "third.mesh")
+        await asyncio.to_thread(ask)
+        assert offers.callers == {"first.mesh": 2, "third.mesh": 1}
+        link.channel.close()
+        before.close()
+
+
+@pytest.mark.parametrize("shows", ["certificate", "token"])
+async def test_generator_process_shows_who_it_is(certificates: Certificates, tmp_path: Path, shows: str) -> None:
+    offers, has_token = Offers(), shows == "token"
+    security = with_token(certificates, tmp_path) if has_token else security_with(certificates.client())
+    async with serving(offers, certificates, require_client=not has_token) as address:
         load = Load("closed", 0.1, 0.3, Target("grpc", address, "Score", "w15", 20), {}, security)
         result = await generate(load, no_meter, tmp_path)
     assert result.degraded == {}
-    assert offers.callers[CLIENT_NAME] >= result.answers
+    assert set(offers.callers) == {BEARER if has_token else CLIENT_NAME}
 
 
 async def test_flood_of_outcomes_calls_over_tls(certificates: Certificates, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -12,10 +13,13 @@ from cryptography import x509
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from mesh.tls.files import TlsFiles
+from mesh.wire import inference_pb2_grpc
 from tests.forests import TrainedForest
 from tests.mesh.tls.certificates import DAY, NOW, Wish, authority, issue, write
 from tests.mesh.tls.clients import WITHIN_S, channel, http, value
+from tests.mesh.tls.rotation import ROTATIONS, Rotated, rotate_under_load
 from tests.model_worker.processes import EndedWorker, start, worker_process
+from tests.model_worker.requests import raw_request
 
 pytestmark = pytest.mark.whole_machine  # real time limits
 
@@ -71,6 +75,36 @@ async def test_new_certificate_is_served_on_the_port_and_on_the_socket(
             async with asyncio.timeout(WITHIN_S):
                 while await health(channel(address, NAME, new_ca, CLIENT)) != "SERVING":  # noqa: ASYNC110 (another process)
                     await asyncio.sleep(0.1)
+
+
+async def test_no_call_fails_while_the_certificate_changes_ten_times(
+    tmp_path: Path, forests: Mapping[str, TrainedForest]
+) -> None:
+    trained, new_ca = forests["pandas"], authority("new CA")
+    files = write(tmp_path, issue(CA, WORKER), CA, new_ca)
+    request = raw_request(trained.rows[:4].tobytes(), trained.rows[:4].shape)
+
+    async def infer(opened: grpc.aio.Channel) -> None:
+        stub: Any = inference_pb2_grpc.GRPCInferenceServiceStub(opened)  # type: ignore[no-untyped-call]
+        await stub.ModelInfer(request, timeout=WITHIN_S)
+
+    async with worker_process(trained.path, *options(files)) as worker:
+        service = Rotated(
+            tmp_path, worker.address, f"http://127.0.0.1:{worker.metrics_port}/metrics", WORKER, (CA, new_ca), CLIENT
+        )
+        async with service.channel() as opened:
+            lane: Any = inference_pb2_grpc.GRPCInferenceServiceStub(opened)  # type: ignore[no-untyped-call]
+            stream = lane.ModelStreamInfer()
+            await stream.write(request)
+            assert (await stream.read()).error_message == ""
+            assert await rotate_under_load(service, infer) > 100
+            await stream.write(request)  # on the connection from before
+            assert (await stream.read()).error_message == ""
+            await stream.done_writing()
+        code, err = await worker.stop()
+    assert code == 0
+    assert err.count("a new certificate is in use") == ROTATIONS
+    assert "ERROR" not in err
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from mesh.wire import offers_pb2_grpc
 from tests.free_port import free_port
 from tests.mesh.tls.certificates import DAY, NOW, Holder, Wish, authority, issue, write
 from tests.mesh.tls.clients import WITHIN_S, channel, http, value
+from tests.mesh.tls.rotation import ROTATIONS, Rotated, rotate_under_load
 from tests.supervisor.backend import ask, write_game
 from tests.supervisor.processes import ended, start, supervisor
 
@@ -117,6 +118,24 @@ async def until_served(address: str, ca: Holder) -> None:
     async with asyncio.timeout(WITHIN_S):
         while await outcome(channel(address, NAME, ca, CLIENT)) != "FALLBACK":  # noqa: ASYNC110 (another process has no event)
             await asyncio.sleep(0.1)
+
+
+async def test_no_call_fails_while_the_certificate_changes_ten_times(tmp_path: Path) -> None:
+    new_ca = authority("new CA")
+    files = write(tmp_path, issue(CA, SUPERVISOR), CA, new_ca)
+
+    async def offer(opened: grpc.aio.Channel) -> None:
+        stub: Any = offers_pb2_grpc.OffersStub(opened)  # type: ignore[no-untyped-call]
+        await stub.GetOffer(ask(), timeout=WITHIN_S)
+
+    async with supervisor("--catalog", write_game(tmp_path), *options(files)) as running:
+        url = f"http://{running.ready['metrics']}/metrics"
+        service = Rotated(tmp_path, running.ready["address"], url, SUPERVISOR, (CA, new_ca), CLIENT)
+        assert await rotate_under_load(service, offer) > 100
+        code, err = await running.stop()
+    assert code == 0
+    assert err.count("a new certificate is in use") == ROTATIONS
+    assert "ERROR" not in err
 
 
 async def test_health_over_http_follows_the_start_and_the_drain(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 from ensemble_mesh_client import Answer, OfferClient, Source, WrongRequest
 from ensemble_mesh_client.wire import offers_pb2 as client_wire
 
+from loadtest.clients.scripted import Answering, Scripted, at_once, scripted
 from mesh.wire import offers_pb2 as wire
-from tests.clients.python.scripted import Answering, Scripted, at_once, scripted
 
 LONG_S = 20.0  # a deadline that no answer needs: the test would hang, not pass late
 

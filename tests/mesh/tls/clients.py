@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 
 import grpc
 
@@ -14,10 +15,13 @@ from tests.mesh.tls.certificates import Holder
 WITHIN_S = 20.0
 
 
-def channel(address: str, name: str, authority: Holder, client: Holder | None = None) -> grpc.aio.Channel:
+def channel(
+    address: str, name: str, authority: Holder | Sequence[Holder], client: Holder | None = None
+) -> grpc.aio.Channel:
     """Opens a channel to the service `name` with a certificate of `authority`; `client` is shown to it."""
+    authorities = [authority] if isinstance(authority, Holder) else authority
     own = (None, None) if client is None else (client.key_pem, client.cert_pem)
-    credentials = grpc.ssl_channel_credentials(authority.cert_pem, *own)
+    credentials = grpc.ssl_channel_credentials(b"".join(one.cert_pem for one in authorities), *own)
     options = [("grpc.ssl_target_name_override", name), *serving.lane_options()]
     return grpc.aio.secure_channel(address, credentials, options=options)
 

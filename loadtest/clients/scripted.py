@@ -1,18 +1,19 @@
-"""A supervisor on a real socket that behaves as a test says: the test sets `answer`, which gets each request."""
+"""Supervisors on real sockets that answer as a scenario says."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc
 
+from loadtest.clients.scenarios import Behaviour
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 
-Answering = Callable[[wire.GetOfferRequest], Awaitable[wire.GetOfferResponse | None]]
+Answering = Callable[[wire.GetOfferRequest], Awaitable["wire.GetOfferResponse | None"]]
 
 
 async def at_once(request: wire.GetOfferRequest) -> wire.GetOfferResponse:
@@ -22,7 +23,7 @@ async def at_once(request: wire.GetOfferRequest) -> wire.GetOfferResponse:
 
 
 class Scripted(offers_pb2_grpc.OffersServicer):
-    """Answers each request by `answer`; None: never. `requests` has what came. `end` ends the streams with `status`."""
+    """Answers each request by `answer`; None: never. `requests` has what came."""
 
     def __init__(self, answer: Answering = at_once) -> None:
         self.answer = answer
@@ -40,7 +41,8 @@ class Scripted(offers_pb2_grpc.OffersServicer):
                 end.set_result(status)
         self._ends.clear()
 
-    async def StreamOffers(self, _requests: object, context: Any) -> None:
+    async def StreamOffers(self, _requests: object, context: Any) -> None:  # noqa: N802 (a gRPC method)
+        """Answers the requests of a stream until `end`."""
         self.streams += 1
         end = asyncio.get_running_loop().create_future()
         self._ends.append(end)
@@ -54,9 +56,10 @@ class Scripted(offers_pb2_grpc.OffersServicer):
             for task in working:
                 task.cancel()
         if status is not grpc.StatusCode.OK:
-            await context.abort(status, "as the test says")
+            await context.abort(status, "as the scenario says")
 
-    async def StreamOutcomes(self, _requests: object, context: Any) -> None:
+    async def StreamOutcomes(self, _requests: object, context: Any) -> None:  # noqa: N802 (a gRPC method)
+        """Takes the reports of a stream."""
         while (report := await context.read()) is not grpc.aio.EOF:
             response = wire.ReportOutcomeResponse(outcome_id=report.outcome_id)
             if self.outcome_errors:
@@ -96,3 +99,45 @@ async def scripted(answer: Answering = at_once) -> AsyncIterator[Scripted]:
     finally:
         servicer.end()
         await server.stop(0)
+
+
+@contextlib.asynccontextmanager
+async def behaving(behaviours: Sequence[Behaviour]) -> AsyncIterator[list[Scripted]]:
+    """Runs a scripted supervisor for each of `behaviours`. Their times begin when the first request comes."""
+    async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        supervisors = [await stack.enter_async_context(scripted(_answering(one))) for one in behaviours]
+        endless = [
+            tasks.create_task(_end_again_and_again(supervisor, one))
+            for supervisor, one in zip(supervisors, behaviours, strict=True)
+            if one.end_streams_s or one.lose_streams_s
+        ]
+        yield supervisors
+        for task in endless:
+            task.cancel()
+
+
+async def _end_again_and_again(supervisor: Scripted, behaviour: Behaviour) -> None:
+    status = grpc.StatusCode.OK if behaviour.end_streams_s else grpc.StatusCode.UNAVAILABLE
+    while True:
+        await asyncio.sleep(behaviour.end_streams_s or behaviour.lose_streams_s)
+        supervisor.end(status)
+
+
+def _answering(behaviour: Behaviour) -> Answering:
+    loop, count = asyncio.get_running_loop(), 0
+    began_s: float | None = None
+
+    async def answer(request: wire.GetOfferRequest) -> wire.GetOfferResponse | None:
+        nonlocal count, began_s
+        count += 1
+        began_s = loop.time() if began_s is None else began_s
+        if behaviour.silent or loop.time() - began_s < behaviour.silent_until_s:
+            return None
+        if behaviour.refuse:
+            error = wire.Error(code=behaviour.refuse, message="as the scenario says")
+            return wire.GetOfferResponse(request_id=request.request_id, error=error)
+        is_slow = behaviour.slow_every and count % behaviour.slow_every == 0
+        await asyncio.sleep((behaviour.slow_ms if is_slow else behaviour.delay_ms) / 1000)
+        return await at_once(request)
+
+    return answer

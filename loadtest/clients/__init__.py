@@ -1,0 +1,1 @@
+"""The conformance suite of the clients: the same scenarios for every language."""
