@@ -141,7 +141,7 @@ async def test_longest_time_of_a_new_catalog_counts() -> None:
         echo.longest_s = 2.0
         waiting = asyncio.ensure_future(code_of(echo.ask(b"x")))
         await until(lambda: len(echo.taker._waiting) == 1)
-        assert echo.taker._waiting[0].refuse_at_s == intake.WAIT_SHARE * 2.0
+        assert echo.taker._waiting._by_name[None].calls[0].refuse_at_s == intake.WAIT_SHARE * 2.0
         echo.now_s += 1.5
         echo.taker._run_soon()
         assert (await waiting)[0] == "RESOURCE_EXHAUSTED"
