@@ -20,6 +20,7 @@ from mesh.bounded_calls import Reading
 from mesh.errors import Expired, WrongRequest
 from mesh.grpc_errors import CallerStatus, or_abort, status_for_caller
 from supervisor import raw_call
+from supervisor.callers.metrics import Result
 from supervisor.callers.recognition import Admission
 from supervisor.raw_call import CallEnded, RawCall
 from supervisor.waiting_calls import WaitingCalls
@@ -153,6 +154,8 @@ class Intake:
 
     def _refuse(self, call: RawCall) -> None:
         self._on_refusal()
+        if call.admission is not None:
+            call.admission.count(Result.OVERLOADED)
         self._spawn(_until_ended(call.refuse(OVERLOADED)))
 
     async def _serve(self, call: RawCall) -> None:
