@@ -81,8 +81,8 @@ rendered: chart
 dashboards: .venv/dev.stamp
 	@$(BIN)/python -m k8s.monitoring.dashboards
 
-# Helm and kube-score, which render and check the chart. Go builds them once, in about three minutes; without them, tests are skipped.
-GO_TOOLS := build/go/bin/helm build/go/bin/kube-score
+# Helm and kube-score, which render and check the chart, and schemas. Go builds them once, in about three minutes; without them, tests are skipped.
+GO_TOOLS := build/go/bin/helm build/go/bin/kube-score build/cert-manager/crds.yaml
 HELM_VERSION := v3.21.4
 HELM_MODULE := helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
 # As Helm's own Makefile does: the version of Kubernetes is that of the client-go in Helm's go.mod (v0.36). Without it, Helm
@@ -100,6 +100,16 @@ k8s-tools:
 build/go/bin/helm:
 	@echo "building $(HELM_MODULE)"
 	@CGO_ENABLED=0 GOBIN=$(CURDIR)/build/go/bin go install -ldflags '$(HELM_LDFLAGS)' $(HELM_MODULE)
+
+# The schemas of cert-manager's objects, from its Go module, of which no code is built.
+CERT_MANAGER_MODULE := github.com/cert-manager/cert-manager@v1.18.2
+
+build/cert-manager/crds.yaml:
+	@echo "downloading the schemas of $(CERT_MANAGER_MODULE)"
+	@mkdir -p $(@D)
+	@folder=$$(go mod download -json $(CERT_MANAGER_MODULE) | sed -n 's/^.*"Dir": "\(.*\)",$$/\1/p') && \
+	  for kind in certificates issuers clusterissuers; do cat "$$folder/deploy/crds/crd-$$kind.yaml" && echo "---" || exit; done >$@.new
+	@mv $@.new $@
 
 build/go/bin/kube-score:
 	@echo "building $(KUBE_SCORE_MODULE)"

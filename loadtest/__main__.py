@@ -41,6 +41,10 @@ COMMANDS = {
     "clients": ("loadtest.clients.command", "run the client of each language through the same scenarios"),
     "shadow": ("loadtest.shadow.command", "latency and full answers with a shadow of all requests, and without"),
     "outcomes": ("loadtest.outcomes.command", "latency and full answers beside reports of outcomes, and without"),
+    "fairness": (
+        "loadtest.fairness.command",
+        "one caller floods beside nine polite ones; a critical caller at an overload",
+    ),
     "sharing": (
         "loadtest.sharing.command",
         "CPU of an answer: two versions that share 14 of 15 models, and one",

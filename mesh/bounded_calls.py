@@ -36,6 +36,11 @@ class Reading:
         self._within_s = within_s
         self._limits: dict[object, asyncio.Timeout] = {}
 
+    @property
+    def count(self) -> int:
+        """The number of requests that are read at the moment."""
+        return len(self._limits)
+
     async def wait_for(self, request: Awaitable[_Request]) -> _Request:
         """Returns the result of `request`. Raises Expired."""
         key = object()

@@ -28,6 +28,10 @@ class CallersPresent:
         """Whether more than one caller is present."""
         return len(self._seen_s) > 1
 
+    def has_sent_since(self, but: str | None, since_s: float) -> bool:
+        """Returns whether another caller than `but` has sent a request since `since_s`."""
+        return any(seen_s >= since_s for caller, seen_s in self._seen_s.items() if caller != but)
+
     def record(self, caller: str | None, now_s: float) -> None:
         """Records a request of `caller`."""
         self._seen_s[caller] = now_s

@@ -14,7 +14,7 @@ from mesh.dealing import MAX_COHORT_REQUESTS, MAX_COHORT_ROWS
 from mesh.errors import Overloaded
 from supervisor.callers_present import CallersPresent
 from supervisor.departure import DeparturePolicy, StarvationGauge
-from supervisor.fair_limits import fair_rows, is_hopeless, room_wait_s
+from supervisor.fair_limits import fair_rows, is_hopeless, new_rows, room_wait_s
 from supervisor.ticket import Ticket
 from supervisor.waiting import Route, Waiting, heaviest_line, loads_of
 
@@ -232,10 +232,11 @@ class Cohorts:
             taken = queue.tickets.take(MAX_COHORT_REQUESTS, MAX_COHORT_ROWS)
         else:
             now_s = self._clock()
-            rows = queue.limit_rows = fair_rows(queue, loads_of(self._queues.values()))
+            rows = queue.limit_rows = fair_rows(queue, loads_of(self._queues.values()), self._callers, now_s)
             is_late = partial(is_hopeless, queue, now_s=now_s, rows=min(rows, queue.tickets.rows))
             # While no cohort is under way, the next one departs in any case: the forecast learns only from journeys.
-            taken = queue.tickets.take(MAX_COHORT_REQUESTS, MAX_COHORT_ROWS, rows, is_late if self._under_way else None)
+            is_late_now = is_late if self._under_way else None
+            taken = queue.tickets.take(MAX_COHORT_REQUESTS, MAX_COHORT_ROWS, rows, new_rows(queue), is_late_now)
             queue.tickets.learn(now_s)
         queue.count_taken(taken)
         self._waiting_count -= sum(map(len, taken))

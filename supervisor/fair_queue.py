@@ -78,28 +78,34 @@ class FairQueue(Generic[TicketT]):
         return rows
 
     def is_below_share(self, ticket: TicketT) -> bool:
-        """Returns whether the line of `ticket`, with it, has at most half of its share of the waiting rows."""
+        """Returns whether the caller of `ticket` certainly sends no more than its share.
+
+        Its line, with `ticket`, has at most half of its share of the waiting rows, or it has few tickets and no debts.
+        """
         line = self._lines.get(ticket.caller)
-        own_rows = line.rows if line is not None else 0
+        if line is None or line.has_room_for_few(ticket.rows):
+            return True
         weights = sum([other.weight for other in self.lines if other is not line]) + ticket.weight
-        return 2 * (own_rows + ticket.rows) * weights <= (self.rows + ticket.rows) * ticket.weight
+        return 2 * (line.rows + ticket.rows) * weights <= (self.rows + ticket.rows) * ticket.weight
 
     def take(
         self,
         max_requests: int,
         max_rows: float,
         fair_rows: float = math.inf,
+        new_rows: float = math.inf,
         is_late: Callable[[TicketT], bool] | None = None,
     ) -> Taken[TicketT]:
         """Removes the tickets that depart next.
 
-        At most `max_requests` and `max_rows`; tickets that are neither critical nor new only while the rows of all are
-        at most `fair_rows`. The first ticket departs also if it has more rows. Tickets for which `is_late` is true do
-        not depart.
+        At most `max_requests` and `max_rows`; tickets that are not critical only while the rows of all are at most
+        `fair_rows`, or `new_rows` for the first tickets of a line that was empty. The first ticket departs also if it
+        has more rows. Tickets of lines that are not new do not depart if `is_late`.
         """
         taken: Taken[TicketT] = Taken([], [], [])
         rows = self._take_from(self._critical, max_requests, max_rows, max_rows, is_late, taken)
-        self._take_from(self._others, max_requests, max_rows - rows, min(max_rows, fair_rows) - rows, is_late, taken)
+        new, old = (min(max_rows, limit) - rows for limit in (new_rows, fair_rows))
+        self._take_from(self._others, max_requests, new, old, is_late, taken)
         return taken
 
     def pop_newest(self, line: Line[TicketT]) -> TicketT:
@@ -142,7 +148,8 @@ class FairQueue(Generic[TicketT]):
             line = turns.next()
             rows_left = (max_rows if turns.is_new(line) else old_rows) - sum_rows
             before = line.rows, len(line.tickets)
-            rows = _take_run(line, turns.credit(line), max_requests, rows_left, is_late, taken)
+            late = None if turns.is_new(line) else is_late
+            rows = _take_run(line, turns.credit(line), max_requests, rows_left, late, taken)
             if len(line.tickets) == before[1]:
                 break
             turns.charge(line, rows)

@@ -8,6 +8,7 @@ LEARNING_WEIGHT = 0.2
 # A cohort with more than REACH times the usual rows is beyond what the journeys before show: it is forecast as if it
 # had REACH times the usual rows.
 REACH = 3.0
+GROWTH = 2.0
 CAUTION = 2.0  # `at_most_s` adds this multiple of the usual error to the expected time
 CONGESTED = 2.0  # an answer that takes more than this multiple of the quickest journey is late because of load
 
@@ -60,10 +61,13 @@ class Forecast:
     def rows_within(self, time_s: float) -> float:
         """Returns the largest number of rows of a journey that is expected to take at most `time_s`.
 
-        Infinite while journeys do not show that more rows take more time.
+        At most `GROWTH` times the usual rows; infinite before the first journey. If the journeys do not show that more
+        rows take more time, the usual journey is shortened or extended in proportion.
         """
-        row_s = self._row_s()
-        return self._mean_rows + (time_s - self._mean_journey_s) / row_s if row_s else math.inf
+        if not self._mean_journey_s:
+            return math.inf
+        row_s = self._row_s() or self._mean_journey_s / self._mean_rows
+        return min(self._mean_rows + (time_s - self._mean_journey_s) / row_s, GROWTH * self._mean_rows)
 
     def at_most_s(self, rows: float) -> float:
         """Returns a time that few journeys exceed: the expected time plus `CAUTION` times the usual error.

@@ -1,7 +1,8 @@
 """Accepts unary calls and begins the newest first, so that a supervisor without enough CPU still answers in time.
 
 While the event loop is busy, calls wait. In the order of their arrival, each would begin shortly before its deadline
-and be answered too late. The newest call has the most time left (docs/decisions/0005-answers-in-time.md).
+and be answered too late. The newest call has the most time left (docs/decisions/0005-answers-in-time.md). The callers
+have their turns one after the other (docs/decisions/0030-fairness.md).
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import grpc
 
@@ -20,14 +20,16 @@ from mesh.bounded_calls import Reading
 from mesh.errors import Expired, WrongRequest
 from mesh.grpc_errors import CallerStatus, or_abort, status_for_caller
 from supervisor import raw_call
+from supervisor.callers.metrics import Result
 from supervisor.callers.recognition import Admission
 from supervisor.raw_call import CallEnded, RawCall
+from supervisor.waiting_calls import WaitingCalls
 
 # Calls of a method that each server accepts in one turn of the event loop, beside the one that grpc.aio accepts and
 # begins itself. A stream reads one request in two turns, so turns must stay short.
 ACCEPTING = 2
 READING = 4  # calls whose requests are read at the same time
-READING_S = 0.05  # a caller that sends its request more slowly no longer counts in READING
+READING_S = 0.05  # a caller that sends its request more slowly no longer counts in READING; shorter if many are slow
 MOST_WAITING = 4096
 WAIT_SHARE = 0.5  # a call that has waited for this share of its time is refused
 OVERLOADED = CallerStatus(
@@ -39,11 +41,6 @@ Rest = Callable[[], Awaitable[bytes]]  # waits for the answer to an admitted req
 # Of a request, of the time until its deadline, and of the admission of its caller.
 Begin = Callable[[bytes, "float | None", "Admission | None"], "bytes | Rest"]
 Admit = Callable[[RawCall], "Admission | None"]  # raises the error for the caller
-
-
-class _Waiting(NamedTuple):
-    call: RawCall
-    refuse_at_s: float
 
 
 class Intake:
@@ -70,7 +67,7 @@ class Intake:
         self._on_refusal = on_refusal
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: WaitingCalls[RawCall] = WaitingCalls(MOST_WAITING)
         self._reading: dict[RawCall, float] = {}
         self._unread = Reading()  # with those that no longer count in `_reading`
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,7 +94,7 @@ class Intake:
             longest_s = self._longest_s()
             time_s = longest_s if remaining_s is None else min(remaining_s, longest_s)
             if time_s > 0 and self._is_admitted(call):  # without time, the caller has left
-                self._waiting.append(_Waiting(call, self._clock() + WAIT_SHARE * time_s))
+                self._wait(call, self._clock() + WAIT_SHARE * time_s)
                 self._run_soon()
             del call  # a call that nothing refers to is cancelled
 
@@ -110,6 +107,13 @@ class Intake:
             return False
         return True
 
+    def _wait(self, call: RawCall, refuse_at_s: float) -> None:
+        caller = call.admission.caller if call.admission is not None else None
+        if caller is None:
+            self._waiting.add(call, refuse_at_s)
+        else:
+            self._waiting.add(call, refuse_at_s, caller.name, is_critical=caller.rights.critical)
+
     def _run_soon(self) -> None:
         if not self._is_due:
             self._is_due = True
@@ -120,30 +124,38 @@ class Intake:
         now_s = self._clock()
         self._forget_slow_callers(now_s)
         while self._waiting and len(self._reading) < READING:
-            waiting = self._waiting.pop()
+            waiting = self._waiting.pop_newest()
             if waiting.refuse_at_s <= now_s:
                 self._refuse(waiting.call)
             else:
                 self._reading[waiting.call] = now_s
                 self._spawn(self._serve(waiting.call))
-        while self._waiting and (self._waiting[0].refuse_at_s <= now_s or len(self._waiting) > MOST_WAITING):
-            self._refuse(self._waiting.popleft().call)
+        for call in self._waiting.pop_refused(now_s):
+            self._refuse(call)
         if self._waiting and self._timer is None:
-            self._timer = self._loop.call_later(READING_S, self._on_timer)
+            self._timer = self._loop.call_later(self._reading_s(), self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
         self._run_soon()
 
+    def _reading_s(self) -> float:
+        """The more callers are slow, the sooner the next one no longer counts: they must not hold up the others."""
+        slow = max(0, self._unread.count - len(self._reading))
+        return READING_S / (1 + slow / READING)
+
     def _forget_slow_callers(self, now_s: float) -> None:
+        reading_s = self._reading_s()
         while self._reading:
             call, since_s = next(iter(self._reading.items()))
-            if now_s - since_s < READING_S:
+            if now_s - since_s < reading_s:
                 return
             del self._reading[call]
 
     def _refuse(self, call: RawCall) -> None:
         self._on_refusal()
+        if call.admission is not None:
+            call.admission.count(Result.OVERLOADED)
         self._spawn(_until_ended(call.refuse(OVERLOADED)))
 
     async def _serve(self, call: RawCall) -> None:

@@ -19,12 +19,18 @@ class OfferStream:
     """Reads requests, answers each in a task of its own, and queues the responses.
 
     At most `MAX_STREAM_REQUESTS` requests are read and not yet returned. `answer` returns the encoded response, and
-    must not raise. `fault` is set if bytes that cannot be parsed have ended the reading.
+    must not raise. `turn` waits, before each request, until the stream may read it. `fault` is set if bytes that cannot
+    be parsed have ended the reading.
     """
 
-    def __init__(self, answer: Callable[[wire.GetOfferRequest, float | None], Awaitable[bytes]]) -> None:
+    def __init__(
+        self,
+        answer: Callable[[wire.GetOfferRequest, float | None], Awaitable[bytes]],
+        turn: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self.fault: WrongRequest | None = None
         self._answer = answer
+        self._turn = turn
         self._room = asyncio.Semaphore(MAX_STREAM_REQUESTS)
         self._ready: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._open_tasks = 1  # the reader itself
@@ -50,6 +56,8 @@ class OfferStream:
     async def _read(self, context: Any, tasks: asyncio.TaskGroup) -> None:
         while True:
             await self._room.acquire()  # while there is no room, gRPC's flow control holds the client back
+            if self._turn is not None:
+                await self._turn()
             encoded = await context.read()
             if encoded is grpc.aio.EOF:
                 return

@@ -180,10 +180,10 @@ class ModelPool:
     async def close(self) -> None:
         """Closes every lane at once."""
         self._generations.close()
-        tasks = list(self._tasks.values())
+        tasks = [*self._tasks.values(), *self._successors.drop_all()]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, self._draining.close(), self._successors.close(), return_exceptions=True)
+        await asyncio.gather(*tasks, self._draining.close(), return_exceptions=True)
         self.lanes.clear()
         self._tasks.clear()
 
@@ -209,7 +209,7 @@ class ModelPool:
             self._generations.leave(before)
             self._draining.add(before, self._tasks[lane.address])
             self._tasks[lane.address] = running
-        if lane.is_stale:  # the certificate has changed while it connected
+        if lane.is_stale and self.lanes.get(lane.address) is lane:  # the certificate changed while it connected
             self._successors.begin(lane.address)
         self.was_up.set()
         self._review(Unavailable("its model was replaced by another"))

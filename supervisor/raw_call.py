@@ -21,6 +21,7 @@ from supervisor.callers.recognition import Admission
 
 _PARTS = (
     "_RequestCallError",
+    "_ServerStoppedError",
     "_ServicerContext",
     "_finish_handler_with_unary_response",
     "_schedule_rpc_coro",
@@ -38,7 +39,7 @@ Handler = Callable[[None, Any], Awaitable[bytes]]
 
 
 class CallEnded(Exception):
-    """The caller has left, or the call's deadline has passed."""
+    """The caller has left, the call's deadline has passed, or the server has stopped."""
 
 
 def is_known(server: grpc.aio.Server) -> bool:
@@ -91,7 +92,7 @@ class RawCall:
         """Reads the request. Raises CallEnded, or WrongRequest if the caller sends none."""
         try:
             request = await self._context.read()
-        except cygrpc.ExecuteBatchError as error:
+        except (cygrpc.ExecuteBatchError, cygrpc._ServerStoppedError) as error:
             raise CallEnded from error
         if request is grpc.aio.EOF:
             raise WrongRequest(NO_MESSAGE)

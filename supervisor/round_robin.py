@@ -88,6 +88,10 @@ class Line(Generic[TicketT]):
         few_rows = BURST * self.tickets[0].rows
         return self.rows <= few_rows and self.credit > -few_rows
 
+    def has_room_for_few(self, rows: int) -> bool:
+        """Returns whether the line, with `rows` more, has at most `BURST` such tickets, and few debts."""
+        return not self.was_late and self.rows + rows <= BURST * rows and self.credit > -BURST * rows
+
     @property
     def wait_s(self) -> float:
         """The time until all waiting rows have departed; 0 if nothing is known that would delay them."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
@@ -32,10 +33,14 @@ from supervisor.offer_stream import OfferStream
 from supervisor.outcomes.service import OutcomeService
 from supervisor.query import check_id
 from supervisor.raw_call import RawCall
+from supervisor.stream_turns import StreamTurns
 from supervisor.ticket import Ticket
 
 SERVICE_NAME = "mesh.v1.Offers"
 TOO_MANY_STREAMS = f"overloaded: {MAX_STREAMS} streams of offers are open; send more requests on each stream"
+# One caller alone cannot open all streams: the others need some.
+MAX_CALLER_STREAMS = MAX_STREAMS // 2
+TOO_MANY_OF_CALLER = f"overloaded: this caller has {MAX_CALLER_STREAMS} streams of offers; send more requests on each"
 _RPCS: Mapping[str, Rpc] = {f"/{SERVICE_NAME}/GetOffer": "GetOffer", f"/{SERVICE_NAME}/Score": "Score"}
 _Enter = Callable[[Game, str], "GameCaller | None"]  # of a game and a pinned version
 _Ticketed = TypeVar("_Ticketed", bound=tuple[Ensemble, Ticket] | tuple[Ensemble, Ticket, str])
@@ -62,7 +67,8 @@ class OffersService:
         self._gate = gate
         self._stream_age_s = stream_age_s
         self._draining = False
-        self._streams: set[OfferStream] = set()
+        self._streams: dict[OfferStream, str | None] = {}  # with the names of their callers
+        self._turns = StreamTurns()
 
     @property
     def longest_s(self) -> float:
@@ -111,10 +117,16 @@ class OffersService:
         Bytes that cannot be parsed end the stream, after the answers to the requests before them.
         """
         caller = await or_abort(self._recognised(context), context, _log, "StreamOffers")
+        name = caller.name
         if len(self._streams) >= MAX_STREAMS:
             await context.abort(Overloaded.code, TOO_MANY_STREAMS)
-        stream = OfferStream(lambda request, remaining_s: self._answer_on_stream(request, remaining_s, caller.enter))
-        self._streams.add(stream)
+        if name is not None and list(self._streams.values()).count(name) >= MAX_CALLER_STREAMS:
+            await context.abort(Overloaded.code, TOO_MANY_OF_CALLER)
+        turn = None if name is None else partial(self._turns.next, name)
+        stream = OfferStream(
+            lambda request, remaining_s: self._answer_on_stream(request, remaining_s, caller.enter), turn
+        )
+        self._streams[stream] = name
         age_s = self._stream_age_s
         age_timer = None if age_s is None else asyncio.get_running_loop().call_later(age_s, stream.end)
         try:
@@ -125,7 +137,7 @@ class OffersService:
                 while (response := await stream.next()) is not None:
                     await context.write(response)
         finally:
-            self._streams.discard(stream)
+            del self._streams[stream]
             if age_timer is not None:
                 age_timer.cancel()
         if stream.fault is not None:

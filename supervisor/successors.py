@@ -47,13 +47,11 @@ class Successors:
         """Returns the successor of the lane to `address`, which the caller closes; None if there is none."""
         return self._on_the_way.pop(address, None)
 
-    async def close(self) -> None:
-        """Closes all successors and waits until they are closed."""
+    def drop_all(self) -> list[asyncio.Task[None]]:
+        """Returns the tasks of all successors, which the caller cancels."""
         tasks = [running for _, running in self._on_the_way.values()]
         self._on_the_way.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        return tasks
 
     async def _run(self, lane: Lane[Shipment]) -> None:
         await asyncio.sleep(self._uniform(0, SPREAD_S))

@@ -103,6 +103,56 @@ SUPERVISOR = Dashboard(
                 is_stacked=True,
             ),
         ),
+        "Callers": (
+            Panel(
+                "Requests by caller",
+                "reqps",
+                (Query(per_second("mesh_caller_requests_total", f'{OF_GAME},pod=~"$pod"', "caller"), "{{caller}}"),),
+                "Callers of the catalog; `(unknown)` are peers that it does not name. Empty without `callers`.",
+                is_stacked=True,
+            ),
+            Panel(
+                "Refused requests by caller",
+                "reqps",
+                (
+                    Query(
+                        per_second(
+                            "mesh_caller_requests_total",
+                            f'{OF_GAME},pod=~"$pod",outcome=~"over-quota|not-allowed|unknown"',
+                            "caller, outcome",
+                        ),
+                        "{{caller}} {{outcome}}",
+                    ),
+                ),
+                "MeshCallersRefused fires above 0.1 a second.",
+            ),
+            Panel(
+                "Answers without all votes by caller",
+                "reqps",
+                (
+                    Query(
+                        per_second(
+                            "mesh_caller_requests_total",
+                            f'{OF_GAME},pod=~"$pod",outcome=~"PARTIAL|FALLBACK|wrong"',
+                            "caller, outcome",
+                        ),
+                        "{{caller}} {{outcome}}",
+                    ),
+                ),
+                "wrong: the request is wrong, or the report of an outcome was not taken.",
+            ),
+            Panel(
+                "Requests waiting by caller",
+                "short",
+                (
+                    Query(
+                        f'sum by (caller) (mesh_caller_requests_waiting{{{OF_GAME},pod=~"$pod"}})',
+                        "{{caller}}",
+                    ),
+                ),
+                "Requests that wait for a cohort.",
+            ),
+        ),
         "Features": (
             Panel(
                 "Reads by outcome",

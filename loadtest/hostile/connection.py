@@ -78,6 +78,12 @@ class Connection:
         self._greeted = True
         await self.send(PREFACE + settings(initial_window_size=LARGE_WINDOW, **values) + window_update(0, LARGE_WINDOW))
 
+    async def acknowledge(self) -> None:
+        """Reads until the server's SETTINGS have arrived, and acknowledges them."""
+        async with asyncio.timeout(ANSWER_S):
+            while (received := await self.frame()) is not None and received.kind != SETTINGS:
+                pass
+
     async def send(self, data: bytes) -> None:
         """Sends bytes; the server may have closed the connection."""
         with contextlib.suppress(OSError):

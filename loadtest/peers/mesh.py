@@ -8,7 +8,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -53,7 +53,7 @@ class Mesh:
         """A supervisor with simulated replicas, which have no scoring engine."""
         async with simulated_replicas(ensemble, folder, logs, seed) as pid:
             started_s = time.monotonic()
-            async with running(_supervisor(folder, logs)) as supervisor:
+            async with running(supervisor_launch(folder, logs)) as supervisor:
                 ready = await supervisor.event("ready", READY_BUDGET_S)
                 await first_full_answer(ready["address"], ensemble)
                 parts = {"supervisor": (ready["pid"],), "workers": (pid,)}
@@ -114,9 +114,15 @@ def up_launch(
 
 
 @contextlib.asynccontextmanager
-async def simulated_replicas(ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed: int) -> AsyncIterator[int]:
-    """Runs all replicas in one process and yields its id; writes their addresses to `folder`/endpoints.json."""
-    async with running(_replicas(ensemble, folder, logs, seed)) as replicas:
+async def simulated_replicas(
+    ensemble: SimulatedEnsemble, folder: Path, logs: Path, seed: int, options: Sequence[str] = ()
+) -> AsyncIterator[int]:
+    """Runs all replicas in one process and yields its id; writes their addresses to `folder`/endpoints.json.
+
+    `options` are more options of the process.
+    """
+    launch = _replicas(ensemble, folder, logs, seed)
+    async with running(replace(launch, command=[*launch.command, *options])) as replicas:
         addresses = (await replicas.event("ready", READY_BUDGET_S))["addresses"]
         (folder / "endpoints.json").write_text(json.dumps(endpoints_of(ensemble, addresses)))
         yield replicas.pid
@@ -141,9 +147,10 @@ def _mesh_command(name: str, command: list[str], folder: Path, logs: Path) -> La
     return Launch(name, [sys.executable, "-m", "mesh.cli.main", *command], folder, logs / f"{name}.log")
 
 
-def _supervisor(folder: Path, logs: Path) -> Launch:
+def supervisor_launch(folder: Path, logs: Path, more: Sequence[str] = ()) -> Launch:
+    """How to start a supervisor for the catalog and the endpoints in `folder`; `more` are more options."""
     options = ["--catalog", "mesh.yaml", "--endpoints", "endpoints.json", "--port", "0", "--metrics-port", "0"]
-    command = [sys.executable, "-m", "supervisor", *options]
+    command = [sys.executable, "-m", "supervisor", *options, *more]
     return Launch("supervisor", command, folder, logs / "supervisor.log")
 
 

@@ -7,14 +7,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Literal
 
 import grpc
 
 from loadtest.rotation.files import Certificates
 from mesh import serving
-from mesh.tls.throwaway import Times, new_authority
+from mesh.tls.throwaway import Authority, Times, new_authority
 from mesh.wire import inference_pb2 as oip
 from mesh.wire import offers_pb2
 
@@ -69,14 +68,13 @@ BAD_PEERS = [
 
 
 class BadPeers:
-    """The bad peers of one mesh; their certificates are in a folder of their own."""
+    """The bad peers of a mesh with the certificates `own`; those at a worker ask for `model`."""
 
-    def __init__(self, own: Certificates, game: str, model: str, places: Mapping[Port, Place], folder: Path) -> None:
+    def __init__(self, own: Certificates, game: str, model: str, places: Mapping[Port, Place]) -> None:
         self._own = own
         self._game = game
         self._model = model
         self._places = places
-        self._files = Certificates(folder, {})
         self._stranger = new_authority(name="stranger")
 
     async def try_all(self) -> list[Refusal]:
@@ -117,7 +115,7 @@ class BadPeers:
         issued = self._issuer(peer).issue([self._name(peer)], _times(peer))
         return grpc.ssl_channel_credentials(ca, issued.key, issued.cert)
 
-    def _issuer(self, peer: BadPeer) -> Any:
+    def _issuer(self, peer: BadPeer) -> Authority:
         return self._stranger if peer.name == "other CA" else self._own.authority
 
     def _name(self, peer: BadPeer) -> str:

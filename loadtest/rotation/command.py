@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _try(options: argparse.Namespace, plan: Plan) -> Result:
     async with running_world(plan, W15) as world:
-        bad_peers = bad_peers_of(world, plan.folder / "bad-peers")
+        bad_peers = bad_peers_of(world)
         schedule = Schedule(options.rate_rps, options.renewals)
         return await rotate(world, W15, bad_peers, schedule, plan.progress)
 

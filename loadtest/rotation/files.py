@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mesh.tls.files import TlsFiles
-from mesh.tls.throwaway import Authority, Times, files_in, new_authority, write_pem
+from mesh.tls.throwaway import Authority, files_in, new_authority, write_pem
 
 
 @dataclass
@@ -32,15 +32,8 @@ class Certificates:
         write_pem(self.files("").ca, b"".join(one.cert for one in authorities))
 
     def renew(self) -> None:
-        """Gives everyone a new certificate and a new key."""
+        """Gives everyone a new certificate and a new key, and writes the key first."""
         for name, names in self.names.items():
-            self.issue(name, names)
-
-    def issue(
-        self, name: str, names: Sequence[str], times: Times | None = None, authority: Authority | None = None
-    ) -> TlsFiles:
-        """Writes a new certificate and key to the files of `name`, first the key, and returns the files."""
-        issued, files = (authority or self.authority).issue(names, times), self.files(name)
-        write_pem(files.key, issued.key)
-        write_pem(files.cert, issued.cert)
-        return files
+            issued, files = self.authority.issue(names), self.files(name)
+            write_pem(files.key, issued.key)
+            write_pem(files.cert, issued.cert)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from loadtest.generators import arrivals
 from loadtest.measurement.latency import percentiles
-from loadtest.rotation.bad_peers import BadPeers, Place, Refusal
+from loadtest.rotation.bad_peers import BadPeers, Place, Port, Refusal
 from loadtest.rotation.world import World, changes_in
 from loadtest.run.answers import Answer, class_of
 from loadtest.run.check import check_answers
@@ -158,11 +158,11 @@ def _tracebacks(log: Path) -> int:
     return log.read_text(errors="replace").count("Traceback")
 
 
-def bad_peers_of(world: World, folder: Path) -> BadPeers:
+def bad_peers_of(world: World) -> BadPeers:
     """The bad peers of both kinds of ports: the first supervisor, and a worker of the first model."""
     worker = world.workers[0]
-    places = {
+    places: dict[Port, Place] = {
         "supervisor": Place(world.supervisors[0].address, f"supervisor.{world.game}.mesh"),
         "worker": Place(worker["address"], f"worker.{world.game}.mesh"),
     }
-    return BadPeers(world.certificates, world.game, worker["model"], places, folder)  # type: ignore[arg-type]
+    return BadPeers(world.certificates, world.game, worker["model"], places)

@@ -22,6 +22,7 @@ from loadtest.simulated.model import Service, SimulatedReplica
 from loadtest.simulated.service_times import Lognormal, ServiceTimes
 from mesh import serving
 from mesh.model_file import ModelHeader, to_properties
+from mesh.tls import files as tls_files
 from mesh.wire import inference_pb2, inference_pb2_grpc
 
 MAX_WAITING_MESSAGES = 1024
@@ -116,14 +117,17 @@ def _reply(message: _Waiting) -> inference_pb2.ModelInferResponse:
     return infer
 
 
-async def serve(replicas: Replicas, count: int) -> int:
-    """Serves on `count` Unix sockets, like workers under `mesh up`; prints them in `ready`, ends on SIGTERM."""
+async def serve(replicas: Replicas, count: int, credentials: grpc.ServerCredentials | None = None) -> int:
+    """Serves on `count` Unix sockets, like workers under `mesh up`; prints them in `ready`, ends on SIGTERM.
+
+    Without `credentials` in plaintext.
+    """
     server = grpc.aio.server(options=serving.server_options(serving.MESSAGE_LIMIT_BYTES))
     inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(replicas, server)  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory(prefix="replicas-") as folder:
         sockets = [f"{folder}/{number}.sock" for number in range(count)]
         for socket in sockets:
-            serving.bind_socket(server, socket)
+            serving.bind_socket(server, socket, credentials)
         async with serving.stop_signal() as stop:
             await server.start()
             serving.settle_heap()
@@ -140,7 +144,7 @@ def main() -> int:
     service = Lognormal(options.median_ms / 1000, options.sigma)
     replicas = Replicas(service, tuple(options.feature), options.seed)
     with asyncio.Runner(loop_factory=precise_loop.new_event_loop) as runner:
-        return runner.run(serve(replicas, options.replicas))
+        return runner.run(serve(replicas, options.replicas, _credentials(options)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -150,7 +154,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--median-ms", type=float, default=33.0, help="median service time of a row")
     parser.add_argument("--sigma", type=float, default=0.15, help="sigma of the lognormal service time")
     parser.add_argument("--seed", type=int, default=0)
+    tls_files.add_options(parser)
     return parser
+
+
+def _credentials(options: argparse.Namespace) -> grpc.ServerCredentials | None:
+    files = tls_files.tls_files({name: getattr(options, name) for name in ("tls_cert", "tls_key", "tls_ca")})
+    if files is None:
+        return None
+    cert, key, ca = (file.read_bytes() for file in (files.cert, files.key, files.ca))
+    return grpc.ssl_server_credentials([(key, cert)], ca, require_client_auth=True)
 
 
 if __name__ == "__main__":

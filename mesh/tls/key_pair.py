@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from mesh.tls.leaf import leaf_faults, names_of
 from mesh.tls.pem import PemBytes, read_pem, read_pem_files
 
 ANY_USE = Demands()
+_ADVICE = re.compile(r" See https://\S+ for more details\.")  # in texts of cryptography
 _BEGIN = (b"-----BEGIN CERTIFICATE-----", b"-----BEGIN X509 CERTIFICATE-----")
 
 
@@ -85,7 +87,9 @@ def _certificates(path: Path, pem: bytes) -> list[x509.Certificate]:
     try:
         found = x509.load_pem_x509_certificates(pem)
     except ValueError as error:
-        raise Misconfigured([f"{path}: is not a PEM file of certificates: {_short(error)}"]) from error
+        raise Misconfigured(
+            [f"{path}: is not a PEM file of certificates: {_short(error)}; give one with BEGIN CERTIFICATE"]
+        ) from error
     begun = sum(map(pem.count, _BEGIN))
     if begun > len(found):  # the parser skips a block without an end
         raise Misconfigured(
@@ -102,7 +106,7 @@ def _key_faults(files: TlsFiles, chain: list[x509.Certificate], pem: bytes) -> I
         yield f"{files.key}: is encrypted, and a service cannot ask for the password; decrypt it with openssl pkey"
         return
     except (ValueError, UnsupportedAlgorithm) as error:
-        yield f"{files.key}: is not a PEM file of a private key: {_short(error)}"
+        yield f"{files.key}: is not a PEM file of a private key: {_short(error)}; give one with BEGIN PRIVATE KEY"
         return
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     public = key.public_key().public_bytes(*form)
@@ -115,4 +119,4 @@ def _key_faults(files: TlsFiles, chain: list[x509.Certificate], pem: bytes) -> I
 
 
 def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    return _ADVICE.sub("", " ".join(str(error).split()))[:200]

@@ -29,6 +29,11 @@ class OffersStub:
     """Three statuses mean overload: RESOURCE_EXHAUSTED with a text that begins with "overloaded", CANCELLED
     that the caller did not cause, and UNAVAILABLE. The supervisor or gRPC has refused the call before its
     request was read. Treat them as the reason `overloaded`, and do not retry at once.
+
+    A mesh with callers in its catalog refuses unknown peers with UNAUTHENTICATED, what a caller may not do with
+    PERMISSION_DENIED, and requests over its quota with RESOURCE_EXHAUSTED, a text that begins with "over quota" and
+    the trailing metadata `grpc-retry-pushback-ms`. On a stream, a refused request gets a response with `error`.
+    Bytes that cannot be parsed get INVALID_ARGUMENT; they end a stream, after the responses to the requests before.
     """
 
     def __init__(self, channel):
@@ -68,6 +73,11 @@ class OffersServicer:
     """Three statuses mean overload: RESOURCE_EXHAUSTED with a text that begins with "overloaded", CANCELLED
     that the caller did not cause, and UNAVAILABLE. The supervisor or gRPC has refused the call before its
     request was read. Treat them as the reason `overloaded`, and do not retry at once.
+
+    A mesh with callers in its catalog refuses unknown peers with UNAUTHENTICATED, what a caller may not do with
+    PERMISSION_DENIED, and requests over its quota with RESOURCE_EXHAUSTED, a text that begins with "over quota" and
+    the trailing metadata `grpc-retry-pushback-ms`. On a stream, a refused request gets a response with `error`.
+    Bytes that cannot be parsed get INVALID_ARGUMENT; they end a stream, after the responses to the requests before.
     """
 
     def GetOffer(self, request, context):
@@ -155,6 +165,11 @@ class Offers:
     """Three statuses mean overload: RESOURCE_EXHAUSTED with a text that begins with "overloaded", CANCELLED
     that the caller did not cause, and UNAVAILABLE. The supervisor or gRPC has refused the call before its
     request was read. Treat them as the reason `overloaded`, and do not retry at once.
+
+    A mesh with callers in its catalog refuses unknown peers with UNAUTHENTICATED, what a caller may not do with
+    PERMISSION_DENIED, and requests over its quota with RESOURCE_EXHAUSTED, a text that begins with "over quota" and
+    the trailing metadata `grpc-retry-pushback-ms`. On a stream, a refused request gets a response with `error`.
+    Bytes that cannot be parsed get INVALID_ARGUMENT; they end a stream, after the responses to the requests before.
     """
 
     @staticmethod

@@ -25,6 +25,7 @@ class Result(enum.StrEnum):
     WRONG = "wrong"  # the request is wrong, or its report was not taken
     OVER_QUOTA = "over-quota"
     NOT_ALLOWED = "not-allowed"  # the caller may not use the method, the game or the version
+    OVERLOADED = "overloaded"  # not read: offers need the CPU
     UNKNOWN = "unknown"  # no catalog names the peer
 
 

@@ -9,6 +9,7 @@ from mesh.catalog.callers import METHODS, Method
 from mesh.errors import Unauthenticated
 from mesh.tls.peer import peer_names
 from supervisor.callers.game_callers import GameCaller, GameCallers
+from supervisor.callers.metrics import Result
 from supervisor.callers.peer import NO_NAMES, Call, Peer, known_token, sent_authorization
 
 KEPT_PEERS = 4096  # a certificate may have more names than those of a caller, so peers are not bounded by the catalogs
@@ -43,6 +44,11 @@ class Admission:
     def caller(self) -> GameCaller | None:
         """The caller that stands for the peer before its game is known; None if only games without callers admit it."""
         return self.callers[0] if self.callers else None
+
+    def count(self, result: Result) -> None:
+        """Counts a request whose game is not known, for the caller that stands for the peer."""
+        if self.callers:
+            self.callers[0].counts.count(result)
 
 
 class Recognition:

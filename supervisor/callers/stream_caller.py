@@ -16,6 +16,12 @@ class StreamCaller:
         self._rpc = rpc
         self._admission = gate.admit(call, rpc)
 
+    @property
+    def name(self) -> str | None:
+        """The name of the caller; None if everybody may call."""
+        caller = self._admission.caller if self._admission is not None else None
+        return caller.name if caller is not None else None
+
     def enter(self, game: CalledGame, version: str = "") -> GameCaller | None:
         """Returns the caller that may send the next request of the stream, as `CallerGate.enter` does.
 

@@ -17,6 +17,7 @@ from mesh.grpc_errors import status_for_caller
 from mesh.wire import offers_pb2 as wire
 from supervisor import messages
 from supervisor.callers.gate import CallerGate
+from supervisor.callers.metrics import Result
 from supervisor.callers.stream_caller import StreamCaller
 from supervisor.outcomes.desk import OutcomeDesk
 from supervisor.outcomes.rate import OutcomeRate
@@ -55,6 +56,8 @@ class OutcomeService:
         """
         admission = self._gate.admit(context, "ReportOutcome")
         if self._rate.waiting >= MAX_WAITING or not await self._rate.turn(LONGEST_WAIT_S):
+            if admission is not None:
+                admission.count(Result.OVERLOADED)
             raise self._desk.shed()
         request = messages.parse(wire.ReportOutcomeRequest, encoded)
         response = self._desk.take(request, lambda game: self._gate.enter(game, admission, "ReportOutcome"))

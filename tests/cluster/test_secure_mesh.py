@@ -6,114 +6,58 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import json
-import secrets
-import socket
-import ssl
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 import yaml
-from cryptography import x509
 
 from mesh.tls.channel import PLAINTEXT, ClientSecurity, open_aio_channel
+from mesh.tls.throwaway import Times
 from mesh.tls.token import Token
-from mesh.wire import inference_pb2, inference_pb2_grpc, offers_pb2, offers_pb2_grpc
-from tests.certificates import Certificates, security_with
-from tests.cluster.backend import CONTEXT, calling
+from mesh.wire import inference_pb2, inference_pb2_grpc
+from tests.certificates import Certificates, options_of, security_with
+from tests.cluster.backend import calling
 from tests.cluster.conftest import temporary
-from tests.cluster.kubectl import Cluster, Namespace
+from tests.cluster.kubectl import Cluster
 from tests.cluster.releases import Release
+from tests.cluster.secure_game import (
+    CALL_S,
+    METRICS,
+    MODELS,
+    SECRETS,
+    SUPERVISOR,
+    TOKEN,
+    TOKENS,
+    VERIFY,
+    Mesh,
+    catalog,
+    offer,
+    page_of,
+    refusals,
+    score,
+)
 from tests.cluster.small_game import GAME, VERSION, SmallGame, deployment
 from tests.cluster.test_objects import evaluated
 from tests.cluster.test_running_mesh import ready, restarts
 from tests.cluster.waiting import until, until_true
 
-MODELS = ("minnows", "pvp", "asia")  # no HPA of them scales
-SUPERVISOR = f"{GAME}-supervisor"
-SECRETS = {"front": f"supervisor.{GAME}.mesh", "back": f"worker.{GAME}.mesh"}
-TOKEN = secrets.token_hex(32)
-GRPC, TOKENS, METRICS = 9000, 9001, 9100
 START_S = 240.0
 RENEWED_S = 120.0
-CALL_S = 10.0
+VERIFY_S = 100.0
 HPA_S = 120.0
 RATE_RPS = 10.0
-BUDGET_MS = 5000  # a machine with two cores is busy meanwhile
 
 pytestmark = pytest.mark.timeout(900)
-
-
-@dataclass(frozen=True, slots=True)
-class Mesh:
-    """The installed game and the CA of its certificates."""
-
-    namespace: Namespace
-    certificates: Certificates
-
-    def put_secrets(self) -> None:
-        """Puts new certificates of both services into their Secrets."""
-        for name, dns_name in SECRETS.items():
-            issued = self.certificates.authority.issue([dns_name])
-            data = {"tls.crt": issued.cert, "tls.key": issued.key, "ca.crt": self.certificates.authority.cert}
-            texts = {key: base64.b64encode(value).decode("ascii") for key, value in data.items()}
-            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": texts}
-            self.namespace.run("apply", "-f", "-", given=json.dumps(secret))
-
-    def security(self, name: str, server: str = "front") -> ClientSecurity:
-        """A client with a certificate of the CA for `name`, which demands the name of a service."""
-        return security_with(self.certificates.files(name, name), SECRETS[server])
-
-    def supervisors(self, port: int = GRPC) -> list[str]:
-        """The addresses of the ready supervisors."""
-        return sorted(address.replace(f":{GRPC}", f":{port}") for address in self.namespace.ready(SUPERVISOR))
-
-    def serials(self) -> dict[str, int]:
-        """The serial number of the certificate that each pod shows, by the name of the pod."""
-        return {
-            pod["metadata"]["name"]: serial_of(pod["status"]["podIP"], self.security("lobby.example"))
-            for pod in self.namespace.all("pods")
-            if "job-name" not in pod["metadata"]["labels"]
-        }
-
-    def restarts(self) -> dict[str, int]:
-        """The restarts of every pod, by name."""
-        return {pod["metadata"]["name"]: restarts(pod) for pod in self.namespace.all("pods")}
-
-    def is_at_rest(self) -> bool:
-        """Whether all pods are ready, and no others exist."""
-        states = [ready(pod) for pod in self.namespace.all("pods") if "job-name" not in pod["metadata"]["labels"]]
-        return all(states) and len(states) == sum(self.namespace.replicas().values())
-
-
-def catalog(game: SmallGame, folder: Path) -> Path:
-    """Writes a catalog of three models with TLS, two callers, and policies that admit the pods of one app."""
-    values: dict[str, Any] = game.values() | {"budget_ms": BUDGET_MS}
-    values["features"]["timeout_ms"] = BUDGET_MS
-    values["callers"] = {
-        "lobby": {"names": ["lobby.example"], "methods": ["GetOffer"]},
-        "shop": {"token_sha256": [hashlib.sha256(TOKEN.encode()).hexdigest()]},
-    }
-    values["supervisor"] |= {"replicas": {"min": 2, "max": 2}}
-    values["kubernetes"] |= {
-        "tls": {"supervisor_secret": "front", "worker_secret": "back", "metrics": True},
-        "network_policies": {"callers": [{"podSelector": {"matchLabels": {"app": "lobby"}}}]},
-    }
-    version = values["versions"][VERSION]
-    models = [one for one in version["models"] if one["name"] in MODELS]
-    values["versions"] = {VERSION: version | {"combine": {"quorum": 2}, "models": models}}
-    path = folder / "mesh.yaml"
-    path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -128,28 +72,6 @@ def mesh(running_pods: Cluster, helm: str, game: SmallGame, tmp_path_factory: py
         until(made.is_at_rest, START_S, "every pod is ready")
         print(f"\nready after {time.monotonic() - started_s:.0f} s: {namespace.replicas()}")
         yield made
-
-
-async def offer(address: str, security: ClientSecurity) -> str:
-    """The source of the answer of a supervisor, or the code with which the call fails."""
-    request = offers_pb2.GetOfferRequest(game=GAME, player_id="player-00042", context=CONTEXT)
-    return await result(address, security, lambda stub: stub.GetOffer(request, timeout=CALL_S))
-
-
-async def score(address: str, security: ClientSecurity) -> str:
-    """As `offer`, by the method Score."""
-    request = offers_pb2.ScoreRequest(game=GAME, player_id="player-00042", context=CONTEXT)
-    return await result(address, security, lambda stub: stub.Score(request, timeout=CALL_S))
-
-
-async def result(address: str, security: ClientSecurity, call: Callable[[Any], Any]) -> str:
-    async with open_aio_channel(address, security, [("grpc.enable_http_proxy", 0)]) as channel:
-        stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]  # generated
-        try:
-            answer = await call(stub)
-        except grpc.aio.AioRpcError as error:
-            return error.code().name
-        return offers_pb2.Source.Name(answer.source)
 
 
 def test_pods_are_ready_by_probes_over_tls_under_restricted_pod_security(mesh: Mesh) -> None:
@@ -210,7 +132,7 @@ async def test_worker_takes_rows_only_from_a_supervisor(mesh: Mesh) -> None:
     (worker,) = mesh.namespace.ready(deployment("asia"))
     request = inference_pb2.ModelMetadataRequest(name="asia")
     found = {}
-    for name in ("lobby.example", SECRETS["back"], SECRETS["front"]):
+    for name in ("lobby.example", SECRETS["back"], SECRETS["front"], VERIFY):
         security = mesh.security(name, "back")
         async with open_aio_channel(worker, security, [("grpc.enable_http_proxy", 0)]) as channel:
             stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]  # generated
@@ -220,30 +142,44 @@ async def test_worker_takes_rows_only_from_a_supervisor(mesh: Mesh) -> None:
             except grpc.aio.AioRpcError as error:
                 found[name] = error.code().name
     print(f"\n{found}")
-    assert found.pop(SECRETS["front"]) == "answered"
+    assert [found.pop(name) for name in (SECRETS["front"], VERIFY)] == ["answered", "answered"]
     assert set(found.values()) <= {"UNAUTHENTICATED", "PERMISSION_DENIED"}
 
 
+def test_mesh_verify_finds_every_score_of_the_pods_equal(mesh: Mesh, game: SmallGame, tmp_path: Path) -> None:
+    values = yaml.safe_load(catalog(game, tmp_path).read_text(encoding="utf-8"))
+    files = game.catalog.parent
+    for block in (values["features"], values["offers"]):
+        block["path"] = str(files / block["path"])
+    for model in values["versions"][VERSION]["models"]:
+        model["uri"] = str(files / model["uri"])
+    local = tmp_path / "local.yaml"
+    local.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    workers = [f"{model}={next(iter(mesh.namespace.ready(deployment(model))))}" for model in MODELS]
+    words = [
+        "verify",
+        str(local),
+        "--version",
+        VERSION,
+        "--address",
+        mesh.supervisors()[0],
+        "--players",
+        "50",
+        "--json",
+    ]
+    options = options_of(mesh.certificates.files("verify", VERIFY), "")
+    command = [sys.executable, "-m", "mesh.cli.main", *words, "--json", "--workers", *workers, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_S, check=False)
+    print(f"\n{done.stdout}")
+    assert done.returncode == 0, done.stderr
+
+
 def test_metrics_are_served_over_tls_only(mesh: Mesh) -> None:
-    for port_of, server in ((SUPERVISOR, "front"), (deployment("asia"), "back")):
-        host = sorted(mesh.namespace.ready(port_of))[0].partition(":")[0]
-        context = ssl.create_default_context(cadata=mesh.certificates.authority.cert.decode())
-        context.check_hostname = False
-        with urllib.request.urlopen(f"https://{host}:{METRICS}/metrics", context=context, timeout=CALL_S) as page:
-            assert b"mesh_tls_certificate_expiry_timestamp_seconds" in page.read(), server
+    for service in (SUPERVISOR, deployment("asia")):
+        host = sorted(mesh.namespace.ready(service))[0].partition(":")[0]
+        assert "mesh_tls_certificate_expiry_timestamp_seconds" in page_of(mesh, host)
         with pytest.raises((urllib.error.URLError, OSError)):
             urllib.request.urlopen(f"http://{host}:{METRICS}/metrics", timeout=CALL_S)
-
-
-def serial_of(host: str, security: ClientSecurity) -> int:
-    """The serial number of the certificate that a pod shows on its gRPC port."""
-    context = security.ssl_context()
-    context.check_hostname = False
-    context.set_alpn_protocols(["h2"])
-    with socket.create_connection((host, GRPC), CALL_S) as plain, context.wrap_socket(plain) as connection:
-        shown = connection.getpeercert(binary_form=True)
-    assert shown is not None
-    return x509.load_der_x509_certificate(shown).serial_number
 
 
 async def test_renewed_secrets_reach_every_pod_without_a_restart_and_without_a_failed_request(mesh: Mesh) -> None:
@@ -263,6 +199,25 @@ async def test_renewed_secrets_reach_every_pod_without_a_restart_and_without_a_f
     assert backend.tally.sources.total() == backend.tally.sent
     assert mesh.restarts() == pods
     assert len(set(mesh.serials().values())) == len(SECRETS)
+
+
+async def test_expired_certificate_in_the_secrets_replaces_no_good_one(mesh: Mesh) -> None:
+    await until_true(mesh.is_at_rest, START_S, "every pod is ready")
+    before, pods = mesh.serials(), mesh.restarts()
+    now = datetime.now(UTC)
+    async with calling(mesh.namespace, RATE_RPS, mesh.security("lobby.example")) as backend:
+        expired = Times(now - timedelta(days=2), now - timedelta(days=1))
+        await asyncio.to_thread(mesh.put_secrets, expired)
+        await until_true(lambda: set(refusals(mesh)) == {"1.0"}, RENEWED_S, "every pod refuses the expired one")
+        assert mesh.serials() == before
+        await backend.whole(20, START_S)
+        await asyncio.to_thread(mesh.put_secrets)
+        await until_true(lambda: set(refusals(mesh)) == {"0.0"}, RENEWED_S, "every pod takes the next one")
+        await backend.whole(20, START_S)
+    print(f"\n{len(before)} pods kept their certificate: {backend.tally}")
+    assert not backend.tally.failures
+    assert backend.tally.sources.total() == backend.tally.sent
+    assert mesh.restarts() == pods
 
 
 def test_every_hpa_sees_the_cpu_of_its_pods(mesh: Mesh) -> None:

@@ -96,8 +96,18 @@ def test_backend_gets_an_offer(program: list[str], world: World, mesh: StartedMe
     assert "(ENSEMBLE)" in out
 
 
+def answered(program: list[str], callers: SecuredCallers, *words: str) -> tuple[int, str, str]:
+    """Runs a backend; again if a busy machine takes longer than the deadline of 200 ms."""
+    for _ in range(5):
+        callers.seen.clear()
+        code, out, err = run(program, *words, "arena", "anna")
+        if "DEADLINE_EXCEEDED" not in out + err:
+            break
+    return code, out, err
+
+
 def test_backend_shows_its_certificate(program: list[str], callers: SecuredCallers) -> None:
-    code, out, err = run(program, *options_of(callers.certificates.client()), callers.mutual, "arena", "anna")
+    code, out, err = answered(program, callers, *options_of(callers.certificates.client()), callers.mutual)
     assert (code, err) == (0, "")
     assert "(ENSEMBLE)" in out
     assert callers.seen == [({CLIENT_NAME}, None)] * 2  # GetOffer and ReportOutcome
@@ -107,7 +117,7 @@ def test_backend_shows_its_token(program: list[str], callers: SecuredCallers, tm
     token = tmp_path / "token"
     token.write_text("very-secret\n")
     tls = ["--tls-ca", str(callers.certificates.client().ca), "--tls-name", SERVER_NAME, "--token-file", str(token)]
-    code, out, err = run(program, *tls, callers.tokens, "arena", "anna")
+    code, out, err = answered(program, callers, *tls, callers.tokens)
     assert (code, err) == (0, "")
     assert "(ENSEMBLE)" in out
     assert callers.seen == [(set(), "Bearer very-secret")] * 2
@@ -121,7 +131,7 @@ def test_backend_does_not_send_its_token_in_plaintext(program: list[str], tmp_pa
 
 def test_unknown_caller_is_reported_to_the_developer(program: list[str], callers: SecuredCallers) -> None:
     callers.refusal = grpc.StatusCode.PERMISSION_DENIED, "GetOffer: is not a method of this caller"
-    code, out, err = run(program, *options_of(callers.certificates.client()), callers.mutual, "arena", "anna")
+    code, out, err = answered(program, callers, *options_of(callers.certificates.client()), callers.mutual)
     assert (code, out) == (2, "")
     assert "GetOffer: is not a method of this caller" in err
 

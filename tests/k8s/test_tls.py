@@ -12,6 +12,7 @@ import yaml
 
 from mesh.catalog import catalog
 from mesh.cli.k8s import chart_output
+from mesh.cli.up.certificates import verifier_of
 from mesh.errors import Misconfigured
 from tests.k8s import catalogs, objects
 from tests.k8s.objects import Objects
@@ -62,13 +63,14 @@ def test_services_get_the_files_and_workers_the_name_of_the_supervisors(tmp_path
     folder = "/etc/ensemble-mesh-tls"
     files = [f"--tls-cert={folder}/tls.crt", f"--tls-key={folder}/tls.key", f"--tls-ca={folder}/ca.crt"]
     assert tls_options(game, SUPERVISOR) == files
-    assert tls_options(game, WORKERS[0]) == [*files, "--tls-supervisor=supervisor.small.mesh"]
+    names = ["supervisor.small.mesh", verifier_of("small")]
+    assert tls_options(game, WORKERS[0]) == [*files, *(f"--tls-supervisor={name}" for name in names)]
 
 
 def test_names_of_the_catalog_reach_the_workers_the_certificates_and_the_supervisors(tmp_path: Path) -> None:
     names = "tls: {supervisor: 'spiffe://studio.example/mesh', worker: workers.studio.example}\n"
     game = rendered(tmp_path, names + MANAGED)
-    assert tls_options(game, WORKERS[0])[-1] == "--tls-supervisor=spiffe://studio.example/mesh"
+    assert "--tls-supervisor=spiffe://studio.example/mesh" in tls_options(game, WORKERS[0])
     supervisor, worker = (game.named("Certificate", f"small-{part}")["spec"] for part in ("supervisor", "worker"))
     assert supervisor["uris"] == ["spiffe://studio.example/mesh"]
     assert worker["dnsNames"] == ["workers.studio.example"]
@@ -177,6 +179,11 @@ def test_contradictions_are_refused_by_the_catalog_and_by_the_chart(
     ("more", "callers", "words"),
     [
         ("", "", ["callers: is not set", "`callers: {anyone: true}`"]),
+        (
+            "kubernetes: {network_policies: {enabled: true}}",
+            "",
+            ["callers: is not set", "\nkubernetes.network_policies.callers: is empty"],
+        ),
         (SECRETS % "", "", ["callers: is not set"]),
         ("", "lobby: {names: [lobby.example]}", ["callers.lobby: cannot be recognised", "set kubernetes.tls"]),
         ("", "anyone: true, lobby: {names: [lobby.example]}", ["callers.lobby: cannot be recognised"]),

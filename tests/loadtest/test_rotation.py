@@ -72,7 +72,7 @@ async def test_mesh_answers_everything_while_every_certificate_and_the_ca_change
     plan = Plan(1, None, tmp_path, print, findings.faults.append, findings.doubts.append)
     plan.logs.mkdir()
     async with running_world(plan, SMALL) as world:
-        bad_peers = bad_peers_of(world, tmp_path / "bad-peers")
+        bad_peers = bad_peers_of(world)
         result = await rotate(world, SMALL, bad_peers, Schedule(50.0, 1, step_s=4.0, deadline_ms=5000.0), print)
     in_time = [dataclasses.replace(refusal, took_s=0.0) for refusal in result.refusals]
     assert list(missed(dataclasses.replace(result, refusals=in_time))) == []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from supervisor.discovery import file
-from supervisor.discovery.file import EndpointsFile
+from supervisor.discovery.file import MAX_BYTES, EndpointsFile
 from supervisor.discovery.port import Endpoints
 
 WITHIN_S = 20.0
@@ -128,3 +128,7 @@ def test_file_with_too_deep_nesting_is_refused(path: Path) -> None:
 def test_file_that_is_not_utf8_is_refused(path: Path) -> None:
     path.write_bytes(b"\xff\xfe{}")
     assert EndpointsFile(path)._read() is None
+
+
+def test_file_that_is_too_large_is_refused(path: Path) -> None:
+    assert is_refused(path, f'{{"g": {{"v": {{"m": ["127.0.0.1:1"]}}}}}}{" " * MAX_BYTES}')

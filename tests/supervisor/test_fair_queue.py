@@ -162,14 +162,23 @@ def test_critical_tickets_depart_first_and_are_not_limited() -> None:
     assert callers_of(taken(queue, 10, 100, fair_rows=2)) == "ff"
 
 
+def test_first_tickets_of_new_lines_have_a_limit_of_their_own() -> None:
+    queue = queue_of(*[Item(str(number)) for number in range(9)])
+    assert len(queue.take(10, 100, fair_rows=2, new_rows=5).departing) == 5
+
+
 def test_first_ticket_departs_although_it_has_more_rows_than_the_limit() -> None:
     assert callers_of(taken(queue_of(Item("a", rows=9), Item("a")), 10, 100, fair_rows=2)) == "a"
 
 
 def test_late_tickets_do_not_depart() -> None:
-    late, good = Item("a"), Item("a")
-    result = queue_of(late, good).take(10, 100, is_late=lambda one: one is late)
-    assert (result.departing, result.late) == ([good], [late])
+    first, late, good = Item("a"), Item("a"), Item("a")
+    result = queue_of(first, late, good).take(10, 100, is_late=lambda one: one is late)
+    assert (result.departing, result.late) == ([first, good], [late])
+
+
+def test_first_ticket_of_a_caller_departs_even_if_it_is_late() -> None:
+    assert queue_of(Item("a"), Item("b")).take(10, 100, is_late=lambda _: True).late == []
 
 
 def test_pace_of_a_caller_is_learned_while_its_tickets_stay_behind() -> None:
@@ -188,12 +197,20 @@ def test_pace_of_a_caller_is_learned_while_its_tickets_stay_behind() -> None:
 
 
 def test_caller_is_below_its_share_with_half_of_it() -> None:
-    queue = queue_of(*[Item("f") for _ in range(9)], Item("p"))
-    assert queue.is_below_share(Item("p"))  # 2 of 11 rows, weights 1 : 1
+    queue = queue_of(*[Item("f") for _ in range(9)], Item("other", rows=3))
     assert not queue.is_below_share(Item("f"))
-    assert queue.is_below_share(Item("new", rows=2))
-    assert not queue.is_below_share(Item("new", rows=4))
-    assert queue.is_below_share(Item("new", rows=4, weight=8))
+    queue.add(Item("other", rows=20))
+    assert not queue.is_below_share(Item("other"))
+
+
+def test_caller_with_few_tickets_is_below_its_share_until_they_are_late() -> None:
+    queue = queue_of(Item("p"), Item("p"), Item("p"))
+    assert queue.is_below_share(Item("p"))
+    assert queue.is_below_share(Item("new", rows=20))
+    queue.add(Item("p"))
+    assert not queue.is_below_share(Item("p"))
+    queue.take(4, 100, is_late=lambda _: True)
+    assert not queue.is_below_share(Item("p"))
 
 
 def test_usual_load_is_that_of_the_caller_in_the_middle() -> None:

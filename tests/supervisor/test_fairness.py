@@ -58,7 +58,7 @@ class Outcome:
         return self.whole / self.requests
 
 
-async def outcomes_of(senders: Mapping[str, Sender], seconds: float = 10.0) -> dict[str, Outcome]:
+async def outcomes_of(senders: Mapping[str, Sender], seconds: float = 6.0) -> dict[str, Outcome]:
     """Sends the requests of all callers to slow models."""
     rng = np.random.default_rng(1)
     times_s = iter(rng.lognormal(np.log(ROW_S), 0.15, 2_000_000))
@@ -131,14 +131,13 @@ async def test_flood_costs_the_other_callers_nothing() -> None:
 @in_virtual_time
 async def test_models_stay_busy_beside_a_flood() -> None:
     answered = await outcomes_of({**polite(), "flood": Sender(10 * CAPACITY_RPS)})
-    assert sum(one.whole for one in answered.values()) / 10 >= 0.9 * CAPACITY_RPS
+    assert sum(one.whole for one in answered.values()) / 6 >= 0.9 * CAPACITY_RPS
 
 
-@pytest.mark.parametrize("load", [1.5, 5.0])
 @in_virtual_time
-async def test_critical_caller_is_answered_at_an_overload(load: float) -> None:
-    others = {f"caller-{number}": Sender(load * CAPACITY_RPS / 5) for number in range(5)}
-    answered = await outcomes_of({**others, "critical": Sender(0.3 * CAPACITY_RPS, is_critical=True)}, 20)
+async def test_critical_caller_is_answered_at_five_times_the_capacity() -> None:
+    others = {f"caller-{number}": Sender(CAPACITY_RPS) for number in range(5)}
+    answered = await outcomes_of({**others, "critical": Sender(0.3 * CAPACITY_RPS, is_critical=True)}, 8)
     assert answered["critical"].share >= 0.999
 
 
@@ -153,7 +152,7 @@ async def test_callers_above_their_shares_are_answered_in_proportion_to_their_we
 @in_virtual_time
 async def test_new_caller_is_answered_beside_two_floods() -> None:
     floods = {name: Sender(5 * CAPACITY_RPS) for name in ("flood-1", "flood-2")}
-    answered = await outcomes_of({**floods, "new": Sender(1.0)}, seconds=30)
+    answered = await outcomes_of({**floods, "new": Sender(1.0)}, seconds=10)
     assert answered["new"].share == 1.0
 
 

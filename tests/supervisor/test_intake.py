@@ -10,10 +10,13 @@ from typing import Any
 
 import grpc
 import pytest
+from prometheus_client import CollectorRegistry
 
-from mesh.errors import WrongRequest
+from mesh.errors import OverQuota, WrongRequest
 from supervisor import intake, raw_call
+from supervisor.callers.recognition import Recognition
 from supervisor.intake import READING, Intake
+from tests.supervisor.callers.fake_call import FakeCall, callers_of
 from tests.supervisor.replica import until
 
 METHOD = "/test.Echo/Ask"
@@ -135,13 +138,43 @@ async def test_call_that_waits_for_half_of_its_time_is_refused_before_it_is_read
         assert (echo.refusals, echo.begun) == (1, [])
 
 
+async def test_call_that_is_refused_for_lack_of_cpu_is_counted_for_its_caller() -> None:
+    registry = CollectorRegistry()
+    admission = Recognition([callers_of({"anyone": True}, registry=registry)], has_open_game=False, has_tls=False).of(
+        FakeCall()
+    )
+    async with service() as echo, AsyncExitStack() as stack:
+        await echo.hold_all_readers(stack)
+        echo.taker._admit = lambda _: admission
+        waiting = asyncio.ensure_future(code_of(echo.ask(b"x", timeout=20)))
+        await until(lambda: len(echo.taker._waiting) == 1)
+        echo.taker._reading = dict.fromkeys(echo.taker._reading, 11.0)
+        echo.now_s = 11.0
+        echo.taker._run_soon()
+        assert (await waiting)[0] == "RESOURCE_EXHAUSTED"
+    labels = {"game": "g", "caller": "anyone", "outcome": "overloaded"}
+    assert registry.get_sample_value("mesh_caller_requests_total", labels) == 1
+
+
+async def test_call_that_is_not_admitted_gets_the_status_of_the_error_before_it_is_read() -> None:
+    def refuse(_: object) -> None:
+        raise OverQuota("over quota", 0.5)
+
+    async with service() as echo:
+        echo.taker._admit = refuse
+        call = echo.channel.stream_unary(METHOD)(timeout=LONGEST_S)
+        assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert dict(await call.trailing_metadata())["grpc-retry-pushback-ms"] == "500"
+        assert echo.begun == []
+
+
 async def test_longest_time_of_a_new_catalog_counts() -> None:
     async with service() as echo, AsyncExitStack() as stack:
         await echo.hold_all_readers(stack)
         echo.longest_s = 2.0
         waiting = asyncio.ensure_future(code_of(echo.ask(b"x")))
         await until(lambda: len(echo.taker._waiting) == 1)
-        assert echo.taker._waiting[0].refuse_at_s == intake.WAIT_SHARE * 2.0
+        assert echo.taker._waiting._by_name[None].calls[0].refuse_at_s == intake.WAIT_SHARE * 2.0
         echo.now_s += 1.5
         echo.taker._run_soon()
         assert (await waiting)[0] == "RESOURCE_EXHAUSTED"

@@ -254,6 +254,7 @@ async def test_newer_catalog_replaces_a_pending_one(tmp_path: Path) -> None:
     [
         ("quorum: 2", "quorum: 4", "versions.v1.combine.quorum: 4 votes required"),
         ("timeout_ms: 5000", "timeout_ms: 4000", "features: changed; restart the supervisor"),
+        ("budget_ms", "tls: {worker: other.mesh}\nbudget_ms", "tls: changed; restart the workers and the supervisor"),
         ("game: g", "game: h", "game: is 'h'; a running supervisor serves 'g'"),
         ("fallback: starter", "fallback: bronze", "offers.fallback: "),
         ("versions:", "versions: [", "mesh.yaml"),

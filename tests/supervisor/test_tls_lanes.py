@@ -262,3 +262,18 @@ async def test_close_of_a_pool_closes_its_successors(mesh: Mesh, monkeypatch: py
         ((_, running),) = world.pool._successors._on_the_way.values()
         await asyncio.wait_for(world.pool.close(), WITHIN_S)
         assert running.done()
+
+
+async def test_removed_lane_that_goes_up_late_gets_no_successor(mesh: Mesh) -> None:
+    async with world_of(mesh, silent) as world:
+        (fake,) = world.replicas
+        failure = asyncio.create_task(Ask(world.pool, [1.0]).failure())
+        await asyncio.wait_for(fake.received.get(), WITHIN_S)
+        world.pool.assign([])
+        (removed,) = world.pool._draining.lanes()
+        world.rotate()
+        assert removed.is_stale
+        world.pool.on_up(removed)
+        assert not world.pool._successors._on_the_way
+        fake.release(sums())
+        assert await failure is None

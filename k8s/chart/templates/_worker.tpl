@@ -58,6 +58,7 @@ spec:
             {{- with .tls }}
             {{- include "mesh.tls.options" . | nindent 12 }}
             - {{ printf "--tls-supervisor=%s" .supervisor | quote }}
+            - {{ printf "--tls-supervisor=verify.%s.mesh" $.game | quote }}  # of `mesh verify`
             {{- end }}
           {{- include "mesh.container" . | nindent 10 }}
           volumeMounts:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,19 @@ class Aim:
         return max(1, round(count * self.size))
 
 
+AT_ONCE = 20
 Attack = Callable[[Aim], Coroutine[Any, Any, Outcomes]]
+
+
+async def all_of(works: Iterable[Coroutine[Any, Any, str]]) -> Outcomes:
+    """Runs `works`, at most `AT_ONCE` at a time, and counts their results."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def run(work: Coroutine[Any, Any, str]) -> str:
+        async with gate:
+            return await work
+
+    return Counter(await asyncio.gather(*map(run, works)))
 
 
 def every_attack() -> Mapping[str, Attack]:

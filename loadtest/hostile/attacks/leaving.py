@@ -53,7 +53,7 @@ async def cut_connections(aim: Aim) -> Outcomes:
 
 async def killed_clients(aim: Aim) -> Outcomes:
     """Kills processes (SIGKILL) with hundreds of calls under way."""
-    for _ in range(aim.times(5)):
+    for _ in range(aim.times(3)):
         command = [sys.executable, "-m", "loadtest.hostile", "calls_under_way", *aim.arguments]
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         assert process.stdout is not None
@@ -64,7 +64,7 @@ async def killed_clients(aim: Aim) -> Outcomes:
         finally:
             os.kill(process.pid, signal.SIGKILL)
             await process.wait()
-    return Counter({"killed": aim.times(5)})
+    return Counter({"killed": aim.times(3)})
 
 
 async def calls_under_way(aim: Aim) -> Outcomes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from loadtest.hostile.attacks import Aim, Attack, Outcomes
 from loadtest.hostile.connection import Connection, connected, headers_frame, request
@@ -15,32 +16,35 @@ from mesh.serving import HANDSHAKE_S
 MARGIN_S = 5.0  # on top of the server's time limit
 LINGER_S = 2.0  # of an attack that the server does not end
 BYTE_EVERY_S = 1.0
-HALF_OPEN, SLOW, STREAMS = 1500, 100, 900
+HALF_OPEN, SLOW, UNREAD = 1200, 100, 90
+_Send = Callable[[Connection], Coroutine[Any, Any, None]]
 
 
-async def half_open(aim: Aim) -> Outcomes:
-    """Opens connections and sends nothing. The server closes each when its time for the handshake is over."""
-    return await _until_closed(aim, HALF_OPEN, _nothing)
+async def slow_handshakes(aim: Aim) -> Outcomes:
+    """Opens connections and sends nothing, only the preface, or preface or SETTINGS byte by byte.
 
+    The server closes each when its time for the handshake is over.
+    """
 
-async def slow_preface(aim: Aim) -> Outcomes:
-    """Sends the preface byte by byte."""
-    return await _until_closed(aim, SLOW, lambda connection: _drip(connection, PREFACE))
-
-
-async def no_settings(aim: Aim) -> Outcomes:
-    """Sends the preface, but no SETTINGS."""
-    return await _until_closed(aim, SLOW, lambda connection: connection.send(PREFACE))
-
-
-async def slow_settings(aim: Aim) -> Outcomes:
-    """Sends SETTINGS byte by byte."""
-
-    async def send(connection: Connection) -> None:
+    async def slow_settings(connection: Connection) -> None:
         await connection.send(PREFACE)
         await _drip(connection, settings(initial_window_size=65535))
 
-    return await _until_closed(aim, SLOW, send)
+    kinds: tuple[tuple[int, _Send], ...] = (
+        (HALF_OPEN, _nothing),
+        (SLOW, lambda connection: _drip(connection, PREFACE)),
+        (SLOW, lambda connection: connection.send(PREFACE)),
+        (SLOW, slow_settings),
+    )
+    outcomes: Outcomes = Counter()
+    for found in await asyncio.gather(*(_until_closed(aim, count, send) for count, send in kinds)):
+        outcomes.update(found)
+    return outcomes
+
+
+async def unacknowledged_settings(aim: Aim) -> Outcomes:
+    """Completes the handshake, but does not acknowledge the server's SETTINGS."""
+    return await _until_closed(aim, SLOW, lambda connection: connection.send(PREFACE + settings()))
 
 
 async def slow_headers(aim: Aim) -> Outcomes:
@@ -67,7 +71,7 @@ async def no_reader(aim: Aim) -> Outcomes:
 
     async def send(connection: Connection) -> None:
         await connection.send(settings(initial_window_size=0))
-        for _ in range(STREAMS // 10):
+        for _ in range(UNREAD):
             await connection.send(request(connection.next_stream(), aim.service.main, body))
 
     return await _lingering(aim, send, connections=10)
@@ -88,10 +92,10 @@ async def _drip(connection: Connection, data: bytes) -> None:
         await asyncio.sleep(BYTE_EVERY_S)
 
 
-async def _until_closed(aim: Aim, count: int, send: Callable[[Connection], Awaitable[None]]) -> Outcomes:
+async def _until_closed(aim: Aim, count: int, send: _Send) -> Outcomes:
     outcomes: Outcomes = Counter()
     async with _connections(aim, aim.times(count)) as opened, asyncio.TaskGroup() as tasks:
-        senders = [tasks.create_task(_sending(send, connection)) for connection in opened]
+        senders = [tasks.create_task(send(connection)) for connection in opened]
         closed = await asyncio.gather(*(one.until_closed(HANDSHAKE_S + MARGIN_S) for one in opened))
         outcomes.update("closed" if is_closed else "open" for is_closed in closed)
         for sender in senders:
@@ -99,20 +103,16 @@ async def _until_closed(aim: Aim, count: int, send: Callable[[Connection], Await
     return outcomes
 
 
-async def _lingering(aim: Aim, send: Callable[[Connection], Awaitable[None]], connections: int = SLOW) -> Outcomes:
+async def _lingering(aim: Aim, send: _Send, connections: int = SLOW) -> Outcomes:
     """Sends on several connections, and leaves after `LINGER_S`."""
     async with _connections(aim, aim.times(connections)) as opened, asyncio.TaskGroup() as tasks:
         for connection in opened:
             await connection.greet()
-        senders = [tasks.create_task(_sending(send, connection)) for connection in opened]
+        senders = [tasks.create_task(send(connection)) for connection in opened]
         await asyncio.sleep(LINGER_S)
         for sender in senders:
             sender.cancel()
         return Counter("closed" if connection.reader.at_eof() else "open" for connection in opened)
-
-
-async def _sending(send: Callable[[Connection], Awaitable[None]], connection: Connection) -> None:
-    await send(connection)
 
 
 @asynccontextmanager
@@ -123,5 +123,5 @@ async def _connections(aim: Aim, count: int) -> AsyncIterator[list[Connection]]:
 
 ATTACKS: dict[str, Attack] = {
     attack.__name__: attack
-    for attack in (half_open, slow_preface, no_settings, slow_settings, slow_headers, slow_body, no_reader, idle)
+    for attack in (slow_handshakes, unacknowledged_settings, slow_headers, slow_body, no_reader, idle)
 }

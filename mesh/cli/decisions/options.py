@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mesh.cli.parser_parts import Commands
 
-GROUPINGS = ("version", "arm", "source", "offer", "supervisor", "day")
+GROUPINGS = ("version", "arm", "source", "offer", "caller", "supervisor", "day")
 LOG = "folder or s3://BUCKET/PREFIX of the decision log"
 
 

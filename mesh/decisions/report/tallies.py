@@ -19,7 +19,7 @@ SOURCES = ("ENSEMBLE", "PARTIAL", "FALLBACK")
 MAX_CURRENCIES = 8
 _COLUMNS = (
     "decision_id", "time", "request_id", "player", "version", "pinned", "method", "source", "reason", "explored",
-    "propensity", "total_ms", "offers", "supervisor",
+    "propensity", "total_ms", "offers", "supervisor", "caller",
 )  # fmt: skip
 
 _ARM = f"if(reason IS NOT DISTINCT FROM '{HOLDOUT}', '{HOLDOUT}', version)"
@@ -36,6 +36,7 @@ GROUPINGS: Mapping[str, str] = {
     "source": "source",
     "offer": "coalesce(offer, '(none)')",
     "supervisor": "supervisor",
+    "caller": "coalesce(caller, '(not known)')",
     "day": "strftime(day, '%Y-%m-%d')",
 }
 RANDOMISED = ("version", "arm")  # the groupings whose groups are assigned at random, so that a difference has a cause

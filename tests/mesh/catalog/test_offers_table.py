@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import struct
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.catalog.offers_table import MAX_OFFERS, OffersTable, parse_offers, read_offers
+from mesh.catalog.offers_table import MAX_COLUMNS, MAX_CSV_BYTES, MAX_OFFERS, OffersTable, parse_offers, read_offers
 from mesh.errors import Misconfigured
 from mesh.players.loading.file import open_file
 from mesh.players.loading.packing import pack
@@ -131,3 +132,21 @@ def test_unreadable_file_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "offers.csv").write_bytes(b"offer_id\n\xff\n")
     with pytest.raises(Misconfigured, match=r"cannot be read: .*; save it as UTF-8$"):
         read_offers(tmp_path / "offers.csv")
+
+
+def test_huge_files_are_refused_with_little_memory(tmp_path: Path) -> None:
+    rows = "\n".join(["offer_id", *(f"o{number}" for number in range(MAX_OFFERS + 5))])
+    assert faults(tmp_path, rows) == [f"has {MAX_OFFERS + 5} offers; give 1 to {MAX_OFFERS}"]
+    columns = ",".join(["offer_id", *(f"c{number}" for number in range(MAX_COLUMNS))])
+    assert faults(tmp_path, f"{columns}\n") == [f"1: has {MAX_COLUMNS + 1:,} columns; give at most {MAX_COLUMNS:,}"]
+    with (tmp_path / "huge.csv").open("wb") as file:
+        file.truncate(MAX_CSV_BYTES + 1)  # without a byte on the disk
+    with pytest.raises(Misconfigured, match=r"huge\.csv: is larger than 64 MiB; is it the right file\?"):
+        read_offers(tmp_path / "huge.csv")
+
+
+def test_device_or_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(Misconfigured, match="is not a regular file"):
+            read_offers(path)

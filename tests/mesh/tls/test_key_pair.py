@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -298,6 +301,24 @@ def test_ca_file_that_ends_within_its_second_certificate_is_refused(tmp_path: Pa
     files = write(tmp_path, issue(CA), CA, authority("new CA"))
     files.ca.write_bytes(files.ca.read_bytes()[:-40])
     assert refused(files) == f"{files.ca}: is cut off: 1 of 2 certificates are whole; write the whole file"
+
+
+def test_certificate_signed_with_sha1_is_refused(tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed; install it with apt-get install openssl")
+    service, request = issue(CA), tmp_path / "request.pem"
+    files = write(tmp_path, service, CA)
+    (tmp_path / "ca.key").write_bytes(CA.key_pem)
+    run = partial(subprocess.run, check=True, capture_output=True, cwd=tmp_path)
+    run([openssl, "req", "-new", "-key", files.key, "-subj", "/CN=service", "-out", request])
+    signing = ["-CA", files.ca, "-CAkey", "ca.key", "-CAcreateserial", "-sha1", "-days", "9", "-out", files.cert]
+    run([openssl, "x509", "-req", "-in", request, *signing])
+    fault = (
+        f"{files.cert}: the certificate is signed with SHA-1, and TLS clients refuse this; issue it again with SHA-256"
+    )
+    with pytest.raises(Misconfigured, match=re.escape(fault)):
+        read_key_pair(files, datetime.now(UTC) + timedelta(hours=1), BOTH)
 
 
 def test_private_key_is_not_in_the_text_of_a_pair(tmp_path: Path) -> None:

@@ -53,3 +53,8 @@ def test_burst_comes_at_once_and_then_the_rate() -> None:
     assert [bucket.take(10.0) for _ in range(4)] == [0, 0, 0, 0.5]
     assert bucket.take(10.5) == 0
     assert bucket.take(10.75) == pytest.approx(0.25)
+
+
+def test_time_that_a_clock_repeats_counts_once() -> None:
+    bucket = TokenBucket(per_s=1, burst=1)
+    assert [bucket.take(now_s) == 0 for now_s in (10.0, 0.0, 10.0, 11.0)] == [True, False, False, True]

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import generate_latest
 
 from mesh.wire import offers_pb2 as wire
-from supervisor import intake
+from supervisor import intake, service
 from tests.supervisor.backend import ask
 from tests.supervisor.callers.fake_call import LOBBY, SHOP, TOKEN, TOKEN_SHA256
 from tests.supervisor.callers.secured import Secured, secured
@@ -190,3 +190,17 @@ async def test_bytes_that_cannot_be_parsed_end_a_stream_after_the_answers_before
         assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert await call.details() == "the request is not an encoded mesh.v1.GetOfferRequest"
     assert not caplog.records
+
+
+async def test_caller_with_too_many_streams_leaves_streams_for_the_others(
+    mesh: Secured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_CALLER_STREAMS", 1)
+    lobby, shop = await mesh.stub(LOBBY), await mesh.stub(SHOP)
+    first = lobby.StreamOffers(timeout=WITHIN_S)
+    await first.write(ask(request_id="r1"))
+    assert (await first.read()).source == wire.ENSEMBLE
+    assert (await lobby.StreamOffers(timeout=WITHIN_S).code()).name == "RESOURCE_EXHAUSTED"
+    other = shop.StreamOffers(timeout=WITHIN_S)
+    await other.write(ask(request_id="r1"))
+    assert (await other.read()).source == wire.ENSEMBLE

@@ -1,0 +1,1 @@
+"""Micro-benchmark: the CPU of recognising callers."""

@@ -1,0 +1,59 @@
+"""One mesh for all attacks. They leave its processes as they found them: that is what the tests show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.end_to_end import meshes
+from tests.end_to_end.hostile.observed import Attacked
+from tests.end_to_end.meshes import World
+
+MODEL, FEATURES = "binary", 6
+
+
+@dataclass(frozen=True, slots=True)
+class HostileMesh:
+    """The address of the supervisor, and the two processes that are attacked."""
+
+    address: str
+    supervisor: Attacked
+    worker: Attacked
+
+
+@pytest.fixture(scope="session")
+def hostile_mesh(world: World) -> Iterator[HostileMesh]:
+    catalog = yaml.safe_load(world.catalog.read_text())
+    catalog["versions"] = {"median": {**catalog["versions"]["median"], "traffic": 100}}
+    path = world.catalog.with_name("hostile.yaml")
+    path.write_text(yaml.safe_dump(catalog))
+    with meshes.running(path) as mesh:
+        ready, logs = mesh.ready, Path(mesh.ready["logs"])
+        worker = next(one for one in ready["workers"] if one["model"] == MODEL)
+        yield HostileMesh(
+            mesh.address,
+            Attacked(
+                ready["supervisor"]["pid"],
+                mesh.address,
+                ready["metrics"],
+                "supervisor/testgame/player-1",
+                logs / "supervisor.log",
+            ),
+            Attacked(
+                worker["pid"],
+                worker["address"],
+                worker["metrics"],
+                f"worker/{MODEL}/{FEATURES}",
+                logs / f"testgame.median.{MODEL}.log",
+            ),
+        )
+
+
+@pytest.fixture(params=["supervisor", "worker"])
+def attacked(request: pytest.FixtureRequest, hostile_mesh: HostileMesh) -> Attacked:
+    one: Attacked = getattr(hostile_mesh, request.param)
+    return one
