@@ -8,7 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mesh.settings import LOG_LEVELS, LOOPS, Check, Parser, WrongSettingsError, dns_label, one_of, read, seconds, whole
+from mesh.settings import (
+    LOG_FORMATS,
+    LOG_LEVELS,
+    LOOPS,
+    Check,
+    Parser,
+    WrongSettingsError,
+    dns_label,
+    one_of,
+    read,
+    seconds,
+    whole,
+)
 from mesh.tls import files as tls_files
 from mesh.tls.files import TlsFiles
 
@@ -40,6 +52,7 @@ class Settings:
     follow_parent: bool
     no_reflection: bool
     log_level: str
+    log_format: Literal["text", "json"]
     drain_s: float
     proof_memory_mb: int
     proof_s: float
@@ -94,6 +107,7 @@ def _parser() -> Parser:
     add("--no-reflection", action="store_true", help="do not serve reflection, by which tools read the contract")
     add("--follow-parent", action="store_true", help="stop when the parent process ends (Linux)")
     add("--log-level", default="info", help="log level: debug, info, warning or error (%(default)s)")
+    add("--log-format", default="text", help="text, or json: one object a line (%(default)s)")
     add("--drain-s", default="5", help="maximum seconds to answer admitted requests at a stop (%(default)s)")
     add("--proof-memory-mb", default="2048", help="memory, in MiB, of the child that tries the model (%(default)s)")
     add("--proof-s", default="20", help="maximum seconds for the child that tries the model (%(default)s)")
@@ -153,6 +167,7 @@ _CHECKS: dict[str, Check] = {
     "loop": one_of(*LOOPS),
     "nice": whole(0, 19),
     "log_level": one_of(*LOG_LEVELS),
+    "log_format": one_of(*LOG_FORMATS),
     "drain_s": seconds(0.001, 3600),
     "proof_memory_mb": whole(256, 1_000_000),
     "proof_s": seconds(0.001, 3600),

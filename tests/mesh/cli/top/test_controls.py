@@ -25,7 +25,7 @@ def test_bytes_of_a_terminal_are_keys() -> None:
     assert keys(sent) == [*names, "escape"]
 
 
-def test_sequences_without_a_name_are_no_keys() -> None:
+def test_sequences_without_a_name_are_left_out() -> None:
     assert keys(b"\x1b[200~\x1b[1;5Hs\x1b[?1;2c\xc3\xa4") == ["s"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -65,6 +65,7 @@ def test_names_keep_their_column_when_others_have_no_room(mesh: MeshView) -> Non
     assert row(found, "whales").split()[:3] == ["!", "whales", "1/2"]
 
 
+@settings(deadline=None)
 @given(width=st.integers(1, 220), height=st.integers(1, 70), offset=st.integers(0, 100), is_help=st.booleans())
 def test_no_line_is_wider_than_the_terminal(width: int, height: int, offset: int, is_help: bool) -> None:
     mesh = view([busy(), Scrape("b:9100", fault="cannot read metrics: 連接 timed out")], NOW_S)
