@@ -72,6 +72,7 @@ def grid(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int) 
     lines = [header, *(_line(row, columns, widths, shown) for row in cells)]
     for line in lines:
         line.rstrip()
+        line.truncate(max(0, width), overflow="crop")  # even the first column can have no room
     hidden = [column.name for number, column in enumerate(columns) if number not in shown]
     return Grid(lines, hidden)
 
