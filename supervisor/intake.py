@@ -121,9 +121,11 @@ class Intake:
     def _run(self) -> None:
         self._is_due = False
         now_s = self._clock()
+        is_waiting = False
         for queue in self._queues:
-            for call in queue.pop_slow(now_s, self._reading_s()):
-                self._punctual_peers.discard(call.peer())
+            if queue.reading:
+                for call in queue.pop_slow(now_s, self._reading_s()):
+                    self._punctual_peers.discard(call.peer())
             while queue.has_next:
                 waiting = queue.waiting.pop_newest()
                 if waiting.refuse_at_s <= now_s:
@@ -131,9 +133,11 @@ class Intake:
                 else:
                     queue.reading[waiting.call] = now_s
                     self._spawn(self._serve(waiting.call, queue))
-            for call in queue.waiting.pop_refused(now_s):
-                self._refuse(call)
-        if self._timer is None and any(queue.waiting for queue in self._queues):
+            if queue.waiting:
+                for call in queue.waiting.pop_refused(now_s):
+                    self._refuse(call)
+                is_waiting = True
+        if is_waiting and self._timer is None:
             self._timer = self._loop.call_later(self._reading_s(), self._on_timer)
 
     def _on_timer(self) -> None:

@@ -15,7 +15,8 @@ from prometheus_client import CollectorRegistry
 from mesh.errors import OverQuota, WrongRequest
 from supervisor import intake, raw_call
 from supervisor.callers.recognition import Recognition
-from supervisor.intake import READING, Intake
+from supervisor.intake import Intake
+from supervisor.reading_calls import READING, READING_S
 from tests.supervisor.callers.fake_call import FakeCall, callers_of
 from tests.supervisor.replica import until
 
@@ -187,7 +188,7 @@ async def test_callers_that_send_slowly_do_not_block_the_others() -> None:
         slow = await echo.hold_all_readers(stack)
         waiting = asyncio.ensure_future(echo.ask(b"fast", timeout=LONGEST_S))
         await until(lambda: len(echo.taker._others.waiting) == 1)
-        echo.now_s = intake.READING_S
+        echo.now_s = READING_S
         assert await waiting == b"fast"
         await slow[0].write(b"slow")
         await slow[0].done_writing()
@@ -202,7 +203,7 @@ async def test_connection_that_sends_in_time_does_not_wait_for_those_that_do_not
         assert await ask(b"first", timeout=LONGEST_S) == b"first"
         slow = await echo.hold_all_readers(stack)
         assert await ask(b"second", timeout=LONGEST_S) == b"second"  # the clock stands still: no call is slow yet
-        echo.now_s = intake.READING_S
+        echo.now_s = READING_S
         await slow[0].write(b"slow")
         await slow[0].done_writing()
         assert await slow[0] == b"slow"
@@ -214,7 +215,7 @@ async def test_connection_that_sends_late_loses_its_place() -> None:
         late = echo.channel.stream_unary(METHOD)(timeout=LONGEST_S)
         stack.callback(late.cancel)
         await until(lambda: len(echo.taker._punctual.reading) == 1)
-        echo.now_s = intake.READING_S
+        echo.now_s = READING_S
         echo.taker._run_soon()
         await until(lambda: not echo.taker._punctual.reading)
         await echo.hold_all_readers(stack)  # they wait with the connections that are not known to be punctual

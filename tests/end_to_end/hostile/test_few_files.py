@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+import time
 from collections.abc import Iterator
 
+import grpc
 import pytest
 
 from loadtest.hostile.connection import Target, connected
@@ -16,7 +18,7 @@ from tests.end_to_end.hostile.observed import MAX_LINES, Attacked, steady_traffi
 pytestmark = pytest.mark.whole_machine
 
 FREE_FILES, CONNECTIONS = 30, 300
-WITHOUT_FILES_S, RECOVERY_S = 3.0, 10.0
+WITHOUT_FILES_S, RECOVERY_S = 3.0, 20.0
 
 
 @contextlib.contextmanager
@@ -28,6 +30,14 @@ def few_files(attacked: Attacked) -> Iterator[None]:
         yield
     finally:
         resource.prlimit(attacked.pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def accepts_again(attacked: Attacked) -> bool:
+    end_s = time.monotonic() + RECOVERY_S
+    while time.monotonic() < end_s:
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            return await attacked.is_serving()
+    return False
 
 
 async def test_process_without_free_files_serves_its_connections_and_recovers(
@@ -46,8 +56,7 @@ async def test_process_without_free_files_serves_its_connections_and_recovers(
                     await connection.greet()
                 await asyncio.sleep(WITHOUT_FILES_S)  # the time of the attack
                 assert attacked.state().files >= before.files + FREE_FILES - 2
-            async with asyncio.timeout(RECOVERY_S):  # while the limit is small: the attackers have left
-                assert await attacked.is_serving()
+            assert await accepts_again(attacked)  # while the limit is small: the attackers have left
     after = await attacked.settled(before)
     lines = attacked.new_lines(before)
 
