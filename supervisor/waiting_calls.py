@@ -22,54 +22,47 @@ class WaitingCall(NamedTuple, Generic[_Call]):
 
 
 @dataclass(slots=True, eq=False)
-class _ConnectionCalls(Generic[_Call]):
-    """The calls of one connection, the oldest first."""
-
-    peer: str
-    calls: deque[WaitingCall[_Call]] = field(default_factory=deque)
-
-
-@dataclass(slots=True, eq=False)
 class _CallerCalls(Generic[_Call]):
-    """The calls of one caller: those of each connection, and all of them in the order of their arrival."""
+    """The calls of one caller: those of each connection, the oldest first, and the peers of all in order of arrival.
+
+    `turns` has the connections with calls; the first one has its turn.
+    """
 
     is_critical: bool = False
-    turns: OrderedDict[str, _ConnectionCalls[_Call]] = field(default_factory=OrderedDict)  # with calls, by peer
-    arrived: OrderedDict[_Call, _ConnectionCalls[_Call]] = field(default_factory=OrderedDict)
+    turns: OrderedDict[str, deque[WaitingCall[_Call]]] = field(default_factory=OrderedDict)
+    arrived: OrderedDict[_Call, str] = field(default_factory=OrderedDict)
 
     def add(self, call: _Call, refuse_at_s: float, peer: str) -> None:
-        connection = self.turns.get(peer)
-        if connection is None:
-            connection = self.turns[peer] = _ConnectionCalls(peer)
-        connection.calls.append(WaitingCall(call, refuse_at_s))
-        self.arrived[call] = connection
+        calls = self.turns.get(peer)
+        if calls is None:
+            calls = self.turns[peer] = deque()
+        calls.append(WaitingCall(call, refuse_at_s))
+        self.arrived[call] = peer
 
     def oldest(self) -> WaitingCall[_Call]:
-        return next(iter(self.arrived.values())).calls[0]
+        return self.turns[next(iter(self.arrived.values()))][0]
 
-    def pop_oldest(self) -> _Call:
-        return self._popped_oldest(next(iter(self.arrived.values())))
+    def pop_oldest(self, peer: str | None = None) -> _Call:
+        """Removes the oldest call of the connection to `peer`; None: of all connections."""
+        if peer is None:
+            peer = next(iter(self.arrived.values()))
+        call = self.turns[peer].popleft().call
+        del self.arrived[call]
+        if not self.turns[peer]:
+            del self.turns[peer]
+        return call
 
     def pop_oldest_of_largest(self) -> _Call:
-        return self._popped_oldest(max(self.turns.values(), key=lambda one: len(one.calls)))
+        return self.pop_oldest(max(self.turns, key=lambda peer: len(self.turns[peer])))
 
     def pop_newest(self) -> WaitingCall[_Call]:
         """Removes the newest call of the connection whose turn it is."""
-        connection = next(iter(self.turns.values()))
-        waiting = connection.calls.pop()
-        self.turns.move_to_end(connection.peer)
-        self._forget(waiting, connection)
-        return waiting
-
-    def _popped_oldest(self, connection: _ConnectionCalls[_Call]) -> _Call:
-        waiting = connection.calls.popleft()
-        self._forget(waiting, connection)
-        return waiting.call
-
-    def _forget(self, waiting: WaitingCall[_Call], connection: _ConnectionCalls[_Call]) -> None:
+        peer, calls = self.turns.popitem(last=False)
+        waiting = calls.pop()
         del self.arrived[waiting.call]
-        if not connection.calls:
-            del self.turns[connection.peer]
+        if calls:
+            self.turns[peer] = calls
+        return waiting
 
 
 class WaitingCalls(Generic[_Call]):
