@@ -54,6 +54,10 @@ COMMANDS = {
     "versions": ("loadtest.versions.command", "change the catalog of `mesh up` under load; check every answer"),
     "fleet": ("loadtest.fleet.command", "180 models: time of check and render, CPU and memory of an idle supervisor"),
     "handshakes": ("loadtest.handshakes.command", "full TLS handshakes a second, beside requests to a running mesh"),
+    "hostile": (
+        "loadtest.hostile.command",
+        "p99 of steady requests beside each attack of hostile clients, and without",
+    ),
     "lanes": ("loadtest.lanes.command", "stop the process behind 2,000 lanes; memory, CPU, time to recover"),
     "compare": ("loadtest.compare.command", "compare the mesh with a monolith, a naive mesh and Ray Serve"),
 }

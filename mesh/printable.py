@@ -19,8 +19,13 @@ _PASSWORD = re.compile(r"(?<=://)[^/\s?#'\"]*@")
 
 def one_line(text: str) -> str:
     """Returns `text` as one line of printable characters, without the passwords of URLs."""
-    shown = _PASSWORD.sub("***@", text) if "://" in text else text
+    shown = without_passwords(text)
     return shown if shown.isprintable() else _UNSAFE.sub(_escape, shown)
+
+
+def without_passwords(text: str) -> str:
+    """Returns `text` with `***` in place of the passwords of URLs."""
+    return _PASSWORD.sub("***@", text) if "://" in text else text
 
 
 def lines(text: str) -> str:

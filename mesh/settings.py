@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 LOOPS = ("uvloop", "asyncio")
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
 
 Check = Callable[[str], Any]
 

@@ -124,13 +124,14 @@ def _source(settings: Settings, uri: str, sha256: str | None) -> ArtifactSource:
 
 
 def _serve(settings: Settings, identity: Identity, forest: Forest) -> int:
-    from mesh import serving, telemetry
+    from mesh import serving
     from mesh.errors import Misconfigured
+    from mesh.logs.setup import log_to_stderr
     from model_worker.server import serve
 
-    telemetry.log_to_stderr(settings.log_level)
+    log_output = log_to_stderr(settings.log_level, settings.log_format)
     try:
-        return serving.run(serve(settings, identity, forest), settings.loop)
+        return serving.run(serve(settings, identity, forest, log_output), settings.loop)
     except (OSError, Misconfigured) as error:
         return _report(EXIT_USAGE, f"{settings.name}: {error}")
 

@@ -16,16 +16,26 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from mesh.logs.metrics import LogMetrics
 from model_worker.counters import HistogramCounts, WorkerCounters
 from model_worker.identity import Engine, Identity
 
 if TYPE_CHECKING:
+    from mesh.logs.setup import LogOutput
     from mesh.tls.live import LiveTls
 
 
-def exposition(identity: Identity, counters: WorkerCounters, in_flight: int, tls: LiveTls | None = None) -> bytes:
+def exposition(
+    identity: Identity,
+    counters: WorkerCounters,
+    in_flight: int,
+    log_output: LogOutput | None = None,
+    tls: LiveTls | None = None,
+) -> bytes:
     """Returns all metrics of a worker as text, in version 0.0.4 of the format."""
     registry = CollectorRegistry()
+    if log_output is not None:
+        registry.register(LogMetrics(log_output))
     if tls is not None:
         from mesh.tls.metrics import TlsMetrics
 

@@ -30,6 +30,7 @@ from model_worker.settings import Settings
 from model_worker.trial import PROOF_FAILED
 
 if TYPE_CHECKING:
+    from mesh.logs.setup import LogOutput
     from mesh.tls.https import HttpsContext
     from mesh.tls.live import LiveTls
 
@@ -39,7 +40,7 @@ EXIT_DRAINED, EXIT_FAILED = 0, 1
 MAX_ON_LOOP_NS = 300_000
 
 
-async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
+async def serve(settings: Settings, identity: Identity, forest: Forest, log_output: LogOutput) -> int:
     """Serves until SIGTERM or SIGINT, then answers the admitted requests; returns the exit code.
 
     Raises OSError or `Misconfigured` if a port is in use.
@@ -62,7 +63,7 @@ async def serve(settings: Settings, identity: Identity, forest: Forest) -> int:
         port = bind(server, settings.host, settings.port, _credentials(tls))
         if settings.socket is not None:
             bind_socket(server, settings.socket, _credentials(tls))
-        exposition = functools.partial(_exposition, identity, counters, queue, tls)
+        exposition = functools.partial(_exposition, identity, counters, queue, log_output, tls)
         pages = Pages({"/": exposition, "/metrics": exposition}, health.checks())
         metrics = metrics_endpoint(pages, settings.host, settings.metrics_port, _https(settings, tls))
         metrics_port = await parts.enter_async_context(metrics)
@@ -121,10 +122,12 @@ def _https(settings: Settings, tls: LiveTls | None) -> HttpsContext | None:
     return HttpsContext(tls)
 
 
-def _exposition(identity: Identity, counters: WorkerCounters, queue: PredictQueue, tls: LiveTls | None) -> bytes:
+def _exposition(
+    identity: Identity, counters: WorkerCounters, queue: PredictQueue, log_output: LogOutput, tls: LiveTls | None
+) -> bytes:
     from model_worker.metrics import exposition
 
-    return exposition(identity, counters, queue.in_flight, tls)
+    return exposition(identity, counters, queue.in_flight, log_output, tls)
 
 
 def log_engine(identity: Identity) -> None:

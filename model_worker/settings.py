@@ -8,7 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mesh.settings import LOG_LEVELS, LOOPS, Check, Parser, WrongSettingsError, dns_label, one_of, read, seconds, whole
+from mesh.settings import (
+    LOG_FORMATS,
+    LOG_LEVELS,
+    LOOPS,
+    Check,
+    Parser,
+    WrongSettingsError,
+    dns_label,
+    one_of,
+    read,
+    seconds,
+    whole,
+)
 from mesh.tls import files as tls_files
 from mesh.tls.files import TlsFiles
 
@@ -40,6 +52,7 @@ class Settings:
     follow_parent: bool
     no_reflection: bool
     log_level: str
+    log_format: Literal["text", "json"]
     drain_s: float
     proof_memory_mb: int
     proof_s: float
@@ -94,7 +107,17 @@ def _parser() -> Parser:
     add("--no-reflection", action="store_true", help="do not serve reflection, by which tools read the contract")
     add("--follow-parent", action="store_true", help="stop when the parent process ends (Linux)")
     add("--log-level", default="info", help="log level: debug, info, warning or error (%(default)s)")
+    add("--log-format", default="text", help="text, or json: one object a line (%(default)s)")
     add("--drain-s", default="5", help="maximum seconds to answer admitted requests at a stop (%(default)s)")
+    _add_folders_and_limits(parser)
+    tls_files.add_options(parser)
+    about = "name in the certificate of a supervisor that may send rows (required with TLS); repeatable"
+    add("--tls-supervisor", action="append", default=[], metavar="NAME", help=about)
+    return parser
+
+
+def _add_folders_and_limits(parser: Parser) -> None:
+    add = parser.add_argument
     add("--proof-memory-mb", default="2048", help="memory, in MiB, of the child that tries the model (%(default)s)")
     add("--proof-s", default="20", help="maximum seconds for the child that tries the model (%(default)s)")
     add(
@@ -106,10 +129,6 @@ def _parser() -> Parser:
     add("--cache", default=default_cache("models"), help="folder for models from S3 (%(default)s)")
     add("--fetch-s", default="90", help="maximum seconds to fetch a model from S3, with all retries (%(default)s)")
     add("--max-model-mb", default="1024", help="maximum size of a model from S3, in MiB (%(default)s)")
-    tls_files.add_options(parser)
-    about = "name in the certificate of a supervisor that may send rows (required with TLS); repeatable"
-    add("--tls-supervisor", action="append", default=[], metavar="NAME", help=about)
-    return parser
 
 
 def default_cache(kind: str) -> str:
@@ -153,6 +172,7 @@ _CHECKS: dict[str, Check] = {
     "loop": one_of(*LOOPS),
     "nice": whole(0, 19),
     "log_level": one_of(*LOG_LEVELS),
+    "log_format": one_of(*LOG_FORMATS),
     "drain_s": seconds(0.001, 3600),
     "proof_memory_mb": whole(256, 1_000_000),
     "proof_s": seconds(0.001, 3600),

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from mesh import serving, telemetry
 from mesh.background import in_background
 from mesh.errors import Misconfigured
+from mesh.logs.metrics import LogMetrics
+from mesh.logs.setup import LogOutput, log_to_stderr
 from mesh.metrics_endpoint import Pages, metrics_endpoint
 from mesh.printable import one_line
 from mesh.settings import WrongSettingsError
@@ -58,23 +60,23 @@ EXIT_MISCONFIGURED = 2
 def main(arguments: Sequence[str]) -> int:
     try:
         settings = read_settings(arguments)
-        telemetry.log_to_stderr(settings.log_level)
+        log_output = log_to_stderr(settings.log_level, settings.log_format)
         if settings.follow_parent:
             serving.follow_parent()
-        return serving.run(serve(settings), settings.loop)
+        return serving.run(serve(settings, log_output), settings.loop)
     except* (Misconfigured, WrongSettingsError) as errors:  # a task group raises them as a group
         print(*map(one_line, _faults_in(errors)), sep="\n", file=sys.stderr)
     return EXIT_MISCONFIGURED
 
 
-async def serve(settings: Settings) -> int:
+async def serve(settings: Settings, log_output: LogOutput) -> int:
     """Serves until a stop signal; raises Misconfigured if it cannot start."""
     loop_thread = CpuStarvation()
     starvation, metrics, samples = MachineStarvation(loop_thread), Metrics(), SampleQueue()
-    logs = DecisionLogs(os.environ, settings.log_level)
+    logs = DecisionLogs(os.environ, ["--log-level", settings.log_level, "--log-format", settings.log_format])
+    metrics.registry.register(LogMetrics(log_output))
     metrics.registry.register(DecisionMetrics(logs))
-    tls = open_tls(settings.tls, metrics.registry)
-    catalogs = await open_catalogs(settings)
+    tls, catalogs = open_tls(settings.tls, metrics.registry), await open_catalogs(settings)
     ports = Ports(tls is not None, settings.token_port is not None)
     # Closed in reverse order: first the server, which waits for the last answers; then the task group of the journeys;
     # then the background work and the rest of the decision logs, and last the lanes and the stores.

@@ -251,7 +251,8 @@ class Cohorts:
                 ticket.journey = journey
             await journey.travel(partial(self._return_soon, cohort))
         except Exception:  # many callers share this journey: a bug on it must not leave them without an answer
-            _log.exception("A journey failed; its requests get the fallback")
+            ids = " ".join(ticket.decision_id for ticket in cohort.tickets)
+            _log.exception("A journey failed; its requests get the fallback", extra={"decision_id": ids})
             cohort.route.abandon(cohort.tickets)
         finally:
             for timer in cohort.straggler_timers:

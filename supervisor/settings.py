@@ -7,10 +7,23 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from mesh.roots import Roots
 from mesh.serving import LoopKind
-from mesh.settings import LOG_LEVELS, LOOPS, Check, Parser, WrongSettingsError, dns_label, one_of, read, seconds, whole
+from mesh.settings import (
+    LOG_FORMATS,
+    LOG_LEVELS,
+    LOOPS,
+    Check,
+    Parser,
+    WrongSettingsError,
+    dns_label,
+    one_of,
+    read,
+    seconds,
+    whole,
+)
 from mesh.tls import files as tls_files
 from mesh.tls.files import TlsFiles
 
@@ -43,6 +56,7 @@ class Settings:
     drain_s: float
     loop: LoopKind
     log_level: str
+    log_format: Literal["text", "json"]
     follow_parent: bool
     no_reflection: bool
     metrics_tls: bool
@@ -120,6 +134,7 @@ def _parser() -> Parser:
     tls_files.add_options(parser)
     add("--loop", default="uvloop", help="event loop: uvloop or asyncio (default: %(default)s)")
     add("--log-level", default="info", help="debug, info, warning or error (default: %(default)s)")
+    add("--log-format", default="text", help="text, or json: one object a line (default: %(default)s)")
     add("--no-reflection", action="store_true", help="do not serve reflection, by which tools read the contract")
     add("--follow-parent", action="store_true", help="stop when the parent process ends (Linux)")
     return parser
@@ -191,4 +206,5 @@ _CHECKS: dict[str, Check] = {
     "dns": _namespace,
     "loop": one_of(*LOOPS),
     "log_level": one_of(*LOG_LEVELS),
+    "log_format": one_of(*LOG_FORMATS),
 }

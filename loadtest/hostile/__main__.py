@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from loadtest.hostile.attacks import Aim, every_attack
 from loadtest.hostile.attacks.leaving import calls_under_way
+from loadtest.hostile.attacks.tls import TLS_ATTACKS
 from loadtest.hostile.connection import Target
 from loadtest.hostile.services import service_of
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     host, _, port = address.rpartition(":")
-    attack = {**every_attack(), calls_under_way.__name__: calls_under_way}[name]
+    attack = {**every_attack(), **TLS_ATTACKS, calls_under_way.__name__: calls_under_way}[name]
     outcomes = asyncio.run(attack(Aim(Target(host, int(port)), service_of(service), float(size))))
     print(json.dumps(outcomes), flush=True)
     return 0

@@ -11,9 +11,10 @@ import uvloop
 
 from loadtest.fleet.games import FORESTS
 from loadtest.workloads import feature_names
-from mesh import serving, telemetry
+from mesh import serving
 from mesh.catalog.sources import Sources
 from mesh.catalog.version import Model
+from mesh.logs.setup import log_to_stderr
 from mesh.players.features import Columns
 from mesh.starvation import CpuStarvation
 from supervisor.connect_gate import ConnectGate
@@ -32,7 +33,7 @@ def main() -> int:
     parser.add_argument("--address", required=True, help="address of the worker")
     parser.add_argument("--lanes", type=int, required=True, help="number of lanes")
     options = parser.parse_args()
-    telemetry.log_to_stderr("error")  # a line for each lane would say nothing new
+    log_to_stderr("error")  # a line for each lane would say nothing new
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_hold(options.address, options.lanes))
 

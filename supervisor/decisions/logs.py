@@ -8,7 +8,7 @@ import logging
 import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,14 +51,14 @@ class _Writer:
 class GameLog:
     """The log of one game, which stays when the catalog changes: its recorder, and a writer for each destination."""
 
-    def __init__(self, game: str, log_level: str) -> None:
+    def __init__(self, game: str, log_words: Sequence[str]) -> None:
         self.game = game
         self.recorder = GameRecorder(game)
         self._written = 0  # by writers that have ended
         self._dropped: Counter[str] = Counter()  # by writers that have ended
         self._warned = 0
         self._warn_s = 0.0
-        self._log_level = log_level
+        self._log_words = log_words
         self._writers: dict[Destination, _Writer] = {}
         self._ending: list[_Writer] = []  # they finish their files, and get no more records
         self._block: Decisions | None = None  # the last one in force
@@ -120,7 +120,7 @@ class GameLog:
         place = Destination(self.game, block.to, block.flush_s, block.max_bytes // 2, STOP_S)
         writer = self._writers.get(place)
         if writer is None:
-            process = WriterProcess(place, block.max_bytes // 4, self._log_level)
+            process = WriterProcess(place, block.max_bytes // 4, self._log_words)
             writer = self._writers[place] = _Writer(process, process.start(), 0.0)
         writer.used_s = time.monotonic()
         return writer
@@ -157,11 +157,12 @@ class GameLog:
 
 
 class DecisionLogs:
-    """The logs of all games, by name. `environment` has the key of the hashes of players."""
+    """The logs of all games, by name. `environment` has the key of the hashes of players, and
+    `log_words` the options of the writers for their own logs."""
 
-    def __init__(self, environment: Mapping[str, str], log_level: str) -> None:
+    def __init__(self, environment: Mapping[str, str], log_words: Sequence[str]) -> None:
         self._environment = environment
-        self._log_level = log_level
+        self._log_words = log_words
         self._logs: dict[str, GameLog] = {}
 
     def recorders(
@@ -180,7 +181,7 @@ class DecisionLogs:
     def of(self, game: str) -> GameLog:
         """Returns the log of a game."""
         if game not in self._logs:
-            self._logs[game] = GameLog(game, self._log_level)
+            self._logs[game] = GameLog(game, self._log_words)
         return self._logs[game]
 
     def all(self) -> list[GameLog]:

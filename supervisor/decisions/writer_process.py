@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 from mesh.back_off import BackOff
 from mesh.decisions.block import DecisionBlock, OutcomeBlock, SideFile
@@ -31,7 +32,7 @@ class WriterProcess:
     records in memory wait since `waits_since_s` (time.time()) or the last complete file; None: none waits.
     """
 
-    def __init__(self, destination: Destination, queue_bytes: int, log_level: str) -> None:
+    def __init__(self, destination: Destination, queue_bytes: int, log_words: Sequence[str]) -> None:
         self.destination = destination
         self.dropped: Counter[str] = Counter()
         self.written = 0
@@ -39,7 +40,7 @@ class WriterProcess:
         self.pid: int | None = None
         self.waits_since_s: float | None = None
         self._queue_bytes = queue_bytes
-        self._log_level = log_level
+        self._log_words = log_words
         self._side_files: dict[str, SideFile] = {}  # sent again to each new process; the latest ones, in order of use
         self._end: SupervisorEnd | None = None
         self._sent = 0  # records that this process got
@@ -117,7 +118,7 @@ class WriterProcess:
         command = [sys.executable, "-m", "supervisor.decisions.writer", "--fd", str(theirs.fileno())]
         launch = Launch(
             f"writer of {self.destination.game}",
-            [*command, "--log-level", self._log_level],
+            [*command, *self._log_words],
             inherited_fds=(theirs.fileno(),),
         )
         async with running(launch, drain_s=KILL_S) as process:

@@ -32,6 +32,7 @@ supervisor:
   hpa: {{behavior: {{scaleDown: {{selectPolicy: Min}}}}}}
 kubernetes:
   discovery: dns
+  log_format: json
   files: {{persistentVolumeClaim: {{claimName: files}}}}
   image_pull_secrets: [registry]
   service_account_annotations: {{eks.amazonaws.com/role-arn: "arn:aws:iam::1:role/mesh"}}

@@ -36,6 +36,11 @@ def test_variable_of_the_workers_replaces_the_variable_of_all_pods(pods: dict[st
         assert env_of(pod)["NODE"] == {"valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
 
 
+def test_format_of_the_log_is_that_of_all_pods(pods: dict[str, Any]) -> None:
+    for pod in pods.values():
+        assert "--log-format=json" in pod["spec"]["containers"][0]["args"]
+
+
 def test_lists_of_a_model_replace_those_of_all_pods_and_mappings_are_merged(pods: dict[str, Any]) -> None:
     whales, other = pods[WHALES]["spec"], pods["everything-2026-10-01-pods"]["spec"]
     assert whales["nodeSelector"] == {"pool": "mesh", "gpu": "no"}

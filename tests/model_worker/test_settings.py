@@ -40,6 +40,7 @@ def test_settings_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         follow_parent=False,
         no_reflection=False,
         log_level="info",
+        log_format="text",
         drain_s=5.0,
         proof_memory_mb=2048,
         proof_s=20.0,

@@ -64,7 +64,9 @@ async def supervisor(*arguments: object, environ: Mapping[str, str] = {}) -> Asy
     process = await start(*arguments, environ=environ)
     try:
         assert process.stdout is not None
+        assert process.stderr is not None
         line = await asyncio.wait_for(process.stdout.readline(), WITHIN_S)
+        assert line, (await process.stderr.read()).decode()  # it has ended
         yield Running(process, json.loads(line))
     finally:
         if process.returncode is None:

@@ -94,6 +94,7 @@ def test_defaults() -> None:
         drain_s=5.0,
         loop="uvloop",
         log_level="info",
+        log_format="text",
         follow_parent=False,
         metrics_tls=False,
         tls=None,

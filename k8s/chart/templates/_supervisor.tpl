@@ -49,6 +49,9 @@ spec:
             - --ready-within-s=10
             - --max-connection-age-s=60
             - --drain-s=15
+            {{- if ne .kubernetes.log_format "text" }}
+            - --log-format={{ .kubernetes.log_format }}
+            {{- end }}
             {{- if not .kubernetes.reflection }}
             - --no-reflection
             {{- end }}

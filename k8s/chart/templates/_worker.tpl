@@ -52,6 +52,9 @@ spec:
             - --cache=/tmp/models
             - --inputs=/etc/ensemble-mesh/inputs.json
             - --drain-s=15
+            {{- if ne .kubernetes.log_format "text" }}
+            - --log-format={{ .kubernetes.log_format }}
+            {{- end }}
             {{- if not .kubernetes.reflection }}
             - --no-reflection
             {{- end }}

@@ -36,9 +36,9 @@ AT_ONCE = 20
 Attack = Callable[[Aim], Coroutine[Any, Any, Outcomes]]
 
 
-async def all_of(works: Iterable[Coroutine[Any, Any, str]]) -> Outcomes:
-    """Runs `works`, at most `AT_ONCE` at a time, and counts their results."""
-    gate = asyncio.Semaphore(AT_ONCE)
+async def all_of(works: Iterable[Coroutine[Any, Any, str]], at_once: int = AT_ONCE) -> Outcomes:
+    """Runs `works`, at most `at_once` at a time, and counts their results."""
+    gate = asyncio.Semaphore(at_once)
 
     async def run(work: Coroutine[Any, Any, str]) -> str:
         async with gate:

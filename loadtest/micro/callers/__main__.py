@@ -22,6 +22,7 @@ from pathlib import Path
 from rich.console import Console
 
 from loadtest.micro.callers.client import SERVER, TOKEN
+from loadtest.micro.callers.parts import parts_of
 from loadtest.micro.report import cost_table
 from mesh.catalog.callers import Caller
 from mesh.catalog.catalog import load
@@ -111,6 +112,8 @@ async def _compare(bench: Bench, rpc: str, way: str, rounds: int, seconds: float
     client = await asyncio.create_subprocess_exec(*map(str, command))
     try:
         await asyncio.sleep(_WARM_UP_S)
+        if rpc == "GetOffer":
+            await _print_parts(bench, catalogs, way)
         costs: dict[str, list[float]] = {case: [] for case in CASES}
         for number in range(rounds):
             for case in [*CASES][:: 1 if number % 2 else -1]:
@@ -120,6 +123,15 @@ async def _compare(bench: Bench, rpc: str, way: str, rounds: int, seconds: float
         client.terminate()
         await client.wait()
     return {case: statistics.median(measured) for case, measured in costs.items()}
+
+
+async def _print_parts(bench: Bench, catalogs: Mapping[str, GameCallers | None], way: str) -> None:
+    for case, callers in catalogs.items():
+        if callers is not None:
+            bench.serve(callers)
+            parts = await parts_of(bench.gate, bench.games["cost"])
+            steps = ", ".join(f"{step} {us:.1f}" for step, us in parts.items())
+            Console().print(f"us of a request, {case}, a {way}: {steps}")
 
 
 async def _cost_us(bench: Bench, seconds: float) -> float:
@@ -137,7 +149,8 @@ def _callers(bench: Bench, number: int, way: str) -> GameCallers | None:
     tokens = [f"token {place}" for place in range(number - 1)] + [TOKEN]
     names = [f"caller-{place}.studio.example" for place in range(number - 1)] + [NAME]
     callers = {
-        f"caller-{place}": Caller(
+        # One name in all catalogs: the queue is shared by the callers of the last minute.
+        (f"caller-{place}" if place < number - 1 else "client"): Caller(
             names=(names[place],) if way == "certificate" else (),
             token_sha256=(hashlib.sha256(tokens[place].encode()).hexdigest(),) if way == "token" else (),
             requests_per_s=1e6,

@@ -153,6 +153,7 @@ class Kubernetes(Pod):
         None, description="volume source with the files that the catalog names by relative paths"
     )
     host: Text = Field("0.0.0.0", description="address that pods listen on; use `::` in an IPv6-only cluster")
+    log_format: Literal["text", "json"] = Field("text", description="format of the log lines of all pods")
     load_s: int = Field(180, ge=1, le=3600, description="maximum time to load a model, in seconds")
     image_registry: Image | None = Field(
         None, description="registry of the images that name none, such as registry.example.com/team"

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mesh import telemetry
 from mesh.back_off import BackOff
 from mesh.decision_id import new_id
+from mesh.logs.setup import log_to_stderr
 from mesh.printable import one_line
 from mesh.s3.address import SCHEME
-from mesh.settings import LOG_LEVELS, Parser, WrongSettingsError, one_of, read, whole
+from mesh.settings import LOG_FORMATS, LOG_LEVELS, Parser, WrongSettingsError, one_of, read, whole
 from supervisor.decisions.channel import Destination, WriterEnd
 from supervisor.decisions.writer.folder import FolderSink
 from supervisor.decisions.writer.game_log import GameLog
@@ -35,12 +35,14 @@ def main(arguments: list[str]) -> int:
     parser = Parser("supervisor.decisions.writer", description="Writes the decision log of a game.")
     parser.add_argument("--fd", default="0", help="descriptor of the socket to the supervisor (default: %(default)s)")
     parser.add_argument("--log-level", default="info", help="debug, info, warning or error (default: %(default)s)")
+    parser.add_argument("--log-format", default="text", help="text or json (default: %(default)s)")
+    checks = {"fd": whole(0, 65535), "log_level": one_of(*LOG_LEVELS), "log_format": one_of(*LOG_FORMATS)}
     try:
-        values = read(parser, {"fd": whole(0, 65535), "log_level": one_of(*LOG_LEVELS)}, arguments)
+        values = read(parser, checks, arguments)
     except WrongSettingsError as error:
         print(*map(one_line, error.faults), sep="\n", file=sys.stderr)
         return EXIT_MISCONFIGURED
-    telemetry.log_to_stderr(values["log_level"])
+    log_to_stderr(values["log_level"], values["log_format"])
     for name in ("aiobotocore", "botocore"):  # they log each new client
         logging.getLogger(name).setLevel(logging.WARNING)
     be_unobtrusive()

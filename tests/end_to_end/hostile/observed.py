@@ -15,6 +15,8 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2
 
+from mesh.serving import lane_options
+from mesh.tls.channel import PLAINTEXT, ClientSecurity, open_aio_channel
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
 
@@ -85,10 +87,10 @@ class Traffic:
 
 
 @contextlib.asynccontextmanager
-async def steady_traffic(address: str) -> AsyncIterator[Traffic]:
+async def steady_traffic(address: str, security: ClientSecurity = PLAINTEXT) -> AsyncIterator[Traffic]:
     """Sends `RATE` requests per second on a connection of its own during the block; waits for the last answers."""
     traffic, stop = Traffic(), asyncio.Event()
-    async with grpc.aio.insecure_channel(address) as channel, asyncio.TaskGroup() as calls:
+    async with open_aio_channel(address, security, lane_options()) as channel, asyncio.TaskGroup() as calls:
         stub = offers_pb2_grpc.OffersStub(channel)  # type: ignore[no-untyped-call]
 
         async def call(player: int) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
 
-from mesh.telemetry import OneLineFormatter
+from mesh.logs.formats import JsonFormatter, OneLineFormatter
 
 FORGED = "x\n2026-01-01 00:00:00,000 INFO supervisor forged\r\x1b[2J\u2028\u202e"
 
@@ -44,10 +45,34 @@ def test_passwords_of_urls_are_not_logged() -> None:
 
 def test_debug_does_not_log_the_headers_of_requests_to_aws() -> None:
     code = (
-        "import logging; from mesh.telemetry import log_to_stderr; log_to_stderr('debug');"
+        "import logging; from mesh.logs.setup import log_to_stderr; log_to_stderr('debug');"
         "logging.getLogger('botocore.auth').debug('x-amz-security-token:SECRET');"
         "logging.getLogger('aiobotocore.endpoint').debug('SECRET'); logging.getLogger('mesh').debug('ours')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "SECRET" not in done.stderr
     assert done.stderr.endswith("DEBUG mesh ours\n")
+
+
+def test_json_has_stable_keys_and_the_ids_of_the_record() -> None:
+    record = logging.LogRecord("supervisor.cohort", logging.WARNING, "file", 1, "%s is %d", ("p\n", 2), None)
+    record.created, record.trace_id, record.other = 1764356645.25, "4bf9", "not a key"
+    assert json.loads(JsonFormatter().format(record)) == {
+        "time": "2025-11-28T19:04:05.250Z",
+        "level": "warning",
+        "logger": "supervisor.cohort",
+        "message": "p\n is 2",
+        "trace_id": "4bf9",
+    }
+
+
+def test_json_is_one_line_with_its_traceback() -> None:
+    try:
+        raise ValueError(FORGED)
+    except ValueError as error:
+        raised = (type(error), error, error.__traceback__)
+    record = logging.LogRecord("mesh", logging.ERROR, "file", 1, "failed", (), raised)
+    line = JsonFormatter().format(record)
+    assert line.isascii()
+    assert len(line.splitlines()) == 1
+    assert "Traceback (most recent call last)" in json.loads(line)["exception"]
