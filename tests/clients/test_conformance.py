@@ -36,6 +36,8 @@ async def test_client_conforms(language: str, name: str, tmp_path: Path) -> None
     driver, findings = built(language), Findings()
     # The deadline is far away: a pause of a busy machine is not a fault of the client.
     scenario = read_scenarios()[name].model_copy(update={"seconds": 2.0, "rate": 100.0, "deadline_ms": 20_000.0})
+    if scenario.expect.local is not None:  # nor is a question that a busy machine does not answer before 4 streams end
+        scenario = scenario.model_copy(update={"expect": scenario.expect.model_copy(update={"local": 0.5})})
     plan = Plan(1, None, tmp_path, Console(stderr=True).print, findings.faults.append, findings.doubts.append)
     plan.logs.mkdir()
     trial = await try_client(language, driver, name, scenario, plan)
