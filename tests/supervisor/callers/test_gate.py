@@ -192,7 +192,7 @@ def test_open_stream_follows_the_rights_of_its_caller() -> None:
             assert caller.name == expected
 
 
-def test_streams_of_peers_that_are_no_caller_share_their_turns_beside_games_with_callers() -> None:
+def test_streams_of_strangers_share_their_turns_beside_games_with_callers() -> None:
     changing = gate(g={"lobby": {"names": [LOBBY]}}, h=None)
     peers = (FakeCall([LOBBY]), FakeCall([SHOP]), FakeCall())
     assert [StreamCaller(changing.gate, one, "StreamOffers").name for one in peers] == ["lobby", "", ""]
