@@ -43,7 +43,7 @@ class Service:
     ask: Any = None
     taker: Any = None
 
-    def begin_request(self, request: bytes, remaining_s: float | None, _admission: object) -> Any:
+    def begin_request(self, request: bytes, remaining_s: float | None, _admission: object, _traceparent: str) -> Any:
         self.begun.append(request)
         return self.begin(request, remaining_s)
 
