@@ -104,10 +104,7 @@ class _Server:
             await asyncio.wait(clients)
 
     async def _serve(self, connection: socket.socket) -> None:
-        with (
-            connection,
-            contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError),
-        ):
+        with connection, contextlib.suppress(*_BROKEN):
             async with asyncio.timeout(_REQUEST_LIMIT_S):
                 reader, writer = await self._open(connection)
                 try:

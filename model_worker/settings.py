@@ -112,6 +112,16 @@ def _parser() -> Parser:
     add("--log-level", default="info", help="log level: debug, info, warning or error (%(default)s)")
     add("--log-format", default="text", help="text, or json: one object a line (%(default)s)")
     add("--drain-s", default="5", help="maximum seconds to answer admitted requests at a stop (%(default)s)")
+    _add_folders_and_limits(parser)
+    tls_files.add_options(parser)
+    tracing.add_options(parser)
+    about = "name in the certificate of a supervisor that may send rows (required with TLS); repeatable"
+    add("--tls-supervisor", action="append", default=[], metavar="NAME", help=about)
+    return parser
+
+
+def _add_folders_and_limits(parser: Parser) -> None:
+    add = parser.add_argument
     add("--proof-memory-mb", default="2048", help="memory, in MiB, of the child that tries the model (%(default)s)")
     add("--proof-s", default="20", help="maximum seconds for the child that tries the model (%(default)s)")
     add(
@@ -123,11 +133,6 @@ def _parser() -> Parser:
     add("--cache", default=default_cache("models"), help="folder for models from S3 (%(default)s)")
     add("--fetch-s", default="90", help="maximum seconds to fetch a model from S3, with all retries (%(default)s)")
     add("--max-model-mb", default="1024", help="maximum size of a model from S3, in MiB (%(default)s)")
-    tls_files.add_options(parser)
-    tracing.add_options(parser)
-    about = "name in the certificate of a supervisor that may send rows (required with TLS); repeatable"
-    add("--tls-supervisor", action="append", default=[], metavar="NAME", help=about)
-    return parser
 
 
 def default_cache(kind: str) -> str:

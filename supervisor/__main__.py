@@ -77,8 +77,7 @@ async def serve(settings: Settings, log_output: LogOutput) -> int:
     logs = DecisionLogs(os.environ, ["--log-level", settings.log_level, "--log-format", settings.log_format])
     metrics.registry.register(LogMetrics(log_output))
     metrics.registry.register(DecisionMetrics(logs))
-    tls = open_tls(settings.tls, metrics.registry)
-    catalogs = await open_catalogs(settings)
+    tls, catalogs = open_tls(settings.tls, metrics.registry), await open_catalogs(settings)
     ports = Ports(tls is not None, settings.token_port is not None)
     # Closed in reverse order: first the server, which waits for the last answers; then the task group of the journeys;
     # then the background work and the rest of the decision logs, and last the lanes, the stores

@@ -130,6 +130,8 @@ class Intake:
             else:
                 self._reading[waiting.call] = now_s
                 self._spawn(self._serve(waiting.call))
+        if not self._waiting:
+            return
         for call in self._waiting.pop_refused(now_s):
             self._refuse(call)
         if self._waiting and self._timer is None:

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 LEARNING_WEIGHT = 0.2
-# A line that was empty may have this many tickets before the lines that stay behind, until it has paid for them by its
-# turns. The requests of a caller that sends little often come in pairs.
-BURST = 4
+# A line with at most this many tickets has its turns before the lines that stay behind: the requests of a caller that
+# sends little often come in pairs.
+SHORT = 4
+# It may have this many tickets before the others, until it has paid for them by its turns.
+DEBTS = 16
 
 Rank = tuple[bool, float]  # whether the caller is not critical, and its waiting rows as a multiple of its weight
 
@@ -85,12 +87,12 @@ class Line(Generic[TicketT]):
         """Whether the line has few tickets, and few debts."""
         if not self.tickets:
             return False
-        few_rows = BURST * self.tickets[0].rows
-        return self.rows <= few_rows and self.credit > -few_rows
+        rows = self.tickets[0].rows
+        return self.rows <= SHORT * rows and self.credit > -DEBTS * rows
 
     def has_room_for_few(self, rows: int) -> bool:
-        """Returns whether the line, with `rows` more, has at most `BURST` such tickets, and few debts."""
-        return not self.was_late and self.rows + rows <= BURST * rows and self.credit > -BURST * rows
+        """Returns whether the line, with `rows` more, has at most `SHORT` such tickets, and few debts."""
+        return not self.was_late and self.rows + rows <= SHORT * rows and self.credit > -DEBTS * rows
 
     @property
     def wait_s(self) -> float:
@@ -150,7 +152,7 @@ class RoundRobin(Generic[TicketT]):
         """Adds a line that was empty, before its first ticket, which has `rows`."""
         self.active += 1
         if line.has_place:
-            if line.was_late or line.credit <= -BURST * rows:
+            if line.was_late or line.credit <= -DEBTS * rows:
                 return
             (self._old if line in self._old else self._new).remove(line)
             if line is self._turn:
@@ -195,8 +197,8 @@ class RoundRobin(Generic[TicketT]):
         """
         is_alone = self.active == 1
         line.credit = 0.0 if is_alone else line.credit - rows
-        if self.is_new(line) and (is_alone or not line.is_short):
-            self._old.append(self._new.popleft())
+        if self.is_new(line):
+            (self._new if line.is_short and not is_alone else self._old).append(self._new.popleft())
         if is_alone and len(self._old) > 1:
             for other in list(self._old):
                 if other is not line:

@@ -127,6 +127,17 @@ SUPERVISOR = Dashboard(
                 "MeshCallersRefused fires above 0.1 a second.",
             ),
             Panel(
+                "Requests waiting by caller",
+                "short",
+                (
+                    Query(
+                        f'sum by (caller) (mesh_caller_requests_waiting{{{OF_GAME},pod=~"$pod"}})',
+                        "{{caller}}",
+                    ),
+                ),
+                "One caller above the others sends more than its share.",
+            ),
+            Panel(
                 "Answers without all votes by caller",
                 "reqps",
                 (

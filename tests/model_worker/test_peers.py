@@ -110,7 +110,18 @@ async def reflect(channel: grpc.aio.Channel) -> None:
     assert len(response.list_services_response.service) > 1
 
 
+async def read_stream(channel: grpc.aio.Channel) -> None:
+    stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]
+    await stub.ModelStreamInfer(timeout=WITHIN_S).read()
+
+
+async def read_reflection(channel: grpc.aio.Channel) -> None:
+    await reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(timeout=WITHIN_S).read()
+
+
 CALLS: list[Callable[[grpc.aio.Channel], Awaitable[None]]] = [infer, ask_metadata, stream, reflect]
+# A stream that is refused while its client writes may end with INTERNAL at the client (grpc/grpc#36066).
+UNWRITTEN_CALLS = [infer, ask_metadata, read_stream, read_reflection]
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -123,7 +134,7 @@ async def test_named_supervisor_may_call(
     assert worker.refused == []
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", UNWRITTEN_CALLS)
 @pytest.mark.parametrize("names", STRANGERS)
 async def test_other_peer_may_not_call(
     worker: Worker, names: tuple[str, ...], call: Callable[[grpc.aio.Channel], Awaitable[None]]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from supervisor.callers_present import PRESENT_S, CallersPresent, Load, usual_load
 from supervisor.fair_queue import FairQueue
-from supervisor.round_robin import BURST
+from supervisor.round_robin import DEBTS
 
 MAX_ROWS = 100
 
@@ -122,7 +122,7 @@ def test_callers_that_always_wait_get_rows_in_proportion_to_their_weights(
     shares = [served[str(number)] / weight for number, (weight, _) in enumerate(callers)]
     # The bound of the algorithm: a ticket of each of the two, a turn, and the first tickets of a new line.
     largest = max(rows / weight for weight, rows in callers)
-    assert max(shares) - min(shares) <= (BURST + 2) * largest + 1 + 1e-6
+    assert max(shares) - min(shares) <= (DEBTS + 3) * largest + 1 + 1e-6
 
 
 def test_ticket_of_another_caller_overtakes_a_flood() -> None:
