@@ -18,6 +18,7 @@ from collections.abc import Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mesh import serving, telemetry
+from mesh.address import host_and_port
 from mesh.background import in_background
 from mesh.errors import Misconfigured
 from mesh.logs.metrics import LogMetrics
@@ -147,12 +148,12 @@ def announce(settings: Settings, server: GrpcServer, metrics_port: int) -> None:
     """Prints the ready line, the only line on stdout, for the process that started this one."""
     ready = {
         "event": "ready",
-        "address": f"{settings.host}:{server.port}",
-        "metrics": f"{settings.metrics_host}:{metrics_port}",
+        "address": host_and_port(settings.host, server.port),
+        "metrics": host_and_port(settings.metrics_host, metrics_port),
         "pid": os.getpid(),
     }
     if server.token_port is not None:
-        ready["token_address"] = f"{settings.host}:{server.token_port}"
+        ready["token_address"] = host_and_port(settings.host, server.token_port)
     print(json.dumps(ready), flush=True)
 
 

@@ -56,13 +56,14 @@ class RawCall:
     traces are on.
     """
 
-    __slots__ = ("_context", "_loop", "_method", "_state", "admission", "traceparent")
+    __slots__ = ("_context", "_loop", "_method", "_peer", "_state", "admission", "traceparent")
 
     def __init__(self, state: Any, method: str, loop: asyncio.AbstractEventLoop) -> None:
         self._state = state
         self._method = method
         self._loop = loop
         self._context = cygrpc._ServicerContext(state, None, None, loop)
+        self._peer: str | None = None
         self.admission: Admission | None = None
         self.traceparent = ""
 
@@ -87,8 +88,10 @@ class RawCall:
         return metadata
 
     def peer(self) -> str:
-        """Returns the address of the caller."""
-        return str(self._context.peer())
+        """Returns the address of the caller, which is another one for each of its connections."""
+        if self._peer is None:
+            self._peer = str(self._context.peer())
+        return self._peer
 
     async def request(self) -> bytes:
         """Reads the request. Raises CallEnded, or WrongRequest if the caller sends none."""

@@ -18,6 +18,7 @@ from mesh.cli.k8s import render_options
 from mesh.cli.offers import options as offer_options
 from mesh.cli.outcomes import options as outcome_options
 from mesh.cli.publish import options as publish_options
+from mesh.cli.top import options as top_options
 from mesh.cli.verify import options as verify_options
 from mesh.tls import client_options
 from mesh.tracing import options as tracing
@@ -41,6 +42,7 @@ def build() -> argparse.ArgumentParser:
     _add_offer(commands)
     _add_score(commands)
     outcome_options.add(commands, ADDRESS)
+    top_options.add(commands, METRICS)
     _add_status(commands)
     compare_options.add(commands, METRICS)
     decision_options.add(commands)

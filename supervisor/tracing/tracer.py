@@ -124,7 +124,7 @@ class Tracer:
 def _why(answer: Answer, is_late: bool, is_slow: bool) -> Kept | None:
     if answer.source is Source.PARTIAL:
         return "partial"
-    # A held-out player gets the fallback by design: that is no fault of the mesh.
+    # A held-out player gets the fallback by design: that is not a fault of the mesh.
     if answer.source is Source.FALLBACK and not (answer.reason and answer.reason.word is ReasonWord.HOLDOUT):
         return "fallback"
     if is_late:
