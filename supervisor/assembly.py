@@ -178,9 +178,8 @@ def build_game(
         present = tuple(tap for tap in (taps.get(name), drift.get(name), recorder) if tap is not None)
         return VersionParts(panels[name], rules, answers, RowCount(), present, exploration, recorder)
 
-    versions = {name: parts_of(name, version) for name, version in catalog.versions.items()}
-    callers = _callers(catalog, metrics, before)
-    return Game(catalog, offers, _routed(versions, features), traffic, guards, outcomes, callers)
+    ensembles = _routed({name: parts_of(name, version) for name, version in catalog.versions.items()}, features)
+    return Game(catalog, offers, ensembles, traffic, guards, outcomes, _callers(catalog, metrics, before))
 
 
 def _callers(catalog: Catalog, metrics: Metrics, before: Game | None) -> GameCallers | None:

@@ -18,7 +18,6 @@ from supervisor.callers.metrics import SEVERAL_GAMES, UNKNOWN, CallerMetrics, Re
 from supervisor.callers.peer import Call
 from supervisor.callers.recognition import Admission, Recognition, Unrecognised
 
-_log = logging.getLogger("supervisor.callers")
 Rpc = Literal["GetOffer", "StreamOffers", "Score", "ReportOutcome", "StreamOutcomes"]
 _log = logging.getLogger("supervisor.callers")
 _STREAMS: tuple[Rpc, ...] = ("StreamOffers", "StreamOutcomes")

@@ -17,6 +17,7 @@ PLAINTEXT = "authorization: this port is plaintext, where anyone could read the 
 WRONG_TOKEN = "authorization: is not the bearer token of a caller; send `Bearer TOKEN` with a token of the catalog"
 NO_CALLER = "the peer is not a caller of this supervisor; show the certificate or the token of a caller"
 _ALL_METHODS: frozenset[Method] = frozenset(METHODS)
+_CertificateNames = tuple[tuple[bytes, ...], tuple[bytes, ...]]  # URIs and DNS names
 
 
 class Unrecognised(Unauthenticated):
@@ -62,7 +63,7 @@ class Recognition:
         self._has_open_game = has_open_game
         self._has_tls = has_tls
         self._tokens = tuple(token for one in callers for token in one.tokens_sha256)
-        self._by_certificate: dict[tuple[bytes, ...], Admission] = {}
+        self._by_certificate: dict[_CertificateNames, Admission] = {}
         self._by_peer: dict[Peer, Admission] = {}
 
     def of(self, call: Call) -> Admission:
@@ -108,6 +109,6 @@ class Recognition:
         return Admission(peer, callers, methods, len(callers) == 1 and not self._has_open_game)
 
 
-def _key_of(properties: Mapping[str, Iterable[bytes]]) -> tuple[bytes, ...]:
+def _key_of(properties: Mapping[str, Iterable[bytes]]) -> _CertificateNames:
     """Returns the names in the certificate of a connection as gRPC has them: `peer_names` takes 3 us."""
-    return (*properties.get("peer_uri", ()), b"", *properties.get("peer_dns", ()))
+    return tuple(properties.get("peer_uri", ())), tuple(properties.get("peer_dns", ()))

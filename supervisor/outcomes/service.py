@@ -23,6 +23,7 @@ from supervisor.outcomes.desk import OutcomeDesk
 from supervisor.outcomes.rate import OutcomeRate
 
 MAX_STREAMS = 64
+MAX_CALLER_STREAMS = MAX_STREAMS // 2  # one caller alone cannot open all streams: the others need some
 MAX_WAITING = 1000
 LONGEST_WAIT_S = 0.5  # of a unary report
 LONGEST_PAUSE_S = 1.0  # of a stream, which never stands still
@@ -40,7 +41,7 @@ class OutcomeService:
         self._gate = gate
         self._stream_age_s = stream_age_s
         self._is_draining = False
-        self._streams: set[_Stream] = set()
+        self._streams: dict[_Stream, str | None] = {}  # with the names of their callers
 
     def drain(self) -> None:
         """Ends every stream, once the report that it has read is answered."""
@@ -64,17 +65,15 @@ class OutcomeService:
         return response.SerializeToString()
 
     async def serve_stream(self, context: Any) -> None:
-        """Takes the reports of a stream, one after the other. Raises Overloaded if there are too many streams.
+        """Takes the reports of a stream, one after the other.
 
-        Raises WrongRequest for bytes that cannot be parsed: no id can be read, so no response could name the report.
+        Raises Overloaded if there are too many streams, in all or of this caller. Raises WrongRequest for bytes that
+        cannot be parsed: no id can be read, so no response could name the report.
         """
         caller = StreamCaller(self._gate, context, "StreamOutcomes")
-        if len(self._streams) >= MAX_STREAMS:
-            raise Overloaded(
-                f"overloaded: {MAX_STREAMS} streams of outcomes are open; send more reports on each stream"
-            )
+        self._check_streams(caller.name)
         stream = _Stream(self._desk, self._rate, caller)
-        self._streams.add(stream)
+        self._streams[stream] = caller.name
         age_s = self._stream_age_s
         age_timer = None if age_s is None else asyncio.get_running_loop().call_later(age_s, stream.end)
         if self._is_draining:  # the call arrived while the server was draining
@@ -82,9 +81,16 @@ class OutcomeService:
         try:
             await stream.serve(context)
         finally:
-            self._streams.discard(stream)
+            del self._streams[stream]
             if age_timer is not None:
                 age_timer.cancel()
+
+    def _check_streams(self, caller: str | None) -> None:
+        fix = "send more reports on each stream"
+        if len(self._streams) >= MAX_STREAMS:
+            raise Overloaded(f"overloaded: {MAX_STREAMS} streams of outcomes are open; {fix}")
+        if caller is not None and list(self._streams.values()).count(caller) >= MAX_CALLER_STREAMS:
+            raise Overloaded(f"overloaded: this caller has {MAX_CALLER_STREAMS} streams of outcomes; {fix}")
 
 
 class _Stream:

@@ -38,6 +38,28 @@ async def test_oldest_of_too_many_requests_is_given_up_and_the_newest_is_read() 
     assert await asyncio.gather(*reads[1:]) == [True, True]
 
 
+async def test_every_late_request_is_given_up_also_one_that_began_later() -> None:
+    reading, arrived = Reading(within_s=0.02), asyncio.Event()
+    first = asyncio.ensure_future(reading.wait_for(arrived.wait()))
+    await asyncio.sleep(0.01)
+    second = asyncio.ensure_future(reading.wait_for(arrived.wait()))
+    for late in (first, second):
+        with pytest.raises(Expired):
+            await asyncio.wait_for(late, WITHIN_S)
+    assert reading.count == 0
+
+
+async def test_cancelled_read_is_cancelled_even_if_it_is_late_at_the_same_time() -> None:
+    reading, begun = Reading(most=1, within_s=WITHIN_S), asyncio.Event()
+    cancelled = asyncio.ensure_future(reading.wait_for(begun.wait()))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    newer = asyncio.ensure_future(reading.wait_for(asyncio.sleep(0, b"request")))
+    assert await newer == b"request"
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+
+
 async def test_cancelled_read_leaves_its_place() -> None:
     reading, arrived = Reading(most=1, within_s=WITHIN_S), asyncio.Event()
     cancelled = asyncio.ensure_future(reading.wait_for(arrived.wait()))

@@ -43,6 +43,20 @@ def tables(status: MeshStatus, width: int = 200, height: int | None = None) -> G
     )
 
 
+def engines_text(one: ModelStatus) -> str:
+    """Returns the engine of a model's replicas, or each engine with its replicas."""
+    if len(one.engines) < 2:
+        return next(iter(one.engines), "-") or "-"
+    return ", ".join(f"{engine or '-'} x {count}" for engine, count in sorted(one.engines.items()))
+
+
+def files_text(one: ModelStatus) -> str:
+    """Returns the file that new rows go to, and the other files of a model that is being replaced."""
+    used = (one.sha256 or "-")[:_DIGEST]
+    others = [f"unused {sha256[:_DIGEST]} x {count}" for sha256, count in one.files.items() if sha256 != one.sha256]
+    return ", ".join([f"{used} x {one.files.get(one.sha256 or '', 0)}", *others]) if others else used
+
+
 def _notes(status: MeshStatus) -> list[Text]:
     """A line for each version whose players are served by others, and the lines about the games."""
     waiting = [one for one in status.ensembles if one.waits_for_replicas]
@@ -117,8 +131,8 @@ def _models(models: list[ModelStatus], width: int) -> Table:
             "outstanding": [str(one.rows_outstanding) for one in models],
             "again/s": [_number(one.second_try_rows_per_s) for one in models],
             "misses/s": [_number(one.misses_per_s) for one in models],
-            "engine": [_engines(one) for one in models],
-            "file": [_files(one) for one in models],
+            "engine": [engines_text(one) for one in models],
+            "file": [files_text(one) for one in models],
         },
         width - sum(_width(name, [getattr(one, name) for one in models]) for name in _NAMES),
     )
@@ -150,19 +164,6 @@ def _is_whole(one: ModelStatus) -> bool:
 
 def _lanes(one: ModelStatus) -> str:
     return f"{one.lanes_up}/{one.lanes}" + (f", {one.lanes_out} out" if one.lanes_out else "")
-
-
-def _engines(one: ModelStatus) -> str:
-    if len(one.engines) < 2:
-        return next(iter(one.engines), "-") or "-"
-    return ", ".join(f"{engine or '-'} x {count}" for engine, count in sorted(one.engines.items()))
-
-
-def _files(one: ModelStatus) -> str:
-    """The file that new rows go to, and the other files of a model that is being replaced."""
-    used = (one.sha256 or "-")[:_DIGEST]
-    others = [f"unused {sha256[:_DIGEST]} x {count}" for sha256, count in one.files.items() if sha256 != one.sha256]
-    return ", ".join([f"{used} x {one.files.get(one.sha256 or '', 0)}", *others]) if others else used
 
 
 def _number(value: float | None) -> str:

@@ -23,6 +23,7 @@ from mesh.cli.up.signals import StopRequests, stop_signals
 from mesh.errors import Misconfigured
 from mesh.first_of import first_of
 from mesh.port_check import listen_fault
+from mesh.tracing.options import trace_words
 
 READY_BUDGET_S = 120.0
 
@@ -37,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.loop,
         arguments.replicas,
         arguments.engine,
+        trace_words=trace_words(arguments.trace_to, arguments.trace_share),
     )
     faults = list(port_faults(options))
     if faults:

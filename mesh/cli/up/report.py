@@ -157,7 +157,7 @@ def _hints(fleet: Fleet) -> list[str]:
         *_tls_hints(tls, ready),
         f"logs:       {fleet.folder} (removed at the end, unless a process failed)",
         f"try it:     mesh offer --game {game} --player PLAYER{option}",
-        f"watch it:   mesh status{metrics_option}",
+        f"watch it:   mesh top{metrics_option}",
         "stop it:    Ctrl-C",
     ]
 

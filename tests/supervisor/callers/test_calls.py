@@ -15,9 +15,11 @@ from prometheus_client import generate_latest
 
 from mesh.wire import offers_pb2 as wire
 from supervisor import intake, service
+from supervisor.outcomes import service as outcome_service
 from tests.supervisor.backend import ask
 from tests.supervisor.callers.fake_call import LOBBY, SHOP, TOKEN, TOKEN_SHA256
 from tests.supervisor.callers.secured import Secured, secured
+from tests.supervisor.outcomes.test_outcome_calls import report
 
 WITHIN_S = 20.0
 NO_MESSAGE = b"\xff"
@@ -204,3 +206,17 @@ async def test_caller_with_too_many_streams_leaves_streams_for_the_others(
     other = shop.StreamOffers(timeout=WITHIN_S)
     await other.write(ask(request_id="r1"))
     assert (await other.read()).source == wire.ENSEMBLE
+
+
+async def test_caller_with_too_many_streams_of_outcomes_leaves_streams_for_the_others(
+    mesh: Secured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcome_service, "MAX_CALLER_STREAMS", 1)
+    scorer, shop = await mesh.stub("scorer.studio.example"), await mesh.stub(SHOP)
+    first = scorer.StreamOutcomes(timeout=WITHIN_S)
+    await first.write(report())
+    assert (await first.read()).outcome_id == "o1"
+    assert (await scorer.StreamOutcomes(timeout=WITHIN_S).code()).name == "RESOURCE_EXHAUSTED"
+    other = shop.StreamOutcomes(timeout=WITHIN_S)
+    await other.write(report())
+    assert (await other.read()).outcome_id == "o1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -106,3 +107,18 @@ def test_certificates_with_many_names_take_bounded_memory(monkeypatch: pytest.Mo
         assert names_of(known.of(FakeCall([f"pod-{number}"]))) == [("g0", "anyone")]
     assert len(known._by_certificate) <= 8
     assert len(known._by_peer) <= 8
+
+
+def test_dns_names_of_another_certificate_are_never_taken_for_uris() -> None:
+    class Certificate(FakeCall):
+        def __init__(self, uris: list[bytes], names: list[bytes]) -> None:
+            super().__init__()
+            self._properties = {"peer_uri": uris, "peer_dns": names}
+
+        def auth_context(self) -> Mapping[str, Sequence[bytes]]:
+            return self._properties
+
+    known = book(LOBBY_ONLY)
+    assert known.of(Certificate([b"", LOBBY.encode()], [])).caller is not None
+    with pytest.raises(Unrecognised):
+        known.of(Certificate([], [LOBBY.encode(), b""]))

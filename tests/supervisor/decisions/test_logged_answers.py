@@ -29,7 +29,7 @@ STAGES = ("queue_ms", "features_ms", "fan_out_ms", "combine_ms", "total_ms")
 
 
 def new_logs(**environment: str) -> DecisionLogs:
-    return DecisionLogs({"MESH_PLAYER_KEY": KEY, **environment}, "warning")
+    return DecisionLogs({"MESH_PLAYER_KEY": KEY, **environment}, ["--log-level", "warning"])
 
 
 def opened(folder: Path) -> Log:
@@ -179,7 +179,9 @@ async def test_hashed_players_have_the_same_hash_in_each_row(tmp_path: Path) -> 
 
 async def test_hashed_players_without_a_key_are_refused_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured) as error:
-        async with backend(tmp_path, logs=DecisionLogs({}, "info"), decisions="{to: log, players: hashed}"):
+        async with backend(
+            tmp_path, logs=DecisionLogs({}, ["--log-level", "info"]), decisions="{to: log, players: hashed}"
+        ):
             pass
     assert error.value.faults == [
         "g: decisions.players: is hashed, but the supervisor's environment has no MESH_PLAYER_KEY; "

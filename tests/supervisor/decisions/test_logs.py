@@ -17,6 +17,7 @@ from supervisor.decisions.writer_process import DEAD, KEPT_FILES, WriterProcess
 from supervisor.outcomes.outcome import Outcome
 from tests.supervisor.replica import until
 
+WORDS = ("--log-level", "error")
 OUTCOME = Outcome("o1", None, "r1", 1_700_000_000_000_000, 1_700_000_000_000_000, None, "shown", None, None, None)
 
 
@@ -28,7 +29,7 @@ async def test_destination_that_comes_back_while_its_writer_ends_gets_all_record
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logs, "UNUSED_S", 0.05)
-    log, first = GameLog("g", "error"), to(tmp_path / "a")
+    log, first = GameLog("g", WORDS), to(tmp_path / "a")
     await log.work(first)
     await asyncio.sleep(0.1)
     await log.work(to(tmp_path / "b"))
@@ -39,7 +40,7 @@ async def test_destination_that_comes_back_while_its_writer_ends_gets_all_record
 
 
 async def test_outcomes_that_came_before_the_log_was_removed_are_written(tmp_path: Path) -> None:
-    log = GameLog("g", "error")
+    log = GameLog("g", WORDS)
     await log.work(to(tmp_path))
     log.recorder.record_outcome(OUTCOME)
     await log.close(None)
@@ -53,7 +54,7 @@ async def test_supervisor_without_descriptors_counts_what_it_cannot_log(
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr(writer_process, "FIRST_PAUSE_S", 0.01)
-    log, block = GameLog("g", "error"), to(tmp_path)
+    log, block = GameLog("g", WORDS), to(tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr(socket, "socketpair", no_pair)
         await log.work(block)
@@ -68,7 +69,7 @@ async def test_supervisor_without_descriptors_counts_what_it_cannot_log(
 
 
 def test_side_files_of_earlier_catalogs_are_forgotten() -> None:
-    process = WriterProcess(Destination("g", "/log", 30.0, 2**20, 5.0), 2**20, "error")
+    process = WriterProcess(Destination("g", "/log", 30.0, 2**20, 5.0), 2**20, WORDS)
     for number in range(3 * KEPT_FILES):
         process.add_side_file(SideFile(f"offers/game=g/{number}.json", b"{}"))
         process.add_side_file(SideFile("layouts/game=g/used.json", b"{}"))

@@ -123,7 +123,7 @@ def test_default_output_is_a_table_with_hints(tmp_path: Path) -> None:
         assert (logs[0], Path(logs[1]).is_dir()) == ("logs:", True)
         assert hint[-2:] == ["--address", address[1].rstrip(",")]
         assert address[3] == f"http://{watch[-1]}/metrics,"
-        assert watch[-4:-1] == ["mesh", "status", "--metrics"]
+        assert watch[-4:-1] == ["mesh", "top", "--metrics"]
 
 
 def test_default_output_counts_the_workers_of_each_engine(tmp_path: Path) -> None:
