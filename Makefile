@@ -256,7 +256,7 @@ NOT_IN_WORKERS := cloudpickle joblib narwhals numpy scipy threadpoolctl
 
 lock: .venv/dev.stamp
 	@for kind in run dev; do \
-	  $(BIN)/uv pip compile -q pyproject.toml --extra example --group build $$( [ $$kind = dev ] && echo --extra loadtest --group dev ) \
+	  $(BIN)/uv pip compile -q pyproject.toml --extra example --extra tracing --group build $$( [ $$kind = dev ] && echo --extra loadtest --group dev ) \
 	    --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	    $$( [ $$kind = dev ] && echo -c requirements/run.txt ) -o requirements/$$kind.txt; done
 	@for group in audit ray feast; do \
