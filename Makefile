@@ -171,7 +171,7 @@ client-node:
 
 client-java:
 	@if command -v mvn >/dev/null && command -v javac >/dev/null; then \
-	  mvn -q -B -f clients/java package -DskipTests dependency:copy-dependencies -DincludeScope=runtime; \
+	  mvn -q -B -f clients/java package -Dtest=PreferenceTest dependency:copy-dependencies -DincludeScope=runtime; \
 	else echo "mvn or javac is not installed: the tests of the Java client will be skipped"; fi
 
 # promtool checks the alerts. It is extracted from Debian's package, because installing the package would start a server.
@@ -256,7 +256,7 @@ NOT_IN_WORKERS := cloudpickle joblib narwhals numpy scipy threadpoolctl
 
 lock: .venv/dev.stamp
 	@for kind in run dev; do \
-	  $(BIN)/uv pip compile -q pyproject.toml --extra example --group build $$( [ $$kind = dev ] && echo --extra loadtest --group dev ) \
+	  $(BIN)/uv pip compile -q pyproject.toml --extra example --extra tracing --group build $$( [ $$kind = dev ] && echo --extra loadtest --group dev ) \
 	    --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	    $$( [ $$kind = dev ] && echo -c requirements/run.txt ) -o requirements/$$kind.txt; done
 	@for group in audit ray feast; do \

@@ -35,8 +35,8 @@ OVERLOADED = CallerStatus(
 _log = logging.getLogger("supervisor.intake")
 
 Rest = Callable[[], Awaitable[bytes]]  # waits for the answer to an admitted request
-# Of a request, of the time until its deadline, and of the admission of its caller.
-Begin = Callable[[bytes, "float | None", "Admission | None"], "bytes | Rest"]
+# Of a request, of the time until its deadline, of the admission of its caller, and of its trace context.
+Begin = Callable[[bytes, "float | None", "Admission | None", str], "bytes | Rest"]
 Admit = Callable[[RawCall], "Admission | None"]  # raises the error for the caller
 
 
@@ -178,7 +178,7 @@ class Intake:
 
     def _begin(self, call: RawCall, request: bytes) -> bytes | Rest | CallerStatus:
         try:
-            return self._methods[call.method](request, call.remaining_s(), call.admission)
+            return self._methods[call.method](request, call.remaining_s(), call.admission, call.traceparent)
         except Exception as error:  # the boundary of the process: the caller receives a status for every error
             return status_for_caller(error, _log, call.method)
 

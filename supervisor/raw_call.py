@@ -52,10 +52,11 @@ def is_known(server: grpc.aio.Server) -> bool:
 class RawCall:
     """One accepted call. End it with one of `reply`, `refuse` and `run`; a call that nothing refers to is cancelled.
 
-    `admission` names its caller once it is admitted; None if everybody may call.
+    `admission` names its caller once it is admitted; None if everybody may call. `traceparent` is its trace context, if
+    traces are on.
     """
 
-    __slots__ = ("_context", "_loop", "_method", "_peer", "_state", "admission")
+    __slots__ = ("_context", "_loop", "_method", "_peer", "_state", "admission", "traceparent")
 
     def __init__(self, state: Any, method: str, loop: asyncio.AbstractEventLoop) -> None:
         self._state = state
@@ -64,6 +65,7 @@ class RawCall:
         self._context = cygrpc._ServicerContext(state, None, None, loop)
         self._peer: str | None = None
         self.admission: Admission | None = None
+        self.traceparent = ""
 
     @property
     def method(self) -> str:

@@ -45,7 +45,7 @@ class Service:
     taker: Any = None
     address: str = ""
 
-    def begin_request(self, request: bytes, remaining_s: float | None, _admission: object) -> Any:
+    def begin_request(self, request: bytes, remaining_s: float | None, _admission: object, _traceparent: str) -> Any:
         self.begun.append(request)
         return self.begin(request, remaining_s)
 
