@@ -1,4 +1,4 @@
-"""Draws the longest trace of a collector's file as an SVG: `python -m loadtest.tracing.picture SPANS.json TRACE.svg`.
+"""Draws one trace of a collector's file as an SVG: `python -m loadtest.tracing.picture SPANS.json TRACE.svg`.
 
 SPANS.json is the output of the `file` exporter of an OpenTelemetry collector: OTLP in JSON, one batch a line.
 """
@@ -32,7 +32,7 @@ class Bar:
 def bars_of(lines: Iterable[str]) -> list[Bar]:
     """Returns the spans of the trace with the most spans, each after its parent."""
     spans = [pair for line in lines for pair in _spans_in(json.loads(line))]
-    counts = Counter(span["traceId"] for span, _ in spans)
+    counts = Counter(span["traceId"] for span, _ in reversed(spans))  # the last of equal ones: the mesh is warm then
     ((trace, _),) = counts.most_common(1)
     own = [(span, service) for span, service in spans if span["traceId"] == trace]
     began_ns = min(int(span["startTimeUnixNano"]) for span, _ in own)
