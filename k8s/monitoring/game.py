@@ -18,6 +18,13 @@ from k8s.monitoring.shadows import SHADOWS
 
 _FALLBACKS = f'{OF_VERSION},source="FALLBACK",reason!~"unknown-player|holdout"'
 
+
+def _latency(share: float) -> Query:
+    """The quantile `share` of the time of requests; the highest one shows the exemplars."""
+    legend = f"p{share * 100:g}"
+    return Query(quantile(share, "mesh_request_seconds", OF_VERSION, ""), legend, exemplars=share == 0.99)
+
+
 GAME = Dashboard(
     "ensemble-mesh-game",
     "Ensemble mesh: game",
@@ -145,9 +152,3 @@ GAME = Dashboard(
         "Drift": DRIFT,
     },
 )
-
-
-def _latency(share: float) -> Query:
-    """The quantile `share` of the time of requests; the highest one shows the exemplars."""
-    legend = f"p{share * 100:g}"
-    return Query(quantile(share, "mesh_request_seconds", OF_VERSION, ""), legend, exemplars=share == 0.99)
