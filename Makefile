@@ -171,7 +171,7 @@ client-node:
 
 client-java:
 	@if command -v mvn >/dev/null && command -v javac >/dev/null; then \
-	  mvn -q -B -f clients/java package -DskipTests dependency:copy-dependencies -DincludeScope=runtime; \
+	  mvn -q -B -f clients/java package -Dtest=PreferenceTest dependency:copy-dependencies -DincludeScope=runtime; \
 	else echo "mvn or javac is not installed: the tests of the Java client will be skipped"; fi
 
 # promtool checks the alerts. It is extracted from Debian's package, because installing the package would start a server.
