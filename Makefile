@@ -6,7 +6,7 @@ TEST_PROCESSES ?= 2
 # Installed in one call: an npm install without --save removes the packages of the previous call.
 NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4
 
-.PHONY: demo demo-dynamodb test check protos up load bench bench-forest compare-ray test-servers dynamodb-local node-packages chart rendered dashboards k8s-tools grpc-tools grpc-go-tools grpc-java-tools promtool fuzz fuzz-tools images image-roots sbom vulnerabilities lock clean
+.PHONY: demo demo-dynamodb test check protos up load bench bench-forest compare-ray test-servers dynamodb-local node-packages chart rendered dashboards k8s-tools grpc-tools grpc-go-tools grpc-java-tools clients client-go client-node client-java promtool fuzz fuzz-tools images image-roots sbom vulnerabilities lock clean
 
 demo: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.demo
@@ -157,6 +157,23 @@ define fetch_program
 	@chmod +x $@
 endef
 
+# The clients in Go, Node and Java and the drivers of the conformance suite. A language whose tools are missing is skipped.
+clients:
+	@for one in client-go client-node client-java; do $(MAKE) -s $$one || echo "$$one could not be built: its tests will be skipped"; done
+
+client-go:
+	@if command -v go >/dev/null; then go build -C clients/go -o ../../build/clients/go/driver ./cmd/driver; \
+	else echo "go is not installed: the tests of the Go client will be skipped"; fi
+
+client-node:
+	@if command -v npm >/dev/null; then npm install --prefix clients/node --no-save --no-package-lock --loglevel=error --no-fund --no-audit; \
+	else echo "npm is not installed: the tests of the Node client will be skipped"; fi
+
+client-java:
+	@if command -v mvn >/dev/null && command -v javac >/dev/null; then \
+	  mvn -q -B -f clients/java package -Dtest=PreferenceTest dependency:copy-dependencies -DincludeScope=runtime; \
+	else echo "mvn or javac is not installed: the tests of the Java client will be skipped"; fi
+
 # promtool checks the alerts. It is extracted from Debian's package, because installing the package would start a server.
 promtool:
 	@if command -v promtool >/dev/null; then :; \
@@ -239,7 +256,7 @@ NOT_IN_WORKERS := cloudpickle joblib narwhals numpy scipy threadpoolctl
 
 lock: .venv/dev.stamp
 	@for kind in run dev; do \
-	  $(BIN)/uv pip compile -q pyproject.toml --extra example --group build $$( [ $$kind = dev ] && echo --extra loadtest --group dev ) \
+	  $(BIN)/uv pip compile -q pyproject.toml --extra example --extra tracing --group build $$( [ $$kind = dev ] && echo --extra loadtest --group dev ) \
 	    --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	    $$( [ $$kind = dev ] && echo -c requirements/run.txt ) -o requirements/$$kind.txt; done
 	@for group in audit ray feast; do \
@@ -251,7 +268,7 @@ lock: .venv/dev.stamp
 	    $$( [ $$group = model-worker ] && printf ' --no-emit-package %s' $(NOT_IN_WORKERS) ) -o requirements/$$group.txt; done
 
 clean:
-	rm -rf .venv build examples/*/build *.egg-info $(SCORER)
+	rm -rf .venv build examples/*/build clients/node/node_modules clients/python/build clients/python/*.egg-info *.egg-info $(SCORER)
 
 .venv/pip.stamp:
 	@echo "setting up .venv"

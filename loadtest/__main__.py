@@ -39,6 +39,7 @@ COMMANDS = {
     "rotation": ("loadtest.rotation.command", "renew every certificate and the CA under load; check every answer"),
     "tls": ("loadtest.tls_cost.command", "rate and CPU of answers with TLS on every connection, and without"),
     "clients": ("loadtest.clients.command", "run the client of each language through the same scenarios"),
+    "affinity": ("loadtest.affinity.command", "reads of the player store: each player with one supervisor, or in turn"),
     "shadow": ("loadtest.shadow.command", "latency and full answers with a shadow of all requests, and without"),
     "outcomes": ("loadtest.outcomes.command", "latency and full answers beside reports of outcomes, and without"),
     "fairness": (

@@ -18,6 +18,8 @@ _REQUEST_LIMIT_S = 5.0
 _ACCEPT_PAUSE_S = 0.1
 _BACKLOG = 128
 _BROKEN = (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)  # connections
+_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
+_OPEN_METRICS = b"application/openmetrics-text; version=1.0.0; charset=utf-8"
 _log = logging.getLogger("mesh.metrics")
 Page = Callable[[], bytes]
 Check = Callable[[], bool]
@@ -27,11 +29,12 @@ Check = Callable[[], bool]
 class Pages:
     """What the port answers, by path: pages are made on a thread, checks on the event loop.
 
-    A check answers 200, or 503 if it is false.
+    A check answers 200, or 503 if it is false. `open_metrics` are the pages for clients that ask for OpenMetrics.
     """
 
     pages: Mapping[str, Page]
     checks: Mapping[str, Check] = field(default_factory=dict)
+    open_metrics: Mapping[str, Page] = field(default_factory=dict)
 
 
 @contextlib.asynccontextmanager
@@ -128,15 +131,17 @@ class _Server:
         method, target, *_ = [*head.split(b"\r\n")[0].split(b" "), b"", b""]
         if method not in (b"GET", b"HEAD"):
             return _http(b"405 Method Not Allowed", b"", b"Allow: GET, HEAD\r\n")
-        status, body = await self._content(target.partition(b"?")[0].decode(errors="replace"))
-        response = _http(status, body)
+        path = target.partition(b"?")[0].decode(errors="replace")
+        is_open = path in self._pages.open_metrics and _accepts_open_metrics(head)
+        status, body = await self._content(path, self._pages.open_metrics if is_open else self._pages.pages)
+        response = _http(status, body, content=_OPEN_METRICS if is_open else _TEXT)
         return response if method == b"GET" else response[: len(response) - len(body)]
 
-    async def _content(self, path: str) -> tuple[bytes, bytes]:
+    async def _content(self, path: str, pages: Mapping[str, Page]) -> tuple[bytes, bytes]:
         check = self._pages.checks.get(path)
         if check is not None:
             return (b"200 OK", b"ok\n") if check() else (b"503 Service Unavailable", b"not ready\n")
-        page = self._pages.pages.get(path)
+        page = pages.get(path)
         if page is None:
             return b"404 Not Found", b""
         async with self._making:
@@ -147,6 +152,17 @@ class _Server:
                 return b"500 Internal Server Error", b""
 
 
-def _http(status: bytes, body: bytes, more: bytes = b"") -> bytes:
-    head = b"HTTP/1.1 %b\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: %d\r\n%b"
-    return head % (status, len(body), more) + b"Connection: close\r\n\r\n" + body
+def _accepts_open_metrics(head: bytes) -> bool:
+    """Returns whether the header Accept of a request names OpenMetrics, as Prometheus does, without refusing it."""
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"accept":
+            offers = [part.replace(b" ", b"").lower().split(b";") for part in value.split(b",")]
+            if any(kind == b"application/openmetrics-text" and b"q=0" not in rest for kind, *rest in offers):
+                return True
+    return False
+
+
+def _http(status: bytes, body: bytes, more: bytes = b"", content: bytes = _TEXT) -> bytes:
+    head = b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n%b"
+    return head % (status, content, len(body), more) + b"Connection: close\r\n\r\n" + body

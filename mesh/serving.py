@@ -16,6 +16,7 @@ from typing import Any, Literal
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from mesh.address import host_and_port
 from mesh.checking_server import CheckingServer
 
 LoopKind = Literal["uvloop", "asyncio"]
@@ -116,7 +117,7 @@ def bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc.Server
 
     Without `credentials`, the port is plaintext.
     """
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    address = host_and_port(host, port)
     try:
         if credentials is None:
             bound = server.add_insecure_port(address)

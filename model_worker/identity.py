@@ -10,6 +10,7 @@ from mesh import __version__
 from mesh.errors import NotFound
 from mesh.factored_rows import PROPERTY
 from mesh.model_file import ModelHeader, to_properties
+from mesh.tracing import traceparent
 from mesh.wire import inference_pb2 as oip
 from model_worker.tensors import INPUT, OUTPUT
 
@@ -58,17 +59,19 @@ def server_metadata() -> oip.ServerMetadataResponse:
     return oip.ServerMetadataResponse(name="ensemble-mesh model worker", version=__version__)
 
 
-def model_metadata(identity: Identity, max_rows: int) -> oip.ModelMetadataResponse:
+def model_metadata(identity: Identity, max_rows: int, *, makes_spans: bool = False) -> oip.ModelMetadataResponse:
     """Returns the response to ModelMetadata of a worker that accepts up to `max_rows` rows in a request.
 
     Its properties are the properties of `mesh.model_file`, the SHA-256 of the file, the engine and its reason, and the
-    property of `mesh.factored_rows`.
+    property of `mesh.factored_rows`. A worker that `makes_spans` has the property `traceparent`.
     """
     header = identity.header
     response = oip.ModelMetadataResponse(name=identity.name, versions=[MODEL_VERSION], platform=PLATFORM)
     response.inputs.add(name=INPUT, datatype="FP64", shape=_input_shape(header))
     response.outputs.add(name=OUTPUT, datatype="FP64", shape=_output_shape(header))
     response.properties.update(_properties(identity), **{PROPERTY: str(max_rows)})
+    if makes_spans:
+        response.properties[traceparent.PROPERTY] = "sampled"
     return response
 
 

@@ -17,12 +17,14 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from mesh.logs.metrics import LogMetrics
+from mesh.tracing.metrics import TraceMetrics
 from model_worker.counters import HistogramCounts, WorkerCounters
 from model_worker.identity import Engine, Identity
 
 if TYPE_CHECKING:
     from mesh.logs.setup import LogOutput
     from mesh.tls.live import LiveTls
+    from mesh.tracing.export import SpanExport
 
 
 def exposition(
@@ -31,11 +33,14 @@ def exposition(
     in_flight: int,
     log_output: LogOutput | None = None,
     tls: LiveTls | None = None,
+    spans: SpanExport | None = None,
 ) -> bytes:
     """Returns all metrics of a worker as text, in version 0.0.4 of the format."""
     registry = CollectorRegistry()
     if log_output is not None:
         registry.register(LogMetrics(log_output))
+    if spans is not None:
+        registry.register(TraceMetrics(spans))
     if tls is not None:
         from mesh.tls.metrics import TlsMetrics
 

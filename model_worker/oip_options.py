@@ -9,10 +9,11 @@ from collections.abc import Mapping, Set
 
 from mesh.errors import WrongRequest
 from mesh.factored_rows import NAME_PARAMETER
+from mesh.tracing import traceparent
 from mesh.wire.inference_pb2 import InferParameter, ModelInferRequest
 
 TIMEOUT = "timeout"
-_OF_REQUEST = frozenset({TIMEOUT, NAME_PARAMETER})
+_OF_REQUEST = frozenset({TIMEOUT, NAME_PARAMETER, traceparent.NAME})
 # They describe the data and ask for nothing: their clients send them together with it.
 _DESCRIPTIONS = frozenset({"content_type", "binary_data", "binary_data_size", "binary_data_output"})
 

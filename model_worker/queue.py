@@ -19,6 +19,7 @@ from mesh.starvation import CpuStarvation
 from model_worker.batch import Batch, Outcome, Scored, Work, predict_batch
 from model_worker.forest import Forest
 from model_worker.row_costs import RowCosts
+from model_worker.tracing import MessageTrace
 
 DRAINING = "draining: this worker accepts no new work"
 
@@ -166,7 +167,8 @@ class PredictQueue:
 class CallWaiter:
     """A caller that waits for its outcome. It is gone when its task is cancelled."""
 
-    def __init__(self) -> None:
+    def __init__(self, trace: MessageTrace | None = None) -> None:
+        self._trace = trace
         self._future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
     @property
@@ -176,6 +178,8 @@ class CallWaiter:
 
     def settle(self, outcome: Outcome) -> None:
         """Wakes the caller."""
+        if self._trace is not None:
+            self._trace.end(outcome)
         if not self._future.done():
             self._future.set_result(outcome)
 

@@ -6,7 +6,9 @@ import asyncio
 import functools
 import json
 import logging
-from contextlib import AsyncExitStack
+import os
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from socket import gethostname
 from typing import TYPE_CHECKING
 
 import grpc
@@ -18,6 +20,7 @@ from mesh.checking_server import CheckingServer
 from mesh.first_of import first_of
 from mesh.metrics_endpoint import Pages, metrics_endpoint
 from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
+from mesh.tracing.opening import span_export
 from mesh.unknown_methods import new_server
 from mesh.wire import inference_pb2
 from mesh.wire.inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
@@ -27,12 +30,14 @@ from model_worker.identity import Engine, Identity
 from model_worker.queue import PredictQueue, QueueLimits, running_queue
 from model_worker.service import SERVICE, InferenceService
 from model_worker.settings import Settings
+from model_worker.tracing import WorkerTracer
 from model_worker.trial import PROOF_FAILED
 
 if TYPE_CHECKING:
     from mesh.logs.setup import LogOutput
     from mesh.tls.https import HttpsContext
     from mesh.tls.live import LiveTls
+    from mesh.tracing.export import SpanExport
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +55,9 @@ async def serve(settings: Settings, identity: Identity, forest: Forest, log_outp
     async with AsyncExitStack() as parts:
         stop = await parts.enter_async_context(stop_signal())
         queue = await parts.enter_async_context(running_queue(forest, limits, counters.record, settings.drain_s))
-        service = InferenceService(identity, queue, forest.table, settings.max_batch_rows, counters.refuse)
+        export = await parts.enter_async_context(_span_export(settings))
+        tracer = _tracer(settings, export)
+        service = InferenceService(identity, queue, forest.table, settings.max_batch_rows, counters.refuse, tracer)
         health = Health([SERVICE])
         tls = _open_tls(settings)
         server = new_server(server_options(MESSAGE_LIMIT_BYTES), _interceptors(settings, tls, counters))
@@ -63,7 +70,7 @@ async def serve(settings: Settings, identity: Identity, forest: Forest, log_outp
         port = bind(server, settings.host, settings.port, _credentials(tls))
         if settings.socket is not None:
             bind_socket(server, settings.socket, _credentials(tls))
-        exposition = functools.partial(_exposition, identity, counters, queue, log_output, tls)
+        exposition = functools.partial(_exposition, identity, counters, queue, log_output, tls, export)
         pages = Pages({"/": exposition, "/metrics": exposition}, health.checks())
         metrics = metrics_endpoint(pages, settings.host, settings.metrics_port, _https(settings, tls))
         metrics_port = await parts.enter_async_context(metrics)
@@ -80,6 +87,17 @@ async def serve(settings: Settings, identity: Identity, forest: Forest, log_outp
         await server.stop(settings.drain_s)
     log.info("%s: drained", identity.name)
     return code
+
+
+def _span_export(settings: Settings) -> AbstractAsyncContextManager[SpanExport | None]:
+    attributes = {"service.name": "ensemble-mesh-worker", "service.instance.id": f"{gethostname()}-{os.getpid()}"}
+    return span_export(settings.traces, attributes, os.environ)
+
+
+def _tracer(settings: Settings, export: SpanExport | None) -> WorkerTracer | None:
+    if settings.traces is None or export is None:
+        return None
+    return WorkerTracer(export, settings.name, settings.traces.share)
 
 
 def queue_limits(settings: Settings, engine: Engine) -> QueueLimits:
@@ -123,11 +141,16 @@ def _https(settings: Settings, tls: LiveTls | None) -> HttpsContext | None:
 
 
 def _exposition(
-    identity: Identity, counters: WorkerCounters, queue: PredictQueue, log_output: LogOutput, tls: LiveTls | None
+    identity: Identity,
+    counters: WorkerCounters,
+    queue: PredictQueue,
+    log_output: LogOutput,
+    tls: LiveTls | None,
+    export: SpanExport | None,
 ) -> bytes:
     from model_worker.metrics import exposition
 
-    return exposition(identity, counters, queue.in_flight, log_output, tls)
+    return exposition(identity, counters, queue.in_flight, log_output, tls, export)
 
 
 def log_engine(identity: Identity) -> None:

@@ -27,6 +27,7 @@ from model_worker.queue import DRAINING, CallWaiter
 from model_worker.replies import Replies
 from model_worker.stream import Outbox, RefusedRequest, ScoredRequest, StreamWaiter
 from model_worker.tensors import DecodedRequest, check_outputs, decode, expiry_ns
+from model_worker.tracing import MessageTrace, WorkerTracer
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
     """Serves the model of `identity` by `queue`, in requests of up to `max_rows` rows.
 
     `make_table` makes the forest's table of a list of candidates. `refused` receives the status code of each request
-    that is not admitted.
+    that is not admitted. `tracer` begins traces; None: there are none.
     """
 
     def __init__(
@@ -72,12 +73,14 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
         make_table: Callable[[Candidates], CandidateTable],
         max_rows: int,
         refused: Callable[[str], None],
+        tracer: WorkerTracer | None = None,
     ) -> None:
         self._identity = identity
         self._features = len(identity.header.feature_names)
         self._queue = queue
         self._max_rows = max_rows
         self._refused = refused
+        self._tracer = tracer
         self._tables = TableCache(make_table)
         self._replies = Replies(identity.name, identity.header.classes)
         self._draining = False
@@ -119,7 +122,7 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
         if self._draining:
             raise Unavailable(DRAINING)
         self._identity.check(request.name, request.version)
-        return model_metadata(self._identity, self._max_rows)
+        return model_metadata(self._identity, self._max_rows, makes_spans=self._tracer is not None)
 
     @_translated
     async def ModelConfig(self, request: oip.ModelConfigRequest, _context: Context) -> oip.ModelConfigResponse:
@@ -130,9 +133,16 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
     @_translated
     async def ModelInfer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
         """Scores the rows of one request. A call that ends while it is queued is not scored."""
-        waiter = CallWaiter()
+        tracer = self._tracer
+        trace = None if tracer is None else tracer.of_call(request, context.invocation_metadata())
+        waiter = CallWaiter(trace)
         remembered = StreamCandidates(self._tables)
-        decoded = await self._submit(request, remembered, lambda _decoded: waiter, _remaining_s(context))
+        try:
+            decoded = await self._submit(request, remembered, lambda _decoded: waiter, _remaining_s(context), trace)
+        except MeshError as error:
+            if trace is not None:
+                trace.end(error)
+            raise
         response = oip.ModelInferResponse()
         self._replies.fill(response, request.id, decoded, await waiter.scored())
         return response
@@ -175,13 +185,18 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
 
     async def _admit(self, request: oip.ModelInferRequest, remembered: StreamCandidates, outbox: Outbox) -> None:
         outbox.expect()
+        trace = None if self._tracer is None else self._tracer.of_message(request)
         try:
-            await self._submit(request, remembered, functools.partial(StreamWaiter, outbox, request.id))
+            waiter_for = functools.partial(StreamWaiter, outbox, request.id, trace=trace)
+            await self._submit(request, remembered, waiter_for, trace=trace)
         except asyncio.CancelledError:  # a drain began while the table of its candidates was made
             outbox.deliver(RefusedRequest(request.id, Unavailable(DRAINING)))
             raise
         except Exception as error:  # an error of one message must not end the stream, which many callers share
-            outbox.deliver(RefusedRequest(request.id, for_caller(error, log, "ModelStreamInfer")))
+            refusal = for_caller(error, log, "ModelStreamInfer")
+            if trace is not None:
+                trace.end(refusal)
+            outbox.deliver(RefusedRequest(request.id, refusal))
 
     async def _submit(
         self,
@@ -189,6 +204,7 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
         remembered: StreamCandidates,
         waiter_for: Callable[[DecodedRequest], Waiter],
         remaining_s: float = math.inf,
+        trace: MessageTrace | None = None,
     ) -> DecodedRequest:
         """Checks a request completely, then submits it to the queue; counts a refusal."""
         now_ns = time.monotonic_ns()
@@ -196,6 +212,8 @@ class InferenceService(inference_pb2_grpc.GRPCInferenceServiceServicer):
             self._identity.check(request.model_name, request.model_version)
             check_options(request)
             decoded = await self._decode(request, remembered)
+            if trace is not None:
+                trace.decoded(decoded.count)
             expires_ns = min(expiry_ns(request, now_ns), now_ns + remaining_s * 1e9)
             waiter = waiter_for(decoded)
             self._queue.submit(Work(decoded.rows, decoded.count, waiter, now_ns, expires_ns, decoded.pairs))

@@ -23,6 +23,8 @@ from mesh.settings import (
 )
 from mesh.tls import files as tls_files
 from mesh.tls.files import TlsFiles
+from mesh.tracing import options as tracing
+from mesh.tracing.options import TraceOptions
 
 if TYPE_CHECKING:
     from mesh.serving import LoopKind
@@ -64,6 +66,7 @@ class Settings:
     tls_supervisor: tuple[str, ...]
     metrics_tls: bool
     tls: TlsFiles | None
+    traces: TraceOptions | None
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:
@@ -76,8 +79,8 @@ def read_settings(arguments: Sequence[str]) -> Settings:
         faults.append("--max-queue-rows: must be at least --max-batch-rows, or the queue never holds a full batch")
     if faults:
         raise WrongSettingsError(faults)
-    tls = tls_files.tls_files(values)
-    return Settings(**{**values, "tls_supervisor": tuple(values["tls_supervisor"])}, tls=tls)
+    tls, traces = tls_files.tls_files(values), tracing.trace_options(values)
+    return Settings(**{**values, "tls_supervisor": tuple(values["tls_supervisor"])}, tls=tls, traces=traces)
 
 
 def _parser() -> Parser:
@@ -111,6 +114,7 @@ def _parser() -> Parser:
     add("--drain-s", default="5", help="maximum seconds to answer admitted requests at a stop (%(default)s)")
     _add_folders_and_limits(parser)
     tls_files.add_options(parser)
+    tracing.add_options(parser)
     about = "name in the certificate of a supervisor that may send rows (required with TLS); repeatable"
     add("--tls-supervisor", action="append", default=[], metavar="NAME", help=about)
     return parser
@@ -173,6 +177,7 @@ _CHECKS: dict[str, Check] = {
     "nice": whole(0, 19),
     "log_level": one_of(*LOG_LEVELS),
     "log_format": one_of(*LOG_FORMATS),
+    **tracing.CHECKS,
     "drain_s": seconds(0.001, 3600),
     "proof_memory_mb": whole(256, 1_000_000),
     "proof_s": seconds(0.001, 3600),

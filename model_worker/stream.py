@@ -10,6 +10,7 @@ from typing import NamedTuple
 from mesh.errors import MeshError
 from model_worker.batch import Outcome, Scored
 from model_worker.tensors import DecodedRequest
+from model_worker.tracing import MessageTrace
 
 MAX_UNWRITTEN = 1024
 
@@ -87,6 +88,7 @@ class StreamWaiter:
     outbox: Outbox
     request_id: str
     decoded: DecodedRequest
+    trace: MessageTrace | None = None
 
     @property
     def gone(self) -> bool:
@@ -95,6 +97,8 @@ class StreamWaiter:
 
     def settle(self, outcome: Outcome) -> None:
         """Delivers the outcome to the outbox."""
+        if self.trace is not None:
+            self.trace.end(outcome)
         if isinstance(outcome, Scored):
             self.outbox.deliver(ScoredRequest(self.request_id, self.decoded, outcome))
         else:

@@ -1,4 +1,6 @@
-"""`python -m protos.generate`: writes the stubs of the mesh and of its Python client; with --check, reports stale ones.
+"""`python -m protos.generate`: writes the stubs of the mesh and of its clients; with --check, reports stale ones.
+
+The stubs for Go and Java need generators, which `make grpc-tools` installs; without them, these stubs are skipped.
 
 The modules get a descriptor pool of their own. In protobuf's default pool a name can be registered only once in a
 process, so tritonclient, which registers its own copy of the Open Inference Protocol, could not be imported together
@@ -15,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grpc_tools import protoc
+
+from protos.languages import LANGUAGES
 
 ROOT = Path(__file__).parent.parent
 _DEFAULT_POOL, _OWN_POOL = "_descriptor_pool.Default()", "_descriptor_pool.DescriptorPool()"
@@ -43,15 +47,25 @@ ALL = (
 
 def main(arguments: Sequence[str]) -> int:
     """Returns 0; with --check, 1 if a stub differs from its contract."""
+    others = [one for one in LANGUAGES if not one.missing]
+    for one in LANGUAGES:
+        if one.missing:
+            print(
+                f"the stubs for {one.name} are skipped: {' and '.join(one.missing)} not installed (`make grpc-tools`)"
+            )
     if list(arguments) != ["--check"]:
         for stubs in ALL:
             generate(stubs, ROOT)
+        for one in others:
+            one.write(ROOT / one.top)
         return 0
     stale = [name for stubs in ALL for name in _stale(stubs)]
+    stale += [name for one in others for name in one.stale()]
     if stale:
         print(f"stale: {', '.join(stale)}; run `make protos` and commit", file=sys.stderr)
         return 1
-    print(f"the stubs in {' and '.join(str(stubs.folder) for stubs in ALL)} are fresh")
+    folders = [str(stubs.folder) for stubs in ALL] + [f"{one.top}/{one.folder}" for one in others]
+    print(f"the stubs in {', '.join(folders)} are fresh")
     return 0
 
 

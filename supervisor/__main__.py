@@ -18,6 +18,7 @@ from collections.abc import Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mesh import serving, telemetry
+from mesh.address import host_and_port
 from mesh.background import in_background
 from mesh.errors import Misconfigured
 from mesh.logs.metrics import LogMetrics
@@ -50,6 +51,7 @@ from supervisor.shadow.runner import shadow_runner
 from supervisor.shadow.sample import SampleQueue
 from supervisor.start_up import open_or_stop, wait_for_quorums, wait_until_ready
 from supervisor.state_metrics import StateOnDemand
+from supervisor.tracing.opening import tracing
 
 if TYPE_CHECKING:
     from mesh.tls.live import LiveTls
@@ -79,9 +81,11 @@ async def serve(settings: Settings, log_output: LogOutput) -> int:
     tls, catalogs = open_tls(settings.tls, metrics.registry), await open_catalogs(settings)
     ports = Ports(tls is not None, settings.token_port is not None)
     # Closed in reverse order: first the server, which waits for the last answers; then the task group of the journeys;
-    # then the background work and the rest of the decision logs, and last the lanes and the stores.
+    # then the background work and the rest of the decision logs, and last the lanes, the stores
+    # and the export of traces.
     async with (
         serving.stop_signal() as stop,
+        tracing(settings.traces, metrics.registry) as tracer,
         open_or_stop(
             open_games([one.catalog for one in catalogs], starvation, metrics, samples, logs, tls, ports), stop
         ) as games,
@@ -105,7 +109,7 @@ async def serve(settings: Settings, log_output: LogOutput) -> int:
             gate = CallerGate(games, metrics.callers, has_tls=tls is not None)
             games.subscribe(gate.refresh)
             outcomes = OutcomeService(OutcomeDesk(games, metrics.outcomes), rate, gate, settings.max_connection_age_s)
-            service = OffersService(games, cohorts, outcomes, gate, settings.max_connection_age_s)
+            service = OffersService(games, cohorts, outcomes, gate, settings.max_connection_age_s, tracer)
             async with in_background(shadow_runner(samples, games, cohorts, starvation).run(), rate.watch()):
                 await _serve_until_stopped(settings, service, games, metrics, drift, tls, stop)
     return 0
@@ -124,7 +128,8 @@ async def _serve_until_stopped(
     health = serving.Health([SERVICE_NAME])
     pages = {"/": metrics.exposition, "/metrics": metrics.exposition, "/drift": drift.page}
     metrics_place = (settings.metrics_host, settings.metrics_port, https_context(tls, wanted=settings.metrics_tls))
-    async with metrics_endpoint(Pages(pages, health.checks()), *metrics_place) as metrics_port:
+    served = Pages(pages, health.checks(), dict.fromkeys(("/", "/metrics"), metrics.open_metrics))
+    async with metrics_endpoint(served, *metrics_place) as metrics_port:
         check_ports(settings)  # before the wait for replicas, which can take long
         await wait_for_quorums(games, settings.listen_within_s, stop)
         if stop.is_set():
@@ -143,12 +148,12 @@ def announce(settings: Settings, server: GrpcServer, metrics_port: int) -> None:
     """Prints the ready line, the only line on stdout, for the process that started this one."""
     ready = {
         "event": "ready",
-        "address": f"{settings.host}:{server.port}",
-        "metrics": f"{settings.metrics_host}:{metrics_port}",
+        "address": host_and_port(settings.host, server.port),
+        "metrics": host_and_port(settings.metrics_host, metrics_port),
         "pid": os.getpid(),
     }
     if server.token_port is not None:
-        ready["token_address"] = f"{settings.host}:{server.token_port}"
+        ready["token_address"] = host_and_port(settings.host, server.token_port)
     print(json.dumps(ready), flush=True)
 
 

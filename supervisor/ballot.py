@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 from mesh.errors import Expired, MeshError, Unavailable
 from supervisor.encoding import FactoredPart, RowMatrix
 from supervisor.rows import CohortRows, RowPlan
+
+if TYPE_CHECKING:
+    from supervisor.lane_reply import ScoreReply
+    from supervisor.tracing.cohort_trace import CohortTrace, MemberSpan
 
 NO_VOTE = "no vote in time"  # the reason in an answer for a vote that is missing at the deadline
 
@@ -26,7 +30,8 @@ class Ballot:
     [models] holds the reason of each missing vote, or None while the reason is not known. `files` [models] has the
     SHA-256 of the file that each model is asked with, or '' if it is not known, and `plans` [models] the row plan of
     that file, or None. `done` resolves when each model has voted or failed: the votes do not change after it. The rows
-    of an `is_shadow` ballot have the lowest priority, and a model learns nothing from them about its replicas.
+    of an `is_shadow` ballot have the lowest priority, and a model learns nothing from them about its replicas. `trace`
+    is the trace of the cohort; None without traces.
     """
 
     def __init__(
@@ -47,9 +52,10 @@ class Ballot:
         self.files = [""] * len(models)
         self.plans: list[RowPlan | None] = [None] * len(models)
         self.last_model = ""
+        self.trace: CohortTrace | None = None
         self.is_closed = False
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._models = models
+        self.models = models
         self._quorum = quorum
         self._on_quorum = on_quorum
         self._arrived = 0
@@ -66,7 +72,7 @@ class Ballot:
         if failure is not None:
             self.reasons[index] = failure.reason
         else:
-            self.last_model = self._models[index]
+            self.last_model = self.models[index]
             self._arrived += 1
             if self._arrived == self._quorum:
                 self._on_quorum()
@@ -111,6 +117,7 @@ class ModelVote:
         "is_shadow",
         "matrix",
         "stop",
+        "trace",
     )
 
     def __init__(
@@ -129,6 +136,7 @@ class ModelVote:
         self.stop = places[-1].ballot.stop
         self.deadline_s = deadline_s
         self.is_shadow = places[0].ballot.is_shadow
+        self.trace = places[0].ballot.trace
         self.is_hedged = False  # whether replicas may send the scores of a row twice
         self.done: asyncio.Future[MeshError | None] = asyncio.get_running_loop().create_future()
         self._places = places
@@ -142,6 +150,12 @@ class ModelVote:
     def rows(self) -> int:
         """The number of rows."""
         return self.stop - self.first
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        ballot, model = self._places[0]
+        return ballot.models[model]
 
     def cast(self, start: int, stop: int, scores: NDArray[np.float64]) -> None:
         """Records the scores of rows `start` to `stop` of the cohort.
@@ -229,7 +243,8 @@ class Shipment:
 
     `tries` counts the times that the rows were sent, this one included. While `Hedging` watches the shipment, `sent_s`
     and `due_s` (monotonic) are when it was sent and when its reply is overdue, and `work_s` is the work of its replica
-    until the reply. `race` is None while no other shipment carries the rows.
+    until the reply. `race` is None while no other shipment carries the rows. `span` is that of the last message with
+    the rows, if traces are on.
     """
 
     vote: ModelVote
@@ -241,6 +256,7 @@ class Shipment:
     sent_s: float = 0.0
     work_s: float = 0.0
     due_s: float = math.inf
+    span: MemberSpan | None = None
 
     @property
     def rows(self) -> int:
@@ -258,6 +274,19 @@ class Shipment:
     def budget_s(self) -> float:
         """The time left until the deadline of the vote, in seconds."""
         return self.vote.deadline_s - time.monotonic()
+
+    def begin_span(self, address: str) -> str:
+        """Begins the span of the message to `address`; returns its parameter `traceparent`, or '' without one."""
+        trace = self.vote.trace
+        if trace is None:
+            return ""
+        self.span = trace.sent(self, address)
+        return trace.parameter(self.span)
+
+    def end_span(self, outcome: ScoreReply | MeshError) -> None:
+        """Ends the span of the message."""
+        if self.span is not None:
+            self.span.end(self, outcome)
 
     def is_wanted(self) -> bool:
         """Whether the vote is still open, and the rows were not scored by another replica."""

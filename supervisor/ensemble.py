@@ -7,11 +7,13 @@ import time
 from dataclasses import dataclass
 
 from mesh.errors import Overloaded
+from mesh.tracing.spans import Value
 from supervisor.answers import HELD_OUT, Answer, AnswerRules, Reason, ReasonWord, Timings
 from supervisor.cohort import Cohorts
 from supervisor.panel import Panel
 from supervisor.party import AnswerMetrics, VersionParts
 from supervisor.ticket import Ticket
+from supervisor.tracing.tracer import RequestTrace
 from supervisor.version_group import VersionGroup
 
 
@@ -78,11 +80,29 @@ class Ensemble:
     def _recorded(self, ticket: Ticket, answer: Answer) -> tuple[Answer, float]:
         """Records `answer`, and returns it with the seconds since the admission of `ticket`."""
         total_s = time.monotonic() - ticket.admitted_s
-        self.metrics.record_answer(answer, total_s)
+        if ticket.trace is None:
+            self.metrics.record_answer(answer, total_s)
+        else:
+            self.metrics.record_answer(answer, total_s, self._end_trace(ticket.trace, ticket, answer, total_s))
         if self.version.log is not None:
             ticket.total_s = total_s
             self.version.log.record(ticket, answer)
         return answer, total_s
+
+    def _end_trace(self, trace: RequestTrace, ticket: Ticket, answer: Answer, total_s: float) -> str:
+        """Ends the trace of a request; returns its id if it is kept, and '' otherwise."""
+        catalog = self.rules.catalog
+        attributes: dict[str, Value] = {
+            "mesh.game": catalog.game,
+            "mesh.version": self.name,
+            "mesh.decision_id": ticket.decision_id,
+        }
+        if ticket.caller is not None:
+            attributes["mesh.caller"] = ticket.caller
+        if catalog.tracing.players:
+            attributes["mesh.player_id"] = ticket.player_id
+        is_late = ticket.admitted_s + total_s > ticket.deadline_s
+        return trace.end(answer, total_s, is_late, attributes)
 
     def _expire(self, ticket: Ticket) -> None:
         """Answers `ticket` at its deadline."""

@@ -145,11 +145,14 @@ class Generation:
     def on_down(self, lane: Lane[Shipment], lost: Sequence[Shipment], failure: MeshError) -> None:
         """Puts each lost shipment back into the queue once; fails the votes of the others."""
         self.rotation.forget(lane)
+        for shipment in lost:
+            shipment.end_span(failure)
         for shipment in reversed(lost):  # each goes to the head of the queue, so the oldest must be the last
             self._retry(shipment, failure)
 
     def on_reply(self, lane: Lane[Shipment], request: Shipment, reply: ScoreReply | MeshError) -> None:
         """Records the votes and deals again; a refused shipment is retried once if there is another lane."""
+        request.end_span(reply)
         if isinstance(reply, ScoreReply):
             if not request.vote.is_shadow:
                 self._starvation.report(reply.starved)

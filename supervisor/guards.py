@@ -73,9 +73,9 @@ class Watched:
         self._guards = guards
         self.record_cohort = metrics.record_cohort
 
-    def record_answer(self, answer: Answer, total_s: float) -> None:
+    def record_answer(self, answer: Answer, total_s: float, trace_id: str = "") -> None:
         """Records an answer, `total_s` after the admission of its request."""
-        self._metrics.record_answer(answer, total_s)
+        self._metrics.record_answer(answer, total_s, trace_id)
         for record in self._guards:
             record(answer)
 

@@ -2,7 +2,7 @@
 
 While the event loop is busy, calls wait. In the order of their arrival, each would begin shortly before its deadline
 and be answered too late. The newest call has the most time left (docs/decisions/0005-answers-in-time.md). The callers
-have their turns one after the other (docs/decisions/0030-fairness.md).
+have their turns one after the other (docs/decisions/0030-fairness.md), and so have the connections of a caller.
 """
 
 from __future__ import annotations
@@ -23,14 +23,11 @@ from supervisor import raw_call
 from supervisor.callers.metrics import Result
 from supervisor.callers.recognition import Admission
 from supervisor.raw_call import CallEnded, RawCall
-from supervisor.waiting_calls import WaitingCalls
+from supervisor.reading_calls import READING, READING_S, PunctualPeers, ReadingCalls
 
 # Calls of a method that each server accepts in one turn of the event loop, beside the one that grpc.aio accepts and
 # begins itself. A stream reads one request in two turns, so turns must stay short.
 ACCEPTING = 2
-READING = 4  # calls whose requests are read at the same time
-READING_S = 0.05  # a caller that sends its request more slowly no longer counts in READING; shorter if many are slow
-MOST_WAITING = 4096
 WAIT_SHARE = 0.5  # a call that has waited for this share of its time is refused
 OVERLOADED = CallerStatus(
     grpc.StatusCode.RESOURCE_EXHAUSTED, "overloaded: the supervisor has no time to read the request"
@@ -38,8 +35,8 @@ OVERLOADED = CallerStatus(
 _log = logging.getLogger("supervisor.intake")
 
 Rest = Callable[[], Awaitable[bytes]]  # waits for the answer to an admitted request
-# Of a request, of the time until its deadline, and of the admission of its caller.
-Begin = Callable[[bytes, "float | None", "Admission | None"], "bytes | Rest"]
+# Of a request, of the time until its deadline, of the admission of its caller, and of its trace context.
+Begin = Callable[[bytes, "float | None", "Admission | None", str], "bytes | Rest"]
 Admit = Callable[[RawCall], "Admission | None"]  # raises the error for the caller
 
 
@@ -67,9 +64,9 @@ class Intake:
         self._on_refusal = on_refusal
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._waiting: WaitingCalls[RawCall] = WaitingCalls(MOST_WAITING)
-        self._reading: dict[RawCall, float] = {}
-        self._unread = Reading()  # with those that no longer count in `_reading`
+        self._punctual, self._others = self._queues = ReadingCalls(), ReadingCalls()
+        self._punctual_peers = PunctualPeers()
+        self._unread = Reading()  # with those that no longer have a place in a queue
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_due = False
         self._timer: asyncio.TimerHandle | None = None
@@ -108,11 +105,13 @@ class Intake:
         return True
 
     def _wait(self, call: RawCall, refuse_at_s: float) -> None:
+        peer = call.peer()
+        waiting = (self._punctual if peer in self._punctual_peers else self._others).waiting
         caller = call.admission.caller if call.admission is not None else None
         if caller is None:
-            self._waiting.add(call, refuse_at_s)
+            waiting.add(call, refuse_at_s, peer)
         else:
-            self._waiting.add(call, refuse_at_s, caller.name, is_critical=caller.rights.critical)
+            waiting.add(call, refuse_at_s, peer, caller.name, is_critical=caller.rights.critical)
 
     def _run_soon(self) -> None:
         if not self._is_due:
@@ -122,19 +121,23 @@ class Intake:
     def _run(self) -> None:
         self._is_due = False
         now_s = self._clock()
-        self._forget_slow_callers(now_s)
-        while self._waiting and len(self._reading) < READING:
-            waiting = self._waiting.pop_newest()
-            if waiting.refuse_at_s <= now_s:
-                self._refuse(waiting.call)
-            else:
-                self._reading[waiting.call] = now_s
-                self._spawn(self._serve(waiting.call))
-        if not self._waiting:
-            return
-        for call in self._waiting.pop_refused(now_s):
-            self._refuse(call)
-        if self._waiting and self._timer is None:
+        is_waiting = False
+        for queue in self._queues:
+            if queue.reading:
+                for call in queue.pop_slow(now_s, self._reading_s()):
+                    self._punctual_peers.discard(call.peer())
+            while queue.has_next:
+                waiting = queue.waiting.pop_newest()
+                if waiting.refuse_at_s <= now_s:
+                    self._refuse(waiting.call)
+                else:
+                    queue.reading[waiting.call] = now_s
+                    self._spawn(self._serve(waiting.call, queue))
+            if queue.waiting:
+                for call in queue.waiting.pop_refused(now_s):
+                    self._refuse(call)
+                is_waiting = True
+        if is_waiting and self._timer is None:
             self._timer = self._loop.call_later(self._reading_s(), self._on_timer)
 
     def _on_timer(self) -> None:
@@ -142,17 +145,9 @@ class Intake:
         self._run_soon()
 
     def _reading_s(self) -> float:
-        """The more callers are slow, the sooner the next one no longer counts: they must not hold up the others."""
-        slow = max(0, self._unread.count - len(self._reading))
+        """The more callers are slow, the sooner the next one gives up its place: they must not hold up the others."""
+        slow = max(0, self._unread.count - sum(len(queue.reading) for queue in self._queues))
         return READING_S / (1 + slow / READING)
-
-    def _forget_slow_callers(self, now_s: float) -> None:
-        reading_s = self._reading_s()
-        while self._reading:
-            call, since_s = next(iter(self._reading.items()))
-            if now_s - since_s < reading_s:
-                return
-            del self._reading[call]
 
     def _refuse(self, call: RawCall) -> None:
         self._on_refusal()
@@ -160,16 +155,19 @@ class Intake:
             call.admission.count(Result.OVERLOADED)
         self._spawn(_until_ended(call.refuse(OVERLOADED)))
 
-    async def _serve(self, call: RawCall) -> None:
+    async def _serve(self, call: RawCall, queue: ReadingCalls) -> None:
         try:
-            outcome = self._begin(call, await self._unread.wait_for(call.request()))
+            request = await self._unread.wait_for(call.request())
+            if call in queue.reading:
+                self._punctual_peers.add(call.peer())
+            outcome = self._begin(call, request)
         except CallEnded:
             return
         except (Expired, WrongRequest) as error:
             outcome = status_for_caller(error, _log, call.method)
         finally:
-            self._reading.pop(call, None)
-            if self._waiting:
+            queue.reading.pop(call, None)
+            if queue.waiting:
                 self._run_soon()
         if isinstance(outcome, bytes):
             await _until_ended(call.reply(outcome))
@@ -180,7 +178,7 @@ class Intake:
 
     def _begin(self, call: RawCall, request: bytes) -> bytes | Rest | CallerStatus:
         try:
-            return self._methods[call.method](request, call.remaining_s(), call.admission)
+            return self._methods[call.method](request, call.remaining_s(), call.admission, call.traceparent)
         except Exception as error:  # the boundary of the process: the caller receives a status for every error
             return status_for_caller(error, _log, call.method)
 

@@ -14,6 +14,7 @@ from supervisor.panel import ask_panels
 from supervisor.party import Party
 from supervisor.rows import CohortRows
 from supervisor.ticket import Ticket
+from supervisor.tracing.cohort_trace import CohortTrace, cohort_trace
 
 
 class CohortJourney:
@@ -23,16 +24,27 @@ class CohortJourney:
         self._features = features
         self._parties = parties
         self._ballots: list[Ballot] = []
+        self._trace: CohortTrace | None = None
 
     async def travel(self, on_quorum: Callable[[str], None]) -> None:
         """Answers every ticket; returns when no vote can arrive any more."""
         tickets = [ticket for party in self._parties.values() for ticket in party.tickets]
+        self._trace = cohort_trace(tickets)
+        try:
+            await self._travel(tickets, on_quorum)
+        finally:
+            if self._trace is not None:
+                self._trace.close()
+
+    async def _travel(self, tickets: Sequence[Ticket], on_quorum: Callable[[str], None]) -> None:
         deadline_s = max(ticket.deadline_s for ticket in tickets)
         try:
             read = await self._features.read([ticket.player_id for ticket in tickets], deadline_s - time.monotonic())
         finally:
             for party in self._parties.values():
                 party.record_arrival()
+        if self._trace is not None:
+            self._trace.record_read(read)
         self._take_seats(read)
         seated = {name: party for name, party in self._parties.items() if party.seats}
         if not seated:
@@ -70,6 +82,7 @@ class CohortJourney:
             requests = slice(start, start + len(party.seats))
             first, start = int(rows.bounds[start]), requests.stop
             ballot = party.open_ballot(rows.part(requests), first, partial(on_quorum, name))
+            ballot.trace = self._trace
             self._ballots.append(ballot)
             yield party, ballot
 

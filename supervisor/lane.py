@@ -16,6 +16,7 @@ from mesh.back_off import BackOff, Uniform
 from mesh.errors import MeshError, Unavailable, UnknownCandidates
 from mesh.factored_rows import pairs_taken
 from mesh.model_file import BadModel, ModelHeader, from_properties
+from mesh.tracing import traceparent
 from mesh.wire import inference_pb2 as oip
 from supervisor.connect_gate import ConnectGate
 from supervisor.encoding import FactoredPart
@@ -50,6 +51,10 @@ class LaneRequest(Protocol):
 
     def budget_s(self) -> float:
         """The time left until the deadline, in seconds."""
+        ...
+
+    def begin_span(self, address: str) -> str:
+        """Begins the span of the message to `address`; returns its parameter `traceparent`, or '' without one."""
         ...
 
 
@@ -103,6 +108,7 @@ class Lane(Generic[RequestT]):
         self.outstanding_rows = 0
         self.max_pairs: int | None = None  # in a message of factored rows; None: the replica does not accept them
         self.is_successor = False  # another lane to this replica serves until this one is up
+        self._takes_spans = False  # whether the replica makes spans
         self._channels = channels or LaneChannels()
         self._key_pair = self._channels.key_pair  # of the channel
         self._model = model
@@ -136,6 +142,9 @@ class Lane(Generic[RequestT]):
         self.outstanding_rows += request.rows
         head = oip.ModelInferRequest(model_name=self._model, id=number)
         head.parameters["timeout"].int64_param = max(1, int(request.budget_s() * 1e6))
+        span = request.begin_span(self.address)
+        if span and self._takes_spans:
+            head.parameters[traceparent.NAME].string_param = span
         # Two concatenated protobuf messages are the encoding of their merge: all models share the encoded rows.
         self._outbox.append(head.SerializeToString() + rows)
         if self._wake is not None and not self._wake.done():
@@ -206,6 +215,7 @@ class Lane(Generic[RequestT]):
                 properties = await ask_model(channel, self._model, limit_s + ASK_S)
                 self._owner.accept(self, from_properties(properties), properties)
                 self.max_pairs = pairs_taken(properties)
+                self._takes_spans = traceparent.PROPERTY in properties
             finally:
                 self._attempt_s = loop.time() - began_s
         return channel

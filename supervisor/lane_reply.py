@@ -20,7 +20,7 @@ _ERRORS: dict[str, type[MeshError]] = {
 
 @dataclass(frozen=True, slots=True)
 class ScoreReply:
-    """`values` is row-major [rows x classes]; `predict_s` is None if the replica does not report its time.
+    """`values` is row-major [rows x classes]; `predict_s` and `queue_s` are None if the replica does not report them.
 
     `starved` is the share of time that the replica waits for a CPU, 0 to 1.
     """
@@ -28,6 +28,7 @@ class ScoreReply:
     values: NDArray[np.float64]
     predict_s: float | None
     starved: float
+    queue_s: float | None = None
 
 
 def read_reply(reply: oip.ModelStreamInferResponse, rows: int) -> ScoreReply | MeshError:
@@ -41,4 +42,5 @@ def read_reply(reply: oip.ModelStreamInferResponse, rows: int) -> ScoreReply | M
         return Unavailable(f"the replica sent {len(raw)} bytes of scores for {rows} rows")
     parameters = answer.parameters
     predict_s = parameters["predict_ns"].int64_param / 1e9 if "predict_ns" in parameters else None
-    return ScoreReply(np.frombuffer(raw, "<f8"), predict_s, parameters["starved"].double_param)
+    queue_s = parameters["queue_ns"].int64_param / 1e9 if "queue_ns" in parameters else None
+    return ScoreReply(np.frombuffer(raw, "<f8"), predict_s, parameters["starved"].double_param, queue_s)

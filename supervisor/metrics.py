@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.openmetrics import exposition as open_metrics
 
 from mesh.telemetry import LATENCY_BUCKETS_S
 from supervisor.answers import NO_TIMINGS, Answer, ReasonWord, Source, Timings
@@ -69,6 +70,11 @@ class Metrics:
         """Returns all metrics in the Prometheus text format."""
         return generate_latest(self.registry)
 
+    def open_metrics(self) -> bytes:
+        """Returns all metrics in the OpenMetrics text format, which has exemplars."""
+        page: bytes = open_metrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]
+        return page
+
     def of(self, game: str, version: str) -> VersionMetrics:
         """Returns the metrics of one version of a game."""
         return VersionMetrics(self, game, version)
@@ -99,8 +105,8 @@ class VersionMetrics:
         self._cohort_requests.observe(requests)
         self._cohort_rows.observe(rows)
 
-    def record_answer(self, answer: Answer, total_s: float) -> None:
-        """Records an answer, `total_s` after the admission of its request."""
+    def record_answer(self, answer: Answer, total_s: float, trace_id: str = "") -> None:
+        """Records an answer, `total_s` after the admission of its request. `trace_id` is that of a kept trace."""
         self._counter(answer).inc()
         for model, _ in answer.missing:
             self._misses.labels(*self._labels, model).inc()
@@ -108,11 +114,12 @@ class VersionMetrics:
             self._clock_ahead.inc()
         if answer.explored:
             self._explored.inc()
-        self._latency.observe(total_s)
+        exemplar = {"trace_id": trace_id} if trace_id else None
+        self._latency.observe(total_s, exemplar)
         if answer.timings == NO_TIMINGS:  # a refused request reached no stage
             return
         for stage, seconds in zip(self._stages, _stage_seconds(answer.timings), strict=True):
-            stage.observe(seconds)
+            stage.observe(seconds, exemplar)
 
     def _counter(self, answer: Answer) -> Counter:
         """Returns the counter of answers like `answer`. To find it by its labels takes 7 us."""

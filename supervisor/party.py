@@ -27,8 +27,8 @@ class AnswerMetrics(Protocol):
         """Records the requests of the version in a cohort that asks the panel, and their rows."""
         ...
 
-    def record_answer(self, answer: Answer, total_s: float) -> None:
-        """Records an answer, `total_s` after the admission of its request."""
+    def record_answer(self, answer: Answer, total_s: float, trace_id: str = "") -> None:
+        """Records an answer, `total_s` after the admission of its request. `trace_id` is that of a kept trace."""
         ...
 
 

@@ -52,17 +52,20 @@ def is_known(server: grpc.aio.Server) -> bool:
 class RawCall:
     """One accepted call. End it with one of `reply`, `refuse` and `run`; a call that nothing refers to is cancelled.
 
-    `admission` names its caller once it is admitted; None if everybody may call.
+    `admission` names its caller once it is admitted; None if everybody may call. `traceparent` is its trace context, if
+    traces are on.
     """
 
-    __slots__ = ("_context", "_loop", "_method", "_state", "admission")
+    __slots__ = ("_context", "_loop", "_method", "_peer", "_state", "admission", "traceparent")
 
     def __init__(self, state: Any, method: str, loop: asyncio.AbstractEventLoop) -> None:
         self._state = state
         self._method = method
         self._loop = loop
         self._context = cygrpc._ServicerContext(state, None, None, loop)
+        self._peer: str | None = None
         self.admission: Admission | None = None
+        self.traceparent = ""
 
     @property
     def method(self) -> str:
@@ -85,8 +88,10 @@ class RawCall:
         return metadata
 
     def peer(self) -> str:
-        """Returns the address of the caller."""
-        return str(self._context.peer())
+        """Returns the address of the caller, which is another one for each of its connections."""
+        if self._peer is None:
+            self._peer = str(self._context.peer())
+        return self._peer
 
     async def request(self) -> bytes:
         """Reads the request. Raises CallEnded, or WrongRequest if the caller sends none."""

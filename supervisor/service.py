@@ -17,6 +17,7 @@ import grpc
 from mesh.bounded_calls import MAX_STREAMS, Reading, unary_handler
 from mesh.errors import MeshError, NotFound, Overloaded
 from mesh.grpc_errors import or_abort, status_for_caller
+from mesh.tracing.traceparent import sent_in
 from mesh.wire import offers_pb2 as wire
 from supervisor import messages
 from supervisor.answers import Answer
@@ -35,6 +36,7 @@ from supervisor.query import check_id
 from supervisor.raw_call import RawCall
 from supervisor.stream_turns import StreamTurns
 from supervisor.ticket import Ticket
+from supervisor.tracing.tracer import Tracer
 
 SERVICE_NAME = "mesh.v1.Offers"
 TOO_MANY_STREAMS = f"overloaded: {MAX_STREAMS} streams of offers are open; send more requests on each stream"
@@ -50,7 +52,8 @@ _log = logging.getLogger("supervisor.service")
 class OffersService:
     """Answers for the games of this supervisor. Ends each stream after `stream_age_s`; None: never.
 
-    `outcomes` takes the reports of outcomes. `gate` recognises the callers.
+    `outcomes` takes the reports of outcomes. `gate` recognises the callers. `tracer` begins
+    traces; None: there are none.
     """
 
     def __init__(
@@ -60,12 +63,14 @@ class OffersService:
         outcomes: OutcomeService,
         gate: CallerGate,
         stream_age_s: float | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._games = games
         self._cohorts = cohorts
         self._outcomes = outcomes
         self._gate = gate
         self._stream_age_s = stream_age_s
+        self._tracer = tracer
         self._draining = False
         self._streams: dict[OfferStream, str | None] = {}  # with the names of their callers
         self._turns = StreamTurns()
@@ -82,6 +87,8 @@ class OffersService:
 
     def admit(self, call: RawCall) -> Admission | None:
         """Admits a call of one of `unary_methods`, before its request is read. Raises MeshError."""
+        if self._tracer is not None:
+            call.traceparent = sent_in(call.invocation_metadata())
         return self._gate.admit(call, _RPCS[call.method])
 
     def attach(self, server: grpc.aio.Server) -> None:
@@ -151,22 +158,31 @@ class OffersService:
         """Takes each report of the stream as ReportOutcome does; reads the stream while offers leave CPU for it."""
         await or_abort(self._outcomes.serve_stream(context), context, _log, "StreamOutcomes")
 
-    def begin_get_offer(self, request: bytes, remaining_s: float | None, admission: Admission | None) -> bytes | Rest:
+    def begin_get_offer(
+        self, request: bytes, remaining_s: float | None, admission: Admission | None, traceparent: str = ""
+    ) -> bytes | Rest:
         """Begins an encoded GetOffer request: returns the response if it is refused, else what waits for it.
 
-        Raises MeshError.
+        `traceparent` is the trace context in the metadata of the call. Raises MeshError.
         """
         parsed = messages.parse(wire.GetOfferRequest, request)
         return self._begin_offer(
-            parsed, remaining_s, lambda game, version: self._gate.enter(game, admission, "GetOffer", version)
+            parsed,
+            remaining_s,
+            lambda game, version: self._gate.enter(game, admission, "GetOffer", version),
+            traceparent,
         )
 
-    def begin_score(self, request: bytes, remaining_s: float | None, admission: Admission | None) -> bytes | Rest:
+    def begin_score(
+        self, request: bytes, remaining_s: float | None, admission: Admission | None, traceparent: str = ""
+    ) -> bytes | Rest:
         """Begins an encoded Score request, as `begin_get_offer` does."""
         parsed = messages.parse(wire.ScoreRequest, request)
         game = self._checked_game(parsed)
         caller = self._gate.enter(game, admission, "Score", parsed.version)
         ensemble, ticket, offer_id = _of_caller(caller, lambda: _score_ticket(game, parsed, remaining_s))
+        if self._tracer is not None:
+            ticket.trace = self._tracer.begin(traceparent)
 
         def encoded(answer: Answer, total_s: float) -> bytes:
             return messages.score_response(
@@ -175,10 +191,14 @@ class OffersService:
 
         return self._begun(ensemble, ticket, caller, encoded)
 
-    def _begin_offer(self, request: wire.GetOfferRequest, remaining_s: float | None, enter: _Enter) -> bytes | Rest:
+    def _begin_offer(
+        self, request: wire.GetOfferRequest, remaining_s: float | None, enter: _Enter, traceparent: str = ""
+    ) -> bytes | Rest:
         game = self._checked_game(request)
         caller = enter(game, request.version)
         ensemble, ticket = _of_caller(caller, lambda: _offer_ticket(game, request, remaining_s))
+        if self._tracer is not None:
+            ticket.trace = self._tracer.begin(request.traceparent or traceparent)
 
         def encoded(answer: Answer, total_s: float) -> bytes:
             return messages.offer_response(
@@ -211,7 +231,8 @@ class OffersService:
         return rest
 
     async def _unary(self, rpc: Rpc, begin: Begin, request: bytes, context: Any) -> bytes:
-        outcome = begin(request, context.time_remaining(), self._gate.admit(context, rpc))
+        traceparent = "" if self._tracer is None else sent_in(context.invocation_metadata())
+        outcome = begin(request, context.time_remaining(), self._gate.admit(context, rpc), traceparent)
         return outcome if isinstance(outcome, bytes) else await outcome()
 
     async def _recognised(self, context: Any) -> StreamCaller:

@@ -26,6 +26,8 @@ from mesh.settings import (
 )
 from mesh.tls import files as tls_files
 from mesh.tls.files import TlsFiles
+from mesh.tracing import options as tracing
+from mesh.tracing.options import TraceOptions
 
 # The folder where the kubelet mounts a pod's token, the CA of its cluster and its namespace.
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -61,6 +63,7 @@ class Settings:
     no_reflection: bool
     metrics_tls: bool
     tls: TlsFiles | None
+    traces: TraceOptions | None
 
     @property
     def roots(self) -> Roots | None:
@@ -81,7 +84,8 @@ def read_settings(arguments: Sequence[str]) -> Settings:
         raise WrongSettingsError(faults)
     catalogs, volumes = (tuple(map(Path, values.pop(name))) for name in ("catalog", "volume"))
     tls = tls_files.tls_files(values)
-    return Settings(catalogs, volume=volumes, **values, tls=tls)
+    traces = tracing.trace_options(values)
+    return Settings(catalogs, volume=volumes, **values, tls=tls, traces=traces)
 
 
 def _faults(options: argparse.Namespace) -> Iterator[str]:
@@ -132,6 +136,7 @@ def _parser() -> Parser:
     add("--max-waiting", default="2048", help="maximum requests waiting for a cohort (default: %(default)s)")
     _add_times(parser)
     tls_files.add_options(parser)
+    tracing.add_options(parser)
     add("--loop", default="uvloop", help="event loop: uvloop or asyncio (default: %(default)s)")
     add("--log-level", default="info", help="debug, info, warning or error (default: %(default)s)")
     add("--log-format", default="text", help="text, or json: one object a line (default: %(default)s)")
@@ -207,4 +212,5 @@ _CHECKS: dict[str, Check] = {
     "loop": one_of(*LOOPS),
     "log_level": one_of(*LOG_LEVELS),
     "log_format": one_of(*LOG_FORMATS),
+    **tracing.CHECKS,
 }

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mesh.decision_id import new_id
 from supervisor.answers import Answer
 from supervisor.rows import Passenger
+
+if TYPE_CHECKING:
+    from supervisor.tracing.tracer import RequestTrace
 
 
 @dataclass(slots=True, eq=False)
@@ -21,7 +24,7 @@ class Ticket:
     `is_pinned`: the caller named the version. `caller` is None if callers are not known; `weight` is its share of the
     queue, and a caller that `is_critical` is refused last. `version` is set at the admission, and `journey` while the
     ticket's cohort travels. `decision_id` names the answer. `total_s` is the time from the admission to the answer,
-    once it has gone to the caller.
+    once it has gone to the caller. `trace` is None without traces.
     """
 
     player_id: str
@@ -40,6 +43,7 @@ class Ticket:
     version: str = ""
     total_s: float | None = None
     journey: Journey | None = None
+    trace: RequestTrace | None = None
     timer: asyncio.TimerHandle | None = None  # answers the ticket at its deadline
     answer: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 

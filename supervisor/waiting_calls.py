@@ -1,8 +1,12 @@
-"""The calls that wait until their requests are read: the newest first, and the callers in turn."""
+"""The calls that wait until their requests are read: the newest of a connection first, in turns.
+
+The callers have turns one after the other, and so have the connections of each caller: a connection with many calls
+delays the others by one call at a time.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
@@ -19,16 +23,53 @@ class WaitingCall(NamedTuple, Generic[_Call]):
 
 @dataclass(slots=True, eq=False)
 class _CallerCalls(Generic[_Call]):
-    """The calls of one caller, the oldest first."""
+    """The calls of one caller: those of each connection, the oldest first, and the peers of all in order of arrival.
+
+    `turns` has the connections with calls; the first one has its turn.
+    """
 
     is_critical: bool = False
-    calls: deque[WaitingCall[_Call]] = field(default_factory=deque)
+    turns: OrderedDict[str, deque[WaitingCall[_Call]]] = field(default_factory=OrderedDict)
+    arrived: OrderedDict[_Call, str] = field(default_factory=OrderedDict)
+
+    def add(self, call: _Call, refuse_at_s: float, peer: str) -> None:
+        calls = self.turns.get(peer)
+        if calls is None:
+            calls = self.turns[peer] = deque()
+        calls.append(WaitingCall(call, refuse_at_s))
+        self.arrived[call] = peer
+
+    def oldest(self) -> WaitingCall[_Call]:
+        return self.turns[next(iter(self.arrived.values()))][0]
+
+    def pop_oldest(self, peer: str | None = None) -> _Call:
+        """Removes the oldest call of the connection to `peer`; None: of all connections."""
+        if peer is None:
+            peer = next(iter(self.arrived.values()))
+        call = self.turns[peer].popleft().call
+        del self.arrived[call]
+        if not self.turns[peer]:
+            del self.turns[peer]
+        return call
+
+    def pop_oldest_of_largest(self) -> _Call:
+        return self.pop_oldest(max(self.turns, key=lambda peer: len(self.turns[peer])))
+
+    def pop_newest(self) -> WaitingCall[_Call]:
+        """Removes the newest call of the connection whose turn it is."""
+        peer, calls = self.turns.popitem(last=False)
+        waiting = calls.pop()
+        del self.arrived[waiting.call]
+        if calls:
+            self.turns[peer] = calls
+        return waiting
 
 
 class WaitingCalls(Generic[_Call]):
     """At most `most` calls; above it, the oldest calls of the caller with the most are refused.
 
-    Critical callers have their turns before the others, and lose calls only if no other caller has one.
+    Of its calls, those of the connection with the most. Critical callers have their turns before the others, and lose
+    calls only if no other caller has one.
     """
 
     def __init__(self, most: int) -> None:
@@ -43,22 +84,24 @@ class WaitingCalls(Generic[_Call]):
     def __len__(self) -> int:
         return self._count
 
-    def add(self, call: _Call, refuse_at_s: float, caller: str | None = None, *, is_critical: bool = False) -> None:
-        """Adds a call of `caller`, which is newer than all others."""
+    def add(
+        self, call: _Call, refuse_at_s: float, peer: str, caller: str | None = None, *, is_critical: bool = False
+    ) -> None:
+        """Adds a call of `caller` on the connection to `peer`; it is newer than all others."""
         of_caller = self._by_name.get(caller)
         if of_caller is None:
             of_caller = self._by_name[caller] = _CallerCalls()
-        if not of_caller.calls:
+        if not of_caller.arrived:
             of_caller.is_critical = is_critical
             self._turns[not is_critical].append(of_caller)
-        of_caller.calls.append(WaitingCall(call, refuse_at_s))
+        of_caller.add(call, refuse_at_s, peer)
         self._count += 1
 
     def pop_newest(self) -> WaitingCall[_Call]:
-        """Removes and returns the newest call of the caller whose turn it is; a call must wait."""
+        """Removes and returns the newest call of the caller and the connection whose turn it is; a call must wait."""
         turns = self._turns[0] or self._turns[1]
         of_caller = turns[0]
-        waiting = of_caller.calls.pop()
+        waiting = of_caller.pop_newest()
         turns.rotate(-1)
         self._leave(of_caller)
         return waiting
@@ -66,17 +109,17 @@ class WaitingCalls(Generic[_Call]):
     def pop_refused(self, now_s: float) -> Iterator[_Call]:
         """Removes and yields the calls that have waited too long, and those above the limit."""
         for of_caller in (*self._turns[0], *self._turns[1]):
-            while of_caller.calls and of_caller.calls[0].refuse_at_s <= now_s:
-                yield self._pop_oldest(of_caller)
+            while of_caller.arrived and of_caller.oldest().refuse_at_s <= now_s:
+                call = of_caller.pop_oldest()
+                self._leave(of_caller)
+                yield call
         while self._count > self._most:
-            yield self._pop_oldest(max(self._turns[1] or self._turns[0], key=lambda one: len(one.calls)))
-
-    def _pop_oldest(self, of_caller: _CallerCalls[_Call]) -> _Call:
-        call = of_caller.calls.popleft().call
-        self._leave(of_caller)
-        return call
+            of_caller = max(self._turns[1] or self._turns[0], key=lambda one: len(one.arrived))
+            call = of_caller.pop_oldest_of_largest()
+            self._leave(of_caller)
+            yield call
 
     def _leave(self, of_caller: _CallerCalls[_Call]) -> None:
         self._count -= 1
-        if not of_caller.calls:
+        if not of_caller.arrived:
             self._turns[not of_caller.is_critical].remove(of_caller)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-READ = {".c", ".h", ".js", ".md", ".proto", ".py", ".toml", ".tpl", ".txt", ".yaml", ".yml"}
-LEFT_OUT = ("mesh/wire/", "requirements/", "tests/plain_english.py")
+READ = {".c", ".go", ".h", ".java", ".js", ".md", ".proto", ".py", ".toml", ".tpl", ".ts", ".txt", ".yaml", ".yml"}
+LEFT_OUT = ("mesh/wire/", "clients/go/offersv1/", "requirements/", "tests/plain_english.py")
 ALLOWED = {
     ("mesh/cli/catalog/command.py", "mend"),
     ("tests/mesh/cli/catalog/test_check.py", "mend"),

@@ -10,13 +10,15 @@ import (
 )
 
 const (
-	lookUpEvery = 10 * time.Second
-	lookUpLimit = 5 * time.Second
+	lookUpEvery      = 10 * time.Second
+	firstLookUpEvery = time.Second // until an address is known
+	lookUpLimit      = 5 * time.Second
 )
 
 type target struct {
 	host, port string
 	isName     bool
+	known      []string // addresses of a name
 }
 
 func parseTargets(texts []string) ([]target, error) {
@@ -29,44 +31,52 @@ func parseTargets(texts []string) ([]target, error) {
 		if _, numeric := strconv.ParseUint(port, 10, 16); err != nil || numeric != nil || host == "" {
 			return nil, fmt.Errorf("%q is not an address such as 10.0.0.7:9000 or a name such as mesh.games:9000", text)
 		}
-		targets = append(targets, target{host, port, net.ParseIP(host) == nil})
+		targets = append(targets, target{host: host, port: port, isName: net.ParseIP(host) == nil})
 	}
 	return targets, nil
 }
 
-// follow looks up the names again and again; onChange gets the addresses after each look-up that found any.
-func follow(ctx context.Context, targets []target, onChange func(map[string]bool)) {
+type lookUpHost func(ctx context.Context, host string) ([]string, error)
+
+// follow looks up the names again and again; onChange gets the addresses after each look-up. A name that cannot be looked up
+// keeps its addresses.
+func follow(ctx context.Context, targets []target, look lookUpHost, onChange func(map[string]bool)) {
 	for {
-		found, names := lookUp(ctx, targets)
+		found, names := lookUp(ctx, targets, look)
 		if len(found) > 0 {
 			onChange(found)
 		}
 		if !names {
 			return
 		}
+		pause := lookUpEvery
+		if len(found) == 0 {
+			pause = firstLookUpEvery
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(lookUpEvery):
+		case <-time.After(pause):
 		}
 	}
 }
 
-func lookUp(ctx context.Context, targets []target) (found map[string]bool, names bool) {
+func lookUp(ctx context.Context, targets []target, look lookUpHost) (found map[string]bool, names bool) {
 	found = map[string]bool{}
-	for _, one := range targets {
+	for i := range targets {
+		one := &targets[i]
 		if !one.isName {
 			found[net.JoinHostPort(one.host, one.port)] = true
 			continue
 		}
 		names = true
 		limited, cancel := context.WithTimeout(ctx, lookUpLimit)
-		hosts, err := net.DefaultResolver.LookupHost(limited, one.host)
+		hosts, err := look(limited, one.host)
 		cancel()
-		if err != nil {
-			continue // the addresses that are known stay in use
+		if err == nil && len(hosts) > 0 {
+			one.known = hosts
 		}
-		for _, host := range hosts {
+		for _, host := range one.known {
 			found[net.JoinHostPort(host, one.port)] = true
 		}
 	}

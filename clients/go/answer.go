@@ -46,12 +46,15 @@ type WrongRequestError struct {
 
 func (e *WrongRequestError) Error() string { return fmt.Sprintf("wrong request: %s", e.Message) }
 
-const resourceExhausted = 8
+const invalidArgument, resourceExhausted = 3, 8
 
 // isWrong reports codes that no repetition changes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, UNIMPLEMENTED.
 func isWrong(code int32) bool { return code == 3 || code == 5 || code == 9 || code == 12 }
 
-func answerOf(response *offersv1.GetOfferResponse) Answer {
+func answerOf(response *offersv1.GetOfferResponse, fallback string) Answer {
+	if len(response.Offers) == 0 {
+		return localAnswer(fallback, "the answer has no offer")
+	}
 	source := Fallback
 	switch response.Source {
 	case offersv1.Source_ENSEMBLE:

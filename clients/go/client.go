@@ -5,8 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"log/slog"
+	"net"
 	"strconv"
 	"sync"
 	"time"
@@ -19,6 +19,7 @@ const (
 	tick            = 10 * time.Millisecond
 	firstHedgeShare = 0.3 // of the deadline, until the p95 is learnt
 	mostWaiting     = 10_000
+	closedReason    = "the client is closed"
 )
 
 // Options of a client. Game and Fallback are required; the zero values of the others mean the defaults.
@@ -33,17 +34,6 @@ type Options struct {
 	Logger       *slog.Logger  // default: slog.Default()
 }
 
-// Question asks for the offers of a player. The fields are those of GetOfferRequest; only PlayerID is required.
-type Question struct {
-	PlayerID    string
-	Context     map[string]any // bool, string, or a number
-	OfferIDs    []string
-	Limit       uint32
-	Version     string
-	Deadline    time.Duration // 0: that of the client
-	Traceparent string
-}
-
 // Client asks the supervisors. Create one when your program starts, and keep it; it is safe for concurrent use.
 type Client struct {
 	options Options
@@ -54,26 +44,14 @@ type Client struct {
 	mu          sync.Mutex // guards everything below, and all supervisors and links
 	number      uint64
 	supervisors map[string]*supervisor
-	waiting     map[*question]bool // no supervisor is usable
+	open        map[*question]bool
+	waiting     map[*question]bool // no supervisor is connected and has room
 	times       answerTimes
 	budget      hedgeBudget
 	isConnected bool
+	isClosed    bool
 	connected   chan struct{}
 	outcomes    *outcomeReports
-}
-
-type result struct {
-	answer Answer
-	err    error
-}
-
-type question struct {
-	request    *offersv1.GetOfferRequest
-	preference []*supervisor
-	asked      map[*supervisor]time.Time // that have not answered
-	sendings   int
-	isDone     bool
-	result     chan result
 }
 
 // New connects to the supervisors at targets: addresses such as 10.0.0.7:9000, or names that DNS resolves to all of them.
@@ -95,13 +73,16 @@ func New(ctx context.Context, targets []string, options Options) (*Client, error
 		prefix:      hex.EncodeToString(prefix) + "-",
 		stop:        stop,
 		supervisors: map[string]*supervisor{},
+		open:        map[*question]bool{},
 		waiting:     map[*question]bool{},
 		times:       answerTimes{p95: time.Duration(firstHedgeShare * float64(options.Deadline))},
 		budget:      hedgeBudget{share: max(0, options.HedgePercent) / 100, tokens: 1},
 		connected:   make(chan struct{}),
 		outcomes:    newOutcomeReports(),
 	}
-	c.running.Go(func() { follow(working, places, func(found map[string]bool) { c.onAddresses(working, found) }) })
+	c.running.Go(func() {
+		follow(working, places, net.DefaultResolver.LookupHost, func(found map[string]bool) { c.onAddresses(working, found) })
+	})
 	c.running.Go(func() { c.watch(working) })
 	c.running.Go(func() { c.outcomes.run(working, c) })
 	select {
@@ -130,20 +111,22 @@ func setDefaults(options *Options) {
 	}
 }
 
-// Close sends the outcomes that wait, for a second at most, and closes all connections.
+// Close sends the outcomes that wait, for a second at most; answers the open questions; closes all connections.
 func (c *Client) Close() {
 	c.outcomes.drain(c.options.Logger)
+	c.mu.Lock()
+	c.isClosed = true
+	for q := range c.open {
+		c.settle(q, localAnswer(c.options.Fallback, closedReason))
+	}
+	c.mu.Unlock()
 	c.stop()
 	c.running.Wait()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for q := range c.waiting {
-		c.settle(q, localAnswer(c.options.Fallback, "the client is closed"))
-	}
 }
 
-// GetOffer returns the best offers for a player, by the deadline of the question or of ctx. The error is nil or a
-// *WrongRequestError; every other failure gives the fallback, whose source is Local. The answer always has an offer.
+// GetOffer returns the best offers for a player, by the deadline of the question or of ctx, or when ctx is cancelled. The
+// error is nil or a *WrongRequestError; every other failure gives the fallback, whose source is Local. The answer always has
+// an offer.
 func (c *Client) GetOffer(ctx context.Context, ask Question) (Answer, error) {
 	within := ask.Deadline
 	if within == 0 {
@@ -152,18 +135,11 @@ func (c *Client) GetOffer(ctx context.Context, ask Question) (Answer, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		within = min(within, time.Until(deadline))
 	}
-	values, err := contextValues(ask.Context)
+	request, err := requestOf(c.options.Game, ask, within)
 	if err != nil {
 		return localAnswer(c.options.Fallback, "wrong request"), err
 	}
-	q := &question{
-		request: &offersv1.GetOfferRequest{
-			Game: c.options.Game, PlayerId: ask.PlayerID, Context: values, OfferIds: ask.OfferIDs, Limit: ask.Limit,
-			Version: ask.Version, Traceparent: ask.Traceparent, DeadlineMs: uint32(max(1, within.Milliseconds())),
-		},
-		asked:  map[*supervisor]time.Time{},
-		result: make(chan result, 1),
-	}
+	q := &question{request: request, asked: map[*supervisor]time.Time{}, result: make(chan result, 1)}
 	hedge := time.NewTimer(c.begin(q))
 	defer hedge.Stop()
 	expiry := time.NewTimer(within)
@@ -178,7 +154,7 @@ func (c *Client) GetOffer(ctx context.Context, ask Question) (Answer, error) {
 		case <-expiry.C:
 			c.expire(q)
 		case <-ctx.Done():
-			c.expire(q)
+			c.cancel(q, ctx.Err())
 		}
 	}
 }
@@ -189,6 +165,11 @@ func (c *Client) begin(q *question) time.Duration {
 	defer c.mu.Unlock()
 	c.number++
 	q.request.RequestId = c.prefix + strconv.FormatUint(c.number, 10)
+	if c.isClosed {
+		c.settle(q, localAnswer(c.options.Fallback, closedReason))
+		return c.times.p95
+	}
+	c.open[q] = true
 	c.budget.recordRequest()
 	c.ask(q, nil)
 	return c.times.p95
@@ -201,11 +182,27 @@ func (c *Client) onUp() {
 		c.isConnected = true
 		close(c.connected)
 	}
-	waiting := c.waiting
-	c.waiting = map[*question]bool{}
-	for q := range waiting {
+	c.onRoom()
+}
+
+// onRoom asks questions that wait, while a supervisor has room.
+func (c *Client) onRoom() {
+	for q := range c.waiting {
+		if !c.hasRoom() {
+			return
+		}
+		delete(c.waiting, q)
 		c.ask(q, nil)
 	}
+}
+
+func (c *Client) hasRoom() bool {
+	for _, one := range c.supervisors {
+		if one.isConnected() {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *Client) onResponse(s *supervisor, q *question, response *offersv1.GetOfferResponse, now time.Time) {
@@ -216,12 +213,12 @@ func (c *Client) onResponse(s *supervisor, q *question, response *offersv1.GetOf
 	case code == 0:
 		s.health.recordSuccess()
 		c.times.record(now.Sub(asked))
-		c.settle(q, answerOf(response))
+		c.settle(q, answerOf(response, c.options.Fallback))
 	case isWrong(code):
 		s.health.recordSuccess()
 		c.end(q, result{localAnswer(c.options.Fallback, "wrong request"), &WrongRequestError{code, response.Error.Message}})
 	case code == resourceExhausted:
-		c.settle(q, localAnswer(c.options.Fallback, "overloaded: "+response.Error.Message))
+		c.refuse(q, response.Error.Message)
 	default:
 		s.health.recordFailure(now)
 		c.askAgain(q, s, response.Error.Message)
@@ -231,7 +228,7 @@ func (c *Client) onResponse(s *supervisor, q *question, response *offersv1.GetOf
 func (c *Client) onLost(s *supervisor, q *question, isOverload bool) {
 	delete(q.asked, s)
 	if isOverload {
-		c.settle(q, localAnswer(c.options.Fallback, "overloaded: the supervisor refused the stream"))
+		c.refuse(q, "the supervisor refused the stream")
 	} else {
 		c.askAgain(q, s, "the connection was lost")
 	}
@@ -277,6 +274,13 @@ func (c *Client) askAgain(q *question, but *supervisor, why string) {
 		c.settle(q, localAnswer(c.options.Fallback, why))
 	default:
 		c.ask(q, but)
+	}
+}
+
+// refuse: overload is not retried; but another supervisor that has the question may answer.
+func (c *Client) refuse(q *question, why string) {
+	if len(q.asked) == 0 {
+		c.settle(q, localAnswer(c.options.Fallback, "overloaded: "+why))
 	}
 }
 
@@ -355,11 +359,23 @@ func (c *Client) expire(q *question) {
 	c.settle(q, localAnswer(c.options.Fallback, why))
 }
 
+// cancel: the end of ctx is its deadline, or the application needs no answer: then no supervisor is to blame.
+func (c *Client) cancel(q *question, why error) {
+	if errors.Is(why, context.DeadlineExceeded) {
+		c.expire(q)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settle(q, localAnswer(c.options.Fallback, "the question was cancelled"))
+}
+
 func (c *Client) settle(q *question, answer Answer) { c.end(q, result{answer, nil}) }
 
 func (c *Client) end(q *question, with result) {
 	if !q.isDone {
 		q.isDone = true
+		c.drop(q)
 		q.result <- with
 	}
 }
@@ -367,6 +383,11 @@ func (c *Client) end(q *question, with result) {
 func (c *Client) forget(q *question) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.drop(q)
+}
+
+func (c *Client) drop(q *question) {
+	delete(c.open, q)
 	delete(c.waiting, q)
 	for one := range q.asked {
 		delete(one.questions, q.request.RequestId)
@@ -402,34 +423,4 @@ func (c *Client) anyConnected() string {
 		}
 	}
 	return ""
-}
-
-func contextValues(values map[string]any) (map[string]*offersv1.ContextValue, error) {
-	if len(values) == 0 {
-		return nil, nil
-	}
-	converted := make(map[string]*offersv1.ContextValue, len(values))
-	for name, value := range values {
-		one := &offersv1.ContextValue{}
-		switch value := value.(type) {
-		case bool:
-			one.Kind = &offersv1.ContextValue_Flag{Flag: value}
-		case string:
-			one.Kind = &offersv1.ContextValue_Text{Text: value}
-		case float64:
-			one.Kind = &offersv1.ContextValue_Number{Number: value}
-		case float32:
-			one.Kind = &offersv1.ContextValue_Number{Number: float64(value)}
-		case int:
-			one.Kind = &offersv1.ContextValue_Number{Number: float64(value)}
-		case int32:
-			one.Kind = &offersv1.ContextValue_Number{Number: float64(value)}
-		case int64:
-			one.Kind = &offersv1.ContextValue_Number{Number: float64(value)}
-		default:
-			return nil, &WrongRequestError{3, fmt.Sprintf("context.%s: is a %T; give a bool, a string or a number", name, value)}
-		}
-		converted[name] = one
-	}
-	return converted, nil
 }

@@ -100,7 +100,7 @@ func write(ctx context.Context, stream offersv1.Offers_StreamOffersClient, outbo
 			return
 		case request := <-outbox:
 			if stream.Send(request) != nil {
-				return // the reader gets the reason
+				return // the stream has ended: the reader gets the reason
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package ensemblemesh
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -37,10 +38,13 @@ func newOutcomeReports() *outcomeReports {
 }
 
 // ReportOutcome reports an outcome in the background. At most 10,000 reports wait; of more, the oldest are dropped. The game
-// may be left out. The error is nil unless outcome_id is missing.
+// may be left out. The error is nil unless outcome_id is missing or the report cannot be encoded.
 func (c *Client) ReportOutcome(report *offersv1.ReportOutcomeRequest) error {
-	if report.OutcomeId == "" {
+	if report.GetOutcomeId() == "" {
 		return errors.New("outcome_id: is missing; give the id of the transaction, or DECISION_ID-shown")
+	}
+	if _, err := proto.Marshal(report); err != nil { // it would end the stream of all others
+		return fmt.Errorf("the report cannot be encoded: %w", err)
 	}
 	report = proto.Clone(report).(*offersv1.ReportOutcomeRequest)
 	if report.Game == "" {

@@ -9,7 +9,10 @@ import (
 // Which supervisor a player goes to: rendezvous hashing with bounded load, the same in the clients of all languages
 // (clients/README.md).
 
-const loadFactor = 1.25 // a supervisor may have this multiple of the mean number of open requests
+const (
+	loadFactor = 1.25 // a supervisor may have this multiple of the mean number of open requests
+	leastBound = 16   // so many are not a load: without this, two requests at the same time would part their players
+)
 
 func hashOf(text string) uint64 {
 	hash := fnv.New64a()
@@ -26,7 +29,7 @@ func rank(address, player uint64) uint64 {
 }
 
 func mostOpen(total, supervisors int) int {
-	return int(math.Ceil(loadFactor * float64(total+1) / float64(supervisors)))
+	return max(leastBound, int(math.Ceil(loadFactor*float64(total+1)/float64(supervisors))))
 }
 
 // ordered returns supervisors in the order in which the player prefers them.

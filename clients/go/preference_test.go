@@ -75,9 +75,9 @@ func TestFirstChoiceThatIsNotOverloadedGetsTheQuestion(t *testing.T) {
 		}
 		return one
 	}
-	a, b, c := with(9), with(3), with(0)
+	a, b, c := with(36), with(12), with(0)
 	all := func(*supervisor) bool { return true }
-	if choose([]*supervisor{a, b, c}, all) != b { // at most ceil(1.25 x 13 / 3) = 6
+	if choose([]*supervisor{a, b, c}, all) != b { // at most ceil(1.25 x 49 / 3) = 21
 		t.Error("the overloaded first choice was taken")
 	}
 	if choose([]*supervisor{a, b, c}, func(one *supervisor) bool { return one == a }) != a {

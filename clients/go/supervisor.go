@@ -74,6 +74,7 @@ func (s *supervisor) onResponse(response *offersv1.GetOfferResponse) {
 		delete(s.questions, response.RequestId)
 		s.client.onResponse(s, q, response, now)
 	}
+	s.client.onRoom()
 }
 
 func (s *supervisor) onLost(id string, isOverload bool) {

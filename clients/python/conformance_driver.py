@@ -11,7 +11,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ensemble_mesh_client import OfferClient, Security, WrongRequest
+from ensemble_mesh_client import Answer, OfferClient, Security, WrongRequest
+from ensemble_mesh_client.wire.offers_pb2 import ReportOutcomeRequest
 
 LATE_MS = 25.0  # beyond the deadline: the event loop may have been busy
 
@@ -28,8 +29,9 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     times_ms: list[float] = field(default_factory=list)
 
-    def line(self) -> str:
+    def line(self, client: OfferClient) -> str:
         """Returns the summary as a line of JSON."""
+        outcomes = client.outcomes
         times_ms = sorted(self.times_ms) or [0.0]
         summary = {
             "event": "done",
@@ -43,6 +45,8 @@ class Tally:
             "p50_ms": round(times_ms[len(times_ms) // 2], 2),
             "p99_ms": round(times_ms[int(0.99 * (len(times_ms) - 1))], 2),
             "max_ms": round(times_ms[-1], 2),
+            "outcomes_taken": outcomes.taken,
+            "outcomes_dropped": outcomes.dropped,
         }
         return json.dumps(summary)
 
@@ -69,6 +73,8 @@ async def run(options: argparse.Namespace) -> None:
             tally.sources[answer.source.value] += 1
             if answer.source.value == "local":
                 tally.reasons[answer.reason.partition(":")[0]] += 1
+            elif number < options.outcomes:
+                client.report_outcome(_shown(answer))
         except WrongRequest:
             tally.wrong_requests += 1
         except Exception as error:  # any other exception is a defect of the client: counted, and shown
@@ -86,7 +92,12 @@ async def run(options: argparse.Namespace) -> None:
                 await asyncio.sleep(max(0.0, began_s + number / options.rate - time.perf_counter()))
                 tally.calls += 1
                 tasks.create_task(ask(number))
-    print(tally.line(), flush=True)
+    print(tally.line(client), flush=True)
+
+
+def _shown(answer: Answer) -> ReportOutcomeRequest:
+    decision = answer.decision_id
+    return ReportOutcomeRequest(outcome_id=f"{decision}-shown", decision_id=decision, kind="SHOWN")
 
 
 def _security(options: argparse.Namespace) -> Security | None:
@@ -107,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--deadline-ms", type=float, default=250)
     add("--players", type=int, default=1000)
     add("--wrong-every", type=int, default=0, metavar="N", help="every Nth question is wrong; 0: none")
+    add("--outcomes", type=int, default=0, metavar="N", help="report that the first N offers were shown")
     for name in ("--tls-ca", "--tls-cert", "--tls-key", "--token-file"):
         add(name, type=Path)
     add("--tls-name")

@@ -36,6 +36,7 @@ class RealSupervisor:
 
     def __init__(self, name: str, folder: Path, endpoints: Path, logs: Path) -> None:
         self.address = "127.0.0.1:0"
+        self.metrics = ""
         self._name = name
         self._folder = folder
         self._endpoints = endpoints
@@ -47,11 +48,12 @@ class RealSupervisor:
         """Starts the supervisor, and returns when it is ready."""
         port = self.address.rpartition(":")[2]
         command = [sys.executable, "-m", "supervisor", "--catalog", "mesh.yaml", "--endpoints", str(self._endpoints)]
-        command += ["--port", port, "--listen-within-s", "30", "--follow-parent"]
+        command += ["--port", port, "--listen-within-s", "30", "--follow-parent", "--metrics-port", "0"]
         self._process = await self._stack.enter_async_context(
             running(Launch(self._name, command, self._folder, self._log))
         )
-        self.address = (await self._process.event("ready", READY_BUDGET_S))["address"]
+        ready = await self._process.event("ready", READY_BUDGET_S)
+        self.address, self.metrics = ready["address"], ready["metrics"]
 
     async def stop(self) -> None:
         """Ends the supervisor with SIGTERM, and returns when it has ended."""

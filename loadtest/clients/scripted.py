@@ -87,12 +87,18 @@ async def _write(context: Any, replies: asyncio.Queue[wire.GetOfferResponse]) ->
 
 
 @contextlib.asynccontextmanager
-async def scripted(answer: Answering = at_once) -> AsyncIterator[Scripted]:
-    """Runs a scripted supervisor while the block lasts."""
+async def scripted(
+    answer: Answering = at_once, credentials: grpc.ServerCredentials | None = None
+) -> AsyncIterator[Scripted]:
+    """Runs a scripted supervisor while the block lasts; without `credentials`, in plaintext."""
     servicer = Scripted(answer)
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     offers_pb2_grpc.add_OffersServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
-    servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    if credentials is None:
+        port = server.add_insecure_port("127.0.0.1:0")
+    else:
+        port = server.add_secure_port("127.0.0.1:0", credentials)
+    servicer.address = f"127.0.0.1:{port}"
     await server.start()
     try:
         yield servicer

@@ -78,7 +78,7 @@ async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
 
 def _report(pairs: Sequence[Pair], machine_text: str) -> Report:
     table = Table(title="Steady requests without and with each attack; medians of the rounds")
-    for column in ("attack", "p99 ms without", "p99 ms with", "ratio", "not full", "failed"):
+    for column in ("attack", "p99 ms without", "p99 ms with", "ratio", "not full", "failed", "attacker's CPU"):
         table.add_column(column, justify="left" if column == "attack" else "right")
     aims = []
     for name, of_attack in _by_attack(pairs):
@@ -86,7 +86,8 @@ def _report(pairs: Sequence[Pair], machine_text: str) -> Report:
         beside = statistics.median(pair.with_ms for pair in of_attack)
         ratio = statistics.median(pair.with_ms / pair.without_ms for pair in of_attack)
         counts = (sum(pair.degraded for pair in of_attack), sum(pair.failed for pair in of_attack))
-        table.add_row(name, f"{without:.1f}", f"{beside:.1f}", f"{ratio:.2f}", *map(str, counts))
+        share = f"{statistics.median(pair.cpu_share for pair in of_attack):.0%}"
+        table.add_row(name, f"{without:.1f}", f"{beside:.1f}", f"{ratio:.2f}", *map(str, counts), share)
         aims.append(Aim(f"{name}: p99 with / without", ratio, MOST_P99))
     document = {"machine": machine_text, "pairs": [pair._asdict() for pair in pairs]}
     return Report(document, [table], aims)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from loadtest.hostile import hpack
+from loadtest.hostile import hpack, speed
 from loadtest.hostile.frames import (
     ACK,
     DATA,
@@ -85,7 +85,8 @@ class Connection:
                 pass
 
     async def send(self, data: bytes) -> None:
-        """Sends bytes; the server may have closed the connection."""
+        """Sends bytes, as fast as the speed of this process allows; the server may have closed the connection."""
+        await speed.take(len(data))
         with contextlib.suppress(OSError):
             self.writer.write(data)
             await self.writer.drain()

@@ -48,6 +48,12 @@ class Offers(Block):
     rank_by: Literal["score", "expected_revenue"] = "score"
 
 
+class Tracing(Block):
+    """What the spans of the game may show."""
+
+    players: bool = Field(False, description="whether spans have the id of the player")
+
+
 class Catalog(WorkerDeployment):
     """The catalog of one game. Relative paths become absolute when it is loaded."""
 
@@ -68,6 +74,7 @@ class Catalog(WorkerDeployment):
     assignment: Assignment = Assignment()
     decisions: Decisions | None = Field(None, description="the log of every answer; none without this block")
     callers: Callers | None = Field(None, description="the programs that may ask for the game; without it, all may")
+    tracing: Tracing = Field(Tracing(), description="what traces may show")
     tls: Tls = Field(Tls(), description="names in the certificates of the game's services")
     members: Annotated[tuple[Member, ...], Field(strict=False, max_length=MAX_MODELS)] = Field(
         (), description="models that several versions share: a version names them as `{member: NAME}`"

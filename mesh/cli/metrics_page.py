@@ -18,7 +18,7 @@ from mesh.tls.connection_fault import connection_fault
 
 TIMEOUT_S = 1.0
 # How a connection fails that is plaintext or TLS on one side only, or whose certificate is refused.
-_OF_TLS = (ssl.SSLError, ConnectionResetError, http.client.HTTPException)
+_OF_TLS = (ssl.SSLError, ConnectionResetError, TimeoutError, http.client.HTTPException)
 _Read = TypeVar("_Read")
 
 

@@ -21,6 +21,7 @@ from mesh.cli.publish import options as publish_options
 from mesh.cli.top import options as top_options
 from mesh.cli.verify import options as verify_options
 from mesh.tls import client_options
+from mesh.tracing import options as tracing
 
 if TYPE_CHECKING:
     from mesh.cli.parser_parts import Commands
@@ -98,6 +99,7 @@ def _add_up(commands: Commands) -> None:
     )
     about = "connections with TLS, by a throw-away CA and certificates of it, which the mesh removes at its end"
     up.add_argument("--tls", action="store_true", help=about)
+    tracing.add_options(up)
     parts.add_json(up, "one line of JSON when the mesh is ready")
 
 

@@ -82,6 +82,8 @@ def _tls_fault(address: str, security: ClientSecurity, budget_s: float) -> str |
             return _certificate_fault(address, security, error)
         except (ssl.SSLError, ConnectionError):
             return _plaintext_server(address, budget_s) or _refusal(address, security)
+        except TimeoutError:  # an HTTP server waits for the end of the request's head
+            return _plaintext_server(address, budget_s)
 
 
 def _plaintext_server(address: str, budget_s: float) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mesh.catalog.callers import ANYONE, Caller, Callers, Method
-from supervisor.callers.bucket import TokenBucket
+from mesh.token_bucket import TokenBucket
 from supervisor.callers.metrics import CallerCounts, CallerMetrics
 from supervisor.callers.peer import Peer
 

@@ -87,7 +87,7 @@ class CallerGate:
             raise
         if _METHODS[rpc] not in admission.methods:
             caller = admission.callers[0]  # without one, an open game would allow every method
-            raise self._refused(caller, "method", f"{rpc}: caller {caller.name} may not call it")
+            raise self._refused(caller, "method", f"{rpc}: caller {caller.name} may not call it; {_fix(rpc)}")
         if admission.is_of_one_game and rpc not in _STREAMS:
             self._charge(admission.callers[0])
         return admission
@@ -103,7 +103,8 @@ class CallerGate:
         if caller is None:
             raise self._refused_game(admission, game.catalog.game)
         if _METHODS[rpc] not in caller.methods:
-            raise self._refused(caller, "method", f"{rpc}: caller {caller.name} may not call it for {caller.game}")
+            problem = f"{rpc}: caller {caller.name} may not call it for {caller.game}"
+            raise self._refused(caller, "method", f"{problem}; {_fix(rpc)}")
         if version and caller.pins is not None and version not in caller.pins:
             text = f"version: caller {caller.name} may not name this one for {caller.game}; leave it empty"
             raise self._refused(caller, "version", text)
@@ -145,3 +146,7 @@ def _only(games: Mapping[str, CalledGame]) -> str | None:
 def _described(rpc: Rpc, call: Call, names: frozenset[str]) -> str:
     shows = f"names in its certificate: {shown(names)}" if names else "no names of a certificate"
     return f"{rpc} of {shown([call.peer()])}, {shows}"
+
+
+def _fix(rpc: Rpc) -> str:
+    return f"add {_METHODS[rpc]} to its `methods` in the catalog"

@@ -6,6 +6,8 @@ from supervisor.callers.game_callers import GameCaller
 from supervisor.callers.gate import CalledGame, CallerGate, Rpc
 from supervisor.callers.peer import Call
 
+NOT_A_CALLER = ""
+
 
 class StreamCaller:
     """Admits the stream `call`. Raises Unauthenticated or NotAllowed."""
@@ -18,9 +20,15 @@ class StreamCaller:
 
     @property
     def name(self) -> str | None:
-        """The name of the caller; None if everybody may call."""
-        caller = self._admission.caller if self._admission is not None else None
-        return caller.name if caller is not None else None
+        """The name under which streams share their turns and places; None if everybody may call.
+
+        Peers that only games without callers admit have one name for all of them: they must not leave the callers of
+        other games without streams.
+        """
+        if self._admission is None:
+            return None
+        caller = self._admission.caller
+        return caller.name if caller is not None else NOT_A_CALLER
 
     def enter(self, game: CalledGame, version: str = "") -> GameCaller | None:
         """Returns the caller that may send the next request of the stream, as `CallerGate.enter` does.

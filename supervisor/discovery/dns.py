@@ -8,8 +8,9 @@ import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+from mesh.address import host_and_port
 from mesh.back_off import Uniform
-from supervisor.discovery.port import Endpoints, host_and_port
+from supervisor.discovery.port import Endpoints
 
 PORT = 9000
 EVERY_S = (4.0, 6.0)

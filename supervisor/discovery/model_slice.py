@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from supervisor.discovery.port import Endpoints, host_and_port
+from mesh.address import host_and_port
+from supervisor.discovery.port import Endpoints
 
 GAME, VERSION, MODEL = "ensemble-mesh/game", "ensemble-mesh/version", "ensemble-mesh/model"
 COMPONENT = "app.kubernetes.io/component=model-worker"

@@ -39,8 +39,3 @@ class Discovery(Protocol):
         Yields nothing while the source is not available: the last endpoints stay valid.
         """
         ...
-
-
-def host_and_port(host: str, port: int) -> str:
-    """The address of `port` on `host`; an IPv6 host gets brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,4 +1,4 @@
-"""The example backends: in Python with our stubs, and in Node with only the public gRPC package and the .proto file."""
+"""The example backends in Python and Node, which use the clients of these languages."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ pytestmark = pytest.mark.whole_machine
 
 CONTEXT = ("session_minutes=12.5", "platform=ios")
 WITHIN_S = 30
+THREADS = 8  # each open stream has one
 
 
 class SecuredCallers(offers_pb2_grpc.OffersServicer):
@@ -36,20 +37,28 @@ class SecuredCallers(offers_pb2_grpc.OffersServicer):
         self.seen: list[tuple[set[str], object]] = []
         self.refusal: tuple[grpc.StatusCode, str] | None = None
 
-    def GetOffer(self, _: object, context: grpc.ServicerContext) -> offers_pb2.GetOfferResponse:
-        self._see(context)
-        offer = offers_pb2.RankedOffer(offer_id="gems")
-        return offers_pb2.GetOfferResponse(source=offers_pb2.ENSEMBLE, offers=[offer], decision_id="d")
+    def StreamOffers(
+        self, requests: Iterator[offers_pb2.GetOfferRequest], context: grpc.ServicerContext
+    ) -> Iterator[offers_pb2.GetOfferResponse]:
+        if self.refusal is not None:
+            context.abort(*self.refusal)
+        for request in requests:
+            self._see(context)
+            offers = [offers_pb2.RankedOffer(offer_id="gems")]
+            yield offers_pb2.GetOfferResponse(
+                request_id=request.request_id, source=offers_pb2.ENSEMBLE, offers=offers, decision_id="d"
+            )
 
-    def ReportOutcome(self, _: object, context: grpc.ServicerContext) -> offers_pb2.ReportOutcomeResponse:
-        self._see(context)
-        return offers_pb2.ReportOutcomeResponse()
+    def StreamOutcomes(
+        self, requests: Iterator[offers_pb2.ReportOutcomeRequest], context: grpc.ServicerContext
+    ) -> Iterator[offers_pb2.ReportOutcomeResponse]:
+        for _ in requests:
+            self._see(context)
+            yield offers_pb2.ReportOutcomeResponse()
 
     def _see(self, context: grpc.ServicerContext) -> None:
         names = peer_names(context.auth_context())  # type: ignore[arg-type]  # wrong stub
         self.seen.append((set(names), dict(context.invocation_metadata() or ()).get("authorization")))
-        if self.refusal is not None:
-            context.abort(*self.refusal)
 
 
 @pytest.fixture
@@ -57,14 +66,14 @@ def callers(tmp_path: Path) -> Iterator[SecuredCallers]:
     certificates = Certificates(tmp_path / "certificates")
     servicer, live = SecuredCallers(certificates), LiveTls(certificates.server())
     with (
-        serving(servicer, 2, live.server_credentials()) as servicer.mutual,
-        serving(servicer, 2, live.server_credentials(require_client=False)) as servicer.tokens,
+        serving(servicer, THREADS, live.server_credentials()) as servicer.mutual,
+        serving(servicer, THREADS, live.server_credentials(require_client=False)) as servicer.tokens,
     ):
         yield servicer
 
 
 ROOT = Path(__file__).parent.parent.parent
-MODULES = ROOT / "build" / "node" / "node_modules"
+MODULES = ROOT / "clients" / "node" / "node_modules"
 
 
 @pytest.fixture(params=["python", "node"])
@@ -77,13 +86,13 @@ def program(request: pytest.FixtureRequest) -> list[str]:
     if node is None:
         pytest.skip("node is not installed")
     if not (MODULES / "@grpc" / "grpc-js").is_dir():
-        pytest.skip("@grpc/grpc-js is not installed (npm install --prefix build/node @grpc/grpc-js @grpc/proto-loader)")
+        pytest.skip("the Node client is not built; run `make clients`")
     return [node, str(folder / "get_offer.js")]
 
 
 def run(program: list[str], *words: str) -> tuple[int, str, str]:
     """Runs a backend; returns its exit code, stdout and stderr."""
-    environment = {**os.environ, "NODE_PATH": str(MODULES), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "clients" / "python")}
     done = subprocess.run(
         [*program, *words], env=environment, capture_output=True, text=True, timeout=WITHIN_S, check=False
     )
@@ -91,17 +100,20 @@ def run(program: list[str], *words: str) -> tuple[int, str, str]:
 
 
 def test_backend_gets_an_offer(program: list[str], world: World, mesh: StartedMesh) -> None:
-    code, out, err = run(program, mesh.address, "testgame", world.players[1].id, *CONTEXT)
-    assert (code, err) == (0, "")
+    for _ in range(5):  # again if a busy machine takes longer than the deadline of 250 ms
+        code, out, _err = run(program, mesh.address, "testgame", world.players[1].id, *CONTEXT)
+        if "(LOCAL)" not in out:
+            break
+    assert code == 0
     assert "(ENSEMBLE)" in out
 
 
 def answered(program: list[str], callers: SecuredCallers, *words: str) -> tuple[int, str, str]:
-    """Runs a backend; again if a busy machine takes longer than the deadline of 200 ms."""
+    """Runs a backend; again if a busy machine takes longer than the deadline of 250 ms."""
     for _ in range(5):
         callers.seen.clear()
         code, out, err = run(program, *words, "arena", "anna")
-        if "DEADLINE_EXCEEDED" not in out + err:
+        if "no answer in time" not in out:
             break
     return code, out, err
 
@@ -132,7 +144,8 @@ def test_backend_does_not_send_its_token_in_plaintext(program: list[str], tmp_pa
 def test_unknown_caller_is_reported_to_the_developer(program: list[str], callers: SecuredCallers) -> None:
     callers.refusal = grpc.StatusCode.PERMISSION_DENIED, "GetOffer: is not a method of this caller"
     code, out, err = answered(program, callers, *options_of(callers.certificates.client()), callers.mutual)
-    assert (code, out) == (2, "")
+    assert code == 0
+    assert out.startswith("starter-pack (LOCAL) ")
     assert "GetOffer: is not a method of this caller" in err
 
 
@@ -145,8 +158,8 @@ def test_wrong_request_is_reported_to_the_developer(program: list[str], world: W
 
 def test_backend_shows_its_default_offer_while_the_mesh_is_out_of_reach(program: list[str]) -> None:
     code, out, err = run(program, f"127.0.0.1:{free_port()}", "testgame", "anna", "--default-offer", "gold")
-    assert (code, err) == (0, "")
-    assert out.startswith("gold (out of reach: no connection to 127.0.0.1:")
+    assert (code, out) == (0, "gold (LOCAL) no supervisor is connected\n")
+    assert "no connection to the supervisor at 127.0.0.1:" in err
 
 
 def test_backend_without_arguments_prints_its_usage(program: list[str]) -> None:

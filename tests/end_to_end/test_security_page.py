@@ -19,7 +19,6 @@ import yaml
 
 from tests.forests import train
 from tests.free_port import free_port
-from tests.started_mesh import MESH
 from tests.tools import ROOT, tool
 
 pytestmark = pytest.mark.whole_machine
@@ -47,9 +46,6 @@ def folder(tmp_path: Path) -> Path:
     (catalog,) = (text for kind, text in BLOCK.findall(ONE_MACHINE) if kind == "yaml")
     patient = catalog.replace("game: arena\n", "game: arena\nbudget_ms: 5000\n")  # the machine of the tests is busy
     (tmp_path / "mesh.yaml").write_text(patient.replace("players.sqlite}", "players.sqlite, timeout_ms: 1000}"))
-    unfinished = (tmp_path / "mesh.yaml").read_text().replace("DIGEST", "0" * 64)
-    (tmp_path / "first.yaml").write_text(unfinished)
-    subprocess.run([*MESH, "features", "load", "players.csv", "--catalog", "first.yaml"], check=True, cwd=tmp_path)
     for name, command in {"mesh": "-m mesh.cli.main ", "python": ""}.items():
         (tmp_path / name).write_text(f'#!/bin/sh\nexec {sys.executable} {command}"$@"\n')
         (tmp_path / name).chmod(0o755)

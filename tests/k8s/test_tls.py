@@ -14,6 +14,8 @@ from mesh.catalog import catalog
 from mesh.cli.k8s import chart_output
 from mesh.cli.up.certificates import verifier_of
 from mesh.errors import Misconfigured
+from model_worker.settings import read_settings as worker_settings
+from supervisor.settings import read_settings as supervisor_settings
 from tests.k8s import catalogs, objects
 from tests.k8s.objects import Objects
 
@@ -118,6 +120,19 @@ def test_tokens_open_a_second_port(tmp_path: Path, callers: str | None, is_open:
     service = {one["name"]: one["appProtocol"] for one in game.named("Service", SUPERVISOR)["spec"]["ports"]}
     assert service == dict.fromkeys({"grpc", *ports} - {"metrics"}, "https")
     assert "tokens" not in str(game.named("Deployment", WORKERS[0]))
+
+
+@pytest.mark.parametrize("discovery", ["endpoint_slices", "dns"])
+def test_services_accept_the_arguments_of_their_pods(tmp_path: Path, discovery: str) -> None:
+    switches = f", discovery: {discovery}, reflection: false, log_format: json}}"
+    game = rendered(tmp_path, (SECRETS % ", metrics: true")[:-1] + switches, TOKEN)
+    words = [one.replace("$(POD_NAMESPACE)", "games") for one in pod(game, SUPERVISOR)["containers"][0]["args"]]
+    front, back = supervisor_settings(words), worker_settings(pod(game, WORKERS[0])["containers"][0]["args"])
+    for settings in (front, back):
+        assert settings.tls is not None
+        assert (settings.metrics_tls, settings.no_reflection, settings.log_format) == (True, True, "json")
+    assert (front.port, front.token_port, back.port) == (9000, 9001, 9000)
+    assert back.tls_supervisor == ("supervisor.small.mesh", verifier_of("small"))
 
 
 def test_plaintext_is_the_default(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def test_settings_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         tls_supervisor=(),
         metrics_tls=False,
         tls=None,
+        traces=None,
     )
 
 

@@ -159,8 +159,8 @@ class Recorded:
 
     def record_cohort(self, requests: int, rows: int) -> None: ...
 
-    def record_answer(self, answer: Answer, total_s: float) -> None:
-        del answer, total_s
+    def record_answer(self, answer: Answer, total_s: float, trace_id: str = "") -> None:
+        del answer, total_s, trace_id
         self.count += 1
 
 

@@ -15,7 +15,8 @@ from prometheus_client import CollectorRegistry
 from mesh.errors import OverQuota, WrongRequest
 from supervisor import intake, raw_call
 from supervisor.callers.recognition import Recognition
-from supervisor.intake import READING, Intake
+from supervisor.intake import Intake
+from supervisor.reading_calls import READING, READING_S
 from tests.supervisor.callers.fake_call import FakeCall, callers_of
 from tests.supervisor.replica import until
 
@@ -42,8 +43,9 @@ class Service:
     channel: Any = None
     ask: Any = None
     taker: Any = None
+    address: str = ""
 
-    def begin_request(self, request: bytes, remaining_s: float | None, _admission: object) -> Any:
+    def begin_request(self, request: bytes, remaining_s: float | None, _admission: object, _traceparent: str) -> Any:
         self.begun.append(request)
         return self.begin(request, remaining_s)
 
@@ -56,7 +58,7 @@ class Service:
         calls = [slow(timeout=LONGEST_S) for _ in range(READING)]
         for call in calls:
             stack.callback(call.cancel)
-        await until(lambda: len(self.taker._reading) == READING)
+        await until(lambda: len(self.taker._others.reading) == READING)
         return calls
 
 
@@ -74,7 +76,8 @@ async def service() -> AsyncIterator[Service]:
     echo.taker = Intake({METHOD: echo.begin_request}, lambda: echo.longest_s, echo.refuse, lambda: echo.now_s)
     echo.taker.start(server)
     try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        echo.address = f"127.0.0.1:{port}"
+        async with grpc.aio.insecure_channel(echo.address) as channel:
             echo.channel, echo.ask = channel, channel.unary_unary(METHOD)
             assert await echo.ask(b"first", timeout=LONGEST_S) == ORDINARY  # grpc.aio was the first to wait for a call
             yield echo
@@ -116,7 +119,7 @@ async def test_newest_call_begins_first() -> None:
         waiting: list[Any] = []
         for number in range(5):
             waiting.append(asyncio.ensure_future(echo.ask(str(number).encode(), timeout=LONGEST_S)))
-            await until(lambda: len(echo.taker._waiting) == len(waiting))
+            await until(lambda: len(echo.taker._others.waiting) == len(waiting))
         await slow[0].write(b"slow")
         await slow[0].done_writing()
         await asyncio.gather(*waiting)
@@ -127,12 +130,12 @@ async def test_call_that_waits_for_half_of_its_time_is_refused_before_it_is_read
     async with service() as echo, AsyncExitStack() as stack:
         await echo.hold_all_readers(stack)
         waiting = asyncio.ensure_future(code_of(echo.ask(b"x", timeout=20)))
-        await until(lambda: len(echo.taker._waiting) == 1)
+        await until(lambda: len(echo.taker._others.waiting) == 1)
         echo.now_s = 0.001
         echo.taker._run_soon()
         await asyncio.sleep(0.01)
         assert (echo.refusals, waiting.done()) == (0, False)
-        echo.taker._reading = dict.fromkeys(echo.taker._reading, 11.0)  # the readers are busy all the time
+        echo.taker._others.reading = dict.fromkeys(echo.taker._others.reading, 11.0)  # they are busy
         echo.now_s = 11.0
         assert await waiting == ("RESOURCE_EXHAUSTED", intake.OVERLOADED.text)
         assert (echo.refusals, echo.begun) == (1, [])
@@ -147,8 +150,8 @@ async def test_call_that_is_refused_for_lack_of_cpu_is_counted_for_its_caller() 
         await echo.hold_all_readers(stack)
         echo.taker._admit = lambda _: admission
         waiting = asyncio.ensure_future(code_of(echo.ask(b"x", timeout=20)))
-        await until(lambda: len(echo.taker._waiting) == 1)
-        echo.taker._reading = dict.fromkeys(echo.taker._reading, 11.0)
+        await until(lambda: len(echo.taker._others.waiting) == 1)
+        echo.taker._others.reading = dict.fromkeys(echo.taker._others.reading, 11.0)
         echo.now_s = 11.0
         echo.taker._run_soon()
         assert (await waiting)[0] == "RESOURCE_EXHAUSTED"
@@ -173,8 +176,8 @@ async def test_longest_time_of_a_new_catalog_counts() -> None:
         await echo.hold_all_readers(stack)
         echo.longest_s = 2.0
         waiting = asyncio.ensure_future(code_of(echo.ask(b"x")))
-        await until(lambda: len(echo.taker._waiting) == 1)
-        assert echo.taker._waiting._by_name[None].calls[0].refuse_at_s == intake.WAIT_SHARE * 2.0
+        await until(lambda: len(echo.taker._others.waiting) == 1)
+        assert echo.taker._others.waiting._by_name[None].oldest().refuse_at_s == intake.WAIT_SHARE * 2.0
         echo.now_s += 1.5
         echo.taker._run_soon()
         assert (await waiting)[0] == "RESOURCE_EXHAUSTED"
@@ -184,12 +187,38 @@ async def test_callers_that_send_slowly_do_not_block_the_others() -> None:
     async with service() as echo, AsyncExitStack() as stack:
         slow = await echo.hold_all_readers(stack)
         waiting = asyncio.ensure_future(echo.ask(b"fast", timeout=LONGEST_S))
-        await until(lambda: len(echo.taker._waiting) == 1)
-        echo.now_s = intake.READING_S
+        await until(lambda: len(echo.taker._others.waiting) == 1)
+        echo.now_s = READING_S
         assert await waiting == b"fast"
         await slow[0].write(b"slow")
         await slow[0].done_writing()
         assert await slow[0] == b"slow"
+
+
+async def test_connection_that_sends_in_time_does_not_wait_for_those_that_do_not() -> None:
+    async with service() as echo, AsyncExitStack() as stack:
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        polite = await stack.enter_async_context(grpc.aio.insecure_channel(echo.address, options))
+        ask: Any = polite.unary_unary(METHOD)
+        assert await ask(b"first", timeout=LONGEST_S) == b"first"
+        slow = await echo.hold_all_readers(stack)
+        assert await ask(b"second", timeout=LONGEST_S) == b"second"  # the clock stands still: no call is slow yet
+        echo.now_s = READING_S
+        await slow[0].write(b"slow")
+        await slow[0].done_writing()
+        assert await slow[0] == b"slow"
+
+
+async def test_connection_that_sends_late_loses_its_place() -> None:
+    async with service() as echo, AsyncExitStack() as stack:
+        assert await echo.ask(b"x", timeout=LONGEST_S) == b"x"
+        late = echo.channel.stream_unary(METHOD)(timeout=LONGEST_S)
+        stack.callback(late.cancel)
+        await until(lambda: len(echo.taker._punctual.reading) == 1)
+        echo.now_s = READING_S
+        echo.taker._run_soon()
+        await until(lambda: not echo.taker._punctual.reading)
+        await echo.hold_all_readers(stack)  # they wait with the connections that are not known to be punctual
 
 
 async def test_error_is_the_status_of_the_call() -> None:
@@ -246,7 +275,7 @@ async def test_server_that_stops_ends_waiting_and_running_calls() -> None:
     async with service() as echo, AsyncExitStack() as stack:
         await echo.hold_all_readers(stack)
         waiting = asyncio.ensure_future(code_of(echo.ask(b"x", timeout=LONGEST_S)))
-        await until(lambda: len(echo.taker._waiting) == 1)
+        await until(lambda: len(echo.taker._others.waiting) == 1)
         await echo.server.stop(0)
         await asyncio.wait_for(echo.taker.close(), 10)
         assert (await waiting)[0] in ("CANCELLED", "UNAVAILABLE")

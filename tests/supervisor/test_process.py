@@ -82,6 +82,15 @@ async def test_supervisor_without_workers_serves_fallbacks_and_stops_without_out
         assert await running.stop() == (0, "")
 
 
+async def test_supervisor_on_an_ipv6_address_reports_addresses_that_clients_can_use(tmp_path: Path) -> None:
+    hosts = ("--host", "::1", "--metrics-host", "::1")
+    async with supervisor("--catalog", write_game(tmp_path), *hosts) as running:
+        assert running.ready["address"].startswith("[::1]:")
+        assert (await running.offer()).source == wire.FALLBACK
+        page = await asyncio.to_thread(urllib.request.urlopen, f"http://{running.ready['metrics']}/readyz")
+        assert page.status == 200
+
+
 async def test_answers_are_complete_once_the_endpoints_are_known_and_ctrl_c_drains(tmp_path: Path) -> None:
     endpoints = tmp_path / "endpoints.json"
     async with (

@@ -98,6 +98,7 @@ def test_defaults() -> None:
         follow_parent=False,
         metrics_tls=False,
         tls=None,
+        traces=None,
     )
 
 

@@ -12,7 +12,7 @@ def calls_of(*names: str, most: int = 100) -> WaitingCalls[str]:
     """A call for each of `names` (caller and number); the caller `c` is critical."""
     calls: WaitingCalls[str] = WaitingCalls(most)
     for number, name in enumerate(names):
-        calls.add(name, float(number), name[0], is_critical=name[0] == "c")
+        calls.add(name, float(number), "peer", name[0], is_critical=name[0] == "c")
     return calls
 
 
@@ -25,7 +25,7 @@ def test_calls_of_one_caller_begin_newest_first_and_the_oldest_are_refused(adds:
     calls, expected = WaitingCalls[int](most), list[int]()
     for number, is_add in enumerate(adds):
         if is_add:
-            calls.add(number, 1e9)
+            calls.add(number, 1e9, "peer")
             expected.append(number)
         elif expected:
             assert calls.pop_newest().call == expected.pop()
@@ -36,6 +36,21 @@ def test_calls_of_one_caller_begin_newest_first_and_the_oldest_are_refused(adds:
 
 def test_callers_have_turns() -> None:
     assert popped(calls_of("f1", "f2", "f3", "f4", "p1", "p2")) == ["f4", "p2", "f3", "p1", "f2", "f1"]
+
+
+def test_connections_of_a_caller_have_turns() -> None:
+    calls: WaitingCalls[str] = WaitingCalls(100)
+    for name in ("f1", "f2", "f3", "p1", "p2"):
+        calls.add(name, 1e9, name[0], "one caller")
+    assert popped(calls) == ["f3", "p2", "f2", "p1", "f1"]
+
+
+def test_above_the_limit_the_connection_with_the_most_loses_its_oldest() -> None:
+    calls: WaitingCalls[str] = WaitingCalls(3)
+    for name in ("p1", "f1", "f2", "f3", "q1"):
+        calls.add(name, 1e9, name[0])
+    assert list(calls.pop_refused(0.0)) == ["f1", "f2"]
+    assert popped(calls) == ["p1", "f3", "q1"]
 
 
 def test_critical_callers_begin_first() -> None:

@@ -69,8 +69,8 @@ class Recorded:
     def record_cohort(self, requests: int, rows: int) -> None:
         self.cohorts.append((requests, rows))
 
-    def record_answer(self, answer: Answer, total_s: float) -> None:
-        del total_s
+    def record_answer(self, answer: Answer, total_s: float, trace_id: str = "") -> None:
+        del total_s, trace_id
         self.answers.append(answer)
 
 

@@ -35,6 +35,11 @@ const (
 // Three statuses mean overload: RESOURCE_EXHAUSTED with a text that begins with "overloaded", CANCELLED
 // that the caller did not cause, and UNAVAILABLE. The supervisor or gRPC has refused the call before its
 // request was read. Treat them as the reason `overloaded`, and do not retry at once.
+//
+// A mesh with callers in its catalog refuses unknown peers with UNAUTHENTICATED, what a caller may not do with
+// PERMISSION_DENIED, and requests over its quota with RESOURCE_EXHAUSTED, a text that begins with "over quota" and
+// the trailing metadata `grpc-retry-pushback-ms`. On a stream, a refused request gets a response with `error`.
+// Bytes that cannot be parsed get INVALID_ARGUMENT; they end a stream, after the responses to the requests before.
 type OffersClient interface {
 	// Returns the best offers for a player, ranked, before the caller's deadline.
 	GetOffer(ctx context.Context, in *GetOfferRequest, opts ...grpc.CallOption) (*GetOfferResponse, error)
@@ -129,6 +134,11 @@ type Offers_StreamOutcomesClient = grpc.BidiStreamingClient[ReportOutcomeRequest
 // Three statuses mean overload: RESOURCE_EXHAUSTED with a text that begins with "overloaded", CANCELLED
 // that the caller did not cause, and UNAVAILABLE. The supervisor or gRPC has refused the call before its
 // request was read. Treat them as the reason `overloaded`, and do not retry at once.
+//
+// A mesh with callers in its catalog refuses unknown peers with UNAUTHENTICATED, what a caller may not do with
+// PERMISSION_DENIED, and requests over its quota with RESOURCE_EXHAUSTED, a text that begins with "over quota" and
+// the trailing metadata `grpc-retry-pushback-ms`. On a stream, a refused request gets a response with `error`.
+// Bytes that cannot be parsed get INVALID_ARGUMENT; they end a stream, after the responses to the requests before.
 type OffersServer interface {
 	// Returns the best offers for a player, ranked, before the caller's deadline.
 	GetOffer(context.Context, *GetOfferRequest) (*GetOfferResponse, error)

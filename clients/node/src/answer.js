@@ -1,9 +1,10 @@
 // The answer to a question: the offers to show, and where they come from.
 const SOURCES = { ENSEMBLE: "ensemble", PARTIAL: "partial", FALLBACK: "fallback" };
 
-/** Returns the answer in a response without an error. */
-export function ofResponse(response) {
-  const offers = (response.offers ?? []).map((one) => ({
+/** Returns the answer in a response without an error; `fallback` if it has no offer to show. */
+export function ofResponse(response, fallback) {
+  if (!response.offers?.length) return local(fallback, "the answer has no offer");
+  const offers = response.offers.map((one) => ({
     offerId: one.offer_id,
     score: one._score ? one.score : undefined,
     expectedRevenue: one._expected_revenue ? one.expected_revenue : undefined,

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import grpc from "@grpc/grpc-js";
 import { follow, parseTargets } from "./addresses.js";
 import { local, ofResponse } from "./answer.js";
+import { encodedRequest } from "./connection.js";
 import { WRONG_CODES, WrongRequestError } from "./errors.js";
 import { AnswerTimes, HedgeBudget } from "./hedging.js";
 import { OutcomeReports } from "./outcomes.js";
@@ -13,6 +14,7 @@ const MOST_SENDINGS = 4; // of one question, with its hedge
 const TICK_MS = 10; // between two looks for stalled supervisors
 const FIRST_HEDGE_SHARE = 0.3; // of the deadline, until the p95 is learnt
 const MOST_WAITING = 10_000;
+const CLOSED = "the client is closed";
 
 export class OfferClient {
   constructor(targets, options) {
@@ -20,7 +22,10 @@ export class OfferClient {
     if (!game || !fallback) throw new TypeError("options: game and fallback are required");
     Object.assign(this, { game, fallback, deadlineMs, security, links, warn });
     this.supervisors = new Map();
-    this.waiting = new Set(); // no supervisor is connected
+    this.leaving = new Map(); // supervisors that are closed after their last answers, and the timer
+    this.open = new Set();
+    this.waiting = new Set(); // no supervisor is connected and has room
+    this.isClosed = false;
     this.times = new AnswerTimes(FIRST_HEDGE_SHARE * deadlineMs);
     this.budget = new HedgeBudget(hedgePercent);
     this.prefix = `${randomBytes(6).toString("hex")}-`;
@@ -41,18 +46,11 @@ export class OfferClient {
     const withinMs = question.deadlineMs ?? this.deadlineMs;
     return new Promise((resolve, reject) => {
       this.number += 1;
+      const id = this.prefix + this.number;
       const one = {
-        request: {
-          game: this.game,
-          player_id: playerId,
-          context: contextValues(question.context ?? {}),
-          offer_ids: question.offerIds ?? [],
-          limit: question.limit ?? 1,
-          version: question.version ?? "",
-          request_id: this.prefix + this.number,
-          traceparent: question.traceparent ?? "",
-          deadline_ms: Math.max(1, Math.floor(withinMs)),
-        },
+        id,
+        playerId: String(playerId),
+        encoded: this.encoded(id, playerId, question, withinMs),
         preference: null,
         asked: new Map(), // supervisors that have not answered, and the time of the sending
         sendings: 0,
@@ -60,11 +58,39 @@ export class OfferClient {
         resolve,
         reject,
       };
+      if (this.isClosed) {
+        resolve(local(this.fallback, CLOSED));
+        return;
+      }
+      this.open.add(one);
       one.expiry = setTimeout(() => this.expire(one), withinMs);
       one.hedging = setTimeout(() => this.hedge(one), this.times.p95Ms);
       this.budget.recordRequest();
       this.ask(one);
     });
+  }
+
+  /** Returns the bytes of a request; throws WrongRequestError if it cannot be encoded. */
+  encoded(id, playerId, question, withinMs) {
+    const request = {
+      game: this.game,
+      player_id: playerId,
+      context: contextValues(question.context ?? {}),
+      offer_ids: question.offerIds ?? [],
+      limit: question.limit ?? 1,
+      version: question.version ?? "",
+      request_id: id,
+      traceparent: question.traceparent ?? "",
+      deadline_ms: Math.max(1, Math.floor(withinMs)),
+    };
+    try {
+      const { version, traceparent, offer_ids: offerIds } = request;
+      checkText(playerId, version, traceparent, ...offerIds, ...Object.entries(question.context ?? {}).flat());
+      return encodedRequest(request);
+    } catch (error) {
+      if (error instanceof WrongRequestError) throw error;
+      throw new WrongRequestError(grpc.status.INVALID_ARGUMENT, `the request is wrong: ${error.message}`);
+    }
   }
 
   reportOutcome(outcome) {
@@ -77,19 +103,31 @@ export class OfferClient {
 
   async close() {
     await this.reports.close();
+    this.isClosed = true;
+    for (const question of [...this.open]) this.settle(question, local(this.fallback, CLOSED));
     this.stopFollowing();
     clearInterval(this.ticker);
     for (const one of this.supervisors.values()) one.close();
-    for (const question of [...this.waiting]) this.settle(question, local(this.fallback, "the client is closed"));
+    for (const [one, timer] of this.leaving) {
+      clearTimeout(timer);
+      one.close();
+    }
   }
 
   // Events of the supervisors.
 
   onUp() {
     this.markUp();
-    const waiting = [...this.waiting];
-    this.waiting.clear();
-    for (const question of waiting) this.ask(question);
+    this.onRoom();
+  }
+
+  /** Asks the questions that wait, the oldest first, while a supervisor has room. */
+  onRoom() {
+    for (const question of this.waiting) {
+      if (![...this.supervisors.values()].some((one) => one.isConnected)) return;
+      this.waiting.delete(question);
+      this.ask(question);
+    }
   }
 
   onResponse(supervisor, question, response) {
@@ -97,15 +135,15 @@ export class OfferClient {
     const askedMs = question.asked.get(supervisor);
     question.asked.delete(supervisor);
     const { error } = response;
-    if (!error) {
+    if (!error?.code) {
       supervisor.health.recordSuccess();
       this.times.record(nowMs - askedMs);
-      this.settle(question, ofResponse(response));
+      this.settle(question, ofResponse(response, this.fallback));
     } else if (WRONG_CODES.has(error.code)) {
       supervisor.health.recordSuccess();
       this.end(question, () => question.reject(new WrongRequestError(error.code, error.message)));
     } else if (error.code === grpc.status.RESOURCE_EXHAUSTED) {
-      this.settle(question, local(this.fallback, `overloaded: ${error.message}`));
+      this.refuse(question, error.message);
     } else {
       supervisor.health.recordFailure(nowMs);
       this.askAgain(question, supervisor, error.message);
@@ -114,7 +152,7 @@ export class OfferClient {
 
   onLost(supervisor, question, isOverload) {
     question.asked.delete(supervisor);
-    if (isOverload) this.settle(question, local(this.fallback, "overloaded: the supervisor refused the stream"));
+    if (isOverload) this.refuse(question, "the supervisor refused the stream");
     else this.askAgain(question, supervisor, "the connection was lost");
   }
 
@@ -122,7 +160,7 @@ export class OfferClient {
 
   ask(question, but) {
     const nowMs = performance.now();
-    question.preference ??= ordered(question.request.player_id, this.supervisors.values());
+    question.preference ??= ordered(question.playerId, this.supervisors.values());
     const first =
       this.choose(question, nowMs, but) ??
       this.choose(question, nowMs) ??
@@ -143,6 +181,11 @@ export class OfferClient {
     if (!question.isOpen || question.asked.size) return; // another supervisor has it
     if (question.sendings >= MOST_SENDINGS) this.settle(question, local(this.fallback, why));
     else this.ask(question, but);
+  }
+
+  /** Overload is not retried; but another supervisor that has the question may answer. */
+  refuse(question, why) {
+    if (!question.asked.size) this.settle(question, local(this.fallback, `overloaded: ${why}`));
   }
 
   wait(question) {
@@ -193,6 +236,7 @@ export class OfferClient {
     question.isOpen = false;
     clearTimeout(question.expiry);
     clearTimeout(question.hedging);
+    this.open.delete(question);
     this.waiting.delete(question);
     for (const supervisor of question.asked.keys()) supervisor.forget(question);
     report();
@@ -209,7 +253,11 @@ export class OfferClient {
     for (const [address, one] of this.supervisors) {
       if (found.has(address)) continue;
       this.supervisors.delete(address);
-      setTimeout(() => one.close(), this.deadlineMs).unref(); // after its last answers
+      const close = () => {
+        this.leaving.delete(one);
+        one.close();
+      };
+      this.leaving.set(one, setTimeout(close, this.deadlineMs).unref());
     }
   }
 
@@ -217,6 +265,15 @@ export class OfferClient {
     const nowMs = performance.now();
     const usable = [...this.supervisors.values()].filter((one) => one.isUsable(nowMs));
     return usable[Math.floor(Math.random() * usable.length)]?.address;
+  }
+}
+
+/** Half a surrogate pair has no bytes in UTF-8: the mesh could not read it, and would end the stream. */
+function checkText(...texts) {
+  for (const text of texts) {
+    if (typeof text === "string" && !text.isWellFormed()) {
+      throw new WrongRequestError(grpc.status.INVALID_ARGUMENT, `${JSON.stringify(text)} cannot be encoded as UTF-8`);
+    }
   }
 }
 

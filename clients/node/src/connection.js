@@ -8,6 +8,8 @@ const CONTRACT = fileURLToPath(new URL("./offers.proto", import.meta.url));
 const { mesh } = grpc.loadPackageDefinition(
   loader.loadSync(CONTRACT, { keepCase: true, longs: Number, enums: String, oneofs: true }),
 );
+const { StreamOffers, StreamOutcomes } = mesh.v1.Offers.service;
+const asItIs = (encoded) => encoded;
 const OPTIONS = {
   "grpc.use_local_subchannel_pool": 1,
   "grpc.enable_retries": 0,
@@ -38,4 +40,24 @@ function credentialsOf(security) {
     done(null, metadata);
   });
   return grpc.credentials.combineChannelCredentials(transport, bearer);
+}
+
+/** Returns the bytes of a request, or of a report. Throws TypeError if it cannot be encoded: on a stream, that would end it. */
+export const encodedRequest = (request) => encoded(StreamOffers, request);
+export const encodedReport = (report) => encoded(StreamOutcomes, report);
+
+/** Opens a stream that takes requests, or reports, as bytes. */
+export const openOffers = (connection) => open(connection, StreamOffers);
+export const openOutcomes = (connection) => open(connection, StreamOutcomes);
+
+function open(connection, { path, responseDeserialize }) {
+  return connection.makeBidiStreamRequest(path, asItIs, responseDeserialize);
+}
+
+function encoded({ requestSerialize }, message) {
+  try {
+    return requestSerialize(message);
+  } catch (error) {
+    throw new TypeError(`cannot be encoded: ${error.message}`, { cause: error });
+  }
 }

@@ -1,6 +1,6 @@
 // A link: one connection to a supervisor with one stream of questions, opened again after each end.
 import grpc from "@grpc/grpc-js";
-import { connect } from "./connection.js";
+import { connect, openOffers } from "./connection.js";
 
 const MOST_UNANSWERED = 256; // of one stream; a supervisor reads no more
 const CONNECT_MS = 2000;
@@ -32,16 +32,19 @@ export class Link {
     return this.isUp && this.unanswered.size < MOST_UNANSWERED;
   }
 
-  send(request) {
-    this.unanswered.add(request.request_id);
-    this.stream.write(request);
+  /** Sends the bytes of a request; the link must be usable. */
+  send(id, encoded) {
+    this.unanswered.add(id);
+    this.stream.write(encoded);
   }
 
   close() {
     this.isClosed = true;
+    this.isUp = false;
     clearTimeout(this.timer);
     this.stream?.cancel();
     this.connection?.close();
+    this.lose(false);
   }
 
   open() {
@@ -71,7 +74,7 @@ export class Link {
         end(UNAVAILABLE, failure.message);
         return;
       }
-      this.stream = this.connection.StreamOffers();
+      this.stream = openOffers(this.connection);
       this.stream.on("data", (response) => {
         hasAnswered = true;
         this.logged = "";

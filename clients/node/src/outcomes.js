@@ -1,5 +1,5 @@
 // Reports of outcomes, sent in the background over one stream and repeated until a supervisor has taken them.
-import { connect } from "./connection.js";
+import { connect, encodedReport, openOutcomes } from "./connection.js";
 import { WRONG_CODES } from "./errors.js";
 
 const MOST_WAITING = 10_000;
@@ -30,11 +30,12 @@ export class OutcomeReports {
     if (!outcome.outcomeId) {
       throw new TypeError("outcomeId: is missing; give the id of the transaction, or DECISION_ID-shown");
     }
+    const report = { encoded: encodedReport(wireReport(this.game, outcome)) }; // an object: equal reports stay two
     if (this.waiting.size >= MOST_WAITING) {
       this.waiting.delete(this.waiting.values().next().value);
       this.dropped += 1;
     }
-    this.waiting.add(wireReport(this.game, outcome));
+    this.waiting.add(report);
     if (!this.isSending) this.send();
   }
 
@@ -42,8 +43,10 @@ export class OutcomeReports {
   async send() {
     this.isSending = true;
     try {
-      await this.sendAll();
-      this.failures = 0;
+      do {
+        await this.sendAll();
+        this.failures = 0;
+      } while (this.waiting.size); // added while the stream was closed
       this.isSending = false;
     } catch {
       this.failures += 1;
@@ -65,7 +68,7 @@ export class OutcomeReports {
     const address = this.address();
     if (address === undefined) throw new Error("no supervisor is connected");
     const connection = connect(address, this.security);
-    const stream = connection.StreamOutcomes();
+    const stream = openOutcomes(connection);
     const responses = readerOf(stream);
     try {
       while (this.waiting.size) await this.sendBatch(stream, responses);
@@ -79,15 +82,15 @@ export class OutcomeReports {
   async sendBatch(stream, responses) {
     const batch = [...this.waiting].slice(0, BATCH);
     let fault;
-    for (const report of batch) stream.write(report);
+    for (const report of batch) stream.write(report.encoded);
     for (const report of batch) {
       const { error } = await responses.next();
-      if (error && !WRONG_CODES.has(error.code)) {
+      if (error?.code && !WRONG_CODES.has(error.code)) {
         fault = new Error(error.message);
         continue;
       }
       this.waiting.delete(report);
-      if (error) this.logWrong(error.message);
+      if (error?.code) this.logWrong(error.message);
       else this.taken += 1;
     }
     if (fault) throw fault;

@@ -1,6 +1,7 @@
 // Which supervisor a player goes to: rendezvous hashing with bounded load, the same in all languages (clients/README.md).
 const MASK = (1n << 64n) - 1n;
 const LOAD_FACTOR = 1.25; // a supervisor may have this multiple of the mean number of open requests
+const LEAST_BOUND = 16; // so many are not a load: without this, two requests at the same time would part their players
 
 /** Returns the 64-bit FNV-1a hash of the UTF-8 bytes of `text`, as a BigInt. */
 export function fnv1a(text) {
@@ -25,7 +26,7 @@ export function rank(addressHash, playerHash) {
 
 /** Returns how many open requests one of the usable `supervisors` may have, if all have `total`, with a new one. */
 export function mostOpen(total, supervisors) {
-  return Math.ceil((LOAD_FACTOR * (total + 1)) / supervisors);
+  return Math.max(LEAST_BOUND, Math.ceil((LOAD_FACTOR * (total + 1)) / supervisors));
 }
 
 /** Returns `supervisors`, objects with a `hash`, in the order in which the player prefers them. */

@@ -3,7 +3,7 @@ import { Health } from "./health.js";
 import { Link } from "./link.js";
 import { fnv1a } from "./preference.js";
 
-/** `owner` receives `onUp()`, `onResponse(supervisor, question, response)`, `onLost(supervisor, question, isOverload)`. */
+/** `owner` receives `onUp()`, `onResponse(supervisor, question, response)`, `onLost(supervisor, question, isOverload)`, `onRoom()`. */
 export class Supervisor {
   constructor(address, links, security, owner, warn) {
     this.hash = fnv1a(address);
@@ -31,12 +31,12 @@ export class Supervisor {
     this.links.push(this.links.shift());
     question.asked.set(this, nowMs);
     question.sendings += 1;
-    this.questions.set(question.request.request_id, question);
-    this.links.find((link) => link.isUsable).send(question.request);
+    this.questions.set(question.id, question);
+    this.links.find((link) => link.isUsable).send(question.id, question.encoded);
   }
 
   forget(question) {
-    this.questions.delete(question.request.request_id);
+    this.questions.delete(question.id);
   }
 
   /** Returns the open questions if the supervisor has stalled since the last call. */
@@ -57,9 +57,11 @@ export class Supervisor {
   onResponse(response) {
     this.health.recordAnswer(performance.now());
     const question = this.questions.get(response.request_id);
-    if (!question) return;
-    this.forget(question);
-    this.owner.onResponse(this, question, response);
+    if (question) {
+      this.forget(question);
+      this.owner.onResponse(this, question, response);
+    }
+    this.owner.onRoom();
   }
 
   onLost(ids, isOverload) {

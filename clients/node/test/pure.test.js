@@ -19,8 +19,8 @@ test("hashes, ranks, orders and bounds are those of all clients", () => {
 });
 
 test("the first choice that is not overloaded gets the question", () => {
-  const [a, b, c] = [9, 3, 0].map((openQuestions) => ({ openQuestions }));
-  assert.equal(choose([a, b, c], () => true), b); // at most ceil(1.25 x 13 / 3) = 6
+  const [a, b, c] = [36, 12, 0].map((openQuestions) => ({ openQuestions }));
+  assert.equal(choose([a, b, c], () => true), b); // at most ceil(1.25 x 49 / 3) = 21
   assert.equal(choose([a, b, c], (one) => one === a), a);
   assert.equal(choose([a, b, c], () => false), undefined);
 });

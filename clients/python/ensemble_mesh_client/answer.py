@@ -50,8 +50,10 @@ class Answer:
 _SOURCES = {wire.ENSEMBLE: Source.ENSEMBLE, wire.PARTIAL: Source.PARTIAL, wire.FALLBACK: Source.FALLBACK}
 
 
-def of_response(response: wire.GetOfferResponse) -> Answer:
-    """Returns the answer in a response without an error."""
+def of_response(response: wire.GetOfferResponse, fallback: str) -> Answer:
+    """Returns the answer in a response without an error; `fallback` if it has no offer to show."""
+    if not response.offers:
+        return local(fallback, "the answer has no offer")
     offers = tuple(
         Offer(
             one.offer_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 from collections.abc import Mapping, Sequence
@@ -13,9 +14,9 @@ from ensemble_mesh_client.addresses import Addresses
 from ensemble_mesh_client.answer import Answer, local, of_response
 from ensemble_mesh_client.errors import RESOURCE_EXHAUSTED, WRONG_CODES, WrongRequest
 from ensemble_mesh_client.hedging import AnswerTimes, HedgeBudget
-from ensemble_mesh_client.outcomes import OutcomeReports
+from ensemble_mesh_client.outcomes import OutcomeCounts, OutcomeReports
 from ensemble_mesh_client.preference import choose, ordered
-from ensemble_mesh_client.question import MOST_SENDINGS, Question
+from ensemble_mesh_client.question import MOST_SENDINGS, Question, Value, request_of
 from ensemble_mesh_client.security import Security
 from ensemble_mesh_client.supervisor import Supervisor
 from ensemble_mesh_client.wire import offers_pb2 as wire
@@ -23,7 +24,7 @@ from ensemble_mesh_client.wire import offers_pb2 as wire
 TICK_S = 0.01  # between two looks for stalled supervisors
 FIRST_HEDGE_SHARE = 0.3  # of the deadline, until the p95 is learnt
 MOST_WAITING = 10_000
-Value = bool | int | float | str
+CLOSED = "the client is closed"
 
 
 class OfferClient:
@@ -56,7 +57,9 @@ class OfferClient:
         self._addresses = Addresses(targets, self._on_addresses)
         self._supervisors: dict[str, Supervisor] = {}
         self._leaving: set[asyncio.Task[None]] = set()
-        self._waiting: dict[Question, None] = {}  # no supervisor is usable
+        self._open: set[Question] = set()
+        self._waiting: dict[Question, None] = {}  # no supervisor is connected and has room
+        self._is_closed = False
         self._times = AnswerTimes(FIRST_HEDGE_SHARE * deadline_s)
         self._budget = HedgeBudget(hedge_percent)
         self._numbers = itertools.count(1)
@@ -71,21 +74,31 @@ class OfferClient:
         self._tasks = [
             loop.create_task(work) for work in (self._addresses.follow(), self._watch(), self._outcomes.run())
         ]
-        await asyncio.wait([waiting := loop.create_task(self._connected.wait())], timeout=self._connect_s)
-        waiting.cancel()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._connect_s):
+                    await self._connected.wait()
+        except BaseException:  # cancelled: __aexit__ will not be called
+            await self._close()
+            raise
         return self
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        """Sends the outcomes that wait, for a second at most, and closes all connections."""
+        """Sends the outcomes that wait, for a second at most; answers the open questions; closes all connections."""
         await self._outcomes.close()
-        for task in self._tasks:
+        await self._close()
+
+    async def _close(self) -> None:
+        self._is_closed = True
+        for question in list(self._open):
+            self._settle(question, local(self._fallback, CLOSED))
+        ending = [*self._tasks, *self._leaving]
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._leaving, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
         await asyncio.gather(*(one.close() for one in self._supervisors.values()))
-        for question in list(self._waiting):
-            self._settle(question, local(self._fallback, "the client is closed"))
 
     async def get_offer(
         self,
@@ -100,15 +113,15 @@ class OfferClient:
     ) -> Answer:
         """Returns the best offers for a player, within `deadline_s` from now.
 
-        The fields are those of GetOfferRequest. Raises WrongRequest if the mesh says that the request is wrong; every
-        other failure gives the fallback, whose source is LOCAL.
+        The fields are those of GetOfferRequest. Raises WrongRequest if the mesh calls the request wrong, or if it
+        cannot be encoded; every other failure gives the fallback, whose source is LOCAL.
         """
         loop = asyncio.get_running_loop()
         within_s = self._deadline_s if deadline_s is None else deadline_s
-        request = wire.GetOfferRequest(
+        request = request_of(
+            context or {},
             game=self._game,
             player_id=player_id,
-            context={name: _context_value(value) for name, value in (context or {}).items()},
             offer_ids=offer_ids,
             limit=limit,
             version=version,
@@ -116,7 +129,10 @@ class OfferClient:
             traceparent=traceparent,
             deadline_ms=max(1, int(within_s * 1000)),
         )
+        if self._is_closed:
+            return local(self._fallback, CLOSED)
         question = Question(request, loop.time() + within_s, loop.create_future())
+        self._open.add(question)
         self._budget.record_request()
         self._ask(question)
         expiry = loop.call_at(question.deadline_s, self._expire, question)
@@ -126,18 +142,29 @@ class OfferClient:
         finally:
             expiry.cancel()
             hedge.cancel()
+            self._open.discard(question)
             self._forget(question)
 
     def report_outcome(self, outcome: wire.ReportOutcomeRequest) -> None:
         """Reports an outcome in the background; a report that cannot be sent is repeated. The game may be left out."""
         self._outcomes.add(outcome)
 
+    @property
+    def outcomes(self) -> OutcomeCounts:
+        """How many reports a supervisor has taken, how many wait, and how many were dropped."""
+        return self._outcomes.counts
+
     # Events of the supervisors.
 
     def on_up(self) -> None:
         """A supervisor can take questions."""
         self._connected.set()
-        for question in list(self._waiting):
+        self.on_room()
+
+    def on_room(self) -> None:
+        """Asks the questions that wait, the oldest first, while a supervisor has room."""
+        while self._waiting and any(one.is_connected for one in self._supervisors.values()):
+            question = next(iter(self._waiting))
             del self._waiting[question]
             self._ask(question)
 
@@ -149,13 +176,14 @@ class OfferClient:
         if not code:
             supervisor.health.record_success()
             self._times.record(now_s - asked_s)
-            self._settle(question, of_response(response))
+            self._settle(question, of_response(response, self._fallback))
         elif code in WRONG_CODES:
             supervisor.health.record_success()
             if question.is_open:
                 question.answer.set_exception(WrongRequest(code, response.error.message))
+                self._forget(question)
         elif code == RESOURCE_EXHAUSTED:
-            self._settle(question, local(self._fallback, f"overloaded: {response.error.message}"))
+            self._refuse(question, response.error.message)
         else:
             supervisor.health.record_failure(now_s)
             self._ask_again(question, supervisor, response.error.message)
@@ -164,7 +192,7 @@ class OfferClient:
         """Asks another supervisor, unless the loss means overload."""
         question.asked.pop(supervisor, None)
         if is_overload:
-            self._settle(question, local(self._fallback, "overloaded: the supervisor refused the stream"))
+            self._refuse(question, "the supervisor refused the stream")
         else:
             self._ask_again(question, supervisor, "the connection was lost")
 
@@ -202,6 +230,11 @@ class OfferClient:
             self._settle(question, local(self._fallback, why))
         else:
             self._ask(question, but)
+
+    def _refuse(self, question: Question, why: str) -> None:
+        """Overload is not retried; but another supervisor that has the question may answer."""
+        if not question.asked:
+            self._settle(question, local(self._fallback, f"overloaded: {why}"))
 
     def _wait(self, question: Question) -> None:
         question.preference = ()  # other supervisors may be known when it is asked
@@ -247,6 +280,7 @@ class OfferClient:
     def _settle(self, question: Question, answer: Answer) -> None:
         if question.is_open:
             question.answer.set_result(answer)
+            self._forget(question)
 
     def _forget(self, question: Question) -> None:
         self._waiting.pop(question, None)
@@ -264,18 +298,12 @@ class OfferClient:
             leaving.add_done_callback(self._leaving.discard)
 
     async def _close_later(self, supervisor: Supervisor) -> None:
-        await asyncio.sleep(self._deadline_s)  # its last answers
-        await supervisor.close()
+        try:
+            await asyncio.sleep(self._deadline_s)  # its last answers
+        finally:
+            await supervisor.close()
 
     def _any_connected(self) -> str | None:
         now_s = asyncio.get_running_loop().time()
         usable = [one.address for one in self._supervisors.values() if one.is_usable(now_s)]
         return usable[next(self._numbers) % len(usable)] if usable else None
-
-
-def _context_value(value: Value) -> wire.ContextValue:
-    if isinstance(value, bool):
-        return wire.ContextValue(flag=value)
-    if isinstance(value, str):
-        return wire.ContextValue(text=value)
-    return wire.ContextValue(number=value)

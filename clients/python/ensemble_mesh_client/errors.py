@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Codes of google.rpc.Code that no repetition changes: the request must be corrected.
 WRONG_CODES = frozenset({3, 5, 9, 12})  # INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, UNIMPLEMENTED
-RESOURCE_EXHAUSTED = 8
+INVALID_ARGUMENT, RESOURCE_EXHAUSTED = 3, 8
 
 
 class WrongRequest(Exception):

@@ -7,6 +7,7 @@ import itertools
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -23,6 +24,15 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
 CLOSE_S = 1.0
 MOST_LOGGED = 20  # reasons
 _log = logging.getLogger("ensemble_mesh_client")
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeCounts:
+    """Reports that a supervisor has taken, that wait, and that were dropped because too many waited."""
+
+    taken: int
+    waiting: int
+    dropped: int
 
 
 class OutcomeReports:
@@ -45,6 +55,11 @@ class OutcomeReports:
         self._is_empty = asyncio.Event()
         self._is_empty.set()
 
+    @property
+    def counts(self) -> OutcomeCounts:
+        """The counts until now."""
+        return OutcomeCounts(self.taken, len(self._waiting), self.dropped)
+
     def add(self, report: wire.ReportOutcomeRequest) -> None:
         """Queues a report. Its `outcome_id` is required: repeated reports count once by it."""
         if not report.outcome_id:
@@ -65,7 +80,7 @@ class OutcomeReports:
             try:
                 await self._send_all()
                 failures = 0
-            except (grpc.aio.AioRpcError, TimeoutError, OSError, _NotTaken) as error:
+            except Exception as error:  # no answer of a supervisor may end the reporting
                 failures += 1
                 _log.debug("outcomes wait: %s", error)
                 pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(failures - 1, 10))

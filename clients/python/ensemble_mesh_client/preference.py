@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 LOAD_FACTOR = 1.25  # a supervisor may have this multiple of the mean number of open requests
+LEAST_BOUND = 16  # so many are not a load: without this, two requests at the same time would part their players
 _MASK = 2**64 - 1
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ def rank(address_hash: int, player_hash: int) -> int:
 
 def most_open(total: int, supervisors: int) -> int:
     """Returns how many open requests one of the healthy `supervisors` may have, if all have `total`, with a new one."""
-    return math.ceil(LOAD_FACTOR * (total + 1) / supervisors)
+    return max(LEAST_BOUND, math.ceil(LOAD_FACTOR * (total + 1) / supervisors))
 
 
 def choose(order: Sequence[T], is_usable: Callable[[T], bool], open_requests: Callable[[T], int]) -> T | None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ensemble_mesh_client.answer import Answer
+from ensemble_mesh_client.errors import INVALID_ARGUMENT, WrongRequest
 from ensemble_mesh_client.wire import offers_pb2 as wire
 
 if TYPE_CHECKING:
     from ensemble_mesh_client.supervisor import Supervisor
 
 MOST_SENDINGS = 4  # of one question, with its hedge: a question that every supervisor drops must not circle
+
+Value = bool | int | float | str
 
 
 @dataclass(slots=True, eq=False)
@@ -33,3 +36,24 @@ class Question:
     def is_open(self) -> bool:
         """Whether nobody has answered yet."""
         return not self.answer.done()
+
+
+def request_of(context: Mapping[str, Value], **fields: Any) -> wire.GetOfferRequest:
+    """Returns the message of a question. Raises WrongRequest if a value has a wrong type, or cannot be encoded."""
+    try:
+        return wire.GetOfferRequest(
+            context={name: _context_value(name, value) for name, value in context.items()}, **fields
+        )
+    except (TypeError, ValueError) as error:
+        raise WrongRequest(INVALID_ARGUMENT, f"the request cannot be encoded: {error}") from error
+
+
+def _context_value(name: str, value: Value) -> wire.ContextValue:
+    if isinstance(value, bool):
+        return wire.ContextValue(flag=value)
+    if isinstance(value, str):
+        return wire.ContextValue(text=value)
+    if isinstance(value, int | float):
+        return wire.ContextValue(number=value)
+    fault = f"context.{name}: is of type {type(value).__name__}; give a bool, a number or a string"
+    raise WrongRequest(INVALID_ARGUMENT, fault)

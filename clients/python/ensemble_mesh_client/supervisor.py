@@ -20,6 +20,10 @@ class SupervisorOwner(Protocol):
         """A supervisor can take questions."""
         ...
 
+    def on_room(self) -> None:
+        """A supervisor may take another question."""
+        ...
+
     def on_response(self, supervisor: Supervisor, question: Question, response: wire.GetOfferResponse) -> None:
         """`supervisor` answered `question`, which may have an answer already."""
         ...
@@ -92,6 +96,7 @@ class Supervisor:
         question = self._questions.pop(response.request_id, None)
         if question is not None:
             self._owner.on_response(self, question, response)
+        self._owner.on_room()
 
     def on_lost(self, request_ids: list[str], is_overload: bool) -> None:
         """A stream ended."""

@@ -17,10 +17,15 @@ _ANY_HOST = ("0.0.0.0", "::")
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """Files in `folder`, made by `make_certificates`; `supervisors` are the names that the workers of a game demand."""
+    """Files in `folder`, made by `make_certificates`.
+
+    `supervisors` are the names that the workers of a game demand. `askers` name, for each game, the certificate that
+    may ask for an offer.
+    """
 
     folder: Path
     supervisors: Mapping[str, str]
+    askers: Mapping[str, str]
 
     def supervisor_words(self) -> list[str]:
         """Returns the TLS options of the supervisor."""
@@ -31,9 +36,9 @@ class Certificates:
         names = (self.supervisors[game], verifier_of(game))
         return [*_words(self.files(f"worker-{game}")), *(f"--tls-supervisor={name}" for name in names)]
 
-    def client_words(self) -> list[str]:
-        """Returns the TLS options of a client."""
-        return _words(self.files("client"))
+    def asker_words(self, game: str) -> list[str]:
+        """Returns the TLS options of a client that may ask `game` for an offer, if there is one."""
+        return _words(self.files(self.askers[game]))
 
     def files(self, name: str) -> TlsFiles:
         """Returns the files of a service or client."""
@@ -52,19 +57,32 @@ def make_certificates(folder: Path, catalogs: Sequence[Catalog], host: str) -> C
     """
     from mesh.tls.throwaway import new_authority  # here, because most meshes are plaintext
 
-    made = Certificates(folder, {catalog.game: catalog.tls.supervisor_of(catalog.game) for catalog in catalogs})
+    supervisors = {catalog.game: catalog.tls.supervisor_of(catalog.game) for catalog in catalogs}
+    made = Certificates(folder, supervisors, {catalog.game: _asker(catalog) or "client" for catalog in catalogs})
     authority = new_authority()
     for name, names in _names(catalogs, host).items():
         authority.write(made.files(name), names)
     return made
 
 
-def unknown_client(catalogs: Iterable[Catalog]) -> Iterator[str]:
-    """Yields the games whose callers do not include `CLIENT`."""
+def without_asker(catalogs: Iterable[Catalog]) -> Iterator[str]:
+    """Yields the games for which no certificate of `make_certificates` may ask for an offer."""
     for catalog in catalogs:
-        callers = catalog.callers or {}
-        if callers and ANYONE not in callers and not any(CLIENT in caller.names for caller in callers.values()):
+        if _asker(catalog) is None:
             yield catalog.game
+
+
+def _asker(catalog: Catalog) -> str | None:
+    """The first certificate that may ask `catalog.game` for an offer: the client's, or that of a caller."""
+    callers = catalog.callers or {}
+    asking = {name: caller for name, caller in callers.items() if "GetOffer" in caller.methods}
+    if not callers or ANYONE in asking or any(CLIENT in caller.names for caller in asking.values()):
+        return "client"
+    return next((_file_of(catalog, name) for name, caller in asking.items() if caller.names), None)
+
+
+def _file_of(catalog: Catalog, caller: str) -> str:
+    return f"caller-{catalog.game}-{caller}"
 
 
 def _names(catalogs: Sequence[Catalog], host: str) -> dict[str, Sequence[str]]:
@@ -77,7 +95,7 @@ def _names(catalogs: Sequence[Catalog], host: str) -> dict[str, Sequence[str]]:
         "verify": [CLIENT, *(verifier_of(catalog.game) for catalog in catalogs)],
         **{f"worker-{one.game}": [one.tls.worker_of(one.game)] for one in catalogs},
         **{
-            f"caller-{one.game}-{name}": caller.names
+            _file_of(one, name): caller.names
             for one in catalogs
             for name, caller in (one.callers or {}).items()
             if caller.names

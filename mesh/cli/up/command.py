@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mesh.cli.main import DONE
 from mesh.cli.up.catalog_news import catalog_news
-from mesh.cli.up.certificates import make_certificates, unknown_client
+from mesh.cli.up.certificates import make_certificates, without_asker
 from mesh.cli.up.fleet import Fleet
 from mesh.cli.up.following import Following
 from mesh.cli.up.lanes import lanes_are_up
@@ -23,6 +23,7 @@ from mesh.cli.up.signals import StopRequests, stop_signals
 from mesh.errors import Misconfigured
 from mesh.first_of import first_of
 from mesh.port_check import listen_fault
+from mesh.tracing.options import trace_words
 
 READY_BUDGET_S = 120.0
 
@@ -37,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.loop,
         arguments.replicas,
         arguments.engine,
+        trace_words=trace_words(arguments.trace_to, arguments.trace_share),
     )
     faults = list(port_faults(options))
     if faults:
@@ -48,8 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     folder = Path(tempfile.mkdtemp(prefix="mesh-"))
     if arguments.tls:
         options = replace(options, certificates=make_certificates(folder / "tls", catalogs, options.host))
-        for game in unknown_client(catalogs):
-            report.say(f"{game}: `callers` does not name the certificate client.pem; add `client.mesh` to a caller")
+        for game in without_asker(catalogs):
+            report.say(f"{game}: no certificate may ask for an offer; add `client.mesh` to the `names` of a caller")
     fleet = Fleet(arguments.files, replicas, options, folder, report)
     fleet.write_inputs(catalogs)
     following = Following(fleet, dict(zip(arguments.files, catalogs, strict=True)), options.replicas)

@@ -34,6 +34,7 @@ class Options:
     replicas: int
     engine: EngineChoice | None = None
     certificates: Certificates | None = None
+    trace_words: tuple[str, ...] = ()  # the options of traces of both services
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def worker_words(replica: Replica, options: Options) -> list[str]:
     ports = ["--port", "0", "--metrics-port", "0"]
     process = ["--nice", str(_WORKER_NICENESS), "--follow-parent", "--loop", options.loop]
     tls = options.certificates.worker_words(replica.game) if options.certificates else []
-    return [*model, *ports, *process, *tls]
+    return [*model, *ports, *process, *tls, *options.trace_words]
 
 
 def _golden_options(model: Member) -> list[str]:
@@ -109,7 +110,8 @@ def supervisor_command(files: Sequence[Path], endpoints: Path, options: Options)
         if options.certificates is not None:
             token_port = port_of(before["token_address"]) if before else 0
             tls = [*options.certificates.supervisor_words(), "--token-port", str(token_port)]
-        return [*_PYTHON, "supervisor", *catalogs, "--endpoints", str(endpoints), *ports, *process, *tls]
+        words = [*catalogs, "--endpoints", str(endpoints), *ports, *process, *tls, *options.trace_words]
+        return [*_PYTHON, "supervisor", *words]
 
     return command
 

@@ -147,7 +147,7 @@ def _hints(fleet: Fleet) -> list[str]:
     option = "" if address == ADDRESS else f" --address {address}"
     tls = fleet.certificates
     if tls is not None:
-        option = f"{option} {' '.join(tls.client_words())}"
+        option = f"{option} {' '.join(tls.asker_words(game))}"
     metrics = ready.get("metrics", "-")
     metrics_option = "" if metrics == METRICS else f" --metrics {metrics}"
     return [

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mesh.address import host_and_port
 from mesh.catalog.deployment.names import SHARED
 from mesh.errors import Misconfigured
 
@@ -112,4 +113,4 @@ def _resolved(address: str) -> list[str]:
     except OSError:
         return [address]
     hosts = dict.fromkeys(str(name[0]) for _, _, _, _, name in found)
-    return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in hosts]
+    return [host_and_port(host, port) for host in hosts]

@@ -66,7 +66,9 @@ def test_patch_has_the_schedule(tmp_path: Path) -> None:
     point = FrontierPoint({"1/whales": Candidate(60, 2, 10, None, (window,))}, 1.0, 1.0, 0.1, ())
     text = result_patch.patch(file, catalogs.load(file), point)
     assert "schedule: [{cron: 30 18 * * *, tz: UTC, hours: 1, min: 7}]" in text
-    (line,) = [line[1:] for line in text.splitlines() if line.startswith("+version") or line.startswith("+versions")]
-    file.write_text(file.read_text(encoding="utf-8").replace(file.read_text(encoding="utf-8").splitlines()[3], line))
+    (after,) = [line[1:] for line in text.splitlines() if line.startswith("+versions")]
+    before = file.read_text(encoding="utf-8")
+    (line,) = [line for line in before.splitlines() if line.startswith("versions")]
+    file.write_text(before.replace(line, after), encoding="utf-8")
     (version,) = catalogs.load(file).versions.values()
     assert version.models[0].schedule == (window,)

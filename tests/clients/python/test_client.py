@@ -98,7 +98,7 @@ async def test_player_stays_with_one_supervisor() -> None:
     async with AsyncExitStack() as stack:
         meshes = [await stack.enter_async_context(scripted()) for _ in range(3)]
         client = await stack.enter_async_context(asking(*meshes, hedge_percent=0))
-        for _ in range(5):
+        for _ in range(2):  # too few answers to learn a p95: no pause of a busy machine looks like a stall
             for number in range(12):
                 await client.get_offer(f"player-{number}")
     served = [{request.player_id for request in one.requests} for one in meshes]

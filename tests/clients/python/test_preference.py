@@ -38,7 +38,8 @@ def test_only_the_players_of_a_removed_supervisor_move() -> None:
 
 
 def test_first_choice_that_is_not_overloaded_gets_the_question() -> None:
-    opened = {"a": 9, "b": 3, "c": 0}
-    assert choose(["a", "b", "c"], lambda _: True, opened.__getitem__) == "b"  # at most ceil(1.25 x 13 / 3) = 6
+    opened = {"a": 36, "b": 12, "c": 0}
+    assert choose(["a", "b", "c"], lambda _: True, opened.__getitem__) == "b"  # at most ceil(1.25 x 49 / 3) = 21
+    assert choose(["c", "b", "a"], lambda _: True, {"a": 0, "b": 0, "c": 15}.__getitem__) == "c"  # 15 are not a load
     assert choose(["a", "b", "c"], lambda one: one == "a", opened.__getitem__) == "a"
     assert choose(["a", "b", "c"], lambda _: False, opened.__getitem__) is None

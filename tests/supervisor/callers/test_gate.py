@@ -192,6 +192,14 @@ def test_open_stream_follows_the_rights_of_its_caller() -> None:
             assert caller.name == expected
 
 
+def test_streams_of_strangers_share_their_turns_beside_games_with_callers() -> None:
+    changing = gate(g={"lobby": {"names": [LOBBY]}}, h=None)
+    peers = (FakeCall([LOBBY]), FakeCall([SHOP]), FakeCall())
+    assert [StreamCaller(changing.gate, one, "StreamOffers").name for one in peers] == ["lobby", "", ""]
+    everybody = gate(g=None, h=None)
+    assert StreamCaller(everybody.gate, CALL, "StreamOffers").name is None
+
+
 def test_stream_of_a_peer_that_the_first_catalog_with_callers_does_not_name_is_refused() -> None:
     changing = gate(g=None)
     stream = StreamCaller(changing.gate, CALL, "StreamOffers")

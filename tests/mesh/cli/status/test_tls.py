@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
 from mesh.cli.main import main
 from mesh.cli.status import command
+from mesh.metrics_endpoint import Pages, metrics_endpoint
 from tests.certificates import SERVER_NAME, Certificates
 
 
@@ -76,3 +78,12 @@ def test_metrics_that_do_not_fit_are_explained(
     with metrics() as address:
         assert status(address, "--tls-ca", ca) == 1
     assert f"the server at {address} speaks plaintext, but this client TLS" in capsys.readouterr().err
+
+
+async def test_plaintext_metrics_of_a_service_read_with_tls_are_explained(
+    certificates: Certificates, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with metrics_endpoint(Pages({}), "127.0.0.1", 0) as port:
+        ca = str(certificates.client().ca)
+        assert await asyncio.to_thread(status, f"127.0.0.1:{port}", "--tls-ca", ca) == 1
+    assert f"the server at 127.0.0.1:{port} speaks plaintext, but this client TLS" in capsys.readouterr().err

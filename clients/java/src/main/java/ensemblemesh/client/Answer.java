@@ -17,7 +17,11 @@ public record Answer(
     return offers.get(0).id();
   }
 
-  static Answer of(GetOfferResponse response) {
+  /** Returns the answer in a response without an error; the fallback if it has no offer to show. */
+  static Answer of(GetOfferResponse response, String fallback) {
+    if (response.getOffersCount() == 0) {
+      return local(fallback, "the answer has no offer");
+    }
     Source source =
         switch (response.getSource()) {
           case ENSEMBLE -> Source.ENSEMBLE;

@@ -5,12 +5,17 @@ import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.netty.shaded.io.grpc.netty.GrpcSslContexts;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
+import io.grpc.netty.shaded.io.netty.handler.ssl.SslContext;
 import io.grpc.netty.shaded.io.netty.handler.ssl.SslContextBuilder;
 import ensemblemesh.offers.v1.OffersGrpc;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Objects;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /** A connection to one supervisor. */
 final class Connection implements AutoCloseable {
@@ -31,11 +36,7 @@ final class Connection implements AutoCloseable {
     if (security == null) {
       builder.usePlaintext();
     } else {
-      SslContextBuilder tls = GrpcSslContexts.forClient().trustManager(security.ca().toFile());
-      if (security.cert() != null) {
-        tls.keyManager(security.cert().toFile(), security.key().toFile());
-      }
-      builder.sslContext(tls.build());
+      builder.sslContext(tls(security));
       if (security.serverName() != null) {
         builder.overrideAuthority(security.serverName());
       }
@@ -48,6 +49,23 @@ final class Connection implements AutoCloseable {
   @Override
   public void close() {
     channel.shutdownNow();
+  }
+
+  private static SslContext tls(Security security) throws IOException {
+    for (Path file : Stream.of(security.ca(), security.cert(), security.key()).filter(Objects::nonNull).toList()) {
+      if (!Files.isReadable(file)) {
+        throw new IOException(file + ": cannot be read"); // Netty's message does not name the file
+      }
+    }
+    try {
+      SslContextBuilder tls = GrpcSslContexts.forClient().trustManager(security.ca().toFile());
+      if (security.cert() != null) {
+        tls.keyManager(security.cert().toFile(), security.key().toFile());
+      }
+      return tls.build();
+    } catch (IllegalArgumentException error) {
+      throw new IOException(security.ca() + ", " + security.cert() + " or " + security.key() + ": " + error.getMessage(), error);
+    }
   }
 
   private static CallCredentials bearer(String token) {

@@ -51,15 +51,23 @@ final class Link {
   void close() {
     isClosed = true;
     if (session != null) {
+      session.isUp = false;
       session.close();
     }
+    lose(false);
   }
 
   private void open() {
     if (!isClosed) {
       session = new Session();
-      session.start();
+      client.unlocked(session::connect); // files are read and TLS is prepared: no question may wait for that
     }
+  }
+
+  private void lose(boolean isOverload) {
+    List<String> lost = new ArrayList<>(unanswered);
+    unanswered.clear();
+    owner.onLost(lost, isOverload);
   }
 
   private void end(Session ended, Status status) {
@@ -75,9 +83,7 @@ final class Link {
     Status.Code code = status.getCode();
     boolean isOverload =
         !ended.hasAnswered && ended.wasUp && (code == Status.Code.CANCELLED || code == Status.Code.RESOURCE_EXHAUSTED);
-    List<String> lost = new ArrayList<>(unanswered);
-    unanswered.clear();
-    owner.onLost(lost, isOverload);
+    lose(isOverload);
     boolean isFine = status.isOk() || System.nanoTime() - ended.began > TimeUnit.MILLISECONDS.toNanos(STEADY_MS);
     failures = isFine ? 0 : failures + 1;
     logEnd(status);
@@ -112,11 +118,19 @@ final class Link {
     private boolean isEnded;
     private boolean hasAnswered;
 
-    void start() {
+    void connect() {
       try {
-        connection = new Connection(owner.place, client.security);
-      } catch (IOException | IllegalArgumentException error) {
-        client.later(() -> end(this, Status.UNAVAILABLE.withDescription(error.getMessage())), 0);
+        Connection opened = new Connection(owner.place, client.security);
+        client.locked(() -> start(opened));
+      } catch (IOException | RuntimeException error) {
+        client.locked(() -> end(this, Status.UNAVAILABLE.withDescription(error.getMessage())));
+      }
+    }
+
+    private void start(Connection opened) {
+      connection = opened;
+      if (isClosed) {
+        close();
         return;
       }
       connection.stub.streamOffers(this);

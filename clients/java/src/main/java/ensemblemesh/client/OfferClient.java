@@ -3,11 +3,13 @@ package ensemblemesh.client;
 import ensemblemesh.offers.v1.GetOfferRequest;
 import ensemblemesh.offers.v1.GetOfferResponse;
 import ensemblemesh.offers.v1.ReportOutcomeRequest;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -15,6 +17,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -29,7 +33,9 @@ public final class OfferClient implements AutoCloseable {
   private static final long TICK_MS = 10; // between two looks for stalled supervisors
   private static final long LOOK_UP_MS = 10_000;
   private static final double FIRST_HEDGE_SHARE = 0.3; // of the deadline, until the p95 is learnt
+  private static final long FIRST_LOOK_UP_MS = 1_000; // until an address is known
   private static final int MOST_WAITING = 10_000;
+  private static final String CLOSED = "the client is closed";
   private static final System.Logger LOG = System.getLogger("ensemblemesh.client");
 
   final Security security;
@@ -40,15 +46,19 @@ public final class OfferClient implements AutoCloseable {
   private final String prefix;
   private final Addresses addresses;
   private final ScheduledThreadPoolExecutor timers;
+  private final ExecutorService workers; // completes answers and opens connections: never under the lock
   private final CountDownLatch connected = new CountDownLatch(1);
   private final OutcomeReports outcomes;
 
   private final ReentrantLock lock = new ReentrantLock(); // guards everything below, and all supervisors and links
   private final Map<String, Supervisor> supervisors = new HashMap<>();
-  private final Set<OpenQuestion> waiting = new LinkedHashSet<>(); // no supervisor is connected
+  private final Set<Supervisor> leaving = new HashSet<>();
+  private final Set<OpenQuestion> open = new HashSet<>();
+  private final Set<OpenQuestion> waiting = new LinkedHashSet<>(); // no supervisor is connected and has room
   private final AnswerTimes times;
   private final HedgeBudget budget;
   private long number;
+  private boolean isClosed;
 
   private OfferClient(Builder options) {
     game = options.game;
@@ -62,6 +72,7 @@ public final class OfferClient implements AutoCloseable {
     addresses = new Addresses(options.targets);
     times = new AnswerTimes((long) (FIRST_HEDGE_SHARE * deadline.toNanos()));
     budget = new HedgeBudget(options.hedgePercent);
+    workers = Executors.newCachedThreadPool(OfferClient::daemon);
     timers = new ScheduledThreadPoolExecutor(1, OfferClient::daemon);
     timers.setRemoveOnCancelPolicy(true);
     timers.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
@@ -85,6 +96,9 @@ public final class OfferClient implements AutoCloseable {
     private Duration connectWithin = Duration.ofSeconds(5);
 
     private Builder(String game, String fallback) {
+      if (game == null || game.isEmpty() || fallback == null || fallback.isEmpty()) {
+        throw new IllegalArgumentException("game and fallback are required");
+      }
       this.game = game;
       this.fallback = fallback;
     }
@@ -143,6 +157,11 @@ public final class OfferClient implements AutoCloseable {
         () -> {
           OpenQuestion question = new OpenQuestion(builder.setRequestId(prefix + ++number).build());
           opened[0] = question;
+          if (isClosed) {
+            question.answer.complete(Answer.local(fallback, CLOSED));
+            return;
+          }
+          open.add(question);
           question.expiry = timer(() -> expire(question), within.toNanos());
           question.hedging = timer(() -> hedge(question), times.p95());
           budget.recordRequest();
@@ -166,23 +185,27 @@ public final class OfferClient implements AutoCloseable {
     return outcomes.dropped();
   }
 
-  /** Sends the outcomes that wait, for a second at most, and closes all connections. */
+  /** Sends the outcomes that wait, for a second at most; answers the open questions; closes all connections. */
   @Override
   public void close() {
     outcomes.close();
-    timers.shutdown();
     locked(
         () -> {
-          supervisors.values().forEach(Supervisor::close);
-          for (OpenQuestion question : new ArrayList<>(waiting)) {
-            settle(question, Answer.local(fallback, "the client is closed"));
+          isClosed = true;
+          for (OpenQuestion question : new ArrayList<>(open)) {
+            settle(question, Answer.local(fallback, CLOSED));
           }
+          supervisors.values().forEach(Supervisor::close);
+          leaving.forEach(Supervisor::close);
         });
+    timers.shutdown();
+    workers.shutdown();
   }
 
   private void start(Duration within) {
-    onAddresses(addresses.lookUp());
-    if (addresses.hasNames) {
+    if (!addresses.hasNames) {
+      onAddresses(addresses.lookUp(InetAddress::getAllByName));
+    } else {
       Thread lookUps = daemon(this::followNames);
       lookUps.setName("ensemble-mesh names");
       lookUps.start();
@@ -198,11 +221,11 @@ public final class OfferClient implements AutoCloseable {
   private void followNames() {
     try {
       while (!timers.isShutdown()) {
-        Thread.sleep(LOOK_UP_MS);
-        Map<String, InetSocketAddress> found = addresses.lookUp();
+        Map<String, InetSocketAddress> found = addresses.lookUp(InetAddress::getAllByName);
         if (!found.isEmpty()) {
           onAddresses(found);
         }
+        Thread.sleep(found.isEmpty() ? FIRST_LOOK_UP_MS : LOOK_UP_MS);
       }
     } catch (InterruptedException error) {
       Thread.currentThread().interrupt();
@@ -222,9 +245,17 @@ public final class OfferClient implements AutoCloseable {
     }
   }
 
+  /** Does work under the lock after a pause; the lock is held. */
   void later(Runnable work, long pauseMs) {
-    if (!timers.isShutdown()) {
+    if (!isClosed) {
       timers.schedule(() -> locked(work), pauseMs, TimeUnit.MILLISECONDS);
+    }
+  }
+
+  /** Does work on another thread; the lock is held. */
+  void unlocked(Runnable work) {
+    if (!isClosed) {
+      workers.execute(work);
     }
   }
 
@@ -234,9 +265,16 @@ public final class OfferClient implements AutoCloseable {
 
   void onUp() {
     connected.countDown();
-    List<OpenQuestion> ready = new ArrayList<>(waiting);
-    waiting.clear();
-    ready.forEach(question -> ask(question, null));
+    onRoom();
+  }
+
+  /** Asks the questions that wait, the oldest first, while a supervisor has room. */
+  void onRoom() {
+    while (!waiting.isEmpty() && supervisors.values().stream().anyMatch(Supervisor::isConnected)) {
+      OpenQuestion question = waiting.iterator().next();
+      waiting.remove(question);
+      ask(question, null);
+    }
   }
 
   void onResponse(Supervisor supervisor, OpenQuestion question, GetOfferResponse response) {
@@ -249,14 +287,14 @@ public final class OfferClient implements AutoCloseable {
       if (asked != null) {
         times.record(now - asked);
       }
-      settle(question, Answer.of(response));
+      settle(question, Answer.of(response, fallback));
     } else if (WrongRequestException.isWrong(code)) {
       supervisor.health.recordSuccess();
       if (end(question)) {
-        question.answer.completeExceptionally(new WrongRequestException(code, message));
+        workers.execute(() -> question.answer.completeExceptionally(new WrongRequestException(code, message)));
       }
     } else if (code == 8) { // RESOURCE_EXHAUSTED
-      settle(question, Answer.local(fallback, "overloaded: " + message));
+      refuse(question, message);
     } else {
       supervisor.health.recordFailure(now);
       askAgain(question, supervisor, message);
@@ -266,7 +304,7 @@ public final class OfferClient implements AutoCloseable {
   void onLost(Supervisor supervisor, OpenQuestion question, boolean isOverload) {
     question.asked.remove(supervisor);
     if (isOverload) {
-      settle(question, Answer.local(fallback, "overloaded: the supervisor refused the stream"));
+      refuse(question, "the supervisor refused the stream");
     } else {
       askAgain(question, supervisor, "the connection was lost");
     }
@@ -309,6 +347,13 @@ public final class OfferClient implements AutoCloseable {
       settle(question, Answer.local(fallback, why));
     } else {
       ask(question, but);
+    }
+  }
+
+  /** Overload is not retried; but another supervisor that has the question may answer. */
+  private void refuse(OpenQuestion question, String why) {
+    if (question.asked.isEmpty()) {
+      settle(question, Answer.local(fallback, "overloaded: " + why));
     }
   }
 
@@ -366,7 +411,7 @@ public final class OfferClient implements AutoCloseable {
 
   private void settle(OpenQuestion question, Answer answer) {
     if (end(question)) {
-      question.answer.completeAsync(() -> answer); // on another thread: the application must not run under our lock
+      question.answer.completeAsync(() -> answer, workers); // the application must not run under our lock
     }
   }
 
@@ -375,6 +420,7 @@ public final class OfferClient implements AutoCloseable {
       return false;
     }
     question.isDone = true;
+    open.remove(question);
     question.expiry.cancel(false);
     question.hedging.cancel(false);
     waiting.remove(question);
@@ -384,19 +430,35 @@ public final class OfferClient implements AutoCloseable {
 
   // The supervisors.
 
-  private void onAddresses(Map<String, InetSocketAddress> found) {
+  void onAddresses(Map<String, InetSocketAddress> found) {
     locked(
         () -> {
+          if (isClosed) {
+            return;
+          }
           found.forEach(
               (address, place) ->
                   supervisors.computeIfAbsent(address, text -> new Supervisor(text, place, links, this)));
           for (String address : List.copyOf(supervisors.keySet())) {
             if (!found.containsKey(address)) {
               Supervisor gone = supervisors.remove(address);
-              later(gone::close, deadline.toMillis()); // after its last answers
+              leaving.add(gone);
+              later(() -> leave(gone), deadline.toMillis()); // after its last answers
             }
           }
         });
+  }
+
+  /** Returns the number of supervisors that are connected. */
+  long openSupervisors() {
+    long[] found = new long[1];
+    locked(() -> found[0] = supervisors.values().stream().filter(Supervisor::isConnected).count());
+    return found[0];
+  }
+
+  private void leave(Supervisor gone) {
+    leaving.remove(gone);
+    gone.close();
   }
 
   /** Returns the place of a usable supervisor, or null. */

@@ -91,7 +91,7 @@ final class OutcomeReports {
         try {
           sendAll();
           failures = 0;
-        } catch (IOException error) {
+        } catch (IOException | RuntimeException error) { // no answer of a supervisor may end the reporting
           failures++;
           long longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS << Math.min(failures - 1, 10));
           Thread.sleep(longest / 2 + ThreadLocalRandom.current().nextLong(longest / 2));

@@ -14,6 +14,7 @@ import java.util.function.ToLongFunction;
  */
 final class Preference {
   private static final double LOAD_FACTOR = 1.25; // a supervisor may have this multiple of the mean of open requests
+  private static final int LEAST_BOUND = 16; // so many are not a load: or two requests at once would part their players
 
   private Preference() {}
 
@@ -36,7 +37,7 @@ final class Preference {
 
   /** Returns how many open requests one of the usable supervisors may have, if all have {@code total}, with a new one. */
   static int mostOpen(int total, int supervisors) {
-    return (int) Math.ceil(LOAD_FACTOR * (total + 1) / supervisors);
+    return Math.max(LEAST_BOUND, (int) Math.ceil(LOAD_FACTOR * (total + 1) / supervisors));
   }
 
   /** Returns the supervisors in the order in which the player prefers them. */

@@ -78,6 +78,7 @@ final class Supervisor {
     if (question != null) {
       client.onResponse(this, question, response);
     }
+    client.onRoom();
   }
 
   void onLost(List<String> ids, boolean isOverload) {

@@ -54,9 +54,9 @@ public final class PreferenceTest {
 
   @Test
   public void firstChoiceThatIsNotOverloadedGetsTheQuestion() {
-    List<Integer> open = List.of(9, 3, 0);
-    assertEquals((Integer) 3, Preference.choose(open, one -> true, one -> one)); // at most ceil(1.25 x 13 / 3) = 6
-    assertEquals((Integer) 9, Preference.choose(open, one -> one == 9, one -> one));
+    List<Integer> open = List.of(36, 12, 0);
+    assertEquals((Integer) 12, Preference.choose(open, one -> true, one -> one)); // at most ceil(1.25 x 49 / 3) = 21
+    assertEquals((Integer) 36, Preference.choose(open, one -> one == 36, one -> one));
     assertNull(Preference.choose(open, one -> false, one -> one));
   }
 

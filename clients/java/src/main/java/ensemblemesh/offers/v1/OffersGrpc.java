@@ -7,6 +7,10 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  * Three statuses mean overload: RESOURCE_EXHAUSTED with a text that begins with "overloaded", CANCELLED
  * that the caller did not cause, and UNAVAILABLE. The supervisor or gRPC has refused the call before its
  * request was read. Treat them as the reason `overloaded`, and do not retry at once.
+ * A mesh with callers in its catalog refuses unknown peers with UNAUTHENTICATED, what a caller may not do with
+ * PERMISSION_DENIED, and requests over its quota with RESOURCE_EXHAUSTED, a text that begins with "over quota" and
+ * the trailing metadata `grpc-retry-pushback-ms`. On a stream, a refused request gets a response with `error`.
+ * Bytes that cannot be parsed get INVALID_ARGUMENT; they end a stream, after the responses to the requests before.
  * </pre>
  */
 @io.grpc.stub.annotations.GrpcGenerated
@@ -236,6 +240,10 @@ public final class OffersGrpc {
    * Three statuses mean overload: RESOURCE_EXHAUSTED with a text that begins with "overloaded", CANCELLED
    * that the caller did not cause, and UNAVAILABLE. The supervisor or gRPC has refused the call before its
    * request was read. Treat them as the reason `overloaded`, and do not retry at once.
+   * A mesh with callers in its catalog refuses unknown peers with UNAUTHENTICATED, what a caller may not do with
+   * PERMISSION_DENIED, and requests over its quota with RESOURCE_EXHAUSTED, a text that begins with "over quota" and
+   * the trailing metadata `grpc-retry-pushback-ms`. On a stream, a refused request gets a response with `error`.
+   * Bytes that cannot be parsed get INVALID_ARGUMENT; they end a stream, after the responses to the requests before.
    * </pre>
    */
   public interface AsyncService {
@@ -307,6 +315,10 @@ public final class OffersGrpc {
    * Three statuses mean overload: RESOURCE_EXHAUSTED with a text that begins with "overloaded", CANCELLED
    * that the caller did not cause, and UNAVAILABLE. The supervisor or gRPC has refused the call before its
    * request was read. Treat them as the reason `overloaded`, and do not retry at once.
+   * A mesh with callers in its catalog refuses unknown peers with UNAUTHENTICATED, what a caller may not do with
+   * PERMISSION_DENIED, and requests over its quota with RESOURCE_EXHAUSTED, a text that begins with "over quota" and
+   * the trailing metadata `grpc-retry-pushback-ms`. On a stream, a refused request gets a response with `error`.
+   * Bytes that cannot be parsed get INVALID_ARGUMENT; they end a stream, after the responses to the requests before.
    * </pre>
    */
   public static abstract class OffersImplBase
@@ -323,6 +335,10 @@ public final class OffersGrpc {
    * Three statuses mean overload: RESOURCE_EXHAUSTED with a text that begins with "overloaded", CANCELLED
    * that the caller did not cause, and UNAVAILABLE. The supervisor or gRPC has refused the call before its
    * request was read. Treat them as the reason `overloaded`, and do not retry at once.
+   * A mesh with callers in its catalog refuses unknown peers with UNAUTHENTICATED, what a caller may not do with
+   * PERMISSION_DENIED, and requests over its quota with RESOURCE_EXHAUSTED, a text that begins with "over quota" and
+   * the trailing metadata `grpc-retry-pushback-ms`. On a stream, a refused request gets a response with `error`.
+   * Bytes that cannot be parsed get INVALID_ARGUMENT; they end a stream, after the responses to the requests before.
    * </pre>
    */
   public static final class OffersStub
@@ -410,6 +426,10 @@ public final class OffersGrpc {
    * Three statuses mean overload: RESOURCE_EXHAUSTED with a text that begins with "overloaded", CANCELLED
    * that the caller did not cause, and UNAVAILABLE. The supervisor or gRPC has refused the call before its
    * request was read. Treat them as the reason `overloaded`, and do not retry at once.
+   * A mesh with callers in its catalog refuses unknown peers with UNAUTHENTICATED, what a caller may not do with
+   * PERMISSION_DENIED, and requests over its quota with RESOURCE_EXHAUSTED, a text that begins with "over quota" and
+   * the trailing metadata `grpc-retry-pushback-ms`. On a stream, a refused request gets a response with `error`.
+   * Bytes that cannot be parsed get INVALID_ARGUMENT; they end a stream, after the responses to the requests before.
    * </pre>
    */
   public static final class OffersBlockingV2Stub
@@ -496,6 +516,10 @@ public final class OffersGrpc {
    * Three statuses mean overload: RESOURCE_EXHAUSTED with a text that begins with "overloaded", CANCELLED
    * that the caller did not cause, and UNAVAILABLE. The supervisor or gRPC has refused the call before its
    * request was read. Treat them as the reason `overloaded`, and do not retry at once.
+   * A mesh with callers in its catalog refuses unknown peers with UNAUTHENTICATED, what a caller may not do with
+   * PERMISSION_DENIED, and requests over its quota with RESOURCE_EXHAUSTED, a text that begins with "over quota" and
+   * the trailing metadata `grpc-retry-pushback-ms`. On a stream, a refused request gets a response with `error`.
+   * Bytes that cannot be parsed get INVALID_ARGUMENT; they end a stream, after the responses to the requests before.
    * </pre>
    */
   public static final class OffersBlockingStub
@@ -551,6 +575,10 @@ public final class OffersGrpc {
    * Three statuses mean overload: RESOURCE_EXHAUSTED with a text that begins with "overloaded", CANCELLED
    * that the caller did not cause, and UNAVAILABLE. The supervisor or gRPC has refused the call before its
    * request was read. Treat them as the reason `overloaded`, and do not retry at once.
+   * A mesh with callers in its catalog refuses unknown peers with UNAUTHENTICATED, what a caller may not do with
+   * PERMISSION_DENIED, and requests over its quota with RESOURCE_EXHAUSTED, a text that begins with "over quota" and
+   * the trailing metadata `grpc-retry-pushback-ms`. On a stream, a refused request gets a response with `error`.
+   * Bytes that cannot be parsed get INVALID_ARGUMENT; they end a stream, after the responses to the requests before.
    * </pre>
    */
   public static final class OffersFutureStub

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from supervisor.callers.bucket import TokenBucket
+from mesh.token_bucket import TokenBucket
 
 PAUSES_S = some.lists(some.floats(0, 5), max_size=200)
 RATES = some.floats(0.01, 1000)

@@ -1,0 +1,1 @@
+"""Traces: spans of both services, exported over OTLP (docs/traces.md)."""

@@ -1,0 +1,1 @@
+"""Spans of requests and cohorts (docs/traces.md)."""
