@@ -7,6 +7,7 @@ import json
 import random
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -15,8 +16,8 @@ from tests.mesh.cli.top.pty_program import PtyProgram, pty_program
 from tests.started_mesh import StartedMesh
 
 TOP = (sys.executable, "-m", "mesh.cli.main", "top")
-KEYS = (b"s", b"S", b"\t", b"\x1b[Z", b"\x1b[A", b"\x1b[B", b"\x1b[C", b"\x1b[D", b"\x1b[5~", b"\x1b[6~", b"\x1b[H")
-KEYS = (*KEYS, b"\x1b[F", b"p", b"?", b"\x1b", b" ", b"x", b"\x00", b"\xff", b"\x1b[99;5~")
+_FIRST = (b"s", b"S", b"\t", b"\x1b[Z", b"\x1b[A", b"\x1b[B", b"\x1b[C", b"\x1b[D", b"\x1b[5~", b"\x1b[6~", b"\x1b[H")
+KEYS = (*_FIRST, b"\x1b[F", b"p", b"?", b"\x1b", b" ", b"x", b"\x00", b"\xff", b"\x1b[99;5~")
 SIZES = ((40, 10), (200, 60), (80, 24), (3, 2), (120, 40))
 
 
@@ -54,11 +55,11 @@ def _press_at_random(top: PtyProgram, chance: random.Random) -> None:
         if number % 20 == 0:
             columns, lines = SIZES[number // 20 % len(SIZES)]
             top.resize(columns, lines)
-            top.wait_for(
-                lambda shown, columns=columns, lines=lines: (
-                    len(shown) == lines and all(len(line) <= columns for line in shown)
-                )
-            )
+            top.wait_for(partial(_fits, columns, lines))
+
+
+def _fits(columns: int, lines: int, shown: list[str]) -> bool:
+    return len(shown) == lines and all(len(line) <= columns for line in shown)
 
 
 @pytest.mark.whole_machine
