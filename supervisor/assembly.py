@@ -172,9 +172,8 @@ def build_game(
     guards = _open_guards(catalog, traffic, panels, before)
 
     def parts_of(name: str, version: Version) -> VersionParts:
-        rules = AnswerRules(catalog, version, ranking)
+        rules, exploration = AnswerRules(catalog, version, ranking), exploration_of(catalog, version, ranking)
         answers, recorder = guards.watch(name, metrics.of(catalog.game, name)), recorders.get(name)
-        exploration = exploration_of(catalog, version, ranking)
         present = tuple(tap for tap in (taps.get(name), drift.get(name), recorder) if tap is not None)
         return VersionParts(panels[name], rules, answers, RowCount(), present, exploration, recorder)
 

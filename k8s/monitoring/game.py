@@ -18,6 +18,13 @@ from k8s.monitoring.shadows import SHADOWS
 
 _FALLBACKS = f'{OF_VERSION},source="FALLBACK",reason!~"unknown-player|holdout"'
 
+
+def _latency(share: float) -> Query:
+    """The quantile `share` of the time of requests; the highest one shows the exemplars."""
+    legend = f"p{share * 100:g}"
+    return Query(quantile(share, "mesh_request_seconds", OF_VERSION, ""), legend, exemplars=share == 0.99)
+
+
 GAME = Dashboard(
     "ensemble-mesh-game",
     "Ensemble mesh: game",
@@ -39,13 +46,11 @@ GAME = Dashboard(
                 "Latency and budget",
                 "s",
                 (
-                    *(
-                        Query(quantile(share, "mesh_request_seconds", OF_VERSION, ""), f"p{share * 100:g}")
-                        for share in (0.5, 0.95, 0.99)
-                    ),
+                    *(_latency(share) for share in (0.5, 0.95, 0.99)),
                     Query("vector($budget_ms / 1000)", "budget"),
                 ),
-                "From admission to answer. Set the variable budget_ms to the value in the catalog.",
+                "From admission to answer. Set the variable budget_ms to the value in the catalog. "
+                "Each point is an exemplar and links to a trace (docs/traces.md).",
             ),
             Panel(
                 "Answers from the models",

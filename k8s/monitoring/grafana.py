@@ -15,10 +15,11 @@ _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A PromQL expression and the legend of its lines."""
+    """A PromQL expression and the legend of its lines. `exemplars`: the panel shows those of its histogram."""
 
     expr: str
     legend: str
+    exemplars: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,4 +146,5 @@ def _target(query: Query, place: int, panel: Panel) -> dict[str, Any]:
         "instant": is_instant,
         "range": not is_instant,
         **({"format": "table"} if panel.kind == "table" else {}),
+        **({"exemplar": True} if query.exemplars else {}),
     }

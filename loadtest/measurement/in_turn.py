@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 
 from loadtest.measurement import meters
@@ -28,17 +28,19 @@ async def meshes_up(
     *,
     replicas: int = 1,
     with_tls: Collection[str] = (),
+    options: Mapping[str, Sequence[str]] = {},
 ) -> AsyncIterator[dict[str, System]]:
     """Yields a mesh for each of `catalogs`, files in `folder` by name, once all have answered with all models.
 
     `label` stands before the names in the progress. The meshes `with_tls` use TLS on every connection.
+    `options` are more options of `mesh up`, by name.
     """
     async with contextlib.AsyncExitStack() as stack:
         systems = {}
         for name, file in catalogs.items():
             plan.progress(f"{label}{name}: starting")
             systems[name] = await stack.enter_async_context(
-                _up(ensemble, folder, plan, file, replicas, name in with_tls)
+                _up(ensemble, folder, plan, file, replicas, name in with_tls, options.get(name, ()))
             )
         await asyncio.sleep(SETTLE_S)
         yield systems
@@ -64,9 +66,15 @@ async def measure_round(
 
 @contextlib.asynccontextmanager
 async def _up(
-    ensemble: TrainedEnsemble, folder: Path, plan: Plan, catalog: str, replicas: int, tls: bool
+    ensemble: TrainedEnsemble,
+    folder: Path,
+    plan: Plan,
+    catalog: str,
+    replicas: int,
+    tls: bool,
+    options: Sequence[str],
 ) -> AsyncIterator[System]:
-    async with mesh.up(folder, plan.logs, replicas=replicas, catalog=catalog, tls=tls) as ready:
+    async with mesh.up(folder, plan.logs, replicas=replicas, catalog=catalog, tls=tls, options=options) as ready:
         security = mesh.security_of(ready)
         await mesh.first_full_answer(ready["address"], ensemble, security)
         supervisor = ready["supervisor"]["pid"]

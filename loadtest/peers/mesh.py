@@ -78,11 +78,15 @@ async def up(
     catalog: str = "mesh.yaml",
     *,
     tls: bool = False,
+    options: Sequence[str] = (),
 ) -> AsyncIterator[Event]:
-    """Runs `mesh up` until the block ends; yields its `ready` event. No worker finds a kept proof of its model."""
+    """Runs `mesh up`, with more `options`, until the block ends; yields its `ready` event.
+
+    No worker finds a kept proof of its model.
+    """
     with tempfile.TemporaryDirectory(prefix="mesh-cache-") as cache:
         launch = up_launch(folder, logs, engine, replicas, catalog, tls=tls)
-        launch = replace(launch, environment={"XDG_CACHE_HOME": cache})
+        launch = replace(launch, command=[*launch.command, *options], environment={"XDG_CACHE_HOME": cache})
         async with running(launch) as program:
             yield await program.event("ready", READY_BUDGET_S)
 

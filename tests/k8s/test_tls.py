@@ -14,6 +14,7 @@ from mesh.catalog import catalog
 from mesh.cli.k8s import chart_output
 from mesh.cli.up.certificates import verifier_of
 from mesh.errors import Misconfigured
+from mesh.tracing.options import TraceOptions
 from model_worker.settings import read_settings as worker_settings
 from supervisor.settings import read_settings as supervisor_settings
 from tests.k8s import catalogs, objects
@@ -124,12 +125,15 @@ def test_tokens_open_a_second_port(tmp_path: Path, callers: str | None, is_open:
 
 @pytest.mark.parametrize("discovery", ["endpoint_slices", "dns"])
 def test_services_accept_the_arguments_of_their_pods(tmp_path: Path, discovery: str) -> None:
-    switches = f", discovery: {discovery}, reflection: false, log_format: json}}"
+    switches = (
+        f", discovery: {discovery}, reflection: false, log_format: json, tracing: {{to: otel.obs:4317, share: 5}}}}"
+    )
     game = rendered(tmp_path, (SECRETS % ", metrics: true")[:-1] + switches, TOKEN)
     words = [one.replace("$(POD_NAMESPACE)", "games") for one in pod(game, SUPERVISOR)["containers"][0]["args"]]
     front, back = supervisor_settings(words), worker_settings(pod(game, WORKERS[0])["containers"][0]["args"])
     for settings in (front, back):
         assert settings.tls is not None
+        assert settings.traces == TraceOptions("otel.obs:4317", 5.0)
         assert (settings.metrics_tls, settings.no_reflection, settings.log_format) == (True, True, "json")
     assert (front.port, front.token_port, back.port) == (9000, 9001, 9000)
     assert back.tls_supervisor == ("supervisor.small.mesh", verifier_of("small"))

@@ -216,3 +216,22 @@ async def test_plaintext_request_to_the_tls_port_is_closed(tmp_path: Path, caplo
             assert b"200" not in await ask(port, GET)
         assert b"200 OK" in await ask_https(port, CA)
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_open"),
+    [
+        (b"application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3", True),
+        (b"Application/OpenMetrics-Text", True),
+        (b"application/openmetrics-text; q=0, text/plain", False),
+        (b"text/plain", False),
+        (b"*/*", False),
+    ],
+)
+async def test_client_gets_open_metrics_if_it_asks_for_it(accept: bytes, is_open: bool) -> None:
+    pages = Pages({"/metrics": lambda: b"plain"}, open_metrics={"/metrics": lambda: b"open"})
+    async with metrics_endpoint(pages, *PLACE) as port:
+        answer = await ask(port, b"GET /metrics HTTP/1.1\r\nACCEPT: " + accept + b"\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert body == (b"open" if is_open else b"plain")
+    assert (b"Content-Type: application/openmetrics-text; version=1.0.0" in head) == is_open

@@ -49,6 +49,10 @@ spec:
             - --ready-within-s=10
             - --max-connection-age-s=60
             - --drain-s=15
+            {{- if .kubernetes.tracing.to }}
+            - --trace-to={{ .kubernetes.tracing.to }}
+            - --trace-share={{ .kubernetes.tracing.share }}
+            {{- end }}
             {{- if ne .kubernetes.log_format "text" }}
             - --log-format={{ .kubernetes.log_format }}
             {{- end }}

@@ -52,6 +52,10 @@ spec:
             - --cache=/tmp/models
             - --inputs=/etc/ensemble-mesh/inputs.json
             - --drain-s=15
+            {{- if .kubernetes.tracing.to }}
+            - --trace-to={{ .kubernetes.tracing.to }}
+            - --trace-share={{ .kubernetes.tracing.share }}
+            {{- end }}
             {{- if ne .kubernetes.log_format "text" }}
             - --log-format={{ .kubernetes.log_format }}
             {{- end }}

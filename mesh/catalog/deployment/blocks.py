@@ -137,6 +137,13 @@ class Monitoring(Block):
     )
 
 
+class Traces(Block):
+    """Export of traces over OTLP."""
+
+    to: Text | None = Field(None, description="HOST:PORT of the collector; without it, there are no traces")
+    share: float = Field(1, ge=0, le=100, description="percent of the ordinary traces that are kept")
+
+
 class Kubernetes(Pod):
     """Settings for all pods of the game; `pod` of the game, a version, a model or the supervisor overrides them."""
 
@@ -153,6 +160,7 @@ class Kubernetes(Pod):
         None, description="volume source with the files that the catalog names by relative paths"
     )
     host: Text = Field("0.0.0.0", description="address that pods listen on; use `::` in an IPv6-only cluster")
+    tracing: Traces = Field(Traces(), description="export of traces by all pods")
     log_format: Literal["text", "json"] = Field("text", description="format of the log lines of all pods")
     load_s: int = Field(180, ge=1, le=3600, description="maximum time to load a model, in seconds")
     image_registry: Image | None = Field(

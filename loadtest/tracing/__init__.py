@@ -1,0 +1,1 @@
+"""Traces: their cost, and the picture of one trace."""

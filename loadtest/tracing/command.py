@@ -1,0 +1,76 @@
+"""`python -m loadtest tracing`: CPU and rate of answers with traces, against those without them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from loadtest import interruption
+from loadtest.measurement import machine
+from loadtest.measurement.in_turn import measure_round, meshes_up
+from loadtest.measurement.plan import Findings, Plan, plan_of
+from loadtest.measurement.point import Point
+from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_ints
+from loadtest.peers import mesh
+from loadtest.report import publish
+from loadtest.tracing.collector import collecting
+from loadtest.tracing.report import Pair, report_of
+from loadtest.workload_files import prepare
+from loadtest.workloads import W15, W15X100, TrainedEnsemble
+
+WORKLOADS = {one.game: one for one in (W15, W15X100)}
+CALLERS = (64, 256)
+OFF, ON = "off", "on"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    parser.epilog = "Exit codes: 0 measured; 1 answers were not full; 2 not measured; 130 interrupted."
+    add = parser.add_argument
+    add("--workload", choices=[*WORKLOADS], action="append", help="models and candidates; repeatable (default: both)")
+    add("--callers", type=positive_ints, default=CALLERS, metavar="N,...", help="callers (default 64,256)")
+    add("--share", type=positive_float, default=1.0, metavar="PERCENT", help="of the ordinary traces (default 1)")
+    add("--seconds", type=positive_float, default=6.0, help="duration of each measurement (default %(default)s)")
+    add_rounds(parser, 5)
+    add_output(parser, Path("build/tracing.json"))
+    add_folder(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the command; `--help` lists the exit codes."""
+    stderr, findings = Console(stderr=True, highlight=False), Findings()
+    plan = plan_of(options, stderr, findings)
+    pairs = interruption.run(_measure(options, plan))
+    publish(report_of(pairs, options.share, machine.described()), options)
+    return findings.print(stderr)
+
+
+async def _measure(options: argparse.Namespace, plan: Plan) -> list[Pair]:
+    found = []
+    for name in options.workload or WORKLOADS:
+        found += await _workload(WORKLOADS[name], options, plan)
+    return found
+
+
+async def _workload(ensemble: TrainedEnsemble, options: argparse.Namespace, plan: Plan) -> list[Pair]:
+    prepare(ensemble, plan.folder, plan.progress)
+    folder = plan.folder / ensemble.game
+    await mesh.load_features(folder, plan.logs)
+    files = dict.fromkeys((OFF, ON), "mesh.yaml")
+    pairs = []
+    async with collecting() as collector:
+        traced = {ON: ("--trace-to", collector.address, "--trace-share", f"{options.share:g}")}
+        async with meshes_up(ensemble, folder, plan, files, f"{ensemble.game}, traces ", options=traced) as systems:
+            for callers in options.callers:
+                await plan.begin(f"{ensemble.game}, {callers} callers")
+                before_bytes = collector.received_bytes
+                rounds: list[dict[str, Point]] = [
+                    await measure_round(systems, ensemble, callers, number, options.seconds, plan, "traces ")
+                    for number in range(options.rounds)
+                ]
+                off, on = (tuple(one[name] for one in rounds) for name in (OFF, ON))
+                received = collector.received_bytes - before_bytes
+                pairs.append(Pair(ensemble.game, callers, off, on, received))
+    return pairs
