@@ -24,8 +24,18 @@ CAPACITY_RPS = 120.0
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     add = parser.add_argument
-    add("--times", type=positive_float, default=100.0, help="rate of the flood, in shares of a caller (default 100)")
-    add("--polite", type=positive_float, default=0.54, help="capacity that the polite callers use (default 0.54)")
+    add(
+        "--times",
+        type=positive_float,
+        default=100.0,
+        help="rate of the flood, as a multiple of the fair share of one caller (default 100)",
+    )
+    add(
+        "--polite",
+        type=positive_float,
+        default=0.54,
+        help="fraction of the capacity that the polite callers use (default 0.54)",
+    )
     add("--seconds", type=positive_float, default=15.0, help="duration of each phase (default %(default)s)")
     add_rounds(parser, 2)
     add_output(parser, Path("build/fairness.json"))

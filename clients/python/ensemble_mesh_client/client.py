@@ -70,10 +70,8 @@ class OfferClient:
 
     async def __aenter__(self) -> Self:
         """Connects, for at most `connect_s`. Without a connection, the answers are fallbacks until there is one."""
-        loop = asyncio.get_running_loop()
-        self._tasks = [
-            loop.create_task(work) for work in (self._addresses.follow(), self._watch(), self._outcomes.run())
-        ]
+        works = (self._addresses.follow(), self._watch(), self._outcomes.run())
+        self._tasks = [asyncio.create_task(work) for work in works]
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._connect_s):
@@ -94,8 +92,7 @@ class OfferClient:
         self._is_closed = True
         for question in list(self._open):
             self._settle(question, local(self._fallback, CLOSED))
-        ending = [*self._tasks, *self._leaving]
-        for task in ending:
+        for task in (ending := [*self._tasks, *self._leaving]):
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
         await asyncio.gather(*(one.close() for one in self._supervisors.values()))
@@ -293,15 +290,9 @@ class OfferClient:
         for address in addresses - self._supervisors.keys():
             self._supervisors[address] = Supervisor(address, self._links, self._security, self)
         for address in self._supervisors.keys() - addresses:
-            leaving = asyncio.create_task(self._close_later(self._supervisors.pop(address)))
+            leaving = asyncio.create_task(self._supervisors.pop(address).close_after(self._deadline_s))
             self._leaving.add(leaving)
             leaving.add_done_callback(self._leaving.discard)
-
-    async def _close_later(self, supervisor: Supervisor) -> None:
-        try:
-            await asyncio.sleep(self._deadline_s)  # its last answers
-        finally:
-            await supervisor.close()
 
     def _any_connected(self) -> str | None:
         now_s = asyncio.get_running_loop().time()

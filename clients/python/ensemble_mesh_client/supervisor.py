@@ -79,6 +79,13 @@ class Supervisor:
         oldest_s = next((one.asked.get(self) for one in self._questions.values()), None)
         return list(self._questions.values()) if self.health.check_stall(now_s, oldest_s, p95_s) else []
 
+    async def close_after(self, pause_s: float) -> None:
+        """Closes the connections after the last answers, or at once if cancelled."""
+        try:
+            await asyncio.sleep(pause_s)
+        finally:
+            await self.close()
+
     async def close(self) -> None:
         """Closes the connections."""
         for task in self._tasks:

@@ -92,11 +92,20 @@ final class Link {
 
   /** Logs each reason once, until an answer has come. */
   private void logEnd(Status status) {
-    String text = status.getCode() + ": " + status.getDescription();
+    String text = status.getCode() + ": " + reason(status);
     if (!status.isOk() && !text.equals(logged)) {
       logged = text;
       client.warn("no connection to the supervisor at " + owner.address + ": " + text);
     }
+  }
+
+  /** The root cause if there is one: gRPC's own description of a refused connection or certificate is "io exception". */
+  static String reason(Status status) {
+    Throwable cause = status.getCause();
+    while (cause != null && cause.getCause() != null) {
+      cause = cause.getCause();
+    }
+    return cause == null || cause.getMessage() == null ? status.getDescription() : cause.getMessage();
   }
 
   private static long pauseMs(int failures) {
