@@ -40,7 +40,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: the one with the highest `rank` is left out first, and those of rank 0 never."""
+    """A column. Those with a higher `rank` get the room that the others leave; those of rank 0 are always shown."""
 
     name: str
     rank: int = 0
@@ -57,14 +57,12 @@ class Grid:
 
 def grid(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int) -> Grid:
     """Returns the table of `rows`, one cell for each column, in at most `width` columns of the terminal."""
-    shown = list(range(len(columns)))
     cells = [[Cell(one_line(cell.text), cell.level) for cell in row] for row in rows]
     widths = [
         max(cell_len(column.name), *(cell_len(row[number].text) for row in cells)) if cells else cell_len(column.name)
         for number, column in enumerate(columns)
     ]
-    while _total(widths, shown) > width and any(columns[one].rank for one in shown):
-        shown.remove(max(shown, key=lambda one: columns[one].rank))
+    shown = _fitting(columns, widths, width)
     _narrow(widths, shown, width)
     header = Text(MARKS[Level.FINE], "bold", no_wrap=True, end="")
     for one in shown:
@@ -97,6 +95,15 @@ def _line(row: Sequence[Cell], columns: Sequence[Column], widths: Sequence[int],
         line.append(_padded(row[one].text, widths[one], columns[one].is_number), STYLES[row[one].level])
         line.append(_GAP)
     return line
+
+
+def _fitting(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
+    """The columns of rank 0, and of the others those that have room, the most important first."""
+    shown = [number for number, column in enumerate(columns) if not column.rank]
+    for number in sorted(range(len(columns)), key=lambda one: columns[one].rank):
+        if columns[number].rank and _total(widths, [*shown, number]) <= width:
+            shown.append(number)
+    return sorted(shown)
 
 
 def _total(widths: Sequence[int], shown: Sequence[int]) -> int:

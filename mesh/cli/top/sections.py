@@ -28,7 +28,7 @@ class Section:
 
 def sections(view: MeshView, sort: str) -> Iterator[Section]:
     """Yields the tables that have rows, the most important first; the models in the order `sort`."""
-    made = (_versions(view), _stages(view), _models(view, sort), _supervisors(view), _callers(view))
+    made = (_versions(view), _stages(view), _supervisors(view), _models(view, sort), _callers(view))
     for section in (*made, _shadows(view), _drifts(view), _certificates(view)):
         if section.rows:
             yield section

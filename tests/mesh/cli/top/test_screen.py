@@ -39,7 +39,7 @@ def row(found: list[str], *names: str) -> str:
 
 def test_all_sections_are_on_a_large_screen(mesh: MeshView) -> None:
     found = shown(mesh)
-    titles = ("versions", "time by stage, ms", "models, by problems", "supervisors", "callers", "drift", "certificates")
+    titles = ("versions", "time by stage, ms", "supervisors", "models, by problems", "callers", "drift", "certificates")
     assert [line for line in found if line in titles] == list(titles)
     assert row(found, "shop").split() == ["*", "g", "shop", "95.0", "3", "over-quota", "5.0"]
     assert row(found, "own").split() == ["*", "a:9100", "own", "3", "d"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from mesh.cli.top.callers import CallerView
 from mesh.cli.top.scrapes import Scrape
 from mesh.cli.top.view import view
 from tests.mesh.cli.top.mesh_pages import DAY_S, NOW_S, busy, page, scrape
@@ -53,7 +52,8 @@ def test_counters_of_a_restarted_supervisor_count_from_zero() -> None:
 def test_callers_drift_and_certificates_are_part_of_the_view() -> None:
     found = view([busy()], NOW_S)
     (caller,) = found.callers
-    assert caller == CallerView("g", "shop", pytest.approx({"ENSEMBLE": 90, "over-quota": 5}), 3)
+    assert (caller.game, caller.caller, caller.waiting) == ("g", "shop", 3)
+    assert caller.per_s == pytest.approx({"ENSEMBLE": 90, "over-quota": 5})
     assert caller.refused == pytest.approx({"over-quota": 5})
     assert [(one.severity, one.kind, one.name, one.samples) for one in found.drifts] == [(1.25, "score", "asia", 900)]
     assert [one.expires_s for one in found.supervisors[0].certificates] == [3 * DAY_S]
