@@ -29,7 +29,7 @@ class Collector:
 async def collecting() -> AsyncIterator[Collector]:
     """Yields a collector on a free port of this machine."""
     collector, server = Collector(), grpc.aio.server()
-    handlers = {"Export": grpc.unary_unary_rpc_method_handler(collector.take)}
+    handlers: dict[str, Any] = {"Export": grpc.unary_unary_rpc_method_handler(collector.take)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     collector.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()

@@ -29,6 +29,7 @@ TIMEOUT_S = 5.0  # of one batch, with its retries
 LAST_S = 1.0  # for the last spans at a stop
 _KINDS = {"server": SpanKind.SERVER, "client": SpanKind.CLIENT, "internal": SpanKind.INTERNAL}
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_UNSET = Status()
 _SCOPE = InstrumentationScope("ensemble-mesh", __version__)
 
 
@@ -87,7 +88,7 @@ class SpanExport:
             span.attributes,
             links=[Link(_context(ids)) for ids in span.links],
             kind=_KINDS[span.kind],
-            status=Status(StatusCode.ERROR, span.error) if span.error else Status(),
+            status=Status(StatusCode.ERROR, span.error) if span.error else _UNSET,
             start_time=int((span.start_s + offset_s) * 1e9),
             end_time=int((span.end_s + offset_s) * 1e9),
             instrumentation_scope=_SCOPE,

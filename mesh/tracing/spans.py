@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Protocol
 
 from mesh.tracing.traceparent import SpanId
 
 Value = str | bool | int | float
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """One operation from `start_s` to `end_s`. `links` are spans of other operations that it belongs to."""
 
     name: str
@@ -20,7 +19,7 @@ class Span:
     parent: SpanId | None
     start_s: float
     end_s: float
-    attributes: Mapping[str, Value] = field(default_factory=dict)
+    attributes: Mapping[str, Value] = MappingProxyType({})
     links: Sequence[SpanId] = ()
     kind: Literal["server", "client", "internal"] = "internal"
     error: str = ""  # why the operation failed

@@ -17,8 +17,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         now_s += seconds
         waited.append(seconds)
 
-    monkeypatch.setattr(speed.time, "monotonic", lambda: now_s)
-    monkeypatch.setattr(speed.asyncio, "sleep", sleep)
+    monkeypatch.setattr("loadtest.hostile.speed.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("loadtest.hostile.speed.asyncio.sleep", sleep)
     return waited
 
 

@@ -13,7 +13,7 @@ ANSWER = Answer(Source.ENSEMBLE, None, timings=Timings(0.001, 0.002, 0.003, 0.00
 
 def exemplars(page: str) -> set[tuple[str, str]]:
     """The histograms with exemplars, and the traces that they name."""
-    families = text_string_to_metric_families(page)
+    families = text_string_to_metric_families(page)  # type: ignore[no-untyped-call]
     samples = [sample for family in families for sample in family.samples]
     return {(one.name, one.exemplar.labels["trace_id"]) for one in samples if one.exemplar is not None}
 
