@@ -35,9 +35,9 @@ async def test_view_follows_a_mesh_under_load_through_keys_and_sizes(mesh: Start
 
 def _through_keys_and_sizes(metrics: str) -> None:
     with pty_program([*TOP, "--metrics", metrics], size=(200, 60)) as top:
-        lines = top.wait_for(lambda shown: shown and rate(shown) > 0)
-        titles = ("versions", "time by stage, ms", "supervisors", "models, by problems")
-        assert [line for line in lines if line in titles] == list(titles)
+        titles = ["versions", "time by stage, ms", "supervisors", "models, by problems"]
+        lines = top.wait_for(lambda shown: [line for line in shown if line in titles] == titles)
+        assert rate(lines) > 0
         _press_at_random(top, random.Random(7))
         top.resize(200, 60)
         top.press(b"\x1b[H")
