@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from mesh.dealing import MAX_MESSAGE_ROWS, best_messages, grain_rows
-from supervisor.ballot import Shipment
 from supervisor.hedging import WatchedLane
 from supervisor.rotation import Rotation
 from supervisor.row_queue import RowQueue
+from supervisor.shipment import Shipment
 
 # A lane is free while its outstanding work is below this: enough to keep a replica busy while the next message
 # travels, too little to queue behind a slow row while another replica is free.

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
-from supervisor.ballot import Shipment
 from supervisor.lane import Lane
+from supervisor.shipment import Shipment
 
 DRAIN_S = 10.0  # the maximum of `budget_ms` in a catalog: no caller waits for a later reply
 

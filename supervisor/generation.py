@@ -9,7 +9,7 @@ from typing import Protocol
 from mesh.errors import Expired, MeshError, Unavailable
 from mesh.model_file import ModelHeader
 from supervisor.backlog import PoolLoad
-from supervisor.ballot import ModelVote, Shipment
+from supervisor.ballot import ModelVote
 from supervisor.dealer import Dealer
 from supervisor.hedging import Hedging
 from supervisor.lane import Lane
@@ -19,6 +19,7 @@ from supervisor.row_queue import RowQueue
 from supervisor.rows import RowPlan
 from supervisor.second_tries import SecondTries
 from supervisor.shadow.rows import ShadowRows
+from supervisor.shipment import Shipment
 
 MAX_TRIES = 2
 

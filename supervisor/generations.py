@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mesh.errors import MeshError, Unavailable
 from mesh.players.features import Columns
-from supervisor.ballot import ModelVote, Shipment
+from supervisor.ballot import ModelVote
 from supervisor.generation import Generation, ModelFile, Starvation
 from supervisor.generation_choice import choose
 from supervisor.lane import Lane
 from supervisor.rows import RowPlan, RowPlanner
 from supervisor.second_tries import SecondTries, SecondTryBudget
+from supervisor.shipment import Shipment
 
 _log = logging.getLogger("supervisor.pool")
 

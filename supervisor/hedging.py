@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-from supervisor.ballot import Shipment
 from supervisor.reply_delay import ReplyDelay
 from supervisor.rotation import RotatedLane, Rotation
 from supervisor.second_tries import SecondTryBudget
+from supervisor.shipment import Shipment
 
 # A check that runs later than this shows that the event loop was blocked: replies may have arrived and not been read.
 LOOP_LAG_S = 0.01

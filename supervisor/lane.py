@@ -8,20 +8,20 @@ import random
 from collections import deque
 from contextlib import AsyncExitStack
 from itertools import count
-from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple
 
 import grpc
 
 from mesh.back_off import BackOff, Uniform
 from mesh.errors import MeshError, Unavailable, UnknownCandidates
 from mesh.factored_rows import pairs_taken
-from mesh.model_file import BadModel, ModelHeader, from_properties
+from mesh.model_file import BadModel, from_properties
 from mesh.tracing import traceparent
 from mesh.wire import inference_pb2 as oip
 from supervisor.connect_gate import ConnectGate
-from supervisor.encoding import FactoredPart
 from supervisor.lane_channels import LaneChannels
-from supervisor.lane_reply import ScoreReply, read_reply
+from supervisor.lane_ports import LaneOwner, RequestT
+from supervisor.lane_reply import read_reply
 from supervisor.replica_calls import ask_model, open_stream, raise_if_cancelled
 
 LaneState = Literal["connecting", "up", "down"]
@@ -31,54 +31,6 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
 STEADY_S = 5.0  # longer than gRPC needs to detect a frozen replica
 MAX_REASONS = 4  # in the log, for each time that the lane is down
 _log = logging.getLogger("supervisor.lane")
-
-
-class LaneRequest(Protocol):
-    """The rows of one message. `Shipment` implements it."""
-
-    @property
-    def rows(self) -> int:
-        """The number of rows."""
-        ...
-
-    def plain(self) -> bytes:
-        """The encoded plain rows: a part of a ModelInferRequest."""
-        ...
-
-    def factored(self) -> FactoredPart | None:
-        """The encoded factored rows; None if the rows have no factored form."""
-        ...
-
-    def budget_s(self) -> float:
-        """The time left until the deadline, in seconds."""
-        ...
-
-    def begin_span(self, address: str) -> str:
-        """Begins the span of the message to `address`; returns its parameter `traceparent`, or '' without one."""
-        ...
-
-
-RequestT = TypeVar("RequestT", bound=LaneRequest)
-
-
-class LaneOwner(Protocol[RequestT]):
-    """Accepts replicas and receives the events of its lanes. `ModelPool` implements it."""
-
-    def accept(self, lane: Lane[RequestT], header: ModelHeader, properties: dict[str, str]) -> None:
-        """Accepts the model that the replica serves; raises MeshError with the reason of a refusal."""
-        ...
-
-    def on_up(self, lane: Lane[RequestT]) -> None:
-        """`lane` is up."""
-        ...
-
-    def on_down(self, lane: Lane[RequestT], lost: list[RequestT]) -> None:
-        """`lane` is down; `lost` are its outstanding requests, in the order of sending."""
-        ...
-
-    def on_reply(self, lane: Lane[RequestT], request: RequestT, reply: ScoreReply | MeshError) -> None:
-        """The replica answered `request`."""
-        ...
 
 
 class _Sent(NamedTuple, Generic[RequestT]):

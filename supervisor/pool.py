@@ -13,7 +13,7 @@ from mesh.errors import MeshError, Unavailable
 from mesh.model_file import ModelHeader, with_categories
 from mesh.players.features import Columns
 from supervisor.backlog import PoolLoad
-from supervisor.ballot import ModelVote, Place, Shipment, refused, rows_of
+from supervisor.ballot import ModelVote, Place, refused, rows_of
 from supervisor.connect_gate import ConnectGate
 from supervisor.draining_lanes import DrainingLanes
 from supervisor.generation import ModelFile, Starvation
@@ -22,6 +22,7 @@ from supervisor.lane import Lane
 from supervisor.lane_channels import LaneChannels
 from supervisor.lane_reply import ScoreReply
 from supervisor.rows import CohortRows, RowPlan, RowPlanner
+from supervisor.shipment import Shipment
 from supervisor.successors import Successors
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from mesh.errors import Overloaded
-from supervisor.ballot import Shipment
+from supervisor.shipment import Shipment
 
 MAX_ROWS = 20_000
 

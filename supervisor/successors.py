@@ -7,8 +7,8 @@ import random
 from collections.abc import Callable
 
 from mesh.back_off import Uniform
-from supervisor.ballot import Shipment
 from supervisor.lane import Lane
+from supervisor.shipment import Shipment
 
 # Many handshakes at once would delay requests: with 90 lanes, they need 0.2 s of CPU here, and as much in the replicas.
 SPREAD_S = 4.0

@@ -13,9 +13,9 @@ from mesh.tracing.traceparent import SpanId, encoded, new_span
 from supervisor.tracing.tracer import RequestTrace
 
 if TYPE_CHECKING:
-    from supervisor.ballot import Shipment
     from supervisor.features.cache import CohortFeatures
     from supervisor.lane_reply import ScoreReply
+    from supervisor.shipment import Shipment
     from supervisor.ticket import Ticket
 
 

@@ -14,11 +14,12 @@ from mesh.errors import MeshError
 from mesh.model_file import ModelHeader
 from mesh.players.features import Columns, PlayerFeatures
 from supervisor import dealer
-from supervisor.ballot import Ballot, Place, Shipment
+from supervisor.ballot import Ballot, Place
 from supervisor.lane import Lane, LaneState
 from supervisor.lane_reply import ScoreReply
 from supervisor.pool import ModelPool
 from supervisor.rows import CohortRows, Passenger, RowPlanner
+from supervisor.shipment import Shipment
 from tests.supervisor.fake_starvation import NEVER_STARVED
 from tests.supervisor.virtual_time import now_s
 

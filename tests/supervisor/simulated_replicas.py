@@ -8,10 +8,10 @@ from typing import cast
 
 from mesh.errors import MeshError, Unavailable
 from mesh.model_file import ModelHeader
-from supervisor.ballot import Shipment
 from supervisor.lane import Lane, LaneState
 from supervisor.lane_reply import ScoreReply
 from supervisor.pool import ModelPool
+from supervisor.shipment import Shipment
 from tests.supervisor.virtual_time import now_s
 
 TRAVEL_S = 0.001

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from mesh.dealing import GRAIN_ALONE_S, GRAIN_S, MAX_MESSAGE_ROWS, MESSAGE_CPU_S
-from supervisor.ballot import Ballot, ModelVote, Place, Shipment
+from supervisor.ballot import Ballot, ModelVote, Place
 from supervisor.dealer import DEPTH_S, FIRST_GUESS_ROW_S, LEARNING_WEIGHT, MAX_MESSAGE_PAIRS, MIN_ROW_S, TURN_S, Dealer
 from supervisor.encoding import FactoredMatrix, PlainMatrix, RowMatrix, encode_candidates
 from supervisor.hedging import WatchedLane
 from supervisor.lane import LaneState
 from supervisor.rotation import Rotation
 from supervisor.row_queue import RowQueue
+from supervisor.shipment import Shipment
 
 GRAIN_ROWS = int(GRAIN_S / FIRST_GUESS_ROW_S)
 DEPTH_ROWS = int(DEPTH_S / FIRST_GUESS_ROW_S)

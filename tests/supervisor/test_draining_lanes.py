@@ -11,10 +11,11 @@ import pytest
 
 from mesh.wire import inference_pb2 as oip
 from supervisor import draining_lanes
-from supervisor.ballot import Shipment
 from supervisor.connect_gate import ConnectGate
-from supervisor.lane import Lane, LaneOwner
+from supervisor.lane import Lane
+from supervisor.lane_ports import LaneOwner
 from supervisor.pool import ModelPool
+from supervisor.shipment import Shipment
 from tests.supervisor.replica import Replica, error_reply, replica, rows_of, silent, sums, until
 from tests.supervisor.test_lane import HEADER, WITHIN_S, Ask, one_replica, pool_of, states
 from tests.supervisor.virtual_time import settle

@@ -20,13 +20,14 @@ from mesh.errors import Expired, MeshError, Overloaded, Unavailable
 from mesh.model_file import ModelHeader
 from mesh.players.features import PlayerFeatures
 from supervisor import dealer
-from supervisor.ballot import Ballot, ModelVote, Place, Shipment
+from supervisor.ballot import Ballot, ModelVote, Place
 from supervisor.lane import Lane
 from supervisor.lane_reply import ScoreReply
 from supervisor.pool import ModelPool
 from supervisor.rotation import REST_S
 from supervisor.row_queue import MAX_ROWS
 from supervisor.rows import CohortRows, Passenger, RowPlanner
+from supervisor.shipment import Shipment
 from tests.supervisor.fake_lane import COLUMNS, HEADER, Ask, FakeLane, new_pool
 from tests.supervisor.fake_starvation import NEVER_STARVED
 from tests.supervisor.virtual_time import in_virtual_time, now_s, settle

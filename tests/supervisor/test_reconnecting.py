@@ -18,11 +18,11 @@ from mesh.back_off import Uniform
 from mesh.catalog.sources import Sources
 from mesh.catalog.version import Model
 from supervisor import lane as lane_module
-from supervisor.ballot import Shipment
 from supervisor.connect_gate import ConnectGate
 from supervisor.lane import Lane
 from supervisor.pool import ModelPool
 from supervisor.rows import RowPlanner
+from supervisor.shipment import Shipment
 from tests.supervisor.fake_starvation import NEVER_STARVED
 from tests.supervisor.replica import replica, until
 from tests.supervisor.test_lane import COLUMNS, HEADER, WITHIN_S, Ask, states, why_down

@@ -17,9 +17,9 @@ import pytest
 from mesh.errors import MeshError, Overloaded, Unavailable
 from mesh.version_digest import version_digest
 from supervisor.answers import Answer, Source
-from supervisor.ballot import Shipment
 from supervisor.lane_reply import ScoreReply
 from supervisor.pool import ModelPool
+from supervisor.shipment import Shipment
 from tests.supervisor import virtual_game
 from tests.supervisor.simulated_replicas import Sending, SimulatedLane
 from tests.supervisor.virtual_game import HEADER, ROW_S, World, bias_of, use_virtual_clock, world

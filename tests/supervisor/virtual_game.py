@@ -21,7 +21,6 @@ from mesh.players.features import Columns, PlayerFeatures
 from supervisor import ensemble, journey, party
 from supervisor.answers import Answer, AnswerRules
 from supervisor.backlog import RowCount
-from supervisor.ballot import Shipment
 from supervisor.cohort import Cohorts
 from supervisor.ensemble import Ensemble
 from supervisor.features.cache import CohortFeatures, FeatureCache
@@ -30,6 +29,7 @@ from supervisor.panel import Panel
 from supervisor.party import VersionParts
 from supervisor.pool import ModelPool
 from supervisor.rows import Passenger, RowPlanner
+from supervisor.shipment import Shipment
 from supervisor.ticket import Ticket
 from supervisor.version_group import group_versions
 from tests.supervisor.fake_starvation import NEVER_STARVED
