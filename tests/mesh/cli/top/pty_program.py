@@ -19,6 +19,7 @@ from typing import Any
 _WAIT_S = 30.0
 # Cursor position, any other CSI sequence, a control character, or a character.
 _PART = re.compile(r"\x1b\[(\d+);(\d+)H|\x1b\[([?\d;]*)([A-Za-z])|([\r\n])|(.)", re.DOTALL)
+_BEGUN = re.compile(r"\x1b(\[[?\d;]*)?$")
 
 
 class Screen:
@@ -30,9 +31,13 @@ class Screen:
         self.colours: set[str] = set()
         self.unknown: list[str] = []
         self._row, self._column = 1, 1
+        self._begun = ""  # a sequence whose end is in the next read
 
     def write(self, text: str) -> None:
-        for found in _PART.finditer(text):
+        text = self._begun + text
+        cut = _BEGUN.search(text)
+        self._begun = cut.group() if cut else ""
+        for found in _PART.finditer(text, 0, len(text) - len(self._begun)):
             row, column, parameters, final, _, character = found.groups()
             if row:
                 self._row, self._column = int(row), int(column)
