@@ -1,4 +1,4 @@
-"""Shipments: the rows of a vote on their way to a replica, in one message."""
+"""Shipments: the rows of a vote, queued or sent to a replica in one message."""
 
 from __future__ import annotations
 
