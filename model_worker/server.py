@@ -50,8 +50,7 @@ async def serve(settings: Settings, identity: Identity, forest: Forest, log_outp
 
     Raises OSError or `Misconfigured` if a port is in use.
     """
-    counters = WorkerCounters()
-    limits = queue_limits(settings, identity.engine)
+    counters, limits = WorkerCounters(), queue_limits(settings, identity.engine)
     async with AsyncExitStack() as parts:
         stop = await parts.enter_async_context(stop_signal())
         queue = await parts.enter_async_context(running_queue(forest, limits, counters.record, settings.drain_s))
@@ -79,7 +78,6 @@ async def serve(settings: Settings, identity: Identity, forest: Forest, log_outp
         settle_heap()
         log_engine(identity)
         _print_ready(identity, port, metrics_port, settings.socket)
-
         code = await _wait_for_end(stop, queue)
         await health.set_serving(False)
         service.drain()

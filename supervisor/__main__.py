@@ -81,8 +81,7 @@ async def serve(settings: Settings, log_output: LogOutput) -> int:
     tls, catalogs = open_tls(settings.tls, metrics.registry), await open_catalogs(settings)
     ports = Ports(tls is not None, settings.token_port is not None)
     # Closed in reverse order: first the server, which waits for the last answers; then the task group of the journeys;
-    # then the background work and the rest of the decision logs, and last the lanes, the stores
-    # and the export of traces.
+    # then the background work and the rest of the decision logs, and last the lanes, the stores, the export of traces.
     async with (
         serving.stop_signal() as stop,
         tracing(settings.traces, metrics.registry) as tracer,
@@ -99,9 +98,8 @@ async def serve(settings: Settings, log_output: LogOutput) -> int:
             asyncio.TaskGroup() as journey_tasks,
         ):
             cohorts = Cohorts(journey_tasks, starvation, settings.max_waiting)
-            state = StateOnDemand(
-                games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek, cohorts.waiting_of_callers
-            )
+            under_way, waiting = (lambda: cohorts.under_way), cohorts.waiting
+            state = StateOnDemand(games, under_way, waiting, starvation.peek, cohorts.waiting_of_callers)
             metrics.registry.register(state)
             drift = DriftMetrics(games)
             metrics.registry.register(drift)

@@ -79,6 +79,11 @@ async def random_frames(aim: Aim) -> Outcomes:
 
 def broken(path: str) -> Iterator[tuple[str, bytes]]:
     """Yields frames that break a rule of RFC 9113, each with the rule."""
+    yield from _broken_streams(path)
+    yield from _broken_connections(path)
+
+
+def _broken_streams(path: str) -> Iterator[tuple[str, bytes]]:
     good = hpack.block(head(path))
     yield "DATA on stream 0", frame(DATA, 0, 0, b"abc")
     yield "DATA on an idle stream", frame(DATA, 0, 1, b"abc")
@@ -101,6 +106,10 @@ def broken(path: str) -> Iterator[tuple[str, bytes]]:
     yield "RST_STREAM of 3 bytes", headers_frame(1, path) + frame(RST_STREAM, 0, 1, b"abc")
     yield "RST_STREAM on stream 0", rst_stream(0)
     yield "RST_STREAM on an idle stream", rst_stream(99)
+
+
+def _broken_connections(path: str) -> Iterator[tuple[str, bytes]]:
+    good = hpack.block(head(path))
     yield "SETTINGS of 5 bytes", frame(SETTINGS, 0, 0, b"abcde")
     yield "SETTINGS on stream 1", frame(SETTINGS, 0, 1, b"")
     yield "SETTINGS acknowledgement with content", frame(SETTINGS, 1, 0, b"abcdef")
