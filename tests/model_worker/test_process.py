@@ -88,9 +88,9 @@ async def test_unusable_unix_socket_is_reported_in_one_line(
 async def test_worker_without_reflection_serves_the_rest(forests: Mapping[str, TrainedForest]) -> None:
     async with worker_process(forests["pandas"].path, "--no-reflection") as worker, channel_to(worker) as channel:
         await check_health(channel)
-        with pytest.raises(grpc.aio.AioRpcError) as error:
-            await check_reflection(channel)
-        assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        # Nothing is written: grpc.aio reports some refused streams with a message as INTERNAL (grpc/grpc#36066).
+        call = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")()
+        assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 async def check_health(channel: grpc.aio.Channel) -> None:
