@@ -339,7 +339,7 @@ SCALED_KEYS = {"image", "engine", "replicas", "resources", "signal", "in_flight"
 SERVING_BLOCKS = {
     "": {
         *("game", "budget_ms", "reserve_ms", "features", "context", "offers", "assignment", "members", "versions"),
-        *("decisions", "callers", "tls", "supervisor", "kubernetes", "global", "enabled"),
+        *("decisions", "callers", "tls", "tracing", "supervisor", "kubernetes", "global", "enabled"),
         *SCALED_KEYS,
     },
     "SqliteFeatures": {"path", *STORE_KEYS},
