@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
@@ -36,6 +38,18 @@ def publish(report: Report, options: argparse.Namespace) -> None:
     for block in report.blocks:
         console.print(block, highlight=False)
     console.print(aims_table(report.aims))
+
+
+def as_json(value: object) -> str:
+    """Returns `value` as JSON; dataclasses become objects, also inside of it.
+
+    `dataclasses.asdict` makes a Counter of pairs out of a Counter (python/cpython#79721), which JSON cannot have.
+    """
+    return json.dumps(value, default=_fields)
+
+
+def _fields(value: Any) -> dict[str, object]:
+    return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
 
 
 def write_json(path: Path, document: Mapping[str, object]) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +17,7 @@ from loadtest.options import add_folder, positive_float
 from loadtest.peers import mesh
 from loadtest.replica_faults.faults import FAULTS
 from loadtest.replica_faults.trial import Suspect, Trial, try_fault
+from loadtest.report import as_json
 from loadtest.run.job import Question
 from loadtest.run.measurement import Setting
 from loadtest.workload_files import prepare
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     kinds = [kind for kind in FAULTS if options.only in (None, kind)]
     trials = interruption.run(_try_all(kinds, plan, options.rate_rps, options.seconds))
     if options.json:
-        print(json.dumps({kind: asdict(trial) for kind, trial in trials.items()}))
+        print(as_json(trials))
     else:
         stdout().print(_table(trials, options.rate_rps))
     for kind, trial in trials.items():

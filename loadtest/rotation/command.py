@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +12,7 @@ from loadtest import interruption
 from loadtest.measurement import machine
 from loadtest.measurement.plan import Findings, Plan, plan_of
 from loadtest.options import add_folder, positive_float, positive_int
+from loadtest.report import as_json
 from loadtest.rotation.bad_peers import Refusal
 from loadtest.rotation.trial import Result, Schedule, bad_peers_of, rotate
 from loadtest.rotation.world import running_world
@@ -42,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     plan.progress(machine.described())
     result = interruption.run(_try(options, plan))
     if options.json:
-        print(json.dumps(asdict(result)))
+        print(as_json(result))
     else:
         stdout().print(_of_answers(result), _of_refusals(result.refusals))
     for line in result.others:
