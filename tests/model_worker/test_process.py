@@ -89,7 +89,7 @@ async def test_worker_without_reflection_serves_the_rest(forests: Mapping[str, T
     async with worker_process(forests["pandas"].path, "--no-reflection") as worker, channel_to(worker) as channel:
         await check_health(channel)
         # Nothing is written: grpc.aio reports some refused streams with a message as INTERNAL (grpc/grpc#36066).
-        call = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")()
+        call: Any = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")()
         assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
