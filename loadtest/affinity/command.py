@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
-from rich.console import Console
 from rich.table import Table
 
-from loadtest import interruption
 from loadtest.affinity import AFFINITY, ROUND_ROBIN
-from loadtest.clients.drivers import ROOT
+from loadtest.clients.drivers import PYTHON_CLIENT, ROOT
 from loadtest.clients.real_mesh import ENSEMBLE, RealSupervisor, running_supervisors
 from loadtest.measurement import machine
 from loadtest.measurement.aims import Aim
+from loadtest.measurement.command import run_measurement
 from loadtest.measurement.meters import scrape
-from loadtest.measurement.plan import Findings, Plan, plan_of
+from loadtest.measurement.plan import Plan
 from loadtest.options import add_folder, add_output, positive_float, positive_int
-from loadtest.report import Report, publish
+from loadtest.report import Report
 from loadtest.workloads import offer_ids
 from mesh.process import Launch, running
 
@@ -59,23 +57,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; `--help` lists the exit codes."""
-    stderr, findings = Console(stderr=True, highlight=False), Findings()
-    plan = plan_of(options, stderr, findings)
-    found = interruption.run(_measure(options, plan))
-    for one in found:
-        if one.sources.get("local"):
-            plan.fault(f"{one.order}: {one.sources['local']} local answers")
-    publish(report_of(found, options.seconds, machine.described()), options)
-    return findings.print(stderr)
+    return run_measurement(_measure, options)
 
 
-async def _measure(options: argparse.Namespace, plan: Plan) -> list[Reads]:
+async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
     async with running_supervisors(plan, options.supervisors) as supervisors:
         found = []
         for order in (ROUND_ROBIN, AFFINITY):
             await plan.begin(f"{order}: {options.rate:g} questions a second for {options.seconds:g} s")
             found.append(await _ask(order, supervisors, options, plan))
-    return found
+    for one in found:
+        if one.sources.get("local"):
+            plan.fault(f"{one.order}: {one.sources['local']} local answers")
+    return report_of(found, options.seconds, machine.described())
 
 
 async def _ask(order: str, supervisors: Sequence[RealSupervisor], options: argparse.Namespace, plan: Plan) -> Reads:
@@ -93,8 +87,7 @@ async def _ask(order: str, supervisors: Sequence[RealSupervisor], options: argpa
     }
     command = [sys.executable, "-m", "loadtest.affinity.asker"]
     command += [word for name, value in words.items() for word in (f"--{name}", str(value))]
-    environment = {"PYTHONPATH": os.pathsep.join([str(ROOT / "clients/python"), str(ROOT)])}
-    async with running(Launch("asker", command, ROOT, plan.logs / "asker.log", environment)) as asker:
+    async with running(Launch("asker", command, ROOT, plan.logs / "asker.log", PYTHON_CLIENT)) as asker:
         await asker.event("warm", READY_BUDGET_S)
         before = await _read_counts(supervisors)
         done = await asker.event("done", options.seconds + READY_BUDGET_S)

@@ -17,6 +17,8 @@ from mesh.process import Launch, run_to_end
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "clients" / "conformance" / "drivers.yaml"
 BUILD_BUDGET_S = 600.0
+# The environment of a program that imports the Python client, which is not installed.
+PYTHON_CLIENT = {"PYTHONPATH": os.pathsep.join([str(ROOT / "clients/python"), str(ROOT)])}
 
 
 class Driver(Block):
@@ -62,5 +64,4 @@ def launch(
         for name, value in options.items()
         for word in (f"--{name}", f"{value:g}" if isinstance(value, float) else str(value))
     ]
-    environment = {"PYTHONPATH": os.pathsep.join([str(ROOT / "clients/python"), str(ROOT)])}
-    return Launch(f"driver-{language}", [*command, *words], ROOT, logs / f"driver-{language}.log", environment)
+    return Launch(f"driver-{language}", [*command, *words], ROOT, logs / f"driver-{language}.log", PYTHON_CLIENT)

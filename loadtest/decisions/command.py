@@ -5,23 +5,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
-from loadtest import interruption
 from loadtest.decisions.catalogs import DEAD, OFF, ON, write_catalogs
 from loadtest.decisions.log_metrics import read_log_state
 from loadtest.decisions.report import Pair, report_of
 from loadtest.measurement import machine
-from loadtest.measurement.in_turn import measure_round, meshes_up
-from loadtest.measurement.plan import Findings, Plan, plan_of
+from loadtest.measurement.command import run_measurement
+from loadtest.measurement.in_turn import measure_rounds, meshes_up
+from loadtest.measurement.plan import Plan
 from loadtest.measurement.point import Point
 from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_ints
 from loadtest.peers import mesh
-from loadtest.report import publish
+from loadtest.report import Report
+from loadtest.run.question import WORKLOADS
 from loadtest.workload_files import prepare
-from loadtest.workloads import W15, W15X100, TrainedEnsemble
+from loadtest.workloads import TrainedEnsemble
 
-WORKLOADS = {one.game: one for one in (W15, W15X100)}
 CALLERS = (64, 256)
 
 
@@ -40,18 +38,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; `--help` lists the exit codes."""
-    stderr, findings = Console(stderr=True, highlight=False), Findings()
-    plan = plan_of(options, stderr, findings)
-    pairs = interruption.run(_measure(options, plan))
-    publish(report_of(pairs, options.sink, machine.described()), options)
-    return findings.print(stderr)
+    return run_measurement(_measure, options)
 
 
-async def _measure(options: argparse.Namespace, plan: Plan) -> list[Pair]:
-    found = []
+async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
+    found: list[Pair] = []
     for name in options.workload or WORKLOADS:
         found += await _workload(WORKLOADS[name], options, plan)
-    return found
+    return report_of(found, options.sink, machine.described())
 
 
 async def _workload(ensemble: TrainedEnsemble, options: argparse.Namespace, plan: Plan) -> list[Pair]:
@@ -63,10 +57,6 @@ async def _workload(ensemble: TrainedEnsemble, options: argparse.Namespace, plan
     async with meshes_up(ensemble, folder, plan, files, f"{ensemble.game}, log ") as systems:
         for callers in options.callers:
             await plan.begin(f"{ensemble.game}, {callers} callers")
-            rounds = [
-                await measure_round(systems, ensemble, callers, number, options.seconds, plan, "log ")
-                for number in range(options.rounds)
-            ]
-            points[callers] = {name: tuple(one[name] for one in rounds) for name in systems}
+            points[callers] = await measure_rounds(systems, ensemble, callers, options.seconds, plan, "log ")
         state = await read_log_state(systems[options.sink].metrics_address)
     return [Pair(ensemble.game, callers, of[OFF], of[options.sink], state) for callers, of in points.items()]

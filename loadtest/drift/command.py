@@ -8,23 +8,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from rich.console import Console
 from rich.table import Table
 
-from loadtest import interruption
 from loadtest.drift.training import write_reference
 from loadtest.measurement import machine
 from loadtest.measurement.aims import Aim
+from loadtest.measurement.command import run_measurement
 from loadtest.measurement.in_turn import measure_round, meshes_up
-from loadtest.measurement.plan import Findings, Plan, plan_of
+from loadtest.measurement.plan import Plan
 from loadtest.measurement.point import Point
 from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_ints
 from loadtest.peers import mesh
-from loadtest.report import Report, publish
+from loadtest.report import Report
+from loadtest.run.question import WORKLOADS
 from loadtest.workload_files import prepare
-from loadtest.workloads import VERSION, W15, W15X100, TrainedEnsemble, catalog_of
+from loadtest.workloads import VERSION, TrainedEnsemble, catalog_of
 
-WORKLOADS = {one.game: one for one in (W15, W15X100)}
 OFF, ON = "off", "on"
 MOST = 1.01  # CPU of an answer, relative to the mesh without a reference
 Pairs = list[tuple[Point, Point]]  # without and with a reference, one pair for each round
@@ -45,17 +44,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; `--help` lists the exit codes."""
-    stderr, findings = Console(stderr=True, highlight=False), Findings()
-    plan = plan_of(options, stderr, findings)
-    publish(report_of(interruption.run(_measure(options, plan)), machine.described()), options)
-    return findings.print(stderr)
+    return run_measurement(_measure, options)
 
 
-async def _measure(options: argparse.Namespace, plan: Plan) -> Measured:
+async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
     found: dict[tuple[str, int], Pairs] = {}
     for name in options.workload or WORKLOADS:
         await _workload(WORKLOADS[name], options, plan, found)
-    return found
+    return report_of(found, machine.described())
 
 
 async def _workload(

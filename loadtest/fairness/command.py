@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
-from loadtest import interruption
 from loadtest.fairness.mesh import mesh_with_callers
 from loadtest.fairness.report import report_of
 from loadtest.fairness.trial import CALLERS, Run, phases, run_phase
 from loadtest.measurement import machine
-from loadtest.measurement.plan import Findings, Plan, plan_of
+from loadtest.measurement.command import run_measurement
+from loadtest.measurement.plan import Plan
 from loadtest.options import add_folder, add_output, add_rounds, positive_float
-from loadtest.report import Report, publish
+from loadtest.report import Report
 from loadtest.workloads import S15
 
 # The mean service time of the simulated models is a little more than their median.
@@ -44,10 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; the exit code is 0 measured, 1 polite answers failed, 2 not measured, 130 interrupted."""
-    stderr, findings = Console(stderr=True, highlight=False), Findings()
-    plan = plan_of(options, stderr, findings)
-    publish(interruption.run(_measure(options, plan)), options)
-    return findings.print(stderr)
+    return run_measurement(_measure, options)
 
 
 async def _measure(options: argparse.Namespace, plan: Plan) -> Report:

@@ -8,24 +8,23 @@ import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
-from loadtest import interruption
 from loadtest.errors import CannotMeasure
 from loadtest.hostile.attacks import every_attack
 from loadtest.hostile.trial import Pair, Trial
 from loadtest.measurement import machine
 from loadtest.measurement.aims import Aim
-from loadtest.measurement.plan import Findings, Plan, plan_of
+from loadtest.measurement.command import run_measurement
+from loadtest.measurement.in_turn import SETTLE_S
+from loadtest.measurement.plan import Plan
 from loadtest.options import add_folder, add_output, add_rounds, positive_float
 from loadtest.peers import mesh
-from loadtest.report import Report, publish
+from loadtest.report import Report
 from loadtest.run.question import WORKLOADS, setting_of
 from loadtest.workload_files import prepare
 from loadtest.workloads import W15
 
-SETTLE_S = 5.0  # after the start; the workers still end their proving processes
 MOST_P99 = 1.5  # with the attack, of that without
 PORTS = ("supervisor", "worker")
 
@@ -45,10 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; the exit code is 0 measured, 1 answers failed, 2 not measured, 130 interrupted."""
-    stderr, findings = Console(stderr=True, highlight=False), Findings()
-    plan = plan_of(options, stderr, findings)
-    publish(interruption.run(_measure(options, plan)), options)
-    return findings.print(stderr)
+    return run_measurement(_measure, options)
 
 
 async def _measure(options: argparse.Namespace, plan: Plan) -> Report:

@@ -64,6 +64,16 @@ async def measure_round(
     return points
 
 
+async def measure_rounds(
+    systems: Mapping[str, System], ensemble: TrainedEnsemble, callers: int, seconds: float, plan: Plan, label: str = ""
+) -> dict[str, tuple[Point, ...]]:
+    """Measures each system in all rounds of `plan`; returns its points, round by round."""
+    rounds = [
+        await measure_round(systems, ensemble, callers, number, seconds, plan, label) for number in range(plan.rounds)
+    ]
+    return {name: tuple(one[name] for one in rounds) for name in systems}
+
+
 @contextlib.asynccontextmanager
 async def _up(
     ensemble: TrainedEnsemble,

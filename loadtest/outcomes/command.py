@@ -6,21 +6,18 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from rich.console import Console
-
-from loadtest import interruption
 from loadtest.measurement import machine
-from loadtest.measurement.plan import Findings, Plan, plan_of
+from loadtest.measurement.command import run_measurement
+from loadtest.measurement.in_turn import SETTLE_S
+from loadtest.measurement.plan import Plan
 from loadtest.options import add_folder, add_output, add_rounds, positive_float
 from loadtest.outcomes.report import report_of
 from loadtest.outcomes.trial import CATALOG, Trial, write_catalog
 from loadtest.peers import mesh
-from loadtest.report import Report, publish
+from loadtest.report import Report
 from loadtest.run.question import WORKLOADS, find_knee, setting_of
 from loadtest.workload_files import prepare
 from loadtest.workloads import W15
-
-SETTLE_S = 5.0  # after the start; the workers still end their proving processes
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -38,10 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; the exit code is 0 measured, 1 answers failed, 2 not measured, 130 interrupted."""
-    stderr, findings = Console(stderr=True, highlight=False), Findings()
-    plan = plan_of(options, stderr, findings)
-    publish(interruption.run(_measure(options, plan)), options)
-    return findings.print(stderr)
+    return run_measurement(_measure, options)
 
 
 async def _measure(options: argparse.Namespace, plan: Plan) -> Report:

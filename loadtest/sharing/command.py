@@ -8,18 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from rich.console import Console
 from rich.table import Table
 
-from loadtest import interruption
 from loadtest.measurement import machine
 from loadtest.measurement.aims import Aim
+from loadtest.measurement.command import run_measurement
 from loadtest.measurement.in_turn import WARM_UP_S, meshes_up
-from loadtest.measurement.plan import Findings, Plan, plan_of
+from loadtest.measurement.plan import Plan
 from loadtest.measurement.point import Point, Span, closed_loop, seed_of
 from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_ints
 from loadtest.peers import mesh
-from loadtest.report import Report, publish
+from loadtest.report import Report
 from loadtest.sharing.catalogs import ALONE, SHARED, catalogs_of
 from loadtest.workload_files import prepare
 from loadtest.workloads import W15
@@ -48,13 +47,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; `--help` lists the exit codes."""
-    stderr, findings = Console(stderr=True, highlight=False), Findings()
-    plan = plan_of(options, stderr, findings)
-    publish(report_of(interruption.run(_measure(options, plan)), machine.described()), options)
-    return findings.print(stderr)
+    return run_measurement(_measure, options)
 
 
-async def _measure(options: argparse.Namespace, plan: Plan) -> Measured:
+async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
     """Measures the systems in turn: each round has every system once, so that a drift of the machine meets them all."""
     prepare(W15, plan.folder, plan.progress)
     folder = plan.folder / W15.game
@@ -74,7 +70,7 @@ async def _measure(options: argparse.Namespace, plan: Plan) -> Measured:
                     span, seed = Span(WARM_UP_S, options.seconds), seed_of(callers, number)
                     points[name].append(await closed_loop(system, W15, callers, seed, span, plan.logs))
                     plan.report(f"{name}, {callers} callers", points[name][-1])
-    return found
+    return report_of(found, machine.described())
 
 
 def report_of(found: Measured, machine: str) -> Report:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
-from loadtest import interruption
 from loadtest.measurement import machine
-from loadtest.measurement.in_turn import measure_round, meshes_up
-from loadtest.measurement.plan import Findings, Plan, plan_of
+from loadtest.measurement.command import run_measurement
+from loadtest.measurement.in_turn import measure_rounds, meshes_up
+from loadtest.measurement.plan import Plan
 from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_ints
 from loadtest.peers import mesh
-from loadtest.report import publish
+from loadtest.report import Report
+from loadtest.run.question import WORKLOADS
 from loadtest.tls_cost.report import PLAINTEXT, TLS, Comparison, report_of
 from loadtest.workload_files import prepare
-from loadtest.workloads import W15, W15X100
+from loadtest.workloads import W15
 
-WORKLOADS = {one.game: one for one in (W15, W15X100)}
 CALLERS = (64, 256)
 
 
@@ -37,14 +35,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; `--help` lists the exit codes."""
-    stderr, findings = Console(stderr=True, highlight=False), Findings()
-    plan = plan_of(options, stderr, findings)
-    found = interruption.run(_measure(options, plan))
-    publish(report_of(found, machine.described()), options)
-    return findings.print(stderr)
+    return run_measurement(_measure, options)
 
 
-async def _measure(options: argparse.Namespace, plan: Plan) -> list[Comparison]:
+async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
     ensemble = WORKLOADS[options.workload]
     prepare(ensemble, plan.folder, plan.progress)
     folder = plan.folder / ensemble.game
@@ -55,10 +49,6 @@ async def _measure(options: argparse.Namespace, plan: Plan) -> list[Comparison]:
         async with meshes_up(ensemble, folder, plan, files, label, replicas=replicas, with_tls=(TLS,)) as systems:
             for callers in options.callers:
                 await plan.begin(f"{ensemble.game}, {label}{callers} callers")
-                rounds = [
-                    await measure_round(systems, ensemble, callers, number, options.seconds, plan, label)
-                    for number in range(options.rounds)
-                ]
-                plain, secured = (tuple(one[name] for one in rounds) for name in (PLAINTEXT, TLS))
-                found.append(Comparison(ensemble.game, replicas, callers, plain, secured))
-    return found
+                points = await measure_rounds(systems, ensemble, callers, options.seconds, plan, label)
+                found.append(Comparison(ensemble.game, replicas, callers, points[PLAINTEXT], points[TLS]))
+    return report_of(found, machine.described())

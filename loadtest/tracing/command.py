@@ -5,22 +5,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
-from loadtest import interruption
 from loadtest.measurement import machine
-from loadtest.measurement.in_turn import measure_round, meshes_up
-from loadtest.measurement.plan import Findings, Plan, plan_of
-from loadtest.measurement.point import Point
+from loadtest.measurement.command import run_measurement
+from loadtest.measurement.in_turn import measure_rounds, meshes_up
+from loadtest.measurement.plan import Plan
 from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_ints
 from loadtest.peers import mesh
-from loadtest.report import publish
+from loadtest.report import Report
+from loadtest.run.question import WORKLOADS
 from loadtest.tracing.collector import collecting
 from loadtest.tracing.report import Pair, report_of
 from loadtest.workload_files import prepare
-from loadtest.workloads import W15, W15X100, TrainedEnsemble
+from loadtest.workloads import TrainedEnsemble
 
-WORKLOADS = {one.game: one for one in (W15, W15X100)}
 CALLERS = (64, 256)
 OFF, ON = "off", "on"
 
@@ -40,18 +37,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; `--help` lists the exit codes."""
-    stderr, findings = Console(stderr=True, highlight=False), Findings()
-    plan = plan_of(options, stderr, findings)
-    pairs = interruption.run(_measure(options, plan))
-    publish(report_of(pairs, options.share, machine.described()), options)
-    return findings.print(stderr)
+    return run_measurement(_measure, options)
 
 
-async def _measure(options: argparse.Namespace, plan: Plan) -> list[Pair]:
-    found = []
+async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
+    found: list[Pair] = []
     for name in options.workload or WORKLOADS:
         found += await _workload(WORKLOADS[name], options, plan)
-    return found
+    return report_of(found, options.share, machine.described())
 
 
 async def _workload(ensemble: TrainedEnsemble, options: argparse.Namespace, plan: Plan) -> list[Pair]:
@@ -66,11 +59,7 @@ async def _workload(ensemble: TrainedEnsemble, options: argparse.Namespace, plan
             for callers in options.callers:
                 await plan.begin(f"{ensemble.game}, {callers} callers")
                 before_bytes = collector.received_bytes
-                rounds: list[dict[str, Point]] = [
-                    await measure_round(systems, ensemble, callers, number, options.seconds, plan, "traces ")
-                    for number in range(options.rounds)
-                ]
-                off, on = (tuple(one[name] for one in rounds) for name in (OFF, ON))
-                received = collector.received_bytes - before_bytes
-                pairs.append(Pair(ensemble.game, callers, off, on, received))
+                points = await measure_rounds(systems, ensemble, callers, options.seconds, plan, "traces ")
+                received_bytes = collector.received_bytes - before_bytes
+                pairs.append(Pair(ensemble.game, callers, points[OFF], points[ON], received_bytes))
     return pairs
