@@ -98,9 +98,7 @@ async def serve(settings: Settings, log_output: LogOutput) -> int:
             asyncio.TaskGroup() as journey_tasks,
         ):
             cohorts = Cohorts(journey_tasks, starvation, settings.max_waiting)
-            under_way, waiting = (lambda: cohorts.under_way), cohorts.waiting
-            state = StateOnDemand(games, under_way, waiting, starvation.peek, cohorts.waiting_of_callers)
-            metrics.registry.register(state)
+            metrics.registry.register(StateOnDemand(games, cohorts, starvation.peek))
             drift = DriftMetrics(games)
             metrics.registry.register(drift)
             rate = OutcomeRate(loop_thread, lambda: cohorts.departures)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -22,33 +23,41 @@ _Value = tuple[Sequence[str], float]  # the values of the labels, and the value 
 _Pools = Sequence[tuple[Sequence[str], ModelPool]]  # with the values of the labels game, version and model
 
 
+class CohortState(Protocol):
+    """The state of the cohorts. `Cohorts` implements it; any thread may read it."""
+
+    @property
+    def under_way(self) -> int:
+        """The number of cohorts under way."""
+        ...
+
+    def waiting(self, route: Route, version: str) -> int:
+        """The number of requests of `version` that wait for a cohort on `route`."""
+        ...
+
+    def waiting_of_callers(self, route: Route) -> Mapping[str, int]:
+        """The number of requests of each caller that wait for a cohort on `route`."""
+        ...
+
+
 class StateOnDemand(Collector):
     """Computes its metrics at each scrape: the hot path does not update them."""
 
-    def __init__(
-        self,
-        games: LiveGames,
-        under_way: Callable[[], int],
-        waiting: Callable[[Route, str], int],
-        starved: Callable[[], float],
-        waiting_of_callers: Callable[[Route], Mapping[str, int]],
-    ) -> None:
+    def __init__(self, games: LiveGames, cohorts: CohortState, starved: Callable[[], float]) -> None:
         self._games = games
-        self._under_way = under_way
-        self._waiting = waiting
+        self._cohorts = cohorts
         self._starved = starved
-        self._waiting_of_callers = waiting_of_callers
 
     def collect(self) -> Iterable[Metric]:
         """Yields the current values. It runs on the metrics thread, so it and the functions that it calls only read."""
-        yield GaugeMetricFamily("mesh_cohorts_under_way", "Cohorts under way.", self._under_way())
+        yield GaugeMetricFamily("mesh_cohorts_under_way", "Cohorts under way.", self._cohorts.under_way)
         yield GaugeMetricFamily(
             "mesh_starved_share", "Share of time that the busiest thread waits for a CPU, 0 to 1.", self._starved()
         )
         yield from self._of_catalogs()
         yield from self._of_traffic()
         ensembles = list(self._ensembles())
-        waiting = [(labels, self._waiting(ensemble.route, ensemble.name)) for labels, ensemble in ensembles]
+        waiting = [(labels, self._cohorts.waiting(ensemble.route, ensemble.name)) for labels, ensemble in ensembles]
         yield _gauge("mesh_requests_waiting", "Requests that wait for a cohort.", _VERSION, waiting)
         yield _gauge(
             "mesh_caller_requests_waiting",
@@ -77,7 +86,7 @@ class StateOnDemand(Collector):
         counts: Counter[tuple[str, str]] = Counter()
         for name, game in self._games.items():
             for route in {ensemble.route for ensemble in game.ensembles.values()}:
-                for caller, waiting in self._waiting_of_callers(route).items():
+                for caller, waiting in self._cohorts.waiting_of_callers(route).items():
                     counts[name, caller] += waiting
         return list(counts.items())
 

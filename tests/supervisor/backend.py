@@ -135,10 +135,7 @@ async def backend(
             await stack.enter_async_context(logs.writing(games))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         cohorts = Cohorts(tasks, starvation, 1000)
-        state = StateOnDemand(
-            games, lambda: cohorts.under_way, cohorts.waiting, starvation.peek, cohorts.waiting_of_callers
-        )
-        metrics.registry.register(state)
+        metrics.registry.register(StateOnDemand(games, cohorts, starvation.peek))
         gate = CallerGate(games, metrics.callers, has_tls="callers" in options)
         games.subscribe(gate.refresh)
         rate = OutcomeRate(loop_thread, lambda: cohorts.departures)

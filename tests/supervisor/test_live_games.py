@@ -467,7 +467,7 @@ async def test_shared_model_is_one_series_in_the_metrics_of_the_supervisor(tmp_p
         made.assign({"shared": ("m0", "m1"), "v1": ("m2",), "v2": ("m2",)})
         made.write(_sharing(made, V2_SHARES))
         await until(lambda: "v2" in made.game.ensembles)
-        state = StateOnDemand(made.games, lambda: 0, made.cohorts.waiting, lambda: 0.0, made.cohorts.waiting_of_callers)
+        state = StateOnDemand(made.games, made.cohorts, lambda: 0.0)
         (lanes,) = [metric for metric in state.collect() if metric.name == "mesh_lanes"]
         names = [(sample.labels["version"], sample.labels["model"]) for sample in lanes.samples if sample.value]
         assert names == [("shared", "m0"), ("shared", "m1"), ("v1", "m2"), ("v2", "m2")]

@@ -24,7 +24,7 @@ def with_rollout(made: World, start_s: float) -> str:
 
 def gauges(made: World, name: str) -> dict[str, float]:
     """The values of a gauge by version."""
-    state = StateOnDemand(made.games, lambda: 0, made.cohorts.waiting, lambda: 0.0, made.cohorts.waiting_of_callers)
+    state = StateOnDemand(made.games, made.cohorts, lambda: 0.0)
     (family,) = (one for one in state.collect() if one.name == name)
     return {sample.labels["version"]: sample.value for sample in family.samples}
 
