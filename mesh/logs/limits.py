@@ -17,17 +17,11 @@ class PeerFaults(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._until_s = 0.0
-        self._lines = 0
+        self._window = _Window(MOST_LINES, WINDOW_S)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Returns whether the record is logged."""
-        if str(record.msg).startswith(_OF_PEERS):
-            return False
-        if record.created >= self._until_s:
-            self._until_s, self._lines = record.created + WINDOW_S, 0
-        self._lines += 1
-        return self._lines <= MOST_LINES
+        return not str(record.msg).startswith(_OF_PEERS) and self._window.has_room(record.created)
 
 
 class KindLimit(logging.Filter):
@@ -39,7 +33,7 @@ class KindLimit(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self.dropped = 0
-        self._kinds: dict[tuple[str, str], _Kind] = {}
+        self._kinds: dict[tuple[str, str], _Window] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Returns whether the record is logged."""
@@ -48,24 +42,34 @@ class KindLimit(logging.Filter):
         if kind is None:
             if len(self._kinds) >= MOST_KINDS:  # texts without gaps: each is a kind of its own
                 self._kinds.clear()
-            kind = self._kinds[name] = _Kind()
-        if record.created >= kind.until_s:
-            if kind.dropped:
-                record.msg = f"{record.getMessage()} (and {kind.dropped} lines like this one were dropped)"
-                record.args = ()
-            kind.until_s, kind.lines, kind.dropped = record.created + KIND_WINDOW_S, 0, 0
-        kind.lines += 1
-        if kind.lines <= MOST_OF_A_KIND:
-            return True
-        kind.dropped += 1
-        self.dropped += 1
-        return False
+            kind = self._kinds[name] = _Window(MOST_OF_A_KIND, KIND_WINDOW_S)
+        dropped_before = kind.dropped
+        if not kind.has_room(record.created):
+            self.dropped += 1
+            return False
+        if dropped_before:
+            record.msg = f"{record.getMessage()} (and {dropped_before} lines like this one were dropped)"
+            record.args = ()
+        return True
 
 
-class _Kind:
-    __slots__ = ("dropped", "lines", "until_s")
+class _Window:
+    """Has room for `most` lines in `window_s`, from the first of them on; `dropped` counts the others in it."""
 
-    def __init__(self) -> None:
-        self.until_s = 0.0
-        self.lines = 0
+    __slots__ = ("_lines", "_most", "_until_s", "_window_s", "dropped")
+
+    def __init__(self, most: int, window_s: float) -> None:
+        self._most = most
+        self._window_s = window_s
+        self._until_s = 0.0
+        self._lines = 0
         self.dropped = 0
+
+    def has_room(self, created_s: float) -> bool:
+        """Counts a line; returns whether it is within the limit."""
+        if created_s >= self._until_s:
+            self._until_s, self._lines, self.dropped = created_s + self._window_s, 0, 0
+        self._lines += 1
+        if self._lines > self._most:
+            self.dropped += 1
+        return self._lines <= self._most
