@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from tests.emulators.fixtures import dynamodb_server, moto_server
 from tests.emulators.s3 import s3_store
+
+if TYPE_CHECKING:
+    from tests.certificates import Certificates
 
 __all__ = ["dynamodb_server", "moto_server", "s3_store"]
 
@@ -25,3 +30,11 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    """A CA of its own, which writes certificates."""
+    from tests.certificates import Certificates  # here, because its imports slow down tests without TLS
+
+    return Certificates(tmp_path / "certificates")

@@ -45,11 +45,6 @@ async def test_client_conforms(language: str, name: str, tmp_path: Path) -> None
 
 
 @pytest.fixture
-def certificates(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
-
-
-@pytest.fixture
 async def mesh(certificates: Certificates, tmp_path: Path) -> AsyncIterator[Running]:
     """A real supervisor without workers, so its answers are fallbacks; its caller `lobby` has a name and a token."""
     files = certificates.files("supervisor", SERVER_NAME)

@@ -50,6 +50,15 @@ class World:
     players: list[Player]
 
 
+def with_median_only(world: World, name: str) -> Path:
+    """Writes the catalog `name` beside that of `world`: its version `median`, of five models, serves all players."""
+    catalog = yaml.safe_load(world.catalog.read_text())
+    catalog["versions"] = {"median": {**catalog["versions"]["median"], "traffic": 100}}
+    path = world.catalog.with_name(name)
+    path.write_text(yaml.safe_dump(catalog))
+    return path
+
+
 def build_world(folder: Path) -> World:
     """Builds a game with a version of all kinds of models, and a version for each way to combine votes."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,6 @@ from typing import Any
 
 import grpc
 import pytest
-import yaml
 
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
@@ -31,11 +30,7 @@ BACK_S = 2.0
 @pytest.fixture(scope="module")
 def mesh(world: World) -> Iterator[StartedMesh]:
     """A mesh with five models and a quorum of three. Each test leaves all its workers running."""
-    catalog = yaml.safe_load(world.catalog.read_text())
-    catalog["versions"] = {"median": {**catalog["versions"]["median"], "traffic": 100}}
-    path = world.catalog.with_name("faults.yaml")
-    path.write_text(yaml.safe_dump(catalog))
-    with meshes.running(path) as mesh:
+    with meshes.running(meshes.with_median_only(world, "faults.yaml")) as mesh:
         yield mesh
 
 

@@ -29,11 +29,6 @@ WITHIN_S = 60
 
 
 @pytest.fixture
-def certificates(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
-
-
-@pytest.fixture
 async def mesh(certificates: Certificates, tmp_path: Path) -> AsyncIterator[Running]:
     """A supervisor without workers: its answers are fallbacks."""
     files = certificates.files("supervisor", SERVER_NAME)

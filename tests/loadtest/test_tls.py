@@ -68,11 +68,6 @@ async def serving(offers: Offers, certificates: Certificates, require_client: bo
     await server.stop(None)
 
 
-@pytest.fixture
-def certificates(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
-
-
 def with_token(certificates: Certificates, folder: Path, text: str = BEARER.split()[1]) -> ClientSecurity:
     file = folder / "token"
     file.write_text(text)

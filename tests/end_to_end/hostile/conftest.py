@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.end_to_end import meshes
 from tests.end_to_end.hostile.observed import Attacked
@@ -27,11 +26,7 @@ class HostileMesh:
 
 @pytest.fixture(scope="session")
 def hostile_mesh(world: World) -> Iterator[HostileMesh]:
-    catalog = yaml.safe_load(world.catalog.read_text())
-    catalog["versions"] = {"median": {**catalog["versions"]["median"], "traffic": 100}}
-    path = world.catalog.with_name("hostile.yaml")
-    path.write_text(yaml.safe_dump(catalog))
-    with meshes.running(path) as mesh:
+    with meshes.running(meshes.with_median_only(world, "hostile.yaml")) as mesh:
         ready, logs = mesh.ready, Path(mesh.ready["logs"])
         worker = next(one for one in ready["workers"] if one["model"] == MODEL)
         yield HostileMesh(

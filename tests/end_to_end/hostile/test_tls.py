@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from loadtest.hostile.attacks.tls import TLS_ATTACKS
 from loadtest.hostile.connection import Connection
@@ -28,11 +27,7 @@ PLAIN_ATTACKS = ("slow_handshakes", "wrong_preface", "bad_frames")
 
 @pytest.fixture(scope="module")
 def tls_mesh(world: World) -> Iterator[StartedMesh]:
-    catalog = yaml.safe_load(world.catalog.read_text())
-    catalog["versions"] = {"median": {**catalog["versions"]["median"], "traffic": 100}}
-    path = world.catalog.with_name("hostile-tls.yaml")
-    path.write_text(yaml.safe_dump(catalog))
-    with meshes.running(path, "--tls") as mesh:
+    with meshes.running(meshes.with_median_only(world, "hostile-tls.yaml"), "--tls") as mesh:
         yield mesh
 
 

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from mesh.catalog import catalog, yaml_text
+from tests.mesh.catalog.faults_of_text import faults
 
 DIGEST = "c7" * 32
 LIMITS = "requests_per_s: 5, burst: 9"
@@ -25,16 +26,6 @@ callers:
 versions:
   v1: {models: [{name: m, uri: m.txt}]}
 """.replace("DIGEST", DIGEST)
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "mesh.yaml"
-
-
-def faults(file: Path, text: str) -> list[str]:
-    file.write_text(text)
-    return [str(fault).removeprefix(f"{file}:") for fault in catalog.read(file).faults]
 
 
 def is_valid(text: str) -> bool:

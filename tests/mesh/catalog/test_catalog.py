@@ -37,11 +37,6 @@ versions:
 """
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "mesh.yaml"
-
-
 def faults(file: Path, text: str) -> list[str]:
     """The faults of `text`, without the file's name: `LINE: PATH: PROBLEM; FIX`."""
     file.write_text(text, encoding="utf-8")

@@ -34,11 +34,6 @@ def scalers(file: Path, text: str) -> dict[str, Autoscaler]:
     return {scaler.name: scaler for scaler in autoscalers(read(file, text))}
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "mesh.yaml"
-
-
 def with_whales(*more: str) -> str:
     return GAME.replace(WHALES, WHALES + "".join(f"{one}, " for one in more))
 

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from mesh.catalog import catalog, yaml_text
+from tests.mesh.catalog.faults_of_text import faults
 
 GOOD = """\
 game: g
@@ -19,16 +20,6 @@ versions:
     explore: {kind: softmax, share: 2}
     models: [{name: m, uri: m.txt}, {name: other, uri: n.txt}]
 """
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "mesh.yaml"
-
-
-def faults(file: Path, text: str) -> list[str]:
-    file.write_text(text)
-    return [str(fault).removeprefix(f"{file}:") for fault in catalog.read(file).faults]
 
 
 def test_defaults_are_the_top_five_and_a_temperature_for_softmax(file: Path) -> None:

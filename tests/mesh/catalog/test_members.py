@@ -40,11 +40,6 @@ versions:
 """
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "mesh.yaml"
-
-
 def load(file: Path, text: str = GOOD) -> Catalog:
     file.write_text(text)
     return catalogs.load(file)

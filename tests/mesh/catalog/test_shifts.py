@@ -11,6 +11,7 @@ import pytest
 
 from mesh.catalog import catalog, yaml_text
 from mesh.catalog.shifts import shares_at
+from tests.mesh.catalog.faults_of_text import faults
 
 START_S = 1_796_119_200.0  # 2026-12-01T10:00:00Z
 GOOD = """\
@@ -31,17 +32,6 @@ versions:
     guard: {to: "2026-10", whole: 99.5, p99_ms: 80}
     models: [{name: m, uri: m.txt}]
 """
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "mesh.yaml"
-
-
-def faults(file: Path, text: str) -> list[str]:
-    """The faults of `text`, without the file's name: `LINE: PATH: PROBLEM; FIX`."""
-    file.write_text(text)
-    return [str(fault).removeprefix(f"{file}:") for fault in catalog.read(file).faults]
 
 
 def swap(old: str, new: str) -> str:
