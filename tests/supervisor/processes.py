@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
+import pytest
 
 from mesh.wire import offers_pb2 as wire
 from mesh.wire import offers_pb2_grpc
@@ -66,7 +67,9 @@ async def supervisor(*arguments: object, environ: Mapping[str, str] = {}) -> Asy
         assert process.stdout is not None
         assert process.stderr is not None
         line = await asyncio.wait_for(process.stdout.readline(), WITHIN_S)
-        assert line, (await process.stderr.read()).decode()  # it has ended
+        if not line:
+            _, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
+            pytest.fail(f"the supervisor has ended with exit code {process.returncode}: {err.decode()}")
         yield Running(process, json.loads(line))
     finally:
         if process.returncode is None:
