@@ -48,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
         plan.progress(line)
     for line in missed(result):
         plan.fault(line)
+    if result.late_s > 0.0:
+        plan.doubt(f"the last change was in use {result.late_s:.1f} s after the end of the load")
     if result.answers < ANSWERS:
         plan.doubt(f"{result.answers:,} answers; the aim is for {ANSWERS:,}")
     return findings.print(stderr)

@@ -12,7 +12,7 @@ from pathlib import Path
 from loadtest.generators import arrivals
 from loadtest.measurement.latency import percentiles
 from loadtest.rotation.bad_peers import BadPeers, Place, Port, Refusal
-from loadtest.rotation.world import World, changes_in
+from loadtest.rotation.world import World
 from loadtest.run.answers import Answer, class_of
 from loadtest.run.check import check_answers
 from loadtest.run.job import Question
@@ -56,7 +56,8 @@ class Result:
     """`classes` count the answers, and `others` describe the first that were not full.
 
     `changes` is how many times each process has used a new certificate or CA. `refusals` are those of all bad peers in
-    all steps; `rogue_calls` count the calls to servers that pose as replicas.
+    all steps; `rogue_calls` count the calls to servers that pose as replicas. `late_s` is how long after the load the
+    last change was in use; negative if before its end.
     """
 
     answers: int
@@ -70,13 +71,14 @@ class Result:
     others: list[str] = field(default_factory=list)
     dead: list[int] = field(default_factory=list)
     tracebacks: int = 0
+    late_s: float = 0.0
 
 
 async def rotate(
     world: World, ensemble: TrainedEnsemble, bad_peers: BadPeers, schedule: Schedule, progress: Progress
 ) -> Result:
     """Changes every certificate and the CA by `schedule`, has bad peers call at each step, and checks every answer."""
-    before = {name: changes_in(log) for name, log in world.logs().items()}
+    before = world.changes()
     asking = [
         asyncio.create_task(_ask(world, ensemble, number, schedule)) for number, _ in enumerate(world.supervisors)
     ]
@@ -88,9 +90,10 @@ async def rotate(
         step()
         refusals += await bad_peers.try_all()
         await asyncio.sleep(max(0.0, began_s + number * schedule.step_s - time.monotonic()))
-        await world.settled()
+        await world.settled({name: count + number for name, count in before.items()})
+    late_s = time.monotonic() - began_s - schedule.seconds
     answers = [answer for task in asking for answer in await task]
-    return await asyncio.to_thread(_judged, world, ensemble, schedule, answers, before, refusals)
+    return await asyncio.to_thread(_judged, world, ensemble, schedule, answers, before, refusals, late_s)
 
 
 def _steps(world: World, renewals: int) -> list[tuple[str, Callable[[], None]]]:
@@ -124,13 +127,13 @@ def _judged(
     answers: Sequence[Answer],
     before: dict[str, int],
     refusals: list[Refusal],
+    late_s: float,
 ) -> Result:
     oracle = Oracle(
         catalogs.load(world.folder / "mesh.yaml"), SqlitePlayers(world.folder / "players.sqlite"), lambda _: {}
     )
     wrong = check_answers(answers, oracle, ensemble.method == "GetOffer", lambda _: None).wrong
     p50_ms, p99_ms = percentiles([answer.latency_ms for answer in answers], 50, 99)
-    logs = world.logs()
     classes = [class_of(one, schedule.deadline_ms, position in wrong) for position, one in enumerate(answers)]
     others = [_described(one, kind) for one, kind in zip(answers, classes, strict=True) if kind != "full"]
     return Result(
@@ -140,11 +143,12 @@ def _judged(
         p50_ms=p50_ms,
         p99_ms=p99_ms,
         steps=schedule.steps,
-        changes={name: changes_in(log) - before[name] for name, log in logs.items()},
+        changes={name: count - before[name] for name, count in world.changes().items()},
         refusals=refusals,
         rogue_calls=dict(world.rogues.calls),
         dead=world.dead(),
-        tracebacks=sum(_tracebacks(log) for log in logs.values()),
+        tracebacks=sum(_tracebacks(log) for log in world.logs().values()),
+        late_s=late_s,
     )
 
 

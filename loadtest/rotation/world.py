@@ -73,11 +73,20 @@ class World:
         """The processes that have ended."""
         return [pid for pid in self.pids if not _is_alive(pid)]
 
-    async def settled(self) -> None:
-        """Returns when no supervisor has a lane with an earlier certificate, and every good replica has a lane."""
+    async def settled(self, changes: Mapping[str, int]) -> None:
+        """Returns when each process, by its name, has used `changes` new certificates or CAs, and so have all lanes.
+
+        Raises TimeoutError after 60 s.
+        """
         async with asyncio.timeout(LANES_BUDGET_S):
+            while any(count < changes[name] for name, count in self.changes().items()):  # noqa: ASYNC110 (other processes)
+                await asyncio.sleep(LOOK_S)
             while not all([await self._is_settled(one) for one in self.supervisors]):  # noqa: ASYNC110 (other processes)
                 await asyncio.sleep(LOOK_S)
+
+    def changes(self) -> dict[str, int]:
+        """How many times each process, by its name, has used a new certificate or CA."""
+        return {name: changes_in(log) for name, log in self.logs().items()}
 
     async def _is_settled(self, supervisor: Supervisor) -> bool:
         page = await asyncio.to_thread(fetch, supervisor.metrics)
@@ -103,7 +112,7 @@ async def running_world(plan: Plan, ensemble: TrainedEnsemble) -> AsyncIterator[
                 ready["address"], ready["metrics"], ready["supervisor"]["pid"], Path(ready["logs"]) / "supervisor.log"
             )
             world = World(ensemble.game, folder, (first, second), ready["workers"], certificates, rogues)
-            await world.settled()
+            await world.settled(world.changes())
             yield world
 
 

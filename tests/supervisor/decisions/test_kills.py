@@ -18,7 +18,7 @@ import pytest
 from mesh.decisions.log import open_log
 from mesh.wire import offers_pb2_grpc
 from tests.supervisor.backend import BIASES, HEADER, MODELS, ask, write_game
-from tests.supervisor.processes import Running, supervisor
+from tests.supervisor.processes import WITHIN_S, Running, supervisor
 from tests.supervisor.replica import replica, sums, until
 from tests.supervisor.test_process import page, put, until_whole
 
@@ -95,9 +95,17 @@ def logged(folder: Path) -> set[str]:
         return set(log.read(log.decisions("g"))["decision_id"].to_pylist())
 
 
-def dropped(running: Running) -> int:
-    lines = page(running.ready["metrics"]).splitlines()
-    return int(sum(float(line.split()[-1]) for line in lines if line.startswith("mesh_decisions_dropped_total{")))
+async def total(load: Load, metric: str) -> float:
+    """The sum of all series of a metric of the supervisor."""
+    lines = (await asyncio.to_thread(page, load.running.ready["metrics"])).splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(metric + "{"))
+
+
+async def until_the_writer_has_records(load: Load) -> None:
+    """Before this, the supervisor keeps what does not fit into the socket."""
+    async with asyncio.timeout(WITHIN_S):
+        while not await total(load, "mesh_decisions_flush_age_seconds"):  # noqa: ASYNC110 (another process)
+            await asyncio.sleep(0.05)
 
 
 async def test_killed_supervisor_loses_only_what_it_had_not_handed_over(tmp_path: Path) -> None:
@@ -105,8 +113,7 @@ async def test_killed_supervisor_loses_only_what_it_had_not_handed_over(tmp_path
         await load.more()
         writer = writer_of(load)
         assert writer is not None
-        # Until the writer has started, the supervisor keeps what does not fit into the socket.
-        await until(lambda: b"libparquet" in proc(writer, "maps"))
+        await until_the_writer_has_records(load)
         before_s = time.monotonic()
         await until(lambda: time.monotonic() > before_s + HANDED_OVER_S)
         await load.more()
@@ -129,7 +136,7 @@ async def test_killed_writer_is_replaced_and_what_it_held_is_counted(tmp_path: P
         await load.more()
         await until(lambda: writer_of(load) not in (None, writer))
         await load.more()
-        load.answers, counted = list(load.answers), await asyncio.to_thread(dropped, load.running)
+        load.answers, counted = list(load.answers), await total(load, "mesh_decisions_dropped_total")
         assert await load.running.stop() == (0, "")
     missing = {name for name, _ in load.answers} - logged(tmp_path)
     assert len(missing) <= counted
