@@ -26,16 +26,18 @@ final class Link {
   private static final long STEADY_MS = 5_000; // a stream that lasted so long was a success
 
   private final Supervisor owner;
-  private final OfferClient client;
+  private final Security security;
+  private final ClientThreads threads;
   private final Set<String> unanswered = new HashSet<>();
   private Session session;
   private boolean isClosed;
   private int failures;
   private String logged = "";
 
-  Link(Supervisor owner, OfferClient client) {
+  Link(Supervisor owner, Security security, ClientThreads threads) {
     this.owner = owner;
-    this.client = client;
+    this.security = security;
+    this.threads = threads;
     open();
   }
 
@@ -60,7 +62,7 @@ final class Link {
   private void open() {
     if (!isClosed) {
       session = new Session();
-      client.unlocked(session::connect); // files are read and TLS is prepared: no question may wait for that
+      threads.unlocked(session::connect); // files are read and TLS is prepared: no question may wait for that
     }
   }
 
@@ -87,7 +89,7 @@ final class Link {
     boolean isFine = status.isOk() || System.nanoTime() - ended.began > TimeUnit.MILLISECONDS.toNanos(STEADY_MS);
     failures = isFine ? 0 : failures + 1;
     logEnd(status);
-    client.later(this::open, pauseMs(failures));
+    threads.later(this::open, pauseMs(failures), TimeUnit.MILLISECONDS);
   }
 
   /** Logs each reason once, until an answer has come. */
@@ -95,7 +97,7 @@ final class Link {
     String text = status.getCode() + ": " + reason(status);
     if (!status.isOk() && !text.equals(logged)) {
       logged = text;
-      client.warn("no connection to the supervisor at " + owner.address + ": " + text);
+      ClientThreads.warn("no connection to the supervisor at " + owner.address + ": " + text);
     }
   }
 
@@ -129,10 +131,10 @@ final class Link {
 
     void connect() {
       try {
-        Connection opened = new Connection(owner.place, client.security);
-        client.locked(() -> start(opened));
+        Connection opened = new Connection(owner.place, security);
+        threads.locked(() -> start(opened));
       } catch (IOException | RuntimeException error) {
-        client.locked(() -> end(this, Status.UNAVAILABLE.withDescription(error.getMessage())));
+        threads.locked(() -> end(this, Status.UNAVAILABLE.withDescription(error.getMessage())));
       }
     }
 
@@ -143,7 +145,7 @@ final class Link {
         return;
       }
       connection.stub.streamOffers(this);
-      client.later(this::checkConnected, CONNECT_MS);
+      threads.later(this::checkConnected, CONNECT_MS, TimeUnit.MILLISECONDS);
     }
 
     void close() {
@@ -161,7 +163,7 @@ final class Link {
     @Override
     public void beforeStart(ClientCallStreamObserver<GetOfferRequest> stream) {
       requests = stream;
-      stream.setOnReadyHandler(() -> client.locked(this::onReady)); // the transport is connected
+      stream.setOnReadyHandler(() -> threads.locked(this::onReady)); // the transport is connected
     }
 
     private void onReady() {
@@ -174,7 +176,7 @@ final class Link {
 
     @Override
     public void onNext(GetOfferResponse response) {
-      client.locked(
+      threads.locked(
           () -> {
             hasAnswered = true;
             logged = "";
@@ -185,12 +187,12 @@ final class Link {
 
     @Override
     public void onError(Throwable error) {
-      client.locked(() -> end(this, Status.fromThrowable(error)));
+      threads.locked(() -> end(this, Status.fromThrowable(error)));
     }
 
     @Override
     public void onCompleted() {
-      client.locked(() -> end(this, Status.OK));
+      threads.locked(() -> end(this, Status.OK));
     }
   }
 }
