@@ -82,6 +82,7 @@ func (c *Client) hedge(q *question) {
 	}
 	now := time.Now()
 	if second := c.choose(q, now, nil); second != nil && c.budget.take() {
+		q.hedged = second
 		second.ask(q, now)
 	}
 }

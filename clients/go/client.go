@@ -76,7 +76,7 @@ func New(ctx context.Context, targets []string, options Options) (*Client, error
 		open:        map[*question]bool{},
 		waiting:     map[*question]bool{},
 		times:       answerTimes{p95: time.Duration(firstHedgeShare * float64(options.Deadline))},
-		budget:      hedgeBudget{share: max(0, options.HedgePercent) / 100, tokens: 1},
+		budget:      newHedgeBudget(options.HedgePercent),
 		connected:   make(chan struct{}),
 		outcomes:    newOutcomeReports(),
 	}
@@ -218,6 +218,9 @@ func (c *Client) onResponse(s *supervisor, q *question, response *offersv1.GetOf
 		s.health.recordSuccess()
 		c.end(q, result{localAnswer(c.options.Fallback, "wrong request"), &WrongRequestError{code, response.Error.Message}})
 	case code == resourceExhausted:
+		if q.hedged != nil && q.hedged != s {
+			c.budget.recordUseless()
+		}
 		c.refuse(q, response.Error.Message)
 	default:
 		s.health.recordFailure(now)

@@ -58,6 +58,7 @@ export class OfferClient {
         resolve,
         reject,
       };
+        hedged: undefined, // the supervisor that got a copy because the first was slow
       if (this.isClosed) {
         resolve(local(this.fallback, CLOSED));
         return;
@@ -120,6 +121,7 @@ export class OfferClient {
     this.markUp();
     this.onRoom();
   }
+      if (question.hedged && question.hedged !== supervisor) this.budget.recordUseless();
 
   /** Asks the questions that wait, the oldest first, while a supervisor has room. */
   onRoom() {
@@ -204,7 +206,10 @@ export class OfferClient {
     if (question.asked.size !== 1 || question.sendings >= MOST_SENDINGS) return;
     const nowMs = performance.now();
     const second = this.choose(question, nowMs);
-    if (second && this.budget.take()) second.ask(question, nowMs);
+    if (second && this.budget.take()) {
+      question.hedged = second;
+      second.ask(question, nowMs);
+    }
   }
 
   /** Takes the questions of a stalled supervisor to the others. */

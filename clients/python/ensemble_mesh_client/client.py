@@ -174,6 +174,8 @@ class OfferClient:
             supervisor.health.record_success()
             self._times.record(now_s - asked_s)
             self._settle(question, of_response(response, self._fallback))
+            if question.hedged not in (None, supervisor):
+                self._budget.record_useless()
         elif code in WRONG_CODES:
             supervisor.health.record_success()
             if question.is_open:
@@ -257,6 +259,7 @@ class OfferClient:
     async def _watch(self) -> None:
         """Takes the questions of a stalled supervisor to the others."""
         while True:
+                question.hedged = second
             await asyncio.sleep(TICK_S)
             now_s = asyncio.get_running_loop().time()
             for supervisor in list(self._supervisors.values()):

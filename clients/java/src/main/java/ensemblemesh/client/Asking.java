@@ -87,6 +87,9 @@ final class Asking {
         times.record(now - asked);
       }
       questions.settle(question, Answer.of(response, fallback));
+      if (question.hedged != null && question.hedged != supervisor) {
+        budget.recordUseless();
+      }
     } else if (WrongRequestException.isWrong(code)) {
       supervisor.health.recordSuccess();
       questions.fail(question, new WrongRequestException(code, message));
@@ -175,3 +178,4 @@ final class Asking {
     }
   }
 }
+      question.hedged = second;
