@@ -79,6 +79,7 @@ final class Asking {
   void onResponse(Supervisor supervisor, OpenQuestion question, GetOfferResponse response) {
     long now = System.nanoTime();
     Long asked = question.asked.remove(supervisor);
+    questions.recordFailure("");
     int code = response.getError().getCode();
     String message = response.getError().getMessage();
     if (code == 0) {
@@ -86,10 +87,10 @@ final class Asking {
       if (asked != null) {
         times.record(now - asked);
       }
-      questions.settle(question, Answer.of(response, fallback));
       if (question.hedged != null && question.hedged != supervisor) {
         budget.recordUseless();
       }
+      questions.settle(question, Answer.of(response, fallback));
     } else if (WrongRequestException.isWrong(code)) {
       supervisor.health.recordSuccess();
       questions.fail(question, new WrongRequestException(code, message));
@@ -106,8 +107,13 @@ final class Asking {
     if (isOverload) {
       refuse(question, "the supervisor refused the stream");
     } else {
-      askAgain(question, supervisor, "the connection was lost");
+      askAgain(question, supervisor, questions.because("the connection was lost"));
     }
+  }
+
+  /** A connection failed: the reason of local answers, until a supervisor answers. */
+  void onFailure(String failure) {
+    questions.recordFailure(failure);
   }
 
   // Asking.
@@ -174,8 +180,8 @@ final class Asking {
     long now = System.nanoTime();
     Supervisor second = choose(question, now, null);
     if (second != null && budget.take()) {
+      question.hedged = second;
       second.ask(question, now);
     }
   }
 }
-      question.hedged = second;

@@ -6,6 +6,7 @@ import io.grpc.Status;
 import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
 import java.io.IOException;
+import java.security.GeneralSecurityException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -56,7 +57,7 @@ final class Link {
       session.isUp = false;
       session.close();
     }
-    lose(false);
+    report("", false);
   }
 
   private void open() {
@@ -66,10 +67,10 @@ final class Link {
     }
   }
 
-  private void lose(boolean isOverload) {
+  private void report(String failure, boolean isOverload) {
     List<String> lost = new ArrayList<>(unanswered);
     unanswered.clear();
-    owner.onLost(lost, isOverload);
+    owner.onEnd(lost, failure, isOverload);
   }
 
   private void end(Session ended, Status status) {
@@ -85,19 +86,19 @@ final class Link {
     Status.Code code = status.getCode();
     boolean isOverload =
         !ended.hasAnswered && ended.wasUp && (code == Status.Code.CANCELLED || code == Status.Code.RESOURCE_EXHAUSTED);
-    lose(isOverload);
+    String failure = status.isOk() ? "" : code + ": " + reason(status);
+    report(failure, isOverload);
     boolean isFine = status.isOk() || System.nanoTime() - ended.began > TimeUnit.MILLISECONDS.toNanos(STEADY_MS);
     failures = isFine ? 0 : failures + 1;
-    logEnd(status);
+    log(failure);
     threads.later(this::open, pauseMs(failures), TimeUnit.MILLISECONDS);
   }
 
-  /** Logs each reason once, until an answer has come. */
-  private void logEnd(Status status) {
-    String text = status.getCode() + ": " + reason(status);
-    if (!status.isOk() && !text.equals(logged)) {
-      logged = text;
-      ClientThreads.warn("no connection to the supervisor at " + owner.address + ": " + text);
+  /** Logs each failure once, until an answer has come. */
+  private void log(String failure) {
+    if (!failure.isEmpty() && !failure.equals(logged)) {
+      logged = failure;
+      ClientThreads.warn("no connection to the supervisor at " + owner.address + ": " + failure);
     }
   }
 
@@ -107,7 +108,11 @@ final class Link {
     while (cause != null && cause.getCause() != null) {
       cause = cause.getCause();
     }
-    return cause == null || cause.getMessage() == null ? status.getDescription() : cause.getMessage();
+    if (cause == null || cause.getMessage() == null) {
+      return status.getDescription();
+    }
+    boolean isOfCertificate = cause instanceof GeneralSecurityException; // whose text may not say so
+    return (isOfCertificate ? "the certificate is refused: " : "") + cause.getMessage();
   }
 
   private static long pauseMs(int failures) {
@@ -156,7 +161,7 @@ final class Link {
 
     private void checkConnected() {
       if (!wasUp) {
-        end(this, Status.UNAVAILABLE.withDescription("no connection within " + CONNECT_MS + " ms"));
+        end(this, Status.UNAVAILABLE.withDescription("no connection within " + CONNECT_MS / 1000 + " s"));
       }
     }
 

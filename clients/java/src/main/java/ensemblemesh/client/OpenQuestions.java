@@ -10,8 +10,11 @@ import java.util.concurrent.TimeUnit;
 final class OpenQuestions {
   private static final int MOST_WAITING = 10_000;
   private static final String CLOSED = "the client is closed";
+  private static final String NOT_IN_TIME = "no answer in time";
+  private static final String NOT_CONNECTED = "no supervisor is connected";
   private final String fallback;
   private final ClientThreads threads;
+  private String lastFailure = "";
   private final Set<OpenQuestion> open = new HashSet<>();
   private final Set<OpenQuestion> waiting = new LinkedHashSet<>(); // no supervisor is connected and has room
 
@@ -37,8 +40,18 @@ final class OpenQuestions {
     if (waiting.size() < MOST_WAITING) {
       waiting.add(question);
     } else {
-      settle(question, "no supervisor is connected");
+      settle(question, because(NOT_CONNECTED));
     }
+  }
+
+  /** Keeps why the last connection failed; "" when a supervisor answers. */
+  void recordFailure(String failure) {
+    lastFailure = failure;
+  }
+
+  /** Adds the last failure of a connection to a reason. */
+  String because(String why) {
+    return lastFailure.isEmpty() ? why : why + ": " + lastFailure;
   }
 
   boolean areWaiting() {
@@ -81,7 +94,7 @@ final class OpenQuestions {
   private void expire(OpenQuestion question) {
     long now = System.nanoTime();
     question.asked.keySet().forEach(one -> one.health.recordFailure(now));
-    settle(question, question.asked.isEmpty() ? "no supervisor is connected" : "no answer in time");
+    settle(question, because(question.asked.isEmpty() ? NOT_CONNECTED : NOT_IN_TIME));
   }
 
   private boolean end(OpenQuestion question) {

@@ -81,7 +81,11 @@ final class Supervisor {
     asking.onRoom();
   }
 
-  void onLost(List<String> ids, boolean isOverload) {
+  /** A stream ended, or could not be opened; {@code failure} is "" if it ended with OK. */
+  void onEnd(List<String> ids, String failure, boolean isOverload) {
+    if (!failure.isEmpty()) {
+      asking.onFailure(address + ": " + failure);
+    }
     for (String id : ids) {
       OpenQuestion question = questions.remove(id);
       if (question != null) {
