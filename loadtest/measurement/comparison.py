@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 from rich.table import Table
 
 from loadtest.measurement.point import Point
@@ -17,6 +18,12 @@ Row = Mapping[str, object]
 def median_ratio(values: Iterable[float], to: Iterable[float]) -> float:
     """Returns the median of the ratios of `values` and `to`, each of the same round."""
     return statistics.median(value / base for value, base in zip(values, to, strict=True))
+
+
+def quartiles_of_ratios(values: Iterable[float], to: Iterable[float]) -> tuple[float, float]:
+    """Returns the quartiles of the ratios of `values` and `to`, each of the same round: a half is between them."""
+    low, high = np.percentile([value / base for value, base in zip(values, to, strict=True)], (25, 75))
+    return float(low), float(high)
 
 
 def figures(points: Sequence[Point], *parts: str) -> dict[str, float]:
