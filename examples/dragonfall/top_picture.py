@@ -1,4 +1,4 @@
-"""Makes the picture of `mesh top` in docs/operating.md: the example with two callers, and a replica that stands still."""
+"""Makes the picture of `mesh top` in docs/operating.md: the example with two callers, and a frozen replica."""
 
 from __future__ import annotations
 
