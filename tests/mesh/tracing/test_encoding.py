@@ -14,14 +14,14 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
 from mesh import __version__
 from mesh.tracing.encoding import BatchEncoder
-from mesh.tracing.spans import Span
+from mesh.tracing.spans import Span, Value
 from mesh.tracing.traceparent import SpanId
 
 RESOURCE = Resource.create({"service.name": "ensemble-mesh-worker"})
 SCOPE = InstrumentationScope("ensemble-mesh", __version__)
 KINDS = {"server": SpanKind.SERVER, "client": SpanKind.CLIENT, "internal": SpanKind.INTERNAL}
 IDS, PARENT, LINKED = SpanId(2**127 + 5, 7), SpanId(2**127 + 5, 8), SpanId(1, 2**63)
-ATTRIBUTES = {"text": "é", "yes": True, "no": False, "count": -3, "share": 0.25}
+ATTRIBUTES: dict[str, Value] = {"text": "é", "yes": True, "no": False, "count": -3, "share": 0.25}
 
 
 def by_the_sdk(span: Span) -> ExportTraceServiceRequest:
