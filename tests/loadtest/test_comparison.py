@@ -41,7 +41,7 @@ def test_ratios_are_those_within_a_round() -> None:
 def test_half_of_the_ratios_is_between_their_quartiles() -> None:
     ones = [1.0] * 5
     assert quartiles_of_ratios([5.0, 1.0, 2.0, 4.0, 3.0], ones) == (2.0, 4.0)
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="longer"):
         quartiles_of_ratios([1.0], ones)
 
 
