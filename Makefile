@@ -6,7 +6,7 @@ TEST_PROCESSES ?= 2
 # Installed in one call: an npm install without --save removes the packages of the previous call.
 NODE_TEST_PACKAGES := @grpc/grpc-js@1 @grpc/proto-loader@0.8 dynalite@4
 
-.PHONY: demo demo-dynamodb test check protos up load bench bench-forest compare-ray test-servers dynamodb-local node-packages chart rendered dashboards k8s-tools grpc-tools grpc-go-tools grpc-java-tools clients client-go client-node client-java promtool fuzz fuzz-tools images image-roots sbom vulnerabilities lock clean
+.PHONY: demo demo-dynamodb test check protos up load bench bench-forest compare-ray test-servers dynamodb-local node-packages chart rendered dashboards k8s-tools grpc-tools grpc-go-tools grpc-java-tools clients client-go client-node client-java collector promtool fuzz fuzz-tools images image-roots sbom vulnerabilities lock clean
 
 demo: .venv/run.stamp
 	@$(BIN)/python -m examples.dragonfall.demo
@@ -173,6 +173,21 @@ client-java:
 	@if command -v mvn >/dev/null && command -v javac >/dev/null; then \
 	  mvn -q -B -f clients/java package -Dtest=PreferenceTest dependency:copy-dependencies -DincludeScope=runtime; \
 	else echo "mvn or javac is not installed: the tests of the Java client will be skipped"; fi
+
+# An OpenTelemetry collector with the parts of examples/tracing/collector.yaml. Go builds it once, in about two minutes.
+COLLECTOR_BUILDER_MODULE := go.opentelemetry.io/collector/cmd/builder@v0.161.0
+
+collector:
+	@if command -v go >/dev/null; then $(MAKE) -s build/collector/otel-collector && echo "installed: build/collector/otel-collector"; \
+	else echo "go is not installed: the test with an OpenTelemetry collector will be skipped"; fi
+
+build/go/bin/builder:
+	@echo "building $(COLLECTOR_BUILDER_MODULE)"
+	@CGO_ENABLED=0 GOBIN=$(CURDIR)/build/go/bin go install $(COLLECTOR_BUILDER_MODULE)
+
+build/collector/otel-collector: examples/tracing/builder.yaml | build/go/bin/builder
+	@echo "building an OpenTelemetry collector"
+	@CGO_ENABLED=0 build/go/bin/builder --config $< >build/collector.log 2>&1 || { tail -n 5 build/collector.log; exit 1; }
 
 # promtool checks the alerts. It is extracted from Debian's package, because installing the package would start a server.
 promtool:

@@ -17,6 +17,7 @@ from k8s.monitoring.queries import (
     per_second,
     replicas,
 )
+from k8s.monitoring.traces import TRACES
 
 SUPERVISOR = Dashboard(
     "ensemble-mesh-supervisor",
@@ -152,17 +153,6 @@ SUPERVISOR = Dashboard(
                 ),
                 "wrong: the request is wrong, or the report of an outcome was not taken.",
             ),
-            Panel(
-                "Requests waiting by caller",
-                "short",
-                (
-                    Query(
-                        f'sum by (caller) (mesh_caller_requests_waiting{{{OF_GAME},pod=~"$pod"}})',
-                        "{{caller}}",
-                    ),
-                ),
-                "Requests that wait for a cohort.",
-            ),
         ),
         "Features": (
             Panel(
@@ -219,5 +209,6 @@ SUPERVISOR = Dashboard(
                 ),
             ),
         ),
+        "Traces": TRACES,
     },
 )

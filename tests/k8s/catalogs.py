@@ -33,6 +33,7 @@ supervisor:
 kubernetes:
   discovery: dns
   log_format: json
+  tracing: {{to: "otel.observability:4317", share: 5}}
   files: {{persistentVolumeClaim: {{claimName: files}}}}
   image_pull_secrets: [registry]
   service_account_annotations: {{eks.amazonaws.com/role-arn: "arn:aws:iam::1:role/mesh"}}
@@ -48,7 +49,8 @@ kubernetes:
   tolerations: [{{key: mesh, operator: Exists}}]
   priority_class: high
   network_policies: {{callers: [{{podSelector: {{matchLabels: {{app: backend}}}}}}], ports: [443],
-    api_server: [10.0.0.1/32], stores: [52.94.0.0/22, "2600:1f00::/24"]}}
+    api_server: [10.0.0.1/32], stores: [52.94.0.0/22, "2600:1f00::/24"],
+    collector: [{{namespaceSelector: {{}}, podSelector: {{matchLabels: {{app: otel}}}}}}], collector_port: 14317}}
   monitoring: {{enabled: true, labels: {{release: prometheus}}}}
   tls: {{cert_manager: {{issuer: {{name: mesh, kind: ClusterIssuer}}, duration: 24h, renew_before: 8h}}, metrics: true}}
 versions:

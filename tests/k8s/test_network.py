@@ -131,14 +131,72 @@ def test_without_cidrs_the_ports_are_open_to_every_address(tmp_path: Path) -> No
     }
 
 
-def test_pods_with_their_files_in_a_volume_and_no_rights_reach_no_store_and_no_api_server(tmp_path: Path) -> None:
-    file = catalogs.small(tmp_path, "kubernetes: {discovery: dns, files: {emptyDir: {}}}")
+def without_stores(folder: Path, more: str = "") -> Objects:
+    """A game with its files in a volume, whose supervisors ask DNS for replicas."""
+    file = catalogs.small(folder, f"kubernetes: {{discovery: dns, files: {{emptyDir: {{}}}}{more and ', '}{more}}}")
     text = file.read_text(encoding="utf-8").replace("s3://m/", "models/")
     text = text.replace("{store: dynamodb, table: players, region: eu-west-1}", "{path: players.sqlite}")
     file.write_text(text, encoding="utf-8")
-    given = objects.of(chart_output.render(file, "small")).of_kind("NetworkPolicy")
+    return objects.of(chart_output.render(file, "small"))
+
+
+def test_pods_with_their_files_in_a_volume_and_no_rights_reach_no_store_and_no_api_server(tmp_path: Path) -> None:
+    given = without_stores(tmp_path).of_kind("NetworkPolicy")
     assert table(given, [SUPERVISOR, WORKER], OUTSIDE) == {"supervisor": {}, "model-worker": {}}
     assert not can_connect(given, WORKER, DNS, 53, "UDP")
+
+
+TRACES = "kubernetes: {tracing: {to: '%s'}, network_policies: {callers: anyone, ports: [443]%s}}"
+COLLECTOR = Pod("collector", "obs", {"app": "otel"})
+NEIGHBOUR = Pod("collector of this namespace", "small", {"app": "otel"})
+NODE, OTHER_NODE = Address("node", "10.0.0.7"), Address("other node", "10.0.0.8")
+NODE_V6 = Address("node with IPv6", "fd00::7")
+COLLECTORS: dict[Place, dict[str, int]] = {
+    one: {"4317": 4317, "14317": 14317, "22": 22} for one in (COLLECTOR, NEIGHBOUR, NODE, OTHER_NODE, NODE_V6)
+}
+
+
+@pytest.mark.parametrize(
+    ("to", "peers", "reached"),
+    [
+        ("otel.obs:4317", "", {"collector": "4317"}),
+        ("otel.obs.svc:4317", "", {"collector": "4317"}),
+        ("otel.obs.svc.cluster.local.:4317", "", {"collector": "4317"}),
+        ("otel:4317", "", {"collector of this namespace": "4317"}),
+        ("10.0.0.7:4317", "", {"node": "4317"}),
+        ("[fd00::7]:4317", "", {"node with IPv6": "4317"}),
+        ("otel.example.com:4317", "", {one.name: "4317" for one in COLLECTORS}),
+        ("otel.obs:80", ", collector_port: 14317", {"collector": "14317"}),
+        ("otel.example.com:4317", ", collector: [{ipBlock: {cidr: 10.0.0.8/32}}]", {"other node": "4317"}),
+        (
+            "otel.obs:4317",
+            ", collector: [{namespaceSelector: {}, podSelector: {matchLabels: {app: otel}}}]",
+            {"collector": "4317", "collector of this namespace": "4317"},
+        ),
+    ],
+)
+def test_supervisors_and_workers_reach_the_collector_of_their_traces(
+    tmp_path: Path, to: str, peers: str, reached: dict[str, str]
+) -> None:
+    given = policies(tmp_path, TRACES % (to, peers)).of_kind("NetworkPolicy")
+    assert table(given, [SUPERVISOR, WORKER, *JOBS], COLLECTORS) == {
+        **{one.name: reached for one in (SUPERVISOR, WORKER)},
+        **{one.name: {} for one in JOBS},
+    }
+
+
+def test_without_traces_no_pod_reaches_a_collector(tmp_path: Path) -> None:
+    given = policies(tmp_path, "").of_kind("NetworkPolicy")
+    assert table(given, [SUPERVISOR, WORKER], COLLECTORS) == {"supervisor": {}, "model-worker": {}}
+
+
+def test_workers_with_their_files_in_a_volume_resolve_the_name_of_the_collector(tmp_path: Path) -> None:
+    given = without_stores(tmp_path, "tracing: {to: 'otel.obs:4317'}").of_kind("NetworkPolicy")
+    assert can_connect(given, WORKER, DNS, 53, "UDP")
+    assert table(given, [SUPERVISOR, WORKER], {COLLECTOR: {"4317": 4317}, **OUTSIDE}) == {
+        "supervisor": {"collector": "4317"},
+        "model-worker": {"collector": "4317"},
+    }
 
 
 def test_every_pod_is_denied_what_no_policy_allows(game: Objects) -> None:
@@ -164,6 +222,10 @@ def test_policies_exist_only_if_enabled(tmp_path: Path) -> None:
         ("kubernetes: {network_policies: {callers: everyone}}", ["/kubernetes/network_policies/callers"]),
         ("kubernetes: {network_policies: {callers: anyone, dns: []}}", ["network_policies.dns: is empty"]),
         ("kubernetes: {network_policies: {callers: anyone, stores: [x]}}", ["/network_policies/stores/0", "pattern"]),
+        (
+            "kubernetes: {tracing: {to: otel.obs}, network_policies: {callers: anyone}}",
+            ["kubernetes/tracing/to", "pattern"],
+        ),
     ],
 )
 def test_policies_that_leave_open_who_may_call_are_refused(tmp_path: Path, more: str, words: list[str]) -> None:

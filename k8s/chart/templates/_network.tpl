@@ -43,6 +43,36 @@ Call it as: include "mesh.network.outside" (list $policies CIDRS)
 {{- end -}}
 {{- end -}}
 
+{{/*
+The rule for the collector of traces. Without peers in the values: the address, or the namespace of the Service that
+`tracing.to` names; the host of any other name may be at any address. NetworkPolicies see the port of the pod.
+*/}}
+{{- define "mesh.network.collector" -}}
+{{- $policies := .Values.kubernetes.network_policies -}}
+{{- $to := .Values.kubernetes.tracing.to -}}
+{{- $host := regexReplaceAll ":[0-9]+$" $to "" | trimAll "[]" | trimSuffix "." -}}
+{{- $peers := $policies.collector -}}
+{{- if not $peers -}}
+{{- $labels := splitList "." $host -}}
+{{- if contains ":" $host -}}
+{{- $peers = list (dict "ipBlock" (dict "cidr" (printf "%s/128" $host))) -}}
+{{- else if regexMatch "^[0-9.]+$" $host -}}
+{{- $peers = list (dict "ipBlock" (dict "cidr" (printf "%s/32" $host))) -}}
+{{- else if eq (len $labels) 1 -}}
+{{- $peers = list (dict "podSelector" dict) -}}
+{{- else if or (eq (len $labels) 2) (eq (index $labels 2) "svc") -}}
+{{- $name := dict "kubernetes.io/metadata.name" (index $labels 1) -}}
+{{- $peers = list (dict "namespaceSelector" (dict "matchLabels" $name)) -}}
+{{- end -}}
+{{- end -}}
+- ports:
+    - {protocol: TCP, port: {{ $policies.collector_port | default (regexFind "[0-9]+$" $to) }}}
+  {{- with $peers }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
 {{/* Prometheus reads the metrics. The kubelet's probes come from the node of the pod, which policies never block. */}}
 {{- define "mesh.network.metrics" -}}
 - from:

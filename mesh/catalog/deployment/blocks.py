@@ -16,6 +16,7 @@ from mesh.catalog.deployment.schedules import Schedule
 from mesh.catalog.deployment.tls import CheckedTls, PodTls
 
 EngineChoice = Literal["auto", "lightgbm"]
+_HOST_AND_PORT = r"^(\[[0-9a-fA-F:.]+\]|[^\[\]:/\s]+):[0-9]{1,5}$"
 Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$", max_length=500)]
 Schedules = Annotated[tuple[Schedule, ...], Field(strict=False)]
 
@@ -140,7 +141,9 @@ class Monitoring(Block):
 class Traces(Block):
     """Export of traces over OTLP."""
 
-    to: Text | None = Field(None, description="HOST:PORT of the collector; without it, there are no traces")
+    to: Annotated[str, Field(pattern=_HOST_AND_PORT)] | None = Field(
+        None, description="HOST:PORT of the collector; without it, there are no traces"
+    )
     share: float = Field(1, ge=0, le=100, description="percent of the ordinary traces that are kept")
 
 

@@ -31,3 +31,10 @@ class NetworkPolicies(Block):
     )
     api_server: Cidrs = Field((), description="CIDRs of the API server; default: any address")
     stores: Cidrs = Field((), description="CIDRs of the player store and of S3; default: any address")
+    collector: Items = Field(
+        (), description="NetworkPolicyPeers that take traces; default: the host or the namespace in `tracing.to`"
+    )
+    collector_port: Port | None = Field(
+        None,
+        description="port of the collector's pods; default: the port in `tracing.to`, which may be that of a Service",
+    )

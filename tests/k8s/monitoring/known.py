@@ -40,6 +40,7 @@ def metrics(scrapes: Scrapes) -> dict[str, set[str]]:
         **{name: set(labels) | _OF_SUPERVISOR for name, labels in scrapes.supervisor.samples.items()},
         **{name: set(labels) | _OF_WORKER for name, labels in scrapes.worker.samples.items()},
         **{name: set(labels) | _OF_WORKER for name, labels in scrapes.certificate.samples.items()},
+        **{name: set(labels) | _OF_WORKER for name, labels in scrapes.traces.samples.items()},
     }
 
 

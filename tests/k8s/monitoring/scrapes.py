@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from mesh.tls.live import LiveTls
 from mesh.tls.metrics import TlsMetrics
 from mesh.tls.throwaway import files_in, new_authority
+from mesh.tracing.metrics import TraceMetrics
 from mesh.wire import inference_pb2, inference_pb2_grpc, offers_pb2, offers_pb2_grpc
 from supervisor.drift.metrics import DriftMetrics
 from tests.end_to_end import meshes
@@ -51,11 +52,12 @@ class Scrape:
 
 @dataclass(frozen=True, slots=True)
 class Scrapes:
-    """The metrics pages of both services, and the metrics that each has of its certificate with TLS."""
+    """The metrics pages of both services, and the metrics that both have of their certificates and of their traces."""
 
     supervisor: Scrape
     worker: Scrape
     certificate: Scrape
+    traces: Scrape
 
 
 def scraped(folder: Path) -> Scrapes:
@@ -66,7 +68,8 @@ def scraped(folder: Path) -> Scrapes:
         with _frozen(mesh.pid(MODELS[1])):
             _ask(offers, "player-2", SHORT_S)
         _request_another_model(worker["address"])
-        return Scrapes(_with_drift(_scrape(mesh.ready["metrics"])), _scrape(worker["metrics"]), _certificate(folder))
+        pages = _with_drift(_scrape(mesh.ready["metrics"])), _scrape(worker["metrics"])
+        return Scrapes(*pages, _certificate(folder), _traces())
 
 
 def read(text: str) -> Scrape:
@@ -101,6 +104,21 @@ def _certificate(folder: Path) -> Scrape:
     new_authority().write(files, ["service.watched.mesh"])
     registry = CollectorRegistry()
     registry.register(TlsMetrics(LiveTls(files)))
+    return read(generate_latest(registry).decode())
+
+
+class NoSpans:
+    """The counts of an export without spans."""
+
+    sent = 0
+
+    def dropped(self) -> dict[str, int]:
+        return {"rate": 0, "queue": 0, "collector": 0}
+
+
+def _traces() -> Scrape:
+    registry = CollectorRegistry()
+    registry.register(TraceMetrics(NoSpans()))
     return read(generate_latest(registry).decode())
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, generate_latest
-
-from mesh.tracing.metrics import TraceMetrics
-from tests.k8s.monitoring.scrapes import Family, Scrape, Scrapes, read
+from tests.k8s.monitoring.scrapes import Family, Scrape, Scrapes
 
 PAGE = (Path(__file__).parents[3] / "docs/metrics.md").read_text()
 _LINE = re.compile(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \| [^|]+ \| [^|]+ \|$", re.MULTILINE)
@@ -38,16 +35,5 @@ def test_page_lists_the_metrics_of_a_certificate(scrapes: Scrapes) -> None:
     assert _measured(scrapes.certificate) == _documented("Certificates")
 
 
-class NoSpans:
-    """The counts of an export without spans."""
-
-    sent = 0
-
-    def dropped(self) -> dict[str, int]:
-        return {"rate": 0, "queue": 0, "collector": 0}
-
-
-def test_page_lists_the_metrics_of_traces() -> None:
-    registry = CollectorRegistry()
-    registry.register(TraceMetrics(NoSpans()))
-    assert _measured(read(generate_latest(registry).decode())) == _documented("Traces")
+def test_page_lists_the_metrics_of_traces(scrapes: Scrapes) -> None:
+    assert _measured(scrapes.traces) == _documented("Traces")
