@@ -53,6 +53,7 @@ COMMANDS = {
     "drift": ("loadtest.drift.command", "CPU of an answer with a reference of the training, and without"),
     "decisions": ("loadtest.decisions.command", "CPU and rate of answers with the decision log, and without"),
     "tracing": ("loadtest.tracing.command", "CPU and rate of answers with traces, and without"),
+    "log-format": ("loadtest.log_format.command", "CPU and rate of a supervisor with logs in JSON, and in text"),
     "versions": ("loadtest.versions.command", "change the catalog of `mesh up` under load; check every answer"),
     "fleet": ("loadtest.fleet.command", "180 models: time of check and render, CPU and memory of an idle supervisor"),
     "handshakes": ("loadtest.handshakes.command", "full TLS handshakes a second, beside requests to a running mesh"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 FOLDER = Path("build/bench")
@@ -38,6 +39,16 @@ def add_rounds(parser: argparse.ArgumentParser, default: int) -> None:
     """Adds --rounds."""
     text = f"number of rounds; results are medians over them (default {default})"
     parser.add_argument("--rounds", type=positive_int, default=default, help=text)
+
+
+def add_loads(parser: argparse.ArgumentParser, callers: Sequence[int], seconds: float) -> None:
+    """Adds --callers, --rate and --seconds."""
+    default = ",".join(map(str, callers))
+    add = parser.add_argument
+    add("--callers", type=positive_ints, default=callers, metavar="N,...", help=f"callers (default {default})")
+    text = "load all meshes at the same time with so many requests a second each, instead of callers in turn"
+    add("--rate", type=positive_float, metavar="RPS", help=text)
+    add("--seconds", type=positive_float, default=seconds, help="duration of each measurement (default %(default)s)")
 
 
 def add_output(parser: argparse.ArgumentParser, out: Path, *, has_page: bool = False) -> None:

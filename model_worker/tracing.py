@@ -21,12 +21,11 @@ MOST_REFUSED_PER_S = 20.0
 class MessageTrace:
     """The span of one message or call, from its arrival to its outcome. A failed one is kept in any case."""
 
-    __slots__ = ("_ids", "_is_kept", "_parent", "_rows", "_started_s", "_tracer")
+    __slots__ = ("_is_kept", "_parent", "_rows", "_started_s", "_tracer")
 
     def __init__(self, tracer: WorkerTracer, parent: SpanId | None, *, is_kept: bool) -> None:
         self._tracer = tracer
         self._parent = parent
-        self._ids = new_span(parent.trace_id if parent is not None else 0)
         self._is_kept = is_kept
         self._rows = 0
         self._started_s = time.monotonic()
@@ -47,7 +46,8 @@ class MessageTrace:
             described["mesh.worker_starved"] = outcome.starved
         error = "" if failure is None else f"{failure.code.name}: {failure.reason}"
         name, end_s = f"score {self._tracer.model}", time.monotonic()
-        span = Span(name, self._ids, self._parent, self._started_s, end_s, described, (), "server", error)
+        ids = new_span(0 if self._parent is None else self._parent.trace_id)
+        span = Span(name, ids, self._parent, self._started_s, end_s, described, (), "server", error)
         self._tracer.sink.emit(span)
 
 

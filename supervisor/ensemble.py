@@ -92,6 +92,9 @@ class Ensemble:
     def _end_trace(self, trace: RequestTrace, ticket: Ticket, answer: Answer, total_s: float) -> str:
         """Ends the trace of a request; returns its id if it is kept, and '' otherwise."""
         catalog = self.rules.catalog
+        is_late = ticket.admitted_s + total_s > ticket.deadline_s
+        if not trace.is_kept(answer, total_s, is_late, (catalog.game, self.name)):
+            return ""
         attributes: dict[str, Value] = {
             "mesh.game": catalog.game,
             "mesh.version": self.name,
@@ -101,8 +104,7 @@ class Ensemble:
             attributes["mesh.caller"] = ticket.caller
         if catalog.tracing.players:
             attributes["mesh.player_id"] = ticket.player_id
-        is_late = ticket.admitted_s + total_s > ticket.deadline_s
-        return trace.end(answer, total_s, is_late, attributes)
+        return trace.end(answer, total_s, attributes)
 
     def _expire(self, ticket: Ticket) -> None:
         """Answers `ticket` at its deadline."""

@@ -13,7 +13,7 @@ from supervisor.encoding import FactoredPart
 
 if TYPE_CHECKING:
     from supervisor.lane_reply import ScoreReply
-    from supervisor.tracing.cohort_trace import MemberSpan
+    from supervisor.tracing.member_span import MemberSpan
 
 
 @dataclass(slots=True)

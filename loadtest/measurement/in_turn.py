@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 
 from loadtest.measurement import meters
+from loadtest.measurement.comparison import Comparison
 from loadtest.measurement.plan import Plan
-from loadtest.measurement.point import Point, Span, closed_loop, seed_of
+from loadtest.measurement.point import Point, Span, closed_loop, open_loop, seed_of
 from loadtest.peers import mesh
 from loadtest.peers.system import System
 from loadtest.workloads import TrainedEnsemble
@@ -62,6 +63,43 @@ async def measure_round(
         points[name] = await closed_loop(systems[name], ensemble, callers, seed, span, plan.logs)
         plan.report(f"{label}{name}", points[name])
     return points
+
+
+async def measure_loads(
+    systems: Mapping[str, System],
+    ensemble: TrainedEnsemble,
+    callers: Sequence[int],
+    rate_rps: float | None,
+    seconds: float,
+    plan: Plan,
+) -> AsyncIterator[Comparison]:
+    """Measures the systems in turn with each number of `callers`, or together at `rate_rps` if it is given."""
+    if rate_rps is not None:
+        await plan.begin(f"{ensemble.game}, {rate_rps:g} requests/s each")
+        points = await measure_together(systems, ensemble, rate_rps, seconds, plan)
+        yield Comparison(ensemble.game, f"{rate_rps:g}/s each", points)
+        return
+    for count in callers:
+        await plan.begin(f"{ensemble.game}, {count} callers")
+        points = await measure_rounds(systems, ensemble, count, seconds, plan)
+        yield Comparison(ensemble.game, f"{count} callers", points)
+
+
+async def measure_together(
+    systems: Mapping[str, System], ensemble: TrainedEnsemble, rate_rps: float, seconds: float, plan: Plan
+) -> dict[str, tuple[Point, ...]]:
+    """Measures all systems at the same time in each round, at `rate_rps` each; returns the points, round by round.
+
+    Every system gets the same arrivals. A change of the speed of the machine, even within a round, meets all of them.
+    """
+    rounds = []
+    for number in range(plan.rounds):
+        span, seed = Span(WARM_UP_S, seconds), seed_of(rate_rps, number)
+        measuring = [open_loop(one, ensemble, rate_rps, seed, span, plan.logs) for one in systems.values()]
+        rounds.append(dict(zip(systems, await asyncio.gather(*measuring), strict=True)))
+        for name, point in rounds[-1].items():
+            plan.report(name, point)
+    return {name: tuple(one[name] for one in rounds) for name in systems}
 
 
 async def measure_rounds(

@@ -1,4 +1,7 @@
-"""`python -m loadtest tracing`: CPU and rate of answers with traces, against those without them."""
+"""`python -m loadtest tracing`: CPU and rate of answers with traces, against those without them.
+
+Two of the three meshes are without traces: the difference between them is the noise of the measurement.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,18 @@ from pathlib import Path
 
 from loadtest.measurement import machine
 from loadtest.measurement.command import run_measurement
-from loadtest.measurement.in_turn import measure_rounds, meshes_up
+from loadtest.measurement.in_turn import measure_loads, meshes_up
 from loadtest.measurement.plan import Plan
-from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_ints
+from loadtest.options import add_folder, add_loads, add_output, add_rounds, positive_float
 from loadtest.peers import mesh
 from loadtest.report import Report
 from loadtest.run.question import WORKLOADS
 from loadtest.tracing.collector import collecting
-from loadtest.tracing.report import Pair, report_of
+from loadtest.tracing.report import AGAIN, OFF, ON, Traced, report_of
 from loadtest.workload_files import prepare
 from loadtest.workloads import TrainedEnsemble
 
 CALLERS = (64, 256)
-OFF, ON = "off", "on"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,10 +29,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Exit codes: 0 measured; 1 answers were not full; 2 not measured; 130 interrupted."
     add = parser.add_argument
     add("--workload", choices=[*WORKLOADS], action="append", help="models and candidates; repeatable (default: both)")
-    add("--callers", type=positive_ints, default=CALLERS, metavar="N,...", help="callers (default 64,256)")
     add("--share", type=positive_float, default=1.0, metavar="PERCENT", help="of the ordinary traces (default 1)")
-    add("--seconds", type=positive_float, default=6.0, help="duration of each measurement (default %(default)s)")
-    add_rounds(parser, 5)
+    add_loads(parser, CALLERS, 2.0)
+    add_rounds(parser, 15)
     add_output(parser, Path("build/tracing.json"))
     add_folder(parser)
 
@@ -41,25 +42,23 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
-    found: list[Pair] = []
+    found: list[Traced] = []
     for name in options.workload or WORKLOADS:
         found += await _workload(WORKLOADS[name], options, plan)
     return report_of(found, options.share, machine.described())
 
 
-async def _workload(ensemble: TrainedEnsemble, options: argparse.Namespace, plan: Plan) -> list[Pair]:
+async def _workload(ensemble: TrainedEnsemble, options: argparse.Namespace, plan: Plan) -> list[Traced]:
     prepare(ensemble, plan.folder, plan.progress)
     folder = plan.folder / ensemble.game
     await mesh.load_features(folder, plan.logs)
-    files = dict.fromkeys((OFF, ON), "mesh.yaml")
-    pairs = []
+    files = dict.fromkeys((OFF, ON, AGAIN), "mesh.yaml")
+    found = []
     async with collecting() as collector:
         traced = {ON: ("--trace-to", collector.address, "--trace-share", f"{options.share:g}")}
         async with meshes_up(ensemble, folder, plan, files, f"{ensemble.game}, traces ", options=traced) as systems:
-            for callers in options.callers:
-                await plan.begin(f"{ensemble.game}, {callers} callers")
-                before_bytes = collector.received_bytes
-                points = await measure_rounds(systems, ensemble, callers, options.seconds, plan, "traces ")
-                received_bytes = collector.received_bytes - before_bytes
-                pairs.append(Pair(ensemble.game, callers, points[OFF], points[ON], received_bytes))
-    return pairs
+            received_bytes = collector.received_bytes
+            async for one in measure_loads(systems, ensemble, options.callers, options.rate, options.seconds, plan):
+                found.append(Traced(one, collector.received_bytes - received_bytes))
+                received_bytes = collector.received_bytes
+    return found

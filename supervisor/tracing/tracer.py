@@ -29,45 +29,50 @@ class RequestTrace:
     `cohort` is the trace of its cohort, once it has departed.
     """
 
-    __slots__ = ("_parent", "_tracer", "cohort", "ids", "kept")
+    __slots__ = ("_ids", "_parent", "_tracer", "cohort", "kept")
 
-    def __init__(self, tracer: Tracer, ids: SpanId, parent: SpanId | None, kept: Kept | None) -> None:
+    def __init__(self, tracer: Tracer, parent: SpanId | None, kept: Kept | None) -> None:
         self._tracer = tracer
         self._parent = parent
-        self.ids = ids
+        self._ids: SpanId | None = None  # until somebody needs them: few traces are kept
         self.kept = kept
         self.cohort: CohortTrace | None = None
 
     @property
+    def ids(self) -> SpanId:
+        """The ids of the span of the request."""
+        if self._ids is None:
+            self._ids = new_span(0 if self._parent is None else self._parent.trace_id)
+        return self._ids
+
+    @property
     def trace_id(self) -> str:
-        """The id of the trace, as logs and exemplars name it."""
+        """The id of the trace, as exemplars name it."""
         return f"{self.ids.trace_id:032x}"
 
     @property
-    def span_id(self) -> str:
-        """The id of the span of the request, as logs name it."""
-        return f"{self.ids.span_id:016x}"
+    def sink(self) -> SpanSink:
+        """The receiver of the spans."""
+        return self._tracer.sink
 
-    @property
-    def tracer(self) -> Tracer:
-        """The tracer that began it."""
-        return self._tracer
-
-    def end(self, answer: Answer, total_s: float, is_late: bool, attributes: Mapping[str, Value]) -> str:
-        """Makes the span of the request if the trace is kept; returns the trace id then, and '' otherwise.
+    def is_kept(self, answer: Answer, total_s: float, is_late: bool, version: tuple[str, str]) -> bool:
+        """Decides whether the trace is kept, once, after the answer of a `version` of a game.
 
         The answer came `total_s` after the admission, and `is_late` if it came after the deadline.
         """
-        slowest = self._tracer.slowest(attributes)
-        is_slow = slowest.is_slow(total_s)
-        self.kept = self.kept or self._tracer.admitted(_why(answer, is_late, is_slow))
+        is_slow = self._tracer.slowest(version).is_slow(total_s)
         if self.kept is None:
-            return ""
+            why = _why(answer, is_late, is_slow)
+            self.kept = None if why is None else self._tracer.admitted(why)
+        return self.kept is not None
+
+    def end(self, answer: Answer, total_s: float, attributes: Mapping[str, Value]) -> str:
+        """Makes the span of the request, whose trace is kept; returns the id of the trace."""
         links = () if self.cohort is None else self.cohort.join(self)
         end_s = time.monotonic()
-        described = {**attributes, **_described(answer), "mesh.kept_for": self.kept}
+        described = {**attributes, **_described(answer), "mesh.kept_for": self.kept or ""}
         error = str(answer.reason) if answer.reason and answer.reason.word is ReasonWord.INTERNAL else ""
-        self._tracer.sink.emit(
+        self.sink.emit(
             Span("request", self.ids, self._parent, end_s - total_s, end_s, described, links, "server", error)
         )
         return self.trace_id
@@ -91,25 +96,21 @@ class Tracer:
         self._clock = clock
         self._uniform = uniform
         self._bounds: defaultdict[Kept, TokenBucket] = defaultdict(lambda: TokenBucket(MOST_PER_S, MOST_PER_S))
-        self._slowest: defaultdict[tuple[object, object], Slowest] = defaultdict(Slowest)
+        self._slowest: defaultdict[tuple[str, str], Slowest] = defaultdict(Slowest)
 
     def begin(self, traceparent: str) -> RequestTrace:
         """Begins the trace of a request, or continues that of its caller in the header `traceparent`."""
         caller = parse(traceparent) if traceparent else None
-        kept = self._kept_by(caller)
-        if caller is None:
-            return RequestTrace(self, new_span(), None, kept)
-        return RequestTrace(self, new_span(caller.span.trace_id), caller.span, kept)
+        return RequestTrace(self, None if caller is None else caller.span, self._kept_by(caller))
 
-    def slowest(self, attributes: Mapping[str, Value]) -> Slowest:
-        """The slowest answers of the version that `attributes` name."""
-        return self._slowest[attributes.get("mesh.game"), attributes.get("mesh.version")]
+    def slowest(self, version: tuple[str, str]) -> Slowest:
+        """Returns the slowest answers of a version: its game and its name."""
+        return self._slowest[version]
 
-    def admitted(self, kept: Kept | None) -> Kept | None:
+    def admitted(self, kept: Kept) -> Kept | None:
         """Returns `kept`, or None if too many traces are kept for this reason."""
-        if kept is None or self._bounds[kept].take(self._clock()) > 0:
-            if kept is not None:
-                self.sink.skip()
+        if self._bounds[kept].take(self._clock()) > 0:
+            self.sink.skip()
             return None
         return kept
 

@@ -7,7 +7,16 @@ import io
 import pytest
 from rich.console import Console
 
-from loadtest.measurement.comparison import COUNT, RATIO, Column, OnOff, figures, median_ratio, table_of
+from loadtest.measurement.comparison import (
+    COUNT,
+    RATIO,
+    Column,
+    OnOff,
+    figures,
+    median_ratio,
+    quartiles_of_ratios,
+    table_of,
+)
 from loadtest.measurement.latency import Level
 from loadtest.measurement.point import Point
 
@@ -27,6 +36,13 @@ def test_ratios_are_those_within_a_round() -> None:
     assert pair.cpu_ratio == pytest.approx(1.0)
     with pytest.raises(ValueError, match="shorter"):
         median_ratio([1.0, 2.0], [1.0])
+
+
+def test_half_of_the_ratios_is_between_their_quartiles() -> None:
+    ones = [1.0] * 5
+    assert quartiles_of_ratios([5.0, 1.0, 2.0, 4.0, 3.0], ones) == (2.0, 4.0)
+    with pytest.raises(ValueError, match="longer"):
+        quartiles_of_ratios([1.0], ones)
 
 
 def test_figures_are_medians_and_a_part_that_is_missing_took_no_cpu() -> None:

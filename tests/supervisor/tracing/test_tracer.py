@@ -13,7 +13,7 @@ from supervisor.tracing.tracer import MOST_PER_S, Tracer
 
 WHOLE = Answer(Source.ENSEMBLE, None, timings=Timings(0.001, 0.002, 0.003, 0.004, "m1"))
 LATE = Answer(Source.FALLBACK, Reason(ReasonWord.DEADLINE, "late"))
-OF_VERSION = {"mesh.game": "g", "mesh.version": "v1"}
+OF_VERSION = ("g", "v1")
 SAMPLED, NOT_SAMPLED = ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-" + flags for flags in ("01", "00"))
 
 
@@ -34,7 +34,8 @@ def tracer_of(spans: Spans, share: float = 0.0) -> Tracer:
 
 
 def end(tracer: Tracer, answer: Answer = WHOLE, *, is_late: bool = False, traceparent: str = "") -> str:
-    return tracer.begin(traceparent).end(answer, 0.01, is_late, OF_VERSION)
+    trace = tracer.begin(traceparent)
+    return trace.end(answer, 0.01, {}) if trace.is_kept(answer, 0.01, is_late, OF_VERSION) else ""
 
 
 @pytest.mark.parametrize(
