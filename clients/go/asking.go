@@ -60,7 +60,7 @@ func (c *Client) wait(q *question) {
 	if len(c.waiting) < mostWaiting {
 		c.waiting[q] = true
 	} else {
-		c.settle(q, localAnswer(c.options.Fallback, "no supervisor is connected"))
+		c.settle(q, localAnswer(c.options.Fallback, c.because(notConnected)))
 	}
 }
 
@@ -82,6 +82,7 @@ func (c *Client) hedge(q *question) {
 	}
 	now := time.Now()
 	if second := c.choose(q, now, nil); second != nil && c.budget.take() {
+		q.hedged = second
 		second.ask(q, now)
 	}
 }

@@ -20,6 +20,9 @@ const (
 	firstHedgeShare = 0.3 // of the deadline, until the p95 is learnt
 	mostWaiting     = 10_000
 	closedReason    = "the client is closed"
+	notConnected    = "no supervisor is connected"
+	notInTime       = "no answer in time"
+	connectionLost  = "the connection was lost"
 )
 
 // Options of a client. Game and Fallback are required; the zero values of the others mean the defaults.
@@ -50,6 +53,7 @@ type Client struct {
 	budget      hedgeBudget
 	isConnected bool
 	isClosed    bool
+	lastFailure string // of a connection, since the last answer
 	connected   chan struct{}
 	outcomes    *outcomeReports
 }
@@ -76,7 +80,7 @@ func New(ctx context.Context, targets []string, options Options) (*Client, error
 		open:        map[*question]bool{},
 		waiting:     map[*question]bool{},
 		times:       answerTimes{p95: time.Duration(firstHedgeShare * float64(options.Deadline))},
-		budget:      hedgeBudget{share: max(0, options.HedgePercent) / 100, tokens: 1},
+		budget:      newHedgeBudget(options.HedgePercent),
 		connected:   make(chan struct{}),
 		outcomes:    newOutcomeReports(),
 	}
@@ -208,11 +212,15 @@ func (c *Client) hasRoom() bool {
 func (c *Client) onResponse(s *supervisor, q *question, response *offersv1.GetOfferResponse, now time.Time) {
 	asked := q.asked[s]
 	delete(q.asked, s)
+	c.lastFailure = ""
 	code := response.GetError().GetCode()
 	switch {
 	case code == 0:
 		s.health.recordSuccess()
 		c.times.record(now.Sub(asked))
+		if q.hedged != nil && q.hedged != s {
+			c.budget.recordUseless()
+		}
 		c.settle(q, answerOf(response, c.options.Fallback))
 	case isWrong(code):
 		s.health.recordSuccess()
@@ -230,9 +238,12 @@ func (c *Client) onLost(s *supervisor, q *question, isOverload bool) {
 	if isOverload {
 		c.refuse(q, "the supervisor refused the stream")
 	} else {
-		c.askAgain(q, s, "the connection was lost")
+		c.askAgain(q, s, c.because(connectionLost))
 	}
 }
+
+// onFailure: a connection failed, which is the reason of local answers until a supervisor answers.
+func (c *Client) onFailure(failure string) { c.lastFailure = failure }
 
 // The supervisors.
 

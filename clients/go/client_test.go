@@ -78,21 +78,32 @@ func (s *scripted) requests() int {
 }
 
 func serve(t *testing.T, answer func(*offersv1.GetOfferRequest) *offersv1.GetOfferResponse) *scripted {
+	s := &scripted{answer: answer}
+	s.address = listen(t, s)
+	return s
+}
+
+// listen serves on a port of 127.0.0.1 until the end of the test, and returns its address.
+func listen(t *testing.T, service offersv1.OffersServer) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scripted{answer: answer, address: listener.Addr().String()}
 	server := grpc.NewServer()
-	offersv1.RegisterOffersServer(server, s)
+	offersv1.RegisterOffersServer(server, service)
 	go server.Serve(listener)
 	t.Cleanup(server.Stop)
-	return s
+	return listener.Addr().String()
+}
+
+func quiet(options Options) Options {
+	options.Game, options.Fallback = "g", "mine"
+	options.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	return options
 }
 
 func connect(t *testing.T, options Options, servers ...*scripted) *Client {
-	options.Game, options.Fallback = "g", "mine"
-	options.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	options = quiet(options)
 	if options.Deadline == 0 {
 		options.Deadline = long
 	}

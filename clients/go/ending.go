@@ -12,12 +12,20 @@ func (c *Client) expire(q *question) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	why := "no supervisor is connected"
+	why := notConnected
 	for one := range q.asked {
 		one.health.recordFailure(now)
-		why = "no answer in time"
+		why = notInTime
 	}
-	c.settle(q, localAnswer(c.options.Fallback, why))
+	c.settle(q, localAnswer(c.options.Fallback, c.because(why)))
+}
+
+// because adds the last failure of a connection to why.
+func (c *Client) because(why string) string {
+	if c.lastFailure == "" {
+		return why
+	}
+	return why + ": " + c.lastFailure
 }
 
 // cancel: the end of ctx is its deadline, or the application needs no answer: then no supervisor is to blame.

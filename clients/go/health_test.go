@@ -63,16 +63,31 @@ func TestStalledSupervisorGetsAProbeNowAndThenUntilItAnswers(t *testing.T) {
 	}
 }
 
-func TestHedgesAreAShareOfTheRequests(t *testing.T) {
-	budget, hedges := hedgeBudget{share: 0.02, tokens: 1}, 0
-	for range 10_000 {
-		budget.recordRequest()
-		if budget.take() {
-			hedges++
+func TestHedgesAreAShareOfTheRequestsAndFewerIfTheyAreOfNoUse(t *testing.T) {
+	var shared struct {
+		Percent  float64
+		Requests int
+		All      int `json:"hedges_if_all_are_first"`
+		None     int `json:"hedges_if_none_is_first"`
+	}
+	read(t, "hedging.json", &shared)
+	for areUseful, expected := range map[bool]int{true: shared.All, false: shared.None} {
+		budget, hedges := newHedgeBudget(shared.Percent), 0
+		for range shared.Requests {
+			budget.recordRequest()
+			if budget.take() {
+				hedges++
+				if !areUseful {
+					budget.recordUseless()
+				}
+			}
+		}
+		if hedges < expected-2 || hedges > expected+2 {
+			t.Error(areUseful, hedges)
 		}
 	}
-	if hedges < 198 || hedges > 202 {
-		t.Error(hedges)
+	if none := newHedgeBudget(-1); none.take() {
+		t.Error("a client without hedges has one")
 	}
 }
 

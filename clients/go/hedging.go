@@ -6,9 +6,10 @@ import (
 )
 
 const (
-	window     = 256 // answers from which the p95 is learnt
-	learnEvery = 32
-	mostSaved  = 10.0 // hedges that a quiet time may save for later
+	window      = 256 // answers from which the p95 is learnt
+	learnEvery  = 32
+	mostSaved   = 10.0 // hedges that a quiet time may save for later
+	uselessCost = 8.0  // a hedge that is not answered first costs as much as 8 hedges that are
 )
 
 // answerTimes learns the p95 of the time of an answer.
@@ -34,10 +35,18 @@ func (t *answerTimes) record(took time.Duration) {
 	}
 }
 
-// hedgeBudget allows hedges for a share of the requests.
+// hedgeBudget allows hedges for a share of the requests if each is answered first, and for an eighth of that if none is. A
+// hedge costs the second supervisor a read of the player, so hedges become rare while they do not help.
 type hedgeBudget struct {
 	share  float64
 	tokens float64
+}
+
+func newHedgeBudget(percent float64) hedgeBudget {
+	if percent <= 0 {
+		return hedgeBudget{}
+	}
+	return hedgeBudget{share: percent / 100, tokens: 1}
 }
 
 func (b *hedgeBudget) recordRequest() { b.tokens = min(mostSaved, b.tokens+b.share) }
@@ -49,3 +58,6 @@ func (b *hedgeBudget) take() bool {
 	b.tokens--
 	return true
 }
+
+// recordUseless: another supervisor has answered before the hedge.
+func (b *hedgeBudget) recordUseless() { b.tokens -= uselessCost - 1 }

@@ -3,6 +3,7 @@ package ensemblemesh
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"time"
@@ -50,13 +51,17 @@ func (l *link) run(ctx context.Context) {
 		answered, err := l.session(ctx)
 		code := status.Code(err)
 		isOverload := !answered && (code == codes.ResourceExhausted || code == codes.Canceled && ctx.Err() == nil)
-		l.lose(isOverload)
+		failure := ""
+		if ctx.Err() == nil {
+			failure = failureOf(err)
+		}
+		l.lose(failure, isOverload)
 		if errors.Is(err, io.EOF) || time.Since(began) > steady {
 			failures = 0
 		} else {
 			failures++
 		}
-		l.logEnd(ctx, err)
+		l.log(failure)
 		select {
 		case <-ctx.Done():
 		case <-time.After(pauseAfter(failures)):
@@ -76,7 +81,7 @@ func (l *link) session(ctx context.Context) (answered bool, err error) {
 	impatience := time.AfterFunc(connectLimit, cancel)
 	stream, err := offersv1.NewOffersClient(connection).StreamOffers(ctx)
 	if !impatience.Stop() && err == nil || err != nil && ctx.Err() != nil {
-		err = status.Error(codes.Unavailable, "no connection within "+connectLimit.String())
+		err = status.Error(codes.Unavailable, fmt.Sprintf("no connection within %g s", connectLimit.Seconds()))
 	}
 	if err != nil {
 		return false, err
@@ -124,7 +129,7 @@ func (l *link) take(response *offersv1.GetOfferResponse) {
 	l.owner.onResponse(response)
 }
 
-func (l *link) lose(isOverload bool) {
+func (l *link) lose(failure string, isOverload bool) {
 	client := l.owner.client
 	client.mu.Lock()
 	defer client.mu.Unlock()
@@ -132,16 +137,19 @@ func (l *link) lose(isOverload bool) {
 	lost := l.unanswered
 	l.unanswered = map[string]bool{}
 	l.outbox = make(chan *offersv1.GetOfferRequest, mostUnanswered)
+	if failure != "" {
+		client.onFailure(l.owner.address + ": " + failure)
+	}
 	for id := range lost {
 		l.owner.onLost(id, isOverload)
 	}
 }
 
-// logEnd logs each reason once, until an answer has come.
-func (l *link) logEnd(ctx context.Context, err error) {
-	if ctx.Err() == nil && !errors.Is(err, io.EOF) && err.Error() != l.logged {
-		l.logged = err.Error()
-		l.owner.client.options.Logger.Warn("no connection to a supervisor", "address", l.owner.address, "reason", err)
+// log logs each failure once, until an answer has come.
+func (l *link) log(failure string) {
+	if failure != "" && failure != l.logged {
+		l.logged = failure
+		l.owner.client.options.Logger.Warn("no connection to the supervisor", "address", l.owner.address, "reason", failure)
 	}
 }
 

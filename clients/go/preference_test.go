@@ -22,14 +22,19 @@ type vectors struct {
 }
 
 func readVectors(t *testing.T) (found vectors) {
-	text, err := os.ReadFile("../conformance/preference.json")
+	read(t, "preference.json", &found)
+	return found
+}
+
+// read reads a file that the clients of all languages share.
+func read(t *testing.T, name string, into any) {
+	text, err := os.ReadFile("../conformance/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(text, &found); err != nil {
+	if err := json.Unmarshal(text, into); err != nil {
 		t.Fatal(err)
 	}
-	return found
 }
 
 func TestHashesRanksOrdersAndBoundsAreThoseOfAllClients(t *testing.T) {

@@ -28,6 +28,7 @@ type question struct {
 	preference []*supervisor
 	asked      map[*supervisor]time.Time // that have not answered
 	sendings   int
+	hedged     *supervisor // that got a copy because the first was slow
 	isDone     bool
 	result     chan result
 }

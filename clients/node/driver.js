@@ -20,7 +20,7 @@ const token = values["token-file"] && readFileSync(values["token-file"], "utf8")
 const security = values["tls-ca"] && {
   ca: values["tls-ca"], cert: values["tls-cert"], key: values["tls-key"], serverName: values["tls-name"], token,
 };
-const tally = { late: 0, exceptions: 0, wrong: 0, reasons: {}, timesMs: [] };
+const tally = { late: 0, exceptions: 0, wrong: 0, reasons: {}, lastReason: "", timesMs: [] };
 const sources = { ensemble: 0, partial: 0, fallback: 0, local: 0 };
 
 const client = new OfferClient(values.targets.split(","), { game: values.game, fallback: values.fallback, deadlineMs, security });
@@ -47,6 +47,7 @@ async function ask(number) {
     sources[answer.source] += 1;
     if (answer.source === "local") {
       const [reason] = answer.reason.split(":");
+      tally.lastReason = answer.reason;
       tally.reasons[reason] = (tally.reasons[reason] ?? 0) + 1;
     }
     if (number < outcomes && answer.decisionId) {
@@ -70,7 +71,7 @@ function print() {
   const { taken, dropped } = client.outcomes;
   console.log(JSON.stringify({
     event: "done", calls, returned: tally.timesMs.length, late: tally.late, exceptions: tally.exceptions,
-    wrong_requests: tally.wrong, sources, local_reasons: tally.reasons,
+    wrong_requests: tally.wrong, sources, local_reasons: tally.reasons, last_local_reason: tally.lastReason,
     p50_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1), outcomes_taken: taken, outcomes_dropped: dropped,
   }));
 }

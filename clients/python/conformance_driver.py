@@ -27,6 +27,7 @@ class Tally:
     wrong_requests: int = 0
     sources: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    last_reason: str = ""  # of a local answer, with its cause
     times_ms: list[float] = field(default_factory=list)
 
     def line(self, client: OfferClient) -> str:
@@ -42,6 +43,7 @@ class Tally:
             "wrong_requests": self.wrong_requests,
             "sources": {source: self.sources[source] for source in ("ensemble", "partial", "fallback", "local")},
             "local_reasons": dict(self.reasons),
+            "last_local_reason": self.last_reason,
             "p50_ms": round(times_ms[len(times_ms) // 2], 2),
             "p99_ms": round(times_ms[int(0.99 * (len(times_ms) - 1))], 2),
             "max_ms": round(times_ms[-1], 2),
@@ -73,6 +75,7 @@ async def run(options: argparse.Namespace) -> None:
             tally.sources[answer.source.value] += 1
             if answer.source.value == "local":
                 tally.reasons[answer.reason.partition(":")[0]] += 1
+                tally.last_reason = answer.reason
             elif number < options.outcomes:
                 client.report_outcome(_shown(answer))
         except WrongRequest:

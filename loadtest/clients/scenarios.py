@@ -29,7 +29,8 @@ class Behaviour(Block):
 
     delay_ms: float = 0
     slow_ms: float = 0
-    slow_every: int = 0
+    slow_every: int = 0  # answers
+    slow_player_every: int = 0  # players, by their number: each is slow at every supervisor
     refuse: int = 0
     silent: bool = False
     silent_until_s: float = 0

@@ -129,6 +129,14 @@ async def _end_again_and_again(supervisor: Scripted, behaviour: Behaviour) -> No
         supervisor.end(status)
 
 
+def _delay_ms(behaviour: Behaviour, count: int, player_id: str) -> float:
+    if behaviour.slow_every and count % behaviour.slow_every == 0:
+        return behaviour.slow_ms
+    if behaviour.slow_player_every and int(player_id.rpartition("-")[2]) % behaviour.slow_player_every == 0:
+        return behaviour.slow_ms
+    return behaviour.delay_ms
+
+
 def _answering(behaviour: Behaviour) -> Answering:
     loop, count = asyncio.get_running_loop(), 0
     began_s: float | None = None
@@ -142,8 +150,7 @@ def _answering(behaviour: Behaviour) -> Answering:
         if behaviour.refuse:
             error = wire.Error(code=behaviour.refuse, message="as the scenario says")
             return wire.GetOfferResponse(request_id=request.request_id, error=error)
-        is_slow = behaviour.slow_every and count % behaviour.slow_every == 0
-        await asyncio.sleep((behaviour.slow_ms if is_slow else behaviour.delay_ms) / 1000)
+        await asyncio.sleep(_delay_ms(behaviour, count, request.player_id) / 1000)
         return await at_once(request)
 
     return answer

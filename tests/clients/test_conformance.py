@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ SCENARIOS = ("end-streams", "lose-streams", "refuse", "internal")
 SERVER_NAME = "supervisor.g.mesh"
 TOKEN = "token-of-the-lobby"
 WITHIN_S = 60
+SOON = ("--deadline-ms", "300")  # for questions that get no answer
+NOT_CONNECTED = "no supervisor is connected"
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -45,12 +48,18 @@ async def test_client_conforms(language: str, name: str, tmp_path: Path) -> None
 
 
 @pytest.fixture
-async def mesh(certificates: Certificates, tmp_path: Path) -> AsyncIterator[Running]:
+def methods() -> list[str]:
+    """The methods that the caller `lobby` may call."""
+    return ["StreamOffers", "ReportOutcome"]
+
+
+@pytest.fixture
+async def mesh(certificates: Certificates, methods: list[str], tmp_path: Path) -> AsyncIterator[Running]:
     """A real supervisor without workers, so its answers are fallbacks; its caller `lobby` has a name and a token."""
     files = certificates.files("supervisor", SERVER_NAME)
     own = ("--tls-cert", files.cert, "--tls-key", files.key, "--tls-ca", files.ca, "--token-port", "0")
     catalog = write_game(tmp_path)
-    lobby = {"token_sha256": [hashlib.sha256(TOKEN.encode()).hexdigest()], "names": ["lobby.mesh"]}
+    lobby = {"token_sha256": [hashlib.sha256(TOKEN.encode()).hexdigest()], "names": ["lobby.mesh"], "methods": methods}
     catalog.write_text(catalog.read_text() + yaml.safe_dump({"callers": {"lobby": lobby}}))
     async with supervisor("--catalog", catalog, *own) as running:
         yield running
@@ -75,6 +84,28 @@ async def test_client_is_known_by_its_certificate(language: str, mesh: Running, 
     options = options_of(certificates.files("lobby"), SERVER_NAME)
     summary = await ask(language, mesh.ready["address"], *options)
     assert (summary["sources"]["fallback"], summary["exceptions"]) == (50, 0)
+
+
+async def test_refused_certificate_is_the_reason_of_local_answers(
+    language: str, mesh: Running, certificates: Certificates, tmp_path: Path
+) -> None:
+    strange = Certificates(tmp_path).files("strange")
+    files = replace(certificates.files("lobby"), ca=strange.ca)
+    summary = await ask(language, mesh.ready["address"], *options_of(files, SERVER_NAME), *SOON)
+    assert summary["sources"]["local"] == 50
+    assert summary["last_local_reason"].startswith(f"{NOT_CONNECTED}: {mesh.ready['address']}: UNAVAILABLE: ")
+    assert "certif" in summary["last_local_reason"].lower()
+
+
+@pytest.mark.parametrize("methods", [["GetOffer"]])
+async def test_refused_method_is_the_reason_of_local_answers(
+    language: str, mesh: Running, certificates: Certificates
+) -> None:
+    options = options_of(certificates.files("lobby"), SERVER_NAME)
+    summary = await ask(language, mesh.ready["address"], *options, *SOON)
+    assert summary["sources"]["local"] == 50
+    refusal = f"{mesh.ready['address']}: PERMISSION_DENIED: StreamOffers: "
+    assert f": {refusal}" in summary["last_local_reason"]
 
 
 async def test_client_is_known_by_its_token(

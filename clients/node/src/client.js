@@ -3,11 +3,11 @@ import { randomBytes } from "node:crypto";
 import grpc from "@grpc/grpc-js";
 import { follow, parseTargets } from "./addresses.js";
 import { local, ofResponse } from "./answer.js";
-import { encodedRequest } from "./connection.js";
 import { WRONG_CODES, WrongRequestError } from "./errors.js";
 import { AnswerTimes, HedgeBudget } from "./hedging.js";
 import { OutcomeReports } from "./outcomes.js";
 import { choose, ordered } from "./preference.js";
+import { bytesOf } from "./request.js";
 import { Supervisor } from "./supervisor.js";
 
 const MOST_SENDINGS = 4; // of one question, with its hedge
@@ -15,6 +15,9 @@ const TICK_MS = 10; // between two looks for stalled supervisors
 const FIRST_HEDGE_SHARE = 0.3; // of the deadline, until the p95 is learnt
 const MOST_WAITING = 10_000;
 const CLOSED = "the client is closed";
+const NOT_CONNECTED = "no supervisor is connected";
+const NOT_IN_TIME = "no answer in time";
+const CONNECTION_LOST = "the connection was lost";
 
 export class OfferClient {
   constructor(targets, options) {
@@ -26,6 +29,7 @@ export class OfferClient {
     this.open = new Set();
     this.waiting = new Set(); // no supervisor is connected and has room
     this.isClosed = false;
+    this.lastFailure = ""; // of a connection, since the last answer
     this.times = new AnswerTimes(FIRST_HEDGE_SHARE * deadlineMs);
     this.budget = new HedgeBudget(hedgePercent);
     this.prefix = `${randomBytes(6).toString("hex")}-`;
@@ -50,10 +54,11 @@ export class OfferClient {
       const one = {
         id,
         playerId: String(playerId),
-        encoded: this.encoded(id, playerId, question, withinMs),
+        encoded: bytesOf(this.game, id, playerId, question, withinMs),
         preference: null,
         asked: new Map(), // supervisors that have not answered, and the time of the sending
         sendings: 0,
+        hedged: undefined, // the supervisor that got a copy because the first was slow
         isOpen: true,
         resolve,
         reject,
@@ -68,29 +73,6 @@ export class OfferClient {
       this.budget.recordRequest();
       this.ask(one);
     });
-  }
-
-  /** Returns the bytes of a request; throws WrongRequestError if it cannot be encoded. */
-  encoded(id, playerId, question, withinMs) {
-    const request = {
-      game: this.game,
-      player_id: playerId,
-      context: contextValues(question.context ?? {}),
-      offer_ids: question.offerIds ?? [],
-      limit: question.limit ?? 1,
-      version: question.version ?? "",
-      request_id: id,
-      traceparent: question.traceparent ?? "",
-      deadline_ms: Math.max(1, Math.floor(withinMs)),
-    };
-    try {
-      const { version, traceparent, offer_ids: offerIds } = request;
-      checkText(playerId, version, traceparent, ...offerIds, ...Object.entries(question.context ?? {}).flat());
-      return encodedRequest(request);
-    } catch (error) {
-      if (error instanceof WrongRequestError) throw error;
-      throw new WrongRequestError(grpc.status.INVALID_ARGUMENT, `the request is wrong: ${error.message}`);
-    }
   }
 
   reportOutcome(outcome) {
@@ -134,10 +116,12 @@ export class OfferClient {
     const nowMs = performance.now();
     const askedMs = question.asked.get(supervisor);
     question.asked.delete(supervisor);
+    this.lastFailure = "";
     const { error } = response;
     if (!error?.code) {
       supervisor.health.recordSuccess();
       this.times.record(nowMs - askedMs);
+      if (question.hedged && question.hedged !== supervisor) this.budget.recordUseless();
       this.settle(question, ofResponse(response, this.fallback));
     } else if (WRONG_CODES.has(error.code)) {
       supervisor.health.recordSuccess();
@@ -153,7 +137,12 @@ export class OfferClient {
   onLost(supervisor, question, isOverload) {
     question.asked.delete(supervisor);
     if (isOverload) this.refuse(question, "the supervisor refused the stream");
-    else this.askAgain(question, supervisor, "the connection was lost");
+    else this.askAgain(question, supervisor, this.because(CONNECTION_LOST));
+  }
+
+  /** A connection failed: the reason of local answers, until a supervisor answers. */
+  onFailure(failure) {
+    this.lastFailure = failure;
   }
 
   // Asking.
@@ -191,7 +180,7 @@ export class OfferClient {
   wait(question) {
     question.preference = null; // other supervisors may be known when it is asked
     if (this.waiting.size < MOST_WAITING) this.waiting.add(question);
-    else this.settle(question, local(this.fallback, "no supervisor is connected"));
+    else this.settle(question, local(this.fallback, this.because(NOT_CONNECTED)));
   }
 
   /** Sends a copy to a stalled supervisor now and then: its answer shows that it works again. */
@@ -204,7 +193,10 @@ export class OfferClient {
     if (question.asked.size !== 1 || question.sendings >= MOST_SENDINGS) return;
     const nowMs = performance.now();
     const second = this.choose(question, nowMs);
-    if (second && this.budget.take()) second.ask(question, nowMs);
+    if (second && this.budget.take()) {
+      question.hedged = second;
+      second.ask(question, nowMs);
+    }
   }
 
   /** Takes the questions of a stalled supervisor to the others. */
@@ -223,8 +215,12 @@ export class OfferClient {
   expire(question) {
     const nowMs = performance.now();
     for (const supervisor of question.asked.keys()) supervisor.health.recordFailure(nowMs);
-    const why = question.asked.size ? "no answer in time" : "no supervisor is connected";
+    const why = this.because(question.asked.size ? NOT_IN_TIME : NOT_CONNECTED);
     this.settle(question, local(this.fallback, why));
+  }
+
+  because(why) {
+    return this.lastFailure ? `${why}: ${this.lastFailure}` : why;
   }
 
   settle(question, answer) {
@@ -266,27 +262,4 @@ export class OfferClient {
     const usable = [...this.supervisors.values()].filter((one) => one.isUsable(nowMs));
     return usable[Math.floor(Math.random() * usable.length)]?.address;
   }
-}
-
-/** Half a surrogate pair has no bytes in UTF-8: the mesh could not read it, and would end the stream. */
-function checkText(...texts) {
-  for (const text of texts) {
-    if (typeof text === "string" && !text.isWellFormed()) {
-      throw new WrongRequestError(grpc.status.INVALID_ARGUMENT, `${JSON.stringify(text)} cannot be encoded as UTF-8`);
-    }
-  }
-}
-
-function contextValues(context) {
-  return Object.fromEntries(
-    Object.entries(context).map(([name, value]) => {
-      if (typeof value === "boolean") return [name, { flag: value }];
-      if (typeof value === "string") return [name, { text: value }];
-      if (typeof value === "number") return [name, { number: value }];
-      throw new WrongRequestError(
-        grpc.status.INVALID_ARGUMENT,
-        `context.${name}: is of type ${typeof value}; give a boolean, a number or a string`,
-      );
-    }),
-  );
 }

@@ -2,6 +2,7 @@
 export const WINDOW = 256; // answers from which the p95 is learnt
 const LEARN_EVERY = 32;
 const MOST_SAVED = 10; // hedges that a quiet time may save for later
+const USELESS_COST = 8; // a hedge that is not answered first costs as much as 8 hedges that are
 
 /** Learns the p95 of the time of an answer, in milliseconds; `firstMs` until there are enough answers. */
 export class AnswerTimes {
@@ -21,11 +22,14 @@ export class AnswerTimes {
   }
 }
 
-/** Allows hedges for `percent` of the requests. */
+/**
+ * Allows hedges for `percent` of the requests if each is answered first, and for an eighth of that if none is. A hedge costs the
+ * second supervisor a read of the player, so hedges become rare while they do not help.
+ */
 export class HedgeBudget {
   constructor(percent) {
     this.share = percent / 100;
-    this.tokens = 1;
+    this.tokens = percent > 0 ? 1 : 0;
   }
 
   recordRequest() {
@@ -36,5 +40,10 @@ export class HedgeBudget {
     if (this.tokens < 1) return false;
     this.tokens -= 1;
     return true;
+  }
+
+  /** Another supervisor has answered before the hedge. */
+  recordUseless() {
+    this.tokens -= USELESS_COST - 1;
   }
 }

@@ -11,7 +11,7 @@ const STEADY_MS = 5000; // a stream that lasted so long was a success
 const { OK, CANCELLED, RESOURCE_EXHAUSTED, UNAVAILABLE } = grpc.status;
 
 /**
- * The owner gets each request back exactly once, by `onResponse(response)` or `onLost(ids, isOverload)`; `onUp()`
+ * The owner gets each request back exactly once, by `onResponse(response)` or `onEnd(ids, failure, isOverload)`; `onUp()`
  * means that the link is up.
  */
 export class Link {
@@ -44,7 +44,7 @@ export class Link {
     clearTimeout(this.timer);
     this.stream?.cancel();
     this.connection?.close();
-    this.lose(false);
+    this.report("", false);
   }
 
   open() {
@@ -57,9 +57,10 @@ export class Link {
       this.isUp = false;
       this.connection?.close();
       if (this.isClosed) return;
-      this.lose(!hasAnswered && (code === CANCELLED || code === RESOURCE_EXHAUSTED));
-      this.failures = code === OK || performance.now() - beganMs > STEADY_MS ? 0 : this.failures + 1;
-      this.logEnd(code, text);
+      const failure = code === OK ? "" : `${grpc.status[code]}: ${text}`;
+      this.report(failure, !hasAnswered && (code === CANCELLED || code === RESOURCE_EXHAUSTED));
+      this.failures = !failure || performance.now() - beganMs > STEADY_MS ? 0 : this.failures + 1;
+      this.log(failure);
       this.timer = setTimeout(() => this.open(), pauseMs(this.failures)).unref();
     };
     try {
@@ -68,37 +69,38 @@ export class Link {
       end(UNAVAILABLE, error.message);
       return;
     }
-    this.connection.waitForReady(Date.now() + CONNECT_MS, (failure) => {
-      if (this.isClosed) return;
-      if (failure) {
-        end(UNAVAILABLE, failure.message);
+    // The stream is opened at once, because only its end has the reason of a connection that fails.
+    this.stream = openOffers(this.connection);
+    this.stream.on("data", (response) => {
+      hasAnswered = true;
+      this.logged = "";
+      this.unanswered.delete(response.request_id);
+      this.owner.onResponse(response);
+    });
+    this.stream.on("error", (error) => end(error.code ?? UNAVAILABLE, error.details || error.message));
+    this.stream.on("status", (status) => end(status.code, status.details));
+    this.connection.waitForReady(Date.now() + CONNECT_MS, (late) => {
+      if (this.isClosed || isEnded) return;
+      if (late) {
+        end(UNAVAILABLE, `no connection within ${CONNECT_MS / 1000} s`);
         return;
       }
-      this.stream = openOffers(this.connection);
-      this.stream.on("data", (response) => {
-        hasAnswered = true;
-        this.logged = "";
-        this.unanswered.delete(response.request_id);
-        this.owner.onResponse(response);
-      });
-      this.stream.on("error", (error) => end(error.code ?? UNAVAILABLE, error.details || error.message));
-      this.stream.on("status", (status) => end(status.code, status.details));
       this.isUp = true;
       this.owner.onUp();
     });
   }
 
-  lose(isOverload) {
+  report(failure, isOverload) {
     const lost = [...this.unanswered];
     this.unanswered.clear();
-    if (lost.length) this.owner.onLost(lost, isOverload);
+    this.owner.onEnd(lost, failure, isOverload);
   }
 
-  /** Warns of each reason once, until an answer has come. */
-  logEnd(code, text) {
-    if (code === OK || text === this.logged) return;
-    this.logged = text;
-    this.warn(`no connection to the supervisor at ${this.address}: ${text}`);
+  /** Warns of each failure once, until an answer has come. */
+  log(failure) {
+    if (!failure || failure === this.logged) return;
+    this.logged = failure;
+    this.warn(`no connection to the supervisor at ${this.address}: ${failure}`);
   }
 }
 

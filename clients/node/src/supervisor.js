@@ -3,7 +3,7 @@ import { Health } from "./health.js";
 import { Link } from "./link.js";
 import { fnv1a } from "./preference.js";
 
-/** `owner` receives `onUp()`, `onResponse(supervisor, question, response)`, `onLost(supervisor, question, isOverload)`, `onRoom()`. */
+/** `owner` receives `onUp()`, `onResponse(supervisor, question, response)`, `onLost(supervisor, question, isOverload)`, `onFailure(failure)`, `onRoom()`. */
 export class Supervisor {
   constructor(address, links, security, owner, warn) {
     this.hash = fnv1a(address);
@@ -64,7 +64,9 @@ export class Supervisor {
     this.owner.onRoom();
   }
 
-  onLost(ids, isOverload) {
+  /** A stream ended, or could not be opened; `failure` is "" if it ended with OK. */
+  onEnd(ids, failure, isOverload) {
+    if (failure) this.owner.onFailure(`${this.address}: ${failure}`);
     for (const id of ids) {
       const question = this.questions.get(id);
       if (!question) continue;

@@ -166,6 +166,29 @@ test("outcomes are taken, and one that cannot be encoded is refused at once", as
   assert.deepEqual(client.outcomes, { taken: 250, waiting: 0, dropped: 0 });
 });
 
+test("a local answer has the reason of the last failure", async (t) => {
+  const server = new grpc.Server();
+  const refuse = (stream) => {
+    stream.on("error", () => {});
+    stream.emit("error", { code: grpc.status.PERMISSION_DENIED, details: "lobby may not call StreamOffers" });
+  };
+  server.addService(mesh.v1.Offers.service, { GetOffer: () => {}, StreamOffers: refuse, StreamOutcomes: refuse });
+  const port = await new Promise((done) => {
+    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (_, bound) => done(bound));
+  });
+  t.after(() => server.forceShutdown());
+  for (const [address, expected] of [
+    [`127.0.0.1:${port}`, `127.0.0.1:${port}: PERMISSION_DENIED: lobby may not call StreamOffers`],
+    ["127.0.0.1:1", "no supervisor is connected: 127.0.0.1:1: UNAVAILABLE: "],
+  ]) {
+    const client = new OfferClient(address, { game: "g", fallback: "mine", deadlineMs: 300, warn() {} });
+    const { source, reason } = await client.getOffer("p");
+    await client.close();
+    assert.equal(source, "local");
+    assert.ok(reason.includes(expected), reason);
+  }
+});
+
 test("a missing file is reported", () => {
   assert.throws(() => connect("127.0.0.1:1", { ca: "no-such-file.pem" }), /no-such-file.pem/);
 });

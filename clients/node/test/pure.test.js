@@ -62,12 +62,20 @@ test("the p95 follows the last answers", () => {
   assert.equal(times.p95Ms, 50);
 });
 
-test("hedges are a share of the requests", () => {
-  const budget = new HedgeBudget(2);
-  let hedges = 0;
-  for (let i = 0; i < 10_000; i += 1) {
-    budget.recordRequest();
-    hedges += budget.take();
-  }
-  assert.ok(hedges >= 198 && hedges <= 202, String(hedges));
+test("hedges are a share of the requests, and fewer if they are of no use", () => {
+  const shared = JSON.parse(readFileSync(new URL("../../conformance/hedging.json", import.meta.url), "utf8"));
+  const hedgesOf = (areUseful) => {
+    const budget = new HedgeBudget(shared.percent);
+    let hedges = 0;
+    for (let i = 0; i < shared.requests; i += 1) {
+      budget.recordRequest();
+      if (!budget.take()) continue;
+      hedges += 1;
+      if (!areUseful) budget.recordUseless();
+    }
+    return hedges;
+  };
+  assert.ok(Math.abs(hedgesOf(true) - shared.hedges_if_all_are_first) <= 2, String(hedgesOf(true)));
+  assert.ok(Math.abs(hedgesOf(false) - shared.hedges_if_none_is_first) <= 2, String(hedgesOf(false)));
+  assert.equal(new HedgeBudget(0).take(), false);
 });

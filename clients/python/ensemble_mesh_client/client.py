@@ -19,12 +19,14 @@ from ensemble_mesh_client.preference import choose, ordered
 from ensemble_mesh_client.question import MOST_SENDINGS, Question, Value, request_of
 from ensemble_mesh_client.security import Security
 from ensemble_mesh_client.supervisor import Supervisor
+from ensemble_mesh_client.supervisors import Supervisors
 from ensemble_mesh_client.wire import offers_pb2 as wire
 
 TICK_S = 0.01  # between two looks for stalled supervisors
 FIRST_HEDGE_SHARE = 0.3  # of the deadline, until the p95 is learnt
 MOST_WAITING = 10_000
-CLOSED = "the client is closed"
+CLOSED, NOT_CONNECTED = "the client is closed", "no supervisor is connected"
+CONNECTION_LOST, NOT_IN_TIME = "the connection was lost", "no answer in time"
 
 
 class OfferClient:
@@ -51,12 +53,10 @@ class OfferClient:
         self._game = game
         self._fallback = fallback
         self._deadline_s = deadline_s
-        self._security = security
-        self._links = links
         self._connect_s = connect_s
-        self._addresses = Addresses(targets, self._on_addresses)
-        self._supervisors: dict[str, Supervisor] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._supervisors = Supervisors(lambda address: Supervisor(address, links, security, self), deadline_s)
+        self._addresses = Addresses(targets, self._supervisors.on_addresses)
+        self._last_failure = ""  # of a connection, since the last answer
         self._open: set[Question] = set()
         self._waiting: dict[Question, None] = {}  # no supervisor is connected and has room
         self._is_closed = False
@@ -66,7 +66,7 @@ class OfferClient:
         self._prefix = os.urandom(6).hex()
         self._connected = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._outcomes = OutcomeReports(game, self._any_connected, security)
+        self._outcomes = OutcomeReports(game, self._supervisors.any_usable, security)
 
     async def __aenter__(self) -> Self:
         """Connects, for at most `connect_s`. Without a connection, the answers are fallbacks until there is one."""
@@ -92,10 +92,10 @@ class OfferClient:
         self._is_closed = True
         for question in list(self._open):
             self._settle(question, local(self._fallback, CLOSED))
-        for task in (ending := [*self._tasks, *self._leaving]):
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
-        await asyncio.gather(*(one.close() for one in self._supervisors.values()))
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._supervisors.close()
 
     async def get_offer(
         self,
@@ -160,7 +160,7 @@ class OfferClient:
 
     def on_room(self) -> None:
         """Asks the questions that wait, the oldest first, while a supervisor has room."""
-        while self._waiting and any(one.is_connected for one in self._supervisors.values()):
+        while self._waiting and self._supervisors.are_connected:
             question = next(iter(self._waiting))
             del self._waiting[question]
             self._ask(question)
@@ -169,10 +169,13 @@ class OfferClient:
         """Settles `question`, or asks another supervisor after an internal error."""
         now_s = asyncio.get_running_loop().time()
         asked_s = question.asked.pop(supervisor, now_s)
+        self._last_failure = ""
         code = response.error.code
         if not code:
             supervisor.health.record_success()
             self._times.record(now_s - asked_s)
+            if question.hedged not in (None, supervisor):
+                self._budget.record_useless()
             self._settle(question, of_response(response, self._fallback))
         elif code in WRONG_CODES:
             supervisor.health.record_success()
@@ -191,7 +194,11 @@ class OfferClient:
         if is_overload:
             self._refuse(question, "the supervisor refused the stream")
         else:
-            self._ask_again(question, supervisor, "the connection was lost")
+            self._ask_again(question, supervisor, self._because(CONNECTION_LOST))
+
+    def on_failure(self, failure: str) -> None:
+        """A connection failed: the reason of local answers, until a supervisor answers."""
+        self._last_failure = failure
 
     # Asking.
 
@@ -200,7 +207,7 @@ class OfferClient:
         now_s = asyncio.get_running_loop().time()
         if not question.preference:
             question.preference = ordered(
-                question.request.player_id, self._supervisors.values(), lambda supervisor: supervisor.hash
+                question.request.player_id, self._supervisors, lambda supervisor: supervisor.hash
             )
         first = (
             self._choose(question, now_s, but)
@@ -238,7 +245,7 @@ class OfferClient:
         if len(self._waiting) < MOST_WAITING:
             self._waiting[question] = None
         else:
-            self._settle(question, local(self._fallback, "no supervisor is connected"))
+            self._settle(question, local(self._fallback, self._because(NOT_CONNECTED)))
 
     def _probe(self, question: Question, now_s: float) -> None:
         """Sends a copy to a stalled supervisor now and then: its answer shows that it works again."""
@@ -252,6 +259,7 @@ class OfferClient:
         if question.is_open and len(question.asked) == 1 and question.sendings < MOST_SENDINGS:
             second = self._choose(question, now_s, None)
             if second is not None and self._budget.take():
+                question.hedged = second
                 second.ask(question, now_s)
 
     async def _watch(self) -> None:
@@ -259,7 +267,7 @@ class OfferClient:
         while True:
             await asyncio.sleep(TICK_S)
             now_s = asyncio.get_running_loop().time()
-            for supervisor in list(self._supervisors.values()):
+            for supervisor in self._supervisors:
                 for question in supervisor.stalled_questions(now_s, self._times.p95_s):
                     other = self._choose(question, now_s, supervisor)
                     if question.is_open and other is not None and question.sendings < MOST_SENDINGS:
@@ -271,7 +279,7 @@ class OfferClient:
         now_s = asyncio.get_running_loop().time()
         for supervisor in question.asked:
             supervisor.health.record_failure(now_s)
-        why = "no answer in time" if question.asked else "no supervisor is connected"
+        why = self._because(NOT_IN_TIME if question.asked else NOT_CONNECTED)
         self._settle(question, local(self._fallback, why))
 
     def _settle(self, question: Question, answer: Answer) -> None:
@@ -284,17 +292,5 @@ class OfferClient:
         for supervisor in question.asked:
             supervisor.forget(question)
 
-    # The supervisors.
-
-    def _on_addresses(self, addresses: set[str]) -> None:
-        for address in addresses - self._supervisors.keys():
-            self._supervisors[address] = Supervisor(address, self._links, self._security, self)
-        for address in self._supervisors.keys() - addresses:
-            leaving = asyncio.create_task(self._supervisors.pop(address).close_after(self._deadline_s))
-            self._leaving.add(leaving)
-            leaving.add_done_callback(self._leaving.discard)
-
-    def _any_connected(self) -> str | None:
-        now_s = asyncio.get_running_loop().time()
-        usable = [one.address for one in self._supervisors.values() if one.is_usable(now_s)]
-        return usable[next(self._numbers) % len(usable)] if usable else None
+    def _because(self, why: str) -> str:
+        return f"{why}: {self._last_failure}" if self._last_failure else why

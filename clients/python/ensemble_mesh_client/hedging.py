@@ -7,6 +7,7 @@ from collections import deque
 WINDOW = 256  # answers from which the p95 is learnt
 LEARN_EVERY = 32
 MOST_SAVED = 10.0  # hedges that a quiet time may save for later
+USELESS_COST = 8.0  # a hedge that is not answered first costs as much as 8 hedges that are
 
 
 class AnswerTimes:
@@ -28,11 +29,14 @@ class AnswerTimes:
 
 
 class HedgeBudget:
-    """Allows hedges for `percent` of the requests."""
+    """Allows hedges for `percent` of the requests if each is answered first, and for an eighth of that if none is.
+
+    A hedge costs the second supervisor a read of the player, so hedges become rare while they do not help.
+    """
 
     def __init__(self, percent: float) -> None:
         self._share = percent / 100
-        self._tokens = 1.0
+        self._tokens = 1.0 if percent > 0 else 0.0
 
     def record_request(self) -> None:
         """Counts a request."""
@@ -44,3 +48,7 @@ class HedgeBudget:
             return False
         self._tokens -= 1
         return True
+
+    def record_useless(self) -> None:
+        """Another supervisor has answered before the hedge."""
+        self._tokens -= USELESS_COST - 1

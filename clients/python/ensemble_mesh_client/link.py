@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import grpc
 
 from ensemble_mesh_client.security import Security, open_channel
+from ensemble_mesh_client.stream_end import End, FirstStatus
 from ensemble_mesh_client.wire import offers_pb2 as wire
 
 METHOD = "/mesh.v1.Offers/StreamOffers"
@@ -18,8 +19,6 @@ MOST_UNANSWERED = 256  # of one stream; a supervisor reads no more
 CONNECT_S = 2.0
 AT_ONCE_S, FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.1, 1.0
 STEADY_S = 5.0  # a stream that lasted so long was a success: the next pause is the shortest again
-# gRPC's core refuses calls of an overloaded server with CANCELLED.
-OVERLOAD = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED)
 _log = logging.getLogger("ensemble_mesh_client")
 
 
@@ -34,8 +33,8 @@ class LinkOwner(Protocol):
         """The supervisor answered."""
         ...
 
-    def on_lost(self, request_ids: list[str], is_overload: bool) -> None:
-        """A stream ended; no answer will come for `request_ids`."""
+    def on_end(self, request_ids: list[str], end: End) -> None:
+        """A stream ended, or could not be opened; no answer will come for `request_ids`."""
         ...
 
 
@@ -68,44 +67,49 @@ class Link:
         """Opens the stream again and again, until cancelled."""
         loop, failures = asyncio.get_running_loop(), 0
         while True:
-            began_s, answered, status, text = loop.time(), False, None, ""
+            began_s, end = loop.time(), End()
             try:
-                answered, status, text = await self._session()
-            except (grpc.aio.AioRpcError, TimeoutError, OSError) as error:
-                status, text = _reason(error)
+                end = await self._session()
+            except TimeoutError:
+                end = End(grpc.StatusCode.UNAVAILABLE, f"no connection within {CONNECT_S:g} s")
+            except OSError as error:  # a file of the security
+                end = End(grpc.StatusCode.UNAVAILABLE, str(error))
+            except grpc.aio.AioRpcError as error:
+                end = End(error.code(), error.details() or "")
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # no answer of a supervisor may end the connecting to it
                 _log.exception("the link to %s failed", self._address)
-                text = repr(error)
+                end = End(grpc.StatusCode.UNKNOWN, repr(error))
             finally:
-                self._lose(is_overload=status in OVERLOAD and not answered)
-            is_fine = status is grpc.StatusCode.OK or loop.time() - began_s > STEADY_S
+                self._report(end)
+            is_fine = not end.failure or loop.time() - began_s > STEADY_S
             failures = 0 if is_fine else failures + 1
-            self._log_end(status, text)
+            self._log_end(end)
             await asyncio.sleep(_pause_s(failures))
 
-    async def _session(self) -> tuple[bool, grpc.StatusCode, str]:
-        """Serves one stream until it ends; returns whether it gave an answer, and its status."""
+    async def _session(self) -> End:
+        """Serves one stream until it ends."""
         async with open_channel(self._address, self._security) as channel:
             stream = channel.stream_stream(
                 METHOD,
                 request_serializer=wire.GetOfferRequest.SerializeToString,
                 response_deserializer=wire.GetOfferResponse.FromString,
             )()
+            first = FirstStatus(stream)
             async with asyncio.timeout(CONNECT_S):
                 await stream.wait_for_connection()
             writing = asyncio.create_task(self._write(stream))
             self._is_up = True
             self._owner.on_up()
             try:
-                return await self._read(stream)
+                return await self._read(stream, first)
             finally:
                 self._is_up = False
                 writing.cancel()
                 await asyncio.gather(writing, return_exceptions=True)
 
-    async def _read(self, stream: Any) -> tuple[bool, grpc.StatusCode, str]:
+    async def _read(self, stream: Any, first: FirstStatus) -> End:
         answered = False
         try:
             async for response in stream:
@@ -113,9 +117,9 @@ class Link:
                 self._logged = ""
                 self._unanswered.pop(response.request_id, None)
                 self._owner.on_response(response)
-        except grpc.aio.AioRpcError as error:
-            return answered, error.code(), error.details() or ""
-        return answered, await stream.code(), await stream.details() or ""
+        except grpc.aio.AioRpcError:
+            pass  # its status may be that of a write
+        return await first.end(has_answered=answered)
 
     async def _write(self, stream: Any) -> None:
         loop = asyncio.get_running_loop()
@@ -128,26 +132,17 @@ class Link:
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             return  # the stream has ended; the reader gets the reason
 
-    def _lose(self, *, is_overload: bool) -> None:
+    def _report(self, end: End) -> None:
         lost = list(self._unanswered)
         self._unanswered.clear()
         self._outbox.clear()
-        if lost:
-            self._owner.on_lost(lost, is_overload)
+        self._owner.on_end(lost, end)
 
-    def _log_end(self, status: grpc.StatusCode | None, text: str) -> None:
-        """Logs each reason once, until an answer has come."""
-        if status is not grpc.StatusCode.OK and text != self._logged:
-            self._logged = text
-            _log.warning("no connection to the supervisor at %s: %s", self._address, text)
-
-
-def _reason(error: Exception) -> tuple[grpc.StatusCode | None, str]:
-    if isinstance(error, grpc.aio.AioRpcError):
-        return error.code(), error.details() or error.code().name
-    if isinstance(error, TimeoutError):
-        return None, f"no connection within {CONNECT_S:g} s"
-    return None, str(error)
+    def _log_end(self, end: End) -> None:
+        """Logs each failure once, until an answer has come."""
+        if end.failure and end.failure != self._logged:
+            self._logged = end.failure
+            _log.warning("no connection to the supervisor at %s: %s", self._address, end.failure)
 
 
 def _pause_s(failures: int) -> float:

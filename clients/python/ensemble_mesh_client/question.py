@@ -31,6 +31,7 @@ class Question:
         default_factory=dict
     )  # the time of the sending to each that has not answered
     sendings: int = 0
+    hedged: Supervisor | None = None  # the supervisor that got a copy because the first was slow
 
     @property
     def is_open(self) -> bool:

@@ -10,6 +10,7 @@ from ensemble_mesh_client.link import Link
 from ensemble_mesh_client.preference import fnv1a
 from ensemble_mesh_client.question import Question
 from ensemble_mesh_client.security import Security
+from ensemble_mesh_client.stream_end import End
 from ensemble_mesh_client.wire import offers_pb2 as wire
 
 
@@ -30,6 +31,10 @@ class SupervisorOwner(Protocol):
 
     def on_lost(self, supervisor: Supervisor, question: Question, is_overload: bool) -> None:
         """`supervisor` will not answer `question`."""
+        ...
+
+    def on_failure(self, failure: str) -> None:
+        """A connection failed; `failure` names the supervisor and the reason."""
         ...
 
 
@@ -105,9 +110,11 @@ class Supervisor:
             self._owner.on_response(self, question, response)
         self._owner.on_room()
 
-    def on_lost(self, request_ids: list[str], is_overload: bool) -> None:
-        """A stream ended."""
+    def on_end(self, request_ids: list[str], end: End) -> None:
+        """A stream ended, or could not be opened."""
+        if end.failure:
+            self._owner.on_failure(f"{self.address}: {end.failure}")
         for request_id in request_ids:
             question = self._questions.pop(request_id, None)
             if question is not None:
-                self._owner.on_lost(self, question, is_overload)
+                self._owner.on_lost(self, question, end.is_overload)

@@ -66,7 +66,8 @@ async def test_silent_mesh_gives_the_fallback_of_the_application_at_the_deadline
 async def test_mesh_that_is_out_of_reach_gives_the_fallback() -> None:
     async with OfferClient("127.0.0.1:1", game="g", fallback="mine", deadline_s=0.1, connect_s=0.1) as client:
         answer = await client.get_offer("p")
-    assert (answer.source, answer.reason) == (Source.LOCAL, "no supervisor is connected")
+    assert answer.source is Source.LOCAL
+    assert answer.reason.startswith("no supervisor is connected: 127.0.0.1:1: UNAVAILABLE: ")
 
 
 @pytest.mark.parametrize("code", [3, 5, 9, 12])

@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from ensemble_mesh_client import OfferClient, Security, Source, WrongRequest
 from ensemble_mesh_client.addresses import Addresses
@@ -82,6 +83,20 @@ async def test_answer_without_an_offer_gives_the_fallback() -> None:
     async with scripted(empty) as mesh, asking(mesh) as client:
         answer = await client.get_offer("p")
     assert (answer.offer_id, answer.source, answer.reason) == ("mine", Source.LOCAL, "the answer has no offer")
+
+
+async def test_local_answer_has_the_reason_of_the_last_failure_until_a_supervisor_answers() -> None:
+    async with scripted(never) as mesh, asking(mesh) as client:
+        asked = asyncio.create_task(client.get_offer("p"))
+        while not asked.done():
+            mesh.end(grpc.StatusCode.PERMISSION_DENIED)
+            await asyncio.sleep(0.01)
+        reason = f"the connection was lost: {mesh.address}: PERMISSION_DENIED: as the scenario says"
+        assert ((await asked).source, (await asked).reason) == (Source.LOCAL, reason)
+        mesh.answer = at_once
+        assert (await client.get_offer("p")).source is Source.ENSEMBLE
+        mesh.answer = never
+        assert (await client.get_offer("p", deadline_s=0.05)).reason == "no answer in time"
 
 
 @pytest.mark.parametrize("wrong", [{"context": {"level": [1]}}, {"limit": -1}, {"traceparent": "\ud800"}])

@@ -27,6 +27,7 @@ type tally struct {
 	wrongRequests int
 	sources       map[string]int
 	reasons       map[string]int
+	lastReason    string
 	timesMS       []float64
 }
 
@@ -98,6 +99,7 @@ func (t *tally) ask(client *ensemblemesh.Client, question ensemblemesh.Question,
 		if answer.Source == ensemblemesh.Local {
 			reason, _, _ := strings.Cut(answer.Reason, ":")
 			t.reasons[reason]++
+			t.lastReason = answer.Reason
 		}
 	}
 	t.timesMS = append(t.timesMS, tookMS)
@@ -112,7 +114,7 @@ func (t *tally) print(calls, taken, dropped int) {
 	at := func(share float64) float64 { return math.Round(times[int(share*float64(len(times)-1))]*100) / 100 }
 	line, _ := json.Marshal(map[string]any{
 		"event": "done", "calls": calls, "returned": len(t.timesMS), "late": t.late, "exceptions": t.exceptions,
-		"wrong_requests": t.wrongRequests, "sources": t.sources, "local_reasons": t.reasons,
+		"wrong_requests": t.wrongRequests, "sources": t.sources, "local_reasons": t.reasons, "last_local_reason": t.lastReason,
 		"p50_ms": at(0.5), "p99_ms": at(0.99), "max_ms": at(1), "outcomes_taken": taken, "outcomes_dropped": dropped,
 	})
 	fmt.Println(string(line))

@@ -6,6 +6,7 @@ import io.grpc.Status;
 import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
 import java.io.IOException;
+import java.security.GeneralSecurityException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -26,16 +27,18 @@ final class Link {
   private static final long STEADY_MS = 5_000; // a stream that lasted so long was a success
 
   private final Supervisor owner;
-  private final OfferClient client;
+  private final Security security;
+  private final ClientThreads threads;
   private final Set<String> unanswered = new HashSet<>();
   private Session session;
   private boolean isClosed;
   private int failures;
   private String logged = "";
 
-  Link(Supervisor owner, OfferClient client) {
+  Link(Supervisor owner, Security security, ClientThreads threads) {
     this.owner = owner;
-    this.client = client;
+    this.security = security;
+    this.threads = threads;
     open();
   }
 
@@ -54,20 +57,20 @@ final class Link {
       session.isUp = false;
       session.close();
     }
-    lose(false);
+    report("", false);
   }
 
   private void open() {
     if (!isClosed) {
       session = new Session();
-      client.unlocked(session::connect); // files are read and TLS is prepared: no question may wait for that
+      threads.unlocked(session::connect); // files are read and TLS is prepared: no question may wait for that
     }
   }
 
-  private void lose(boolean isOverload) {
+  private void report(String failure, boolean isOverload) {
     List<String> lost = new ArrayList<>(unanswered);
     unanswered.clear();
-    owner.onLost(lost, isOverload);
+    owner.onEnd(lost, failure, isOverload);
   }
 
   private void end(Session ended, Status status) {
@@ -83,19 +86,19 @@ final class Link {
     Status.Code code = status.getCode();
     boolean isOverload =
         !ended.hasAnswered && ended.wasUp && (code == Status.Code.CANCELLED || code == Status.Code.RESOURCE_EXHAUSTED);
-    lose(isOverload);
+    String failure = status.isOk() ? "" : code + ": " + reason(status);
+    report(failure, isOverload);
     boolean isFine = status.isOk() || System.nanoTime() - ended.began > TimeUnit.MILLISECONDS.toNanos(STEADY_MS);
     failures = isFine ? 0 : failures + 1;
-    logEnd(status);
-    client.later(this::open, pauseMs(failures));
+    log(failure);
+    threads.later(this::open, pauseMs(failures), TimeUnit.MILLISECONDS);
   }
 
-  /** Logs each reason once, until an answer has come. */
-  private void logEnd(Status status) {
-    String text = status.getCode() + ": " + reason(status);
-    if (!status.isOk() && !text.equals(logged)) {
-      logged = text;
-      client.warn("no connection to the supervisor at " + owner.address + ": " + text);
+  /** Logs each failure once, until an answer has come. */
+  private void log(String failure) {
+    if (!failure.isEmpty() && !failure.equals(logged)) {
+      logged = failure;
+      ClientThreads.warn("no connection to the supervisor at " + owner.address + ": " + failure);
     }
   }
 
@@ -105,7 +108,11 @@ final class Link {
     while (cause != null && cause.getCause() != null) {
       cause = cause.getCause();
     }
-    return cause == null || cause.getMessage() == null ? status.getDescription() : cause.getMessage();
+    if (cause == null || cause.getMessage() == null) {
+      return status.getDescription();
+    }
+    boolean isOfCertificate = cause instanceof GeneralSecurityException; // whose text may not say so
+    return (isOfCertificate ? "the certificate is refused: " : "") + cause.getMessage();
   }
 
   private static long pauseMs(int failures) {
@@ -129,10 +136,10 @@ final class Link {
 
     void connect() {
       try {
-        Connection opened = new Connection(owner.place, client.security);
-        client.locked(() -> start(opened));
+        Connection opened = new Connection(owner.place, security);
+        threads.locked(() -> start(opened));
       } catch (IOException | RuntimeException error) {
-        client.locked(() -> end(this, Status.UNAVAILABLE.withDescription(error.getMessage())));
+        threads.locked(() -> end(this, Status.UNAVAILABLE.withDescription(error.getMessage())));
       }
     }
 
@@ -143,7 +150,7 @@ final class Link {
         return;
       }
       connection.stub.streamOffers(this);
-      client.later(this::checkConnected, CONNECT_MS);
+      threads.later(this::checkConnected, CONNECT_MS, TimeUnit.MILLISECONDS);
     }
 
     void close() {
@@ -154,14 +161,14 @@ final class Link {
 
     private void checkConnected() {
       if (!wasUp) {
-        end(this, Status.UNAVAILABLE.withDescription("no connection within " + CONNECT_MS + " ms"));
+        end(this, Status.UNAVAILABLE.withDescription("no connection within " + CONNECT_MS / 1000 + " s"));
       }
     }
 
     @Override
     public void beforeStart(ClientCallStreamObserver<GetOfferRequest> stream) {
       requests = stream;
-      stream.setOnReadyHandler(() -> client.locked(this::onReady)); // the transport is connected
+      stream.setOnReadyHandler(() -> threads.locked(this::onReady)); // the transport is connected
     }
 
     private void onReady() {
@@ -174,7 +181,7 @@ final class Link {
 
     @Override
     public void onNext(GetOfferResponse response) {
-      client.locked(
+      threads.locked(
           () -> {
             hasAnswered = true;
             logged = "";
@@ -185,12 +192,12 @@ final class Link {
 
     @Override
     public void onError(Throwable error) {
-      client.locked(() -> end(this, Status.fromThrowable(error)));
+      threads.locked(() -> end(this, Status.fromThrowable(error)));
     }
 
     @Override
     public void onCompleted() {
-      client.locked(() -> end(this, Status.OK));
+      threads.locked(() -> end(this, Status.OK));
     }
   }
 }

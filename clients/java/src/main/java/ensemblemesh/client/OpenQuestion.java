@@ -14,6 +14,7 @@ final class OpenQuestion {
   final Map<Supervisor, Long> asked = new HashMap<>(); // that have not answered, and the time of the sending
   List<Supervisor> preference;
   int sendings;
+  Supervisor hedged; // that got a copy because the first was slow
   boolean isDone;
   Future<?> expiry;
   Future<?> hedging;

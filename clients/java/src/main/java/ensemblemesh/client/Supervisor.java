@@ -15,17 +15,17 @@ final class Supervisor {
   final InetSocketAddress place;
   final long hash;
   final Health health = new Health();
-  private final OfferClient client;
+  private final Asking asking;
   private final Map<String, OpenQuestion> questions = new LinkedHashMap<>(); // the oldest first
   private final Deque<Link> links = new ArrayDeque<>();
 
-  Supervisor(String address, InetSocketAddress place, int count, OfferClient client) {
+  Supervisor(String address, InetSocketAddress place, OfferClientBuilder options, Asking asking, ClientThreads threads) {
     this.address = address;
     this.place = place;
     this.hash = Preference.fnv1a(address);
-    this.client = client;
-    for (int i = 0; i < count; i++) {
-      links.add(new Link(this, client));
+    this.asking = asking;
+    for (int i = 0; i < options.links; i++) {
+      links.add(new Link(this, options.security, threads));
     }
   }
 
@@ -69,23 +69,27 @@ final class Supervisor {
 
   void onUp() {
     health.recordConnection();
-    client.onUp();
+    asking.onUp();
   }
 
   void onResponse(GetOfferResponse response) {
     health.recordAnswer(System.nanoTime());
     OpenQuestion question = questions.remove(response.getRequestId());
     if (question != null) {
-      client.onResponse(this, question, response);
+      asking.onResponse(this, question, response);
     }
-    client.onRoom();
+    asking.onRoom();
   }
 
-  void onLost(List<String> ids, boolean isOverload) {
+  /** A stream ended, or could not be opened; {@code failure} is "" if it ended with OK. */
+  void onEnd(List<String> ids, String failure, boolean isOverload) {
+    if (!failure.isEmpty()) {
+      asking.onFailure(address + ": " + failure);
+    }
     for (String id : ids) {
       OpenQuestion question = questions.remove(id);
       if (question != null) {
-        client.onLost(this, question, isOverload);
+        asking.onLost(this, question, isOverload);
       }
     }
   }

@@ -29,6 +29,7 @@ public final class Driver {
   private final Map<String, Integer> sources = new TreeMap<>();
   private final Map<String, Integer> reasons = new TreeMap<>();
   private final List<Double> timesMs = new ArrayList<>();
+  private String lastReason = "";
   private int late;
   private int exceptions;
   private int wrongRequests;
@@ -104,6 +105,7 @@ public final class Driver {
       sources.merge(name(answer.source()), 1, Integer::sum);
       if (answer.source() == Source.LOCAL) {
         reasons.merge(answer.reason().split(":")[0], 1, Integer::sum);
+        lastReason = answer.reason();
       }
     }
     timesMs.add(tookMs);
@@ -123,6 +125,7 @@ public final class Driver {
     summary.put("wrong_requests", wrongRequests);
     summary.put("sources", json(sources));
     summary.put("local_reasons", json(reasons));
+    summary.put("last_local_reason", quoted(lastReason));
     summary.put("p50_ms", at(sorted, 0.5));
     summary.put("p99_ms", at(sorted, 0.99));
     summary.put("max_ms", at(sorted, 1));
@@ -133,6 +136,10 @@ public final class Driver {
 
   private static double at(double[] sorted, double share) {
     return Math.round(sorted[(int) (share * (sorted.length - 1))] * 100) / 100.0;
+  }
+
+  private static String quoted(String text) {
+    return "\"" + text.replace("\\", "\\\\").replace("\"", "\\\"").replaceAll("\\p{Cntrl}", " ") + "\"";
   }
 
   private static String json(Map<String, ?> values) {

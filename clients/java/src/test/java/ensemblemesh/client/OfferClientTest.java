@@ -114,15 +114,15 @@ public final class OfferClientTest {
             .build());
   }
 
-  private OfferClient asking(OfferClient.Builder options, Scripted... supervisors) {
+  private OfferClient asking(OfferClientBuilder options, Scripted... supervisors) {
     String[] addresses = List.of(supervisors).stream().map(one -> one.address).toArray(String[]::new);
     OfferClient client = options.connect(addresses);
     opened.add(client);
-    until(() -> client.openSupervisors() == supervisors.length);
+    until(() -> client.supervisors.countConnected() == supervisors.length);
     return client;
   }
 
-  private static OfferClient.Builder options() {
+  private static OfferClientBuilder options() {
     return OfferClient.forGame("g", "mine").deadline(LONG);
   }
 
@@ -172,7 +172,7 @@ public final class OfferClientTest {
       Thread.sleep(1);
     }
     int port = Integer.parseInt(other.address.split(":")[1]);
-    client.onAddresses(Map.of(other.address, new InetSocketAddress("127.0.0.1", port)));
+    client.supervisors.onAddresses(Map.of(other.address, new InetSocketAddress("127.0.0.1", port)));
     asked.forEach(answer -> assertEquals(Source.ENSEMBLE, answer.join().source()));
   }
 

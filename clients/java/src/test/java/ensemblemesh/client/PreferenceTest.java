@@ -18,8 +18,8 @@ import org.junit.Test;
 public final class PreferenceTest {
   private static final long MS = 1_000_000;
 
-  private static JsonObject vectors() throws Exception {
-    return JsonParser.parseString(Files.readString(Path.of("../conformance/preference.json"))).getAsJsonObject();
+  private static JsonObject shared(String name) throws Exception {
+    return JsonParser.parseString(Files.readString(Path.of("../conformance", name))).getAsJsonObject();
   }
 
   private static String hex(long value) {
@@ -28,7 +28,7 @@ public final class PreferenceTest {
 
   @Test
   public void hashesRanksOrdersAndBoundsAreThoseOfAllClients() throws Exception {
-    JsonObject vectors = vectors();
+    JsonObject vectors = shared("preference.json");
     for (Map.Entry<String, JsonElement> one : vectors.getAsJsonObject("hashes").entrySet()) {
       assertEquals(one.getValue().getAsString(), hex(Preference.fnv1a(one.getKey())));
     }
@@ -109,13 +109,25 @@ public final class PreferenceTest {
   }
 
   @Test
-  public void hedgesAreAShareOfTheRequests() {
-    HedgeBudget budget = new HedgeBudget(2);
+  public void hedgesAreAShareOfTheRequestsAndFewerIfTheyAreOfNoUse() throws Exception {
+    JsonObject shared = shared("hedging.json");
+    assertEquals(shared.get("hedges_if_all_are_first").getAsInt(), hedges(shared, true), 2);
+    assertEquals(shared.get("hedges_if_none_is_first").getAsInt(), hedges(shared, false), 2);
+    assertFalse(new HedgeBudget(0).take());
+  }
+
+  private static int hedges(JsonObject shared, boolean areUseful) {
+    HedgeBudget budget = new HedgeBudget(shared.get("percent").getAsDouble());
     int hedges = 0;
-    for (int i = 0; i < 10_000; i++) {
+    for (int i = 0; i < shared.get("requests").getAsInt(); i++) {
       budget.recordRequest();
-      hedges += budget.take() ? 1 : 0;
+      if (budget.take()) {
+        hedges++;
+        if (!areUseful) {
+          budget.recordUseless();
+        }
+      }
     }
-    assertTrue(hedges >= 198 && hedges <= 202);
+    return hedges;
   }
 }
