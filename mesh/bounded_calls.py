@@ -19,6 +19,7 @@ from mesh.errors import Expired, Overloaded
 REQUEST_S = 5.0
 MOST_READ = 1024
 MAX_STREAMS = 1024
+GIVEN_UP_AT_ONCE = 4  # in a turn of the event loop; each takes about 0.1 ms
 NO_MESSAGE = "the call has no message"
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
@@ -79,12 +80,12 @@ class Reading:
     def _give_up_late(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         now_s = loop.time()
-        while self._reads:
-            until_s = next(iter(self._reads)).until_s
-            if until_s > now_s:
-                self._timer = loop.call_at(until_s, self._give_up_late, loop)
-                return
+        for _ in range(GIVEN_UP_AT_ONCE):
+            if not self._reads or next(iter(self._reads)).until_s > now_s:
+                break
             self._give_up_oldest()
+        if self._reads:
+            self._timer = loop.call_at(next(iter(self._reads)).until_s, self._give_up_late, loop)
 
     def _give_up_oldest(self) -> None:
         read = next(iter(self._reads))

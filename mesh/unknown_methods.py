@@ -51,8 +51,20 @@ class _Server(Server):
 class _AioServer(cygrpc.AioServer):  # type: ignore[misc]  # has no types
     """Refuses each call of an unknown method instead of returning it to the loop of grpc.aio.
 
-    If the loop fails nevertheless, this process gets SIGTERM: it drains, ends and is started again.
+    If the loop fails nevertheless, this process gets SIGTERM: it drains, ends and is started again. The loop does not
+    accept calls of `claimed` methods, which are registered, too; `request_claimed_call` returns them.
     """
+
+    claimed: frozenset[bytes] = frozenset()
+
+    async def request_claimed_call(self, method: bytes) -> Any:
+        """Returns the next call of a claimed method."""
+        return await super()._request_registered_call(method)
+
+    async def _request_registered_call(self, method: bytes) -> Any:
+        if method in self.claimed:
+            await asyncio.get_running_loop().create_future()  # until the loop ends and cancels it
+        return await super()._request_registered_call(method)
 
     async def _request_call(self) -> Any:
         loop = asyncio.get_running_loop()

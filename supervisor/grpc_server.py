@@ -66,6 +66,7 @@ async def grpc_server(
     port, token_port = _bind(servers, settings, tls)
     intake = Intake(service.unary_methods, lambda: service.longest_s, on_refusal, admit=service.admit)
     for server in servers:
+        intake.claim(server)
         await server.start()
         intake.start(server)
     try:
@@ -73,6 +74,7 @@ async def grpc_server(
     finally:
         await health.set_serving(False)
         service.drain()
+        intake.drain()
         await asyncio.gather(*(server.stop(settings.drain_s) for server in servers))
         await intake.close()
 

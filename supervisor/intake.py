@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -22,12 +23,18 @@ from mesh.grpc_errors import CallerStatus, or_abort, status_for_caller
 from supervisor import raw_call
 from supervisor.callers.metrics import Result
 from supervisor.callers.recognition import Admission
+from supervisor.held_calls import HeldCalls
 from supervisor.raw_call import CallEnded, RawCall
-from supervisor.reading_calls import READING, READING_S, PunctualPeers, ReadingCalls
+from supervisor.reading_calls import READING, READING_S, KnownPeers, ReadingCalls
 
-# Calls of a method that each server accepts in one turn of the event loop, beside the one that grpc.aio accepts and
-# begins itself. A stream reads one request in two turns, so turns must stay short.
-ACCEPTING = 2
+# Calls of a method that each server accepts in one turn of the event loop. A stream reads one request in two turns, so
+# turns must stay short.
+ACCEPTING = 3
+REFUSED_IN_A_TURN = 16  # of the calls that wait; each takes about 0.07 ms
+LATE_REFUSED_IN_A_TURN = 4  # if their connections are late
+LATE_SOONER = 4  # a late connection has at least this part of READING_S
+MOST_UNREAD = 256  # calls whose requests have not arrived: if they end at the same time, their ends are one turn
+FLOOD = 32  # calls in a row whose callers left before they were read: more of this connection are held
 WAIT_SHARE = 0.5  # a call that has waited for this share of its time is refused
 OVERLOADED = CallerStatus(
     grpc.StatusCode.RESOURCE_EXHAUSTED, "overloaded: the supervisor has no time to read the request"
@@ -64,12 +71,17 @@ class Intake:
         self._on_refusal = on_refusal
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._punctual, self._others = self._queues = ReadingCalls(), ReadingCalls()
-        self._punctual_peers = PunctualPeers()
-        self._unread = Reading()  # with those that no longer have a place in a queue
+        self._punctual, self._others, self._late = self._queues = ReadingCalls(), ReadingCalls(), ReadingCalls()
+        self._peers = KnownPeers()
+        self._unread = Reading(MOST_UNREAD)  # with those that no longer have a place in a queue
+        self._held = HeldCalls(self._loop)
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_due = False
         self._timer: asyncio.TimerHandle | None = None
+
+    def claim(self, server: grpc.aio.Server) -> None:
+        """Makes the intake the only one that accepts calls of its methods, before the start of `server`."""
+        raw_call.claim(server, self._methods)
 
     def start(self, server: grpc.aio.Server) -> None:
         """Accepts calls of a started `server` until it stops."""
@@ -79,6 +91,10 @@ class Intake:
         for method in self._methods:
             for _ in range(ACCEPTING):
                 self._spawn(self._accept(server, method))
+
+    def drain(self) -> None:
+        """Prepares for the stop of all servers."""
+        self._held.close()
 
     async def close(self) -> None:
         """Waits for the last calls, after all servers have stopped."""
@@ -106,12 +122,18 @@ class Intake:
 
     def _wait(self, call: RawCall, refuse_at_s: float) -> None:
         peer = call.peer()
-        waiting = (self._punctual if peer in self._punctual_peers else self._others).waiting
+        waiting = self._queue_of(peer).waiting
         caller = call.admission.caller if call.admission is not None else None
         if caller is None:
             waiting.add(call, refuse_at_s, peer)
         else:
             waiting.add(call, refuse_at_s, peer, caller.name, is_critical=caller.rights.critical)
+
+    def _queue_of(self, peer: str) -> ReadingCalls:
+        is_punctual = self._peers.is_punctual(peer)
+        if is_punctual is None:
+            return self._others
+        return self._punctual if is_punctual else self._late
 
     def _run_soon(self) -> None:
         if not self._is_due:
@@ -121,33 +143,52 @@ class Intake:
     def _run(self) -> None:
         self._is_due = False
         now_s = self._clock()
-        is_waiting = False
+        is_full = False
         for queue in self._queues:
             if queue.reading:
-                for call in queue.pop_slow(now_s, self._reading_s()):
-                    self._punctual_peers.discard(call.peer())
-            while queue.has_next:
-                waiting = queue.waiting.pop_newest()
-                if waiting.refuse_at_s <= now_s:
-                    self._refuse(waiting.call)
-                else:
-                    queue.reading[waiting.call] = now_s
-                    self._spawn(self._serve(waiting.call, queue))
+                for call in queue.pop_slow(now_s, self._reading_s(queue)):
+                    self._peers.note_late(call.peer())
             if queue.waiting:
-                for call in queue.waiting.pop_refused(now_s):
-                    self._refuse(call)
-                is_waiting = True
-        if is_waiting and self._timer is None:
-            self._timer = self._loop.call_later(self._reading_s(), self._on_timer)
+                most = LATE_REFUSED_IN_A_TURN if queue is self._late else REFUSED_IN_A_TURN
+                is_full |= self._begin_waiting(queue, now_s, most) == most
+        if is_full:
+            self._run_soon()
+        elif self._timer is None and any(queue.waiting for queue in self._queues):
+            self._timer = self._loop.call_later(self._reading_s(self._others), self._on_timer)
+
+    def _begin_waiting(self, queue: ReadingCalls, now_s: float, most: int) -> int:
+        """Begins calls of `queue`, and refuses at most `most`; returns the number of refused calls."""
+        refused, moved = 0, []
+        while refused < most and queue.has_next:
+            call, refuse_at_s = queue.waiting.pop_newest()
+            if refuse_at_s <= now_s:
+                self._refuse(call)
+                refused += 1
+            elif self._queue_of(call.peer()) is not queue:  # its connection has become punctual or late since
+                moved.append((call, refuse_at_s))
+            else:
+                queue.reading[call] = now_s
+                self._spawn(self._serve(call, queue))
+        for call, refuse_at_s in reversed(moved):
+            self._wait(call, refuse_at_s)
+            self._run_soon()
+        for call in itertools.islice(queue.waiting.pop_refused(now_s), most - refused):
+            self._refuse(call)
+            refused += 1
+        return refused
 
     def _on_timer(self) -> None:
         self._timer = None
         self._run_soon()
 
-    def _reading_s(self) -> float:
-        """The more callers are slow, the sooner the next one gives up its place: they must not hold up the others."""
+    def _reading_s(self, queue: ReadingCalls) -> float:
+        """The more callers are slow, the sooner the next one gives up its place: they must not hold up the others.
+
+        This matters less for connections that are late again.
+        """
         slow = max(0, self._unread.count - sum(len(queue.reading) for queue in self._queues))
-        return READING_S / (1 + slow / READING)
+        sooner = 1 + slow / READING
+        return READING_S / (min(sooner, LATE_SOONER) if queue is self._late else sooner)
 
     def _refuse(self, call: RawCall) -> None:
         self._on_refusal()
@@ -156,25 +197,37 @@ class Intake:
         self._spawn(_until_ended(call.refuse(OVERLOADED)))
 
     async def _serve(self, call: RawCall, queue: ReadingCalls) -> None:
+        unread: CallerStatus | None = None
         try:
             request = await self._unread.wait_for(call.request())
             if call in queue.reading:
-                self._punctual_peers.add(call.peer())
-            outcome = self._begin(call, request)
+                self._peers.note_request(call.peer())
         except CallEnded:
             return
         except (Expired, WrongRequest) as error:
-            outcome = status_for_caller(error, _log, call.method)
+            unread = status_for_caller(error, _log, call.method)
+        else:
+            outcome = self._begin(call, request)
         finally:
             queue.reading.pop(call, None)
             if queue.waiting:
                 self._run_soon()
-        if isinstance(outcome, bytes):
+        if unread is not None:
+            await self._refuse_unread(call, unread)
+        elif isinstance(outcome, bytes):
             await _until_ended(call.reply(outcome))
         elif isinstance(outcome, CallerStatus):
             await _until_ended(call.refuse(outcome))
         else:
             await self._finish(call, outcome)
+
+    async def _refuse_unread(self, call: RawCall, status: CallerStatus) -> None:
+        try:
+            await call.refuse(status)
+        except CallEnded:
+            # A caller whose deadline has passed is not hostile: it leaves because this process is slow.
+            if call.remaining_s() != 0 and self._peers.note_left(call.peer()) > FLOOD:
+                self._held.add(call)
 
     def _begin(self, call: RawCall, request: bytes) -> bytes | Rest | CallerStatus:
         try:

@@ -49,6 +49,15 @@ def is_known(server: grpc.aio.Server) -> bool:
     return all(hasattr(cygrpc, part) for part in _PARTS) and all(hasattr(core, method) for method in methods)
 
 
+def claim(server: grpc.aio.Server, methods: Iterable[str]) -> bool:
+    """Leaves the calls of `methods` to `accept`, before the start of `server`. False: grpc.aio accepts some of them."""
+    core: Any = server._server  # type: ignore[attr-defined]
+    if not (is_known(server) and hasattr(core, "request_claimed_call")):
+        return False
+    core.claimed = frozenset(method.encode() for method in methods)
+    return True
+
+
 class RawCall:
     """One accepted call. End it with one of `reply`, `refuse` and `run`; a call that nothing refers to is cancelled.
 
@@ -118,24 +127,28 @@ class RawCall:
 
     async def _end(self, message: Any, status: CallerStatus) -> None:
         """Sends all parts of the answer in one batch."""
+        closed = cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS)
         parts = (
             cygrpc.SendInitialMetadataOperation(_NO_METADATA, _NO_FLAGS),
             message,
             cygrpc.SendStatusFromServerOperation(status.trailing, status.code.value[0], status.text, _NO_FLAGS),
-            cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),
+            closed,
         )
         try:
             await cygrpc.execute_batch(self._state, tuple(part for part in parts if part is not None), self._loop)
         except cygrpc.ExecuteBatchError as error:
             raise CallEnded from error
+        if closed.cancelled():
+            raise CallEnded
 
 
 async def accept(server: grpc.aio.Server, method: str) -> RawCall | None:
     """Returns the next call of a registered method; None once the server stops."""
     core: Any = server._server  # type: ignore[attr-defined]
+    request = getattr(core, "request_claimed_call", core._request_registered_call)
     while core.is_running():
         try:
-            state = await core._request_registered_call(method.encode())
+            state = await request(method.encode())
         except cygrpc._RequestCallError:
             continue
         return RawCall(state, method, asyncio.get_running_loop())

@@ -1,7 +1,8 @@
 """The calls whose requests are read, and those that wait for it: connections that send in time are kept apart.
 
 A call counts as read once its request has arrived. A peer can send the headers of a call without the request, and so
-hold a place. Therefore connections whose latest request arrived in time have places of their own.
+hold a place. Therefore connections whose latest request arrived in time have places of their own, and so have those
+whose latest request did not.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from supervisor.waiting_calls import WaitingCalls
 READING = 4  # calls of each queue whose requests are read at the same time
 READING_S = 0.05  # a caller that sends its request more slowly no longer counts in READING; shorter if many are slow
 MOST_WAITING = 4096  # of each queue
-MOST_PUNCTUAL = 4096  # connections that are remembered
+MOST_KNOWN = 4096  # connections
 
 
 @dataclass(slots=True, eq=False)
@@ -40,23 +41,36 @@ class ReadingCalls:
             yield call
 
 
-class PunctualPeers:
-    """The connections whose latest request arrived in time; at most `most`."""
+class KnownPeers:
+    """What the latest calls of each connection were: punctual, or late; at most `most` connections.
 
-    def __init__(self, most: int = MOST_PUNCTUAL) -> None:
+    A connection is late after a call whose request did not arrive in time, or whose caller left before.
+    """
+
+    def __init__(self, most: int = MOST_KNOWN) -> None:
         self._most = most
-        self._peers: dict[str, None] = {}
+        self._left: dict[str, int] = {}  # the calls in a row whose callers left; -1: punctual
 
-    def __contains__(self, peer: str) -> bool:
-        return peer in self._peers
+    def is_punctual(self, peer: str) -> bool | None:
+        """Returns None for a connection that is not known."""
+        left = self._left.get(peer)
+        return None if left is None else left < 0
 
-    def add(self, peer: str) -> None:
-        """Adds a connection; above the limit, the one that was added first is forgotten."""
-        if peer not in self._peers:
-            self._peers[peer] = None
-            if len(self._peers) > self._most:
-                del self._peers[next(iter(self._peers))]
+    def note_request(self, peer: str) -> None:
+        """Notes that the request of a call arrived in time."""
+        self._note(peer, -1)
 
-    def discard(self, peer: str) -> None:
-        """Removes a connection whose request is late."""
-        self._peers.pop(peer, None)
+    def note_late(self, peer: str) -> None:
+        """Notes that the request of a call did not arrive in time."""
+        self._note(peer, max(0, self._left.get(peer, 0)))
+
+    def note_left(self, peer: str) -> int:
+        """Notes that the caller of a call has left before its request was read; returns how many did so in a row."""
+        left = max(0, self._left.get(peer, 0)) + 1
+        self._note(peer, left)
+        return left
+
+    def _note(self, peer: str, left: int) -> None:
+        self._left[peer] = left
+        if len(self._left) > self._most:
+            del self._left[next(iter(self._left))]  # the one that is known for the longest time

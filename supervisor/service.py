@@ -109,13 +109,13 @@ class OffersService:
         self._outcomes.drain()
 
     async def GetOffer(self, request: bytes, context: Any) -> bytes:
-        """Returns the best offers for a player. `Intake` answers most of the calls."""
+        """Returns the best offers for a player. `Intake` answers the calls if it knows grpcio."""
         return await or_abort(
             self._unary("GetOffer", self.begin_get_offer, request, context), context, _log, "GetOffer"
         )
 
     async def Score(self, request: bytes, context: Any) -> bytes:
-        """Returns the ensemble's combined score for a player. `Intake` answers most of the calls."""
+        """Returns the ensemble's combined score for a player. `Intake` answers the calls if it knows grpcio."""
         return await or_abort(self._unary("Score", self.begin_score, request, context), context, _log, "Score")
 
     async def StreamOffers(self, _requests: object, context: Any) -> None:

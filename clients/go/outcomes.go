@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"ensemble-mesh/clients/go/offersv1"
@@ -22,6 +24,8 @@ const (
 	closeLimit                           = time.Second
 	mostLogged                           = 20 // reasons
 )
+
+var errNotConnected = errors.New("no supervisor is connected")
 
 // outcomeReports sends reports in the background over one stream, and repeats them until a supervisor has taken them.
 type outcomeReports struct {
@@ -81,11 +85,15 @@ func (r *outcomeReports) run(ctx context.Context, c *Client) {
 		case <-r.isNew:
 		}
 		for r.batch() != nil && ctx.Err() == nil {
-			if err := r.sendAll(ctx, c); err == nil {
+			err := r.sendAll(ctx, c)
+			if err == nil {
 				failures = 0
 				continue
 			}
 			failures++
+			if !errors.Is(err, errNotConnected) && ctx.Err() == nil { // the links log why none is connected
+				r.logOnce(c.options.Logger, "outcomes wait: "+err.Error())
+			}
 			longest := min(longestReportPause, firstReportPause<<min(failures-1, 10))
 			select {
 			case <-ctx.Done():
@@ -118,8 +126,20 @@ func (r *outcomeReports) batch() []*offersv1.ReportOutcomeRequest {
 func (r *outcomeReports) sendAll(ctx context.Context, c *Client) error {
 	address := c.anyConnected()
 	if address == "" {
-		return errors.New("no supervisor is connected")
+		return errNotConnected
 	}
+	err := r.sendAllTo(ctx, c, address)
+	if err == nil {
+		return nil
+	}
+	reason := failureOf(err)
+	if reason == "" {
+		reason = "the supervisor ended the stream"
+	}
+	return fmt.Errorf("%s: %s", address, reason)
+}
+
+func (r *outcomeReports) sendAllTo(ctx context.Context, c *Client, address string) error {
 	connection, err := dial(address, c.options.Security)
 	if err != nil {
 		return err
@@ -135,7 +155,11 @@ func (r *outcomeReports) sendAll(ctx context.Context, c *Client) error {
 	}
 	for batch := r.batch(); batch != nil; batch = r.batch() {
 		impatience.Reset(answerLimit)
-		if err := r.sendBatch(stream, batch, c.options.Logger); err != nil {
+		err := r.sendBatch(stream, batch, c.options.Logger)
+		if ctx.Err() != nil {
+			return errors.New("no answer in time")
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -146,8 +170,8 @@ func (r *outcomeReports) sendBatch(
 	stream offersv1.Offers_StreamOutcomesClient, batch []*offersv1.ReportOutcomeRequest, logger *slog.Logger,
 ) error {
 	for _, report := range batch {
-		if err := stream.Send(report); err != nil {
-			return err
+		if stream.Send(report) != nil {
+			break // the stream has ended: Recv has the reason
 		}
 	}
 	var fault error
@@ -158,12 +182,12 @@ func (r *outcomeReports) sendBatch(
 		}
 		code := response.GetError().GetCode()
 		if code != 0 && !isWrong(code) {
-			fault = errors.New(response.Error.Message)
+			fault = status.Error(codes.Code(code), response.Error.Message)
 			continue
 		}
 		r.remove(report, code == 0)
 		if code != 0 {
-			r.logWrong(logger, response.Error.Message)
+			r.logOnce(logger, "outcomes are dropped, because the mesh calls them wrong: "+response.Error.Message)
 		}
 	}
 	return fault
@@ -183,10 +207,10 @@ func (r *outcomeReports) remove(report *offersv1.ReportOutcomeRequest, isTaken b
 	}
 }
 
-// logWrong logs each reason once.
-func (r *outcomeReports) logWrong(logger *slog.Logger, message string) {
-	if !r.logged[message] && len(r.logged) < mostLogged {
-		r.logged[message] = true
-		logger.Warn("outcomes are dropped, because the mesh calls them wrong", "reason", message)
+// logOnce logs each text once.
+func (r *outcomeReports) logOnce(logger *slog.Logger, text string) {
+	if !r.logged[text] && len(r.logged) < mostLogged {
+		r.logged[text] = true
+		logger.Warn(text)
 	}
 }

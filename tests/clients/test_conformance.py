@@ -66,7 +66,7 @@ async def mesh(certificates: Certificates, methods: list[str], tmp_path: Path) -
 
 
 async def ask(language: str, address: str, *options: str) -> dict[str, Any]:
-    """Runs the driver for 50 questions; returns its summary."""
+    """Runs the driver for 50 questions; returns its summary, with its log as `log`."""
     words = [sys.executable if word == "python" else word for word in built(language).run]
     words += ["--targets", address, "--game", "g", "--fallback", "mine", "--rate", "50", "--seconds", "1"]
     words += ["--deadline-ms", "20000", "--players", "1", *options]
@@ -77,7 +77,7 @@ async def ask(language: str, address: str, *options: str) -> dict[str, Any]:
     out, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
     assert process.returncode == 0, err.decode()
     summary: dict[str, Any] = json.loads(out.splitlines()[-1])
-    return summary
+    return summary | {"log": err.decode()}
 
 
 async def test_client_is_known_by_its_certificate(language: str, mesh: Running, certificates: Certificates) -> None:
@@ -106,6 +106,15 @@ async def test_refused_method_is_the_reason_of_local_answers(
     assert summary["sources"]["local"] == 50
     refusal = f"{mesh.ready['address']}: PERMISSION_DENIED: StreamOffers: "
     assert f": {refusal}" in summary["last_local_reason"]
+
+
+@pytest.mark.parametrize("methods", [["StreamOffers"]])
+async def test_refused_outcomes_are_logged(language: str, mesh: Running, certificates: Certificates) -> None:
+    options = options_of(certificates.files("lobby"), SERVER_NAME)
+    summary = await ask(language, mesh.ready["address"], *options, "--outcomes", "10")
+    assert (summary["sources"]["fallback"], summary["outcomes_taken"]) == (50, 0)
+    refusal = f"outcomes wait: {mesh.ready['address']}: PERMISSION_DENIED: StreamOutcomes: "
+    assert summary["log"].count(refusal) == 1
 
 
 async def test_client_is_known_by_its_token(

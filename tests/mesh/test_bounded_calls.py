@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import pytest
 
-from mesh.bounded_calls import NO_MESSAGE, OpenStreams, Reading, unary_handler
+from mesh.bounded_calls import GIVEN_UP_AT_ONCE, NO_MESSAGE, OpenStreams, Reading, unary_handler
 from mesh.errors import Expired, Overloaded
 
 WITHIN_S = 20.0
@@ -47,6 +48,17 @@ async def test_every_late_request_is_given_up_also_one_that_began_later() -> Non
         with pytest.raises(Expired):
             await asyncio.wait_for(late, WITHIN_S)
     assert reading.count == 0
+
+
+async def test_many_late_requests_are_given_up_in_several_turns() -> None:
+    reading, arrived = Reading(within_s=0.01), asyncio.Event()
+    reads = [asyncio.ensure_future(reading.wait_for(arrived.wait())) for _ in range(10 * GIVEN_UP_AT_ONCE)]
+    counts = list[int]()
+    while not counts or counts[-1]:
+        await asyncio.sleep(0)
+        counts.append(reading.count)
+    assert max(before - after for before, after in itertools.pairwise(counts)) <= GIVEN_UP_AT_ONCE
+    assert all(isinstance(end, Expired) for end in await asyncio.gather(*reads, return_exceptions=True))
 
 
 async def test_cancelled_read_is_cancelled_even_if_it_is_late_at_the_same_time() -> None:

@@ -218,7 +218,9 @@ async def test_connection_that_sends_late_loses_its_place() -> None:
         echo.now_s = READING_S
         echo.taker._run_soon()
         await until(lambda: not echo.taker._punctual.reading)
-        await echo.hold_all_readers(stack)  # they wait with the connections that are not known to be punctual
+        waiting = echo.channel.stream_unary(METHOD)(timeout=LONGEST_S)
+        stack.callback(waiting.cancel)
+        await until(lambda: len(echo.taker._late.reading) == 1)
 
 
 async def test_error_is_the_status_of_the_call() -> None:

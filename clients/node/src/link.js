@@ -48,46 +48,51 @@ export class Link {
   }
 
   open() {
-    const beganMs = performance.now();
-    let hasAnswered = false;
-    let isEnded = false;
-    const end = (code, text) => {
-      if (isEnded) return;
-      isEnded = true;
-      this.isUp = false;
-      this.connection?.close();
-      if (this.isClosed) return;
-      const failure = code === OK ? "" : `${grpc.status[code]}: ${text}`;
-      this.report(failure, !hasAnswered && (code === CANCELLED || code === RESOURCE_EXHAUSTED));
-      this.failures = !failure || performance.now() - beganMs > STEADY_MS ? 0 : this.failures + 1;
-      this.log(failure);
-      this.timer = setTimeout(() => this.open(), pauseMs(this.failures)).unref();
-    };
+    const session = { beganMs: performance.now(), hasAnswered: false, isEnded: false };
     try {
       this.connection = connect(this.address, this.security);
     } catch (error) {
-      end(UNAVAILABLE, error.message);
+      this.end(session, UNAVAILABLE, error.message);
       return;
     }
     // The stream is opened at once, because only its end has the reason of a connection that fails.
     this.stream = openOffers(this.connection);
-    this.stream.on("data", (response) => {
-      hasAnswered = true;
-      this.logged = "";
-      this.unanswered.delete(response.request_id);
-      this.owner.onResponse(response);
-    });
-    this.stream.on("error", (error) => end(error.code ?? UNAVAILABLE, error.details || error.message));
-    this.stream.on("status", (status) => end(status.code, status.details));
-    this.connection.waitForReady(Date.now() + CONNECT_MS, (late) => {
-      if (this.isClosed || isEnded) return;
-      if (late) {
-        end(UNAVAILABLE, `no connection within ${CONNECT_MS / 1000} s`);
-        return;
-      }
-      this.isUp = true;
-      this.owner.onUp();
-    });
+    this.stream.on("data", (response) => this.take(session, response));
+    this.stream.on("error", (error) => this.end(session, error.code ?? UNAVAILABLE, error.details || error.message));
+    this.stream.on("status", (status) => this.end(session, status.code, status.details));
+    this.connection.waitForReady(Date.now() + CONNECT_MS, (late) => this.settle(session, late));
+  }
+
+  /** The connection is up, or late. */
+  settle(session, late) {
+    if (this.isClosed || session.isEnded) return;
+    if (late) {
+      this.end(session, UNAVAILABLE, `no connection within ${CONNECT_MS / 1000} s`);
+      return;
+    }
+    this.isUp = true;
+    this.owner.onUp();
+  }
+
+  take(session, response) {
+    session.hasAnswered = true;
+    this.logged = "";
+    this.unanswered.delete(response.request_id);
+    this.owner.onResponse(response);
+  }
+
+  end(session, code, text) {
+    if (session.isEnded) return;
+    session.isEnded = true;
+    this.isUp = false;
+    this.stream?.cancel();
+    this.connection?.close();
+    if (this.isClosed) return;
+    const failure = code === OK ? "" : `${grpc.status[code]}: ${text}`;
+    this.report(failure, !session.hasAnswered && (code === CANCELLED || code === RESOURCE_EXHAUSTED));
+    this.failures = !failure || performance.now() - session.beganMs > STEADY_MS ? 0 : this.failures + 1;
+    this.log(failure);
+    this.timer = setTimeout(() => this.open(), pauseMs(this.failures)).unref();
   }
 
   report(failure, isOverload) {

@@ -1,4 +1,5 @@
 // Reports of outcomes, sent in the background over one stream and repeated until a supervisor has taken them.
+import grpc from "@grpc/grpc-js";
 import { connect, encodedReport, openOutcomes } from "./connection.js";
 import { WRONG_CODES } from "./errors.js";
 
@@ -48,8 +49,9 @@ export class OutcomeReports {
         this.failures = 0;
       } while (this.waiting.size); // added while the stream was closed
       this.isSending = false;
-    } catch {
+    } catch (error) {
       this.failures += 1;
+      if (error.message && !this.isClosed) this.logOnce(`outcomes wait: ${error.message}`);
       const longestMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(this.failures - 1, 10));
       if (!this.isClosed) this.timer = setTimeout(() => this.send(), (0.5 + Math.random() / 2) * longestMs).unref();
     }
@@ -66,7 +68,15 @@ export class OutcomeReports {
 
   async sendAll() {
     const address = this.address();
-    if (address === undefined) throw new Error("no supervisor is connected");
+    if (address === undefined) throw new Error(""); // the links log why
+    try {
+      await this.sendAllTo(address);
+    } catch (error) {
+      throw new Error(`${address}: ${reasonOf(error)}`, { cause: error });
+    }
+  }
+
+  async sendAllTo(address) {
     const connection = connect(address, this.security);
     const stream = openOutcomes(connection);
     const responses = readerOf(stream);
@@ -86,21 +96,26 @@ export class OutcomeReports {
     for (const report of batch) {
       const { error } = await responses.next();
       if (error?.code && !WRONG_CODES.has(error.code)) {
-        fault = new Error(error.message);
+        fault = Object.assign(new Error(error.message), { code: error.code });
         continue;
       }
       this.waiting.delete(report);
-      if (error?.code) this.logWrong(error.message);
+      if (error?.code) this.logOnce(`outcomes are dropped, because the mesh calls them wrong: ${error.message}`);
       else this.taken += 1;
     }
     if (fault) throw fault;
   }
 
-  logWrong(message) {
-    if (this.logged.has(message) || this.logged.size >= MOST_LOGGED) return;
-    this.logged.add(message);
-    this.warn(`outcomes are dropped, because the mesh calls them wrong: ${message}`);
+  logOnce(text) {
+    if (this.logged.has(text) || this.logged.size >= MOST_LOGGED) return;
+    this.logged.add(text);
+    this.warn(text);
   }
+}
+
+/** Returns the status and the text of an error; one without a status is UNAVAILABLE. */
+function reasonOf(error) {
+  return `${grpc.status[error.code] ?? "UNAVAILABLE"}: ${error.details || error.message}`;
 }
 
 /** Returns an object whose `next()` waits for a response, for ANSWER_MS at most. */

@@ -14,6 +14,7 @@ import grpc
 
 from ensemble_mesh_client.errors import WRONG_CODES
 from ensemble_mesh_client.security import Security, open_channel
+from ensemble_mesh_client.stream_end import FirstStatus
 from ensemble_mesh_client.wire import offers_pb2 as wire
 
 METHOD = "/mesh.v1.Offers/StreamOutcomes"
@@ -23,6 +24,9 @@ ANSWER_S = 5.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
 CLOSE_S = 1.0
 MOST_LOGGED = 20  # reasons
+ENDED = "UNAVAILABLE: the supervisor ended the stream"
+WRONG = "outcomes are dropped, because the mesh calls them wrong: %s"
+_CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 _log = logging.getLogger("ensemble_mesh_client")
 
 
@@ -82,7 +86,7 @@ class OutcomeReports:
                 failures = 0
             except Exception as error:  # no answer of a supervisor may end the reporting
                 failures += 1
-                _log.debug("outcomes wait: %s", error)
+                self._log_once("outcomes wait: %s", str(error))
                 pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(failures - 1, 10))
                 await asyncio.sleep(random.uniform(0.5, 1) * pause_s)
 
@@ -97,15 +101,29 @@ class OutcomeReports:
     async def _send_all(self) -> None:
         address = self._address()
         if address is None:
-            raise _NotTaken("no supervisor is connected")
+            raise _NotTaken("")  # the links log why
+        try:
+            await self._send_all_to(address)
+        except TimeoutError:
+            raise _NotTaken(f"{address}: UNAVAILABLE: no answer in time") from None
+        except OSError as error:  # a file of the security
+            raise _NotTaken(f"{address}: UNAVAILABLE: {error}") from error
+        except _NotTaken as error:
+            raise _NotTaken(f"{address}: {error}") from error
+
+    async def _send_all_to(self, address: str) -> None:
         async with open_channel(address, self._security) as channel:
             stream = channel.stream_stream(
                 METHOD,
                 request_serializer=wire.ReportOutcomeRequest.SerializeToString,
                 response_deserializer=wire.ReportOutcomeResponse.FromString,
             )()
-            while self._waiting:
-                await self._send_batch(stream)
+            first = FirstStatus(stream)
+            try:
+                while self._waiting:
+                    await self._send_batch(stream)
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):  # InvalidStateError: the stream had ended
+                raise _NotTaken((await first.end()).failure or ENDED) from None
             self._is_new.clear()
             self._is_empty.set()
             await stream.done_writing()
@@ -120,21 +138,21 @@ class OutcomeReports:
             for number, _ in batch:
                 response = await stream.read()
                 if response is grpc.aio.EOF:
-                    raise _NotTaken("the supervisor ended the stream")
+                    raise _NotTaken(ENDED)
                 if not response.error.code or response.error.code in WRONG_CODES:
                     self._waiting.pop(number, None)
                     self.taken += not response.error.code
-                    self._log_wrong(response.error.message)
+                    self._log_once(WRONG, response.error.message)
                 else:
-                    fault = response.error.message
+                    fault = f"{_CODES.get(response.error.code, 'UNKNOWN')}: {response.error.message}"
         if fault:
             raise _NotTaken(fault)
 
-    def _log_wrong(self, message: str) -> None:
+    def _log_once(self, text: str, reason: str) -> None:
         """Logs each reason once."""
-        if message and message not in self._logged and len(self._logged) < MOST_LOGGED:
-            self._logged.add(message)
-            _log.warning("outcomes are dropped, because the mesh calls them wrong: %s", message)
+        if reason and reason not in self._logged and len(self._logged) < MOST_LOGGED:
+            self._logged.add(reason)
+            _log.warning(text, reason)
 
 
 class _NotTaken(Exception):

@@ -43,7 +43,7 @@ class FirstStatus:
         self._kept: tuple[grpc.StatusCode, str] | None = None
         stream.add_done_callback(self._keep)
 
-    async def end(self, *, has_answered: bool) -> End:
+    async def end(self, *, has_answered: bool = False) -> End:
         """Returns how the stream ended; waits until it has."""
         latest = await self._stream.code(), await self._stream.details() or ""
         status, text = self._kept or latest

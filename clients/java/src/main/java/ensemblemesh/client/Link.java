@@ -86,7 +86,7 @@ final class Link {
     Status.Code code = status.getCode();
     boolean isOverload =
         !ended.hasAnswered && ended.wasUp && (code == Status.Code.CANCELLED || code == Status.Code.RESOURCE_EXHAUSTED);
-    String failure = status.isOk() ? "" : code + ": " + reason(status);
+    String failure = status.isOk() ? "" : failure(status);
     report(failure, isOverload);
     boolean isFine = status.isOk() || System.nanoTime() - ended.began > TimeUnit.MILLISECONDS.toNanos(STEADY_MS);
     failures = isFine ? 0 : failures + 1;
@@ -100,6 +100,10 @@ final class Link {
       logged = failure;
       ClientThreads.warn("no connection to the supervisor at " + owner.address + ": " + failure);
     }
+  }
+
+  static String failure(Status status) {
+    return status.getCode() + ": " + reason(status);
   }
 
   /** The root cause if there is one: gRPC's own description of a refused connection or certificate is "io exception". */

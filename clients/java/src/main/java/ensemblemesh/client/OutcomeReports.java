@@ -2,6 +2,7 @@ package ensemblemesh.client;
 
 import ensemblemesh.offers.v1.ReportOutcomeRequest;
 import ensemblemesh.offers.v1.ReportOutcomeResponse;
+import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -25,9 +26,8 @@ final class OutcomeReports {
   private static final long LONGEST_PAUSE_MS = 300_000;
   private static final long CLOSE_MS = 1_000;
   private static final int MOST_LOGGED = 20; // reasons
-  private static final System.Logger LOG = System.getLogger("ensemblemesh.client");
 
-  private final Supplier<InetSocketAddress> address;
+  private final Supplier<Supervisor> usable;
   private final Security security;
   private final Deque<ReportOutcomeRequest> waiting = new ArrayDeque<>(); // this object guards it and the counts
   private final Set<String> logged = new HashSet<>();
@@ -35,9 +35,9 @@ final class OutcomeReports {
   private long taken;
   private long dropped;
 
-  /** {@code address} returns the place of a connected supervisor, or null. */
-  OutcomeReports(Supplier<InetSocketAddress> address, Security security) {
-    this.address = address;
+  /** {@code usable} returns a usable supervisor, or null. */
+  OutcomeReports(Supplier<Supervisor> usable, Security security) {
+    this.usable = usable;
     this.security = security;
     sender = new Thread(this::run, "ensemble-mesh outcomes");
     sender.setDaemon(true);
@@ -74,7 +74,7 @@ final class OutcomeReports {
           wait(10);
         }
         if (!waiting.isEmpty()) {
-          LOG.log(System.Logger.Level.WARNING, waiting.size() + " outcomes were not reported");
+          ClientThreads.warn(waiting.size() + " outcomes were not reported");
         }
       }
     } catch (InterruptedException error) {
@@ -91,7 +91,7 @@ final class OutcomeReports {
         try {
           sendAll();
           failures = 0;
-        } catch (IOException | RuntimeException error) { // no answer of a supervisor may end the reporting
+        } catch (RuntimeException error) { // no answer of a supervisor may end the reporting
           failures++;
           long longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS << Math.min(failures - 1, 10));
           Thread.sleep(longest / 2 + ThreadLocalRandom.current().nextLong(longest / 2));
@@ -112,56 +112,75 @@ final class OutcomeReports {
     return waiting.stream().limit(BATCH).toList();
   }
 
-  private void sendAll() throws IOException, InterruptedException {
-    InetSocketAddress place = address.get();
-    if (place == null) {
-      throw new IOException("no supervisor is connected");
+  private void sendAll() throws InterruptedException {
+    Supervisor supervisor = usable.get();
+    if (supervisor == null) {
+      throw new IllegalStateException("no supervisor is connected"); // the links log why
     }
+    try {
+      sendAllTo(supervisor.place);
+    } catch (IOException | RuntimeException error) {
+      Status status = error instanceof IOException ? unavailable(error.getMessage()) : Status.fromThrowable(error);
+      logOnce("outcomes wait: " + supervisor.address + ": " + Link.failure(status));
+      throw status.asRuntimeException();
+    }
+  }
+
+  private void sendAllTo(InetSocketAddress place) throws IOException, InterruptedException {
     try (Connection connection = new Connection(place, security)) {
       Responses responses = new Responses();
       StreamObserver<ReportOutcomeRequest> stream = connection.stub.streamOutcomes(responses);
       for (List<ReportOutcomeRequest> batch = batch(); !batch.isEmpty(); batch = batch()) {
         batch.forEach(stream::onNext);
-        String fault = null;
+        Status fault = Status.OK;
         for (ReportOutcomeRequest report : batch) {
-          String notTaken = take(report, responses.next());
-          fault = notTaken == null ? fault : notTaken;
+          Status taking = take(report, responses.next());
+          fault = taking.isOk() ? fault : taking;
         }
-        if (fault != null) {
-          throw new IOException(fault);
+        if (!fault.isOk()) {
+          throw fault.asRuntimeException();
         }
       }
       stream.onCompleted();
     }
   }
 
-  /** Removes a report that was taken or is wrong; returns why it was not taken if it must be repeated, else null. */
-  private synchronized String take(ReportOutcomeRequest report, ReportOutcomeResponse response) {
+  /** Removes a report that was taken or is wrong; returns why it was not taken if it must be repeated, else OK. */
+  private synchronized Status take(ReportOutcomeRequest report, ReportOutcomeResponse response) {
     int code = response.getError().getCode();
     String message = response.getError().getMessage();
     if (code != 0 && !WrongRequestException.isWrong(code)) {
-      return message;
+      return Status.fromCodeValue(code).withDescription(message);
     }
     waiting.removeIf(one -> one == report);
     if (code == 0) {
       taken++;
-    } else if (logged.size() < MOST_LOGGED && logged.add(message)) {
-      LOG.log(System.Logger.Level.WARNING, "outcomes are dropped, because the mesh calls them wrong: " + message);
+    } else {
+      logOnce("outcomes are dropped, because the mesh calls them wrong: " + message);
     }
-    return null;
+    return Status.OK;
+  }
+
+  private synchronized void logOnce(String text) {
+    if (logged.size() < MOST_LOGGED && logged.add(text)) {
+      ClientThreads.warn(text);
+    }
+  }
+
+  private static Status unavailable(String text) {
+    return Status.UNAVAILABLE.withDescription(text);
   }
 
   /** The responses of one stream, in order. */
   private static final class Responses implements StreamObserver<ReportOutcomeResponse> {
-    private static final Object END = new Object();
-    private final BlockingQueue<Object> ready = new LinkedBlockingQueue<>();
+    private final BlockingQueue<Object> ready = new LinkedBlockingQueue<>(); // responses, then the status of the end
 
-    ReportOutcomeResponse next() throws IOException, InterruptedException {
+    ReportOutcomeResponse next() throws InterruptedException {
       Object next = ready.poll(ANSWER_MS, TimeUnit.MILLISECONDS);
       if (next instanceof ReportOutcomeResponse response) {
         return response;
       }
-      throw new IOException(next == null ? "no answer in time" : "the stream has ended");
+      throw (next instanceof Status end ? end : unavailable("no answer in time")).asRuntimeException();
     }
 
     @Override
@@ -171,12 +190,12 @@ final class OutcomeReports {
 
     @Override
     public void onError(Throwable error) {
-      ready.add(END);
+      ready.add(Status.fromThrowable(error));
     }
 
     @Override
     public void onCompleted() {
-      ready.add(END);
+      ready.add(unavailable("the supervisor ended the stream"));
     }
   }
 }

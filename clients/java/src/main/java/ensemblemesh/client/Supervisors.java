@@ -66,14 +66,14 @@ final class Supervisors {
         });
   }
 
-  /** Returns the place of a usable supervisor, or null. Needs no lock. */
-  InetSocketAddress anyUsable() {
-    InetSocketAddress[] found = new InetSocketAddress[1];
+  /** Returns a usable supervisor, or null. Needs no lock. */
+  Supervisor anyUsable() {
+    Supervisor[] found = new Supervisor[1];
     threads.locked(
         () -> {
           long now = System.nanoTime();
           List<Supervisor> usable = known.values().stream().filter(one -> one.isUsable(now)).toList();
-          found[0] = usable.isEmpty() ? null : usable.get(ThreadLocalRandom.current().nextInt(usable.size())).place;
+          found[0] = usable.isEmpty() ? null : usable.get(ThreadLocalRandom.current().nextInt(usable.size()));
         });
     return found[0];
   }
