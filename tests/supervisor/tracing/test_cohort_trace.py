@@ -48,7 +48,7 @@ def shipment_to(model: str, trace: CohortTrace | None) -> Shipment:
     return shipment
 
 
-async def test_cohort_without_a_kept_request_makes_no_span_and_tells_no_worker() -> None:
+async def test_cohort_without_a_kept_request_makes_no_span_and_sends_no_parameter() -> None:
     spans = Spans()
     trace = CohortTrace(spans, requests_of(spans, None, None))
     shipment = shipment_to("m1", trace)
@@ -64,7 +64,7 @@ async def test_cohort_of_a_kept_request_has_a_span_for_each_message() -> None:
     trace = CohortTrace(spans, [other, lead])
     trace.record_read(CohortFeatures(Columns((), ()), (None, None), unread={1: Unavailable("down")}))
     replied, failed, silent = (shipment_to(model, trace) for model in ("m1", "m2", "m3"))
-    told = [parse(shipment.begin_span("a:1")) for shipment in (replied, failed, silent)]
+    parameters = [parse(shipment.begin_span("a:1")) for shipment in (replied, failed, silent)]
     replied.end_span(REPLY)
     failed.end_span(Unavailable("gone"))
     assert trace.join(lead) == ()
@@ -73,7 +73,7 @@ async def test_cohort_of_a_kept_request_has_a_span_for_each_message() -> None:
     assert (cohort.parent, cohort.links) == (lead.ids, [lead.ids])
     assert cohort.attributes == {"mesh.requests": 2, "mesh.kept_requests": 1}
     assert read.attributes == {"mesh.players": 2, "mesh.found": 0, "mesh.stale": 0, "mesh.unread": 1}
-    assert [one and one.span for one in told] == [member.ids for member in members]
+    assert [one and one.span for one in parameters] == [member.ids for member in members]
     assert {one.parent for one in (read, *members)} == {cohort.ids}
     assert [one.error for one in members] == ["", "gone", "no reply before the end of the cohort"]
     assert [one.end_s == 1e9 for one in members] == [False, False, True]
