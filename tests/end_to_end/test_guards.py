@@ -31,7 +31,7 @@ from tests.started_mesh import StartedMesh
 pytestmark = pytest.mark.whole_machine
 
 BUDGET_S = 0.3
-WINDOW_S = 20.0
+WINDOW_S = 10.0
 CALLERS = 12
 PLAYERS = [f"player-{number}" for number in range(200)]
 NEW, OLD = ("dart", "rf", "pandas"), ("binary", "missing_nan")
@@ -173,4 +173,4 @@ async def test_slow_store_moves_nobody(guarded: Guarded) -> None:
     assert guarded.metric("mesh_traffic_share", version="new") == 0.5
     slow = [answer for answer in answers if answer.timings.features_ms > 200]
     assert {answer.version for answer in slow} == {"new", "old"}
-    assert len(slow) > 100
+    assert len(slow) > 50

@@ -75,7 +75,7 @@ async def test_changes_under_load_give_no_error_and_no_wrong_answer(tmp_path: Pa
     every = steps()
     some = (every[0], every[5], every[8], every[9])
 
-    verdict = await try_steps(some, plan, rate_rps=40, seconds=45)
+    verdict = await try_steps(some, plan, rate_rps=40, seconds=30)
 
     assert [one.name for one in verdict[1:]] == [step.name for step in some]
     for one, is_refused in zip(verdict, (False, *(step.is_refused for step in some)), strict=True):

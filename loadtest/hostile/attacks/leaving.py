@@ -9,12 +9,13 @@ import signal
 import sys
 from collections import Counter
 
-from loadtest.hostile.attacks import Aim, Attack, Outcomes
+from loadtest.hostile.attacks import Aim, Attack, Outcomes, all_of
 from loadtest.hostile.connection import Connection, connected, headers_frame, request
 from loadtest.hostile.frames import DATA, END_STREAM, frame, grpc_message, rst_stream
 
 CANCELLED = 5_000
 LONGEST_S = 0.03
+CUT_AT_ONCE = 4
 UNDER_WAY = 400  # calls of a client that is killed
 READY = b"ready"
 
@@ -42,13 +43,16 @@ async def cut_connections(aim: Aim) -> Outcomes:
     """Cuts connections while calls are under way, also in the middle of a frame."""
     rng = random.Random(6)
     body = grpc_message(aim.service.unary[aim.service.main])
-    for _ in range(aim.times(300)):
+
+    async def cut() -> str:
         async with connected(aim.target) as connection:
             await connection.greet()
             data = b"".join(request(connection.next_stream(), aim.service.main, body) for _ in range(10))
             await connection.send(data[: rng.randrange(len(data))])
             await asyncio.sleep(rng.random() * LONGEST_S / 3)
-    return Counter({"cut": aim.times(300)})
+        return "cut"
+
+    return await all_of((cut() for _ in range(aim.times(300))), at_once=CUT_AT_ONCE)
 
 
 async def killed_clients(aim: Aim) -> Outcomes:

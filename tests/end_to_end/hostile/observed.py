@@ -8,11 +8,12 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+import pytest
 from grpc_health.v1 import health_pb2
 
 from mesh.serving import lane_options
@@ -24,6 +25,7 @@ RATE = 100.0  # valid requests per second beside an attack
 DEADLINE_S = 2.0
 ATTACK_S = 90.0
 SETTLE_S = 30.0
+AT_ONCE = 6  # attacks that pay one-time costs
 MAX_GROWTH_MB, MAX_LINES = 20.0, 20
 
 
@@ -129,3 +131,29 @@ async def attack(name: str, address: str, service: str, size: float = 1.0) -> Co
             await process.wait()
     assert process.returncode == 0, errors.decode()
     return Counter(json.loads(output))
+
+
+def warm(request: pytest.FixtureRequest, attacked: Attacked, without: frozenset[str] = frozenset()) -> Attacked:
+    """Returns `attacked` after the one-time costs of the attacks of the chosen tests, but those `without`."""
+    items = (item for item in request.session.items if item.path == request.path and isinstance(item, pytest.Function))
+    params = (item.callspec.params for item in items if hasattr(item, "callspec"))
+    names = {str(one["name"]) for one in params if "name" in one}
+    asyncio.run(_pay_one_time_costs(names - without, attacked))
+    return attacked
+
+
+async def _pay_one_time_costs(names: Collection[str], attacked: Attacked) -> None:
+    """Runs each attack once, several at the same time, because most of them wait.
+
+    Memory that the process takes once has its size then.
+    """
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def run(name: str) -> None:
+        async with gate:
+            await attack(name, attacked.address, attacked.service)
+
+    async with asyncio.TaskGroup() as tasks:
+        for name in names:
+            tasks.create_task(run(name))
+    await attacked.settled(attacked.state())

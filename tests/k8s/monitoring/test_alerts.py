@@ -18,7 +18,7 @@ from tests.k8s.monitoring.scrapes import Scrapes
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent.parent
 TEXT = (ROOT / "k8s/chart/files/alerts.yaml").read_text()
-CASES = ("alerts_test.yaml", "slow_burn_test.yaml")
+CASES = ("alerts_test.yaml", "certificate_test.yaml", "slow_burn_test.yaml")
 RULES: list[dict[str, Any]] = [rule for group in yaml.safe_load(TEXT)["groups"] for rule in group["rules"]]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 
