@@ -46,7 +46,7 @@ def add_loads(parser: argparse.ArgumentParser, callers: Sequence[int], seconds: 
     default = ",".join(map(str, callers))
     add = parser.add_argument
     add("--callers", type=positive_ints, default=callers, metavar="N,...", help=f"callers (default {default})")
-    text = "load all meshes at the same time with so many requests a second each, instead of callers in turn"
+    text = "requests a second, instead of callers that wait for their answers"
     add("--rate", type=positive_float, metavar="RPS", help=text)
     add("--seconds", type=positive_float, default=seconds, help="duration of each measurement (default %(default)s)")
 

@@ -55,12 +55,19 @@ async def measure_round(
     seconds: float,
     plan: Plan,
     label: str = "",
+    rate_rps: float | None = None,
 ) -> dict[str, Point]:
-    """Measures each system once, in the other order in each second round; `number` is that of the round."""
+    """Measures each system once, in the other order in each second round; `number` is that of the round.
+
+    With `rate_rps`, requests arrive at that rate, at the same times for each system, and `callers` is not used.
+    """
     points = {}
     for name in [*systems][:: 1 if number % 2 else -1]:
-        span, seed = Span(WARM_UP_S, seconds), seed_of(callers, number)
-        points[name] = await closed_loop(systems[name], ensemble, callers, seed, span, plan.logs)
+        span, seed = Span(WARM_UP_S, seconds), seed_of(rate_rps or callers, number)
+        if rate_rps is None:
+            points[name] = await closed_loop(systems[name], ensemble, callers, seed, span, plan.logs)
+        else:
+            points[name] = await open_loop(systems[name], ensemble, rate_rps, seed, span, plan.logs)
         plan.report(f"{label}{name}", points[name])
     return points
 
@@ -73,41 +80,27 @@ async def measure_loads(
     seconds: float,
     plan: Plan,
 ) -> AsyncIterator[Comparison]:
-    """Measures the systems in turn with each number of `callers`, or together at `rate_rps` if it is given."""
-    if rate_rps is not None:
-        await plan.begin(f"{ensemble.game}, {rate_rps:g} requests/s each")
-        points = await measure_together(systems, ensemble, rate_rps, seconds, plan)
-        yield Comparison(ensemble.game, f"{rate_rps:g}/s each", points)
-        return
-    for count in callers:
-        await plan.begin(f"{ensemble.game}, {count} callers")
-        points = await measure_rounds(systems, ensemble, count, seconds, plan)
-        yield Comparison(ensemble.game, f"{count} callers", points)
-
-
-async def measure_together(
-    systems: Mapping[str, System], ensemble: TrainedEnsemble, rate_rps: float, seconds: float, plan: Plan
-) -> dict[str, tuple[Point, ...]]:
-    """Measures all systems at the same time in each round, at `rate_rps` each; returns the points, round by round.
-
-    Every system gets the same arrivals. A change of the speed of the machine, even within a round, meets all of them.
-    """
-    rounds = []
-    for number in range(plan.rounds):
-        span, seed = Span(WARM_UP_S, seconds), seed_of(rate_rps, number)
-        measuring = [open_loop(one, ensemble, rate_rps, seed, span, plan.logs) for one in systems.values()]
-        rounds.append(dict(zip(systems, await asyncio.gather(*measuring), strict=True)))
-        for name, point in rounds[-1].items():
-            plan.report(name, point)
-    return {name: tuple(one[name] for one in rounds) for name in systems}
+    """Measures the systems in turn with each number of `callers`, or at `rate_rps` if it is given."""
+    loads = [(count, f"{count} callers") for count in callers] if rate_rps is None else [(0, f"{rate_rps:g}/s")]
+    for count, load in loads:
+        await plan.begin(f"{ensemble.game}, {load}")
+        points = await measure_rounds(systems, ensemble, count, seconds, plan, rate_rps=rate_rps)
+        yield Comparison(ensemble.game, load, points)
 
 
 async def measure_rounds(
-    systems: Mapping[str, System], ensemble: TrainedEnsemble, callers: int, seconds: float, plan: Plan, label: str = ""
+    systems: Mapping[str, System],
+    ensemble: TrainedEnsemble,
+    callers: int,
+    seconds: float,
+    plan: Plan,
+    label: str = "",
+    rate_rps: float | None = None,
 ) -> dict[str, tuple[Point, ...]]:
     """Measures each system in all rounds of `plan`; returns its points, round by round."""
     rounds = [
-        await measure_round(systems, ensemble, callers, number, seconds, plan, label) for number in range(plan.rounds)
+        await measure_round(systems, ensemble, callers, number, seconds, plan, label, rate_rps)
+        for number in range(plan.rounds)
     ]
     return {name: tuple(one[name] for one in rounds) for name in systems}
 

@@ -6,6 +6,7 @@ import asyncio
 import timeit
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ from mesh.tracing.export import SpanExport
 from mesh.tracing.options import TraceOptions
 from mesh.tracing.spans import Span
 from mesh.wire import inference_pb2 as oip
+from model_worker.batch import Scored
 from model_worker.tracing import WorkerTracer
 from supervisor.answers import Answer, Source, Timings
 from supervisor.ballot import Ballot, ModelVote, Place
@@ -38,6 +40,10 @@ _ANSWER = Answer(Source.ENSEMBLE, None, timings=Timings(0.001, 0.002, 0.003, 0.0
 _READ = CohortFeatures(Columns((), ()), (None,) * REQUESTS)
 _REPLY = ScoreReply(np.zeros(REQUESTS), 0.003, 0.0, 0.001)
 
+_SCORED = Scored(b"", 3_000_000, 1_000_000, 0.0)
+_SAMPLED = oip.ModelInferRequest()
+_SAMPLED.parameters["traceparent"].string_param = f"00-{1:032x}-{2:016x}-01"
+
 
 class _Spans:
     """Keeps the last spans, as a queue does until they are exported."""
@@ -58,13 +64,14 @@ def main() -> None:
 
 async def _measure() -> None:
     spans = _Spans()
-    tracer = Tracer(spans, 0.0)
+    tracer, worker = Tracer(spans, 0.0), WorkerTracer(_Spans(), "m00", 0.0, clock=count().__next__)
     _print_off()
     _print_not_kept(tracer)
     _print("kept: a request and its span", _best_us(lambda: _request(tracer, "share")))
     tickets = _tickets(tracer)
     cohort_us = _best_us(lambda: _kept_cohort(tracer, tickets), calls=200)
     _print(f"kept: the {MODELS + 2} spans of a cohort with {MODELS} messages", cohort_us)
+    _print("kept: a message in a worker and its span", _best_us(lambda: _message_in_worker(worker)))
     await _print_export(list(spans.made))
 
 
@@ -121,6 +128,12 @@ def _request(tracer: Tracer, kept: Kept | None = None) -> None:
 def _message(shipment: Shipment) -> None:
     shipment.begin_span(_ADDRESS)
     shipment.end_span(_REPLY)
+
+
+def _message_in_worker(tracer: WorkerTracer) -> None:
+    trace = tracer.of_message(_SAMPLED)
+    assert trace is not None
+    trace.end(_SCORED)
 
 
 def _kept_cohort(tracer: Tracer, tickets: list[Ticket]) -> None:

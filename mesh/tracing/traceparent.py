@@ -54,4 +54,9 @@ def sent_in(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
 
 def new_span(trace_id: int = 0) -> SpanId:
     """Returns random ids for a span of the trace `trace_id`; 0: of a new trace."""
-    return SpanId(trace_id or getrandbits(128) or 1, getrandbits(64) or 1)
+    return SpanId(trace_id or getrandbits(128) or 1, new_span_id())
+
+
+def new_span_id() -> int:
+    """Returns a random id for a span, without that of its trace."""
+    return getrandbits(64) or 1

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mesh.tracing.spans import Span, SpanSink, Value
-from mesh.tracing.traceparent import SpanId, encoded, new_span
+from mesh.tracing.traceparent import SpanId, encoded, new_span, new_span_id
 from supervisor.tracing.member_span import MemberSpan
 from supervisor.tracing.tracer import RequestTrace
 
@@ -86,7 +86,7 @@ class CohortTrace:
 
     def _ids(self, lead: RequestTrace) -> SpanId:
         if not self._span_id:
-            self._span_id = new_span(lead.ids.trace_id).span_id
+            self._span_id = new_span_id()
         return SpanId(lead.ids.trace_id, self._span_id)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mesh.errors import MeshError
 from mesh.tracing.spans import Span, Value
-from mesh.tracing.traceparent import SpanId, new_span
+from mesh.tracing.traceparent import SpanId, new_span_id
 
 if TYPE_CHECKING:
     from supervisor.lane_reply import ScoreReply
@@ -42,7 +42,7 @@ class MemberSpan:
     def ids(self, trace_id: int) -> SpanId:
         """Returns the ids of the span in the trace `trace_id`."""
         if not self.span_id:
-            self.span_id = new_span(trace_id).span_id
+            self.span_id = new_span_id()
         return SpanId(trace_id, self.span_id)
 
     def span(self, cohort: SpanId, cohort_end_s: float) -> Span:
