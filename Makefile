@@ -15,9 +15,13 @@ demo: .venv/run.stamp
 demo-dynamodb: .venv/dev.stamp
 	@$(BIN)/python -m examples.dragonfall.demo_dynamodb
 
+# The tests of these folders have no real time limits, so that they run in two processes on a busy machine, too.
+UNTIMED := tests/autoscaling tests/decisions tests/k8s tests/mesh/catalog tests/packaging
+
 # Tests that load the machine by themselves come last, one at a time.
 test: .venv/dev.stamp
-	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not whole_machine"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not whole_machine" $(UNTIMED)
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not whole_machine" $(UNTIMED:%=--ignore=%)
 	@$(BIN)/python -m pytest -m whole_machine
 
 check: .venv/dev.stamp

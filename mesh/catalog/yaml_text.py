@@ -67,4 +67,4 @@ def dump(value: object, *, flow: bool = False) -> str:
     text: str = yaml.dump(
         value, Dumper=writer, default_flow_style=flow, sort_keys=False, allow_unicode=True, width=width
     )
-    return text.strip().removesuffix("\n...")
+    return text.removesuffix("\n").removesuffix("\n...")  # not strip(): a text may begin with a no-break space

@@ -43,6 +43,7 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(T
 @given(value=VALUES, flow=st.booleans())
 @example(value={key: [*TRICKY] for key in TRICKY}, flow=True)
 @example(value={key: [*TRICKY] for key in TRICKY}, flow=False)
+@example(value={"\u00a0a": None}, flow=False)
 def test_what_the_writer_writes_the_reader_reads(value: Any, flow: bool) -> None:
     assert same(yaml_text.load(yaml_text.dump(value, flow=flow)), value)
 
