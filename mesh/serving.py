@@ -24,7 +24,10 @@ ChannelOptions = list[tuple[str, Any]]
 
 MESSAGE_LIMIT_BYTES = 16 * 2**20
 REQUEST_LIMIT_BYTES = 256 * 2**10
-MAX_PENDING = 512
+MAX_STREAMS = 384  # open calls of a connection
+MAX_UNRELEASED = 256  # more of them that have ended, and whose end the event loop has not seen yet
+MAX_PENDING = MAX_STREAMS + MAX_UNRELEASED  # calls that wait for the event loop: one connection cannot fill the queue
+MAX_PENDING_HARD = 1024
 HANDSHAKE_S = 5.0
 IDLE_S = 300.0
 MAX_CONNECTIONS = 4096  # of a process, to its gRPC port
@@ -38,12 +41,13 @@ def server_options(message_limit_bytes: int, *, servers: int = 1) -> ChannelOpti
     """gRPC settings of one of `servers` servers on a port: limits and keepalive (docs/decisions/0003-grpc-settings.md).
 
     While more than `MAX_PENDING` calls of a method wait for the event loop, gRPC refuses some of the new calls, and all
-    above twice as many, with CANCELLED. Several servers can listen on one port: check with `mesh.port_check` that no
-    other process uses it.
+    above `MAX_PENDING_HARD`, with CANCELLED. Several servers can listen on one port: check with `mesh.port_check` that
+    no other process uses it.
     """
     return [
         ("grpc.so_reuseport", int(servers > 1)),
-        ("grpc.max_concurrent_streams", 1024),
+        ("grpc.max_concurrent_streams", MAX_STREAMS),
+        ("grpc.http2.max_deallocating_streams", MAX_UNRELEASED),
         ("grpc.max_receive_message_length", message_limit_bytes),
         ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
         ("grpc.max_metadata_size", 8192),
@@ -59,7 +63,7 @@ def server_options(message_limit_bytes: int, *, servers: int = 1) -> ChannelOpti
         # While the loop is busy, gRPC queues calls. It is better to refuse them than to answer after their deadline.
         ("grpc.server_max_unrequested_time_in_server", 1),
         ("grpc.server.max_pending_requests", MAX_PENDING),
-        ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_HARD),
     ]
 
 

@@ -1,8 +1,8 @@
 """Ended calls of connections that flood, which are released later: until then, gRPC counts their streams as open.
 
-A connection has at most 1,024 open streams (`grpc.max_concurrent_streams`), and gRPC counts a stream until its call is
-released (`grpc.http.overload_protection`). It refuses more streams of the connection at a small part of the cost of a
-call that is accepted. So a client that opens calls and cancels them gets only so many calls per `HOLD_S`.
+A connection has a limit of streams that are open, or ended and not released (`mesh/serving.py`). gRPC refuses more
+streams of the connection at a small part of the cost of a call that is accepted. So a client that opens calls and
+cancels them gets only so many calls per `HOLD_S`.
 """
 
 from __future__ import annotations

@@ -21,15 +21,14 @@ from mesh.bounded_calls import Reading
 from mesh.errors import Expired, WrongRequest
 from mesh.grpc_errors import CallerStatus, or_abort, status_for_caller
 from supervisor import raw_call
+from supervisor.acceptor import Acceptor
 from supervisor.callers.metrics import Result
 from supervisor.callers.recognition import Admission
 from supervisor.held_calls import HeldCalls
 from supervisor.raw_call import CallEnded, RawCall
 from supervisor.reading_calls import READING, READING_S, KnownPeers, ReadingCalls
 
-# Calls of a method that each server accepts in one turn of the event loop. A stream reads one request in two turns, so
-# turns must stay short.
-ACCEPTING = 3
+CROWD = 64  # waiting calls of connections that are not known to be punctual
 REFUSED_IN_A_TURN = 16  # of the calls that wait; each takes about 0.07 ms
 LATE_REFUSED_IN_A_TURN = 4  # if their connections are late
 LATE_SOONER = 4  # a late connection has at least this part of READING_S
@@ -89,8 +88,7 @@ class Intake:
             _log.warning("This version of grpcio is not known: calls are accepted one at a time")
             return
         for method in self._methods:
-            for _ in range(ACCEPTING):
-                self._spawn(self._accept(server, method))
+            Acceptor(server, method, self._take, self._is_crowded, self._spawn).start()
 
     def drain(self) -> None:
         """Prepares for the stop of all servers."""
@@ -101,15 +99,16 @@ class Intake:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _accept(self, server: grpc.aio.Server, method: str) -> None:
-        while (call := await raw_call.accept(server, method)) is not None:
-            remaining_s = call.remaining_s()
-            longest_s = self._longest_s()
-            time_s = longest_s if remaining_s is None else min(remaining_s, longest_s)
-            if time_s > 0 and self._is_admitted(call):  # without time, the caller has left
-                self._wait(call, self._clock() + WAIT_SHARE * time_s)
-                self._run_soon()
-            del call  # a call that nothing refers to is cancelled
+    def _is_crowded(self) -> bool:
+        return len(self._others.waiting) + len(self._late.waiting) >= CROWD
+
+    def _take(self, call: RawCall) -> None:
+        remaining_s = call.remaining_s()
+        longest_s = self._longest_s()
+        time_s = longest_s if remaining_s is None else min(remaining_s, longest_s)
+        if time_s > 0 and self._is_admitted(call):  # without time, the caller has left
+            self._wait(call, self._clock() + WAIT_SHARE * time_s)
+            self._run_soon()
 
     def _is_admitted(self, call: RawCall) -> bool:
         """Sets the admission of a call; refuses a call that is not admitted."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,10 +16,11 @@ import grpc
 import pytest
 
 from loadtest.hostile.connection import Connection, Target, connected, headers_frame
-from loadtest.hostile.frames import rst_stream
-from mesh.serving import server_options
+from loadtest.hostile.frames import ACK, PREFACE, SETTINGS, frame, rst_stream, settings
+from mesh.serving import MAX_PENDING_HARD, MAX_STREAMS, server_options
 from mesh.unknown_methods import new_server
 from supervisor import held_calls
+from supervisor.acceptor import ACCEPTING, ACCEPTING_CROWDED
 from supervisor.callers.recognition import Admission
 from supervisor.intake import FLOOD, LATE_REFUSED_IN_A_TURN, REFUSED_IN_A_TURN, Intake
 from supervisor.raw_call import RawCall
@@ -24,8 +29,8 @@ from tests.supervisor.replica import until
 
 METHOD = "/test.Echo/Ask"
 LONGEST_S = 30.0
-STREAMS = 1024
-AT_ONCE = 50
+BUSY_S = 0.5
+AT_ONCE, CALLS = 50, 200
 
 
 @dataclass
@@ -86,6 +91,16 @@ async def flood(connection: Connection, calls: int, frames: Callable[[int], byte
         await asyncio.sleep(0)
 
 
+def send_calls(flooding: socket.socket, calls: int) -> None:
+    """Sends calls without requests, as fast as the server reads them."""
+    flooding.settimeout(BUSY_S)
+    flooding.sendall(PREFACE + settings())
+    flooding.recv(1)  # the server's SETTINGS have arrived
+    flooding.sendall(frame(SETTINGS, ACK))
+    with contextlib.suppress(OSError):  # the test has ended
+        flooding.sendall(b"".join(silent(2 * number + 1) for number in range(calls)))
+
+
 def cancelled(stream: int) -> bytes:
     return headers_frame(stream, METHOD) + rst_stream(stream)
 
@@ -114,13 +129,40 @@ async def test_only_the_intake_accepts_calls_of_its_methods() -> None:
 async def test_connection_that_cancels_its_calls_has_a_bounded_number_of_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held_calls, "HOLD_S", 1000.0)
     async with service() as echo, hostile(echo) as connection:
-        await flood(connection, 5 * STREAMS, cancelled)
-        await until(lambda: len(echo.taker._held) > STREAMS / 2)
+        await flood(connection, 10 * MAX_STREAMS, cancelled)
+        await until(lambda: len(echo.taker._held) > MAX_STREAMS / 2)
         assert await echo.ask(b"polite") == b"polite"
-        await flood(connection, STREAMS, cancelled)
+        await flood(connection, MAX_STREAMS, cancelled)
         assert await echo.ask(b"polite") == b"polite"
         of_flood = [peer for peer in echo.accepted if peer == echo.accepted[0]]
-        assert len(of_flood) < 2 * STREAMS
+        assert len(of_flood) < 2 * MAX_STREAMS
+
+
+async def test_burst_of_one_connection_does_not_fill_the_queue_for_the_others() -> None:
+    async with service() as echo:
+        assert await echo.ask(b"polite") == b"polite"
+        with socket.create_connection(echo.target) as flooding:
+            thread = threading.Thread(target=send_calls, args=(flooding, 2 * MAX_PENDING_HARD))
+            thread.start()
+            time.sleep(BUSY_S)  # noqa: ASYNC251 (the event loop is busy, so that it accepts no call)
+            requests = [str(number).encode() for number in range(50)]
+            assert await asyncio.gather(*map(echo.ask, requests)) == requests
+            thread.join(BUSY_S)
+
+
+async def test_more_calls_are_accepted_in_a_turn_while_many_wait() -> None:
+    async with service() as echo, hostile(echo) as connection:
+        await until(lambda: len(echo.taker._tasks) == ACCEPTING)
+        await flood(connection, CALLS, silent)
+        await until(lambda: len(echo.taker._others.waiting) == CALLS - READING)
+        acceptors = [task for task in echo.taker._tasks if "accept" in repr(task)]
+        assert len(acceptors) == ACCEPTING_CROWDED
+        echo.now_s = LONGEST_S
+        echo.taker._run()
+        await until(lambda: echo.refusals == CALLS - READING)
+        requests = [str(number).encode() for number in range(ACCEPTING_CROWDED)]
+        assert await asyncio.gather(*map(echo.ask, requests)) == requests
+        await until(lambda: len([task for task in echo.taker._tasks if "accept" in repr(task)]) == ACCEPTING)
 
 
 async def test_connection_that_cancels_few_calls_keeps_no_streams() -> None:
@@ -135,19 +177,19 @@ async def test_connection_that_cancels_few_calls_keeps_no_streams() -> None:
 async def test_calls_that_wait_too_long_are_refused_in_several_turns() -> None:
     async with service() as echo, AsyncExitStack() as stack:
         connection = await stack.enter_async_context(hostile(echo))
-        await flood(connection, 200, silent)
-        await until(lambda: len(echo.taker._others.waiting) == 200 - READING)
+        await flood(connection, CALLS, silent)
+        await until(lambda: len(echo.taker._others.waiting) == CALLS - READING)
         echo.now_s = LONGEST_S
         echo.taker._run()
         assert 0 < echo.refusals <= REFUSED_IN_A_TURN
-        await until(lambda: echo.refusals == 200 - READING)
+        await until(lambda: echo.refusals == CALLS - READING)
 
 
 async def test_calls_of_a_late_connection_are_refused_in_more_turns() -> None:
     async with service() as echo, AsyncExitStack() as stack:
         connection = await stack.enter_async_context(hostile(echo))
-        await flood(connection, 200, silent)
-        await until(lambda: len(echo.taker._others.waiting) == 200 - READING)
+        await flood(connection, CALLS, silent)
+        await until(lambda: len(echo.taker._others.waiting) == CALLS - READING)
         echo.now_s = READING_S
         echo.taker._run()
         await until(lambda: len(echo.taker._late.waiting) > 100 and not echo.taker._is_due)

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mesh.errors import OverQuota, WrongRequest
-from supervisor import intake, raw_call
+from supervisor import acceptor, intake, raw_call
 from supervisor.callers.recognition import Recognition
 from supervisor.intake import Intake
 from supervisor.reading_calls import READING, READING_S
@@ -27,7 +27,7 @@ LONGEST_S = 30.0
 
 @pytest.fixture(autouse=True)
 def many_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "ACCEPTING", 64)  # so that grpc.aio itself accepts only the first of a test's calls
+    monkeypatch.setattr(acceptor, "ACCEPTING", 64)  # so that grpc.aio itself accepts only the first of a test's calls
 
 
 @dataclass
