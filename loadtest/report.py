@@ -21,7 +21,7 @@ from mesh.cli.console import stdout
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`blocks` are printed one after the other, then the table of `aims`."""
+    """`blocks` are printed one after the other, then the table of `aims`, if there are any."""
 
     document: Mapping[str, object]
     blocks: Sequence[Table | str]
@@ -37,7 +37,8 @@ def publish(report: Report, options: argparse.Namespace) -> None:
     console = stdout()
     for block in report.blocks:
         console.print(block, highlight=False)
-    console.print(aims_table(report.aims))
+    if report.aims:
+        console.print(aims_table(report.aims))
 
 
 def as_json(value: object) -> str:

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import argparse
 import json
 from collections import Counter
+from pathlib import Path
 
+import pytest
+
+from loadtest.measurement.aims import Aim
 from loadtest.replica_faults.trial import Trial
-from loadtest.report import as_json
+from loadtest.report import Report, as_json, publish
 
 
 def test_counts_inside_of_dataclasses_stay_counts() -> None:
@@ -19,3 +24,11 @@ def test_counts_inside_of_dataclasses_stay_counts() -> None:
         "second_tries": 0.0,
         "stuck_s": None,
     }
+
+
+def test_table_of_aims_is_printed_only_if_there_are_aims(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = argparse.Namespace(out=tmp_path / "report.json", json=False)
+    publish(Report({}, ["a table"]), options)
+    assert capsys.readouterr().out == "a table\n"
+    publish(Report({}, [], [Aim("answers", 1, 2)]), options)
+    assert "Aims" in capsys.readouterr().out
