@@ -197,9 +197,11 @@ class Intake:
 
     async def _serve(self, call: RawCall, queue: ReadingCalls) -> None:
         unread: CallerStatus | None = None
+        began_s = self._clock()
         try:
             request = await self._unread.wait_for(call.request())
-            if call in queue.reading:
+            # A call may have lost its place sooner, because others are slow or this process was.
+            if call in queue.reading or self._clock() - began_s < READING_S:
                 self._peers.note_request(call.peer())
         except CallEnded:
             return

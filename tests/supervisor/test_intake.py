@@ -223,6 +223,22 @@ async def test_connection_that_sends_late_loses_its_place() -> None:
         await until(lambda: len(echo.taker._late.reading) == 1)
 
 
+async def test_connection_that_lost_its_place_sooner_than_others_is_still_punctual() -> None:
+    async with service() as echo:
+        assert await echo.ask(b"x", timeout=LONGEST_S) == b"x"
+        echo.taker._reading_s = lambda _queue: READING_S / 10  # type: ignore[method-assign]  # as beside slow callers
+        call = echo.channel.stream_unary(METHOD)(timeout=LONGEST_S)
+        await until(lambda: len(echo.taker._punctual.reading) == 1)
+        (peer,) = {one.peer() for one in echo.taker._punctual.reading}
+        echo.now_s = READING_S / 2
+        echo.taker._run_soon()
+        await until(lambda: echo.taker._peers.is_punctual(peer) is False)
+        await call.write(b"y")
+        await call.done_writing()
+        assert await call == b"y"
+        assert echo.taker._peers.is_punctual(peer)
+
+
 async def test_error_is_the_status_of_the_call() -> None:
     async with service() as echo:
 
