@@ -226,7 +226,7 @@ async def test_connection_that_sends_late_loses_its_place() -> None:
 async def test_connection_that_lost_its_place_sooner_than_others_is_still_punctual() -> None:
     async with service() as echo:
         assert await echo.ask(b"x", timeout=LONGEST_S) == b"x"
-        echo.taker._reading_s = lambda _queue: READING_S / 10  # type: ignore[method-assign]  # as beside slow callers
+        echo.taker._reading_s = lambda _queue: READING_S / 10  # as beside slow callers
         call = echo.channel.stream_unary(METHOD)(timeout=LONGEST_S)
         await until(lambda: len(echo.taker._punctual.reading) == 1)
         (peer,) = {one.peer() for one in echo.taker._punctual.reading}
