@@ -12,8 +12,8 @@ from pathlib import Path
 
 from loadtest.clients.scenarios import Event
 from loadtest.measurement.plan import Plan
+from loadtest.measurement.prepared import prepared_folder
 from loadtest.peers import mesh
-from loadtest.workload_files import prepare
 from loadtest.workloads import Forests, TrainedEnsemble
 from mesh.process import Launch, Process, running
 
@@ -73,9 +73,7 @@ class RealSupervisor:
 @contextlib.asynccontextmanager
 async def running_supervisors(plan: Plan, count: int) -> AsyncIterator[Sequence[RealSupervisor]]:
     """Trains the missing models, and runs workers and `count` supervisors."""
-    prepare(ENSEMBLE, plan.folder, plan.progress)
-    folder = plan.folder / ENSEMBLE.game
-    await mesh.load_features(folder, plan.logs)
+    folder = await prepared_folder(ENSEMBLE, plan)
     async with mesh.up(folder, plan.logs) as ready, contextlib.AsyncExitStack() as stack:
         await mesh.first_full_answer(ready["address"], ENSEMBLE)
         endpoints = Path(ready["logs"]) / "endpoints.json"

@@ -13,11 +13,10 @@ from loadtest.measurement.command import run_measurement
 from loadtest.measurement.in_turn import measure_rounds, meshes_up
 from loadtest.measurement.plan import Plan
 from loadtest.measurement.point import Point
+from loadtest.measurement.prepared import prepared_folder
 from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_ints
-from loadtest.peers import mesh
 from loadtest.report import Report
 from loadtest.run.question import WORKLOADS
-from loadtest.workload_files import prepare
 from loadtest.workloads import TrainedEnsemble
 
 CALLERS = (64, 256)
@@ -49,9 +48,7 @@ async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
 
 
 async def _workload(ensemble: TrainedEnsemble, options: argparse.Namespace, plan: Plan) -> list[Pair]:
-    prepare(ensemble, plan.folder, plan.progress)
-    folder = plan.folder / ensemble.game
-    await mesh.load_features(folder, plan.logs)
+    folder = await prepared_folder(ensemble, plan)
     files = write_catalogs(ensemble, folder, (OFF, options.sink))
     points: dict[int, dict[str, tuple[Point, ...]]] = {}
     async with meshes_up(ensemble, folder, plan, files, f"{ensemble.game}, log ") as systems:

@@ -18,11 +18,11 @@ from loadtest.measurement.aims import Aim
 from loadtest.measurement.command import run_measurement
 from loadtest.measurement.in_turn import SETTLE_S
 from loadtest.measurement.plan import Plan
+from loadtest.measurement.prepared import prepared_folder
 from loadtest.options import add_folder, add_output, add_rounds, positive_float
 from loadtest.peers import mesh
 from loadtest.report import Report
 from loadtest.run.question import WORKLOADS, setting_of
-from loadtest.workload_files import prepare
 from loadtest.workloads import W15
 
 MOST_P99 = 1.5  # with the attack, of that without
@@ -53,9 +53,7 @@ async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
     if unknown:
         raise CannotMeasure(f"--attacks: no attack is named {', '.join(unknown)}; see `loadtest hostile --help`")
     ensemble = WORKLOADS[options.workload]
-    prepare(ensemble, plan.folder, plan.progress)
-    folder = plan.folder / ensemble.game
-    await mesh.load_features(folder, plan.logs)
+    folder = await prepared_folder(ensemble, plan)
     async with mesh.up(folder, plan.logs) as ready:
         await mesh.first_full_answer(ready["address"], ensemble)
         await asyncio.sleep(SETTLE_S)

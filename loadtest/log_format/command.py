@@ -20,11 +20,11 @@ from loadtest.measurement.command import run_measurement
 from loadtest.measurement.comparison import COMPARED, Comparison, table_of
 from loadtest.measurement.in_turn import SETTLE_S, measure_loads
 from loadtest.measurement.plan import Plan
+from loadtest.measurement.prepared import prepared_folder
 from loadtest.options import add_folder, add_loads, add_output, add_rounds
 from loadtest.peers import mesh
 from loadtest.peers.system import System
 from loadtest.report import Report
-from loadtest.workload_files import prepare
 from loadtest.workloads import VERSION, W15
 from mesh.process import Event, running
 
@@ -49,9 +49,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
-    prepare(W15, plan.folder, plan.progress)
-    folder = plan.folder / W15.game
-    await mesh.load_features(folder, plan.logs)
+    folder = await prepared_folder(W15, plan)
     async with mesh.up(folder, plan.logs) as ready, contextlib.AsyncExitStack() as stack:
         (folder / "endpoints.json").write_text(json.dumps(_endpoints(ready)))
         systems = {name: await stack.enter_async_context(_supervisor(name, folder, plan)) for name in FORMATS}

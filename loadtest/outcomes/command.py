@@ -10,13 +10,13 @@ from loadtest.measurement import machine
 from loadtest.measurement.command import run_measurement
 from loadtest.measurement.in_turn import SETTLE_S
 from loadtest.measurement.plan import Plan
+from loadtest.measurement.prepared import prepared_folder
 from loadtest.options import add_folder, add_output, add_rounds, positive_float
 from loadtest.outcomes.report import report_of
 from loadtest.outcomes.trial import CATALOG, Trial, write_catalog
 from loadtest.peers import mesh
 from loadtest.report import Report
 from loadtest.run.question import WORKLOADS, find_knee, setting_of
-from loadtest.workload_files import prepare
 from loadtest.workloads import W15
 
 
@@ -40,9 +40,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
     ensemble = WORKLOADS[options.workload]
-    prepare(ensemble, plan.folder, plan.progress)
-    folder = plan.folder / ensemble.game
-    await mesh.load_features(folder, plan.logs)
+    folder = await prepared_folder(ensemble, plan)
     write_catalog(ensemble, folder)
     async with mesh.up(folder, plan.logs, catalog=CATALOG) as ready:
         await mesh.first_full_answer(ready["address"], ensemble)

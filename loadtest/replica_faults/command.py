@@ -13,6 +13,7 @@ from rich.table import Table
 from loadtest import interruption
 from loadtest.measurement import machine
 from loadtest.measurement.plan import Findings, Plan, plan_of
+from loadtest.measurement.prepared import prepared_folder
 from loadtest.options import add_folder, positive_float
 from loadtest.peers import mesh
 from loadtest.replica_faults.faults import FAULTS
@@ -20,7 +21,6 @@ from loadtest.replica_faults.trial import Suspect, Trial, try_fault
 from loadtest.report import as_json
 from loadtest.run.job import Question
 from loadtest.run.measurement import Setting
-from loadtest.workload_files import prepare
 from loadtest.workloads import W15X100, player_ids
 from mesh.cli.console import stdout
 
@@ -60,9 +60,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _try_all(kinds: list[str], plan: Plan, rate_rps: float, fault_s: float) -> Mapping[str, Trial]:
-    prepare(ENSEMBLE, plan.folder, plan.progress)
-    folder = plan.folder / ENSEMBLE.game
-    await mesh.load_features(folder, plan.logs)
+    folder = await prepared_folder(ENSEMBLE, plan)
     trials: dict[str, Trial] = {}
     async with mesh.up(folder, plan.logs, replicas=REPLICAS) as ready:
         await mesh.first_full_answer(ready["address"], ENSEMBLE)

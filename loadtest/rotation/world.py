@@ -15,10 +15,10 @@ from typing import Any
 import yaml
 
 from loadtest.measurement.plan import Plan
+from loadtest.measurement.prepared import prepared_folder
 from loadtest.peers import mesh
 from loadtest.rotation.files import Certificates
 from loadtest.rotation.rogues import Rogues, rogue_replicas
-from loadtest.workload_files import prepare
 from loadtest.workloads import TrainedEnsemble, catalog_of
 from mesh.cli.metrics_page import fetch
 from mesh.process import Event, Launch, running
@@ -96,11 +96,9 @@ class World:
 @contextlib.asynccontextmanager
 async def running_world(plan: Plan, ensemble: TrainedEnsemble) -> AsyncIterator[World]:
     """Trains the missing models and runs the mesh; its first certificates are those of `mesh up --tls`."""
-    prepare(ensemble, plan.folder, plan.progress)
-    folder = plan.folder / ensemble.game
+    folder = await prepared_folder(ensemble, plan)
     catalog = {**catalog_of(ensemble), "callers": {"trial": {"names": ["client.mesh"]}}}
     (folder / CATALOG).write_text(yaml.safe_dump(catalog, sort_keys=False))
-    await mesh.load_features(folder, plan.logs)
     async with mesh.up(folder, plan.logs, replicas=REPLICAS, catalog=CATALOG, tls=True) as ready:
         await mesh.first_full_answer(ready["address"], ensemble, mesh.security_of(ready))
         certificates = await _take_over(Path(ready["tls"]), ensemble.game, Path(ready["logs"]))

@@ -16,11 +16,10 @@ from loadtest.measurement.command import run_measurement
 from loadtest.measurement.in_turn import WARM_UP_S, meshes_up
 from loadtest.measurement.plan import Plan
 from loadtest.measurement.point import Point, Span, closed_loop, seed_of
+from loadtest.measurement.prepared import prepared_folder
 from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_ints
-from loadtest.peers import mesh
 from loadtest.report import Report
 from loadtest.sharing.catalogs import ALONE, SHARED, catalogs_of
-from loadtest.workload_files import prepare
 from loadtest.workloads import W15
 
 CALLERS = (16, 64)
@@ -52,9 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
     """Measures the systems in turn: each round has every system once, so that a drift of the machine meets them all."""
-    prepare(W15, plan.folder, plan.progress)
-    folder = plan.folder / W15.game
-    await mesh.load_features(folder, plan.logs)
+    folder = await prepared_folder(W15, plan)
     files = {}
     for name, catalog in catalogs_of(W15).items():
         files[name] = f"{name}.yaml"

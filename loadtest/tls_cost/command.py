@@ -9,12 +9,11 @@ from loadtest.measurement import machine
 from loadtest.measurement.command import run_measurement
 from loadtest.measurement.in_turn import measure_rounds, meshes_up
 from loadtest.measurement.plan import Plan
+from loadtest.measurement.prepared import prepared_folder
 from loadtest.options import add_folder, add_output, add_rounds, positive_float, positive_ints
-from loadtest.peers import mesh
 from loadtest.report import Report
 from loadtest.run.question import WORKLOADS
 from loadtest.tls_cost.report import PLAINTEXT, TLS, Comparison, report_of
-from loadtest.workload_files import prepare
 from loadtest.workloads import W15
 
 CALLERS = (64, 256)
@@ -40,9 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
     ensemble = WORKLOADS[options.workload]
-    prepare(ensemble, plan.folder, plan.progress)
-    folder = plan.folder / ensemble.game
-    await mesh.load_features(folder, plan.logs)
+    folder = await prepared_folder(ensemble, plan)
     found = []
     for replicas in options.replicas:
         label, files = f"{replicas} replicas, ", dict.fromkeys((PLAINTEXT, TLS), "mesh.yaml")

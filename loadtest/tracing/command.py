@@ -12,13 +12,12 @@ from loadtest.measurement import machine
 from loadtest.measurement.command import run_measurement
 from loadtest.measurement.in_turn import measure_loads, meshes_up
 from loadtest.measurement.plan import Plan
+from loadtest.measurement.prepared import prepared_folder
 from loadtest.options import add_folder, add_loads, add_output, add_rounds, positive_float
-from loadtest.peers import mesh
 from loadtest.report import Report
 from loadtest.run.question import WORKLOADS
 from loadtest.tracing.collector import collecting
 from loadtest.tracing.report import AGAIN, OFF, ON, Traced, report_of
-from loadtest.workload_files import prepare
 from loadtest.workloads import TrainedEnsemble
 
 CALLERS = (64, 256)
@@ -49,9 +48,7 @@ async def _measure(options: argparse.Namespace, plan: Plan) -> Report:
 
 
 async def _workload(ensemble: TrainedEnsemble, options: argparse.Namespace, plan: Plan) -> list[Traced]:
-    prepare(ensemble, plan.folder, plan.progress)
-    folder = plan.folder / ensemble.game
-    await mesh.load_features(folder, plan.logs)
+    folder = await prepared_folder(ensemble, plan)
     files = dict.fromkeys((OFF, ON, AGAIN), "mesh.yaml")
     found = []
     async with collecting() as collector:
