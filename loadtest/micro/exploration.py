@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import timeit
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
+from loadtest.micro.timing import best_us
 from mesh.catalog.offers_table import OffersTable
 from mesh.exploration import Explore
 from supervisor.exploration import Exploration
@@ -18,7 +17,6 @@ from supervisor.ticket import Ticket
 
 MODELS, OFFERS = 15, (4, 100)
 KINDS = ("epsilon", "softmax", "thompson_votes")
-_CALLS, _REPEATS = 2_000, 5
 
 
 def main() -> None:
@@ -38,15 +36,11 @@ async def _measure() -> None:
 
 def _compare(ranking: Ranking, ticket: Ticket, votes: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> None:
     scores = votes.mean(axis=0)
-    found = [f"off {_best_us(lambda: ranking.best(ticket.passenger.offers, scores, 1)):.1f}"]
+    found = [f"off {best_us(lambda: ranking.best(ticket.passenger.offers, scores, 1)):.1f}"]
     for kind in KINDS:
         exploring = Exploration(Explore.model_validate({"kind": kind, "share": 2}), ranking, "g/", (1.0,) * MODELS)
-        found.append(f"{kind} {_best_us(partial(exploring.rank, ticket, scores, votes)):.1f}")
+        found.append(f"{kind} {best_us(partial(exploring.rank, ticket, scores, votes)):.1f}")
     print(f"{len(scores)} offers, {MODELS} models, us per request: {', '.join(found)}")
-
-
-def _best_us(call: Callable[[], object]) -> float:
-    return min(timeit.repeat(call, number=_CALLS, repeat=_REPEATS)) / _CALLS * 1e6
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import timeit
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from opentelemetry.sdk.resources import Resource
 
+from loadtest.micro.timing import best_us
 from mesh.players.features import Columns
 from mesh.tracing.encoding import BatchEncoder
 from mesh.tracing.export import SpanExport
@@ -165,7 +165,7 @@ def _shipment(trace: CohortTrace | None) -> Shipment:
 
 
 def _best_us(call: Callable[[], object], before: Callable[[], object] = lambda: None, calls: int = _CALLS) -> float:
-    return min(timeit.repeat(call, before, number=calls, repeat=_REPEATS)) / calls * 1e6
+    return best_us(call, before, calls=calls, repeats=_REPEATS)
 
 
 def _print(part: str, cost_us: float) -> None:

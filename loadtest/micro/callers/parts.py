@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import timeit
-from collections.abc import Callable
 from unittest import mock
 
+from loadtest.micro.timing import best_us
 from supervisor.callers.gate import CalledGame, CallerGate, Rpc
 from supervisor.callers.metrics import Result
 from supervisor.callers.peer import Call
 from supervisor.callers.recognition import Admission
 
-_CALLS, _REPEATS, _WITHIN_S = 2_000, 5, 10.0
+_WITHIN_S = 10.0
 
 
 async def parts_of(gate: CallerGate, game: CalledGame) -> dict[str, float]:
@@ -30,12 +29,8 @@ async def parts_of(gate: CallerGate, game: CalledGame) -> dict[str, float]:
                 "rights and quota": lambda: gate.enter(game, admission, "StreamOffers"),
                 "counted": lambda: caller.counts.count(Result.FALLBACK),
             }
-            found.set_result({step: _best_us(work) for step, work in steps.items()})
+            found.set_result({step: best_us(work) for step, work in steps.items()})
         return admission
 
     with mock.patch.object(gate, "admit", measured):
         return await asyncio.wait_for(found, _WITHIN_S)
-
-
-def _best_us(work: Callable[[], object]) -> float:
-    return min(timeit.repeat(work, number=_CALLS, repeat=_REPEATS)) / _CALLS * 1e6
