@@ -17,13 +17,17 @@ Row = Mapping[str, object]
 
 def median_ratio(values: Iterable[float], to: Iterable[float]) -> float:
     """Returns the median of the ratios of `values` and `to`, each of the same round."""
-    return statistics.median(value / base for value, base in zip(values, to, strict=True))
+    return statistics.median(_ratios(values, to))
 
 
 def quartiles_of_ratios(values: Iterable[float], to: Iterable[float]) -> tuple[float, float]:
     """Returns the quartiles of the ratios of `values` and `to`, each of the same round: a half is between them."""
-    low, high = np.percentile([value / base for value, base in zip(values, to, strict=True)], (25, 75))
+    low, high = np.percentile(_ratios(values, to), (25, 75))
     return float(low), float(high)
+
+
+def _ratios(values: Iterable[float], to: Iterable[float]) -> list[float]:
+    return [value / base for value, base in zip(values, to, strict=True)]
 
 
 def figures(points: Sequence[Point], *parts: str) -> dict[str, float]:

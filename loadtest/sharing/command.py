@@ -13,6 +13,7 @@ from rich.table import Table
 from loadtest.measurement import machine
 from loadtest.measurement.aims import Aim
 from loadtest.measurement.command import run_measurement
+from loadtest.measurement.comparison import median_ratio
 from loadtest.measurement.in_turn import WARM_UP_S, meshes_up
 from loadtest.measurement.plan import Plan
 from loadtest.measurement.point import Point, Span, closed_loop, seed_of
@@ -85,8 +86,7 @@ def _rows(systems: Mapping[str, list[Point]]) -> list[tuple[str, tuple[list[Poin
 
 
 def _ratio(systems: Mapping[str, list[Point]], name: str) -> float:
-    pairs = zip(systems[name], systems[ALONE], strict=True)
-    return statistics.median(one.cpu_us / alone.cpu_us for one, alone in pairs)
+    return median_ratio((one.cpu_us for one in systems[name]), (one.cpu_us for one in systems[ALONE]))
 
 
 def _row(callers: int, name: str, measured: tuple[list[Point], float]) -> dict[str, object]:
