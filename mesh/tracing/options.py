@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mesh.address import HOST_AND_PORT
 from mesh.settings import Check
 
 DEFAULT_SHARE = 1.0
@@ -45,7 +46,7 @@ def trace_words(to: str | None, share: str) -> tuple[str, ...]:
 
 
 def _address(text: str) -> str:
-    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^][:/\s]+):([0-9]{1,5})", text)
+    match = re.fullmatch(HOST_AND_PORT, text)
     if match is None or not 0 < int(match[2]) < 65536:
         raise ValueError("must be HOST:PORT")
     return text

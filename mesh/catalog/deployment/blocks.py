@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from mesh import __version__
+from mesh.address import HOST_AND_PORT
 from mesh.block import Block, Text
 from mesh.catalog.deployment.autoscaling_v2 import MAX_INT32, Behavior, Metric, Policy, PositiveQuantity, ScalingRules
 from mesh.catalog.deployment.network import NetworkPolicies
@@ -16,7 +17,6 @@ from mesh.catalog.deployment.schedules import Schedule
 from mesh.catalog.deployment.tls import CheckedTls, PodTls
 
 EngineChoice = Literal["auto", "lightgbm"]
-_HOST_AND_PORT = r"^(\[[0-9a-fA-F:.]+\]|[^\[\]:/\s]+):[0-9]{1,5}$"
 Image = Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$", max_length=500)]
 Schedules = Annotated[tuple[Schedule, ...], Field(strict=False)]
 
@@ -141,7 +141,7 @@ class Monitoring(Block):
 class Traces(Block):
     """Export of traces over OTLP."""
 
-    to: Annotated[str, Field(pattern=_HOST_AND_PORT)] | None = Field(
+    to: Annotated[str, Field(pattern=f"^{HOST_AND_PORT}$")] | None = Field(
         None, description="HOST:PORT of the collector; without it, there are no traces"
     )
     share: float = Field(1, ge=0, le=100, description="percent of the ordinary traces that are kept")
