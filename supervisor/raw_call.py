@@ -49,13 +49,11 @@ def is_known(server: grpc.aio.Server) -> bool:
     return all(hasattr(cygrpc, part) for part in _PARTS) and all(hasattr(core, method) for method in methods)
 
 
-def claim(server: grpc.aio.Server, methods: Iterable[str]) -> bool:
-    """Leaves the calls of `methods` to `accept`, before the start of `server`. False: grpc.aio accepts some of them."""
+def claim(server: grpc.aio.Server, methods: Iterable[str]) -> None:
+    """Leaves the calls of `methods` to `accept`, before the start of `server`; with an unknown grpcio, to grpc.aio."""
     core: Any = server._server  # type: ignore[attr-defined]
-    if not (is_known(server) and hasattr(core, "request_claimed_call")):
-        return False
-    core.claimed = frozenset(method.encode() for method in methods)
-    return True
+    if is_known(server) and hasattr(core, "request_claimed_call"):
+        core.claimed = frozenset(method.encode() for method in methods)
 
 
 class RawCall:
