@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -120,6 +120,15 @@ async def hostile(echo: Service) -> AsyncIterator[Connection]:
             reader.cancel()
 
 
+@asynccontextmanager
+async def silent_flood(echo: Service) -> AsyncIterator[None]:
+    """`CALLS` calls without requests on one connection, which wait."""
+    async with hostile(echo) as connection:
+        await flood(connection, CALLS, silent)
+        await until(lambda: len(echo.taker._others.waiting) == CALLS - READING)
+        yield
+
+
 async def test_only_the_intake_accepts_calls_of_its_methods() -> None:
     async with service() as echo:
         requests = [str(number).encode() for number in range(100)]
@@ -175,10 +184,7 @@ async def test_connection_that_cancels_few_calls_keeps_no_streams() -> None:
 
 
 async def test_calls_that_wait_too_long_are_refused_in_several_turns() -> None:
-    async with service() as echo, AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(hostile(echo))
-        await flood(connection, CALLS, silent)
-        await until(lambda: len(echo.taker._others.waiting) == CALLS - READING)
+    async with service() as echo, silent_flood(echo):
         echo.now_s = LONGEST_S
         echo.taker._run()
         assert 0 < echo.refusals <= REFUSED_IN_A_TURN
@@ -186,10 +192,7 @@ async def test_calls_that_wait_too_long_are_refused_in_several_turns() -> None:
 
 
 async def test_calls_of_a_late_connection_are_refused_in_more_turns() -> None:
-    async with service() as echo, AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(hostile(echo))
-        await flood(connection, CALLS, silent)
-        await until(lambda: len(echo.taker._others.waiting) == CALLS - READING)
+    async with service() as echo, silent_flood(echo):
         echo.now_s = READING_S
         echo.taker._run()
         await until(lambda: len(echo.taker._late.waiting) > 100 and not echo.taker._is_due)
