@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import gc
 import os
 import resource
 import signal
@@ -204,19 +203,6 @@ async def stop_signal() -> AsyncIterator[asyncio.Event]:
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
-
-
-def settle_heap() -> None:
-    """Excludes all current objects from garbage collection; call it after start-up, when they live until the end.
-
-    Also returns the memory that the start has freed to the system: 2 MB of a worker.
-    """
-    gc.collect(1)  # only the young generations: a full collection takes 15 ms
-    gc.freeze()
-    with contextlib.suppress(AttributeError):  # only glibc has it
-        ctypes.CDLL(None).malloc_trim(0)
-    gc.set_threshold(50_000, 20, 50)
-    gc.enable()
 
 
 def follow_parent() -> None:

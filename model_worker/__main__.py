@@ -28,7 +28,7 @@ def main() -> int:
 
     4 is for a model whose features have no source: unlike 3, this may change without a change of the model.
     """
-    gc.disable()  # the start makes no garbage; `serving.settle_heap` enables the collector
+    gc.disable()  # the start makes no garbage; `settle_heap` enables the collector
     try:
         settings = read_settings(sys.argv[1:])
     except WrongSettingsError as error:

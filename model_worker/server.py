@@ -7,9 +7,10 @@ import functools
 import json
 import logging
 import os
+from collections.abc import Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from socket import gethostname
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -18,8 +19,9 @@ from mesh import reflection
 from mesh.background import in_background
 from mesh.checking_server import CheckingServer
 from mesh.first_of import first_of
+from mesh.heap import return_freed_memory, settle_heap
 from mesh.metrics_endpoint import Pages, metrics_endpoint
-from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, settle_heap, stop_signal
+from mesh.serving import MESSAGE_LIMIT_BYTES, Health, bind, bind_socket, server_options, stop_signal
 from mesh.tracing.opening import span_export
 from mesh.unknown_methods import new_server
 from mesh.wire import inference_pb2
@@ -64,8 +66,7 @@ async def serve(settings: Settings, identity: Identity, forest: Forest, log_outp
         await health.attach(server)
         if not settings.no_reflection:
             reflection.attach(server, (inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR))
-        if tls is not None:
-            await parts.enter_async_context(in_background(tls.watch()))
+        await parts.enter_async_context(in_background(*_background_work(tls)))
         port = bind(server, settings.host, settings.port, _credentials(tls))
         if settings.socket is not None:
             bind_socket(server, settings.socket, _credentials(tls))
@@ -85,6 +86,12 @@ async def serve(settings: Settings, identity: Identity, forest: Forest, log_outp
         await server.stop(settings.drain_s)
     log.info("%s: drained", identity.name)
     return code
+
+
+def _background_work(tls: LiveTls | None) -> Iterator[Coroutine[Any, Any, None]]:
+    yield return_freed_memory()
+    if tls is not None:
+        yield tls.watch()
 
 
 def _span_export(settings: Settings) -> AbstractAsyncContextManager[SpanExport | None]:

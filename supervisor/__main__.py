@@ -21,6 +21,7 @@ from mesh import serving, telemetry
 from mesh.address import host_and_port
 from mesh.background import in_background
 from mesh.errors import Misconfigured
+from mesh.heap import return_freed_memory, settle_heap
 from mesh.logs.metrics import LogMetrics
 from mesh.logs.setup import LogOutput, log_to_stderr
 from mesh.metrics_endpoint import Pages, metrics_endpoint
@@ -135,7 +136,7 @@ async def _serve_until_stopped(
             await wait_until_ready(games, settings.ready_within_s, stop)
             if not stop.is_set():
                 await health.set_serving(True)
-                serving.settle_heap()
+                settle_heap()
                 announce(settings, server, metrics_port)
                 await stop.wait()
 
@@ -163,6 +164,7 @@ def _background_work(
     discovery = open_discovery(settings, list(games), games.models)
     yield telemetry.watch_loop_lag(metrics.loop_lag)
     yield References(games).run()
+    yield return_freed_memory()
     if tls is not None:
         yield tls.watch()
     for one in catalogs:

@@ -15,6 +15,7 @@ import numpy as np
 
 from loadtest.peers.inputs import Inputs, Matrix
 from mesh import serving
+from mesh.heap import settle_heap
 from mesh.wire import inference_pb2, inference_pb2_grpc, offers_pb2, offers_pb2_grpc
 
 CALL_BUDGET_S = 30.0
@@ -79,7 +80,7 @@ async def serve(folder: Path, addresses: Mapping[str, Sequence[str]]) -> int:
         port = serving.bind(server, "127.0.0.1", 0)
         async with serving.stop_signal() as stop:
             await server.start()
-            serving.settle_heap()
+            settle_heap()
             print(json.dumps({"event": "ready", "address": f"127.0.0.1:{port}"}), flush=True)
             await stop.wait()
             await server.stop(DRAIN_S)

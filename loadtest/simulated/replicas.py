@@ -21,6 +21,7 @@ from loadtest.generators import precise_loop
 from loadtest.simulated.model import Service, SimulatedReplica
 from loadtest.simulated.service_times import Lognormal, ServiceTimes
 from mesh import serving
+from mesh.heap import settle_heap
 from mesh.model_file import ModelHeader, to_properties
 from mesh.tls import files as tls_files
 from mesh.wire import inference_pb2, inference_pb2_grpc
@@ -130,7 +131,7 @@ async def serve(replicas: Replicas, count: int, credentials: grpc.ServerCredenti
             serving.bind_socket(server, socket, credentials)
         async with serving.stop_signal() as stop:
             await server.start()
-            serving.settle_heap()
+            settle_heap()
             print(json.dumps({"event": "ready", "addresses": [f"unix:{socket}" for socket in sockets]}), flush=True)
             await stop.wait()
             await server.stop(DRAIN_S)

@@ -32,7 +32,7 @@ from loadtest.hostile.frames import (
 )
 
 ROUNDS = 20
-WAIT_S = 0.5  # for the server to close a connection; it may also ignore the bytes
+WAIT_S = 5.0  # for the server to close a connection; it may also ignore the bytes
 CLIENT_HELLO = bytes.fromhex("16030100a5010000a10303") + bytes(range(160))
 HTTP_1 = (
     b"GET / HTTP/1.1\r\nHost: mesh\r\n\r\n",

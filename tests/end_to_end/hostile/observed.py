@@ -8,12 +8,11 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
-import pytest
 from grpc_health.v1 import health_pb2
 
 from mesh.serving import lane_options
@@ -25,7 +24,6 @@ RATE = 100.0  # valid requests per second beside an attack
 DEADLINE_S = 2.0
 ATTACK_S = 90.0
 SETTLE_S = 30.0
-AT_ONCE = 6  # attacks that pay one-time costs
 MAX_GROWTH_MB, MAX_LINES = 20.0, 20
 
 
@@ -36,6 +34,10 @@ class State:
     memory_mb: float
     files: int
     log_bytes: int
+
+    def is_within(self, before: State, growth_mb: float) -> bool:
+        """Returns whether no more files are open than `before`, and the memory has grown by less than `growth_mb`."""
+        return self.files <= before.files and self.memory_mb - before.memory_mb < growth_mb
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,13 @@ class Attacked:
             file.seek(before.log_bytes)
             return file.read().decode(errors="replace").splitlines()
 
-    async def settled(self, before: State) -> State:
-        """Returns the state once no more files are open than `before`, or after `SETTLE_S`."""
+    async def settled(self, before: State, growth_mb: float = MAX_GROWTH_MB) -> State:
+        """Returns the state once it is within these limits (`State.is_within`), or after `SETTLE_S`.
+
+        A process returns the memory that it has freed, but only after some seconds (`mesh.heap`).
+        """
         end_s = time.monotonic() + SETTLE_S
-        while (state := self.state()).files > before.files and time.monotonic() < end_s:  # noqa: ASYNC110 (a process)
+        while not (state := self.state()).is_within(before, growth_mb) and time.monotonic() < end_s:  # noqa: ASYNC110 (a process)
             await asyncio.sleep(0.1)
         return state
 
@@ -131,29 +136,3 @@ async def attack(name: str, address: str, service: str, size: float = 1.0) -> Co
             await process.wait()
     assert process.returncode == 0, errors.decode()
     return Counter(json.loads(output))
-
-
-def warm(request: pytest.FixtureRequest, attacked: Attacked, without: frozenset[str] = frozenset()) -> Attacked:
-    """Returns `attacked` after the one-time costs of the attacks of the chosen tests, but those `without`."""
-    items = (item for item in request.session.items if item.path == request.path and isinstance(item, pytest.Function))
-    params = (item.callspec.params for item in items if hasattr(item, "callspec"))
-    names = {str(one["name"]) for one in params if "name" in one}
-    asyncio.run(_pay_one_time_costs(names - without, attacked))
-    return attacked
-
-
-async def _pay_one_time_costs(names: Collection[str], attacked: Attacked) -> None:
-    """Runs each attack once, several at the same time, because most of them wait.
-
-    Memory that the process takes once has its size then.
-    """
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def run(name: str) -> None:
-        async with gate:
-            await attack(name, attacked.address, attacked.service)
-
-    async with asyncio.TaskGroup() as tasks:
-        for name in names:
-            tasks.create_task(run(name))
-    await attacked.settled(attacked.state())

@@ -15,7 +15,6 @@ from tests.end_to_end.hostile.observed import (
     Attacked,
     attack,
     steady_traffic,
-    warm,
 )
 
 pytestmark = pytest.mark.whole_machine
@@ -59,41 +58,21 @@ EXPECTED = {
 }
 # gRPC's core has no limit here (docs/limits.md): the memory of 10 calls with 16 MB each.
 GROWTH_MB = {"unacknowledged_hpack_bomb": 160.0}
-# These pay their one-time costs alone: they take so much memory that the free part could hide a leak of another attack.
-ALONE = frozenset({"unacknowledged_hpack_bomb", "slow_body"})
-
-
-@pytest.fixture(scope="module")
-def warm_supervisor(request: pytest.FixtureRequest, hostile_mesh: HostileMesh) -> Attacked:
-    return warm(request, hostile_mesh.supervisor, ALONE)
-
-
-@pytest.fixture(scope="module")
-def warm_worker(request: pytest.FixtureRequest, hostile_mesh: HostileMesh) -> Attacked:
-    return warm(request, hostile_mesh.worker, ALONE)
-
-
-@pytest.fixture(params=["supervisor", "worker"])
-def attacked(request: pytest.FixtureRequest) -> Attacked:
-    one: Attacked = request.getfixturevalue(f"warm_{request.param}")
-    return one
 
 
 @pytest.mark.parametrize("name", every_attack())
 async def test_attack_harms_neither_the_process_nor_the_valid_requests(
     name: str, attacked: Attacked, hostile_mesh: HostileMesh
 ) -> None:
-    if name in ALONE:
-        await attack(name, attacked.address, attacked.service)  # pays one-time costs
-    before = await attacked.settled(attacked.state())
+    before, growth_mb = attacked.state(), GROWTH_MB.get(name, MAX_GROWTH_MB)
     async with steady_traffic(hostile_mesh.address) as traffic:
         counts = await attack(name, attacked.address, attacked.service)
-    after = await attacked.settled(before)
+    after = await attacked.settled(before, growth_mb)
     lines = attacked.new_lines(before)
 
     assert set(traffic.answers) == {"ENSEMBLE"}, traffic.answers
     assert await attacked.is_serving()
-    assert after.memory_mb - before.memory_mb < GROWTH_MB.get(name, MAX_GROWTH_MB)
+    assert after.memory_mb - before.memory_mb < growth_mb
     assert after.files <= before.files
     assert len(lines) <= MAX_LINES, lines
     assert not any("Traceback" in line for line in lines), lines

@@ -49,8 +49,7 @@ async def test_held_connections_do_not_keep_a_check_of_the_health_away(attacked:
         for connection in held:
             await connection.send(b"GET /")
         assert b"200" in await answer(attacked, GET)
-        async with asyncio.timeout(WITHIN_S):
-            await asyncio.gather(*(connection.reader.read() for connection in held))  # each is closed in time
+        assert all(await asyncio.gather(*(connection.until_closed(WITHIN_S) for connection in held)))
 
 
 @pytest.mark.parametrize(("request_head", "status"), WRONG.items())

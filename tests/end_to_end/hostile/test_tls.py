@@ -52,8 +52,7 @@ def attacked(request: pytest.FixtureRequest, tls_mesh: StartedMesh) -> Attacked:
 async def test_attack_without_a_certificate_gets_nowhere(
     name: str, attacked: Attacked, tls_mesh: StartedMesh, security: ClientSecurity
 ) -> None:
-    await attack(name, attacked.address, attacked.service)  # pays one-time costs
-    before = await attacked.settled(attacked.state())
+    before = attacked.state()
     async with steady_traffic(tls_mesh.address, security) as traffic:
         counts = await attack(name, attacked.address, attacked.service)
     after = await attacked.settled(before)
