@@ -47,12 +47,12 @@ def test_player_whose_read_is_unprocessed_is_not_reported_as_unknown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_credentials()
-    monkeypatch.setattr(features_get, "PATIENCE_S", 1.0)
     columns = Columns(("level",), ())
     with serving_table(tmp_path, "packed", columns, [("p", PlayerFeatures(bytes(8), (), 5.0))]) as server:
         table = TableLoader(tmp_path, server.endpoint, capsys, table="players")
         assert table.get("p") == {"level": 0.0}
         server.set(Fault("unprocessed"))
+        monkeypatch.setattr(features_get, "PATIENCE_S", 1.0)
         assert main(["features", "get", "p", "--catalog", str(table.catalog)]) == 2
     assert "did not" in table.errors()
 
