@@ -102,7 +102,8 @@ class Game:
         if remaining_s is None:
             return budget_s
         # The reserve is for the way back to the caller; of a short deadline it takes at most half.
-        return min(budget_s, remaining_s - min(self.catalog.reserve_ms / 1000, max(0.0, remaining_s) / 2))
+        reserve_s = self.catalog.reserve_ms / 1000 + _rounding_s(remaining_s)
+        return min(budget_s, remaining_s - min(reserve_s, max(0.0, remaining_s) / 2))
 
     def _candidates(self, offer_ids: Sequence[str], field: str = "offer_ids") -> Sequence[int]:
         """Returns the positions of `offer_ids` in the offers table; without ids, the range of all positions."""
@@ -147,3 +148,13 @@ class Game:
         if not math.isfinite(number):
             raise WrongRequest(f"context.{name}: is {number}; leave out values that are not known")
         return number
+
+
+def _rounding_s(remaining_s: float) -> float:
+    """Returns how much gRPC's C core may have added to a deadline: it sends three digits, rounded up.
+
+    A long deadline is longer here than in the caller. A tenth less counts as long, too: the call may have waited.
+    """
+    if remaining_s > 9.0:
+        return 0.1
+    return 0.01 if remaining_s > 0.9 else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import AsyncIterator
@@ -205,6 +206,14 @@ async def test_budget_is_the_remaining_time_less_a_reserve_and_at_most_the_catal
     game: Game, remaining_s: float | None, budget_s: float
 ) -> None:
     assert game._budget_s(remaining_s) == pytest.approx(budget_s)
+
+
+@pytest.mark.parametrize(("remaining_s", "budget_s"), [(0.8, 0.5), (2.0, 1.69), (9.99, 9.59), (11.0, 10.0)])
+async def test_reserve_covers_what_grpc_adds_to_a_long_deadline(
+    game: Game, remaining_s: float, budget_s: float
+) -> None:
+    patient = dataclasses.replace(game, catalog=game.catalog.model_copy(update={"budget_ms": 10_000}))
+    assert patient._budget_s(remaining_s) == pytest.approx(budget_s)
 
 
 async def test_ticket_expires_at_the_end_of_its_budget(game: Game) -> None:
