@@ -20,7 +20,7 @@ KINDS = ("epsilon", "softmax", "thompson_votes")
 
 
 def main() -> None:
-    """Prints microseconds for each request, the best of five runs."""
+    """Prints microseconds for each request, the best of seven runs."""
     asyncio.run(_measure())
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import count
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from opentelemetry.sdk.resources import Resource
 
-from loadtest.micro.timing import best_us
+from loadtest.micro.timing import REPEATS, best_us
 from mesh.players.features import Columns
 from mesh.tracing.encoding import BatchEncoder
 from mesh.tracing.export import SpanExport
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from supervisor.encoding import RowMatrix
 
 MODELS, REQUESTS, BATCH = 15, 30, 512
-_CALLS, _REPEATS = 2_000, 7
 _ADDRESS = "127.0.0.1:50051"
 _ANSWER = Answer(Source.ENSEMBLE, None, timings=Timings(0.001, 0.002, 0.003, 0.004, "m00"))
 _READ = CohortFeatures(Columns((), ()), (None,) * REQUESTS)
@@ -67,48 +66,48 @@ async def _measure() -> None:
     tracer, worker = Tracer(spans, 0.0), WorkerTracer(_Spans(), "m00", 0.0, clock=count().__next__)
     _print_off()
     _print_not_kept(tracer)
-    _print("kept: a request and its span", _best_us(lambda: _request(tracer, "share")))
+    _print("kept: a request and its span", best_us(lambda: _request(tracer, "share")))
     tickets = _tickets(tracer)
-    cohort_us = _best_us(lambda: _kept_cohort(tracer, tickets), calls=200)
+    cohort_us = best_us(lambda: _kept_cohort(tracer, tickets), calls=200)
     _print(f"kept: the {MODELS + 2} spans of a cohort with {MODELS} messages", cohort_us)
-    _print("kept: a message in a worker and its span", _best_us(lambda: _message_in_worker(worker)))
+    _print("kept: a message in a worker and its span", best_us(lambda: _message_in_worker(worker)))
     await _print_export(list(spans.made))
 
 
 def _print_off() -> None:
     tickets = _tickets(None)
     shipment = _shipment(None)
-    _print("off: a request", _best_us(lambda: _request_off(None, tickets[0])))
-    _print(f"off: a cohort of {REQUESTS} requests", _best_us(lambda: cohort_trace(tickets)))
-    _print("off: a message to a replica", _best_us(lambda: _message(shipment)))
+    _print("off: a request", best_us(lambda: _request_off(None, tickets[0])))
+    _print(f"off: a cohort of {REQUESTS} requests", best_us(lambda: cohort_trace(tickets)))
+    _print("off: a message to a replica", best_us(lambda: _message(shipment)))
 
 
 def _print_not_kept(tracer: Tracer) -> None:
     tickets = _tickets(tracer)
     shipment = _shipment(cohort_trace(tickets))
-    _print("not kept: a request", _best_us(lambda: _request(tracer)))
-    _print(f"not kept: a cohort of {REQUESTS} requests", _best_us(lambda: cohort_trace(tickets)))
+    _print("not kept: a request", best_us(lambda: _request(tracer)))
+    _print(f"not kept: a cohort of {REQUESTS} requests", best_us(lambda: cohort_trace(tickets)))
 
     def renew() -> None:
         shipment.vote.trace = cohort_trace(tickets)
 
-    _print("not kept: a message to a replica", _best_us(lambda: _message(shipment), renew))
+    _print("not kept: a message to a replica", best_us(lambda: _message(shipment), renew))
     worker, message = WorkerTracer(_Spans(), "m00", 0.0), oip.ModelInferRequest()
-    _print("not kept: a message in a worker", _best_us(lambda: worker.of_message(message)))
+    _print("not kept: a message in a worker", best_us(lambda: worker.of_message(message)))
 
 
 async def _print_export(made: Sequence[Span]) -> None:
     encoder = BatchEncoder(Resource.create({}))
     _print("kept: a span into the queue of the export", await _queued_us(made[0]))
-    encoded_us = _best_us(lambda: encoder.encoded(made).SerializeToString(), calls=20) / len(made)
+    encoded_us = best_us(lambda: encoder.encoded(made).SerializeToString(), calls=20) / len(made)
     _print("kept: a span encoded on the thread of the export", encoded_us)
 
 
 async def _queued_us(span: Span) -> float:
     export = SpanExport(TraceOptions("127.0.0.1:9"), {}, {})  # nobody listens
-    calls = BATCH // 2 // _REPEATS  # fewer spans than a batch, which would start an export
+    calls = BATCH // 2 // REPEATS  # fewer spans than a batch, which would start an export
     try:
-        return _best_us(lambda: export.emit(span), calls=calls)
+        return best_us(lambda: export.emit(span), calls=calls)
     finally:
         await export.close()
 
@@ -162,10 +161,6 @@ def _shipment(trace: CohortTrace | None) -> Shipment:
     ballot.trace = trace
     no_rows = cast("RowMatrix", None)  # no message is encoded
     return Shipment(ModelVote([Place(ballot, 0)], no_rows, 1, 0, 0.0), 0, REQUESTS)
-
-
-def _best_us(call: Callable[[], object], before: Callable[[], object] = lambda: None, calls: int = _CALLS) -> float:
-    return best_us(call, before, calls=calls, repeats=_REPEATS)
 
 
 def _print(part: str, cost_us: float) -> None:

@@ -96,23 +96,15 @@ async def test_partial_answer_is_kept_and_shows_the_model_that_did_not_reply(wor
     async with traced(world) as (mesh, receiver), stub_of(mesh) as stub:
         os.kill(mesh.pid("rf", VERSION), signal.SIGSTOP)
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                answer = await stub.GetOffer(offer_request(world.players[0], VERSION), timeout=2)
-                while answer.source != wire.PARTIAL:  # a busy machine may have no quorum in time
-                    answer = await stub.GetOffer(offer_request(world.players[0], VERSION), timeout=2)
+            answer = await stub.GetOffer(offer_request(world.players[0], VERSION), timeout=2)
         finally:
             os.kill(mesh.pid("rf", VERSION), signal.SIGCONT)
-
-        def requests() -> list[Received]:
-            spans, asked = receiver.named("request"), answer.decision_id
-            return [one for one in spans if one.attributes["mesh.decision_id"] == asked]
-
-        def members() -> list[Received]:
-            return [one for one in receiver.named("member rf") if one.trace_id == requests()[0].trace_id]
-
-        await receiver.until(lambda: bool(requests() and members()))
-    assert requests()[0].attributes["mesh.kept_for"] == "partial"
-    assert members()[0].span.status.message in ("no reply before the end of the cohort", "its replica was lost")
+        assert answer.source == wire.PARTIAL
+        await receiver.until(lambda: bool(receiver.named("member rf")))
+    (request,) = receiver.named("request")
+    assert request.attributes["mesh.kept_for"] == "partial"
+    assert {one.trace_id for one in receiver.named("member")} == {request.trace_id}
+    assert receiver.named("member rf")[0].span.status.message == "no reply before the end of the cohort"
 
 
 async def test_mesh_answers_while_no_collector_listens_and_counts_the_drops(world: World) -> None:
