@@ -96,7 +96,8 @@ async def test_partial_answer_is_kept_and_shows_the_model_that_did_not_reply(wor
     async with traced(world) as (mesh, receiver), stub_of(mesh) as stub:
         os.kill(mesh.pid("rf", VERSION), signal.SIGSTOP)
         try:
-            answer = await stub.GetOffer(offer_request(world.players[0], VERSION), timeout=2)
+            # Shorter than the time after which the lane to a stopped process is down.
+            answer = await stub.GetOffer(offer_request(world.players[0], VERSION), timeout=1)
         finally:
             os.kill(mesh.pid("rf", VERSION), signal.SIGCONT)
         assert answer.source == wire.PARTIAL
